@@ -1,0 +1,58 @@
+# `make search` and `make test` are all a fresh machine needs; both create the environment in .venv.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+export RAY_USAGE_STATS_ENABLED := 0
+export MLFLOW_DISABLE_TELEMETRY := true
+export OPENBLAS_NUM_THREADS ?= 1
+
+.PHONY: help search test check coverage long chaos constraints clean
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 14
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.search: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing the environment into $(VENV) (once, about two minutes) ..."
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing the environment with the test tools into $(VENV) (once, about three minutes) ..."
+	$(PIP) --editable '.[test]'
+	@touch $@ $(VENV)/.search
+
+search: $(VENV)/.search  ## run the embedded default search (digits); again = carry on
+	$(BIN)/python -m jobs.search --recipe digits --store runs --name digits
+
+test: $(VENV)/.test  ## all tests, the fast ones first
+	$(BIN)/python -m pytest -q -m "not (slow or cluster or chaos or gpu)"
+	$(BIN)/python -m pytest -q -m "slow or cluster or chaos or gpu"
+
+check: $(VENV)/.test  ## ruff, mypy --strict, import layering
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+coverage: $(VENV)/.test  ## all tests with branch coverage of tuner/
+	$(BIN)/python -m coverage run -m pytest -q
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report --skip-covered
+
+long: $(VENV)/.test  ## the tests that take many minutes: submitted jobs, node set-up, cluster.up
+	LONG=1 $(BIN)/python -m pytest -q -m long
+
+chaos: $(VENV)/.test  ## kill drivers in every stage and check that nothing is lost
+	$(BIN)/python -m pytest -q -m chaos
+
+constraints:  ## pin every dependency again (needs uv)
+	uv pip compile pyproject.toml --extra test --python-version 3.11 --no-header --no-annotate -o constraints.txt
+
+clean:  ## remove the environment and caches, never a store
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache

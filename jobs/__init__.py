@@ -1,0 +1,26 @@
+"""What `ray job submit`, `python -m jobs.NAME` and `qpm-tuner NAME` start: each parses, calls tuner, prints."""
+
+import importlib
+import sys
+from pathlib import Path
+
+NAMES = ("search", "status", "front", "pick", "report", "compare", "explain", "extract", "doctor")
+
+
+def main() -> int:
+    """`qpm-tuner NAME ...`: run `jobs.NAME`."""
+    name = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if name not in NAMES:
+        print("usage: qpm-tuner COMMAND ...\n\ncommands:")
+        for command in NAMES:
+            lines = (importlib.import_module(f"jobs.{command}").__doc__ or "").strip().splitlines()
+            print(f"  {command:10}{lines[0]}")
+        print("\nqpm-tuner COMMAND --help explains one of them.")
+        return 0 if name in ("--help", "-h") else 2
+    sys.argv = [f"qpm-tuner {name}", *sys.argv[2:]]
+    return int(importlib.import_module(f"jobs.{name}").main())
+
+
+def program(file: str) -> str:
+    """How the running command is called, for its help."""
+    return sys.argv[0] if sys.argv[0].startswith("qpm-tuner ") else f"python -m jobs.{Path(file).stem}"

@@ -1,0 +1,44 @@
+"""Check everything a search stands on: versions, GPU, store, clock, cache, disk, MLflow, Ray."""
+
+import argparse
+import sys
+from dataclasses import asdict
+
+from jobs.command import parser, print_json, run
+from tuner.search.doctor import Check, examine
+
+EXAMPLES = """  python -m jobs.doctor
+  python -m jobs.doctor --store s3://bucket/qpm --tracking-uri http://127.0.0.1:5000
+  python -m jobs.doctor --json"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    made = parser(__file__, __doc__, EXAMPLES, search=False)
+    made.add_argument("--store", default="runs", help="folder or s3://bucket/prefix (default: runs)")
+    made.add_argument("--tracking-uri", default="", help="MLflow's address (default: MLFLOW_TRACKING_URI)")
+    made.add_argument("--json", action="store_true", help="print one JSON document")
+    return run(made, body, arguments)
+
+
+def body(arguments: argparse.Namespace) -> int:
+    """Check, and print a line each; exit code 1 if anything failed."""
+    checks = []
+    for check in examine(arguments.store, arguments.tracking_uri):
+        checks.append(check)
+        if not arguments.json:
+            print(line(check), flush=True)
+    healthy = all(check.ok for check in checks)
+    if arguments.json:
+        print_json({"healthy": healthy, "checks": [asdict(check) for check in checks]})
+    return 0 if healthy else 1
+
+
+def line(check: Check) -> str:
+    """A check for people: the fact, and below it what to do if it failed."""
+    told = f"{'pass' if check.ok else 'FAIL'}  {check.name:11}{check.found}"
+    return told if check.ok else f"{told}\n      to do:     {check.todo}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

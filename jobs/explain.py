@@ -1,0 +1,57 @@
+"""Explain decisions: on image files, or one class against another; the class, its features, where they fire."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from jobs.command import home_of, parser, print_json, run
+from tuner.errors import UsageError
+
+EXAMPLES = """  python -m jobs.explain --model picked photo.jpg --out why.html
+  python -m jobs.explain --store runs --name digits photo.png         (the picked model, or the knee)
+  python -m jobs.explain --store runs --name digits --trial 7 photo.png --json
+  python -m jobs.explain --store runs --name digits --against 3 8 --out 3-8.html"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    made = parser(__file__, __doc__, EXAMPLES, named=False)
+    made.add_argument("--model", metavar="DIR", help="a folder written by jobs.pick --export, instead of a search")
+    made.add_argument("--trial", type=int, help="the model of this trial, instead of the picked one")
+    made.add_argument("--against", nargs=2, metavar=("CLASS", "CLASS"), help="two classes side by side")
+    made.add_argument("images", nargs="*", metavar="IMAGE", help="image files")
+    made.add_argument("--out", metavar="FILE", help="write a self-contained HTML page with the saliency maps")
+    made.add_argument("--json", action="store_true", help="print one JSON document")
+    return run(made, body, arguments)
+
+
+def body(arguments: argparse.Namespace) -> int:
+    """Predict and explain."""
+    from tuner.front.explanation import render_explanations
+    from tuner.model import load_model
+    from tuner.search.explaining import against, load_chosen
+
+    if not (arguments.model or arguments.name):
+        raise UsageError("no model is named", "--model DIR, or --store and --name", "add one of them")
+    if not (arguments.images or (arguments.against and arguments.name)):
+        raise UsageError("nothing to explain", "image files, or --against A B of a search", "add one of them")
+    decisions, predictions = [], []
+    if arguments.against:
+        decisions.append(against(home_of(arguments), arguments.trial, *arguments.against))
+    if arguments.images:
+        folder = arguments.model
+        model = load_model(folder) if folder else load_chosen(home_of(arguments), arguments.trial)
+        predictions = model.predict([Path(image) for image in arguments.images])
+    if arguments.out:
+        decisions += [prediction.decision() for prediction in predictions]
+        Path(arguments.out).write_text(render_explanations(decisions), encoding="utf-8")
+    if arguments.json:
+        print_json([prediction.to_dict() for prediction in predictions])
+        return 0
+    for line in [d.sentence() for d in decisions if arguments.against][:1] + [p.sentence() for p in predictions]:
+        print(line)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

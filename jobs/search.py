@@ -1,0 +1,75 @@
+"""Start a search, or carry on with it: the same command does both."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from jobs.command import INTERRUPTED, parser, run, terminal
+from tuner.errors import UsageError
+from tuner.recipe import describe_fields, load_recipe, parse_recipe, presets
+from tuner.search.home import open_home
+from tuner.search.run import SearchRequest, run_search
+from tuner.search.summary import print_summary
+from tuner.store import open_store
+
+# Set by Ray in the processes of a submitted job.
+RAY_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
+EXAMPLES = """  python -m jobs.search --recipe digits --store runs --name digits
+  python -m jobs.search --recipe digits --store runs --name digits --trials 32     (more of the same search)
+  python -m jobs.search --recipe cub50 --store s3://bucket/qpm --name birds budget.parallel=4
+  python -m jobs.search --recipe digits --store runs --name wider --from digits 'space.width={choices: [64, 128]}'"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    made = parser(__file__, __doc__, EXAMPLES)
+    made.add_argument("--recipe", help=f"one of {', '.join(presets())}, or a YAML file; may be left out to carry on")
+    made.add_argument("--trials", type=int, help="trials in all; more than before means more")
+    made.add_argument("--from", dest="learn_from", metavar="OLD", help="learn from the trials of another search")
+    made.add_argument("--help-recipe", action=HelpRecipe, nargs=0, help="list every field of a recipe and exit")
+    made.add_argument("overrides", nargs="*", metavar="key=value", help="overrides of the recipe")
+    return run(made, body, arguments)
+
+
+def body(arguments: argparse.Namespace) -> int:
+    """Run the search and say where everything is."""
+    console = terminal()
+    if RAY_JOB in os.environ and "://" not in arguments.store and not Path(arguments.store).is_absolute():
+        raise UsageError(
+            f"--store {arguments.store} of a Ray job lies in the job's working folder and goes with it",
+            "a store that outlives the job",
+            "give s3://bucket/prefix, or an absolute path that all nodes reach",
+        )
+    store = open_store(arguments.store)
+    trials = [] if arguments.trials is None else [f"budget.trials={arguments.trials}"]
+    overrides = [*arguments.overrides, *trials]
+    recipe = None
+    if arguments.recipe is not None:
+        recipe = load_recipe(arguments.recipe, overrides)
+    elif overrides:
+        stored, _ = open_home(store, arguments.name).stored()
+        recipe = parse_recipe(stored.to_yaml(), overrides)
+    request = SearchRequest(store, arguments.name, recipe, arguments.trials, arguments.learn_from)
+    result = run_search(request, console)
+    print_summary(result, console)
+    return INTERRUPTED if result.interrupted else 0
+
+
+class HelpRecipe(argparse.Action):
+    """Prints every field of a recipe with default and meaning."""
+
+    def __call__(self, *_: object) -> None:
+        """Print and exit."""
+        table = Table("field", "default", "meaning", box=None)
+        for key, default, help in describe_fields():
+            table.add_row(key, repr(default), help)
+        Console().print(table)
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+"""Contents are hashed once and hashed again when they may have changed."""
+
+import hashlib
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from tuner.data.fingerprint import Hasher
+from tuner.errors import TunerError
+
+
+@pytest.fixture
+def old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file old enough for its stat data to be trusted (only the clock is moved)."""
+    file = tmp_path / "image.jpg"
+    file.write_bytes(b"one")
+    later = time.time_ns() + 10**10
+    monkeypatch.setattr(time, "time_ns", lambda: later)
+    return file
+
+
+def test_content_decides(tmp_path: Path) -> None:
+    file = tmp_path / "a"
+    file.write_bytes(b"one")
+    assert Hasher().digest(file) == hashlib.sha256(b"one").hexdigest()
+    file.write_bytes(b"two")  # at once, with the same size
+    assert Hasher().digest(file) == hashlib.sha256(b"two").hexdigest()
+
+
+def test_an_unchanged_file_is_not_read_again(tmp_path: Path, old_file: Path) -> None:
+    memory = tmp_path / "memory.json"
+    digest = Hasher(memory).digest(old_file)
+    known = json.loads(memory.read_text())
+    known[str(old_file)][1] = "remembered"
+    memory.write_text(json.dumps(known))
+    assert Hasher(memory).digest(old_file) == "remembered"
+    old_file.write_bytes(b"one, longer")
+    assert Hasher(memory).digest(old_file) not in ("remembered", digest)
+
+
+def test_a_forged_time_does_not_hide_a_change(tmp_path: Path, old_file: Path) -> None:
+    memory = tmp_path / "memory.json"
+    Hasher(memory).digest(old_file)
+    status = old_file.stat()
+    old_file.write_bytes(b"two")
+    os.utime(old_file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert Hasher(memory).digest(old_file) == hashlib.sha256(b"two").hexdigest()
+
+
+def test_it_works_without_a_memory(tmp_path: Path, old_file: Path) -> None:
+    memory = tmp_path / "memory.json"
+    for content in ("[1]", "{half", ""):
+        memory.write_text(content)
+        assert Hasher(memory).digest(old_file) == hashlib.sha256(b"one").hexdigest()
+    below_a_file = old_file / "memory.json"
+    assert Hasher(below_a_file).digest(old_file) == hashlib.sha256(b"one").hexdigest()
+
+
+def test_missing_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(TunerError, match=r"1 files cannot be read: .*gone"):
+        Hasher().digests([tmp_path / "gone"])

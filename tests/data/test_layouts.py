@@ -1,0 +1,243 @@
+"""Every layout is read from files as its publisher lays them out, made small."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from tuner.data.dataset import Entry, assemble
+from tuner.data.load import check_images, load_dataset
+from tuner.data.settings import DataConfig
+from tuner.errors import TunerError, UsageError
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def cub(tmp_path: Path, write_image: Write) -> Path:
+    """The official layout: 2 classes, 5 images not in the order of their paths, one without a mask."""
+    root = tmp_path / "CUB_200_2011"
+    names = ["001.B/z.jpg", "001.B/a.jpg", "002.A/k.jpg", "002.A/c.jpg", "001.B/m.jpg"]
+    for i, name in enumerate(names):
+        write_image(root / "images" / name, i)
+        if i != 2:
+            write_image((tmp_path / "segmentations" / name).with_suffix(".png"), i, mask=True)
+    rows = list(enumerate(names, start=1))
+    (root / "images.txt").write_text("".join(f"{i} {name}\n" for i, name in rows))
+    (root / "image_class_labels.txt").write_text("".join(f"{i} {int(name[2])}\n" for i, name in rows))
+    (root / "train_test_split.txt").write_text("".join(f"{i} {i % 2}\n" for i, _ in rows))
+    (root / "classes.txt").write_text("1 001.B\n2 002.A\n")
+    (root / "attributes").mkdir()
+    (root / "attributes" / "class_attribute_labels_continuous.txt").write_text("0.0 12.5 100.0\n50 0 25\n")
+    (root / "attributes" / "image_attribute_labels.txt").write_text(
+        "1 1 1 4 2.7\n1 2 0 3 1.5\n1 3 1 2 1.5\n3 2 1 3 0 0 1.2\n4 1 0 1 1.0\n"
+    )
+    return root
+
+
+def test_cub(cub: Path) -> None:
+    data = load_dataset(DataConfig(name="cub", root=str(cub)))
+    assert data.paths == ("001.B/a.jpg", "001.B/m.jpg", "001.B/z.jpg", "002.A/c.jpg", "002.A/k.jpg")
+    assert data.labels.tolist() == [0, 0, 0, 1, 1]
+    assert data.is_train.tolist() == [False, True, True, False, True]
+    assert data.has_mask.tolist() == [True, True, True, True, False]
+    assert data.class_names == ("001.B", "002.A")
+    assert data.class_attributes is not None
+    assert data.class_attributes.tolist() == [[0, 12.5, 100], [50, 0, 25]]
+    assert data.image_attributes is not None
+    assert data.image_attributes[2].tolist() == [1, 0, -1]  # z.jpg: certainty 4, 3 and 2
+    assert data.image_attributes[4].tolist() == [-1, 1, -1]  # k.jpg, a row with stray columns
+    assert data.image_attributes[3].tolist() == [-1, -1, -1]  # c.jpg: certainty 1
+    check_images(data)
+    assert data.pictures.image(0).mode == "RGB"
+    mask = data.pictures.mask(0)
+    assert mask is not None
+    assert mask.mode == "L"
+    assert data.pictures.mask(4) is None
+
+
+def test_cub_from_the_folder_above_and_without_extras(cub: Path) -> None:
+    for file in (cub / "attributes").iterdir():
+        file.unlink()
+    (cub.parent / "segmentations").rename(cub.parent / "elsewhere")
+    data = load_dataset(DataConfig(name="cub", root=str(cub.parent)))
+    assert not data.has_mask.any()
+    assert data.class_attributes is None
+    assert data.image_attributes is None
+
+
+def test_cub_incomplete(cub: Path) -> None:
+    listing = cub / "image_class_labels.txt"
+    listing.write_text(listing.read_text().replace("4 2\n", ""))
+    with pytest.raises(TunerError, match="image 4 has no class"):
+        load_dataset(DataConfig(name="cub", root=str(cub)))
+    listing.unlink()
+    with pytest.raises(TunerError, match=r"image_class_labels\.txt cannot be read"):
+        load_dataset(DataConfig(name="cub", root=str(cub)))
+
+
+@pytest.mark.parametrize("name", ["cub", "cub50", "cars", "folder"])
+def test_a_missing_data_set_says_what_to_do(name: str, tmp_path: Path) -> None:
+    with pytest.raises(TunerError, match="there is no folder") as caught:
+        load_dataset(DataConfig(name=name, root=str(tmp_path / "nowhere")))
+    assert "data.root" in caught.value.todo
+    with pytest.raises(UsageError, match=r"without data\.root"):
+        load_dataset(DataConfig(name=name))
+
+
+def test_an_unknown_data_set() -> None:
+    with pytest.raises(UsageError, match="birds"):
+        load_dataset(DataConfig(name="birds", root="."))
+
+
+def test_cub50_real(shared_data: Path) -> None:
+    data = load_dataset(DataConfig(name="cub50", root=str(shared_data / "cub50")))
+    assert (len(data), data.is_train.sum(), data.has_mask.sum()) == (2889, 1500, 2887)
+    assert list(data.paths) == sorted(data.paths)
+    assert np.bincount(data.labels).min() >= 41
+    assert data.class_names[0] == "001.Black_footed_Albatross"
+    assert all(path.startswith(data.class_names[label]) for path, label in zip(data.paths, data.labels, strict=True))
+    assert data.class_attributes is not None
+    assert data.class_attributes.shape == (50, 312)
+    mask = data.pictures.mask(0)
+    assert mask is not None
+    assert mask.size == data.pictures.image(0).size
+
+
+def test_cub50_without_its_listing(tmp_path: Path) -> None:
+    with pytest.raises(TunerError, match=r"metadata\.csv cannot be read"):
+        load_dataset(DataConfig(name="cub50", root=str(tmp_path)))
+
+
+def test_folder_equals_cub50(shared_data: Path, tmp_path: Path) -> None:
+    """The same images through the general door: same order, labels, split, masks and contents."""
+    import csv
+
+    root = shared_data / "cub50"
+    split = tmp_path / "split.csv"
+    with (root / "metadata.csv").open() as source, split.open("w") as target:
+        target.write("path,split\n")
+        for row in csv.DictReader(source):
+            target.write(f"{row['path']},{row['split']}\n")
+            mask = root / "masks" / f"{int(row['image_id']):05d}.png"
+            if mask.exists():
+                link = (tmp_path / "masks" / row["path"]).with_suffix(".png")
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(mask)
+    official = load_dataset(DataConfig(name="cub50", root=str(root)))
+    general = load_dataset(
+        DataConfig(name="folder", root=str(root / "images"), masks=str(tmp_path / "masks"), split_file=str(split))
+    )
+    assert general.paths == official.paths
+    assert general.class_names == official.class_names
+    for name in ("labels", "is_train", "has_mask"):
+        assert np.array_equal(getattr(general, name), getattr(official, name)), name
+    assert general.pictures.digests() == official.pictures.digests()
+
+
+def test_folder_with_a_cut(tmp_path: Path, write_image: Write) -> None:
+    for i in range(12):
+        write_image(tmp_path / "root" / "ab"[i % 2] / "deep" / f"{i:02d}.png", i)
+    (tmp_path / "root" / "a" / "notes.txt").write_text("not an image")
+    data = load_dataset(DataConfig(name="folder", root=str(tmp_path / "root"), test_fraction=0.5))
+    assert data.paths[0] == "a/deep/00.png"
+    assert [data.is_train[data.labels == label].sum() for label in (0, 1)] == [3, 3]
+    assert not data.has_mask.any()
+    (tmp_path / "masks").mkdir()
+    with pytest.raises(UsageError, match=r"for example a/deep/00\.png"):
+        load_dataset(DataConfig(name="folder", root=str(tmp_path / "root"), masks=str(tmp_path / "masks")))
+    (tmp_path / "root" / "empty").mkdir()
+    with pytest.raises(UsageError, match="empty holds no image"):
+        load_dataset(DataConfig(name="folder", root=str(tmp_path / "root")))
+    with pytest.raises(UsageError, match="0 class folders"):
+        load_dataset(DataConfig(name="folder", root=str(tmp_path / "root" / "empty")))
+
+
+def test_every_class_needs_a_training_image(tmp_path: Path, write_image: Write) -> None:
+    for name in ("a/0.png", "a/1.png", "b/0.png"):
+        write_image(tmp_path / "root" / name, 0)
+    (tmp_path / "split.csv").write_text("path,split\na/0.png,train\na/1.png,test\nb/0.png,test\n")
+    with pytest.raises(UsageError, match="1 classes of folder without a training image: b"):
+        load_dataset(DataConfig(name="folder", root=str(tmp_path / "root"), split_file=str(tmp_path / "split.csv")))
+
+
+def _cars_table(fields: tuple[str, ...], rows: list[tuple[object, ...]]) -> np.ndarray:
+    table = np.empty(len(rows), dtype=[(field, object) for field in fields])
+    table[:] = rows
+    return table
+
+
+def test_cars_in_three_layouts(tmp_path: Path) -> None:
+    names = np.array(["Acura RL", "BMW M3"], dtype=object)
+    single, devkit, csv = tmp_path / "single", tmp_path / "devkit-layout", tmp_path / "csv"
+    for folder in (single, devkit / "devkit", csv):
+        folder.mkdir(parents=True)
+    rows = [("car_ims/2.jpg", 9, 2, 1), ("car_ims/1.jpg", 9, 1, 0), ("car_ims/3.jpg", 9, 2, 0)]
+    table = _cars_table(("relative_im_path", "bbox_x1", "class", "test"), rows)
+    savemat(single / "cars_annos.mat", {"annotations": table, "class_names": names})
+    data = load_dataset(DataConfig(name="cars", root=str(single)))
+    assert data.paths == ("car_ims/1.jpg", "car_ims/2.jpg", "car_ims/3.jpg")
+    assert data.labels.tolist() == [0, 1, 1]
+    assert data.is_train.tolist() == [True, False, True]
+    assert data.class_names == ("Acura RL", "BMW M3")
+
+    fields = ("bbox_x1", "class", "fname")
+    savemat(devkit / "devkit" / "cars_meta.mat", {"class_names": names})
+    train = _cars_table(fields, [(9, 2, "00002.jpg"), (9, 1, "00001.jpg")])
+    savemat(devkit / "devkit" / "cars_train_annos.mat", {"annotations": train})
+    with pytest.raises(TunerError, match="withlabels"):
+        load_dataset(DataConfig(name="cars", root=str(devkit)))
+    test = _cars_table(fields, [(9, 2, "00001.jpg")])
+    savemat(devkit / "cars_test_annos_withlabels.mat", {"annotations": test})
+    data = load_dataset(DataConfig(name="cars", root=str(devkit)))
+    assert data.paths == ("cars_test/00001.jpg", "cars_train/00001.jpg", "cars_train/00002.jpg")
+    assert data.labels.tolist() == [1, 0, 1]
+    assert data.is_train.tolist() == [False, True, True]
+
+    (csv / "annotations.csv").write_text(
+        "path,class,split\nx/2.jpg,BMW M3,test\nx/1.jpg,Acura RL,train\nx/3.jpg,BMW M3,train\n"
+    )
+    data = load_dataset(DataConfig(name="cars", root=str(csv)))
+    assert data.paths == ("x/1.jpg", "x/2.jpg", "x/3.jpg")
+    assert (data.labels.tolist(), data.is_train.tolist()) == ([0, 1, 1], [True, False, True])
+
+
+def test_cars_malformed(tmp_path: Path) -> None:
+    with pytest.raises(TunerError, match="no annotation"):
+        load_dataset(DataConfig(name="cars", root=str(tmp_path)))
+    savemat(tmp_path / "cars_annos.mat", {"class_names": np.array(["a"], dtype=object)})
+    with pytest.raises(TunerError, match="lacks annotations"):
+        load_dataset(DataConfig(name="cars", root=str(tmp_path)))
+    (tmp_path / "cars_annos.mat").write_bytes(b"MATLAB? no" * 30)
+    with pytest.raises(TunerError, match="cannot be read"):
+        load_dataset(DataConfig(name="cars", root=str(tmp_path)))
+    (tmp_path / "annotations.csv").write_text("file,class\n1.jpg,a\n")
+    with pytest.raises(UsageError, match="lacks columns"):
+        load_dataset(DataConfig(name="cars", root=str(tmp_path)))
+
+
+def test_a_listing_cannot_leave_its_folder(tmp_path: Path) -> None:
+    for path in ("../../etc/passwd", "/etc/passwd"):
+        with pytest.raises(UsageError, match="leaves"):
+            assemble(DataConfig(name="cub"), tmp_path, [Entry(path, 0, True)], ["a"])
+    with pytest.raises(TunerError, match="lists no images"):
+        assemble(DataConfig(name="cub"), tmp_path, [], [])
+
+
+def test_digits() -> None:
+    data = load_dataset(DataConfig())
+    assert len(data) == 1797
+    assert list(data.paths) == sorted(data.paths)
+    assert data.is_train.sum() == pytest.approx(0.75 * 1797, abs=5)
+    assert all(path.startswith("train/") == side for path, side in zip(data.paths, data.is_train, strict=True))
+    image, mask = data.pictures.image(0), data.pictures.mask(0)
+    assert mask is not None
+    assert (image.mode, image.size, mask.size) == ("RGB", (8, 8), (8, 8))
+    ink = np.asarray(mask) > 0
+    assert np.asarray(image)[ink].min() >= 128 > np.asarray(image)[~ink].max()
+    other = load_dataset(DataConfig(split_seed=1))
+    assert set(other.paths) != set(data.paths)
+    with pytest.raises(UsageError, match="digits"):
+        load_dataset(DataConfig(root="somewhere"))

@@ -1,0 +1,67 @@
+"""The stratified cut and the split file."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tuner.data.splits import read_split_file, stratified_split
+from tuner.errors import TunerError, UsageError
+
+
+@given(
+    counts=st.lists(st.integers(2, 40), min_size=1, max_size=8),
+    fraction=st.floats(0.01, 0.99),
+    seed=st.integers(0, 1000),
+)
+def test_each_class_gives_its_share_and_keeps_one_on_both_sides(counts: list[int], fraction: float, seed: int) -> None:
+    labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
+    held_out = stratified_split(labels, fraction, seed)
+    for label, count in enumerate(counts):
+        n = held_out[labels == label].sum()
+        assert 1 <= n <= count - 1
+        assert abs(n - fraction * count) <= 1
+
+
+def test_the_seed_decides() -> None:
+    labels = np.repeat(np.arange(5), 20)
+    first = stratified_split(labels, 0.3, 1)
+    assert np.array_equal(first, stratified_split(labels, 0.3, 1))
+    assert not np.array_equal(first, stratified_split(labels, 0.3, 2))
+    assert not stratified_split(labels, 0.0, 1).any()
+
+
+def test_a_class_with_one_image_is_named() -> None:
+    with pytest.raises(UsageError, match="wren"):
+        stratified_split(np.array([0, 0, 1]), 0.5, 0, ["sparrow", "wren"])
+    with pytest.raises(UsageError, match="class 1"):
+        stratified_split(np.array([0, 0, 1]), 0.5, 0)
+    with pytest.raises(UsageError, match=r"1\.0"):
+        stratified_split(np.array([0, 0]), 1.0, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("path,side\na,train\n", "lacks columns"),
+        ("", "lacks columns"),
+        ("path,split\na,train\nb,dev\n", "split dev"),
+        ("path,split\na,train\n", "differ in 1 paths, such as b"),
+        ("path,split\na,train\nb,test\nc,test\n", "such as c"),
+    ],
+)
+def test_a_wrong_split_file_is_explained(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "split.csv"
+    file.write_text(text)
+    with pytest.raises(UsageError, match=said):
+        read_split_file(file, ["a", "b"])
+
+
+def test_a_split_file_follows_the_order_of_the_paths(tmp_path: Path) -> None:
+    file = tmp_path / "split.csv"
+    file.write_text("path,split\nb,test\na,train\n")
+    assert read_split_file(file, ["a", "b"]).tolist() == [True, False]
+    with pytest.raises(TunerError, match="cannot be read"):
+        read_split_file(tmp_path / "none.csv", ["a"])

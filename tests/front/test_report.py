@@ -1,0 +1,200 @@
+"""The page holds everything it shows, fetches nothing, and takes no text for markup."""
+
+import dataclasses
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from tuner.errors import UsageError
+from tuner.front.pareto import Objective, front
+from tuner.front.report import (
+    BaselineRow,
+    ClassView,
+    ComparisonView,
+    FeatureView,
+    Report,
+    StageUse,
+    TrialRow,
+    render_report,
+)
+
+from .sample import OBJECTIVES, sample_report, sample_rows
+
+VOID = {"meta", "img", "br", "hr", "input", "link"}
+CANARY = "<script>alert(1)</script>\"'&"
+
+
+class Page(HTMLParser):
+    """Elements, texts and addresses of a page; refuses tags that do not nest."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[str] = []
+        self.words: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+            if tag == "script":
+                self.scripts.append("")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "script" in self.open:
+            self.scripts[-1] += data
+        elif "style" not in self.open:
+            self.words.append(data)
+
+    def data(self) -> dict:
+        return json.loads(self.scripts[0])
+
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", " ".join(self.words))
+
+
+@pytest.fixture(scope="module", params=[2, 3])
+def page(request: pytest.FixtureRequest) -> str:
+    return render_report(sample_report(request.param))
+
+
+def test_page_is_whole_and_fetches_nothing(page: str) -> None:
+    parsed = Page(page)
+    assert len(page.encode()) < 8_000_000
+    policy = next(a["content"] for t, a in parsed.tags if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy.startswith("default-src 'none'")
+    addresses = [v for _, a in parsed.tags for k, v in a.items() if k in {"src", "href", "srcset", "action"}]
+    assert addresses
+    assert all(a.startswith("data:image/jpeg;base64,") for a in addresses)
+    style = next(re.finditer(r"<style>(.*?)</style>", page, re.S)).group(1)
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_page_can_be_read_without_eyes(page: str) -> None:
+    tags = Page(page).tags
+    assert ("html", {"lang": "en"}) in tags
+    assert all(a.get("alt") for t, a in tags if t == "img")
+    ids = [a["id"] for _, a in tags if "id" in a]
+    assert len(ids) == len(set(ids))
+    labelled = [a["aria-labelledby"] for _, a in tags if "aria-labelledby" in a]
+    assert set(labelled) <= set(ids)
+
+
+def test_page_says_what_the_search_found() -> None:
+    report = sample_report()
+    text = Page(render_report(report)).text()
+    assert "28 of 36 trials completed; 7 of them are on the front of accuracy and interpretability." in text
+    assert "Reusing stages saved 37 min." in text
+    assert "reused 30 times, 35 min saved" in text
+    assert "never reused" in text
+    assert report.pick is not None
+    assert report.pick.reason in text
+    assert "Both rest on features 0, 2 and 5. Features 7 and 8 speak for three" in text
+    assert "CUDA out of memory in finetune" in text
+    assert "rung 1 of 3: dominated (5 times)" in text
+    assert "data.test_fraction" in text
+
+
+def test_chart_holds_the_completed_trials_and_their_front() -> None:
+    report = sample_report()
+    data = Page(render_report(report)).data()
+    complete = [row for row in report.rows if row.outcome == "complete"]
+    assert [t["trial"] for t in data["trials"]] == [row.trial for row in complete]
+    members = front([row.point() for row in complete], report.objectives)
+    assert [t["trial"] for t in data["trials"] if t["rank"] == 1] == [p.trial for p in members]
+    assert "class independence" in data["trials"][0]["text"]  # a part of interpretability
+    assert "features per class" in data["trials"][0]["text"]
+    assert data["history"][-1] == list(report.hypervolume[-1])
+
+
+def test_front_comes_first_in_the_table() -> None:
+    report = sample_report()
+    rows = re.findall(r'<tr id="trial-(\d+)" class="([^"]*)"', render_report(report))
+    assert len(rows) == len(report.rows)
+    member = ["member" in kind for _, kind in rows]
+    assert member == sorted(member, reverse=True)
+    assert report.pick is not None
+    assert [int(trial) for trial, kind in rows if "picked" in kind] == [report.pick.point.trial]
+
+
+def test_a_stopped_trial_never_enters_the_front() -> None:
+    brilliant = TrialRow(99, "stopped", {}, {"accuracy": 99.0, "interpretability": 99.0})
+    report = dataclasses.replace(sample_report(), rows=[*sample_rows(), brilliant])
+    assert 99 not in {t["trial"] for t in Page(render_report(report)).data()["trials"]}
+
+
+def test_every_text_is_escaped() -> None:
+    objectives = [Objective(CANARY, "max", 0, 1, CANARY), Objective("b", "max", 0, 1)]
+    values = {CANARY: 0.5, "b": 0.5}
+    row = TrialRow(0, "complete", {CANARY: CANARY}, {**values, CANARY + "m": 1.0}, 1.0, CANARY)
+    feature = FeatureView(0, np.ones((2, 2), dtype=np.float32), 1.0, CANARY)
+    view = ClassView(CANARY, np.zeros((9, 9, 3), dtype=np.uint8), [feature])
+    pick = dataclasses.replace(
+        sample_report().pick,
+        point=row.point(),
+        reason=CANARY,
+        classes=[view],
+        comparison=ComparisonView(view, dataclasses.replace(view, features=[])),
+    )
+    report = Report(
+        search=CANARY,
+        objectives=objectives,
+        rows=[row, TrialRow(1, CANARY, {}, {}, None, CANARY)],
+        hypervolume=[(1.0, 0.25)],
+        stages=[StageUse(CANARY, 1, 1, 1.0, 1.0)],
+        pick=pick,
+        baselines=[BaselineRow(CANARY, {CANARY: 1.0}, CANARY)],
+        environment={CANARY: {CANARY: CANARY}},
+        note=CANARY,
+    )
+    text = render_report(report)
+    assert "<script>alert" not in text
+    parsed = Page(text)
+    assert len(parsed.scripts) == 3  # data, plotly, ours
+    assert not any("<script>" in t["text"] for t in parsed.data()["trials"])  # plotly reads a little HTML
+    assert not any("<script>" in a["name"] + a["unit"] for a in parsed.data()["axes"])
+    assert parsed.text().count("<script>alert(1)</script>") > 15
+    assert all(set(a) <= {"src", "alt", "loading"} for t, a in parsed.tags if t == "img")
+
+
+def test_a_search_that_has_only_begun() -> None:
+    text = Page(render_report(Report("new", OBJECTIVES[:2], []))).text()
+    assert "0 of 0 trials completed; 0 of them are on the front" in text
+    running = Report("new", OBJECTIVES[:2], [TrialRow(0, "running", {"width": 1})])
+    assert "1 running" in Page(render_report(running)).text()
+
+
+def test_one_objective_is_no_trade_off() -> None:
+    with pytest.raises(UsageError, match="1 objectives"):
+        Report("alone", OBJECTIVES[:1], [])
+
+
+def test_repeated_seeds_show_as_error_bars() -> None:
+    rows = sample_rows()
+    steady = dataclasses.replace(rows[0], spread={"accuracy": 0.4, "interpretability": float("nan")})
+    page = Page(render_report(dataclasses.replace(sample_report(), rows=[steady, *rows[1:]])))
+    assert page.data()["trials"][0]["spread"] == [0.4, 0.0]
+    assert "± 0.4" in page.text()
+    assert "nan" not in page.text()
+
+
+def test_a_report_needs_no_heavy_library() -> None:
+    code = "import sys, tuner.front.report as _; print(*{'torch', 'ray', 'mlflow', 'optuna'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""

@@ -1,0 +1,136 @@
+"""The assignment stage: what goes into the program, what comes out, and the random control."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tuner.errors import InfeasibleError, UsageError
+from tuner.features.samples import Samples
+from tuner.qpm.assign import Assignment, _peaks, assign
+from tuner.qpm.classifier import pooled_features
+from tuner.qpm.dense import DenseModel, train_dense
+from tuner.qpm.program.coefficients import relevance
+from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig
+
+SMALL = AssignConfig(n_features=8, features_per_class=3, deadline_s=5.0)
+
+
+def features_of(dense: DenseModel, train: Samples) -> np.ndarray:
+    return pooled_features(dense, train).double().numpy()
+
+
+@pytest.fixture(scope="module")
+def half_dead(dense: DenseModel) -> DenseModel:
+    """The dense model with half of its features constant."""
+    adapter = dense.adapter.config
+    model = DenseModel(adapter, dense.adapter.dim, dense.n_classes, dense.grid)
+    model.load_state_dict(dense.state_dict())
+    for parameter in (model.adapter.layers[-1].norm.weight, model.adapter.layers[-1].norm.bias):
+        parameter.data[::2] = 0.0
+    return model.eval()
+
+
+def test_features_peaks_and_borders_equal_loops(dense: DenseModel, train: Samples) -> None:
+    x, (peak, border) = features_of(dense, train), _peaks(dense, train)
+    maps = dense.feature_maps(train.patches, train.cls).double()
+    for n in (0, 17):
+        for j in range(16):
+            values = maps[n, j]
+            assert x[n, j] == pytest.approx(float(values.mean()), abs=1e-5)
+            assert peak[n, j] == pytest.approx(float((values - values.logsumexp(0)).exp().max()), rel=1e-4)
+            row, column = divmod(int(values.argmax()), 4)
+            assert border[n, j] == (row in (0, 2) or column in (0, 3))
+
+
+def test_relevance_is_the_pearson_correlation(dense: DenseModel, train: Samples) -> None:
+    x = features_of(dense, train)
+    alive = x[:, x.std(0) > 1e-6]
+    a = relevance(alive, train.labels.numpy(), 4)
+    raw = np.array([[np.corrcoef(column, train.labels.numpy() == c)[0, 1] for c in range(4)] for column in alive.T])
+    np.testing.assert_allclose(a, raw / np.abs(raw).max(), atol=1e-10)
+
+
+@pytest.mark.parametrize("variant", ["released", "paper"])
+@pytest.mark.parametrize("control", ["none", "random"])
+def test_an_assignment_keeps_the_rules(variant: str, control: str, dense: DenseModel, train: Samples) -> None:
+    config = replace(SMALL, variant=variant, control=control)
+    found = assign(dense, train, config, seed=0, device="cpu")
+    assert found.features.shape == (8,)
+    assert (np.diff(found.features) > 0).all()
+    assert (found.matrix.sum(1) == 3).all()
+    assert len({row.tobytes() for row in found.matrix}) == 4
+    x = features_of(dense, train)
+    np.testing.assert_allclose(found.mean, x[:, found.features].mean(0))
+    population = np.sqrt(((x - x.mean(0)) ** 2).sum(0) / len(x))
+    np.testing.assert_allclose(found.std, population[found.features])
+    if control == "none":
+        assert found.info["locality_bias"] == (variant == "paper")
+        assert found.info["gap"] >= 0
+        assert {"objective", "bound", "seconds", "status", "n_pairs", "threshold", "log"} <= set(found.info)
+
+
+def test_the_program_beats_the_random_control_before_tuning(dense: DenseModel, train: Samples) -> None:
+    from tuner.qpm.finetune import assigned_model
+
+    accuracy = {}
+    for control in ("none", "random"):
+        found = assign(dense, train, replace(SMALL, control=control), seed=0, device="cpu")
+        predicted = assigned_model(dense, found).predict(train.patches, train.cls)
+        accuracy[control] = float((predicted == train.labels).float().mean())
+    assert accuracy["none"] > accuracy["random"] + 0.1
+
+
+@pytest.mark.parametrize("control", ["none", "random"])
+def test_dead_features_are_never_chosen(control: str, half_dead: DenseModel, train: Samples) -> None:
+    config = replace(SMALL, n_features=5, control=control)
+    found = assign(half_dead, train, config, seed=0, device="cpu")
+    assert (found.features % 2 == 1).all()
+    assert found.info["n_dead"] >= 8
+    assert found.info["n_candidates"] + found.info["n_dead"] == 16
+    with pytest.raises(InfeasibleError, match="candidates"):
+        assign(half_dead, train, replace(config, n_features=9), seed=0, device="cpu")
+
+
+@pytest.mark.parametrize("control", ["none", "random"])
+def test_same_seed_same_assignment(control: str, dense: DenseModel, train: Samples) -> None:
+    config = replace(SMALL, control=control)
+    first, again = (assign(dense, train, config, seed=4, device="cpu") for _ in range(2))
+    assert np.array_equal(first.features, again.features)
+    assert np.array_equal(first.matrix, again.matrix)
+    if control == "random":
+        other = assign(dense, train, config, seed=5, device="cpu")
+        assert not np.array_equal(first.features, other.features)
+
+
+def test_random_control_can_use_up_every_row(dense: DenseModel, train: Samples) -> None:
+    config = AssignConfig(n_features=4, features_per_class=3, control="random")  # 4 subsets, 4 classes
+    found = assign(dense, train, config, seed=0, device="cpu")
+    assert len({row.tobytes() for row in found.matrix}) == 4
+    with pytest.raises(InfeasibleError, match="subsets"):
+        assign(dense, train, replace(config, n_features=3), seed=0, device="cpu")
+
+
+def test_warm_start_is_given_in_the_dense_width(half_dead: DenseModel, train: Samples) -> None:
+    config = replace(SMALL, n_features=5)
+    cold = assign(half_dead, train, config, seed=0, device="cpu")
+    warm = assign(half_dead, train, config, seed=0, device="cpu", warm_start=cold.features)
+    assert warm.info["objective"] == pytest.approx(cold.info["objective"], rel=0.01)
+
+
+def test_no_adapter_no_assignment(train: Samples) -> None:
+    bare = train_dense(train, AdapterConfig(n_layers=0), DenseConfig(epochs=1), seed=0, device="cpu")
+    with pytest.raises(UsageError, match="without adapter"):
+        assign(bare, train, SMALL, seed=0, device="cpu")
+
+
+def test_saved_and_loaded(assignment: Assignment, tmp_path: Path) -> None:
+    assignment.save(tmp_path / "a")
+    loaded = Assignment.load(tmp_path / "a")
+    for name in ("features", "matrix", "mean", "std"):
+        assert np.array_equal(getattr(loaded, name), getattr(assignment, name)), name
+        assert getattr(loaded, name).dtype == getattr(assignment, name).dtype
+    assert loaded.info == assignment.info
+    assert torch.as_tensor(loaded.matrix).dtype == torch.bool

@@ -1,0 +1,99 @@
+"""Which metrics are there for which model and data, and that they come out of the right images."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tuner.errors import TunerError
+from tuner.features.samples import Samples
+from tuner.qpm.assign import Assignment
+from tuner.qpm.dense import DenseModel
+from tuner.qpm.evaluate import evaluate
+from tuner.qpm.finetune import QpmModel, assigned_model
+from tuner.qpm.metrics.contrastiveness import contrastiveness
+from tuner.qpm.metrics.sid import sid
+from tuner.qpm.metrics.table import METRICS
+from tuner.qpm.probe import train_linear_probe
+
+
+@pytest.fixture(scope="module")
+def model(dense: DenseModel, assignment: Assignment) -> QpmModel:
+    return assigned_model(dense, assignment)
+
+
+def test_everything_applies_to_a_model_with_five_features_a_class(
+    model: QpmModel, train: Samples, held_out: Samples
+) -> None:
+    values = evaluate(model, train, held_out, device="cpu")
+    assert set(values) == set(METRICS)
+    predicted = model.predict(held_out.patches, held_out.cls)
+    assert values["accuracy"] == pytest.approx(100 * float((predicted == held_out.labels).float().mean()))
+    maps = model.feature_maps(held_out.patches, held_out.cls).transpose(1, 2)
+    assert values["sid5"] == pytest.approx(100 * float(sid(maps, model.weight, predicted).mean()), rel=1e-5)
+    pooled = model.feature_maps(train.patches, train.cls).mean(2)
+    assert values["exact_zeros"] == pytest.approx(100 * float((pooled == 0).float().mean()))
+    used = model.assignment.any(0)
+    assert values["contrastiveness"] == pytest.approx(100 * contrastiveness(pooled[:, used]), rel=1e-4)
+    assert values["n_features_used"] == int(used.sum())
+    assert values["features_per_class_used"] == 5.0
+    seen = held_out.masks[held_out.has_mask] > 0
+    assert values["mask_share"] == pytest.approx(100 * float(seen.float().mean()))
+    parts = [values[k] for k in ("plausibility_undilated", "class_independence", "contrastiveness")]
+    assert values["interpretability"] == pytest.approx((parts[0] * parts[1] * parts[2]) ** (1 / 3))
+    for name, value in values.items():
+        assert METRICS[name].low - 1e-4 <= value <= METRICS[name].high + 1e-4, name
+
+
+def test_what_does_not_apply_is_absent(model: QpmModel, train: Samples, held_out: Samples) -> None:
+    bare = {"masks": None, "has_mask": None, "image_attributes": None, "class_attributes": None}
+    values = evaluate(model, replace(train, **bare), replace(held_out, **bare), device="cpu")
+    gone = {"plausibility", "plausibility_undilated", "mask_share", "structural_grounding", "attribute_alignment"}
+    assert set(values) == set(METRICS) - gone
+    assert values["interpretability"] == pytest.approx(
+        (values["class_independence"] * values["contrastiveness"]) ** 0.5
+    )
+    unseen = replace(held_out, has_mask=torch.zeros(len(held_out), dtype=torch.bool))
+    assert "plausibility" not in evaluate(model, train, unseen, device="cpu")
+
+
+def test_sid_is_absent_below_five_features_a_class(
+    dense: DenseModel, assignment: Assignment, train: Samples, held_out: Samples
+) -> None:
+    thin = assignment.matrix.copy()
+    for row in thin:
+        row[row.nonzero()[0][-1]] = False
+    values = evaluate(assigned_model(dense, replace(assignment, matrix=thin)), train, held_out, device="cpu")
+    assert "sid5" not in values
+    assert values["features_per_class_used"] == 4.0
+
+
+def test_features_no_class_uses_do_not_count(
+    dense: DenseModel, assignment: Assignment, train: Samples, held_out: Samples
+) -> None:
+    matrix = assignment.matrix.copy()
+    matrix[:, 0], matrix[:, 1] = False, True
+    model = assigned_model(dense, replace(assignment, matrix=matrix))
+    values = evaluate(model, train, held_out, device="cpu")
+    assert values["n_features_used"] == matrix.any(0).sum()
+    pooled = model.feature_maps(train.patches, train.cls).mean(2)[:, torch.as_tensor(matrix.any(0))]
+    assert values["exact_zeros"] == pytest.approx(100 * float((pooled == 0).float().mean()))
+
+
+def test_dense_model_and_probe_are_measured_alike(dense: DenseModel, train: Samples, held_out: Samples) -> None:
+    of_dense = evaluate(dense, train, held_out, device="cpu")
+    assert of_dense["n_features_used"] == of_dense["features_per_class_used"] == 16
+    probe = train_linear_probe(train, seed=0, device="cpu")
+    assert set(evaluate(probe, train, held_out, device="cpu")) == set(METRICS)
+
+
+def test_no_value_is_ever_nan(dense: DenseModel, assignment: Assignment, train: Samples, held_out: Samples) -> None:
+    broken = assigned_model(dense, assignment)
+    next(broken.adapter.parameters()).data[0, 0] = float("nan")
+    with pytest.raises(TunerError, match=r"class_independence.* not a number"):
+        evaluate(broken, train, held_out, device="cpu")
+
+
+def test_evaluation_is_deterministic(dense: DenseModel, train: Samples, held_out: Samples) -> None:
+    first, again = (evaluate(dense, train, held_out, device="cpu") for _ in range(2))
+    assert first == again

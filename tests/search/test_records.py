@@ -1,0 +1,70 @@
+"""The ledger folds into the state of a search, whatever happened to its drivers."""
+
+from tuner.front.pareto import Objective
+from tuner.search.records import mirror_events, replay
+
+ACCURACY = Objective("accuracy", "max", 0, 100)
+STAGES = [
+    {"stage": "dense", "key": "d", "reused": True, "seconds": 0.5, "saved_s": 60.0},
+    {"stage": "assign", "key": "a", "reused": False, "seconds": 2.0, "saved_s": 0.0},
+]
+
+
+def started(time_s):
+    return {"event": "search", "time_s": time_s, "recipe": {}, "versions": {}}
+
+
+def proposed(trial, time_s):
+    return {"event": "trial", "trial": trial, "time_s": time_s, "params": {"n_features": 10 + trial}}
+
+
+def ended(trial, time_s, outcome="complete", **fields):
+    event = {"event": "outcome", "trial": trial, "time_s": time_s, "outcome": outcome, "stage": None, "cause": None}
+    return event | {"values": {"accuracy": 50.0 + trial}, "stages": STAGES, "model": "m", "seconds": 3.0} | fields
+
+
+def test_outcomes_open_trials_and_search_time_across_drivers():
+    events = [started(100), proposed(0, 101), ended(0, 110), proposed(1, 111)]
+    events += [started(1000), ended(1, 1005, "failed", values={}, cause="nan", stage="dense")]
+    state = replay(events)
+    assert state.counts() == {"complete": 1, "failed": 1}
+    assert state.open() == []
+    assert [t.number for t in state.finished()] == [0, 1]
+    assert state.trials[1].ended_s == 11 + 5  # the pause between the drivers does not count
+    assert state.elapsed_s == 16
+    assert state.points([ACCURACY])[0].values["accuracy"] == 50.0
+    assert len(state.points([ACCURACY])) == 1
+
+
+def test_an_open_trial_stays_open_and_a_doubled_outcome_counts_once():
+    state = replay([started(0), proposed(0, 1), proposed(1, 1), ended(0, 5), ended(0, 6, "failed")])
+    assert [t.number for t in state.open()] == [1]
+    assert state.trials[0].outcome == "complete"
+
+
+def test_what_was_reused_is_counted_by_stage():
+    state = replay([started(0), proposed(0, 1), ended(0, 5), proposed(1, 6), ended(1, 9)])
+    assert state.reuse()["dense"] == {"runs": 0, "reused": 2, "seconds": 0.0, "saved_s": 120.0}
+    assert state.reuse()["assign"] == {"runs": 2, "reused": 0, "seconds": 4.0, "saved_s": 0.0}
+
+
+def test_parameters_can_be_objectives():
+    state = replay([started(0), proposed(0, 1), ended(0, 5)])
+    size = Objective("n_features", "min", 0, 50)
+    assert state.points([ACCURACY, size])[0].values["n_features"] == 10
+
+
+def test_test_metrics_baselines_and_the_last_pick_are_kept():
+    events = [started(0), proposed(0, 1), ended(0, 5), {"event": "test", "time_s": 6, "trial": 0, "values": {"a": 1.0}}]
+    for value in (1.0, 2.0):
+        events.append({"event": "baseline", "time_s": 7, "name": "probe", "note": "", "values": {"a": value}})
+        events.append({"event": "pick", "time_s": 8, "trial": 0, "reason": f"reason {value}"})
+    state = replay(events)
+    assert state.trials[0].test == {"a": 1.0}
+    assert [b["values"] for b in state.baselines] == [{"a": 2.0}]
+    assert state.pick["reason"] == "reason 2.0"
+
+
+def test_the_mirror_sees_stages_before_their_outcome():
+    assert [e["event"] for e in mirror_events(ended(0, 5))] == ["stage", "stage", "outcome"]
+    assert mirror_events(started(0)) == [started(0)]

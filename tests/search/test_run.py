@@ -1,0 +1,135 @@
+"""Searches end to end: real Ray, real stages, real MLflow; carried on, extended, refused, learnt from."""
+
+import json
+
+import mlflow
+import pytest
+
+from tests.searches import run_tiny
+from tuner.errors import UsageError
+from tuner.search.home import SearchHome
+from tuner.store import open_store
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def first(root):
+    return run_tiny(root)
+
+
+def home(root, name="tiny"):
+    return SearchHome(open_store(str(root)), name)
+
+
+def mlflow_runs(root, name="tiny"):
+    client = mlflow.MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name(name)
+    return client, client.search_runs([experiment.experiment_id], max_results=100)
+
+
+def test_every_trial_goes_through_all_stages_and_the_dense_stage_runs_once(first):
+    result, _ = first
+    trials = result.state.finished()
+    assert [t.outcome for t in trials] == ["complete"] * 3
+    for trial in trials:
+        assert [use["stage"] for use in trial.stages] == ["dense", "assign", "finetune", "evaluate"]
+        assert {"accuracy", "interpretability", "plausibility_undilated", "assigned_accuracy"} <= set(trial.values)
+        assert "sid5" not in trial.values  # undefined below five features a class
+    assert len({t.stage_key("dense") for t in trials}) == 1
+    assert result.state.reuse()["dense"]["runs"] == 1
+
+
+def test_the_front_is_measured_on_test_once_and_written(first, root):
+    result, _ = first
+    view = home(root).front()
+    assert view.members
+    for member in view.members:
+        assert "accuracy" in result.state.trials[member.trial].test
+    stored = json.loads(open_store(str(root)).get("searches/tiny/front.json"))
+    assert stored == json.loads(view.to_json())
+    assert set(stored) == {"search", "objectives", "hypervolume", "trials", "members"}
+    page = open_store(str(root)).get("searches/tiny/report.html").decode()
+    assert "tiny" in page
+    assert page.count("data:image/") > 4  # saliency maps
+
+
+def test_mlflow_shows_each_trial_once_with_curves_and_front(first, root):
+    result, _ = first
+    client, runs = mlflow_runs(root)
+    children = {r.data.tags["mlflow.runName"]: r for r in runs if "mlflow.parentRunId" in r.data.tags}
+    assert sorted(children) == ["trial-0000", "trial-0001", "trial-0002"]
+    assert len(runs) == 4
+    members = {m.trial for m in home(root).front().members}
+    for number, trial in result.state.trials.items():
+        run = children[f"trial-{number:04d}"]
+        assert run.data.tags["outcome"] == "complete"
+        assert run.data.tags["pareto"] == str(number in members).lower()
+        assert run.data.metrics["accuracy"] == pytest.approx(trial.values["accuracy"])
+        assert run.data.params["n_features"] == str(trial.params["n_features"])
+        assert len(client.get_metric_history(run.info.run_id, "dense/loss")) == 2
+        assert run.info.status == "FINISHED"
+
+
+def test_again_is_carry_on_more_is_more_and_stages_are_reused(first, root):
+    again, _ = run_tiny(root)
+    assert again.already_complete
+    assert again.state.counts() == {"complete": 3}
+    more, _ = run_tiny(root, trials=4)
+    assert more.state.counts() == {"complete": 4}
+    assert more.state.trials[3].stages[0]["reused"]
+    _, runs = mlflow_runs(root)
+    assert len(runs) == 5
+
+
+def test_the_whole_space_tried_ends_the_search_early(first, root):
+    exhausted, _ = run_tiny(root, "all", trials=10)
+    assert exhausted.state.counts() == {"complete": 4}
+    assert not exhausted.interrupted
+    # the same four points as the first search, so nothing but the test split of new front members had to run
+    assert all(use["reused"] for t in exhausted.state.trials.values() for use in t.stages)
+
+
+def test_a_changed_space_is_refused_with_the_difference_or_starts_from_the_old_search(first, root):
+    with pytest.raises(UsageError, match=r"space.n_features.choices: \[6, 9\] -> \[6\]"):
+        run_tiny(root, "tiny", "space.n_features={choices: [6]}")
+    learnt, printed = run_tiny(root, "next", "space.n_features={choices: [6]}", learn_from="tiny")
+    assert "learning from" in printed
+    assert learnt.state.trials[0].stages[0]["reused"]  # the dense model was there already
+
+
+def test_poisoned_trials_are_typed_and_the_search_goes_on(first, root):
+    poisoned, _ = run_tiny(root, "poisoned", "finetune.lr=1e30")
+    assert poisoned.state.counts() == {"failed": 3}
+    for trial in poisoned.state.trials.values():
+        assert trial.stage == "finetune"
+        assert "1e+30" in trial.cause
+        assert trial.values == {}
+    assert not poisoned.home.front().members
+    assert b"<html" in open_store(str(root)).get("searches/poisoned/report.html")
+
+
+def test_a_damaged_artifact_is_made_again(first, root):
+    result, _ = first
+    key = result.state.trials[0].stage_key("dense")
+    model = next((root / "stages" / "dense" / key).rglob("model.safetensors"))
+    whole = model.read_bytes()
+    model.write_bytes(whole[:-8] + bytes(8))
+    damaged, _ = run_tiny(root, "damaged", "finetune.epochs=3")
+    assert damaged.state.counts() == {"complete": 3}
+    assert next((root / "stages" / "dense" / key).rglob("model.safetensors")).read_bytes() == whole
+
+
+def test_another_split_cannot_be_learnt_from(first, root):
+    with pytest.raises(UsageError, match="other data or another split"):
+        run_tiny(root, "other", "validation_fraction=0.5", learn_from="tiny")
+
+
+def test_a_search_that_does_not_exist_needs_a_recipe(root):
+    with pytest.raises(UsageError, match="no search 'nothing'"):
+        home(root, "nothing").stored()

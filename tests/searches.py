@@ -1,0 +1,35 @@
+"""A tiny but real search, for every test that needs one: real digits, real stages, real Ray, real MLflow."""
+
+import io
+from pathlib import Path
+
+from rich.console import Console
+
+from tuner.recipe import Recipe, load_recipe
+from tuner.search.run import SearchRequest, SearchResult, run_search
+from tuner.store import open_store
+
+TINY = (
+    "adapter.hidden=32",
+    "adapter.n_layers=2",
+    "dense.epochs=2",
+    "finetune.epochs=2",
+    "assign.deadline_s=20",
+    "assign.gap=0",
+    "assign.warm_start=false",
+    "space={n_features: {choices: [6, 9]}, features_per_class: {choices: [2, 3]}, width: {choices: [24]}}",
+    "budget.parallel=2",
+)
+
+
+def tiny_recipe(*overrides: str) -> Recipe:
+    """The digits recipe, as small as it can be."""
+    return load_recipe("digits", [*TINY, *overrides])
+
+
+def run_tiny(root: Path, name: str = "tiny", *overrides: str, **request: object) -> tuple[SearchResult, str]:
+    """Run it in this process; returns the result and what was printed."""
+    console = Console(file=io.StringIO(), width=160)
+    recipe = tiny_recipe("budget.trials=3", *overrides)
+    result = run_search(SearchRequest(open_store(str(root)), name, recipe, **request), console)  # type: ignore[arg-type]
+    return result, console.file.getvalue()  # type: ignore[attr-defined]

@@ -1,0 +1,69 @@
+"""The translation of ledger events: finite, deterministic, and in names MLflow takes."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mlflow.utils.validation import _validate_metric
+
+from tests.tracking.ledgers import curves, ledger
+from tuner.tracking.updates import Entry, safe_key, safe_name, translate
+
+
+def test_a_curve_is_shown_by_epoch_and_ends_when_the_stage_ends() -> None:
+    event = {
+        "event": "stage",
+        "trial": 7,
+        "stage": "dense",
+        "key": "k",
+        "reused": False,
+        "seconds": 9.0,
+        "time_s": 100.0,
+    }
+    update = translate(event, curves("dense", "k"))
+    accuracy = [value for value in update.values if value.key == "dense/accuracy"]
+    assert [(value.step, value.value) for value in accuracy] == [(1, 61.0), (2, 62.0), (3, 63.0)]
+    assert [value.timestamp_ms for value in accuracy] == [94_000, 97_000, 100_000]
+    assert update.stage_keys == {"dense": "k"}
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, None, "79"])
+def test_what_is_no_finite_number_is_left_out(bad: object) -> None:
+    values = {"accuracy": 79.0, "sid5": bad}
+    event = {"event": "outcome", "trial": 7, "time_s": 1.0, "outcome": "failed", "values": values, "seconds": bad}
+    update = translate(event)
+    assert [value.key for value in update.values] == ["accuracy"]
+    assert update.status == "FAILED"
+
+
+def test_an_entry_is_named_by_its_content() -> None:
+    first, *rest = ledger(2)
+    reordered = dict(reversed(first.items()))
+    assert Entry.of(first) == Entry.of(reordered)
+    assert len({Entry.of(event).id for event in [first, *rest]}) == 1 + len(rest)
+
+
+def test_updates_add_up_to_the_same_as_their_parts() -> None:
+    updates = [translate(event) for event in ledger(1)[1:]]
+    total = updates[0]
+    for update in updates[1:]:
+        total = total + update
+    assert total.status == "FINISHED"
+    assert list(total.stage_keys) == ["dense", "assign", "finetune", "evaluate"]
+    assert total.values == [value for update in updates for value in update.values]
+    assert not updates[0].values, "adding must not change the parts"
+
+
+@given(st.text(max_size=300))
+def test_every_search_has_a_name_mlflow_takes(name: str) -> None:
+    safe = safe_name(name)
+    assert safe
+    assert not set(safe) & set("/:'\"`\\\n")
+    assert safe == safe.strip(". ")
+    assert safe_name(safe) == safe
+
+
+@given(st.text(min_size=1, max_size=300))
+def test_every_key_is_one_mlflow_takes(name: str) -> None:
+    _validate_metric(safe_key(name), 1.0, 0, 0)

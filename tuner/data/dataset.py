@@ -1,0 +1,197 @@
+"""What every data set looks like once its own layout has been read: images in the order of their paths.
+
+The order does not depend on the layout, so the same images give the same feature bank from any layout.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+import numpy as np
+from PIL import Image
+
+from tuner.data.fingerprint import Hasher
+from tuner.data.settings import DataConfig
+from tuner.data.splits import read_split_file, stratified_split
+from tuner.errors import TunerError, UsageError
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"})
+
+
+class Pictures(Protocol):
+    """Where pixels come from: files, or an array in memory."""
+
+    def image(self, i: int) -> Image.Image:
+        """Image `i` as RGB."""
+        ...
+
+    def mask(self, i: int) -> Image.Image | None:
+        """The grey object mask of image `i` (mode L, as large as the image), or None."""
+        ...
+
+    def digests(self) -> list[list[str]]:
+        """One row an image: SHA-256 of its content and of its mask's ("" without one)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images with labels, split and masks.
+
+    Args:
+        name: the data set's name in the recipe.
+        paths: one path an image, relative to the image folder, ascending.
+        labels: class indices, (n_images,) int64.
+        is_train: training side of the split, (n_images,) bool.
+        class_names: one name a class.
+        has_mask: which images have an object mask, (n_images,) bool.
+        pictures: opens images and masks.
+        class_attributes: (n_classes, n_attributes) float32, percent; None if unknown.
+        image_attributes: (n_images, n_attributes) int8, 1 present, 0 absent, -1 unknown; None if unknown.
+    """
+
+    name: str
+    paths: tuple[str, ...]
+    labels: np.ndarray
+    is_train: np.ndarray
+    class_names: tuple[str, ...]
+    has_mask: np.ndarray
+    pictures: Pictures
+    class_attributes: np.ndarray | None = None
+    image_attributes: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        """The number of images."""
+        return len(self.paths)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One image as a layout lists it.
+
+    Args:
+        path: relative to the image folder, with forward slashes.
+        label: class index.
+        is_train: side of the official split; None where there is no official split.
+        mask: the object mask's file, if there is one.
+    """
+
+    path: str
+    label: int
+    is_train: bool | None
+    mask: Path | None = None
+
+
+class FilePictures:
+    """Images and masks as files."""
+
+    def __init__(self, images: Sequence[Path], masks: Sequence[Path | None]) -> None:
+        self.images = tuple(images)
+        self.masks = tuple(masks)
+
+    def image(self, i: int) -> Image.Image:
+        """Image `i` as RGB."""
+        with Image.open(self.images[i]) as image:
+            return image.convert("RGB")
+
+    def mask(self, i: int) -> Image.Image | None:
+        """The grey object mask of image `i`, or None."""
+        path = self.masks[i]
+        if path is None:
+            return None
+        with Image.open(path) as image:
+            return image.convert("L")
+
+    def digests(self) -> list[list[str]]:
+        """SHA-256 of every image's and mask's bytes, remembered between runs (see `fingerprint`)."""
+        hasher = Hasher()
+        files = hasher.digests([*self.images, *(path for path in self.masks if path is not None)])
+        return [
+            [files[image], files[mask] if mask else ""] for image, mask in zip(self.images, self.masks, strict=True)
+        ]
+
+
+def assemble(
+    config: DataConfig,
+    folder: Path,
+    entries: Sequence[Entry],
+    class_names: Sequence[str],
+    *,
+    class_attributes: np.ndarray | None = None,
+    image_attributes: np.ndarray | None = None,
+) -> Dataset:
+    """Brings a layout's entries into the common order and applies the recipe's split and masks.
+
+    Args:
+        config: the recipe's data settings.
+        folder: the folder image paths are relative to.
+        entries: the images, in any order.
+        class_names: one name a class.
+        class_attributes: see `Dataset`.
+        image_attributes: see `Dataset`, in the order of `entries`.
+
+    Raises:
+        UsageError: the split file does not fit the images, or a class is too small to be split.
+        TunerError: there are no images, or the mask folder is missing.
+    """
+    if not entries:
+        raise TunerError(f"data set {config.name} at {folder} lists no images", "at least one", "check data.root")
+    order = sorted(range(len(entries)), key=lambda i: entries[i].path)
+    rows = [entries[i] for i in order]
+    paths = tuple(entry.path for entry in rows)
+    for path in paths:
+        if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+            raise UsageError(f"image path {path!r} leaves {folder}", "paths below it", "correct the data set's listing")
+    labels = np.array([entry.label for entry in rows], dtype=np.int64)
+    masks = _masks_like(Path(config.masks), paths) if config.masks else [entry.mask for entry in rows]
+    return Dataset(
+        name=config.name,
+        paths=paths,
+        labels=labels,
+        is_train=_is_train(config, rows, labels, class_names),
+        class_names=tuple(class_names),
+        has_mask=np.array([mask is not None for mask in masks], dtype=np.bool_),
+        pictures=FilePictures([folder / path for path in paths], masks),
+        class_attributes=class_attributes,
+        image_attributes=None if image_attributes is None else image_attributes[order],
+    )
+
+
+def _is_train(config: DataConfig, rows: Sequence[Entry], labels: np.ndarray, class_names: Sequence[str]) -> np.ndarray:
+    """The split file if one is given, else the official split, else a stratified cut: (n_images,) bool."""
+    if config.split_file:
+        return read_split_file(Path(config.split_file), [entry.path for entry in rows])
+    official = [entry.is_train for entry in rows]
+    if None not in official:
+        return np.array(official, dtype=np.bool_)
+    return ~stratified_split(labels, config.test_fraction, config.split_seed, class_names)
+
+
+def _masks_like(folder: Path, paths: Sequence[str]) -> list[Path | None]:
+    """For each image the mask at the same relative path, whatever its suffix; None where there is none."""
+    need_folder(folder, "masks at the images' relative paths, any image suffix", "check data.masks, or leave it empty")
+    found = {
+        path.relative_to(folder).with_suffix("").as_posix(): path
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in IMAGE_SUFFIXES
+    }
+    masks = [found.get(PurePosixPath(path).with_suffix("").as_posix()) for path in paths]
+    if not any(masks):
+        raise UsageError(
+            f"no file in {folder} matches an image",
+            f"for example {PurePosixPath(paths[0]).with_suffix('.png')}",
+            "check data.masks, or leave it empty",
+        )
+    return masks
+
+
+def need_folder(folder: Path, expected: str, todo: str) -> Path:
+    """Returns `folder`, or says what was expected there and where to get it.
+
+    Raises:
+        TunerError: there is no such folder.
+    """
+    if not folder.is_dir():
+        raise TunerError(f"there is no folder {folder}", expected, todo)
+    return folder

@@ -1,0 +1,63 @@
+"""Handwritten digits of scikit-learn: 1,797 real images of 8 x 8 pixels that need no download."""
+
+from hashlib import sha256
+
+import numpy as np
+from PIL import Image
+
+from tuner.data.dataset import Dataset
+from tuner.data.settings import DataConfig
+from tuner.data.splits import stratified_split
+from tuner.errors import UsageError
+
+INK = 128  # of 255: a pixel at least half covered by the pen belongs to the object
+
+
+class ArrayPictures:
+    """Grey images in memory; the object mask is the ink."""
+
+    def __init__(self, pixels: np.ndarray) -> None:
+        self.pixels = pixels
+
+    def image(self, i: int) -> Image.Image:
+        """Image `i` as RGB."""
+        return Image.fromarray(self.pixels[i]).convert("RGB")
+
+    def mask(self, i: int) -> Image.Image | None:
+        """The ink of image `i`: 255 where the pen covers at least half a pixel."""
+        return Image.fromarray(np.where(self.pixels[i] >= INK, 255, 0).astype(np.uint8))
+
+    def digests(self) -> list[list[str]]:
+        """SHA-256 of every image's pixels; the mask follows from them."""
+        return [[sha256(pixels.tobytes()).hexdigest(), str(INK)] for pixels in self.pixels]
+
+
+def load_digits(config: DataConfig) -> Dataset:
+    """Reads the digits; the split is a stratified cut, as scikit-learn ships no official one.
+
+    Raises:
+        UsageError: a folder or a split file was given.
+    """
+    from sklearn import datasets
+
+    if config.root or config.masks or config.split_file:
+        raise UsageError(
+            "data.name=digits with data.root, data.masks or data.split_file",
+            "none of them: the digits are part of scikit-learn",
+            "leave them empty, or use data.name=folder",
+        )
+    raw = datasets.load_digits()
+    pixels = np.rint(raw.images * (255 / 16)).astype(np.uint8)
+    labels = raw.target.astype(np.int64)
+    is_train = ~stratified_split(labels, config.test_fraction, config.split_seed)
+    paths = [f"{'train' if side else 'test'}/{i:05d}" for i, side in enumerate(is_train)]
+    order = np.argsort(paths)
+    return Dataset(
+        name="digits",
+        paths=tuple(paths[i] for i in order),
+        labels=labels[order],
+        is_train=is_train[order],
+        class_names=tuple(str(digit) for digit in raw.target_names),
+        has_mask=np.ones(len(labels), dtype=np.bool_),
+        pictures=ArrayPictures(pixels[order]),
+    )

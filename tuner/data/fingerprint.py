@@ -1,0 +1,78 @@
+"""SHA-256 of many files, fast at the second time: what makes a data set's key depend on its content.
+
+Digests are remembered by the file's stat data, as git's index does, and trusted only while size, mtime, ctime and
+inode are unchanged. The key itself depends on content alone, so it is the same on every machine.
+"""
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from hashlib import file_digest
+from pathlib import Path
+
+from tuner.errors import TunerError
+
+_RACY_NS = 2_000_000_000  # a file changed again within the clock's granularity keeps its stat data
+
+
+def cache_folder() -> Path:
+    """Where this program keeps what it can make again: `$XDG_CACHE_HOME/qpm-tuner`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "qpm-tuner"
+
+
+class Hasher:
+    """Hashes files, remembering digests in one JSON file; goes without where that cannot be written."""
+
+    def __init__(self, memory: Path | None = None) -> None:
+        self.memory = memory or cache_folder() / "digests.json"
+        self._known: dict[str, list[str]] = {}
+        with suppress(OSError, ValueError):
+            known = json.loads(self.memory.read_text())
+            self._known = known if isinstance(known, dict) else {}
+
+    def digests(self, files: Sequence[Path]) -> dict[Path, str]:
+        """SHA-256 of each file in hex.
+
+        Raises:
+            TunerError: files are missing or unreadable; they are named.
+        """
+        with ThreadPoolExecutor(min(16, 2 * (os.cpu_count() or 1))) as pool:
+            results = dict(zip(files, pool.map(self._digest, files), strict=True))
+        if bad := [f"{path} ({error})" for path, error in results.items() if isinstance(error, OSError)]:
+            raise TunerError(
+                f"{len(bad)} files cannot be read: {', '.join(bad[:10])}",
+                "readable files",
+                "restore them, or correct the data set's listing",
+            )
+        self._remember()
+        return {path: digest for path, digest in results.items() if isinstance(digest, str)}
+
+    def digest(self, file: Path) -> str:
+        """SHA-256 of one file in hex."""
+        return self.digests([file])[file]
+
+    def _digest(self, file: Path) -> str | OSError:
+        try:
+            status = file.stat()
+            stamp = f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
+            name = str(file.absolute())
+            known = self._known.get(name)
+            if known and known[0] == stamp:
+                return known[1]
+            with file.open("rb") as stream:
+                digest = file_digest(stream, "sha256").hexdigest()
+        except OSError as error:
+            return error
+        if time.time_ns() - status.st_ctime_ns > _RACY_NS:
+            self._known[name] = [stamp, digest]
+        return digest
+
+    def _remember(self) -> None:
+        with suppress(OSError):  # a cache only: the digests were computed and are returned
+            self.memory.parent.mkdir(parents=True, exist_ok=True)
+            draft = self.memory.with_name(f"{self.memory.name}.{os.getpid()}")
+            draft.write_text(json.dumps(self._known))
+            draft.replace(self.memory)

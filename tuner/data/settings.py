@@ -1,0 +1,23 @@
+"""Settings of a data set: which images, where they lie, and how they are split."""
+
+from dataclasses import dataclass
+
+from tuner.settings import setting
+
+
+@dataclass
+class DataConfig:
+    """Which images a search is made of."""
+
+    name: str = setting("digits", "data set", choices=("digits", "cub", "cub50", "cars", "folder"))
+    root: str = setting("", "folder of the data set (unused for digits)")
+    masks: str = setting(
+        "", "folder of object masks with the images' relative paths; empty: the data set's own, or none"
+    )
+    split_file: str = setting(
+        "", "CSV `path,split` with split train or test; empty: the official split, or a stratified cut"
+    )
+    test_fraction: float = setting(
+        0.25, "share of each class held out as test where no split is given", low=0.0, high=0.9
+    )
+    split_seed: int = setting(0, "seed of that cut", low=0)

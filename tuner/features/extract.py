@@ -1,0 +1,282 @@
+"""Fills a feature bank: every image once through the frozen backbone, resumable after any kind of death.
+
+Arrays are memory-mapped files of their final size. A journal says how many images are done; the manifest, written
+last, turns the folder into a bank.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import PIL
+import safetensors.torch
+import torch
+
+from tuner.data.dataset import Dataset
+from tuner.data.load import check_images, load_dataset
+from tuner.data.settings import DataConfig
+from tuner.errors import TunerError, UsageError
+from tuner.features.backbone import Backbone, make_backbone
+from tuner.features.bank import DESCRIPTION, FILES, MANIFEST, FeatureBank, load_bank, seal, write_json, write_whole
+from tuner.features.device import choose_device
+from tuner.features.forward import forward
+from tuner.features.loading import batches
+from tuner.features.settings import BackboneConfig
+
+FORMAT = 1  # raise it when the same inputs give other arrays
+JOURNAL = "journal.json"
+FITTED = "backbone.safetensors"
+JOURNAL_IMAGES = 256
+GPU_BATCH = 256
+
+Progress = Callable[[int, int], None]
+ArraySpec = tuple[tuple[int, ...], type[np.generic]]
+
+
+def bank_key(data: DataConfig, backbone: BackboneConfig) -> str:
+    """Hash of everything that makes a bank: pixels and masks by content, labels, split, backbone, weights, code.
+
+    Opens no image and loads no network; contents already hashed are remembered (see `fingerprint`).
+
+    Raises:
+        TunerError: the data set or the weights are missing.
+        UsageError: the settings do not fit together.
+    """
+    return _key(load_dataset(data), make_backbone(backbone, data.name))
+
+
+def extract_bank(
+    data: DataConfig,
+    backbone: BackboneConfig,
+    folder: Path,
+    *,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> FeatureBank:
+    """Returns the bank in `folder`, computing what is not there yet; a corrupt bank is built anew.
+
+    A second process that asks for the same folder waits for the first.
+
+    Args:
+        data: the recipe's data settings.
+        backbone: the recipe's backbone settings.
+        folder: a local folder of its own.
+        device: `cpu`, `cuda`, `cuda:1` or `auto`.
+        progress: called with (images done, images) after each batch.
+
+    Raises:
+        TunerError: data or weights are missing or broken, or the folder cannot be written.
+        UsageError: settings do not fit together, or the folder holds another bank.
+    """
+    dataset = load_dataset(data)
+    network = make_backbone(backbone, data.name)
+    key = _key(dataset, network)
+    with _disk(folder), _alone(folder):
+        if (bank := _finished(folder, key)) is not None:
+            return bank
+        check_images(dataset)
+        target = choose_device(device)
+        network.load(target)
+        batch_size = backbone.batch_size if target.type == "cpu" else max(backbone.batch_size, GPU_BATCH)
+        shapes = _shapes(network, dataset)
+        done = _begin(folder, key, shapes)
+        _fit(network, dataset, folder, batch_size)
+        arrays = {name: _array(folder / f"{name}.npy", *shape) for name, shape in shapes.items()}
+        journal = folder / JOURNAL, key
+        _fill(network, dataset, arrays, journal, target, batch_size, done, progress)
+        _describe(network, dataset, folder, key)
+        seal(folder)
+        (folder / JOURNAL).unlink()
+        return load_bank(folder)
+
+
+def _key(dataset: Dataset, network: Backbone) -> str:
+    attributes = [dataset.class_attributes, dataset.image_attributes]
+    material = {
+        "format": FORMAT,
+        "paths": dataset.paths,
+        "digests": dataset.pictures.digests(),
+        "labels": dataset.labels.tolist(),
+        "is_train": dataset.is_train.tolist(),
+        "class_names": dataset.class_names,
+        "attributes": [None if a is None else hashlib.sha256(a.tobytes()).hexdigest() for a in attributes],
+        "backbone": network.key_material(),
+    }
+    return hashlib.sha256(json.dumps(material, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _finished(folder: Path, key: str) -> FeatureBank | None:
+    """The bank in the folder if it is whole and the one asked for."""
+    if not (folder / MANIFEST).exists():
+        return None
+    try:
+        bank = load_bank(folder)
+    except TunerError:  # corrupt: built anew
+        return None
+    if bank.key != key:
+        raise UsageError(
+            f"{folder} holds the feature bank {bank.key}, not {key}",
+            "an empty folder, or the bank of these very settings and images",
+            "choose another folder, or remove this one",
+        )
+    (folder / JOURNAL).unlink(missing_ok=True)  # left if the process died right after sealing
+    return bank
+
+
+def _shapes(network: Backbone, dataset: Dataset) -> dict[str, ArraySpec]:
+    """Shape and type of the arrays that are filled batch by batch."""
+    n, (height, width) = len(dataset), network.grid
+    shapes: dict[str, ArraySpec] = {"patches": ((n, height * width, network.dim), np.float16)}
+    if network.has_cls:
+        shapes["cls"] = ((n, network.dim), np.float16)
+    if dataset.has_mask.any():
+        shapes["masks"] = ((n, height, width), np.uint8)
+    return shapes
+
+
+def _begin(folder: Path, key: str, shapes: dict[str, ArraySpec]) -> int:
+    """Prepares the folder and returns how many images are done already."""
+    corrupt = (folder / MANIFEST).exists()
+    try:
+        journal = json.loads((folder / JOURNAL).read_text())
+        complete = all(_is_there(folder / f"{name}.npy", *shape) for name, shape in shapes.items())
+        if journal["key"] == key and complete and not corrupt:
+            return int(journal["done"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # no journal, half of one, or no arrays: start over
+    for name in (JOURNAL, *FILES, MANIFEST):
+        (folder / name).unlink(missing_ok=True)
+    return 0
+
+
+def _fit(network: Backbone, dataset: Dataset, folder: Path, batch_size: int) -> None:
+    """Fits the backbone on training images, or takes the fit an earlier run left."""
+    if not network.needs_fit():
+        return
+    file = folder / FITTED
+    if not file.exists():
+        train = np.flatnonzero(dataset.is_train)
+        loader = batches(dataset, train, network.image_size, network.grid, batch_size)
+        network.fit(batch.images for batch in loader)
+        write_whole(file, safetensors.torch.save(network.state()))
+    network.load_state(safetensors.torch.load_file(file))
+
+
+def _fill(
+    network: Backbone,
+    dataset: Dataset,
+    arrays: dict[str, np.memmap],
+    journal: tuple[Path, str],
+    device: torch.device,
+    batch_size: int,
+    done: int,
+    progress: Progress | None,
+) -> None:
+    """Computes the tokens of all images from `done` on; the journal never runs ahead of the arrays."""
+    n, journalled = len(dataset), done
+    loader = batches(dataset, np.arange(done, n), network.image_size, network.grid, batch_size)
+    with forward(network, device) as tokens, closing(loader):
+        for batch in loader:
+            start, done = done, done + len(batch.index)
+            patches, cls = tokens(batch.images)
+            arrays["patches"][start:done] = _half(patches, dataset.paths[start])
+            if cls is not None:
+                arrays["cls"][start:done] = _half(cls, dataset.paths[start])
+            if "masks" in arrays:
+                arrays["masks"][start:done] = batch.masks
+            if done - journalled >= JOURNAL_IMAGES or done == n:
+                for array in arrays.values():
+                    array.flush()
+                write_json(journal[0], {"key": journal[1], "done": done})
+                journalled = done
+            if progress:
+                progress(done, n)
+
+
+def _half(tokens: torch.Tensor, path: str) -> np.ndarray:
+    """The tokens as float16.
+
+    Raises:
+        TunerError: they do not fit.
+    """
+    half = tokens.half()
+    if not torch.isfinite(half).all():
+        raise TunerError(
+            f"tokens beyond the range of float16 in the batch that begins with {path}",
+            "finite tokens below 65504",
+            "use backbone.norm=true, or look at that image",
+        )
+    values: np.ndarray = half.cpu().numpy()
+    return values
+
+
+def _is_there(file: Path, shape: tuple[int, ...], dtype: type[np.generic]) -> bool:
+    """Whether an array of that shape and type is on disk."""
+    array: np.ndarray = np.load(file, mmap_mode="r", allow_pickle=False)
+    return array.shape == shape and bool(array.dtype == dtype)
+
+
+def _array(file: Path, shape: tuple[int, ...], dtype: type[np.generic]) -> np.memmap:
+    """Opens an array on disk for writing, with all its disk space, so that a full disk shows now.
+
+    Writing through a memory map to a disk that is full would kill the process instead.
+    """
+    mode: Literal["r+", "w+"] = "r+" if file.exists() else "w+"
+    array = np.lib.format.open_memmap(file, mode=mode, dtype=dtype, shape=shape)  # "r+" reads both from the file
+    with file.open("r+b") as stream:
+        os.posix_fallocate(stream.fileno(), 0, file.stat().st_size)
+    return array
+
+
+def _describe(network: Backbone, dataset: Dataset, folder: Path, key: str) -> None:
+    """Writes the small arrays and bank.json."""
+    arrays = {
+        "labels": dataset.labels,
+        "is_train": dataset.is_train,
+        "has_mask": dataset.has_mask,
+        "class_attributes": dataset.class_attributes,
+        "image_attributes": dataset.image_attributes,
+    }
+    for name, values in arrays.items():
+        if values is not None:
+            np.save(folder / f"{name}.npy", values, allow_pickle=False)
+    description = {
+        "key": key,
+        "grid": network.grid,
+        "class_names": dataset.class_names,
+        "paths": dataset.paths,
+        "backbone": network.key_material(),
+        "made_with": {"torch": torch.__version__, "numpy": np.__version__, "pillow": PIL.__version__},
+    }
+    write_json(folder / DESCRIPTION, description)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Holds the folder for this process until the end of the block, or until it dies."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _disk(folder: Path) -> Iterator[None]:
+    """Turns errors of the operating system into one that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise TunerError(
+            f"feature bank {folder} cannot be written: {error}",
+            "a writable folder on a disk with enough space",
+            "choose another folder or make room, then start again; what was computed is kept",
+        ) from error

@@ -1,0 +1,94 @@
+"""Images on their way to a backbone: decoded and squashed by threads, some batches ahead of the computation."""
+
+import os
+from collections import deque
+from collections.abc import Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from tuner.data.dataset import Dataset
+from tuner.errors import TunerError
+
+AHEAD = 3  # batches in preparation
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some images, ready for a backbone.
+
+    Args:
+        index: (n,) positions in the data set.
+        images: (n, 3, size, size) uint8 RGB, squashed to a square.
+        masks: (n, grid_h, grid_w) uint8, the grey object mask on the token grid; 0 without one.
+    """
+
+    index: np.ndarray
+    images: Tensor
+    masks: np.ndarray
+
+
+def batches(
+    dataset: Dataset, index: Sequence[int] | np.ndarray, size: int, grid: tuple[int, int], batch_size: int
+) -> Generator[Batch]:
+    """Yields the chosen images in order, decoding ahead in threads.
+
+    Args:
+        dataset: where they come from.
+        index: positions in the data set.
+        size: side of the square, pixels; the aspect ratio is not kept (METHOD.md section 1).
+        grid: token grid of the masks.
+        batch_size: images a batch.
+
+    Raises:
+        TunerError: an image cannot be read.
+    """
+    positions = np.asarray(index, dtype=np.int64)
+    chunks = [positions[start : start + batch_size] for start in range(0, len(positions), batch_size)]
+    pending: deque[list[Future[tuple[np.ndarray, np.ndarray]]]] = deque()
+    with ThreadPoolExecutor(min(16, len(os.sched_getaffinity(0)))) as pool:
+        try:
+            for n in range(len(chunks) + AHEAD):
+                if n < len(chunks):
+                    pending.append([pool.submit(_load, dataset, int(i), size, grid) for i in chunks[n]])
+                if n >= AHEAD:
+                    yield _collect(chunks[n - AHEAD], pending.popleft())
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _collect(index: np.ndarray, futures: list[Future[tuple[np.ndarray, np.ndarray]]]) -> Batch:
+    pixels, masks = zip(*(future.result() for future in futures), strict=True)
+    return Batch(index, torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2), np.stack(masks))
+
+
+def _load(dataset: Dataset, i: int, size: int, grid: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """One image (size, size, 3) uint8 and its mask on the grid."""
+    try:
+        image = dataset.pictures.image(i)
+        mask = dataset.pictures.mask(i)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise TunerError(f"{dataset.paths[i]} cannot be read: {error}", "a readable image", "restore it") from error
+    pixels = np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
+    return pixels, np.zeros(grid, np.uint8) if mask is None else mask_on_grid(np.asarray(mask), grid)
+
+
+def mask_on_grid(mask: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+    """Resizes a grey mask to the token grid, bilinear without antialias, as OpenCV's INTER_LINEAR (METHOD.md 6.2).
+
+    Args:
+        mask: (h, w) uint8.
+        grid: rows and columns.
+
+    Returns:
+        (grid_h, grid_w) uint8, rounded.
+    """
+    grey = torch.from_numpy(mask.astype(np.float32))[None, None]
+    resized = F.interpolate(grey, size=grid, mode="bilinear", align_corners=False, antialias=False)
+    on_grid: np.ndarray = resized[0, 0].round().to(torch.uint8).numpy()
+    return on_grid

@@ -1,0 +1,66 @@
+"""What a stage of the method sees of a data set: tokens, labels and masks, as tensors on one device.
+
+The narrow waist between features and method: it knows neither files nor backbones.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Some images of a feature bank; tokens are stored as float16 and used as float32.
+
+    Args:
+        patches: patch tokens, row-major over the grid, (n, n_patches, dim) float16 or float32.
+        cls: CLS tokens, (n, dim); None where the backbone has none.
+        labels: class indices, (n,) int64.
+        masks: grey object masks on the token grid, (n, grid_h, grid_w) uint8; None if the data set has none.
+        has_mask: which images have a mask, (n,) bool; None if the data set has no masks.
+        grid: tokens per column and per row, `grid[0] * grid[1] == n_patches`.
+        n_classes: number of classes of the data set, present here or not.
+        image_attributes: (n, n_attributes) int8, 1 present, 0 absent, -1 unknown.
+        class_attributes: (n_classes, n_attributes) float32, percent.
+    """
+
+    patches: Tensor
+    cls: Tensor | None
+    labels: Tensor
+    masks: Tensor | None
+    has_mask: Tensor | None
+    grid: tuple[int, int]
+    n_classes: int
+    image_attributes: Tensor | None = None
+    class_attributes: Tensor | None = None
+
+    def __len__(self) -> int:
+        """The number of images."""
+        return len(self.labels)
+
+    @property
+    def dim(self) -> int:
+        """Width of a token."""
+        return self.patches.shape[-1]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tokens lie."""
+        return self.patches.device
+
+    def to(self, device: torch.device | str) -> "Samples":
+        """The same samples with every tensor on `device`."""
+        tensors: dict[str, Any] = {k: v.to(device) for k, v in vars(self).items() if isinstance(v, Tensor)}
+        return replace(self, **tensors)
+
+    def subset(self, index: Tensor | np.ndarray) -> "Samples":
+        """The images chosen by `index`, (m,) int64 or an (n,) bool mask, in its order."""
+        chosen = torch.as_tensor(index, device=self.device)
+        per_image = ("patches", "cls", "labels", "masks", "has_mask", "image_attributes")
+        parts: dict[str, Any] = {
+            name: value[chosen] for name in per_image if (value := getattr(self, name)) is not None
+        }
+        return replace(self, **parts)

@@ -1,0 +1,22 @@
+"""The HTML pages of this folder as jinja templates: what enters one is escaped, and what is missing is an error."""
+
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+HERE = Path(__file__).parent
+
+
+def render(template: str, **variables: Any) -> str:
+    """Fill a template, which also finds the style sheet as `css`."""
+    loader = FileSystemLoader(HERE)
+    pages = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    pages.policies["json.dumps_kwargs"] = {"allow_nan": False}  # NaN is no JSON: better no page than a dead one
+    return pages.get_template(template).render(css=asset("report.css"), **variables)
+
+
+def asset(name: str) -> Markup:
+    """A file of this folder that is put into a page as it is."""
+    return Markup((HERE / name).read_text(encoding="utf-8"))

@@ -1,0 +1,147 @@
+"""Which trials no other trial beats, and how much of the objective space they cover.
+
+Dominance and hypervolume are moocore's; this file gives them the project's points and objectives.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import isfinite, nan
+from typing import Any, Literal
+
+import moocore
+import numpy as np
+import numpy.typing as npt
+
+from tuner.errors import UsageError
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """One axis of the trade-off.
+
+    Args:
+        name: the metric's name, a key of `Point.values`.
+        direction: whether more or less of it is better.
+        low: lower end of the natural range, in the metric's unit.
+        high: upper end of the natural range, in the metric's unit.
+        unit: "%" (differences are then spoken of as points), another unit, or "" for a plain number.
+    """
+
+    name: str
+    direction: Literal["max", "min"]
+    low: float
+    high: float
+    unit: str = "%"
+
+    def __post_init__(self) -> None:
+        """Refuse a range that no value can be scaled by."""
+        if not self.low < self.high:
+            raise UsageError(
+                f"objective {self.name} has the natural range {self.low} to {self.high}",
+                "a lower end below the upper end",
+                "give the metric's natural range, such as 0 to 100",
+            )
+
+    def goodness(self, value: float) -> float:
+        """The value on a scale where 0 is the worst and 1 the best end of the natural range (not clipped)."""
+        share = (value - self.low) / (self.high - self.low)
+        return share if self.direction == "max" else 1.0 - share
+
+    def loss(self, value: float, best: float) -> float:
+        """How much worse `value` is than `best`, in the metric's unit; negative where it is better."""
+        return best - value if self.direction == "max" else value - best
+
+
+@dataclass(frozen=True)
+class Point:
+    """A measured trial.
+
+    Args:
+        trial: its number in the search.
+        params: its parameters, as in the recipe's space.
+        values: metric name -> value in the metric's unit.
+        model: store key of the fine-tuned model's artifact, if there is one.
+    """
+
+    trial: int
+    params: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, float] = field(default_factory=dict)
+    model: str | None = None
+
+
+def measured(points: Sequence[Point], objectives: Sequence[Objective]) -> list[Point]:
+    """The points with a finite value of every objective; all others are left out of every function here."""
+    return [p for p in points if _is_measured(p, objectives)]
+
+
+def front(points: Sequence[Point], objectives: Sequence[Objective]) -> list[Point]:
+    """The non-dominated points, in the order given; points that are equal in all objectives all belong."""
+    return [p for p, rank in zip(points, ranks(points, objectives), strict=True) if rank == 1]
+
+
+def ranks(points: Sequence[Point], objectives: Sequence[Objective]) -> list[int]:
+    """Non-dominated sorting (Deb et al. 2002, NSGA-II): the front each point belongs to.
+
+    Returns:
+        One rank a point: 1 = on the front, 2 = on the front once rank 1 is taken away, and so on;
+        0 = lacks the value of an objective.
+    """
+    known = [_is_measured(p, objectives) for p in points]
+    losses = _losses([p for p, keep in zip(points, known, strict=True) if keep], objectives)
+    sorted_ranks = iter(moocore.pareto_rank(losses) if len(losses) else ())
+    return [int(next(sorted_ranks)) + 1 if keep else 0 for keep in known]
+
+
+def hypervolume(points: Sequence[Point], objectives: Sequence[Objective]) -> float:
+    """The share of the objective space that the points dominate (Zitzler and Thiele 1999).
+
+    Each objective is scaled to [0, 1] by its natural range (values beyond it are clipped) and the
+    reference is the worst corner, so that values of different searches can be compared.
+
+    Returns:
+        A number in [0, 1]; 0 where no point has all objectives.
+    """
+    return _volume(_scaled(measured(points, objectives), objectives))
+
+
+def history(points: Sequence[Point], objectives: Sequence[Objective]) -> list[float]:
+    """Hypervolume after each completed point; it never falls, and a point left out repeats the last value.
+
+    Args:
+        points: in the order of their completion.
+        objectives: the axes.
+    """
+    volumes: list[float] = []
+    archive = np.empty((0, len(objectives)))
+    last = 0.0
+    for point in points:
+        new = _scaled(measured([point], objectives), objectives)
+        if len(new) and not (archive >= new).all(axis=1).any():
+            archive = np.vstack([archive[~(new >= archive).all(axis=1)], new])
+            last = max(last, _volume(archive))
+        volumes.append(last)
+    return volumes
+
+
+def _is_measured(point: Point, objectives: Sequence[Objective]) -> bool:
+    return all(isfinite(point.values.get(o.name, nan)) for o in objectives)
+
+
+def _losses(points: Sequence[Point], objectives: Sequence[Objective]) -> Array:
+    """(n_points, n_objectives) with every objective turned so that less is better, nothing rounded."""
+    signs = [-1.0 if o.direction == "max" else 1.0 for o in objectives]
+    values = [[p.values[o.name] for o in objectives] for p in points]
+    return np.array(values, dtype=np.float64).reshape(len(points), len(objectives)) * signs
+
+
+def _scaled(points: Sequence[Point], objectives: Sequence[Objective]) -> Array:
+    """(n_points, n_objectives) in [0, 1], more is better."""
+    goodness = [[o.goodness(p.values[o.name]) for o in objectives] for p in points]
+    return np.clip(np.array(goodness, dtype=np.float64).reshape(len(points), len(objectives)), 0.0, 1.0)
+
+
+def _volume(goodness: Array) -> float:
+    """Hypervolume above the origin of points in [0, 1] where more is better."""
+    return min(1.0, float(moocore.hypervolume(goodness, ref=0.0, maximise=True))) if len(goodness) else 0.0

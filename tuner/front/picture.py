@@ -1,0 +1,150 @@
+"""The front as a still picture (SVG, no browser needed): for the README, MLflow and readers without scripts.
+
+Better is always up and to the right: the axis of an objective to minimise runs backwards.
+"""
+
+from collections.abc import Sequence
+from html import escape
+from math import ceil, floor, log10
+
+from tuner.front import words
+from tuner.front.pareto import Objective, Point, front, measured
+
+WIDTH, HEIGHT = 760, 500
+LEFT, RIGHT, TOP, BOTTOM = 74, 24, 54, 62
+STYLE = """
+.front { --paper: #ffffff; --ink: #1d2125; --muted: #5f6770; --rule: #e4e5e7;
+  --dim: #bcc2c9; --member: #0067a3; --pick: #b94e00;
+  font: 13px system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif; }
+@media (prefers-color-scheme: dark) { .front { --paper: #14171a; --ink: #e8e6e2; --muted: #9aa1a9;
+  --rule: #2b3036; --dim: #4f5660; --member: #62b6ec; --pick: #f3a765; } }
+.front .paper { fill: var(--paper); } .front .grid { stroke: var(--rule); }
+.front text { fill: var(--muted); } .front .axis { fill: var(--ink); }
+.front .title { fill: var(--ink); font-size: 16px; font-weight: 600; }
+.front .dim { fill: var(--dim); } .front .member { fill: var(--member); }
+.front .stairs { fill: none; stroke: var(--member); stroke-width: 1.5; }
+.front .pick { fill: var(--pick); stroke: var(--paper); stroke-width: 2; }
+.front .name { fill: var(--pick); font-weight: 600; }
+"""
+
+
+class Axis:
+    """A linear scale from an objective's values to pixels, with round tick values."""
+
+    def __init__(self, objective: Objective, values: Sequence[float], start: float, end: float) -> None:
+        """Span the values with some air between two pixels; `end` is where better lies."""
+        low, high = min(values), max(values)
+        room = 0.08 * (high - low) or 0.02 * (objective.high - objective.low)
+        self.objective = objective
+        self.low, self.high = low - room, high + room
+        self.start, self.end = (start, end) if objective.direction == "max" else (end, start)
+
+    def at(self, value: float) -> float:
+        """The pixel of a value."""
+        return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
+
+    def ticks(self, target: int = 6) -> list[float]:
+        """Multiples of 1, 2 or 5 times a power of ten, about `target` of them."""
+        rough = (self.high - self.low) / target
+        power = 10.0 ** floor(log10(rough))
+        step = next(m * power for m in (1, 2, 5, 10) if m * power >= 0.8 * rough)
+        return [i * step for i in range(ceil(self.low / step), floor(self.high / step) + 1)]
+
+    def label(self) -> str:
+        """Name, unit and which way is better."""
+        unit = f" [{self.objective.unit}]" if self.objective.unit else ""
+        better = "more" if self.objective.direction == "max" else "less"
+        return escape(f"{words.name(self.objective.name)}{unit}, {better} is better")
+
+
+def render_front(
+    points: Sequence[Point],
+    objectives: Sequence[Objective],
+    picked: Point | None = None,
+    title: str = "Pareto front",
+) -> str:
+    """One SVG of all measured trials along the first two objectives.
+
+    Dominated trials are light, the front dark and, with two objectives, joined by the staircase that
+    bounds the region it dominates; with more, membership counts all of them and no line is drawn.
+
+    Args:
+        points: all trials; those without a value of every objective are left out.
+        objectives: two or more; the first goes to the right, the second up.
+        picked: the chosen trial, highlighted and named.
+        title: the heading.
+
+    Returns:
+        The text of an SVG file, light or dark as its reader prefers; empty axes where nothing is measured.
+    """
+    shown = measured(points, objectives)
+    members = front(shown, objectives)
+    corners = [[p.values[o.name] for p in shown] or [o.low, o.high] for o in objectives[:2]]
+    x = Axis(objectives[0], corners[0], LEFT, WIDTH - RIGHT)
+    y = Axis(objectives[1], corners[1], HEIGHT - BOTTOM, TOP)
+    parts = [*_frame(x, y, title, f"{len(members)} on the front, {len(shown) - len(members)} dominated")]
+    on_front = {p.trial for p in members}
+    parts += [_dot(p, x, y, "dim", 4) for p in shown if p.trial not in on_front]
+    if len(objectives) == 2:
+        parts.append(_staircase(members, x, y))
+    parts += [_dot(p, x, y, "member", 5) for p in members]
+    if picked is not None:
+        parts += [_dot(picked, x, y, "pick", 8), _name(picked, x, y)]
+    body = "\n".join(parts)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="front" width="{WIDTH}" height="{HEIGHT}" '
+        f'viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+        f'aria-label="{escape(title)}">\n<style>{STYLE}</style>\n{body}\n</svg>\n'
+    )
+
+
+def _frame(x: Axis, y: Axis, title: str, legend: str) -> list[str]:
+    """Background, grid, tick labels, axis labels, title and the count of points."""
+    bottom, right = HEIGHT - BOTTOM, WIDTH - RIGHT
+    middle, centre = (LEFT + right) / 2, (TOP + bottom) / 2
+    parts = [
+        f'<rect class="paper" width="{WIDTH}" height="{HEIGHT}"/>',
+        f'<text class="title" x="{LEFT}" y="28">{escape(title)}</text>',
+        f'<text x="{right}" y="28" text-anchor="end">{escape(legend)}</text>',
+        f'<text class="axis" x="{middle}" y="{HEIGHT - 16}" text-anchor="middle">{x.label()} →</text>',
+        f'<text class="axis" transform="rotate(-90)" x="{-centre}" y="22" text-anchor="middle">{y.label()} →</text>',
+    ]
+    for tick in x.ticks():
+        parts.append(f'<path class="grid" d="M{x.at(tick):.1f} {TOP}V{bottom}"/>')
+        parts.append(f'<text x="{x.at(tick):.1f}" y="{bottom + 20}" text-anchor="middle">{tick:g}</text>')
+    for tick in y.ticks():
+        parts.append(f'<path class="grid" d="M{LEFT} {y.at(tick):.1f}H{right}"/>')
+        parts.append(f'<text x="{LEFT - 10}" y="{y.at(tick) + 4:.1f}" text-anchor="end">{tick:g}</text>')
+    return parts
+
+
+def _staircase(members: Sequence[Point], x: Axis, y: Axis) -> str:
+    """The boundary of what the front dominates, out to the left and bottom edges."""
+    spots = sorted({_spot(p, x, y) for p in members})
+    if not spots:
+        return ""
+    path = f"M{LEFT} {spots[0][1]:.1f}H{spots[0][0]:.1f}"
+    path += "".join(f"V{top:.1f}H{right:.1f}" for right, top in spots[1:])
+    return f'<path class="stairs" d="{path}V{HEIGHT - BOTTOM}"/>'
+
+
+def _dot(point: Point, x: Axis, y: Axis, kind: str, radius: int) -> str:
+    across, down = _spot(point, x, y)
+    told = ", ".join(f"{words.name(a.objective.name)} {point.values[a.objective.name]:.4g}" for a in (x, y))
+    return (
+        f'<circle class="{kind}" cx="{across:.1f}" cy="{down:.1f}" r="{radius}">'
+        f"<title>trial {point.trial}: {escape(told)}</title></circle>"
+    )
+
+
+def _name(point: Point, x: Axis, y: Axis) -> str:
+    across, down = _spot(point, x, y)
+    anchor, shift = ("end", -12) if across > LEFT + 140 else ("start", 12)
+    return (
+        f'<text class="name" x="{across + shift:.1f}" y="{down + 20:.1f}" text-anchor="{anchor}">'
+        f"trial {point.trial}, picked</text>"
+    )
+
+
+def _spot(point: Point, x: Axis, y: Axis) -> tuple[float, float]:
+    return x.at(point.values[x.objective.name]), y.at(point.values[y.objective.name])

@@ -1,0 +1,58 @@
+"""How numbers and names are put into words, the same in a pick's reason, the picture and the report."""
+
+
+def name(metric: str) -> str:
+    """A metric or parameter as a reader sees it: `n_features_used` is "features used"."""
+    return metric.removeprefix("n_").replace("_", " ")
+
+
+def number(value: float, unit: str = "%") -> str:
+    """A value without its unit: one decimal for percent, three significant digits or an integer otherwise."""
+    if unit == "%":
+        return f"{value:.1f}"
+    return f"{value:.0f}" if float(value).is_integer() else f"{value:.3g}"
+
+
+def gap(one: float, other: float, unit: str) -> str:
+    """The difference of two values as they are printed, so that sentences add up: "0.6 points", "12"."""
+    printed = abs(float(number(one, unit)) - float(number(other, unit)))
+    if printed == 0 and one != other:
+        return "less than 0.1 points" if unit == "%" else amount(abs(one - other), unit)
+    return amount(printed, unit)
+
+
+def amount(difference: float, unit: str) -> str:
+    """A difference with its unit; differences of percentages are points."""
+    text = number(difference, unit)
+    if unit == "%":
+        return f"{text} point" if text == "1.0" else f"{text} points"
+    return f"{text} {unit}".strip()
+
+
+def listing(items: list[str]) -> str:
+    """`a, b and c`."""
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def clauses(pairs: list[tuple[str, str]]) -> str:
+    """Verbs with their objects, a verb said once where it repeats: `gives up a and b and gains c`."""
+    said = ""
+    phrases = []
+    for verb, what in pairs:
+        phrases.append(what if verb == said else f"{verb} {what}")
+        said = verb
+    return listing(phrases)
+
+
+def duration(seconds: float) -> str:
+    """A time span in its two leading units: 8.2 s, 41 min, 3 h 20 min, 2 d 4 h."""
+    if seconds < 59.5:
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if hours else f"{days} d"

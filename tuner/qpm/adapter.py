@@ -1,0 +1,136 @@
+"""The adapter: an MLP that turns every frozen token into non-negative features (METHOD 2).
+
+Its outputs over the patches of an image are the feature maps; pooling them gives the features.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tuner.errors import UsageError
+from tuner.qpm.randomness import dropout, linear
+from tuner.qpm.settings import AdapterConfig
+
+_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": F.relu_,
+    "gelu": F.gelu,
+    "sigmoid": torch.sigmoid,
+    "leaky_relu": F.leaky_relu_,
+    "tanh": torch.tanh,
+}
+_WITH_CLS = ("cls", "mean_avg", "concat_avg", "concat_max")
+
+
+class Layer(nn.Module):
+    """Linear, batch norm per channel over all tokens of the batch, activation."""
+
+    def __init__(self, n_in: int, n_out: int, activation: str, init: torch.Generator | None) -> None:
+        super().__init__()
+        self.linear = linear(n_in, n_out, init)
+        self.norm = nn.BatchNorm1d(n_out)
+        self.activation = _ACTIVATIONS[activation]
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(n_tokens, n_in) -> (n_tokens, n_out)."""
+        return self.activation(self.norm(self.linear(tokens)))
+
+
+class Adapter(nn.Module):
+    """Tokens to feature maps and pooled features.
+
+    Args:
+        config: its settings; with `n_layers` 0 the tokens themselves are the features.
+        dim: width of a token.
+        init: draws the initial weights; None leaves them unset, to be loaded.
+    """
+
+    def __init__(self, config: AdapterConfig, dim: int, init: torch.Generator | None = None) -> None:
+        super().__init__()
+        n_in = 2 * dim if config.pooling.startswith("concat") else dim
+        widths = [n_in, *[config.hidden] * (config.n_layers - 1), config.width][: config.n_layers + 1]
+        self.config = replace(config, width=widths[-1])
+        self.dim = dim
+        self.training_dtype = torch.float32  # what the layers compute in while training, see precision.py
+        self.layers = nn.ModuleList(Layer(a, b, config.activation, init) for a, b in pairwise(widths))
+
+    @property
+    def width(self) -> int:
+        """Number of features."""
+        return self.config.width
+
+    def forward(
+        self, patches: Tensor, cls: Tensor | None, noise: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Feature maps (n, n_patches, width) and pooled features (n, width).
+
+        Args:
+            patches: (n, n_patches, dim), any float type; computed in the type of the weights.
+            cls: (n, dim) or None.
+            noise: draws the inner dropout; None for none.
+        """
+        tokens = self._tokens(patches, cls)
+        dtype = next((weight.dtype for weight in self.parameters()), torch.float32)
+        half = self.training and self.training_dtype == torch.bfloat16
+        flat = tokens.flatten(0, 1).to(torch.bfloat16 if half else dtype)
+        with torch.autocast(tokens.device.type, torch.bfloat16, enabled=half):
+            for i, layer in enumerate(self.layers):
+                flat = layer(dropout(flat, self.config.dropout, noise) if i > 0 else flat)
+        out = flat.to(dtype).view(*tokens.shape[:2], self.width)
+        maps = out[:, : patches.shape[1]]
+        return maps, self._pool(maps, out)
+
+    def _tokens(self, patches: Tensor, cls: Tensor | None) -> Tensor:
+        """The tokens that pass the layers, (n, n_tokens, dim or 2 dim).
+
+        The CLS token comes last: where the pooling reads it, and in training where it is to count in the
+        batch statistics.
+        """
+        pooling = self.config.pooling
+        if cls is None:
+            if pooling in _WITH_CLS:
+                raise UsageError(
+                    f"pooling {pooling} on tokens without CLS",
+                    "a backbone with a CLS token, or pooling avg or max",
+                    "set adapter.pooling to avg, or take another backbone",
+                )
+            return patches
+        cls = cls.unsqueeze(1)
+        if pooling.startswith("concat"):
+            return torch.cat([patches, cls.expand_as(patches)], dim=2)
+        joins = pooling in _WITH_CLS or (self.training and self.config.cls_in_batch_norm)
+        return torch.cat([patches, cls], dim=1) if joins else patches
+
+    def _pool(self, maps: Tensor, out: Tensor) -> Tensor:
+        """METHOD 1, "ways to build x"; `out` are all tokens' outputs, CLS last where it came along."""
+        match self.config.pooling:
+            case "avg" | "concat_avg":
+                return maps.mean(1)
+            case "max" | "concat_max":
+                return maps.amax(1)
+            case "cls":
+                return out[:, -1]
+            case _:
+                return (out[:, -1] + maps.mean(1)) / 2
+
+
+def cut(adapter: Adapter, features: Tensor) -> Adapter:
+    """A copy of `adapter` that puts out only `features`, in their order (METHOD 5).
+
+    Batch norm and AdamW act per channel, and unselected outputs get no gradient, so training the copy gives
+    what training the whole would; running statistics are cut along.
+
+    Args:
+        features: (n_features,) int64 indices into the adapter's outputs.
+    """
+    smaller = Adapter(replace(adapter.config, width=len(features)), adapter.dim)
+    state = adapter.state_dict()
+    last = f"layers.{len(adapter.layers) - 1}."
+    per_output = {key for key, value in state.items() if key.startswith(last) and value.ndim > 0}
+    weight: Tensor = next(adapter.parameters())
+    smaller.to(weight.device, weight.dtype)
+    smaller.load_state_dict({k: v[features] if k in per_output else v for k, v in state.items()})
+    return smaller

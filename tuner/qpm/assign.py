@@ -1,0 +1,161 @@
+"""The assignment stage: which features are kept, and which of them make up each class (METHOD 4).
+
+Reads the dense model's features on train, states the quadratic program and has it solved.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+
+from tuner.errors import UsageError
+from tuner.features.device import choose_device
+from tuner.features.samples import Samples
+from tuner.qpm.classifier import batches, pooled_features
+from tuner.qpm.dense import DenseModel
+from tuner.qpm.head import SMALLEST_STD
+from tuner.qpm.program import Moment, solve
+from tuner.qpm.program.coefficients import locality_bias, problem_from_features
+from tuner.qpm.program.problem import Bools, Floats, Ints, check_feasible
+from tuner.qpm.settings import AssignConfig
+from tuner.qpm.storage import read_folder, write_folder
+
+
+@dataclass(frozen=True, eq=False)
+class Assignment:
+    """What the program decided.
+
+    Args:
+        features: selected features as sorted indices into the dense width, (n_features,) int64.
+        matrix: features of each class, (n_classes, n_features) bool, rows distinct.
+        mean: of each selected feature over train, (n_features,).
+        std: population standard deviation, likewise.
+        info: objective, bound, gap, seconds, status, n_pairs, threshold, n_candidates, n_dead, log; JSON.
+    """
+
+    features: Ints
+    matrix: Bools
+    mean: Floats
+    std: Floats
+    info: dict[str, Any] = field(default_factory=dict)
+
+    def save(self, folder: Path) -> None:
+        """Write `assignment.safetensors` and `assignment.json`."""
+        arrays = {"features": self.features, "matrix": self.matrix, "mean": self.mean, "std": self.std}
+        write_folder(folder, "assignment", {k: torch.as_tensor(v) for k, v in arrays.items()}, self.info, [])
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        tensors, info, _ = read_folder(folder, "assignment")
+        return cls(**{name: tensor.numpy() for name, tensor in tensors.items()}, info=info)
+
+
+def assign(
+    dense: DenseModel,
+    train: Samples,
+    config: AssignConfig,
+    *,
+    seed: int,
+    device: str = "auto",
+    warm_start: Ints | None = None,
+    progress: Callable[[Moment], None] | None = None,
+) -> Assignment:
+    """Select features and give every class its own.
+
+    Args:
+        dense: a trained dense model; its features are read in evaluation mode, without dropout.
+        train: the images it was trained on.
+        config: sizes, variant of the program, deadline; or the random control.
+        seed: of the solver, or of the control.
+        device: where the features are computed; the program runs on the CPU.
+        warm_start: features, as indices into the dense width, of a related solution.
+        progress: called when the solver's incumbent or bound moves.
+
+    Raises:
+        InfeasibleError: no assignment of these sizes exists.
+        UsageError: the model has no adapter to select from.
+    """
+    if not dense.adapter.layers:
+        raise UsageError(
+            "assignment for a model without adapter",
+            "adapter.n_layers >= 1",
+            "train a dense model with layers",
+        )
+    target = choose_device(device)
+    samples = train.to(target)
+    x = pooled_features(dense.to(target), samples).double().cpu().numpy()
+    if config.control == "random":
+        features, matrix, info = _draw(x, train.n_classes, config, seed)
+    else:
+        features, matrix, info = _optimise(dense, samples, x, config, seed, warm_start, progress)
+    info |= {"control": config.control, "n_candidates": x.shape[1] - info["n_dead"]}
+    return Assignment(features, matrix, x[:, features].mean(0), x[:, features].std(0), info)
+
+
+def _optimise(
+    dense: DenseModel,
+    train: Samples,
+    x: Floats,
+    config: AssignConfig,
+    seed: int,
+    warm_start: Ints | None,
+    progress: Callable[[Moment], None] | None,
+) -> tuple[Ints, Bools, dict[str, Any]]:
+    """State the program over the live features of x, (n, width), and solve it."""
+    local = config.variant == "paper" if config.locality_bias == "variant" else config.locality_bias == "on"
+    problem, kept, info = problem_from_features(
+        x,
+        train.labels.cpu().numpy(),
+        train.n_classes,
+        config.n_features,
+        config.features_per_class,
+        variant=config.variant,
+        bias=locality_bias(x, *_peaks(dense, train)) if local else None,
+    )
+    solution = solve(
+        problem,
+        deadline_s=config.deadline_s,
+        gap=config.gap,
+        warm_start=None if warm_start is None else np.flatnonzero(np.isin(kept, warm_start)),
+        progress=progress,
+        seed=seed,
+    )
+    info |= {"variant": config.variant, "locality_bias": local, **solution.summary()}
+    return kept[solution.features], solution.assignment, info
+
+
+def _peaks(dense: DenseModel, train: Samples) -> tuple[Floats, Bools]:
+    """How high each map peaks after a softmax over positions, and whether it does so on the border of the grid.
+
+    Returns:
+        Two arrays (n, width), as the locality bias asks for them.
+    """
+    height, width = train.grid
+    inner = torch.zeros(height, width, dtype=torch.bool, device=train.device)
+    inner[1:-1, 1:-1] = True
+    peaks, borders = [], []
+    for _, (maps, _, _) in batches(dense, train):
+        highest, where = maps.max(1)
+        peaks.append(torch.exp(highest - maps.logsumexp(1)))
+        borders.append(~inner.flatten()[where])
+    return torch.cat(peaks).double().cpu().numpy(), torch.cat(borders).cpu().numpy()
+
+
+def _draw(x: Floats, n_classes: int, config: AssignConfig, seed: int) -> tuple[Ints, Bools, dict[str, Any]]:
+    """Random live features and random distinct rows: what fine-tuning makes of no program (METHOD 11.1)."""
+    n, k = config.n_features, config.features_per_class
+    std = x.std(0)
+    alive = np.flatnonzero(std > SMALLEST_STD * max(float(std.max()), SMALLEST_STD))
+    check_feasible(len(alive), n, k, n_classes)
+    rng = np.random.default_rng([seed, 0xC0])
+    features = np.sort(rng.choice(alive, n, replace=False))
+    rows: dict[tuple[int, ...], None] = {}  # a set that keeps its order
+    while len(rows) < n_classes:
+        rows[tuple(sorted(rng.choice(n, k, replace=False).tolist()))] = None
+    matrix = np.zeros((n_classes, n), dtype=np.bool_)
+    np.put_along_axis(matrix, np.array(list(rows)), True, axis=1)
+    return features, matrix, {"n_dead": x.shape[1] - len(alive)}

@@ -1,0 +1,100 @@
+"""A training run on disk after each epoch: one safetensors file, replaced atomically, resumed bit for bit.
+
+Weights are saved as training has them (at y), with the optimiser's z and second moments and its counters.
+"""
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from tuner.errors import TunerError, UsageError
+
+Curves = list[dict[str, float]]
+_COUNTERS = ("k", "weight_sum", "lr_max", "scheduled_lr", "train_mode")
+_MOMENTS = ("z", "exp_avg_sq")
+
+
+def fingerprint(model: nn.Module) -> str:
+    """A hash of all weights and buffers: tells whether two runs began from the very same model."""
+    digest = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The saved state of one training run.
+
+    Args:
+        path: the file.
+        origin: what run it is: stage, seed, settings, fingerprint of the starting weights; JSON.
+    """
+
+    path: Path
+    origin: dict[str, Any]
+
+    def save(self, model: nn.Module, optimizer: Optimizer, curves: Curves) -> None:
+        """Write the state after `len(curves)` epochs."""
+        group = optimizer.param_groups[0]
+        tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
+        for i, parameter in enumerate(group["params"]):
+            state = optimizer.state[parameter]
+            tensors |= {f"{name}.{i}": state[name] for name in _MOMENTS if name in state}
+        counters = {name: group[name] for name in _COUNTERS}
+        about = json.dumps({"origin": self.origin, "curves": curves, "counters": counters})
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")
+        save_file({k: v.contiguous().cpu() for k, v in tensors.items()}, unfinished, {"about": about})
+        unfinished.replace(self.path)
+
+    def resume(self, model: nn.Module, optimizer: Optimizer) -> Curves:
+        """Put model and optimiser back to where the file left them; its curves tell the epoch.
+
+        Returns no curves, and changes nothing, where there is no file yet.
+
+        Raises:
+            UsageError: the file is of another run.
+            TunerError: it cannot be read.
+        """
+        if not self.path.is_file():
+            return []
+        tensors, about = self._read()
+        if about["origin"] != self.origin:
+            differing = [key for key in self.origin if about["origin"].get(key) != self.origin[key]]
+            raise UsageError(
+                f"{self.path} is the checkpoint of another run: {', '.join(differing)} differ",
+                "the same stage, settings, seed, data and starting weights",
+                "use another checkpoint file, or delete this one to start afresh",
+            )
+        of_model = "model."
+        model.load_state_dict({k.removeprefix(of_model): v for k, v in tensors.items() if k.startswith(of_model)})
+        group = optimizer.param_groups[0]
+        for i, parameter in enumerate(group["params"]):
+            for name in _MOMENTS:
+                if f"{name}.{i}" in tensors:
+                    optimizer.state[parameter][name] = tensors[f"{name}.{i}"].to(parameter.device)
+        group.update(about["counters"])
+        curves: Curves = about["curves"]
+        return curves
+
+    def _read(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+                return tensors, json.loads(file.metadata()["about"])
+        except SafetensorError as error:
+            raise TunerError(
+                f"{self.path} cannot be read: {error}",
+                "a checkpoint written by this stage",
+                "delete it to start afresh",
+            ) from error

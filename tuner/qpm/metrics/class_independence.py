@@ -1,0 +1,17 @@
+"""Class-independence: how little a feature belongs to a single class (METHOD 6.4)."""
+
+from torch import Tensor
+
+
+def class_independence(features: Tensor, labels: Tensor, n_classes: int) -> float:
+    """1 - mean_j max_c (share of feature j's total, above its minimum, that falls into class c).
+
+    Args:
+        features: raw pooled features of train, (n, width).
+        labels: true classes, (n,) int64.
+        n_classes: number of classes.
+    """
+    above = features - features.amin(0)
+    per_class = above.new_zeros(n_classes, features.shape[1]).index_add_(0, labels, above)
+    share = per_class / above.sum(0).clamp(min=1e-8)
+    return 1.0 - float(share.amax(0).mean())

@@ -1,0 +1,43 @@
+"""Plausibility: does the model look at the object (METHOD 6.2)?
+
+Share of a predicted class's saliency that falls on the object mask, on the token grid.
+"""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+MASK_THRESHOLD = 0  # of 255: a token that touches the object belongs to it
+
+
+def class_saliency(maps: Tensor, class_weight: Tensor) -> Tensor:
+    """G = sum_j V[c,j] M_j, minus its minimum; (n, n_patches).
+
+    Args:
+        maps: feature maps, (n, n_patches, width).
+        class_weight: head weights of each image's predicted class, (n, width); QPM: the binary row.
+    """
+    saliency = (maps @ class_weight.unsqueeze(2)).squeeze(2)
+    return saliency - saliency.amin(1, keepdim=True)
+
+
+def object_tokens(masks: Tensor, *, dilated: bool) -> Tensor:
+    """Which tokens lie on the object, (n, n_patches) float 0 or 1; `dilated` once by a 3 x 3 square.
+
+    Args:
+        masks: grey masks on the token grid, (n, grid_h, grid_w) uint8.
+    """
+    binary = (masks > MASK_THRESHOLD).float()
+    if dilated:
+        binary = F.max_pool2d(binary.unsqueeze(1), kernel_size=3, stride=1, padding=1).squeeze(1)
+    return binary.flatten(1)
+
+
+def plausibility(saliency: Tensor, tokens: Tensor) -> Tensor:
+    """sum(G * mask) / sum(G) of each image, (n,); 0 where the saliency is constant.
+
+    Args:
+        saliency: (n, n_patches) >= 0.
+        tokens: (n, n_patches) 0 or 1.
+    """
+    total = saliency.sum(1)
+    return ((saliency * tokens).sum(1) / total.clamp(min=1e-30)).where(total > 0, 0.0)

@@ -1,0 +1,28 @@
+"""SID@5: do a class's five strongest features look at different places (METHOD 6.3)?"""
+
+import torch
+from torch import Tensor
+
+TOP = 5
+
+
+def sid(maps: Tensor, weight: Tensor, predicted: Tensor) -> Tensor:
+    """SID of each image whose predicted class has at least five nonzero weights, (n_applicable,).
+
+    Each map is divided by its mean absolute value and softmaxed over positions; the score is the sum over
+    positions of the largest of the five, over five: 1 for disjoint features, 1/5 for equal ones. Of equal
+    weights the lower index counts as the stronger.
+
+    Args:
+        maps: feature maps, (n, n_patches, width).
+        weight: head weights, (n_classes, width), signed.
+        predicted: predicted classes, (n,) int64.
+    """
+    if weight.shape[1] < TOP:
+        return maps.new_empty(0)
+    applies = ((weight != 0).sum(1) >= TOP)[predicted]
+    strongest = weight.argsort(dim=1, descending=True, stable=True)[:, :TOP]
+    index = strongest[predicted[applies]].unsqueeze(1).expand(-1, maps.shape[1], -1)
+    chosen = maps[applies].gather(2, index)  # (n_applicable, n_patches, 5)
+    scaled = chosen / chosen.abs().mean(1, keepdim=True).clamp(min=1e-5)
+    return torch.softmax(scaled, dim=1).amax(2).sum(1) / TOP

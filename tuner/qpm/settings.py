@@ -1,0 +1,81 @@
+"""Settings of the method, one dataclass a stage; importing them does not import torch.
+
+Defaults are the published DINO-QPM configuration (METHOD 2-5) unless the help says otherwise.
+"""
+
+from dataclasses import dataclass
+
+from tuner.settings import setting
+
+POOLINGS = ("avg", "max", "cls", "mean_avg", "concat_avg", "concat_max")
+ACTIVATIONS = ("relu", "gelu", "sigmoid", "leaky_relu", "tanh")
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+@dataclass
+class AdapterConfig:
+    """The MLP between frozen tokens and features (METHOD 2)."""
+
+    width: int = setting(512, "features the adapter puts out before selection (U)", low=1)
+    hidden: int = setting(2048, "hidden width (H)", low=1)
+    n_layers: int = setting(4, "number of linear layers (L); 0: no adapter, dense stage only", low=0, high=16)
+    pooling: str = setting("avg", "how a feature is made from its map", choices=POOLINGS)
+    activation: str = setting("relu", "activation after every layer", choices=ACTIVATIONS)
+    dropout: float = setting(0.0, "inner dropout, not after the last layer", low=0.0, high=0.9)
+    cls_in_batch_norm: bool = setting(True, "let the CLS token count in the batch statistics (parity)")
+
+
+@dataclass
+class TrainingConfig:
+    """What both trained stages share; the defaults are those of the dense stage."""
+
+    epochs: int = setting(25, "epochs", low=1)
+    batch_size: int = setting(32, "images per step", low=2)
+    lr: float = setting(1e-3, "learning rate of schedule-free AdamW", low=0.0)
+    weight_decay: float = setting(7e-4, "weight decay", low=0.0)
+    diversity: float = setting(0.5, "weight of the feature-diversity loss (beta)", low=0.0)
+    l1: float = setting(0.0, "weight of the mean absolute feature map", low=0.0)
+    dropout: float = setting(0.2, "dropout on the pooled features", low=0.0, high=0.9)
+    reestimate_batch_norm: bool = setting(True, "one pass over train at the averaged weights after training")
+    precision: str = setting(
+        "auto",
+        "of the adapter in training; auto: bfloat16 where the device computes it fast",
+        choices=PRECISIONS,
+    )
+
+
+@dataclass
+class DenseConfig(TrainingConfig):
+    """Dense training (METHOD 3)."""
+
+
+@dataclass
+class AssignConfig:
+    """The quadratic program (METHOD 4)."""
+
+    n_features: int = setting(50, "features selected (N_f)", low=1)
+    features_per_class: int = setting(5, "features per class (N_f^c)", low=1)
+    variant: str = setting("released", "pair set of the penalty", choices=("released", "paper"))
+    locality_bias: str = setting(
+        "variant", "locality bias: as the variant does, or on, or off", choices=("variant", "on", "off")
+    )
+    deadline_s: float = setting(60.0, "wall time of the program, seconds", low=0.0)
+    gap: float = setting(0.005, "relative gap to the proven bound at which the program may stop", low=0.0)
+    warm_start: bool = setting(
+        True, "start from the nearest solved setting of the same dense model, where the store has one"
+    )
+    control: str = setting(
+        "none", "random: draw the assignment at random instead (a control)", choices=("none", "random")
+    )
+
+
+@dataclass
+class FinetuneConfig(TrainingConfig):
+    """Fine-tuning behind the fixed binary head (METHOD 5)."""
+
+    batch_size: int = setting(16, "images per step", low=2)
+    lr: float = setting(5e-3, "learning rate of schedule-free AdamW", low=0.0)
+    weight_decay: float = setting(8e-4, "weight decay", low=0.0)
+    diversity: float = setting(1.0, "weight of the feature-diversity loss (beta)", low=0.0)
+    l1: float = setting(6.0, "weight of the mean absolute feature map; 6 is the published 5 L1-FM + 1 L1-FV", low=0.0)
+    dropout: float = setting(0.0, "dropout on the pooled features", low=0.0, high=0.9)

@@ -1,0 +1,163 @@
+"""The training loop of both stages: schedule-free AdamW on device-resident tokens (METHOD 3).
+
+Trains at y, ends at xbar; one host sync an epoch; checkpointed after each.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from schedulefree import AdamWScheduleFree
+from torch import Tensor, nn
+
+from tuner.errors import TunerError, UsageError
+from tuner.features.samples import Samples
+from tuner.qpm.checkpoint import Checkpoint, fingerprint
+from tuner.qpm.classifier import Activations, Classifier
+from tuner.qpm.losses import loss_terms
+from tuner.qpm.precision import training_dtype
+from tuner.qpm.randomness import generator
+from tuner.qpm.settings import TrainingConfig
+
+Progress = Callable[[int, int, dict[str, float]], None]  # epochs done, epochs, values such as loss, accuracy
+
+
+class DivergedError(TunerError):
+    """The loss of a stage is no longer a number; in a search it is the outcome `failed`."""
+
+    def __init__(self, stage: str, epoch: int, lr: float) -> None:
+        super().__init__(
+            f"{stage} training diverged: the loss of epoch {epoch} is not finite (lr {lr:g})",
+            "a finite loss",
+            f"lower {stage}.lr, or check the features for NaN",
+        )
+        self.stage, self.epoch, self.lr = stage, epoch, lr
+
+    def __reduce__(self) -> tuple[type["DivergedError"], tuple[str, int, float]]:
+        """Survive the way back from another process."""
+        return DivergedError, (self.stage, self.epoch, self.lr)
+
+
+def fit(
+    model: Classifier,
+    train: Samples,
+    config: TrainingConfig,
+    *,
+    stage: str,
+    seed: int,
+    progress: Progress | None = None,
+    checkpoint: Path | None = None,
+) -> None:
+    """Train `model` in place; it ends at the averaged weights, in evaluation mode, with its curves.
+
+    Args:
+        model: on its device, at its starting weights.
+        train: samples on the same device.
+        config: settings of the stage.
+        stage: its name, for errors and the random stream.
+        seed: of batch order and dropout.
+        progress: called after each epoch; an exception it raises stops the run, the checkpoint stands.
+        checkpoint: file resumed from where it exists, and written after each epoch.
+
+    Raises:
+        DivergedError: the loss became NaN or infinite.
+        UsageError: the checkpoint belongs to another run, or is further on.
+    """
+    optimizer = AdamWScheduleFree(
+        [p for p in model.parameters() if p.requires_grad], lr=config.lr, weight_decay=config.weight_decay
+    )
+    optimizer.train()
+    curves: list[dict[str, float]] = []
+    saved = None
+    if checkpoint is not None:
+        saved = Checkpoint(checkpoint, _origin(model, train, config, stage, seed))
+        curves = saved.resume(model, optimizer)
+        if len(curves) > config.epochs:
+            raise UsageError(
+                f"{checkpoint} already has {len(curves)} epochs",
+                f"at most the {config.epochs} asked for",
+                f"raise {stage}.epochs, or delete the checkpoint to start afresh",
+            )
+    model.dropout = config.dropout
+    model.adapter.training_dtype = training_dtype(config.precision, train.device)
+    for epoch in range(len(curves), config.epochs):
+        order = generator(seed, stage, "order", epoch)
+        noise = generator(seed, stage, "dropout", epoch, device=train.device)
+        row = {"epoch": epoch + 1, **_epoch(model, optimizer, train, config, order, noise)}
+        if not math.isfinite(row["loss"]):
+            raise DivergedError(stage, epoch + 1, config.lr)
+        curves.append(row)
+        if saved is not None:
+            saved.save(model, optimizer, curves)
+        if progress is not None:
+            progress(epoch + 1, config.epochs, row)
+    optimizer.eval()
+    model.adapter.training_dtype = torch.float32
+    if config.reestimate_batch_norm:
+        order = generator(seed, stage, "batch norm")
+        reestimate_batch_norm(model, shuffled(train, config.batch_size, order))
+    model.curves = curves
+    model.eval()
+
+
+def _origin(model: Classifier, train: Samples, config: TrainingConfig, stage: str, seed: int) -> dict[str, Any]:
+    """All that shapes a run but the number of epochs, which may be raised."""
+    settings = {name: value for name, value in asdict(config).items() if name != "epochs"}
+    return {"stage": stage, "seed": seed, "n_images": len(train), **settings, "start": fingerprint(model)}
+
+
+def _epoch(
+    model: Classifier,
+    optimizer: AdamWScheduleFree,
+    train: Samples,
+    config: TrainingConfig,
+    order: torch.Generator,
+    noise: torch.Generator,
+) -> dict[str, float]:
+    """One pass over train; returns mean loss, its terms and training accuracy (%), as seen while training."""
+    model.train()
+    totals: dict[str, Tensor] = {}  # summed on the device, read once at the end
+    for patches, cls, labels in shuffled(train, config.batch_size, order):
+        activations: Activations = model(patches, cls, noise)
+        terms = loss_terms(activations, labels, model.weight, diversity=config.diversity, l1=config.l1)
+        loss = torch.stack(list(terms.values())).sum()
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        correct = 100.0 * (activations.logits.argmax(1) == labels).float().mean()
+        for name, value in {"loss": loss, **terms, "accuracy": correct}.items():
+            totals[name] = totals.get(name, torch.zeros_like(loss)) + value.detach() * len(labels)
+    means = (torch.stack(list(totals.values())) / len(train)).tolist()
+    return dict(zip(totals, means, strict=True))
+
+
+def shuffled(samples: Samples, size: int, order: torch.Generator) -> Iterator[tuple[Tensor, Tensor | None, Tensor]]:
+    """Random batches of patches, CLS and labels, gathered on the device; the last may be smaller."""
+    permutation = torch.randperm(len(samples), generator=order).to(samples.device)
+    for index in torch.split(permutation, size):
+        cls = None if samples.cls is None else samples.cls.index_select(0, index)
+        yield samples.patches.index_select(0, index), cls, samples.labels[index]
+
+
+@torch.no_grad()
+def reestimate_batch_norm(model: Classifier, batches: Iterator[tuple[Tensor, Tensor | None, Tensor]]) -> None:
+    """Replace running statistics, gathered at y, by those of one pass at the present weights (METHOD 9.5).
+
+    The model is in training mode with momentum None (a plain average over batches) and without dropout.
+    """
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm1d)]
+    if not norms:
+        return
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+    model.train()
+    for patches, cls, _ in batches:
+        model(patches, cls)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    model.eval()

@@ -1,0 +1,47 @@
+"""What a search optimises: metrics and sizes by name, each with a direction and a natural range."""
+
+import difflib
+from collections.abc import Sequence
+from typing import Any
+
+from tuner.errors import UsageError
+from tuner.front.pareto import Objective
+from tuner.qpm.metrics.table import METRICS
+from tuner.recipe.schema import SHORT_NAMES, Recipe, lookup
+
+SIZES = ("n_features", "features_per_class", "width", "hidden")
+
+
+def objectives_of(recipe: Recipe, names: Sequence[str] | None = None) -> tuple[Objective, ...]:
+    """Objectives from `name`, `name:max` or `name:min`, with the natural range of each; the recipe's own for None.
+
+    Raises:
+        UsageError: for a name that is neither a metric nor a size.
+    """
+    return tuple(_objective(entry, recipe) for entry in (recipe.objectives if names is None else names))
+
+
+def _objective(entry: str, recipe: Recipe) -> Objective:
+    name, _, direction = entry.partition(":")
+    if direction not in ("", "max", "min"):
+        raise UsageError(f"objective {entry!r}", "`name`, `name:max` or `name:min`", "mend the direction")
+    if name in METRICS:
+        metric = METRICS[name]
+        return Objective(name, direction or metric.direction, metric.low, metric.high, metric.unit)  # type: ignore[arg-type]
+    if name in SIZES:
+        values = extremes(recipe, name)
+        return Objective(name, direction or "min", 0.0, float(max(values)), unit="")  # type: ignore[arg-type]
+    close = difflib.get_close_matches(name, [*METRICS, *SIZES], n=1)
+    raise UsageError(
+        f"objective {name!r} is unknown",
+        f"one of {', '.join([*METRICS, *SIZES])}",
+        f"did you mean {close[0]!r}?" if close else "choose one of them",
+    )
+
+
+def extremes(recipe: Recipe, name: str) -> list[Any]:
+    """All choices, or both ends, of one of the sizes; its fixed value where it is not searched."""
+    dimension = recipe.space.get(name, recipe.space.get(SHORT_NAMES[name]))
+    if dimension is None:
+        return [lookup(recipe, SHORT_NAMES[name])]
+    return list(dimension.get("choices") or (dimension["low"], dimension["high"]))

@@ -1,0 +1,144 @@
+"""What a recipe is: one OmegaConf structured config, composed of the settings each component declares for itself."""
+
+import copy
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from tuner.data.settings import DataConfig
+from tuner.features.settings import BackboneConfig
+from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig
+from tuner.settings import setting
+
+# Short names of the fields people search over; every other field is named by its dotted path.
+SHORT_NAMES = {
+    "n_features": "assign.n_features",
+    "features_per_class": "assign.features_per_class",
+    "width": "adapter.width",
+    "hidden": "adapter.hidden",
+    "l1": "finetune.l1",
+}
+
+# Parts of a recipe that say how a search runs, not what it finds; they may change on resuming.
+RUNTIME_PARTS = ("budget", "resources", "tracking")
+
+# Fields that say where things lie on one machine; what lies there is in the feature bank's key.
+PLACES = ("title", "data.root", "data.masks", "data.split_file", "backbone.weights", "backbone.batch_size")
+
+
+@dataclass
+class BudgetConfig:
+    """How much a search may spend."""
+
+    trials: int = setting(16, "trials in all; a larger number on a later start means more", low=1)
+    parallel: int = setting(4, "trials in flight at once; part of what makes proposals reproducible", low=1, high=1024)
+    time_limit_s: float = setting(0.0, "no new trial is proposed after this many seconds; 0: no limit", low=0.0)
+    retries: int = setting(2, "new attempts at a trial whose coordinator died", low=0)
+
+
+@dataclass
+class StageResources:
+    """What one run of a stage holds while it runs."""
+
+    cpus: float = setting(1.0, "CPU cores, also the number of threads", low=0.0)
+    gpus: float = setting(
+        0.0, "share of a GPU, 0.25 lets four runs share one; -1: one GPU where there is one", low=-1.0
+    )
+
+
+@dataclass
+class ResourcesConfig:
+    """Resources of each stage."""
+
+    dense: StageResources = field(default_factory=lambda: StageResources(1.0, -1.0))
+    assign: StageResources = field(default_factory=StageResources)
+    finetune: StageResources = field(default_factory=lambda: StageResources(1.0, -1.0))
+    evaluate: StageResources = field(default_factory=lambda: StageResources(1.0, -1.0))
+
+
+@dataclass
+class TrackingConfig:
+    """The MLflow mirror."""
+
+    uri: str = setting("", "MLflow tracking URI; empty: MLFLOW_TRACKING_URI, else sqlite beside the store")
+    enabled: bool = setting(True, "mirror the search to MLflow")
+
+
+@dataclass
+class Recipe:
+    """A whole search, validated."""
+
+    title: str = setting("", "one line that says what this search is about")
+    data: DataConfig = field(default_factory=DataConfig)
+    backbone: BackboneConfig = field(default_factory=BackboneConfig)
+    adapter: AdapterConfig = field(default_factory=AdapterConfig)
+    dense: DenseConfig = field(default_factory=DenseConfig)
+    assign: AssignConfig = field(default_factory=AssignConfig)
+    finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
+    protocol: str = setting(
+        "validation",
+        "validation: objectives on a split cut from train; paper: train on all of train, report test",
+        choices=("validation", "paper"),
+    )
+    validation_fraction: float = setting(0.2, "share of each class's training images held out", low=0.01, high=0.9)
+    seed: int = setting(0, "seed of splits, proposals, training and program", low=0)
+    space: dict[str, Any] = setting({}, "what is searched: {name: {choices: [..]}} or {low, high, step, log}")
+    objectives: list[str] = setting(
+        ["accuracy", "interpretability"],
+        "metrics or parameters to optimise, `name`, `name:max` or `name:min`",
+    )
+    budget: BudgetConfig = field(default_factory=BudgetConfig)
+    resources: ResourcesConfig = field(default_factory=ResourcesConfig)
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The recipe as plain nested dictionaries."""
+        return dataclasses.asdict(self)
+
+    def to_yaml(self) -> str:
+        """The recipe as YAML, in the order of its fields."""
+        return yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True)
+
+    def at(self, params: Mapping[str, Any]) -> "Recipe":
+        """The recipe of one trial: searched fields replaced by the trial's parameters."""
+        trial = copy.deepcopy(self)
+        for name, value in params.items():
+            group, _, last = SHORT_NAMES.get(name, name).rpartition(".")
+            setattr(lookup(trial, group) if group else trial, last, value)
+        return trial
+
+    def parameters(self) -> dict[str, Any]:
+        """The named parameters of this recipe: the usual four and every searched field."""
+        names = dict.fromkeys(["n_features", "features_per_class", "width", "seed", *self.space])
+        return {name: lookup(self, SHORT_NAMES.get(name, name)) for name in names}
+
+
+def fields(config: Any, prefix: str = "") -> Iterator[tuple[str, Any, dataclasses.Field[Any]]]:
+    """Every field of a config and of the groups in it: (dotted key, value, declaration)."""
+    for info in dataclasses.fields(config):
+        value = getattr(config, info.name)
+        if dataclasses.is_dataclass(value):
+            yield from fields(value, f"{prefix}{info.name}.")
+        else:
+            yield f"{prefix}{info.name}", value, info
+
+
+def lookup(recipe: Recipe, path: str) -> Any:
+    """The value of a dotted key."""
+    value: Any = recipe
+    for part in path.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def default_of(path: str) -> Any:
+    """The default of a dotted key, for error messages."""
+    return next((value for key, value, _ in fields(Recipe()) if key == path), "see --help-recipe")
+
+
+def describe_fields() -> list[tuple[str, Any, str]]:
+    """Every field of a recipe as (dotted key, default, help), for `--help-recipe`."""
+    return [(path, value, str(info.metadata.get("help", ""))) for path, value, info in fields(Recipe())]

@@ -1,0 +1,88 @@
+"""Joining Ray: the cluster at RAY_ADDRESS, or a Ray of our own on this machine; and what each stage may hold there."""
+
+import contextlib
+import logging
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from tuner.errors import UsageError
+from tuner.recipe import ResourcesConfig, StageResources
+from tuner.store.cache import default_folder
+
+STAGES = ("dense", "assign", "finetune", "evaluate")
+ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_health_check_failure_threshold": "40",  # a busy machine is no dead one
+    "RAY_worker_niceness": "0",  # stages are the work, nothing here is more urgent
+    "RAY_AIR_NEW_OUTPUT": "0",  # our own progress is shown instead
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # the ledger remembers
+}
+LOCAL = {"include_dashboard": False, "object_store_memory": 100 * 2**20}
+
+
+def scratch_folder() -> Path:
+    """Where epoch checkpoints lie on this node."""
+    folder = default_folder() / "scratch"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextlib.contextmanager
+def connect_ray(resources: ResourcesConfig) -> Iterator[dict[str, StageResources]]:
+    """Yields what a run of each stage holds, by name.
+
+    Raises:
+        UsageError: if a stage asks for more than this machine has.
+    """
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    address = os.environ.get("RAY_ADDRESS", "local")
+    local = address == "local"
+    options: dict[str, Any] = LOCAL if local else {}
+    ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **options)
+    sigterm_is_ctrl_c()
+    try:
+        yield settle_resources(resources, ray.cluster_resources(), grows=not local)  # type: ignore[no-untyped-call]
+    finally:
+        ray.shutdown()
+
+
+def sigterm_is_ctrl_c() -> None:
+    """`ray job stop`, schedulers and containers end a process by SIGTERM; a search then stops as for Ctrl-C.
+
+    To be called after `ray.init`, whose own handler ends the process on the spot. Ray starts the drivers of its
+    jobs with SIGINT blocked.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+
+
+def settle_resources(resources: ResourcesConfig, have: dict[str, float], *, grows: bool) -> dict[str, StageResources]:
+    """GPU shares of -1 become one GPU where there is one; what can never run is refused.
+
+    Args:
+        resources: as the recipe asks.
+        have: CPU and GPU of the cluster.
+        grows: whether the cluster may still grow, so that waiting makes sense.
+    """
+    cpus, gpus = have.get("CPU", 0.0), have.get("GPU", 0.0)
+    settled = {}
+    for stage in STAGES:
+        asked: StageResources = getattr(resources, stage)
+        share = (1.0 if gpus else 0.0) if asked.gpus < 0 else asked.gpus
+        if not grows and (share > gpus or asked.cpus > cpus):
+            raise UsageError(
+                f"stage {stage} asks for {asked.cpus:g} CPUs and {share:g} GPUs",
+                f"at most {cpus:g} CPUs and {gpus:g} GPUs, which this machine has",
+                f"set resources.{stage}.cpus or resources.{stage}.gpus (0: no GPU)",
+            )
+        settled[stage] = StageResources(asked.cpus, share)
+    return settled | {"probe": settled["dense"]}

@@ -1,0 +1,139 @@
+"""One driver's turn at a search: propose, run, record, measure the front, write what follows from it."""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+from rich.console import Console
+
+from tuner.front import pareto
+from tuner.recipe import Recipe, objectives_of
+from tuner.search.banks import n_classes_of
+from tuner.search.connect import connect_ray, scratch_folder
+from tuner.search.finish import measure_front, write_files
+from tuner.search.home import SearchHome, versions
+from tuner.search.mirror import mirror_front, open_mirror
+from tuner.search.progress import ProgressView
+from tuner.search.records import TrialRecord, apply, mirror_events, replay
+from tuner.search.searcher import LedgerSearcher
+from tuner.search.stages import start_broker
+from tuner.search.study import Proposer
+from tuner.search.trial import RESOURCES, run_trial
+
+
+class Drive:
+    """One driver's turn.
+
+    Args:
+        home: the search.
+        recipe: what to run, budget included.
+        bank: key of the feature bank.
+        prior: finished trials of another search to learn from.
+        console: where people read.
+        lost: tells whether the lease is gone, so that another driver may be at work.
+    """
+
+    def __init__(
+        self,
+        home: SearchHome,
+        recipe: Recipe,
+        bank: str,
+        prior: Sequence[TrialRecord],
+        console: Console,
+        lost: Callable[[], bool],
+    ) -> None:
+        self.home, self.recipe, self.bank, self.prior = home, recipe, bank, prior
+        self.console, self.lost = console, lost
+        self.started = time.monotonic()
+        past = home.ledger.read()
+        for warning in home.ledger.warnings:
+            console.print(warning, style="yellow", markup=False)
+        self.state = replay(past)
+        self.mirror = open_mirror(home, recipe.tracking) if recipe.tracking.enabled else None
+        if self.mirror is not None:  # the past first: its oldest event tells this search from another of its name
+            self.mirror.replay([expanded for event in past for expanded in mirror_events(event)])
+
+    def run(self) -> bool:
+        """Run what is left; returns whether it was interrupted."""
+        self.record({"event": "search", "time_s": time.time(), "recipe": self.recipe.to_dict(), "versions": versions()})
+        interrupted = False
+        if not self.complete() or self._unmeasured():
+            with connect_ray(self.recipe.resources) as resources:
+                broker = start_broker(self.home.store.url, scratch_folder(), resources)
+                if not self.complete():
+                    interrupted = self._tune(broker)
+                if not self.lost() and not interrupted:
+                    measure_front(self.home, self.recipe, self.bank, self.state, broker, self.record)
+        return interrupted or self.lost()
+
+    def publish(self) -> tuple[dict[str, str], str]:
+        """Write the derived files; returns where they are by name, and where MLflow is or what is wrong with it."""
+        files = write_files(self.home, self.state, self.console)
+        if self.mirror is None:
+            return files, "switched off (tracking.enabled)"
+        mirror_front(self.mirror, self.home, self.state, [Path(place).name for place in files.values()])
+        return files, self.mirror.warning or self.mirror.url
+
+    def record(self, event: Mapping[str, Any]) -> None:
+        """Append to the ledger, then to the state and the mirror."""
+        self.home.ledger.append(dict(event))
+        apply(self.state, event, self.state.elapsed_s + time.monotonic() - self.started)
+        if self.mirror is not None:
+            for expanded in mirror_events(event):
+                self.mirror.publish(expanded)
+
+    def complete(self) -> bool:
+        """Whether the budget is spent and every trial has ended."""
+        return not self.state.open() and len(self.state.trials) >= self.recipe.budget.trials
+
+    def _unmeasured(self) -> bool:
+        objectives = objectives_of(self.recipe)
+        members = pareto.front(self.state.points(objectives), objectives)
+        return self.recipe.protocol != "paper" and any(not self.state.trials[m.trial].test for m in members)
+
+    def _stopping(self) -> bool:
+        limit = self.recipe.budget.time_limit_s
+        return self.lost() or bool(limit and time.monotonic() - self.started > limit)
+
+    def _tune(self, broker: Any) -> bool:
+        """Let Ray Tune run the trials; returns whether it was interrupted."""
+        proposer = Proposer(self.recipe, n_classes_of(self.home.artifacts, self.bank), self.prior)
+        config = {"broker": broker, "store": self.home.store.url}
+        searcher = LedgerSearcher(self.recipe, self.bank, self.state, proposer, self.record, config, self._stopping)
+        view = ProgressView(
+            self.console,
+            self.state,
+            objectives_of(self.recipe),
+            self.recipe.budget.trials,
+            list(self.recipe.space),
+            lambda: list(ray.get(broker.snapshot.remote())),
+        )
+        scratch = tempfile.mkdtemp(prefix="qpm-tuner-tune-")
+        tuner = tune.Tuner(
+            tune.with_resources(run_trial, tune.PlacementGroupFactory(RESOURCES)),
+            tune_config=tune.TuneConfig(
+                search_alg=searcher,
+                num_samples=self.recipe.budget.trials - len(self.state.finished()),
+                reuse_actors=True,
+                trial_dirname_creator=lambda trial: str(trial.trial_id),
+            ),
+            run_config=tune.RunConfig(
+                name=self.home.name,
+                storage_path=scratch,
+                verbose=0,
+                failure_config=tune.FailureConfig(max_failures=self.recipe.budget.retries),
+            ),
+        )
+        try:
+            with view:
+                tuner.fit()
+        except KeyboardInterrupt:
+            return True
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        return not (self.complete() or searcher.exhausted or self._stopping())

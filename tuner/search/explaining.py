@@ -1,0 +1,55 @@
+"""Explaining models that live in a store: the picked one, or that of any trial, without exporting it first."""
+
+import tempfile
+from pathlib import Path
+
+from tuner.errors import UsageError
+from tuner.front.explanation import Decision
+from tuner.front.pick import Pick
+from tuner.model import ExportedModel, load_model
+from tuner.search.home import SearchHome, require_points
+from tuner.search.picking import export_pick
+from tuner.search.reporting import model_pictures, recorded_pick
+
+
+def chosen_model(home: SearchHome, trial: int | None) -> Pick:
+    """The recorded pick (else the knee), or the model of a trial.
+
+    Raises:
+        UsageError: if that trial has no model.
+    """
+    view, (recipe, _) = home.front(), home.stored()
+    require_points(view)
+    state = home.state()
+    if trial is None:
+        return recorded_pick(state, recipe)
+    points = {point.trial: point for point in state.points(view.objectives)}
+    if trial not in points:
+        raise UsageError(f"trial {trial} has no model", f"one of {sorted(points)}", "choose a complete trial")
+    return Pick(points[trial], f"Trial {trial} was asked for.")
+
+
+def load_chosen(home: SearchHome, trial: int | None) -> ExportedModel:
+    """That model, ready for image files."""
+    with tempfile.TemporaryDirectory(prefix="qpm-tuner-") as name:
+        return load_model(export_pick(home, chosen_model(home, trial), Path(name) / "model"))
+
+
+def against(home: SearchHome, trial: int | None, first: str, second: str) -> Decision:
+    """Two classes side by side, each on one of its own held-out images.
+
+    Raises:
+        UsageError: if a class is unknown.
+    """
+    recipe, bank = home.stored()
+    pictures = model_pictures(home, recipe, bank, chosen_model(home, trial))
+    labels = [_label(pictures.class_names, name) for name in (first, second)]
+    return Decision(f"{first} against {second}", pictures.pair(*labels))
+
+
+def _label(class_names: tuple[str, ...], name: str) -> int:
+    if name not in class_names:
+        near = [known for known in class_names if name.lower() in known.lower()]
+        known = ", ".join((near or class_names)[:10])
+        raise UsageError(f"class {name!r} is unknown", f"a class of the data, such as {known}", "mend the name")
+    return class_names.index(name)

@@ -1,0 +1,79 @@
+"""What follows the trials: test metrics of the front's members, once, and the derived files of a search.
+
+Derived files can be deleted at any time; they are rebuilt from recipe and ledger.
+"""
+
+import io
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.console import Console
+
+from tuner.front import pareto
+from tuner.front.picture import render_front
+from tuner.recipe import Recipe, objectives_of
+from tuner.search.home import SearchHome
+from tuner.search.plan import StageSpec, evaluation, plan
+from tuner.search.records import SearchState
+from tuner.search.stages import use_stages
+from tuner.search.values import read_values
+
+Record = Callable[[Mapping[str, Any]], None]
+
+
+def finetune_spec(recipe: Recipe, bank: str, params: Mapping[str, Any]) -> StageSpec:
+    """The fine-tune stage of a trial with these parameters."""
+    return plan(recipe.at({name: params[name] for name in recipe.space}), bank)[2]
+
+
+def measure_front(home: SearchHome, recipe: Recipe, bank: str, state: SearchState, broker: Any, record: Record) -> None:
+    """Measure the front's members on the test split, those that were not yet (DESIGN decision 5).
+
+    Under `protocol: paper` the objectives are test metrics already, and nothing is left to do.
+    """
+    if recipe.protocol == "paper":
+        return
+    objectives = objectives_of(recipe)
+    members = [p.trial for p in pareto.front(state.points(objectives), objectives) if not state.trials[p.trial].test]
+    specs = [evaluation(finetune_spec(recipe, bank, state.trials[n].params), "test") for n in members]
+    for trial, use in zip(members, use_stages(broker, specs, members), strict=True):
+        if use["outcome"] == "complete":
+            values = read_values(home.artifacts, use["key"])
+            record({"event": "test", "trial": trial, "time_s": time.time(), "values": values})
+
+
+def hypervolume_history(state: SearchState, objectives: Iterable[pareto.Objective]) -> list[tuple[float, float]]:
+    """(seconds of search time, hypervolume) after each complete trial."""
+    axes = list(objectives)
+    points = state.points(axes)
+    times = [state.trials[point.trial].ended_s for point in points]
+    return list(zip(times, pareto.history(points, axes), strict=True))
+
+
+def write_front(home: SearchHome, state: SearchState) -> None:
+    """Write front.json, history.parquet and front.svg into the store."""
+    view = home.front(state=state)
+    home.store.put(home.key("front.json"), view.to_json())
+    rows = [{"seconds": s, "hypervolume": v} for s, v in hypervolume_history(state, view.objectives)]
+    if rows:
+        buffer = io.BytesIO()
+        pq.write_table(pa.Table.from_pylist(rows), buffer)
+        home.store.put(home.key("history.parquet"), buffer.getvalue())
+    if view.members and len(view.objectives) >= 2:
+        points = state.points(view.objectives)
+        chosen = next((p for p in points if state.pick is not None and p.trial == state.pick["trial"]), None)
+        picture = render_front(points, view.objectives, picked=chosen, title=home.name)
+        home.store.put(home.key("front.svg"), picture.encode())
+
+
+def write_files(home: SearchHome, state: SearchState, console: Console) -> dict[str, str]:
+    """Write front, history, picture and report; returns where they are, by name."""
+    from tuner.search.reporting import report_page
+
+    write_front(home, state)
+    home.store.put(home.key("report.html"), report_page(home, console, state).encode())
+    found = {"report": "report.html", "front": "front.json", "picture": "front.svg"}
+    return {name: home.address(file) for name, file in found.items() if home.store.stat(home.key(file))}

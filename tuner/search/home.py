@@ -1,0 +1,191 @@
+"""Where a search lives: its recipe, ledger and derived files under `searches/<name>/` of a store."""
+
+import importlib.metadata
+import json
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from tuner import __version__
+from tuner.errors import TunerError, UsageError
+from tuner.front import pareto
+from tuner.front.pareto import Objective, Point
+from tuner.recipe import Recipe, difference, objectives_of, parse_recipe
+from tuner.search.records import SearchState, replay
+from tuner.store import Artifacts, Ledger, MissingKey, Store, check_name
+
+VERSIONED = ("ray", "torch", "optuna", "mlflow", "pyscipopt", "numpy", "scikit-learn", "schedulefree")
+
+
+@dataclass
+class SearchHome:
+    """One search in a store.
+
+    Attributes:
+        store: the store it lives in.
+        name: its name.
+    """
+
+    store: Store
+    name: str
+    artifacts: Artifacts = field(init=False)
+    ledger: Ledger = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.name = check_name(self.name)
+        self.artifacts = Artifacts(self.store)
+        self.ledger = Ledger(self.store, self.name)
+
+    def key(self, file: str) -> str:
+        """The store key of one of the search's files."""
+        return f"searches/{self.name}/{file}"
+
+    def address(self, file: str) -> str:
+        """Where one of the search's files is, for people: a path, or the store's URL."""
+        return str(self.store.local_path(self.key(file)) or f"{self.store.url}/{self.key(file)}")
+
+    def exists(self) -> bool:
+        """Whether the search has been started."""
+        return self.store.stat(self.key("recipe.yaml")) is not None
+
+    def start(self, recipe: Recipe, bank: str) -> None:
+        """Write the recipe as resolved, once and for all."""
+        content = {"recipe": recipe.to_dict(), "bank": bank, "versions": versions()}
+        self.store.put_new(self.key("recipe.yaml"), yaml.safe_dump(content, sort_keys=False).encode())
+
+    def stored(self) -> tuple[Recipe, str]:
+        """The recipe the search was started with, and the key of its feature bank.
+
+        Raises:
+            UsageError: if there is no such search.
+        """
+        content = self._content()
+        return parse_recipe(yaml.safe_dump(content["recipe"]), source=f"the recipe of {self.name}"), content["bank"]
+
+    def versions(self) -> dict[str, str]:
+        """Versions of what shaped the results when the search was started."""
+        return dict(self._content()["versions"])
+
+    def _content(self) -> dict[str, Any]:
+        try:
+            content = yaml.safe_load(self.store.get(self.key("recipe.yaml")))
+            return {name: content[name] for name in ("recipe", "bank", "versions")}
+        except MissingKey:
+            known = searches(self.store)
+            raise UsageError(
+                f"no search {self.name!r} in {self.store.url}",
+                f"one of {', '.join(known)}" if known else "a store with searches",
+                "check --store and --name, or start it with jobs.search --recipe",
+            ) from None
+        except (yaml.YAMLError, KeyError, TypeError) as error:
+            raise TunerError(
+                f"{self.address('recipe.yaml')} is damaged ({type(error).__name__})",
+                "the recipe as it was written when the search started",
+                "restore the file, or start the search again under another --name: its stages are reused",
+            ) from None
+
+    def refuse_changes(self, old: Recipe, new: Recipe) -> None:
+        """Refuse to carry on with another recipe.
+
+        Raises:
+            UsageError: showing what changed.
+        """
+        changes = difference(old.to_dict(), new.to_dict())
+        if changes:
+            raise UsageError(
+                f"the recipe of search {self.name!r} has changed:\n    " + "\n    ".join(changes),
+                "the recipe it was started with (budget, resources, tracking and paths may change)",
+                f"drop the changes, or start a new search that learns from it: --name NEW --from {self.name}",
+            )
+
+    def state(self) -> SearchState:
+        """What the ledger says now."""
+        return replay(self.ledger.read())
+
+    def front(self, objectives: Sequence[Objective] | None = None, state: SearchState | None = None) -> "FrontView":
+        """The front for the search's own objectives or others, as the ledger has it now or as `state` says."""
+        if objectives is None:
+            objectives = objectives_of(self.stored()[0])
+        return FrontView.of(self.name, state or self.state(), objectives)
+
+
+@dataclass(frozen=True)
+class FrontView:
+    """A front and what surrounds it, as `jobs.front --json` prints it."""
+
+    search: str
+    objectives: tuple[Objective, ...]
+    hypervolume: float
+    counts: dict[str, int]
+    members: list[Point]
+    ranks: dict[int, int]
+
+    @classmethod
+    def of(cls, search: str, state: SearchState, objectives: Sequence[Objective]) -> "FrontView":
+        """The front of a state; trials that lack an objective are left out."""
+        points = state.points(objectives)
+        ranked = zip(points, pareto.ranks(points, objectives), strict=True)
+        return cls(
+            search,
+            tuple(objectives),
+            pareto.hypervolume(points, objectives),
+            state.counts(),
+            pareto.front(points, objectives),
+            {point.trial: rank for point, rank in ranked},
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The one JSON document of a front."""
+        return {
+            "search": self.search,
+            "objectives": {o.name: o.direction for o in self.objectives},
+            "hypervolume": self.hypervolume,
+            "trials": self.counts,
+            "members": [
+                {"trial": m.trial, "params": m.params, "values": m.values, "model": m.model} for m in self.members
+            ],
+        }
+
+    def to_json(self) -> bytes:
+        """As bytes for the store."""
+        return json.dumps(self.to_dict(), indent=1, allow_nan=False).encode()
+
+
+def searches(store: Store) -> list[str]:
+    """Names of the searches in a store."""
+    return sorted({key.split("/")[1] for key in store.list("searches/") if key.endswith("/recipe.yaml")})
+
+
+def versions() -> dict[str, str]:
+    """Versions of what shapes the results."""
+    found = {name: importlib.metadata.version(name) for name in VERSIONED}
+    return {"qpm-tuner": __version__, "python": platform.python_version(), **found}
+
+
+def open_home(store: Store, name: str) -> SearchHome:
+    """A search that must exist.
+
+    Raises:
+        UsageError: if it does not.
+    """
+    home = SearchHome(store, name)
+    if not home.exists():
+        home.stored()
+    return home
+
+
+def require_points(view: FrontView) -> None:
+    """Refuse to go on without any finished trial.
+
+    Raises:
+        TunerError: if the front is empty.
+    """
+    if not view.members:
+        raise TunerError(
+            f"search {view.search!r} has no complete trial yet ({view.counts or 'nothing has ended'})",
+            "at least one complete trial",
+            "let the search run on: python -m jobs.search with the same --store and --name",
+        )

@@ -1,0 +1,51 @@
+"""Which MLflow a search is mirrored to, and what the mirror may ask of the store."""
+
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from tuner.front import pareto
+from tuner.recipe import TrackingConfig
+from tuner.search.home import SearchHome
+from tuner.search.records import SearchState
+from tuner.search.values import read_curves
+from tuner.store.cache import default_folder
+from tuner.tracking import Mirror
+
+FLUSH_S = 60.0
+
+
+def tracking_uri(home: SearchHome, config: TrackingConfig) -> str:
+    """The recipe's URI, else MLFLOW_TRACKING_URI, else a sqlite file in the store's folder or the local cache."""
+    given = config.uri or os.environ.get("MLFLOW_TRACKING_URI", "")
+    if given:
+        return given
+    path = home.store.local_path("mlflow.db") or default_folder() / "mlflow.db"
+    return f"sqlite:///{path}"
+
+
+def open_mirror(home: SearchHome, config: TrackingConfig) -> Mirror:
+    """The mirror of a search; it starts its own thread and never raises for a server's sake."""
+    return Mirror(tracking_uri(home, config), home.name, lambda stage, key: read_curves(home.artifacts, stage, key))
+
+
+def mirror_front(mirror: Mirror, home: SearchHome, state: SearchState, files: Iterable[str]) -> None:
+    """Hand front, ranks, hypervolume over time and the derived files to the mirror, and wait until it shows them.
+
+    Args:
+        mirror: of this search.
+        home: the search.
+        state: what the ledger says.
+        files: names of derived files, such as report.html.
+    """
+    view = home.front(state=state)
+    points = state.points(view.objectives)
+    volumes = pareto.history(points, view.objectives)
+    history = [(state.trials[p.trial].ended_at, v) for p, v in zip(points, volumes, strict=True)]
+    with tempfile.TemporaryDirectory(prefix="qpm-tuner-") as folder:
+        paths = [Path(folder) / name for name in files]
+        for path in paths:
+            home.store.download(home.key(path.name), path)
+        mirror.front(view.ranks, history, paths)
+        mirror.close(FLUSH_S)

@@ -1,0 +1,80 @@
+"""Pictures of a picked model for the report: some classes with their features, and two classes side by side."""
+
+import re
+
+import numpy as np
+import torch
+
+from tuner.data.dataset import Dataset
+from tuner.features.bank import FeatureBank
+from tuner.features.samples import Samples
+from tuner.front.report import ClassView, ComparisonView, FeatureView
+from tuner.qpm.explain import explain, nearest_classes
+from tuner.qpm.finetune import QpmModel
+
+SHOWN_CLASSES = 5
+CANDIDATES = 12
+
+
+class ModelPictures:
+    """Shows a model at work on held-out images.
+
+    Args:
+        model: the picked model.
+        bank: the feature bank it was trained on.
+        dataset: the images themselves.
+    """
+
+    def __init__(self, model: QpmModel, bank: FeatureBank, dataset: Dataset) -> None:
+        self._model, self._bank, self._dataset = model, bank, dataset
+        self._held_out = np.flatnonzero(~bank.is_train)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """One name a class."""
+        return self._bank.class_names
+
+    def classes(self) -> list[ClassView]:
+        """The class that shares most features with others, and its nearest classes."""
+        first = self._most_sharing()
+        shown = [first, *nearest_classes(self._model, first, SHOWN_CLASSES - 1)]
+        return [self._view(c) for c in shown]
+
+    def comparison(self) -> ComparisonView:
+        """Two classes that share as many features as any two do."""
+        first = self._most_sharing()
+        return ComparisonView(self._view(first), self._view(nearest_classes(self._model, first, 1)[0]))
+
+    def pair(self, first: int, second: int) -> ComparisonView:
+        """Two classes of one's own choice."""
+        return ComparisonView(self._view(first), self._view(second))
+
+    def _most_sharing(self) -> int:
+        shared = self._model.assignment.int() @ self._model.assignment.int().T
+        shared.fill_diagonal_(-1)
+        return int(shared.max(1).values.argmax())
+
+    def _view(self, label: int) -> ClassView:
+        index, sample = self._example(label)
+        evidence = explain(self._model, sample, 0, classes=[label]).evidence[label]
+        features = [FeatureView(e.column, e.saliency, e.contribution) for e in evidence]
+        image = np.asarray(self._dataset.pictures.image(index))
+        return ClassView(_spoken(self._bank.class_names[label]), image, features)
+
+    @torch.no_grad()
+    def _example(self, label: int) -> tuple[int, Samples]:
+        """The held-out image of a class with the largest logit margin, among the first few."""
+        chosen = self._held_out[self._bank.labels[self._held_out] == label][:CANDIDATES]
+        if len(chosen) == 0:
+            chosen = np.flatnonzero(self._bank.labels == label)[:CANDIDATES]
+        samples = self._bank.samples(chosen)
+        logits = self._model.logits(samples.patches.float(), None if samples.cls is None else samples.cls.float())
+        own = logits[:, label].clone()
+        logits[:, label] = -torch.inf
+        best = int((own - logits.max(1).values).argmax())
+        return int(chosen[best]), samples.subset(torch.tensor([best]))
+
+
+def _spoken(class_name: str) -> str:
+    """A class's name for people: "010.Red_winged_Blackbird" is a Red winged Blackbird."""
+    return re.sub(r"^\d+\.", "", class_name).replace("_", " ") or class_name

@@ -1,0 +1,125 @@
+"""Running a search: lease, recipe, bank, then one driver's turn; the one function behind `jobs.search`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from rich.console import Console
+
+from tuner.errors import TunerError, UsageError
+from tuner.recipe import Recipe
+from tuner.search.banks import ensure_bank
+from tuner.search.drive import Drive
+from tuner.search.holder import is_gone, this_driver
+from tuner.search.home import SearchHome
+from tuner.search.records import SearchState, TrialRecord
+from tuner.store import Lease, Store
+
+# A driver that died on another machine is silent; the next one waits until its lease has run out.
+WAIT_S = 70.0
+
+
+@dataclass
+class SearchRequest:
+    """What a user asked for.
+
+    Attributes:
+        store: where the search lives.
+        name: its name.
+        recipe: the recipe, or None to carry on with the stored one.
+        trials: trials in all, or None for the recipe's budget.
+        learn_from: name of another search in the store whose trials seed the proposals.
+    """
+
+    store: Store
+    name: str
+    recipe: Recipe | None = None
+    trials: int | None = None
+    learn_from: str | None = None
+
+
+@dataclass
+class SearchResult:
+    """Where a search stands after a driver's turn.
+
+    Attributes:
+        home: the search.
+        recipe: what was run.
+        state: what the ledger says now.
+        files: derived files by name, as paths or URLs.
+        interrupted: whether the user or the loss of the lease stopped it.
+        already_complete: whether there was nothing left to do.
+        tracking: where the MLflow data are, or what went wrong with them.
+    """
+
+    home: SearchHome
+    recipe: Recipe
+    state: SearchState
+    files: dict[str, str] = field(default_factory=dict)
+    interrupted: bool = False
+    already_complete: bool = False
+    tracking: str = ""
+
+
+def run_search(request: SearchRequest, console: Console) -> SearchResult:
+    """Start a search, or carry on with it: the same call does both.
+
+    Raises:
+        TunerError: if it cannot run; nothing that had been finished is lost.
+    """
+    home = SearchHome(request.store, request.name)
+    with Lease(request.store, home.name, this_driver(), wait_s=WAIT_S, is_gone=is_gone) as lease:
+        recipe, bank = _settle_recipe(home, request, console)
+        prior = _prior(home, request.learn_from, bank, recipe, console)
+        drive = Drive(home, recipe, bank, prior, console, lambda: lease.lost)
+        complete = drive.complete()
+        interrupted = drive.run()
+        files, tracking = ({}, "the lease was lost") if lease.lost else drive.publish()
+    return SearchResult(home, recipe, drive.state, files, interrupted, complete, tracking)
+
+
+def _settle_recipe(home: SearchHome, request: SearchRequest, console: Console) -> tuple[Recipe, str]:
+    """The recipe to run and its bank, made if need be."""
+    if home.exists():
+        recipe, bank = home.stored()
+        if request.recipe is not None:
+            home.refuse_changes(recipe, request.recipe)
+            recipe = request.recipe
+        if home.artifacts.find("banks", bank) is None:
+            _require_same(ensure_bank(home.artifacts, recipe, console), bank, home.name)
+    else:
+        if request.recipe is None:
+            raise UsageError(
+                f"no search {home.name!r} in {home.store.url}", "a recipe to start it with", "add --recipe digits"
+            )
+        recipe = request.recipe
+        bank = ensure_bank(home.artifacts, recipe, console)
+        home.start(recipe, bank)
+    if request.trials is not None:
+        recipe.budget.trials = request.trials
+    return recipe, bank
+
+
+def _require_same(made: str, stored: str, name: str) -> None:
+    if made != stored:
+        raise TunerError(
+            f"the images or the backbone of search {name!r} have changed (bank {made[:8]}, was {stored[:8]})",
+            "the data the search was started with",
+            "restore the data, or start a new search with another --name",
+        )
+
+
+def _prior(home: SearchHome, name: str | None, bank: str, recipe: Recipe, console: Console) -> Sequence[TrialRecord]:
+    """Finished trials of another search on the same bank and protocol, to learn from."""
+    if name is None:
+        return ()
+    other = SearchHome(home.store, name)
+    old, old_bank = other.stored()
+    if (old_bank, old.protocol, old.validation_fraction) != (bank, recipe.protocol, recipe.validation_fraction):
+        raise UsageError(
+            f"search {name!r} was measured on other data or another split",
+            "the same data, backbone and protocol, so that its values can be compared",
+            "drop --from; stages that agree are reused from the store anyway",
+        )
+    trials = other.state().finished()
+    console.print(f"learning from {len(trials)} trials of search {name!r}")
+    return trials

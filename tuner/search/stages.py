@@ -1,0 +1,168 @@
+"""Each distinct stage runs once: the broker, a small Ray actor that every trial asks for its stages.
+
+Known in the store: done. Running: the asker waits for the same run. Else a Ray task is started with the
+resources the stage needs. The broker holds no GPU, does no work itself, and knows what to show on the screen.
+"""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from tuner.recipe import StageResources
+from tuner.search.plan import StageSpec
+from tuner.store import Artifacts, open_store
+
+# A task whose worker or node died is started again by Ray, from its last epoch checkpoint.
+NODE_LOSSES = 5
+
+
+@ray.remote
+def stage_task(spec: StageSpec, store_url: str, scratch: str, threads: int, broker: Any) -> dict[str, Any]:
+    """Run one stage in a worker; the heavy imports happen here, not in the driver."""
+    from tuner.search.work import run_stage
+
+    last = 0.0
+
+    def progress(done: int, epochs: int, values: dict[str, float]) -> None:
+        nonlocal last
+        if time.monotonic() - last > 0.5:
+            last = time.monotonic()
+            broker.report.remote(spec.key, done, epochs)
+
+    return run_stage(spec, store_url, Path(scratch), threads, progress)
+
+
+@dataclass
+class _Run:
+    """One run of a stage."""
+
+    stage: str
+    trial: int
+    ref: Any
+    started_s: float
+    done: int = 0
+    epochs: int = 0
+
+
+class StageBroker:
+    """Hands out stage runs; start it as a Ray actor with `start_broker`.
+
+    Args:
+        store_url: the store of artifacts.
+        scratch: local folder for epoch checkpoints.
+        resources: what a run of each stage holds.
+    """
+
+    def __init__(self, store_url: str, scratch: str, resources: dict[str, StageResources]) -> None:
+        self._url = store_url
+        self._artifacts = Artifacts(open_store(store_url))
+        self._scratch = scratch
+        self._resources = resources
+        self._runs: dict[str, _Run] = {}
+        self._settled: dict[str, dict[str, Any]] = {}
+
+    def request(self, spec: StageSpec, trial: int) -> dict[str, Any]:
+        """Ask for a stage.
+
+        Returns:
+            {"result": {...}} if it is settled, else {"ref": [object reference], "shared": bool} to wait for.
+        """
+        settled = self._settled.get(spec.key) or self._stored(spec)
+        if settled is not None:
+            return {"result": settled}
+        run = self._runs.get(spec.key)
+        if run is not None:
+            return {"ref": [run.ref], "shared": True}
+        need = self._resources[spec.stage]
+        options: dict[str, Any] = {"num_cpus": need.cpus, "num_gpus": need.gpus, "max_retries": NODE_LOSSES}
+        me = ray.get_runtime_context().current_actor
+        threads = max(1, round(need.cpus))
+        task = stage_task.options(name=f"{spec.stage}-{spec.key[:8]}", **options)
+        ref = task.remote(spec, self._url, self._scratch, threads, me)
+        self._runs[spec.key] = _Run(spec.stage, trial, ref, time.monotonic())
+        return {"ref": [ref], "shared": False}
+
+    def settle(self, key: str, result: dict[str, Any] | None) -> None:
+        """A trial reports how a run ended; None: it could not be run to an end (then it may be tried again)."""
+        self._runs.pop(key, None)
+        if result is not None:
+            self._settled[key] = result
+
+    def forget(self, keys: list[str]) -> None:
+        """Look again in the store: an artifact turned out to be damaged and was removed."""
+        for key in keys:
+            self._settled.pop(key, None)
+
+    def report(self, key: str, done: int, epochs: int) -> None:
+        """A worker reports an epoch."""
+        if key in self._runs:
+            self._runs[key].done, self._runs[key].epochs = done, epochs
+
+    def snapshot(self) -> list[dict[str, Any]]:
+        """The runs under way: stage, trial, epochs done and in all, seconds so far."""
+        now = time.monotonic()
+        return [
+            {
+                "stage": r.stage,
+                "trial": r.trial,
+                "done": r.done,
+                "epochs": r.epochs,
+                "seconds": now - r.started_s,
+            }
+            for r in self._runs.values()
+        ]
+
+    def _stored(self, spec: StageSpec) -> dict[str, Any] | None:
+        manifest = self._artifacts.find(spec.kind, spec.key)
+        if manifest is None:
+            return None
+        return {"outcome": "complete", "cause": None, "seconds": float(manifest.meta["seconds"])}
+
+
+def start_broker(store_url: str, scratch: Path, resources: dict[str, StageResources]) -> Any:
+    """Start the broker as an actor of this job; it ends with the job."""
+    actor = ray.remote(StageBroker).options(num_cpus=0, max_concurrency=1)
+    return actor.remote(store_url, str(scratch), resources)
+
+
+def use_stages(broker: Any, specs: Sequence[StageSpec], trials: Sequence[int]) -> list[dict[str, Any]]:
+    """As `use_stage`, for independent stages side by side."""
+    with ThreadPoolExecutor(max(1, len(specs))) as pool:
+        return list(pool.map(lambda spec, trial: use_stage(broker, spec, trial), specs, trials))
+
+
+def use_stage(broker: Any, spec: StageSpec, trial: int) -> dict[str, Any]:
+    """Get one stage done, by whomever.
+
+    Returns:
+        {"stage", "key", "outcome", "cause", "reused", "seconds" waited, "saved_s" not spent thanks to reuse}
+
+    Raises:
+        ray.exceptions.RayError: if the run died more often than Ray may start it again.
+    """
+    started = time.perf_counter()
+    answer = ray.get(broker.request.remote(spec, trial))
+    reused = answer.get("shared", True)
+    if "result" in answer:
+        result = answer["result"]
+    else:
+        try:
+            result = ray.get(answer["ref"][0])
+        except ray.exceptions.RayError:
+            broker.settle.remote(spec.key, None)
+            raise
+        ray.get(broker.settle.remote(spec.key, result))
+    return {
+        "stage": spec.stage,
+        "key": spec.key,
+        "outcome": result["outcome"],
+        "cause": result["cause"],
+        "reused": reused,
+        "seconds": time.perf_counter() - started,
+        "saved_s": result["seconds"] if reused else 0.0,
+    }

@@ -1,0 +1,180 @@
+"""Optuna proposes, reproducibly: proposal i depends on the seed and on the trials before i, never on timing.
+
+With `parallel` trials in flight, proposal i is made from the outcomes of trials 0 .. i - parallel exactly, the
+others count as running. So the same seed gives the same search on any machine and after any interruption.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise, product
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.trial import TrialState, create_trial
+
+from tuner.errors import InfeasibleError
+from tuner.qpm.program import check_feasible
+from tuner.recipe import Recipe, objectives_of
+from tuner.search.records import TrialRecord
+
+# Proposals that repeat a tried point or are infeasible are drawn again, at last at random.
+GUIDED_DRAWS = 20
+RANDOM_DRAWS = 500
+
+
+def distributions(space: Mapping[str, Any]) -> dict[str, BaseDistribution]:
+    """The recipe's space as Optuna distributions."""
+    return {name: _distribution(dimension) for name, dimension in space.items()}
+
+
+class Proposer:
+    """Proposes the parameters of trial i.
+
+    Args:
+        recipe: the search.
+        n_classes: classes of the data, for feasibility.
+        prior: finished trials of another search to learn from.
+    """
+
+    def __init__(self, recipe: Recipe, n_classes: int, prior: Sequence[TrialRecord] = ()) -> None:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self._recipe = recipe
+        self._n_classes = n_classes
+        self._objectives = objectives_of(recipe)
+        self._space = distributions(recipe.space)
+        self.study = optuna.create_study(directions=["maximize"] * len(self._objectives))
+        self._ids: dict[int, int] = {}  # trial number -> number within the study
+        self._told = 0
+        self._seen: set[tuple[Any, ...]] = set()
+        for record in prior:
+            if self._fits(record.params):
+                self._add(record)
+
+    def propose(self, number: int, earlier: Mapping[int, TrialRecord]) -> dict[str, Any] | None:
+        """Parameters of trial `number`, or None if every feasible point of the space has been tried.
+
+        Args:
+            number: the trial's number; calls come in increasing order.
+            earlier: all earlier trials by number; those up to `number - parallel` must have ended.
+        """
+        self._tell(number, earlier)
+        rng_seed = self._recipe.seed * 1_000_003 + number
+        # A third of a small budget explores, but never more than Optuna's own default of ten.
+        startup = min(10, max(4, self._recipe.budget.trials // 3))
+        sampler: BaseSampler = TPESampler(
+            seed=rng_seed, n_startup_trials=startup, multivariate=True, constant_liar=True
+        )
+        for draw in range(GUIDED_DRAWS + RANDOM_DRAWS):
+            if draw == GUIDED_DRAWS:
+                if self._is_exhausted():
+                    return None
+                sampler = RandomSampler(seed=rng_seed)
+            self.study.sampler = sampler
+            trial = self.study.ask(self._space)
+            params = {name: trial.params[name] for name in self._space}
+            if self._accept(params):
+                self._ids[number] = trial.number
+                self._seen.add(self._point(params))
+                return self._recipe.at(params).parameters() | params
+            self.study.tell(trial, state=TrialState.FAIL)
+        return None
+
+    def _is_exhausted(self) -> bool:
+        """Whether no feasible point is left; a space with a continuous dimension never is."""
+        axes = [_values(distribution) for distribution in self._space.values()]
+        if any(axis is None for axis in axes):
+            return False
+        points = product(*(axis for axis in axes if axis is not None))
+        return not any(self._accept(dict(zip(self._space, point, strict=True))) for point in points)
+
+    def _accept(self, params: dict[str, Any]) -> bool:
+        if self._point(params) in self._seen:
+            return False
+        try:
+            trial = self._recipe.at(params)
+            sizes = (trial.adapter.width, trial.assign.n_features, trial.assign.features_per_class)
+            check_feasible(*sizes, self._n_classes)
+        except InfeasibleError:
+            return False
+        return True
+
+    def _tell(self, number: int, earlier: Mapping[int, TrialRecord]) -> None:
+        """Bring the study to the state from which `number` is proposed."""
+        for known in range(number):
+            if known not in self._ids and known >= self._told:  # proposed by an earlier driver
+                self._ids[known] = self._add(earlier[known], running=True)
+        while self._told <= number - self._recipe.budget.parallel:
+            record = earlier[self._told]
+            values = self._values(record)
+            if values is None:
+                self.study.tell(self._ids[self._told], state=TrialState.FAIL)
+            else:
+                self.study.tell(self._ids[self._told], values)
+            self._told += 1
+
+    def _add(self, record: TrialRecord, *, running: bool = False) -> int:
+        params = {name: record.params[name] for name in self._space}
+        if running:
+            self._seen.add(self._point(params))
+        values = None if running else self._values(record)
+        if values is None and not running:
+            return -1
+        state = TrialState.RUNNING if running else TrialState.COMPLETE
+        trial = create_trial(state=state, params=params, distributions=self._space, values=values)
+        self.study.add_trial(trial)
+        return len(self.study.trials) - 1
+
+    def _values(self, record: TrialRecord) -> list[float] | None:
+        """Objective values, all to be maximised, or None if one is missing (then nothing is learnt)."""
+        known = {**record.params, **record.values}
+        if record.outcome != "complete" or any(o.name not in known for o in self._objectives):
+            return None
+        return [float(known[o.name]) * (1.0 if o.direction == "max" else -1.0) for o in self._objectives]
+
+    def _fits(self, params: Mapping[str, Any]) -> bool:
+        return all(name in params and _holds(space, params[name]) for name, space in self._space.items())
+
+    def _point(self, params: Mapping[str, Any]) -> tuple[Any, ...]:
+        return tuple(params[name] for name in self._space)
+
+
+def _values(distribution: BaseDistribution) -> Sequence[Any] | None:
+    """All values of a discrete dimension, None for a continuous one."""
+    if isinstance(distribution, CategoricalDistribution):
+        return distribution.choices
+    if isinstance(distribution, IntDistribution):
+        return range(distribution.low, distribution.high + 1, distribution.step)
+    return None
+
+
+def _holds(distribution: BaseDistribution, value: Any) -> bool:
+    """Whether a value of an older search lies in this dimension."""
+    if isinstance(distribution, FloatDistribution):
+        return bool(distribution.low <= value <= distribution.high)
+    return value in (_values(distribution) or ())
+
+
+def _distribution(dimension: Mapping[str, Any]) -> BaseDistribution:
+    if "choices" in dimension:
+        choices = list(dimension["choices"])
+        step = _even_step(choices)
+        # Evenly spaced numbers keep their order, so that the sampler learns from neighbours.
+        return IntDistribution(choices[0], choices[-1], step=step) if step else CategoricalDistribution(choices)
+    low, high, log, step = (
+        dimension["low"],
+        dimension["high"],
+        bool(dimension.get("log")),
+        dimension.get("step"),
+    )
+    if isinstance(low, int) and isinstance(high, int):
+        return IntDistribution(low, high, log=log, step=step or 1)
+    return FloatDistribution(float(low), float(high), log=log, step=step)
+
+
+def _even_step(choices: Sequence[Any]) -> int | None:
+    if len(choices) < 2 or not all(type(value) is int for value in choices):
+        return None
+    steps = {after - before for before, after in pairwise(choices)}
+    step = steps.pop()
+    return step if not steps and step > 0 else None

@@ -1,0 +1,191 @@
+"""What a worker does for one stage: read the inputs from the store, call the method, publish the artifact.
+
+Runs inside a Ray task, but knows nothing of Ray; a test or a notebook can call `run_stage` directly.
+"""
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from tuner.data.splits import stratified_split
+from tuner.errors import InfeasibleError, TunerError
+from tuner.features.bank import FeatureBank, load_bank
+from tuner.features.samples import Samples
+from tuner.qpm import (
+    Assignment,
+    DenseModel,
+    LinearProbe,
+    QpmModel,
+    assign,
+    assigned_model,
+    evaluate,
+    finetune,
+    train_dense,
+    train_linear_probe,
+)
+from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig
+from tuner.search.neighbours import nearest_selection, remember_selection
+from tuner.search.plan import StageSpec
+from tuner.search.values import VALUES_FILE
+from tuner.store import Artifacts, CorruptArtifact, open_store
+
+Progress = Callable[[int, int, dict[str, float]], None]
+
+
+def run_stage(
+    spec: StageSpec, store_url: str, scratch: Path, threads: int, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Run one stage and publish its artifact.
+
+    Args:
+        spec: the stage.
+        store_url: the store with its inputs, which also receives the artifact.
+        scratch: local folder for epoch checkpoints, kept between attempts at the same stage.
+        threads: CPU threads to use.
+        progress: called after each epoch with (done, epochs, values).
+
+    Returns:
+        {"outcome": "complete" | "infeasible" | "failed" | "corrupt", "cause": one line or None, "seconds": wall time};
+        corrupt: an input was damaged and has been removed.
+    """
+    started = time.perf_counter()
+    torch.set_num_threads(max(1, threads))
+    job = _Job(spec, artifacts_of(store_url), scratch, progress)
+    try:
+        with tempfile.TemporaryDirectory(prefix="qpm-tuner-") as name:
+            folder = Path(name)
+            _STAGES[spec.stage](job, folder)
+            seconds = time.perf_counter() - started
+            meta = {"stage": spec.stage, "settings": spec.settings, "inputs": spec.inputs, "seed": spec.seed}
+            job.artifacts.publish(spec.kind, spec.key, folder, {**meta, "seconds": seconds})
+            if spec.stage == "assign":
+                remember_selection(job.artifacts.store, spec)
+    except InfeasibleError as error:
+        return _ended("infeasible", error.what, started)
+    except CorruptArtifact as error:
+        return _ended("corrupt", error.what, started)
+    except (TunerError, torch.OutOfMemoryError) as error:
+        return _ended("failed", str(error).splitlines()[0], started)
+    shutil.rmtree(job.checkpoint.parent, ignore_errors=True)
+    return _ended("complete", None, started)
+
+
+def split_masks(bank: FeatureBank, split: dict[str, Any], seed: int) -> dict[str, np.ndarray]:
+    """Which images are `train`, `validation` and `test` under a protocol: boolean masks (n_images,).
+
+    Under `paper`, train is all of train and there is no validation split (METHOD 9, trap 9).
+    """
+    if split["protocol"] == "paper":
+        return {"train": bank.is_train, "test": ~bank.is_train}
+    held_out = np.zeros(len(bank.labels), dtype=bool)
+    train = np.flatnonzero(bank.is_train)
+    held_out[train[stratified_split(bank.labels[train], split["validation_fraction"], seed)]] = True
+    return {"train": bank.is_train & ~held_out, "validation": held_out, "test": ~bank.is_train}
+
+
+class _Job:
+    """One stage being run: its inputs, loaded on demand."""
+
+    def __init__(self, spec: StageSpec, artifacts: Artifacts, scratch: Path, progress: Progress | None) -> None:
+        self.spec = spec
+        self.artifacts = artifacts
+        self.progress = progress
+        self.checkpoint = scratch / spec.key / "epoch.ckpt"
+        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+
+    def samples(self, part: str) -> Samples:
+        bank = _bank(self._fetch("banks", self.spec.inputs["bank"]))
+        return _samples(bank.folder, part, json.dumps(self.spec.settings["split"], sort_keys=True))
+
+    def folder(self, stage: str) -> Path:
+        return self._fetch(f"stages/{stage}", self.spec.inputs[stage])
+
+    def _fetch(self, kind: str, key: str) -> Path:
+        try:
+            return self.artifacts.fetch(kind, key)
+        except CorruptArtifact:
+            self.artifacts.remove(kind, key)  # so that it is made again
+            raise
+
+    def train_options(self) -> dict[str, Any]:
+        return {"seed": self.spec.seed, "progress": self.progress, "checkpoint": self.checkpoint}
+
+
+@lru_cache(maxsize=4)
+def artifacts_of(store_url: str) -> Artifacts:
+    """The artifacts of a store; kept, since it remembers which files were verified."""
+    return Artifacts(open_store(store_url))
+
+
+@lru_cache(maxsize=1)
+def _bank(folder: Path) -> FeatureBank:
+    return load_bank(folder, contents=False)  # fetch has just verified it
+
+
+@lru_cache(maxsize=3)
+def _samples(folder: Path, part: str, split: str) -> Samples:
+    """One side of a split; kept, since a worker runs many stages on the same bank."""
+    bank = _bank(folder)
+    settings = json.loads(split)
+    return bank.samples(split_masks(bank, settings, settings["split_seed"])[part])
+
+
+def _dense(job: _Job, folder: Path) -> None:
+    settings = job.spec.settings
+    model = train_dense(
+        job.samples("train"),
+        AdapterConfig(**settings["adapter"]),
+        DenseConfig(**settings["dense"]),
+        **job.train_options(),
+    )
+    model.save(folder)
+
+
+def _assign(job: _Job, folder: Path) -> None:
+    config = AssignConfig(**job.spec.settings["assign"])
+    dense = DenseModel.load(job.folder("dense"))
+    warm_start = nearest_selection(job.artifacts.store, job.spec.inputs["dense"], config)
+    assign(dense, job.samples("train"), config, seed=job.spec.seed, warm_start=warm_start).save(folder)
+
+
+def _finetune(job: _Job, folder: Path) -> None:
+    dense, assignment = DenseModel.load(job.folder("dense")), Assignment.load(job.folder("assign"))
+    config = FinetuneConfig(**job.spec.settings["finetune"])
+    finetune(dense, assignment, job.samples("train"), config, **job.train_options()).save(folder)
+
+
+def _probe(job: _Job, folder: Path) -> None:
+    train_linear_probe(job.samples("train"), seed=job.spec.seed).save(folder)
+
+
+def _evaluate(job: _Job, folder: Path) -> None:
+    train, held_out = job.samples("train"), job.samples(job.spec.settings["held_out"])
+    stage = job.spec.settings["model"]
+    model = _MODELS[stage].load(job.folder(stage))
+    values = evaluate(model, train, held_out)
+    if stage == "finetune":  # what the program gave before fine-tuning bent the features to it (METHOD 11.1)
+        untuned = assigned_model(DenseModel.load(job.folder("dense")), Assignment.load(job.folder("assign")))
+        values |= {f"assigned_{name}": value for name, value in evaluate(untuned, train, held_out).items()}
+    (folder / VALUES_FILE).write_text(json.dumps(values, allow_nan=False), encoding="utf-8")
+
+
+def _ended(outcome: str, cause: str | None, started: float) -> dict[str, Any]:
+    return {"outcome": outcome, "cause": cause, "seconds": time.perf_counter() - started}
+
+
+_STAGES: dict[str, Callable[[_Job, Path], None]] = {
+    "dense": _dense,
+    "assign": _assign,
+    "finetune": _finetune,
+    "probe": _probe,
+    "evaluate": _evaluate,
+}
+_MODELS: dict[str, Any] = {"dense": DenseModel, "finetune": QpmModel, "probe": LinearProbe}

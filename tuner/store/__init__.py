@@ -1,0 +1,25 @@
+"""Where searches live: one protocol, a folder or S3 behind it; artifacts, ledger and lease on top of it."""
+
+from tuner.store.artifacts import Artifacts
+from tuner.store.lease import Lease, LeaseHeld
+from tuner.store.ledger import Ledger
+from tuner.store.manifest import CorruptArtifact, File, Manifest
+from tuner.store.names import check_name
+from tuner.store.probe import probe_conditional_put
+from tuner.store.store import MissingKey, Stat, Store, open_store
+
+__all__ = [
+    "Artifacts",
+    "CorruptArtifact",
+    "File",
+    "Lease",
+    "LeaseHeld",
+    "Ledger",
+    "Manifest",
+    "MissingKey",
+    "Stat",
+    "Store",
+    "check_name",
+    "open_store",
+    "probe_conditional_put",
+]

@@ -1,0 +1,153 @@
+"""Artifacts: folders in the store, published whole or not at all and checked against their hashes when read.
+
+<kind>/<key>/manifest.json      written last, first publisher wins
+<kind>/<key>/<digest>/<files>   <digest> is the hash of the content
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tuner.errors import UsageError
+from tuner.store.cache import NodeCache, default_folder, default_limit_bytes
+from tuner.store.disk import explained, sha256_of
+from tuner.store.manifest import CorruptArtifact, File, Manifest, corrupt
+from tuner.store.names import check_key
+from tuner.store.store import MissingKey, Store, for_each, missing_key
+
+
+class Artifacts:
+    """The artifacts of a store, as one process sees them; picklable when the store is.
+
+    Args:
+        store: where they are.
+        cache_dir: where this node keeps downloads from a remote store; None: `store.cache`, then
+            `cache.default_folder`.
+        limit_bytes: what the downloads may take; None: `cache.default_limit_bytes`.
+    """
+
+    def __init__(self, store: Store, cache_dir: Path | None = None, limit_bytes: int | None = None) -> None:
+        self.store = store
+        folder = cache_dir or store.cache or default_folder() / "artifacts"
+        self.cache = NodeCache(folder, limit_bytes or default_limit_bytes())
+        self._verified: set[str] = set()
+
+    def find(self, kind: str, key: str) -> Manifest | None:
+        """The manifest of a published artifact, None when there is none. One request.
+
+        Raises:
+            CorruptArtifact: the manifest is damaged.
+        """
+        name = _manifest_key(kind, key)
+        try:
+            data = self.store.get(name)
+        except MissingKey:
+            return None
+        manifest = Manifest.from_json(data, f"{name} in {self.store.url}")
+        if (manifest.kind, manifest.key) != (kind, key):
+            raise corrupt(f"{name} in {self.store.url}", f"belongs to {manifest.kind}/{manifest.key}")
+        return manifest
+
+    def publish(self, kind: str, key: str, folder: Path, meta: dict[str, Any]) -> Manifest:
+        """Copy a folder into the store, the manifest last.
+
+        Where the artifact exists, or somebody else finishes first, theirs stays and is returned: the key says
+        that both were made from the same inputs.
+
+        Args:
+            kind: `banks`, `stages/dense`, ...
+            key: the hash of all that made the artifact.
+            folder: local; all its files, also those in sub-folders, none of them hidden.
+            meta: JSON.
+
+        Raises:
+            UsageError: the folder is empty, a file name cannot be a key, or `meta` is not JSON.
+            TunerError: the store cannot take it; nothing is published then.
+        """
+        published = self.find(kind, key)
+        if published is not None:
+            return published
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        manifest = Manifest(kind, key, _files_of(folder), meta, created)
+        data = manifest.to_json()
+        for_each(
+            self.store,
+            lambda name: self.store.upload(folder / name, f"{manifest.folder}/{name}"),
+            list(manifest.files),
+        )
+        if self.store.put_new(_manifest_key(kind, key), data):
+            return manifest
+        return self.find(kind, key) or manifest
+
+    def fetch(self, kind: str, key: str) -> Path:
+        """A local folder with the files of an artifact, verified; not to be written to.
+
+        Sizes are checked at each call, hashes at the first one of this object. A store in a folder gives the
+        files in place; from a remote one they are downloaded once per node.
+
+        Raises:
+            MissingKey: there is no such artifact.
+            CorruptArtifact: a file is not what the manifest says.
+        """
+        manifest = self.find(kind, key)
+        if manifest is None:
+            raise missing_key(f"{kind}/{key}", self.store.url)
+        in_place = self.store.local_path(manifest.folder)
+        if in_place is not None:
+            self._verify(manifest, in_place)
+            return in_place
+        try:
+            folder = self._download(manifest)
+            self._verify(manifest, folder)
+        except CorruptArtifact:
+            self.cache.drop(manifest.digest)
+            folder = self._download(manifest)
+        return folder
+
+    def remove(self, kind: str, key: str) -> None:
+        """Delete an artifact, the manifest first, and what an interrupted publisher left under its key."""
+        self.store.delete(_manifest_key(kind, key))
+        for_each(self.store, self.store.delete, list(self.store.list(f"{kind}/{key}/")))
+        self._verified.clear()
+
+    def _download(self, manifest: Manifest) -> Path:
+        def fill(folder: Path) -> None:
+            try:
+                for_each(
+                    self.store,
+                    lambda name: self.store.download(f"{manifest.folder}/{name}", folder / name),
+                    list(manifest.files),
+                )
+            except MissingKey as error:
+                raise corrupt(manifest.folder, f"is not complete: {error.what}") from error
+            self._verify(manifest, folder)
+
+        return self.cache.get(manifest.digest, manifest.size_bytes, fill)
+
+    def _verify(self, manifest: Manifest, folder: Path) -> None:
+        for name, file in manifest.files.items():
+            path = folder / name
+            where = f"{manifest.folder}/{name} in {self.store.url}"
+            with explained("read", path):
+                if not path.is_file():
+                    raise corrupt(where, "is missing")
+                if (size := path.stat().st_size) != file.size:
+                    raise corrupt(where, f"has {size} bytes, not {file.size}")
+                if manifest.folder not in self._verified and sha256_of(path) != file.sha256:
+                    raise corrupt(where, "does not match its SHA-256")
+        self._verified.add(manifest.folder)
+
+
+def _manifest_key(kind: str, key: str) -> str:
+    return check_key(f"{kind}/{key}/manifest.json")
+
+
+def _files_of(folder: Path) -> dict[str, File]:
+    with explained("read", folder):
+        paths = sorted(path for path in folder.rglob("*") if path.is_file())
+        files = {check_key(path.relative_to(folder).as_posix()): path for path in paths}
+        if not files:
+            raise UsageError(
+                f"nothing to publish in {folder}", "a folder with files", "write the artifact's files first"
+            )
+        return {name: File(sha256_of(path), path.stat().st_size) for name, path in files.items()}

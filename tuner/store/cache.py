@@ -1,0 +1,114 @@
+"""What a node has downloaded: folders named by content, each fetched once, the least recently used dropped.
+
+All processes of a node share it without a server: file locks and renames are enough.
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tuner.errors import UsageError
+from tuner.store.disk import explained, locked
+
+
+class NodeCache:
+    """A folder of downloaded folders with a limit on their size.
+
+    Args:
+        folder: on a local disk, shared by all processes of the node.
+        limit_bytes: what the cache may take; entries used a moment ago are kept even beyond it.
+        grace_s: for how long after its last use an entry is safe, so that whoever was given its path can open
+            its files. An open or memory-mapped file survives eviction anyway.
+    """
+
+    def __init__(self, folder: Path, limit_bytes: int, grace_s: float = 600.0) -> None:
+        self.folder = folder
+        self.limit_bytes = limit_bytes
+        self.grace_s = grace_s
+
+    def get(self, name: str, size_bytes: int, fill: Callable[[Path], None]) -> Path:
+        """The folder of an entry, filled first if this node does not have it yet.
+
+        Of any number of processes that ask at once, one fills and the others wait for it.
+
+        Args:
+            name: the entry, by its content (a hash).
+            size_bytes: what it will take.
+            fill: writes its files into an empty folder.
+
+        Raises:
+            TunerError: the disk cannot take it, or `fill` raised.
+        """
+        entry = self.folder / name
+        with explained("cache", entry), locked(self._lock(name)):
+            if not entry.is_dir():
+                self._make_room(size_bytes)
+                part = self.folder / f"{name}.part"
+                shutil.rmtree(part, ignore_errors=True)
+                part.mkdir()
+                fill(part)
+                part.rename(entry)
+            os.utime(entry)
+        return entry
+
+    def drop(self, name: str) -> None:
+        """Forget an entry, for example because its files are damaged."""
+        with explained("drop", self.folder / name), locked(self._lock(name)):
+            self._remove(self.folder / name)
+
+    def _make_room(self, size_bytes: int) -> None:
+        """Remove entries, the least recently used first, until the new one fits or all others are in use."""
+        entries = []
+        for path in self.folder.glob("[!.]*"):
+            try:
+                entries.append((path.stat().st_mtime, path, _size_bytes(path)))
+            except FileNotFoundError:
+                continue  # renamed or removed just now by its own process
+        excess = sum(size for _, _, size in entries) + size_bytes - self.limit_bytes
+        for used, path, size in sorted(entries):
+            if excess <= 0 or used > time.time() - self.grace_s:
+                return
+            with locked(self._lock(path.name.removesuffix(".part")), wait=False) as mine:
+                if mine:
+                    self._remove(path)
+                    excess -= size
+
+    def _remove(self, entry: Path) -> None:
+        """Rename first: an entry is whole or not there."""
+        if entry.is_dir():
+            part = self.folder / f"{entry.name.removesuffix('.part')}.part"
+            if entry != part:
+                shutil.rmtree(part, ignore_errors=True)
+                entry.rename(part)
+            shutil.rmtree(part)
+
+    def _lock(self, name: str) -> Path:
+        return self.folder / ".locks" / name
+
+
+def default_folder() -> Path:
+    """Where a node caches: `$QPM_TUNER_CACHE`, or `qpm-tuner` in the user's cache folder."""
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(os.environ.get("QPM_TUNER_CACHE") or f"{base}/qpm-tuner").expanduser()
+
+
+def default_limit_bytes() -> int:
+    """How much a node caches: `$QPM_TUNER_CACHE_GB`, or 50 GB.
+
+    Raises:
+        UsageError: the variable is not a positive number.
+    """
+    text = os.environ.get("QPM_TUNER_CACHE_GB", "50")
+    try:
+        limit_gb = float(text)
+    except ValueError:
+        limit_gb = -1.0
+    if not 0 < limit_gb < float("inf"):
+        raise UsageError(f"QPM_TUNER_CACHE_GB is {text!r}", "a size in GB greater than 0", "set it, for example to 50")
+    return int(limit_gb * 1e9)
+
+
+def _size_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -1,0 +1,90 @@
+"""What the local store and the node cache need from a disk: whole files, locks, and errors in three parts."""
+
+import errno
+import fcntl
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tuner.errors import TunerError
+
+_REASONS = {
+    errno.ENOSPC: ("the disk is full", "free some space, or choose another folder"),
+    errno.EDQUOT: ("the disk quota is used up", "free some space, or choose another folder"),
+    errno.EFBIG: ("the file is larger than this system allows", "raise the limit, or choose another folder"),
+    errno.EACCES: ("permission denied", "change the permissions, or choose another folder"),
+    errno.EPERM: ("permission denied", "change the permissions, or choose another folder"),
+    errno.EROFS: ("the file system is read-only", "choose a folder that can be written"),
+    errno.ENOTDIR: ("a part of the path is a file, not a folder", "choose another folder, or move the file"),
+    errno.EISDIR: ("the path is a folder, not a file", "choose another folder or key"),
+}
+
+
+@contextmanager
+def explained(action: str, path: Path) -> Iterator[None]:
+    """Turn an `OSError` inside the block into a `TunerError` that says what could not be done, and why."""
+    try:
+        yield
+    except OSError as error:
+        reason, todo = _REASONS.get(error.errno or 0, (error.strerror or str(error), "check the disk and the folder"))
+        raise TunerError(f"cannot {action} {path}: {reason}", "a folder that can be used", todo) from error
+
+
+@contextmanager
+def draft(target: Path) -> Iterator[Path]:
+    """A hidden path beside the target to write to and then rename; removed afterwards, whatever happens.
+
+    A folder serves as well as a file. What a killed process leaves behind is hidden from `Store.list`.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    path = target.parent / f".{secrets.token_hex(8)}"
+    try:
+        yield path
+    finally:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def write_synced(path: Path, data: bytes) -> None:
+    """Write a new file and wait until the disk has it, so that no power cut leaves an empty file renamed."""
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def copy_synced(source: Path, path: Path) -> None:
+    """Copy a file's bytes without reading them into memory, and wait as `write_synced` does."""
+    shutil.copyfile(source, path)
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def locked(path: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Hold an exclusive lock between processes and threads; the system lets go of it when a process dies.
+
+    Args:
+        path: the lock file; it stays.
+        wait: wait for the lock; else yield False at once when somebody has it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,168 @@
+"""The store in a folder: every write is a hidden draft first, then one atomic step that makes it visible."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tuner.store.disk import copy_synced, draft, explained, locked, write_synced
+from tuner.store.names import check_key, check_prefix
+from tuner.store.store import Stat, missing_key
+
+_NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
+
+
+class LocalStore:
+    """A `Store` in a folder, which may be on a network file system that has atomic rename and `flock`.
+
+    Args:
+        root: the folder; made by the first write.
+    """
+
+    cache: Path | None = None
+    parallel = 1
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(os.path.abspath(root.expanduser()))  # noqa: PTH100  resolve() would follow links
+        self.url = str(self.root)
+
+    def __reduce__(self) -> tuple[type["LocalStore"], tuple[Path]]:
+        """Travel by the root alone."""
+        return LocalStore, (self.root,)
+
+    def __repr__(self) -> str:
+        """The root."""
+        return f"LocalStore({self.url!r})"
+
+    def get(self, key: str) -> bytes:
+        """See `Store.get`."""
+        path = self.local_path(key)
+        with explained("read", path):
+            try:
+                return path.read_bytes()
+            except FileNotFoundError:
+                raise missing_key(key, self.url) from None
+
+    def put(self, key: str, data: bytes) -> None:
+        """See `Store.put`."""
+        with self._draft(key) as new:
+            write_synced(new, data)
+            new.replace(self.local_path(key))
+
+    def put_new(self, key: str, data: bytes) -> bool:
+        """See `Store.put_new`."""
+        path = self.local_path(key)
+        if self.stat(key) is not None:
+            return False
+        with self._draft(key) as new:
+            write_synced(new, data)
+            try:
+                path.hardlink_to(new)
+            except FileExistsError:
+                return False
+            except OSError as error:
+                if error.errno not in _NO_HARD_LINKS:
+                    raise
+                return self._move_if_free(new, path)
+        return True
+
+    def replace(self, key: str, data: bytes, version: str) -> str | None:
+        """See `Store.replace`."""
+        path = self.local_path(key)
+        with self._draft(key) as new, locked(self.root / ".lock"):
+            before = self.stat(key)
+            if before is None or before.version != version:
+                return None
+            write_synced(new, data)
+            _date_after(path, new)
+            new.replace(path)
+            return _version(path.stat())
+
+    def stat(self, key: str) -> Stat | None:
+        """See `Store.stat`."""
+        path = self.local_path(key)
+        with explained("read", path):
+            try:
+                found = path.stat()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+        return Stat(found.st_size, _version(found), found.st_mtime_ns / 1e9)
+
+    def now(self) -> float:
+        """See `Store.now`; a fresh file tells the time of the machine that holds the disk."""
+        with explained("write to", self.root), draft(self.root / "now") as new:
+            new.touch()
+            return new.stat().st_mtime_ns / 1e9
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """See `Store.list`."""
+        check_prefix(prefix)
+        folder, _, _ = prefix.rpartition("/")
+        with explained("list", self.root / folder):
+            yield from (key for key in _walk(self.root, folder) if key.startswith(prefix))
+
+    def delete(self, key: str) -> None:
+        """See `Store.delete`."""
+        path = self.local_path(key)
+        with explained("delete", path):
+            path.unlink(missing_ok=True)
+
+    def upload(self, path: Path, key: str) -> None:
+        """See `Store.upload`."""
+        with self._draft(key) as new:
+            copy_synced(path, new)
+            new.replace(self.local_path(key))
+
+    def download(self, key: str, path: Path) -> None:
+        """See `Store.download`."""
+        source = self.local_path(key)
+        with explained("copy to", path), draft(path) as new:
+            try:
+                copy_synced(source, new)
+            except FileNotFoundError:
+                raise missing_key(key, self.url) from None
+            new.replace(path)
+
+    def local_path(self, key: str) -> Path:
+        """See `Store.local_path`."""
+        return self.root / check_key(key)
+
+    @contextmanager
+    def _draft(self, key: str) -> Iterator[Path]:
+        path = self.local_path(key)
+        with explained("write", path), draft(path) as new:
+            yield new
+
+    def _move_if_free(self, new: Path, path: Path) -> bool:
+        """What `put_new` does on a file system without hard links (exFAT, some network shares)."""
+        with locked(self.root / ".lock"):
+            if path.exists():
+                return False
+            new.rename(path)
+            return True
+
+
+def _walk(root: Path, folder: str) -> Iterator[str]:
+    """The keys under a folder, without hidden files."""
+    for path, folders, names in os.walk(root / folder, onerror=_raise_unless_missing):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        place = Path(path).relative_to(root)
+        yield from ((place / name).as_posix() for name in names if not name.startswith("."))
+
+
+def _raise_unless_missing(error: OSError) -> None:
+    """What `os.walk` would pass over in silence: only a folder that is gone may be."""
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error
+
+
+def _version(found: os.stat_result) -> str:
+    return f"{found.st_mtime_ns:x}-{found.st_ino:x}-{found.st_size:x}"
+
+
+def _date_after(old: Path, new: Path) -> None:
+    """Give the new file a later time than the old one, though the disk's clock ticks only every few ms."""
+    earliest_ns = old.stat().st_mtime_ns + 1
+    if new.stat().st_mtime_ns < earliest_ns:
+        os.utime(new, ns=(earliest_ns, earliest_ns))

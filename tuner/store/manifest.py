@@ -1,0 +1,121 @@
+"""The manifest of an artifact: its files and what they hash to. An artifact without one never happened."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tuner.errors import TunerError, UsageError
+from tuner.store.names import check_key
+
+FORMAT = 1
+
+
+class CorruptArtifact(TunerError):
+    """An artifact whose files are not what its manifest says."""
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of an artifact."""
+
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The contents of an artifact.
+
+    Args:
+        kind: `banks`, or `stages/dense` and so on.
+        key: the hash of all that made the artifact.
+        files: by name relative to the artifact's folder.
+        meta: whatever the publisher wants to remember, as JSON.
+        created: UTC, ISO 8601.
+    """
+
+    kind: str
+    key: str
+    files: dict[str, File]
+    meta: dict[str, Any]
+    created: str
+    format: int = FORMAT
+
+    @property
+    def digest(self) -> str:
+        """The hash of the content: equal for equal files, wherever and whenever they were published."""
+        content = json.dumps({name: file.sha256 for name, file in self.files.items()}, sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:32]
+
+    @property
+    def folder(self) -> str:
+        """The store's prefix of the files. Two publishers of different content never touch each other's."""
+        return f"{self.kind}/{self.key}/{self.digest}"
+
+    @property
+    def size_bytes(self) -> int:
+        """All files together."""
+        return sum(file.size for file in self.files.values())
+
+    def to_json(self) -> bytes:
+        """The manifest as it stands in the store.
+
+        Raises:
+            UsageError: `meta` is not JSON.
+        """
+        try:
+            return json.dumps(asdict(self), indent=1, sort_keys=True, allow_nan=False).encode()
+        except (TypeError, ValueError) as error:
+            raise UsageError(
+                f"the meta data of {self.kind}/{self.key} cannot be written: {error}",
+                "JSON: text, finite numbers, booleans, null, lists and dictionaries",
+                "convert the values before publishing",
+            ) from error
+
+    @classmethod
+    def from_json(cls, data: bytes, where: str) -> "Manifest":
+        """Read and check a manifest.
+
+        Args:
+            data: the bytes of manifest.json.
+            where: its address, for the error.
+
+        Raises:
+            CorruptArtifact: it is no manifest, or names a file outside its folder.
+            TunerError: a later version of this program wrote it.
+        """
+        try:
+            fields = json.loads(data)
+            if fields["format"] != FORMAT:
+                raise TunerError(
+                    f"{where} has format {fields['format']!r}",
+                    f"format {FORMAT}",
+                    "use the version of qpm-tuner that wrote it, or a later one",
+                )
+            files = {check_key(name): _file(entry) for name, entry in fields["files"].items()}
+            kind, key, created = (_text(fields[name]) for name in ("kind", "key", "created"))
+            return cls(kind, key, files, dict(fields["meta"]), created)
+        except (ValueError, KeyError, TypeError, AttributeError, UsageError) as error:
+            raise corrupt(where, f"is not a valid manifest ({type(error).__name__})") from error
+
+
+def corrupt(where: str, problem: str) -> CorruptArtifact:
+    """The error for a damaged file of an artifact."""
+    return CorruptArtifact(
+        f"{where} {problem}",
+        "the bytes that were published",
+        "remove the artifact and run its stage again; if it happens again, check the disk or the store",
+    )
+
+
+def _file(entry: dict[str, Any]) -> File:
+    if not isinstance(entry["size"], int):
+        raise TypeError("size")
+    return File(_text(entry["sha256"]), entry["size"])
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("text")
+    return value

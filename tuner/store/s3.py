@@ -1,0 +1,240 @@
+"""The store on S3: any server that speaks it, addressed and authorised by the standard AWS variables.
+
+Retries live in two places: botocore repeats single requests (also parts of large files) for seconds, `_call`
+repeats whole operations, so that a search survives the restart of its store, and a truncated body.
+"""
+
+import math
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import boto3
+from boto3.exceptions import Boto3Error
+from boto3.s3.transfer import TransferConfig, create_transfer_manager
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from s3transfer.exceptions import RetriesExceededError
+
+from tuner.store.disk import draft, explained
+from tuner.store.names import check_key, check_prefix
+from tuner.store.s3_errors import explain, is_answer, is_transient, status_of
+from tuner.store.store import Stat, missing_key
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+Result = TypeVar("Result")
+
+_PAUSES_S = (1.0, 4.0, 10.0, 20.0)
+"""Waits between whole attempts, each shortened at random by up to half."""
+
+_PATIENCE_S = 120.0
+"""No further attempt after this long."""
+
+_CONFIG = Config(
+    connect_timeout=5,
+    read_timeout=30,
+    retries={"mode": "standard", "total_max_attempts": 5},
+    max_pool_connections=50,
+    tcp_keepalive=True,
+    request_checksum_calculation="when_required",  # older servers refuse the newer checksums;
+    response_checksum_validation="when_required",  # the manifests' SHA-256 covers what matters
+)
+
+_TRANSFER = TransferConfig(preferred_transfer_client="classic")  # parts of 8 MiB, ten at a time
+
+
+class S3Store:
+    """A `Store` in a bucket, under a prefix.
+
+    Args:
+        bucket: its name; it must exist.
+        prefix: what all keys start with, without slashes at its ends; may be empty.
+        cache: where downloads are kept on this node; None: `cache.default_folder`.
+    """
+
+    parallel = 24
+
+    def __init__(self, bucket: str, prefix: str = "", cache: Path | None = None) -> None:
+        self.bucket = bucket
+        self.prefix = f"{check_key(prefix)}/" if prefix else ""
+        self.cache = cache
+        self.url = f"s3://{bucket}/{prefix}".rstrip("/")
+        self._reached = False
+        self._connecting = threading.Lock()
+        self._connection: tuple[int, S3Client, Any] | None = None
+
+    def __reduce__(self) -> tuple[type["S3Store"], tuple[str, str, Path | None]]:
+        """Travel by address; credentials stay in the environment."""
+        return S3Store, (self.bucket, self.prefix.rstrip("/"), self.cache)
+
+    def __repr__(self) -> str:
+        """The address."""
+        return f"S3Store({self.url!r})"
+
+    def get(self, key: str) -> bytes:
+        """See `Store.get`."""
+        return self._call("read", key, lambda: self._read(key)[0])
+
+    def put(self, key: str, data: bytes) -> None:
+        """See `Store.put`."""
+        self._call("write", key, lambda: self.client.put_object(Body=data, **self._at(key)))
+
+    def put_new(self, key: str, data: bytes) -> bool:
+        """See `Store.put_new`."""
+        return self._put_if(key, data, IfNoneMatch="*") is not None
+
+    def replace(self, key: str, data: bytes, version: str) -> str | None:
+        """See `Store.replace`."""
+        return self._put_if(key, data, IfMatch=version)
+
+    def stat(self, key: str) -> Stat | None:
+        """See `Store.stat`."""
+
+        def request() -> Stat | None:
+            try:
+                head = self.client.head_object(**self._at(key))
+            except ClientError as error:
+                if status_of(error) == 404:
+                    return None
+                raise
+            return Stat(head["ContentLength"], head["ETag"], head["LastModified"].timestamp())
+
+        return self._call("look up", key, request)
+
+    def now(self) -> float:
+        """See `Store.now`; to the second, as `Stat.modified` on S3."""
+        answer = self._call("reach", "", lambda: self.client.head_bucket(Bucket=self.bucket))
+        return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp()
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """See `Store.list`."""
+        where: dict[str, Any] = {"Bucket": self.bucket, "Prefix": self.prefix + check_prefix(prefix)}
+        while True:
+            page = self._call("list", prefix, lambda: self.client.list_objects_v2(**where))
+            for entry in page.get("Contents", ()):
+                yield entry["Key"].removeprefix(self.prefix)
+            if not page["IsTruncated"]:
+                return
+            where["ContinuationToken"] = page["NextContinuationToken"]
+
+    def delete(self, key: str) -> None:
+        """See `Store.delete`."""
+        self._call("delete", key, lambda: self.client.delete_object(**self._at(key)))
+
+    def upload(self, path: Path, key: str) -> None:
+        """See `Store.upload`; a large file in parts, several at a time."""
+        where = check_key(key)
+        with explained("read", path):
+            self._call(
+                "upload",
+                key,
+                lambda: self._transfers.upload(str(path), self.bucket, self.prefix + where).result(),
+            )
+
+    def download(self, key: str, path: Path) -> None:
+        """See `Store.download`; a large file in parts, several at a time."""
+        where = check_key(key)
+
+        def request(new: Path) -> None:
+            try:
+                self._transfers.download(self.bucket, self.prefix + where, str(new)).result()
+            except ClientError as error:
+                if status_of(error) == 404:
+                    raise missing_key(key, self.url) from None
+                raise
+
+        with explained("download to", path), draft(path) as new:
+            self._call("download", key, lambda: request(new))
+            new.replace(path)
+
+    def local_path(self, key: str) -> None:
+        """See `Store.local_path`."""
+
+    @property
+    def client(self) -> "S3Client":
+        """The boto3 client of this process."""
+        return self._connect()[0]
+
+    @property
+    def _transfers(self) -> Any:
+        return self._connect()[1]
+
+    def _connect(self) -> tuple["S3Client", Any]:
+        """Client and transfer threads, made on first use and again after a fork: neither survives one."""
+        with self._connecting:
+            if self._connection is None or self._connection[0] != os.getpid():
+                session = boto3.session.Session()
+                config = _CONFIG
+                if os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"):
+                    config = config.merge(Config(s3={"addressing_style": "path"}))
+                region = session.region_name or "us-east-1"
+                client = session.client("s3", region_name=region, config=config)
+                self._connection = os.getpid(), client, create_transfer_manager(client, _TRANSFER)
+            return self._connection[1:]
+
+    def _at(self, key: str) -> dict[str, Any]:
+        return {"Bucket": self.bucket, "Key": self.prefix + check_key(key)}
+
+    def _read(self, key: str) -> tuple[bytes, str]:
+        """The bytes and the version of a key."""
+        try:
+            answer = self.client.get_object(**self._at(key))
+        except ClientError as error:
+            if error.response["Error"].get("Code") in ("NoSuchKey", "404"):
+                raise missing_key(key, self.url) from None
+            raise
+        return answer["Body"].read(), answer["ETag"]
+
+    def _put_if(self, key: str, data: bytes, **condition: Any) -> str | None:
+        """Write under a condition; the new version, or None when the condition does not hold.
+
+        A request that was repeated may be refused because its first try got through and only the answer was
+        lost; what the key holds then tells.
+        """
+        tries = 0
+
+        def request() -> str | None:
+            nonlocal tries
+            tries += 1
+            try:
+                return self.client.put_object(Body=data, **self._at(key), **condition)["ETag"]
+            except ClientError as error:
+                gone = error.response["Error"].get("Code") in ("NoSuchKey", "404")
+                if status_of(error) != 412 and not gone:
+                    raise
+                repeated = tries > 1 or error.response["ResponseMetadata"].get("RetryAttempts", 0) > 0
+            if not repeated or gone:
+                return None
+            found, version = self._read(key)
+            return version if found == data else None
+
+        return self._call("write", key, request)
+
+    def _call(self, action: str, key: str, request: Callable[[], Result]) -> Result:
+        """Do a request, repeat it while the failure may pass, and explain it in the end.
+
+        A store that has never answered gets one attempt (of some seconds): its address is probably wrong. The
+        error is raised outside the handler, so that no botocore exception hangs on it with what was signed.
+        """
+        deadline_s = time.monotonic() + _PATIENCE_S
+        for pause_s in (*_PAUSES_S, math.inf):
+            try:
+                result = request()
+            except (BotoCoreError, ClientError, Boto3Error, RetriesExceededError, ValueError) as error:
+                failure = error
+            else:
+                self._reached = True
+                return result
+            self._reached |= is_answer(failure)
+            hopeless = not self._reached or not is_transient(failure)
+            if hopeless or time.monotonic() + pause_s > deadline_s:
+                break
+            time.sleep(pause_s * random.uniform(0.5, 1.0))
+        raise explain(failure, f"{action} {key} in {self.url}" if key else f"{action} {self.url}", self.bucket)

@@ -1,0 +1,8 @@
+"""The MLflow mirror: shows a search and never decides anything.
+
+The ledger is the truth; what MLflow misses is shown again from it. Importing this never imports mlflow.
+"""
+
+from tuner.tracking.mirror import Mirror
+
+__all__ = ["Mirror"]

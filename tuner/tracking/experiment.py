@@ -1,0 +1,245 @@
+"""One search in MLflow: its runs are found again by tag, and each remembers which events it shows.
+
+Nothing here retries or hides a failure; `mirror.py` does, by opening the experiment again.
+"""
+
+import csv
+import io
+import json
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuner.tracking.updates import LONGEST_VALUE, PARENT, Update, Value, safe_name, trial_run
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+MOST_RUNS = 50_000
+MOST_METRICS = 800  # a batch holds at most 1000 entities: 800 metrics, 100 parameters, 100 tags
+MOST_PAIRS = 100
+MOST_EVENTS = 500  # event ids a run's tag has room for
+
+
+@dataclass(frozen=True)
+class Front:
+    """A Pareto front to be shown.
+
+    Args:
+        members: rank of each trial, 1 = non-dominated.
+        hypervolume: (unix time in seconds, hypervolume) after each finished trial, in that order.
+        files: pictures and reports to be kept with the search.
+    """
+
+    members: dict[int, int]
+    hypervolume: list[tuple[float, float]]
+    files: list[Path]
+
+
+@dataclass
+class Run:
+    """A run as MLflow has it."""
+
+    id: str
+    status: str = "RUNNING"
+    tags: dict[str, str] = field(default_factory=dict)
+    params: dict[str, str] = field(default_factory=dict)
+    values: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def events(self) -> list[str]:
+        """Ids of the ledger events this run shows."""
+        return self.tags.get("qpm.events", "").split()
+
+
+class Experiment:
+    """The runs of one search: a parent named `search`, a child for each trial and baseline.
+
+    Args:
+        client: an MLflow client.
+        search: the search's name.
+        ledger: what tells this search from an earlier one of the same name (the id of its first event), or
+            None to take the newest.
+        location: where artifacts go, or None to leave it to the server.
+
+    Raises:
+        mlflow.exceptions.MlflowException: from every method, whatever MLflow finds wrong.
+    """
+
+    def __init__(self, client: "MlflowClient", search: str, ledger: str | None, location: str | None) -> None:
+        """Find the experiment and all its runs: two requests, however many trials there are."""
+        self.client = client
+        self.search = search
+        self.ledger = ledger
+        self.name = safe_name(search)
+        self.restored = False
+        self.id = self._find_or_create(location)
+        self.runs: dict[str, Run] = {}
+        self._sent: dict[Any, Any] = {}
+        self._load()
+
+    def _find_or_create(self, location: str | None) -> str:
+        found = self.client.get_experiment_by_name(self.name)
+        if found is None:
+            return str(self.client.create_experiment(self.name, artifact_location=location))
+        if found.lifecycle_stage == "deleted":
+            self.client.restore_experiment(found.experiment_id)
+            self.restored = True
+        return str(found.experiment_id)
+
+    def _load(self) -> None:
+        found = self.client.search_runs([self.id], max_results=MOST_RUNS, order_by=["attributes.start_time"])
+        runs = [
+            Run(run.info.run_id, run.info.status, run.data.tags, run.data.params, run.data.metrics)
+            for run in found
+            if run.data.tags.get("qpm.search") == self.search
+        ]
+        parents = [run for run in runs if run.tags.get("qpm.run") == PARENT]
+        if self.ledger is not None:
+            parents = [run for run in parents if run.tags.get("qpm.ledger") == self.ledger][:1]
+        if not parents:
+            return
+        self.runs[PARENT] = parents[-1]
+        for run in runs:
+            if run.tags.get("qpm.parent") != parents[-1].id:
+                continue
+            if run.tags["qpm.run"] in self.runs:  # an answer came too late once, and the run was made again
+                self.client.delete_run(run.id)
+            else:
+                self.runs[run.tags["qpm.run"]] = run
+
+    def shows(self, name: str, event: str) -> bool:
+        """Whether the run of this name shows the event of this id."""
+        return name in self.runs and event in self.runs[name].events
+
+    def show(self, name: str, update: Update, events: list[str]) -> None:
+        """Bring one run up to date. The ids of the shown events are written last.
+
+        Args:
+            name: the run's name; it is created where it does not exist.
+            update: what is new.
+            events: ids of the ledger events the update was made of.
+        """
+        run = self._run(name, update.time_ms)
+        unfinished = "qpm.trial" in run.tags and "outcome" not in run.tags
+        self._set_status(run, update.status or ("RUNNING" if unfinished else run.status), update.time_ms)
+        tags = {key: value[:LONGEST_VALUE] for key, value in update.tags.items()}
+        # A parameter can be written only once; what a later start changed (more trials, say) becomes a tag.
+        changed = {key: value for key, value in update.params.items() if run.params.get(key, value) != value}
+        tags |= {f"changed.{key}": value for key, value in changed.items()}
+        params = {key: value for key, value in update.params.items() if key not in run.params}
+        if update.stage_keys:
+            tags["stage_keys"] = json.dumps(json.loads(run.tags.get("stage_keys", "{}")) | update.stage_keys)
+        tags["qpm.events"] = " ".join((run.events + events)[-MOST_EVENTS:])
+        self._log(run, update.values, params, tags)
+
+    def end(self, status: str) -> None:
+        """Leave nothing running: the parent gets the status, unfinished trials are `KILLED`."""
+        for name, run in self.runs.items():
+            if run.status == "RUNNING":
+                self._set_status(run, status if name == PARENT else "KILLED", _now_ms())
+
+    def show_front(self, front: Front) -> None:
+        """Show who is on the front, how its hypervolume grew, its table and its pictures."""
+        parent = self._run(PARENT, _now_ms())
+        for run in self.runs.values():
+            if "outcome" in run.tags:
+                self._show_rank(run, front.members.get(int(run.tags["qpm.trial"])))
+        history = [
+            Value("hypervolume", volume, round(time_s * 1000), step)
+            for step, (time_s, volume) in enumerate(front.hypervolume, start=1)
+            if math.isfinite(volume)
+        ]
+        self._log(parent, [value for value in history if self._is_new(value.step, value)], {}, {})
+        table = self._table([trial for trial, rank in sorted(front.members.items()) if rank == 1])
+        if self._is_new("front.csv", table):
+            self.client.log_text(parent.id, table, "front.csv")
+        for path in front.files:
+            if path.is_file() and self._is_new(path, (path.stat().st_mtime_ns, path.stat().st_size)):
+                self.client.log_artifact(parent.id, str(path))
+
+    def _show_rank(self, run: Run, rank: int | None) -> None:
+        tags = {"pareto": str(rank == 1).lower()}
+        if rank is not None:
+            tags["rank"] = str(rank)
+        elif run.tags.pop("rank", None) is not None:
+            self.client.delete_tag(run.id, "rank")
+        if not tags.items() <= run.tags.items():
+            self._log(run, [], {}, tags)
+
+    def _table(self, trials: list[int]) -> str:
+        rows = []
+        for trial in trials:
+            if (run := self.runs.get(trial_run(trial))) is not None:
+                final = {key: value for key, value in sorted(run.values.items()) if _is_final(key)}
+                rows.append({"trial": trial, **dict(sorted(run.params.items())), **final})
+        columns = dict.fromkeys(column for row in rows for column in row)
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(columns), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        return text.getvalue()
+
+    def _is_new(self, key: Any, value: Any) -> bool:
+        """Whether this was not yet sent through this connection; remembers it."""
+        new: bool = self._sent.get(key) != value
+        self._sent[key] = value
+        return new
+
+    def _run(self, name: str, time_ms: int) -> Run:
+        if name not in self.runs:
+            tags = {"qpm.search": self.search, "qpm.run": name}
+            if name == PARENT:
+                tags["qpm.ledger"] = self.ledger or ""
+            else:
+                parent = self._run(PARENT, time_ms).id
+                tags |= {"qpm.parent": parent, "mlflow.parentRunId": parent}
+                if name.startswith("trial-"):
+                    tags["qpm.trial"] = str(int(name.removeprefix("trial-")))
+            made = self.client.create_run(self.id, start_time=time_ms, tags=tags, run_name=name)
+            self.runs[name] = Run(made.info.run_id, tags=tags)
+        return self.runs[name]
+
+    def _set_status(self, run: Run, status: str, time_ms: int) -> None:
+        if status == run.status:
+            return
+        if status == "RUNNING":
+            self.client.update_run(run.id, status=status)
+        else:
+            self.client.set_terminated(run.id, status, end_time=time_ms)
+        run.status = status
+
+    def _log(self, run: Run, values: list[Value], params: dict[str, str], tags: dict[str, str]) -> None:
+        from mlflow.entities import Metric, Param, RunTag
+
+        for some_values, some_params, some_tags in _batches(values, params, tags):
+            metrics = [Metric(*value) for value in some_values]
+            pairs = [Param(*pair) for pair in some_params]
+            self.client.log_batch(run.id, metrics, pairs, [RunTag(*pair) for pair in some_tags])
+        run.params |= params
+        run.tags |= tags
+        run.values |= {value.key: value.value for value in values}
+
+
+def _batches(
+    values: list[Value], params: dict[str, str], tags: dict[str, str]
+) -> Iterator[tuple[list[Value], list[tuple[str, str]], list[tuple[str, str]]]]:
+    """One batch where everything fits, else as many as it takes, the newest tags in the last one."""
+    pairs, labels = list(params.items()), list(tags.items())
+    while values or pairs or labels:
+        full = len(values) > MOST_METRICS or len(pairs) > MOST_PAIRS
+        some_labels = [] if full else labels[:MOST_PAIRS]
+        yield values[:MOST_METRICS], pairs[:MOST_PAIRS], some_labels
+        values, pairs, labels = values[MOST_METRICS:], pairs[MOST_PAIRS:], labels[len(some_labels) :]
+
+
+def _now_ms() -> int:
+    return round(time.time() * 1000)
+
+
+def _is_final(key: str) -> bool:
+    """Whether a metric is a final value, not a curve or a stage's figure."""
+    return "/" not in key or key.startswith("test/")

@@ -1,0 +1,262 @@
+"""Keeps MLflow level with the ledger from a thread of its own, so that no trial ever waits for MLflow.
+
+A failure costs one warning. What is not shown yet stays pending and is tried again with growing pauses;
+what is still pending at the end is shown by `replay` at the next start.
+"""
+
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from functools import reduce
+from operator import add
+from pathlib import Path
+from typing import Any
+
+from tuner.errors import TunerError
+from tuner.tracking.connection import artifact_location, connect, describe, is_refusal, redact
+from tuner.tracking.experiment import Experiment, Front
+from tuner.tracking.registry import register_model
+from tuner.tracking.updates import Entry, Rows, translate
+
+Curves = Callable[[str, str], list[dict[str, float]]]
+
+FIRST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 30.0
+MOST_FAILURES = 5  # of one run, where MLflow could be reached again each time
+REGISTER_PATIENCE_S = 120.0
+
+
+class Mirror:
+    """One search, shown in MLflow. Every method but `register` and `close` returns at once.
+
+    Args:
+        uri: `http://host:port` or `sqlite:///path/mlflow.db`; may hold `user:password@`, never printed.
+        search: the search's name.
+        curves: learning curve of (stage, key): a row an epoch, "epoch" and values; empty where there is none.
+        on_warning: called once for each warning, usually from the mirror's thread; must not raise.
+    """
+
+    def __init__(self, uri: str, search: str, curves: Curves, on_warning: Callable[[str], None] | None = None) -> None:
+        """Cheap: nothing is imported or opened before there is something to show."""
+        self._uri = uri
+        self._search = search
+        self._curves = curves
+        self._on_warning = on_warning
+        self._ledger: str | None = None
+        self._known: dict[str, Entry] = {}
+        self._pending: dict[str, Entry] = {}
+        self._front: Front | None = None
+        self._requests: deque[tuple[Callable[[Experiment], str], Future[str]]] = deque()
+        self._wake = threading.Condition()
+        self._closing = threading.Event()
+        self._abandoned = False
+        self._final_status: str | None = None
+        self._thread: threading.Thread | None = None
+        self._experiment: Experiment | None = None
+        self._experiment_id: str | None = None
+        self._failures: Counter[str] = Counter()
+        self._outage: str | None = None
+        self._notes: list[str] = []
+
+    # What the search calls
+
+    def publish(self, event: Mapping[str, Any]) -> None:
+        """Show one more ledger event, soon."""
+        self.replay([event])
+
+    def replay(self, events: Iterable[Mapping[str, Any]]) -> None:
+        """Show all of these ledger events that MLflow does not show yet."""
+        entries = [Entry.of(event) for event in events]
+        with self._wake:
+            starts = (entry.id for entry in entries if entry.event.get("event") == "search")
+            self._ledger = self._ledger or next(starts, None)
+            fresh = {entry.id: entry for entry in entries if entry.id not in self._known}
+            self._known |= fresh
+            self._pending |= fresh
+            self._start()
+
+    def front(self, members: dict[int, int], hypervolume_history: list[tuple[float, float]], files: list[Path]) -> None:
+        """Show the front; only the newest one counts where several wait.
+
+        Args:
+            members: rank of each complete trial, 1 = non-dominated.
+            hypervolume_history: (unix time in seconds, hypervolume) after each finished trial, in order.
+            files: report.html, front.svg, front.json: kept as artifacts of the search's run.
+        """
+        with self._wake:
+            self._front = Front(dict(members), list(hypervolume_history), list(files))
+            self._start()
+
+    def register(self, model_folder: Path, search: str, trial: int, alias: str, reason: str) -> str:
+        """Register a model under the search's name; see `registry.register_model`. Waits for the answer.
+
+        Raises:
+            TunerError: MLflow does not answer, refuses, or does not know the trial; another search's name.
+        """
+        if search != self._search:
+            raise TunerError(f"search '{search}'", f"'{self._search}', as mirrored", "open that search's mirror")
+        answer: Future[str] = Future()
+        with self._wake:
+            self._requests.append(
+                (lambda experiment: register_model(experiment, model_folder, trial, alias, reason), answer)
+            )
+            self._start()
+        try:
+            return answer.result(REGISTER_PATIENCE_S)
+        except TimeoutError as error:
+            raise describe(error, self._uri) from error
+
+    def close(self, timeout_s: float, status: str | None = "FINISHED") -> None:
+        """Show what is pending, end the search's run and unfinished trials, and stop.
+
+        Args:
+            timeout_s: the longest this may take, in seconds.
+            status: of the search's run: FINISHED, FAILED or KILLED; None leaves all runs as they are, for
+                jobs beside the one that drives the search.
+        """
+        with self._wake:
+            self._final_status = status
+            self._closing.set()
+            self._wake.notify()
+            thread = self._thread
+        if thread is not None:
+            thread.join(timeout_s)
+            self._abandoned = True
+        if self._pending and self._outage is None:
+            self._note(f"MLflow misses {len(self._pending)} events at the end; the next start adds them")
+
+    @property
+    def warning(self) -> str | None:
+        """What is or went wrong, or None. An outage that is over is not mentioned."""
+        return self._outage or (self._notes[-1] if self._notes else None)
+
+    @property
+    def url(self) -> str:
+        """Where a person looks, without secrets."""
+        address = redact(self._uri, self._uri)
+        if self._uri.startswith("sqlite:"):
+            return f"mlflow server --backend-store-uri {address}"
+        return f"{address.rstrip('/')}/#/experiments/{self._experiment_id or ''}".rstrip("/")
+
+    # What the thread does
+
+    def _start(self) -> None:
+        if self._thread is None and not self._closing.is_set():
+            self._thread = threading.Thread(target=self._work, name="mlflow-mirror", daemon=True)
+            self._thread.start()
+        self._wake.notify()
+
+    def _has_work(self) -> bool:
+        return bool(self._pending or self._front or self._requests)
+
+    def _work(self) -> None:
+        pause_s = FIRST_PAUSE_S
+        while True:
+            with self._wake:
+                self._wake.wait_for(lambda: self._has_work() or self._closing.is_set())
+            last = self._closing.is_set()
+            try:
+                self._catch_up()
+                if last and self._experiment and self._final_status:
+                    self._experiment.end(self._final_status)
+                self._outage, pause_s = None, FIRST_PAUSE_S
+            except Exception as error:  # whatever MLflow throws: the search must not notice
+                self._break_off(error)
+                self._closing.wait(pause_s)
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            if last or self._abandoned:
+                return
+
+    def _catch_up(self) -> None:
+        while self._has_work() and not self._abandoned:
+            self._experiment = self._experiment or self._open()
+            with self._wake:
+                entries, front = list(self._pending.values()), self._front
+            groups: dict[str, list[Entry]] = {}
+            for entry in entries:
+                groups.setdefault(entry.run, []).append(entry)
+            for run, group in groups.items():
+                self._show(self._experiment, run, group)
+                if self._experiment is None or self._abandoned:
+                    break
+            else:
+                if front is not None:
+                    self._experiment.show_front(front)
+                    with self._wake:
+                        self._front = None if self._front is front else self._front
+                self._answer(self._experiment)
+
+    def _open(self) -> Experiment:
+        client = connect(self._uri)
+        experiment = Experiment(client, self._search, self._ledger, artifact_location(self._uri))
+        self._experiment_id = experiment.id
+        if experiment.restored:
+            self._note(f"experiment '{experiment.name}' was deleted in MLflow; the search restored it")
+        with self._wake:  # whatever MLflow lost since the last time is shown again, too
+            self._pending = dict(self._known)
+        return experiment
+
+    def _show(self, experiment: Experiment, run: str, group: list[Entry]) -> None:
+        updates, shown = [], []
+        for entry in group:
+            if experiment.shows(run, entry.id):
+                continue
+            curve = self._curve(entry.event)
+            try:
+                updates.append(translate(entry.event, curve or ()))
+            except (KeyError, TypeError, ValueError) as error:
+                self._note(f"a ledger event of {run} is not understood ({error!r}): {entry.event}")
+                continue
+            if curve is not None:
+                shown.append(entry.id)
+        try:
+            if updates:
+                experiment.show(run, reduce(add, updates), shown)
+            del self._failures[run]
+        except Exception as error:
+            self._failures[run] += 1
+            if is_refusal(error) and self._failures[run] == 1:  # perhaps someone deleted the run: look again
+                self._experiment = None
+                return
+            if not is_refusal(error) and self._failures[run] < MOST_FAILURES:
+                raise
+            self._note(f"{run} is left out until the next start. {describe(error, self._uri).what}")
+        with self._wake:
+            for entry in group:
+                self._pending.pop(entry.id, None)
+
+    def _curve(self, event: Mapping[str, Any]) -> Rows | None:
+        """The learning curve of a stage event; None where it cannot be read now, the next start may."""
+        if event.get("event") != "stage":
+            return ()
+        try:
+            return self._curves(event["stage"], event["key"])
+        except Exception as error:  # a store that fails here costs a picture, not a search
+            cause = redact(repr(error), self._uri)
+            self._note(f"no curve of {event.get('stage')} {event.get('key')} for MLflow: {cause}")
+            return None
+
+    def _answer(self, experiment: Experiment) -> None:
+        while self._requests:
+            request, answer = self._requests.popleft()
+            try:
+                answer.set_result(request(experiment))
+            except Exception as error:  # belongs to the one who asked
+                answer.set_exception(describe(error, self._uri))
+
+    def _break_off(self, error: Exception) -> None:
+        problem = describe(error, self._uri)
+        self._experiment = None
+        while self._requests:
+            self._requests.popleft()[1].set_exception(problem)
+        if self._outage is None:
+            self._outage = str(problem)
+            if self._on_warning is not None:
+                self._on_warning(self._outage)
+
+    def _note(self, text: str) -> None:
+        if text not in self._notes:
+            self._notes.append(text)
+            if self._on_warning is not None:
+                self._on_warning(text)

@@ -1,0 +1,170 @@
+"""What MLflow shall show of one ledger event: a pure translation, readable and testable without MLflow.
+
+Every timestamp comes from the ledger and never from the clock: MLflow keeps one copy of a metric that is
+sent twice with the same time, step and value, so sending anything again does no harm.
+"""
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+Rows = Iterable[Mapping[str, float]]
+
+PARENT = "search"
+STATUS = {"complete": "FINISHED", "stopped": "KILLED", "infeasible": "KILLED", "failed": "FAILED"}
+OF_A_TRIAL = ("trial", "stage", "outcome", "test")
+VALIDATION = ("validation", "val")
+LONGEST_KEY = 250
+LONGEST_VALUE = 5000
+
+
+class Value(NamedTuple):
+    """One point of one metric, in the order of MLflow's `Metric`."""
+
+    key: str
+    value: float
+    timestamp_ms: int
+    step: int
+
+
+class Entry(NamedTuple):
+    """A ledger event as it was when published, named by its content."""
+
+    id: str
+    event: dict[str, Any]
+
+    @classmethod
+    def of(cls, event: Mapping[str, Any]) -> "Entry":
+        """Freeze an event; the same content has the same id on every machine."""
+        text = json.dumps(event, sort_keys=True, default=str)
+        return cls(hashlib.sha256(text.encode()).hexdigest()[:8], json.loads(text))
+
+    @property
+    def run(self) -> str:
+        """The name of the run that shows this event."""
+        kind, trial = self.event.get("event"), self.event.get("trial")
+        if kind in OF_A_TRIAL and isinstance(trial, int):
+            return trial_run(trial)
+        return f"baseline-{self.event.get('name')}" if kind == "baseline" else PARENT
+
+
+@dataclass
+class Update:
+    """What is new for one run. `status` None leaves the run's status as it is."""
+
+    time_ms: int
+    params: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    stage_keys: dict[str, str] = field(default_factory=dict)
+    values: list[Value] = field(default_factory=list)
+    status: str | None = None
+
+    def __add__(self, later: "Update") -> "Update":
+        """Both, where the later one has the last word."""
+        return Update(
+            time_ms=later.time_ms,
+            params=self.params | later.params,
+            tags=self.tags | later.tags,
+            stage_keys=self.stage_keys | later.stage_keys,
+            values=self.values + later.values,
+            status=later.status or self.status,
+        )
+
+
+def trial_run(trial: int) -> str:
+    """The name of a trial's run, such as `trial-0007`."""
+    return f"trial-{trial:04d}"
+
+
+def translate(event: Mapping[str, Any], curve: Rows = ()) -> Update:
+    """What the event's run shall show.
+
+    Args:
+        event: one ledger event, as `Entry.event`.
+        curve: the learning curve of a `stage` event: one row an epoch with "epoch" and values.
+
+    Raises:
+        KeyError, TypeError, ValueError: the event is not of the ledger's form.
+    """
+    update = Update(time_ms=round(event["time_s"] * 1000))
+    match event["event"]:
+        case "search":
+            update.params = flat(event["recipe"])
+            update.tags = flat(event["versions"], "version.")
+            update.status = "RUNNING"
+        case "trial":
+            update.params = flat(event["params"])
+            update.status = "RUNNING"
+        case "stage":
+            _stage(update, event, curve)
+        case "outcome":
+            _outcome(update, event)
+        case "test":
+            update.values = _values(event["values"], "test/", update.time_ms)
+        case "baseline":
+            prefix = "" if event["split"] in VALIDATION else f"{event['split']}/"
+            update.values = _values(event["values"], prefix, update.time_ms)
+            update.status = "FINISHED"
+        case "pick":
+            run = trial_run(event["trial"])
+            update.tags = {"pick": run, "pick_reason": event["reason"]}
+            update.tags["mlflow.note.content"] = f"Picked `{run}`: {event['reason']}"
+    return update
+
+
+def _stage(update: Update, event: Mapping[str, Any], curve: Rows) -> None:
+    stage, reused = event["stage"], bool(event["reused"])
+    update.stage_keys = {stage: event["key"]}
+    update.tags = {f"{stage}/reused": str(reused).lower()}
+    figures = {name: event.get(name) for name in ("seconds", "saved_s")}
+    update.values = _values(figures, f"{stage}/", update.time_ms)
+    rows = [dict(row) for row in curve]
+    last = max((row["epoch"] for row in rows), default=0) or 1
+    for row in rows:
+        epoch = row.pop("epoch")
+        age_ms = round(1000 * (event.get("seconds") or 0) * (1 - epoch / last))
+        update.values += _values(row, f"{stage}/", update.time_ms - age_ms, int(epoch))
+
+
+def _outcome(update: Update, event: Mapping[str, Any]) -> None:
+    update.status = STATUS[event["outcome"]]
+    tags = {name: event.get(name) for name in ("outcome", "stage", "cause", "model")}
+    update.tags = {name: str(value) for name, value in tags.items() if value is not None}
+    values = dict(event.get("values") or {}) | {"seconds": event.get("seconds")}
+    update.values = _values(values, "", update.time_ms)
+
+
+def _values(values: Mapping[str, Any], prefix: str, time_ms: int, step: int = 0) -> list[Value]:
+    """Finite numbers only: what does not exist is left out, never sent as NaN."""
+    return [
+        Value(safe_key(prefix + name), float(value), time_ms, step)
+        for name, value in values.items()
+        if isinstance(value, int | float) and math.isfinite(value)
+    ]
+
+
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested settings as dotted names with text values, lists as JSON."""
+    pairs: dict[str, str] = {}
+    for name, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            pairs |= flat(value, f"{prefix}{name}.")
+        else:
+            text = value if isinstance(value, str) else json.dumps(value)
+            pairs[safe_key(f"{prefix}{name}")] = text[:LONGEST_VALUE]
+    return pairs
+
+
+def safe_key(name: str) -> str:
+    """A name MLflow accepts for a metric, parameter or tag."""
+    parts = re.sub(r"[^A-Za-z0-9_\-./ ]", "_", name)[:LONGEST_KEY].split("/")
+    return "/".join(part for part in parts if part.strip(".")) or "_"
+
+
+def safe_name(search: str) -> str:
+    """A name MLflow accepts for an experiment and for a registered model, and that needs no quoting."""
+    return re.sub(r"[^\w\-. ]", "-", search).strip(". ")[:LONGEST_KEY] or "search"
