@@ -6,7 +6,7 @@ import mlflow
 import pytest
 
 from tests.searches import run_tiny
-from tuner.errors import UsageError
+from tuner.errors import TunerError, UsageError
 from tuner.search.home import SearchHome
 from tuner.store import open_store
 
@@ -114,15 +114,46 @@ def test_poisoned_trials_are_typed_and_the_search_goes_on(first, root):
     assert b"<html" in open_store(str(root)).get("searches/poisoned/report.html")
 
 
-def test_a_damaged_artifact_is_made_again(first, root):
+def damage(root, kind, key, name):
+    """Spoil the end of a file of an artifact; returns what it was."""
+    file = next((root / kind / key).rglob(name))
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-8] + bytes(8))
+    return whole
+
+
+def test_a_damaged_artifact_is_made_again_and_named(first, root):
     result, _ = first
     key = result.state.trials[0].stage_key("dense")
-    model = next((root / "stages" / "dense" / key).rglob("model.safetensors"))
-    whole = model.read_bytes()
-    model.write_bytes(whole[:-8] + bytes(8))
-    damaged, _ = run_tiny(root, "damaged", "finetune.epochs=3")
+    whole = damage(root, "stages/dense", key, "model.safetensors")
+    damaged, printed = run_tiny(root, "damaged", "finetune.epochs=3")
     assert damaged.state.counts() == {"complete": 3}
     assert next((root / "stages" / "dense" / key).rglob("model.safetensors")).read_bytes() == whole
+    assert any(key in line for trial in damaged.state.trials.values() for line in trial.remade)
+    assert "made again" in printed
+
+
+def test_damaged_values_and_manifests_are_made_again(first, root):
+    result, _ = first
+    trial = result.state.trials[1]
+    damage(root, "stages/evaluate", trial.stage_key("evaluate"), "values.json")
+    (root / "stages" / "finetune" / trial.stage_key("finetune") / "manifest.json").write_text("{")
+    again, _ = run_tiny(root, "same")
+    assert again.state.counts() == {"complete": 3}
+    assert {n: t.values for n, t in again.state.trials.items()} == {
+        n: t.values for n, t in result.state.trials.items() if n < 3
+    }
+
+
+def test_a_damaged_bank_stops_the_search_which_then_goes_on(tmp_path):
+    made, _ = run_tiny(tmp_path)
+    damage(tmp_path, "banks", made.home.stored()[1], "patches.npy")
+    with pytest.raises(TunerError, match="feature bank"):
+        run_tiny(tmp_path, trials=4)
+    assert made.home.state().counts() == {"complete": 3}
+    more, printed = run_tiny(tmp_path, trials=4)
+    assert "feature bank" in printed
+    assert more.state.counts() == {"complete": 4}
 
 
 def test_another_split_cannot_be_learnt_from(first, root):

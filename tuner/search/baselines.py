@@ -10,15 +10,16 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from tuner.errors import TunerError
 from tuner.front import pareto
 from tuner.recipe import Recipe, objectives_of
 from tuner.search.connect import connect_ray, scratch_folder
-from tuner.search.finish import finetune_spec, measure_front
+from tuner.search.finish import measure_front
 from tuner.search.home import SearchHome, require_points
-from tuner.search.plan import StageSpec, evaluation, plan
+from tuner.search.plan import StageSpec, evaluation, plan_trial
 from tuner.search.progress import number
-from tuner.search.stages import start_broker, use_stage, use_stages
-from tuner.search.values import read_values
+from tuner.search.stages import start_broker
+from tuner.search.trial import coordinate_all
 
 SHOWN = (
     "accuracy",
@@ -53,10 +54,16 @@ def compare(home: SearchHome) -> list[dict[str, Any]]:
         wanted = _baselines(recipe, bank, [m.params for m in members])
         known = {b["name"]: b for b in state.baselines}
         missing = [row for row in wanted if row[0] not in known]
-        measured = _measure(home, broker, [specs for _, _, specs in missing])
-        for (name, note, _), values in zip(missing, measured, strict=True):
+        measured = coordinate_all([-1] * len(missing), [specs for _, _, specs in missing], broker, home.store.url)
+        for (name, note, _), outcome in zip(missing, measured, strict=True):
+            if outcome["outcome"] != "complete":
+                raise TunerError(
+                    f"{name} could not be measured: {outcome['stage']}: {outcome['cause']}",
+                    "every baseline to run to its end",
+                    "mend the cause and run the same command again: what was measured is kept",
+                )
             event = {"event": "baseline", "time_s": time.time(), "name": name, "note": note, "split": "test"}
-            event["values"] = values
+            event["values"] = outcome["values"]
             record(event)
             known[name] = event
     rows = [
@@ -86,8 +93,7 @@ def _baselines(recipe: Recipe, bank: str, members: list[dict[str, Any]]) -> list
     """(name, note, stages up to the evaluation) of every baseline that the members ask for."""
     rows: dict[str, tuple[str, list[StageSpec]]] = {}
     for params in members:
-        finetune = finetune_spec(recipe, bank, params)
-        dense = plan(recipe.at({name: params[name] for name in recipe.space}), bank)[0]
+        dense, program, finetune, _ = plan_trial(recipe, bank, params)
         probe = StageSpec("probe", {"split": dense.settings["split"]}, {"bank": bank}, dense.seed)
         rows["linear probe"] = ("", [probe, evaluation(probe, "test")])
         rows[f"dense, width {params['width']}"] = (
@@ -96,29 +102,17 @@ def _baselines(recipe: Recipe, bank: str, members: list[dict[str, Any]]) -> list
         )
         rows[f"random, {_size(params)}"] = (
             "random assignment, fine-tuned",
-            _random(recipe, bank, params, finetune),
+            _random(dense, program, finetune),
         )
     return [(name, note, specs) for name, (note, specs) in rows.items()]
 
 
-def _random(recipe: Recipe, bank: str, params: dict[str, Any], finetune: StageSpec) -> list[StageSpec]:
+def _random(dense: StageSpec, program: StageSpec, finetune: StageSpec) -> list[StageSpec]:
     """The stages of a member, its program replaced by a random assignment of the same size."""
-    dense, program, *_ = plan(recipe.at({name: params[name] for name in recipe.space}), bank)
     settings = {**program.settings, "assign": {**program.settings["assign"], "control": "random"}}
     drawn = dataclasses.replace(program, settings=settings)
     tuned = dataclasses.replace(finetune, inputs={**finetune.inputs, "assign": drawn.key})
     return [dense, drawn, tuned, evaluation(tuned, "test")]
-
-
-def _measure(home: SearchHome, broker: Any, rows: list[list[StageSpec]]) -> list[dict[str, float]]:
-    """Run each row's stages in order, rows side by side; returns the last stage's values."""
-    depth = max((len(specs) for specs in rows), default=0)
-    for step in range(depth - 1):
-        specs = [row[step] for row in rows if step < len(row) - 1]
-        use_stages(broker, specs, [-1] * len(specs))
-    last = [row[-1] for row in rows]
-    use_stages(broker, last, [-1] * len(last))
-    return [read_values(home.artifacts, use_stage(broker, spec, -1)["key"]) for spec in last]
 
 
 def _size(params: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ import ray
 from ray import tune
 from rich.console import Console
 
+from tuner.errors import TunerError
 from tuner.front import pareto
 from tuner.recipe import Recipe, objectives_of
 from tuner.search.banks import n_classes_of
@@ -21,9 +22,9 @@ from tuner.search.mirror import mirror_front, open_mirror
 from tuner.search.progress import ProgressView
 from tuner.search.records import TrialRecord, apply, mirror_events, replay
 from tuner.search.searcher import LedgerSearcher
-from tuner.search.stages import start_broker
+from tuner.search.stages import ON_THE_HEAD, start_broker
 from tuner.search.study import Proposer
-from tuner.search.trial import RESOURCES, run_trial
+from tuner.search.trial import run_trial
 
 
 class Drive:
@@ -86,6 +87,8 @@ class Drive:
         if self.mirror is not None:
             for expanded in mirror_events(event):
                 self.mirror.publish(expanded)
+        for damage in event.get("remade", ()):
+            self.console.print(f"trial {event['trial']}: {damage}; made again", style="yellow", markup=False)
 
     def complete(self) -> bool:
         """Whether the budget is spent and every trial has ended."""
@@ -115,7 +118,7 @@ class Drive:
         )
         scratch = tempfile.mkdtemp(prefix="qpm-tuner-tune-")
         tuner = tune.Tuner(
-            tune.with_resources(run_trial, tune.PlacementGroupFactory(RESOURCES)),
+            tune.with_resources(run_trial, tune.PlacementGroupFactory([ON_THE_HEAD])),
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
                 num_samples=self.recipe.budget.trials - len(self.state.finished()),
@@ -136,4 +139,10 @@ class Drive:
             return True
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+        if searcher.halted:
+            raise TunerError(
+                f"the feature bank cannot be read: {searcher.halted}",
+                "the bank as it was extracted",
+                "run the same command again: the bank is extracted again and the search goes on",
+            )
         return not (self.complete() or searcher.exhausted or self._stopping())

@@ -16,17 +16,11 @@ from tuner.front import pareto
 from tuner.front.picture import render_front
 from tuner.recipe import Recipe, objectives_of
 from tuner.search.home import SearchHome
-from tuner.search.plan import StageSpec, evaluation, plan
+from tuner.search.plan import evaluation, plan_trial
 from tuner.search.records import SearchState
-from tuner.search.stages import use_stages
-from tuner.search.values import read_values
+from tuner.search.trial import coordinate_all
 
 Record = Callable[[Mapping[str, Any]], None]
-
-
-def finetune_spec(recipe: Recipe, bank: str, params: Mapping[str, Any]) -> StageSpec:
-    """The fine-tune stage of a trial with these parameters."""
-    return plan(recipe.at({name: params[name] for name in recipe.space}), bank)[2]
 
 
 def measure_front(home: SearchHome, recipe: Recipe, bank: str, state: SearchState, broker: Any, record: Record) -> None:
@@ -38,11 +32,13 @@ def measure_front(home: SearchHome, recipe: Recipe, bank: str, state: SearchStat
         return
     objectives = objectives_of(recipe)
     members = [p.trial for p in pareto.front(state.points(objectives), objectives) if not state.trials[p.trial].test]
-    specs = [evaluation(finetune_spec(recipe, bank, state.trials[n].params), "test") for n in members]
-    for trial, use in zip(members, use_stages(broker, specs, members), strict=True):
-        if use["outcome"] == "complete":
-            values = read_values(home.artifacts, use["key"])
-            record({"event": "test", "trial": trial, "time_s": time.time(), "values": values})
+    rows = []
+    for trial in members:
+        *made, _ = plan_trial(recipe, bank, state.trials[trial].params)
+        rows.append([*made, evaluation(made[-1], "test")])
+    for trial, measured in zip(members, coordinate_all(members, rows, broker, home.store.url), strict=True):
+        if measured["outcome"] == "complete":
+            record({"event": "test", "trial": trial, "time_s": time.time(), "values": measured["values"]})
 
 
 def hypervolume_history(state: SearchState, objectives: Iterable[pareto.Objective]) -> list[tuple[float, float]]:

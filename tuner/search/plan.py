@@ -7,6 +7,7 @@ one key, and `n_features` does not enter the dense stage's.
 import dataclasses
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +77,11 @@ def plan(recipe: Recipe, bank: str) -> list[StageSpec]:
     )
     held_out = "test" if recipe.protocol == "paper" else "validation"
     return [dense, program, finetune, evaluation(finetune, held_out)]
+
+
+def plan_trial(recipe: Recipe, bank: str, params: Mapping[str, Any]) -> list[StageSpec]:
+    """The stages of a trial of the search, from its parameters as the ledger has them."""
+    return plan(recipe.at({name: params[name] for name in recipe.space}), bank)
 
 
 def evaluation(model: StageSpec, held_out: str) -> StageSpec:

@@ -26,6 +26,7 @@ class TrialRecord:
         values: every metric measured on the validation split.
         test: every metric measured on the test split (front members only).
         stages: the stages it asked for: {stage, key, reused, seconds, saved_s}.
+        remade: what was found damaged on the way and made again, a line each.
         model: key of the fine-tuned model's artifact.
         seconds: wall time of the trial.
         ended_s: seconds of search time at which it ended, pauses between drivers not counted.
@@ -40,6 +41,7 @@ class TrialRecord:
     values: dict[str, float] = field(default_factory=dict)
     test: dict[str, float] = field(default_factory=dict)
     stages: list[dict[str, Any]] = field(default_factory=list)
+    remade: list[str] = field(default_factory=list)
     model: str | None = None
     seconds: float = 0.0
     ended_s: float = 0.0
@@ -120,6 +122,7 @@ def apply(state: SearchState, event: Mapping[str, Any], at_s: float) -> None:
         if record.outcome is None:
             for name in ("outcome", "stage", "cause", "values", "stages", "model", "seconds"):
                 setattr(record, name, event[name])
+            record.remade = list(event.get("remade", ()))
             record.ended_s, record.ended_at = at_s, float(event["time_s"])
     elif kind == "test":
         state.trials[event["trial"]].test = dict(event["values"])

@@ -11,7 +11,7 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from tuner.recipe import Recipe
-from tuner.search.plan import plan
+from tuner.search.plan import plan_trial
 from tuner.search.records import SearchState, TrialRecord
 from tuner.search.study import Proposer
 
@@ -47,10 +47,11 @@ class LedgerSearcher(Searcher):
         self._waiting = [trial.number for trial in state.open()]
         self._running: dict[str, int] = {}
         self.exhausted = False
+        self.halted: str | None = None  # why no trial can go on
 
     def suggest(self, trial_id: str) -> Any:
         """The next trial's configuration, None for "not now", or FINISHED."""
-        if self._stop():
+        if self._stop() or self.halted:
             return str(Searcher.FINISHED)
         if len(self._running) >= self._recipe.budget.parallel:
             return None
@@ -58,7 +59,7 @@ class LedgerSearcher(Searcher):
         if number is None:
             return None if self._running and not self._full() else str(Searcher.FINISHED)
         self._running[trial_id] = number
-        stages = plan(self._recipe.at(self._searched(number)), self._bank)
+        stages = plan_trial(self._recipe, self._bank, self._state.trials[number].params)
         return {**self._config, "number": number, "stages": stages}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
@@ -69,6 +70,9 @@ class LedgerSearcher(Searcher):
         text = (result or {}).get("record")
         if text is not None and not error:
             outcome = json.loads(text)
+            if outcome["outcome"] == "halted":
+                self.halted = outcome["cause"]
+                return  # it stays open
         else:
             if self._stop():
                 return  # stopped from outside: the trial stays open and is run again by the next driver
@@ -116,7 +120,3 @@ class LedgerSearcher(Searcher):
     @staticmethod
     def _ended(trial: TrialRecord) -> bool:
         return trial.outcome is not None
-
-    def _searched(self, number: int) -> dict[str, Any]:
-        params = self._state.trials[number].params
-        return {name: params[name] for name in self._recipe.space}

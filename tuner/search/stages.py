@@ -5,8 +5,6 @@ resources the stage needs. The broker holds no GPU, does no work itself, and kno
 """
 
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,11 @@ import ray
 
 from tuner.recipe import StageResources
 from tuner.search.plan import StageSpec
-from tuner.store import Artifacts, open_store
+from tuner.store import Artifacts, CorruptArtifact, open_store
+
+# Coordinators and the broker ask for a sliver of the head node: it is there as long as the search is, and any share
+# of a CPU would keep a stage off that CPU.
+ON_THE_HEAD = {"node:__internal_head__": 0.0001}
 
 # A task whose worker or node died is started again by Ray, from its last epoch checkpoint.
 NODE_LOSSES = 5
@@ -65,6 +67,7 @@ class StageBroker:
         self._resources = resources
         self._runs: dict[str, _Run] = {}
         self._settled: dict[str, dict[str, Any]] = {}
+        self._made_s: dict[str, float] = {}
 
     def request(self, spec: StageSpec, trial: int) -> dict[str, Any]:
         """Ask for a stage.
@@ -84,19 +87,36 @@ class StageBroker:
         threads = max(1, round(need.cpus))
         task = stage_task.options(name=f"{spec.stage}-{spec.key[:8]}", **options)
         ref = task.remote(spec, self._url, self._scratch, threads, me)
-        self._runs[spec.key] = _Run(spec.stage, trial, ref, time.monotonic())
+        self.started(spec, trial, ref)
         return {"ref": [ref], "shared": False}
+
+    def started(self, spec: StageSpec, trial: int, ref: Any) -> None:
+        """A run has begun; whoever asks for the same stage from now on waits for `ref`."""
+        self._runs[spec.key] = _Run(spec.stage, trial, ref, time.monotonic())
 
     def settle(self, key: str, result: dict[str, Any] | None) -> None:
         """A trial reports how a run ended; None: it could not be run to an end (then it may be tried again)."""
-        self._runs.pop(key, None)
-        if result is not None:
+        run = self._runs.pop(key, None)
+        if run is None or result is None:
+            return
+        if result["outcome"] == "corrupt":
+            kind, key = result["damaged"]
+            self.remove(kind, key, run.started_s)
+        else:
             self._settled[key] = result
+            self._made_s[key] = time.monotonic()
 
-    def forget(self, keys: list[str]) -> None:
-        """Look again in the store: an artifact turned out to be damaged and was removed."""
-        for key in keys:
+    def remove(self, kind: str, key: str, seen_s: float) -> None:
+        """Remove a damaged artifact, so that it is made again.
+
+        Args:
+            kind: of the artifact.
+            key: of the artifact.
+            seen_s: `time.monotonic` before it was read; what has been made since, or is being made, stays.
+        """
+        if key not in self._runs and self._made_s.get(key, seen_s) <= seen_s:
             self._settled.pop(key, None)
+            self._artifacts.remove(kind, key)
 
     def report(self, key: str, done: int, epochs: int) -> None:
         """A worker reports an epoch."""
@@ -118,7 +138,11 @@ class StageBroker:
         ]
 
     def _stored(self, spec: StageSpec) -> dict[str, Any] | None:
-        manifest = self._artifacts.find(spec.kind, spec.key)
+        try:
+            manifest = self._artifacts.find(spec.kind, spec.key)
+        except CorruptArtifact:
+            self._artifacts.remove(spec.kind, spec.key)
+            return None
         if manifest is None:
             return None
         return {"outcome": "complete", "cause": None, "seconds": float(manifest.meta["seconds"])}
@@ -126,21 +150,16 @@ class StageBroker:
 
 def start_broker(store_url: str, scratch: Path, resources: dict[str, StageResources]) -> Any:
     """Start the broker as an actor of this job; it ends with the job."""
-    actor = ray.remote(StageBroker).options(num_cpus=0, max_concurrency=1)
+    actor = ray.remote(StageBroker).options(num_cpus=0, max_concurrency=1, resources=ON_THE_HEAD)
     return actor.remote(store_url, str(scratch), resources)
-
-
-def use_stages(broker: Any, specs: Sequence[StageSpec], trials: Sequence[int]) -> list[dict[str, Any]]:
-    """As `use_stage`, for independent stages side by side."""
-    with ThreadPoolExecutor(max(1, len(specs))) as pool:
-        return list(pool.map(lambda spec, trial: use_stage(broker, spec, trial), specs, trials))
 
 
 def use_stage(broker: Any, spec: StageSpec, trial: int) -> dict[str, Any]:
     """Get one stage done, by whomever.
 
     Returns:
-        {"stage", "key", "outcome", "cause", "reused", "seconds" waited, "saved_s" not spent thanks to reuse}
+        {"stage", "key", "outcome", "cause", "damaged", "reused", "seconds" waited, "saved_s" not spent thanks to
+        reuse}; `corrupt`: an input was damaged or gone, has been removed, and is to be asked for again
 
     Raises:
         ray.exceptions.RayError: if the run died more often than Ray may start it again.
@@ -162,6 +181,7 @@ def use_stage(broker: Any, spec: StageSpec, trial: int) -> dict[str, Any]:
         "key": spec.key,
         "outcome": result["outcome"],
         "cause": result["cause"],
+        "damaged": result.get("damaged"),
         "reused": reused,
         "seconds": time.perf_counter() - started,
         "saved_s": result["seconds"] if reused else 0.0,

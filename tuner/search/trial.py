@@ -5,18 +5,18 @@ It runs in a Ray Tune process of its own and imports neither torch nor mlflow.
 
 import json
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import ray
 from ray import tune
 from ray.exceptions import OutOfMemoryError, RayTaskError, WorkerCrashedError
 
 from tuner.search.plan import StageSpec
 from tuner.search.stages import use_stage
 from tuner.search.values import read_values
-from tuner.store import Artifacts, open_store
-
-# Tune refuses an empty bundle, and any share of a CPU would keep a stage off that CPU: ask for the head node itself.
-RESOURCES = [{"node:__internal_head__": 0.0001}]
+from tuner.store import Artifacts, CorruptArtifact, MissingKey, open_store
 
 # A stage that raised, or whose worker died more often than Ray may start it again (out of memory, most likely).
 STAGE_FAILED = (RayTaskError, WorkerCrashedError, OutOfMemoryError)
@@ -35,38 +35,54 @@ def run_trial(config: dict[str, Any]) -> None:
 
 
 def coordinate(number: int, stages: list[StageSpec], broker: Any, store_url: str) -> dict[str, Any]:
-    """Take one trial through its stages; a damaged artifact on the way is made again, once for each stage.
+    """Take one trial through its stages; a damaged artifact on the way is made again, each stage's once.
 
     Returns:
-        The fields of the ledger's outcome event: outcome, stage, cause, values, stages, model, seconds.
+        The fields of the ledger's outcome event: outcome, stage, cause, values, stages, remade, model, seconds.
+        Outcome `halted`, for the driver only: the feature bank is damaged, so no trial can go on.
     """
     started = time.perf_counter()
-    for _ in stages:
-        record = _pass(number, stages, broker)
+    remade: list[str] = []
+    for _ in range(len(stages) + 1):
+        record = _pass(number, stages, broker, store_url)
         if record["outcome"] != "corrupt":
             break
-        broker.forget.remote([spec.key for spec in stages])
+        remade.append(record["cause"])
     else:
         record["outcome"] = "failed"
-    if record["outcome"] == "complete":
-        record["model"] = next(spec.key for spec in stages if spec.stage == "finetune")
-        record["values"] = read_values(Artifacts(open_store(store_url)), stages[-1].key)
-    return {**record, "seconds": time.perf_counter() - started}
+    return {**record, "remade": remade, "seconds": time.perf_counter() - started}
 
 
-def _pass(number: int, stages: list[StageSpec], broker: Any) -> dict[str, Any]:
+def coordinate_all(
+    numbers: Sequence[int], rows: Sequence[list[StageSpec]], broker: Any, store_url: str
+) -> list[dict[str, Any]]:
+    """As `coordinate`, for independent rows of stages side by side."""
+    with ThreadPoolExecutor(max(1, len(rows))) as pool:
+        return list(pool.map(lambda number, stages: coordinate(number, stages, broker, store_url), numbers, rows))
+
+
+def _pass(number: int, stages: list[StageSpec], broker: Any, store_url: str) -> dict[str, Any]:
     """One stage after the other, as far as it goes."""
     record: dict[str, Any] = {"outcome": "complete", "stage": None, "cause": None, "values": {}, "model": None}
     record["stages"] = []
+    started_s = time.monotonic()
     for spec in stages:
         try:
             use = use_stage(broker, spec, number)
         except STAGE_FAILED as error:
             return record | {"outcome": "failed", "stage": spec.stage, "cause": _cause(error)}
-        outcome, cause = use.pop("outcome"), use.pop("cause")
+        outcome, cause, damaged = (use.pop(name) for name in ("outcome", "cause", "damaged"))
         record["stages"].append(use)
         if outcome != "complete":
+            outcome = "halted" if damaged and damaged[0] == "banks" else outcome
             return record | {"outcome": outcome, "stage": spec.stage, "cause": cause}
+    last = stages[-1]
+    try:
+        record["values"] = read_values(Artifacts(open_store(store_url)), last.key)
+    except (CorruptArtifact, MissingKey) as error:
+        ray.get(broker.remove.remote(last.kind, last.key, started_s))
+        return record | {"outcome": "corrupt", "stage": last.stage, "cause": error.what}
+    record["model"] = next((spec.key for spec in stages if spec.stage == "finetune"), None)
     return record
 
 

@@ -35,7 +35,7 @@ from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, Finetun
 from tuner.search.neighbours import nearest_selection, remember_selection
 from tuner.search.plan import StageSpec
 from tuner.search.values import VALUES_FILE
-from tuner.store import Artifacts, CorruptArtifact, open_store
+from tuner.store import Artifacts, CorruptArtifact, MissingKey, open_store
 
 Progress = Callable[[int, int, dict[str, float]], None]
 
@@ -53,8 +53,8 @@ def run_stage(
         progress: called after each epoch with (done, epochs, values).
 
     Returns:
-        {"outcome": "complete" | "infeasible" | "failed" | "corrupt", "cause": one line or None, "seconds": wall time};
-        corrupt: an input was damaged and has been removed.
+        {"outcome": "complete" | "infeasible" | "failed" | "corrupt", "cause": one line or None, "seconds": wall time,
+        "damaged": [kind, key] of the input that is damaged or gone, only where the outcome is `corrupt`}
     """
     started = time.perf_counter()
     torch.set_num_threads(max(1, threads))
@@ -70,8 +70,8 @@ def run_stage(
                 remember_selection(job.artifacts.store, spec)
     except InfeasibleError as error:
         return _ended("infeasible", error.what, started)
-    except CorruptArtifact as error:
-        return _ended("corrupt", error.what, started)
+    except (CorruptArtifact, MissingKey) as error:
+        return _ended("corrupt", error.what, started) | {"damaged": list(job.fetching)}
     except (TunerError, torch.OutOfMemoryError) as error:
         return _ended("failed", str(error).splitlines()[0], started)
     shutil.rmtree(job.checkpoint.parent, ignore_errors=True)
@@ -98,6 +98,7 @@ class _Job:
         self.spec = spec
         self.artifacts = artifacts
         self.progress = progress
+        self.fetching = ("", "")
         self.checkpoint = scratch / spec.key / "epoch.ckpt"
         self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
 
@@ -109,11 +110,8 @@ class _Job:
         return self._fetch(f"stages/{stage}", self.spec.inputs[stage])
 
     def _fetch(self, kind: str, key: str) -> Path:
-        try:
-            return self.artifacts.fetch(kind, key)
-        except CorruptArtifact:
-            self.artifacts.remove(kind, key)  # so that it is made again
-            raise
+        self.fetching = (kind, key)
+        return self.artifacts.fetch(kind, key)
 
     def train_options(self) -> dict[str, Any]:
         return {"seed": self.spec.seed, "progress": self.progress, "checkpoint": self.checkpoint}
