@@ -1,8 +1,13 @@
 """What `ray job submit`, `python -m jobs.NAME` and `qpm-tuner NAME` start: each parses, calls tuner, prints."""
 
 import importlib
+import os
 import sys
 from pathlib import Path
+
+if os.environ.get("RAY_ADDRESS", "local") == "local":
+    # Ray's own switch for "this node is alone": it then listens on loopback only. Read when ray is first imported.
+    os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
 
 NAMES = ("search", "status", "front", "pick", "report", "compare", "explain", "extract", "doctor")
 

@@ -2,44 +2,17 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
-from tests.searches import TINY, run_tiny
+from tests.drivers import PATIENCE_S, SLOWER, start, wait_until
+from tests.searches import run_tiny
 from tuner.store import LeaseHeld
 
+__all__ = ["start"]
+
 pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(900)]
-
-SLOWER = ("dense.epochs=8", "finetune.epochs=8", "budget.trials=3")
-PATIENCE_S = 240  # on a machine with other things to do
-
-
-@pytest.fixture
-def start():
-    """Starts drivers as processes of their own, and ends whatever of them is left."""
-    drivers = []
-
-    def starter(root):
-        command = [sys.executable, "-m", "jobs.search", "--recipe", "digits", "--store", str(root), "--name", "tiny"]
-        drivers.append(
-            subprocess.Popen(
-                [*command, *TINY, *SLOWER],
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-                cwd=Path(__file__).parents[2],
-            )
-        )
-        return drivers[-1]
-
-    yield starter
-    for driver in drivers:
-        driver.kill()
-        driver.wait()
 
 
 def manifests(root):
@@ -48,11 +21,7 @@ def manifests(root):
 
 
 def wait_for(root, reached, driver):
-    deadline = time.monotonic() + PATIENCE_S
-    while not reached(root):
-        assert driver.poll() is None, "the driver ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: reached(root), driver)
 
 
 def has(stage):

@@ -22,6 +22,7 @@ ENVIRONMENT = {
     "RAY_worker_niceness": "0",  # stages are the work, nothing here is more urgent
     "RAY_AIR_NEW_OUTPUT": "0",  # our own progress is shown instead
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # as many as budget.parallel start at once, not one after the other
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # the ledger remembers
 }
 LOCAL = {"include_dashboard": False, "object_store_memory": 100 * 2**20}

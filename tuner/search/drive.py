@@ -141,8 +141,8 @@ class Drive:
             shutil.rmtree(scratch, ignore_errors=True)
         if searcher.halted:
             raise TunerError(
-                f"the feature bank cannot be read: {searcher.halted}",
-                "the bank as it was extracted",
-                "run the same command again: the bank is extracted again and the search goes on",
+                searcher.halted,
+                "a sound feature bank, and a head node that stays",
+                "run the same command again: a damaged bank is extracted again, and the search goes on",
             )
         return not (self.complete() or searcher.exhausted or self._stopping())

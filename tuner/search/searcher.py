@@ -1,6 +1,9 @@
 """Ray Tune's view of the search: it asks for trials here, and brings back what became of them.
 
 The ledger is written here and only here: a trial before it starts, its outcome when it ends.
+
+Tune gets as many trials as may run at once, with a number only. Their parameters follow by way of the broker as soon
+as the outcomes they are proposed from are known; so a coordinator is always there, and Tune reuses its process.
 """
 
 import json
@@ -12,7 +15,7 @@ from ray.tune.search import Searcher
 
 from tuner.recipe import Recipe
 from tuner.search.plan import plan_trial
-from tuner.search.records import SearchState, TrialRecord
+from tuner.search.records import SearchState
 from tuner.search.study import Proposer
 
 Record = Callable[[Mapping[str, Any]], None]
@@ -27,7 +30,7 @@ class LedgerSearcher(Searcher):
         state: what the ledger said at the start; kept up to date by `record`.
         proposer: where parameters come from.
         record: appends an event to the ledger, and applies it to the state.
-        config: what every trial is given besides its number and stages.
+        config: what every trial is given besides its number: broker and store.
         stop: tells whether no more trials may start (time limit, lost lease).
     """
 
@@ -45,6 +48,7 @@ class LedgerSearcher(Searcher):
         self._recipe, self._bank, self._state, self._proposer = recipe, bank, state, proposer
         self._record, self._config, self._stop = record, config, stop
         self._waiting = [trial.number for trial in state.open()]
+        self._promised: list[int] = []
         self._running: dict[str, int] = {}
         self.exhausted = False
         self.halted: str | None = None  # why no trial can go on
@@ -55,12 +59,17 @@ class LedgerSearcher(Searcher):
             return str(Searcher.FINISHED)
         if len(self._running) >= self._recipe.budget.parallel:
             return None
-        number = self._waiting.pop(0) if self._waiting else self._new()
-        if number is None:
-            return None if self._running and not self._full() else str(Searcher.FINISHED)
+        if self._waiting:
+            number = self._waiting.pop(0)
+            self._hand_out(number)
+        else:
+            number = len(self._state.trials) + len(self._promised)
+            if self.exhausted or number >= self._recipe.budget.trials:
+                return str(Searcher.FINISHED)
+            self._promised.append(number)
+            self._keep_promises()
         self._running[trial_id] = number
-        stages = plan_trial(self._recipe, self._bank, self._state.trials[number].params)
-        return {**self._config, "number": number, "stages": stages}
+        return {**self._config, "number": number}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Write the outcome of a trial to the ledger; a coordinator that died leaves a failed trial."""
@@ -68,25 +77,12 @@ class LedgerSearcher(Searcher):
         if number is None:
             return
         text = (result or {}).get("record")
-        if text is not None and not error:
-            outcome = json.loads(text)
-            if outcome["outcome"] == "halted":
-                self.halted = outcome["cause"]
-                return  # it stays open
-        else:
-            if self._stop():
-                return  # stopped from outside: the trial stays open and is run again by the next driver
-            cause = "its coordinator died more often than budget.retries allows"
-            outcome = {
-                "outcome": "failed",
-                "stage": None,
-                "cause": cause,
-                "values": {},
-                "stages": [],
-                "model": None,
-            }
-            outcome["seconds"] = 0.0
-        self._record({"event": "outcome", "trial": number, "time_s": time.time(), **outcome})
+        outcome = json.loads(text) if text is not None and not error else self._died(number)
+        if outcome is not None and outcome["outcome"] == "halted":
+            self.halted = f"the feature bank cannot be read: {outcome['cause']}"  # the trial stays open
+        elif outcome is not None:
+            self._record({"event": "outcome", "trial": number, "time_s": time.time(), **outcome})
+        self._keep_promises()
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the ledger remembers."""
@@ -97,26 +93,37 @@ class LedgerSearcher(Searcher):
     def __getstate__(self) -> dict[str, Any]:
         return {}
 
-    def _new(self) -> int | None:
-        """Number of a newly proposed trial, or None if there is none now."""
-        number = len(self._state.trials)
-        if self._full() or not self._ready(number):
+    def _died(self, number: int) -> dict[str, Any] | None:
+        """The outcome of a trial whose coordinator died; None leaves it to the next driver."""
+        cause = "its coordinator died more often than budget.retries allows"
+        if number not in self._state.trials:
+            self.halted = f"trial {number}: {cause}"  # not even proposed: nobody would run it, and others wait for it
+        if self.halted or self._stop():
             return None
-        params = self._proposer.propose(number, self._state.trials)
-        if params is None:
-            self.exhausted = True
-            return None
-        self._record({"event": "trial", "trial": number, "time_s": time.time(), "params": params})
-        return number
+        died: dict[str, Any] = {"outcome": "failed", "stage": None, "cause": cause, "values": {}, "stages": []}
+        return {**died, "model": None, "seconds": 0.0}
 
-    def _full(self) -> bool:
-        return self.exhausted or len(self._state.trials) >= self._recipe.budget.trials
+    def _keep_promises(self) -> None:
+        """Propose the promised trials whose time has come, in order; call off those that will not be."""
+        while self._promised:
+            number = self._promised[0]
+            if self._stop() or self.halted or self.exhausted:
+                self._config["broker"].hand_out.remote(number, None)
+            elif not self._ready(number):
+                return
+            elif (params := self._proposer.propose(number, self._state.trials)) is None:
+                self.exhausted = True
+                continue
+            else:
+                self._record({"event": "trial", "trial": number, "time_s": time.time(), "params": params})
+                self._hand_out(number)
+            self._promised.pop(0)
+
+    def _hand_out(self, number: int) -> None:
+        stages = plan_trial(self._recipe, self._bank, self._state.trials[number].params)
+        self._config["broker"].hand_out.remote(number, stages)
 
     def _ready(self, number: int) -> bool:
         """Whether the trials that proposal `number` is made from have all ended."""
         known = range(max(0, number - self._recipe.budget.parallel + 1))
-        return all(self._ended(self._state.trials[n]) for n in known)
-
-    @staticmethod
-    def _ended(trial: TrialRecord) -> bool:
-        return trial.outcome is not None
+        return all(self._state.trials[n].outcome is not None for n in known)

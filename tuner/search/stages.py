@@ -13,7 +13,7 @@ import ray
 
 from tuner.recipe import StageResources
 from tuner.search.plan import StageSpec
-from tuner.store import Artifacts, CorruptArtifact, open_store
+from tuner.store import CorruptArtifact, open_artifacts
 
 # Coordinators and the broker ask for a sliver of the head node: it is there as long as the search is, and any share
 # of a CPU would keep a stage off that CPU.
@@ -21,6 +21,8 @@ ON_THE_HEAD = {"node:__internal_head__": 0.0001}
 
 # A task whose worker or node died is started again by Ray, from its last epoch checkpoint.
 NODE_LOSSES = 5
+
+PLAN_POLL_S = 0.05
 
 
 @ray.remote
@@ -62,12 +64,21 @@ class StageBroker:
 
     def __init__(self, store_url: str, scratch: str, resources: dict[str, StageResources]) -> None:
         self._url = store_url
-        self._artifacts = Artifacts(open_store(store_url))
+        self._artifacts = open_artifacts(store_url)
         self._scratch = scratch
         self._resources = resources
         self._runs: dict[str, _Run] = {}
         self._settled: dict[str, dict[str, Any]] = {}
         self._made_s: dict[str, float] = {}
+        self._plans: dict[int, list[StageSpec] | None] = {}
+
+    def hand_out(self, trial: int, stages: list[StageSpec] | None) -> None:
+        """The driver says what a trial is to run; None: nothing, the trial is not needed."""
+        self._plans[trial] = stages
+
+    def plan_of(self, trial: int) -> tuple[bool, list[StageSpec] | None]:
+        """(whether the driver has said what this trial is to run, what it said)."""
+        return trial in self._plans, self._plans.get(trial)
 
     def request(self, spec: StageSpec, trial: int) -> dict[str, Any]:
         """Ask for a stage.
@@ -82,13 +93,16 @@ class StageBroker:
         if run is not None:
             return {"ref": [run.ref], "shared": True}
         need = self._resources[spec.stage]
-        options: dict[str, Any] = {"num_cpus": need.cpus, "num_gpus": need.gpus, "max_retries": NODE_LOSSES}
-        me = ray.get_runtime_context().current_actor
-        threads = max(1, round(need.cpus))
-        task = stage_task.options(name=f"{spec.stage}-{spec.key[:8]}", **options)
-        ref = task.remote(spec, self._url, self._scratch, threads, me)
+        options = {"num_cpus": need.cpus, "num_gpus": need.gpus, "max_retries": NODE_LOSSES}
+        ref = self._start(spec, {"name": f"{spec.stage}-{spec.key[:8]}", **options})
         self.started(spec, trial, ref)
         return {"ref": [ref], "shared": False}
+
+    def _start(self, spec: StageSpec, options: dict[str, Any]) -> Any:
+        """Start a run; `options` are those of the Ray task."""
+        me = ray.get_runtime_context().current_actor
+        threads = max(1, round(options["num_cpus"]))
+        return stage_task.options(**options).remote(spec, self._url, self._scratch, threads, me)
 
     def started(self, spec: StageSpec, trial: int, ref: Any) -> None:
         """A run has begun; whoever asks for the same stage from now on waits for `ref`."""
@@ -152,6 +166,15 @@ def start_broker(store_url: str, scratch: Path, resources: dict[str, StageResour
     """Start the broker as an actor of this job; it ends with the job."""
     actor = ray.remote(StageBroker).options(num_cpus=0, max_concurrency=1, resources=ON_THE_HEAD)
     return actor.remote(store_url, str(scratch), resources)
+
+
+def await_plan(broker: Any, trial: int) -> list[StageSpec] | None:
+    """The stages of a trial; waits until the driver has proposed it. None: the trial is not needed."""
+    while True:
+        known, stages = ray.get(broker.plan_of.remote(trial))
+        if known:
+            return list(stages) if stages is not None else None
+        time.sleep(PLAN_POLL_S)
 
 
 def use_stage(broker: Any, spec: StageSpec, trial: int) -> dict[str, Any]:

@@ -14,23 +14,25 @@ from ray import tune
 from ray.exceptions import OutOfMemoryError, RayTaskError, WorkerCrashedError
 
 from tuner.search.plan import StageSpec
-from tuner.search.stages import use_stage
+from tuner.search.stages import await_plan, use_stage
 from tuner.search.values import read_values
-from tuner.store import Artifacts, CorruptArtifact, MissingKey, open_store
+from tuner.store import CorruptArtifact, MissingKey, open_artifacts
 
 # A stage that raised, or whose worker died more often than Ray may start it again (out of memory, most likely).
 STAGE_FAILED = (RayTaskError, WorkerCrashedError, OutOfMemoryError)
 
 
 def run_trial(config: dict[str, Any]) -> None:
-    """Tune's function trainable; reports one result, whose `record` is the trial's outcome event as JSON text.
+    """Tune's function trainable; reports one result, whose `record` is the trial's outcome event as JSON text, or null.
 
     Text, since Tune takes nested results apart; and strict JSON holds no NaN.
 
     Args:
-        config: {"number": trial, "stages": list of StageSpec, "broker": actor handle, "store": url}
+        config: {"number": trial, "broker": actor handle, "store": url}
     """
-    record = coordinate(config["number"], config["stages"], config["broker"], config["store"])
+    number, broker = config["number"], config["broker"]
+    stages = await_plan(broker, number)
+    record = None if stages is None else coordinate(number, stages, broker, config["store"])
     tune.report({"record": json.dumps(record, allow_nan=False)})
 
 
@@ -78,7 +80,7 @@ def _pass(number: int, stages: list[StageSpec], broker: Any, store_url: str) -> 
             return record | {"outcome": outcome, "stage": spec.stage, "cause": cause}
     last = stages[-1]
     try:
-        record["values"] = read_values(Artifacts(open_store(store_url)), last.key)
+        record["values"] = read_values(open_artifacts(store_url), last.key)
     except (CorruptArtifact, MissingKey) as error:
         ray.get(broker.remove.remote(last.kind, last.key, started_s))
         return record | {"outcome": "corrupt", "stage": last.stage, "cause": error.what}

@@ -35,7 +35,7 @@ from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, Finetun
 from tuner.search.neighbours import nearest_selection, remember_selection
 from tuner.search.plan import StageSpec
 from tuner.search.values import VALUES_FILE
-from tuner.store import Artifacts, CorruptArtifact, MissingKey, open_store
+from tuner.store import Artifacts, CorruptArtifact, MissingKey, open_artifacts
 
 Progress = Callable[[int, int, dict[str, float]], None]
 
@@ -58,7 +58,7 @@ def run_stage(
     """
     started = time.perf_counter()
     torch.set_num_threads(max(1, threads))
-    job = _Job(spec, artifacts_of(store_url), scratch, progress)
+    job = _Job(spec, open_artifacts(store_url), scratch, progress)
     try:
         with tempfile.TemporaryDirectory(prefix="qpm-tuner-") as name:
             folder = Path(name)
@@ -115,12 +115,6 @@ class _Job:
 
     def train_options(self) -> dict[str, Any]:
         return {"seed": self.spec.seed, "progress": self.progress, "checkpoint": self.checkpoint}
-
-
-@lru_cache(maxsize=4)
-def artifacts_of(store_url: str) -> Artifacts:
-    """The artifacts of a store; kept, since it remembers which files were verified."""
-    return Artifacts(open_store(store_url))
 
 
 @lru_cache(maxsize=1)

@@ -1,6 +1,6 @@
 """Where searches live: one protocol, a folder or S3 behind it; artifacts, ledger and lease on top of it."""
 
-from tuner.store.artifacts import Artifacts
+from tuner.store.artifacts import Artifacts, open_artifacts
 from tuner.store.lease import Lease, LeaseHeld
 from tuner.store.ledger import Ledger
 from tuner.store.manifest import CorruptArtifact, File, Manifest
@@ -20,6 +20,7 @@ __all__ = [
     "Stat",
     "Store",
     "check_name",
+    "open_artifacts",
     "open_store",
     "probe_conditional_put",
 ]

@@ -5,6 +5,7 @@
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from tuner.store.cache import NodeCache, default_folder, default_limit_bytes
 from tuner.store.disk import explained, sha256_of
 from tuner.store.manifest import CorruptArtifact, File, Manifest, corrupt
 from tuner.store.names import check_key
-from tuner.store.store import MissingKey, Store, for_each, missing_key
+from tuner.store.store import MissingKey, Store, for_each, missing_key, open_store
 
 
 class Artifacts:
@@ -136,6 +137,12 @@ class Artifacts:
                 if manifest.folder not in self._verified and sha256_of(path) != file.sha256:
                     raise corrupt(where, "does not match its SHA-256")
         self._verified.add(manifest.folder)
+
+
+@lru_cache(maxsize=4)
+def open_artifacts(url: str) -> Artifacts:
+    """The artifacts of the store at an address; kept by the process, with its connections and what it has verified."""
+    return Artifacts(open_store(url))
 
 
 def _manifest_key(kind: str, key: str) -> str:

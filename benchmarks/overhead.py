@@ -1,0 +1,97 @@
+"""What the house costs on top of Ray Tune: python -m benchmarks.overhead [--trials 200] [--repeat 3]
+
+A search of many trials with empty stages, on a local store and on S3, beside plain Ray Tune in two forms: `plain`, as
+many trials of a function that only reports two numbers, and `tasks`, of one that first runs four empty Ray tasks, one
+after the other. Actors are reused, nothing is logged, equally many trials at a time. One Ray for each case, started
+before the clock; the cases take turns. Ours includes everything a search does: four stages a trial as Ray tasks, their
+artifacts, Optuna's proposals, the ledger, and MLflow unless --no-tracking.
+"""
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+
+from benchmarks.empty_stages import prepare, recipe_of, run
+from benchmarks.machine import keep
+from cluster import s3
+from tuner.recipe import Recipe
+from tuner.search.connect import connect_ray
+from tuner.store import Store, open_store
+
+BUCKET = "benchmark"
+PARALLEL = 2
+
+
+def empty() -> None:
+    """A task of the plain kind."""
+
+
+def ours(store: Store, recipe: Recipe) -> float:
+    """Seconds of a whole driver's turn."""
+    home, bank = prepare(store, recipe)
+    with connect_ray(recipe.resources):
+        return run(home, recipe, bank)
+
+
+def plain_tune(recipe: Recipe, folder: Path, tasks: int = 0) -> float:
+    """Seconds of Ray Tune alone, each trial running some empty tasks one after the other."""
+
+    def trial(config: dict[str, Any]) -> None:
+        for _ in range(tasks):
+            ray.get(ray.remote(empty).options(num_cpus=0, scheduling_strategy="DEFAULT").remote())
+        tune.report({"accuracy": config["x"], "interpretability": 1 - config["x"]})
+
+    with connect_ray(recipe.resources):
+        started = time.perf_counter()
+        results = tune.Tuner(
+            tune.with_resources(trial, {"cpu": os.cpu_count() / PARALLEL}),
+            param_space={"x": tune.uniform(0, 1)},
+            tune_config=tune.TuneConfig(
+                num_samples=recipe.budget.trials, max_concurrent_trials=PARALLEL, reuse_actors=True
+            ),
+            run_config=tune.RunConfig(storage_path=str(folder), verbose=0),
+        ).fit()
+        seconds = time.perf_counter() - started
+    assert not results.errors
+    return seconds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument("--repeat", type=int, default=3, help="turns of each case")
+    parser.add_argument("--no-tracking", action="store_true", help="without MLflow")
+    options = parser.parse_args()
+    recipe = recipe_of(options.trials, PARALLEL, not options.no_tracking)
+    seconds: dict[str, list[float]] = {"plain": [], "tasks": [], "local": [], "s3": []}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        server = s3.start(folder / "s3", BUCKET)
+        os.environ |= {**server.environment(), "QPM_TUNER_CACHE": str(folder / "cache")}
+        try:
+            for turn in range(options.repeat):
+                seconds["plain"].append(plain_tune(recipe, folder / f"plain{turn}"))
+                seconds["tasks"].append(plain_tune(recipe, folder / f"tasks{turn}", tasks=4))
+                seconds["local"].append(ours(open_store(str(folder / f"runs{turn}")), recipe))
+                seconds["s3"].append(ours(open_store(f"s3://{BUCKET}/runs{turn}"), recipe))
+                print({case: round(values[-1], 2) for case, values in seconds.items()}, flush=True)
+        finally:
+            s3.stop(folder / "s3")
+    medians = {case: statistics.median(values) for case, values in seconds.items()}
+    figures: dict[str, Any] = {"trials": options.trials, "tracking": not options.no_tracking, "seconds": seconds}
+    for case, target in (("local", 1.3), ("s3", 1.6)):
+        ratios = {base: medians[case] / medians[base] for base in ("plain", "tasks")}
+        figures[f"{case}_ratio"] = ratios
+        print(f"{case}: {ratios['plain']:.2f} times `plain`, {ratios['tasks']:.2f} times `tasks` (asked: {target})")
+    print("kept in", keep("overhead", figures))
+
+
+if __name__ == "__main__":
+    main()
