@@ -48,8 +48,9 @@ coverage: $(VENV)/.test  ## all tests with branch coverage of tuner/
 long: $(VENV)/.test  ## the tests that take many minutes: submitted jobs, node set-up, cluster.up
 	LONG=1 $(BIN)/python -m pytest -q -m long
 
-chaos: $(VENV)/.test  ## kill drivers in every stage and check that nothing is lost
-	$(BIN)/python -m pytest -q -m chaos
+CHAOS_SEED ?= $(shell date +%N)
+chaos: $(VENV)/.test  ## every fault we know, in an order drawn by CHAOS_SEED, and that nothing is lost
+	LONG=1 CHAOS_SEED=$(CHAOS_SEED) $(BIN)/python -m pytest -v -m chaos
 
 constraints:  ## pin every dependency again (needs uv)
 	uv pip compile pyproject.toml --extra test --python-version 3.11 --no-header --no-annotate -o constraints.txt

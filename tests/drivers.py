@@ -34,8 +34,6 @@ def start() -> Iterator[Start]:
         drivers.append(
             subprocess.Popen(
                 command(str(store), overrides or SLOWER),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
                 start_new_session=True,
                 cwd=Path(__file__).parents[1],
                 env={**os.environ, **(environment or {})},

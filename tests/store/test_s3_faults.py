@@ -89,6 +89,7 @@ def test_a_silent_server_is_given_up_in_bounded_time(
     proxy: FaultProxy, s3_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(s3, "_CONFIG", s3._CONFIG.merge(Config(read_timeout=0.5)))
+    monkeypatch.setattr(s3, "_PAUSES_S", (1.0, 2.0))
     proxy.plan([Fault("slow", delay_s=3.0)] * 50)
     start = time.monotonic()
     with pytest.raises(TunerError, match="did not answer"):

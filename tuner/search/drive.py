@@ -142,7 +142,7 @@ class Drive:
         if searcher.halted:
             raise TunerError(
                 searcher.halted,
-                "a sound feature bank, and a head node that stays",
-                "run the same command again: a damaged bank is extracted again, and the search goes on",
+                "a store that answers and has room, a sound feature bank, and a head node that stays",
+                "mend the cause and run the same command again: a damaged bank is extracted anew, nothing is lost",
             )
         return not (self.complete() or searcher.exhausted or self._stopping())

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.console import Console
 
+from tuner.errors import TunerError
 from tuner.front import pareto
 from tuner.front.picture import render_front
 from tuner.recipe import Recipe, objectives_of
@@ -37,6 +38,12 @@ def measure_front(home: SearchHome, recipe: Recipe, bank: str, state: SearchStat
         *made, _ = plan_trial(recipe, bank, state.trials[trial].params)
         rows.append([*made, evaluation(made[-1], "test")])
     for trial, measured in zip(members, coordinate_all(members, rows, broker, home.store.url), strict=True):
+        if measured["outcome"] == "halted":
+            raise TunerError(
+                f"trial {trial} could not be measured on the test split: {measured['cause']}",
+                "a store that answers and has room, and a sound feature bank",
+                "mend the cause and run the same command again: what was measured is kept",
+            )
         if measured["outcome"] == "complete":
             record({"event": "test", "trial": trial, "time_s": time.time(), "values": measured["values"]})
 

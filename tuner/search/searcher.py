@@ -17,6 +17,7 @@ from tuner.recipe import Recipe
 from tuner.search.plan import plan_trial
 from tuner.search.records import SearchState
 from tuner.search.study import Proposer
+from tuner.store import StoreFailure
 
 Record = Callable[[Mapping[str, Any]], None]
 
@@ -79,9 +80,9 @@ class LedgerSearcher(Searcher):
         text = (result or {}).get("record")
         outcome = json.loads(text) if text is not None and not error else self._died(number)
         if outcome is not None and outcome["outcome"] == "halted":
-            self.halted = f"the feature bank cannot be read: {outcome['cause']}"  # the trial stays open
+            self.halted = outcome["cause"]  # the trial stays open
         elif outcome is not None:
-            self._record({"event": "outcome", "trial": number, "time_s": time.time(), **outcome})
+            self._write({"event": "outcome", "trial": number, "time_s": time.time(), **outcome})
         self._keep_promises()
 
     def save(self, checkpoint_path: str) -> None:
@@ -114,10 +115,19 @@ class LedgerSearcher(Searcher):
             elif (params := self._proposer.propose(number, self._state.trials)) is None:
                 self.exhausted = True
                 continue
+            elif not self._write({"event": "trial", "trial": number, "time_s": time.time(), "params": params}):
+                continue
             else:
-                self._record({"event": "trial", "trial": number, "time_s": time.time(), "params": params})
                 self._hand_out(number)
             self._promised.pop(0)
+
+    def _write(self, event: Mapping[str, Any]) -> bool:
+        """Record an event; a store that cannot take it halts the search, and what is not written stays open."""
+        try:
+            self._record(event)
+        except StoreFailure as error:
+            self.halted = error.what
+        return self.halted is None
 
     def _hand_out(self, number: int) -> None:
         stages = plan_trial(self._recipe, self._bank, self._state.trials[number].params)

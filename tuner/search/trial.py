@@ -16,7 +16,7 @@ from ray.exceptions import OutOfMemoryError, RayTaskError, WorkerCrashedError
 from tuner.search.plan import StageSpec
 from tuner.search.stages import await_plan, use_stage
 from tuner.search.values import read_values
-from tuner.store import CorruptArtifact, MissingKey, open_artifacts
+from tuner.store import CorruptArtifact, MissingKey, StoreFailure, open_artifacts
 
 # A stage that raised, or whose worker died more often than Ray may start it again (out of memory, most likely).
 STAGE_FAILED = (RayTaskError, WorkerCrashedError, OutOfMemoryError)
@@ -41,7 +41,7 @@ def coordinate(number: int, stages: list[StageSpec], broker: Any, store_url: str
 
     Returns:
         The fields of the ledger's outcome event: outcome, stage, cause, values, stages, remade, model, seconds.
-        Outcome `halted`, for the driver only: the feature bank is damaged, so no trial can go on.
+        Outcome `halted`, for the driver only: the feature bank is damaged or the store fails, so no trial can go on.
     """
     started = time.perf_counter()
     remade: list[str] = []
@@ -72,11 +72,15 @@ def _pass(number: int, stages: list[StageSpec], broker: Any, store_url: str) -> 
         try:
             use = use_stage(broker, spec, number)
         except STAGE_FAILED as error:
-            return record | {"outcome": "failed", "stage": spec.stage, "cause": _cause(error)}
+            inner = getattr(error, "cause", None) or error
+            if isinstance(inner, StoreFailure):  # of the broker
+                return record | {"outcome": "halted", "stage": spec.stage, "cause": inner.what}
+            return record | {"outcome": "failed", "stage": spec.stage, "cause": _cause(inner)}
         outcome, cause, damaged = (use.pop(name) for name in ("outcome", "cause", "damaged"))
         record["stages"].append(use)
         if outcome != "complete":
-            outcome = "halted" if damaged and damaged[0] == "banks" else outcome
+            if damaged and damaged[0] == "banks":
+                outcome, cause = "halted", f"the feature bank cannot be read: {cause}"
             return record | {"outcome": outcome, "stage": spec.stage, "cause": cause}
     last = stages[-1]
     try:
@@ -84,13 +88,14 @@ def _pass(number: int, stages: list[StageSpec], broker: Any, store_url: str) -> 
     except (CorruptArtifact, MissingKey) as error:
         ray.get(broker.remove.remote(last.kind, last.key, started_s))
         return record | {"outcome": "corrupt", "stage": last.stage, "cause": error.what}
+    except StoreFailure as error:
+        return record | {"outcome": "halted", "stage": last.stage, "cause": error.what}
     record["model"] = next((spec.key for spec in stages if spec.stage == "finetune"), None)
     return record
 
 
 def _cause(error: Exception) -> str:
     """One line: what the stage raised, or that its worker died."""
-    inner = getattr(error, "cause", None) or error
-    if isinstance(inner, WorkerCrashedError):
+    if isinstance(error, WorkerCrashedError):
         return "its worker died again and again, perhaps for want of memory"
-    return f"{type(inner).__name__}: {inner}".splitlines()[0]
+    return f"{type(error).__name__}: {error}".splitlines()[0]

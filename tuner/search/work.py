@@ -35,7 +35,7 @@ from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, Finetun
 from tuner.search.neighbours import nearest_selection, remember_selection
 from tuner.search.plan import StageSpec
 from tuner.search.values import VALUES_FILE
-from tuner.store import Artifacts, CorruptArtifact, MissingKey, open_artifacts
+from tuner.store import Artifacts, CorruptArtifact, MissingKey, StoreFailure, open_artifacts
 
 Progress = Callable[[int, int, dict[str, float]], None]
 
@@ -53,8 +53,9 @@ def run_stage(
         progress: called after each epoch with (done, epochs, values).
 
     Returns:
-        {"outcome": "complete" | "infeasible" | "failed" | "corrupt", "cause": one line or None, "seconds": wall time,
-        "damaged": [kind, key] of the input that is damaged or gone, only where the outcome is `corrupt`}
+        {"outcome": "complete" | "infeasible" | "failed" | "corrupt" | "halted", "cause": one line or None,
+        "seconds": wall time, "damaged": [kind, key] of the input that is damaged or gone (only where `corrupt`)};
+        `halted`: the store or this machine's disk fails, which is no fault of the trial
     """
     started = time.perf_counter()
     torch.set_num_threads(max(1, threads))
@@ -72,6 +73,10 @@ def run_stage(
         return _ended("infeasible", error.what, started)
     except (CorruptArtifact, MissingKey) as error:
         return _ended("corrupt", error.what, started) | {"damaged": list(job.fetching)}
+    except StoreFailure as error:
+        return _ended("halted", error.what, started)
+    except OSError as error:  # this machine's trouble, such as a full disk, and no fault of the trial
+        return _ended("halted", f"{error.strerror or error} {error.filename or ''}".strip(), started)
     except (TunerError, torch.OutOfMemoryError) as error:
         return _ended("failed", str(error).splitlines()[0], started)
     shutil.rmtree(job.checkpoint.parent, ignore_errors=True)

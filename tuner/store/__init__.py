@@ -6,7 +6,7 @@ from tuner.store.ledger import Ledger
 from tuner.store.manifest import CorruptArtifact, File, Manifest
 from tuner.store.names import check_name
 from tuner.store.probe import probe_conditional_put
-from tuner.store.store import MissingKey, Stat, Store, open_store
+from tuner.store.store import MissingKey, Stat, Store, StoreFailure, open_store
 
 __all__ = [
     "Artifacts",
@@ -19,6 +19,7 @@ __all__ = [
     "MissingKey",
     "Stat",
     "Store",
+    "StoreFailure",
     "check_name",
     "open_artifacts",
     "open_store",

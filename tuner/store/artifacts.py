@@ -141,8 +141,8 @@ class Artifacts:
 
 @lru_cache(maxsize=4)
 def open_artifacts(url: str) -> Artifacts:
-    """The artifacts of the store at an address; kept by the process, with its connections and what it has verified."""
-    return Artifacts(open_store(url))
+    """The artifacts of a search's store; kept by the process, with its connections and what it has verified."""
+    return Artifacts(open_store(url, known=True))
 
 
 def _manifest_key(kind: str, key: str) -> str:

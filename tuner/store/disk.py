@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tuner.errors import TunerError
+from tuner.store.store import StoreFailure
 
 _REASONS = {
     errno.ENOSPC: ("the disk is full", "free some space, or choose another folder"),
@@ -26,12 +26,12 @@ _REASONS = {
 
 @contextmanager
 def explained(action: str, path: Path) -> Iterator[None]:
-    """Turn an `OSError` inside the block into a `TunerError` that says what could not be done, and why."""
+    """Turn an `OSError` inside the block into a `StoreFailure` that says what could not be done, and why."""
     try:
         yield
     except OSError as error:
         reason, todo = _REASONS.get(error.errno or 0, (error.strerror or str(error), "check the disk and the folder"))
-        raise TunerError(f"cannot {action} {path}: {reason}", "a folder that can be used", todo) from error
+        raise StoreFailure(f"cannot {action} {path}: {reason}", "a folder that can be used", todo) from error
 
 
 @contextmanager

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-_PAUSES_S = (1.0, 4.0, 10.0, 20.0)
+_PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 30.0)
 """Waits between whole attempts, each shortened at random by up to half."""
 
 _PATIENCE_S = 120.0
@@ -57,16 +57,17 @@ class S3Store:
         bucket: its name; it must exist.
         prefix: what all keys start with, without slashes at its ends; may be empty.
         cache: where downloads are kept on this node; None: `cache.default_folder`.
+        known: whether it has answered somebody before, as `open_store` says.
     """
 
     parallel = 24
 
-    def __init__(self, bucket: str, prefix: str = "", cache: Path | None = None) -> None:
+    def __init__(self, bucket: str, prefix: str = "", cache: Path | None = None, *, known: bool = False) -> None:
         self.bucket = bucket
         self.prefix = f"{check_key(prefix)}/" if prefix else ""
         self.cache = cache
         self.url = f"s3://{bucket}/{prefix}".rstrip("/")
-        self._reached = False
+        self._reached = known
         self._connecting = threading.Lock()
         self._connection: tuple[int, S3Client, Any] | None = None
 

@@ -18,8 +18,7 @@ from botocore.exceptions import (
 )
 from s3transfer.exceptions import RetriesExceededError
 
-from tuner.errors import TunerError
-from tuner.store.store import NotSupported
+from tuner.store.store import NotSupported, StoreFailure
 
 _TRANSIENT_CODES = {
     "ConditionalRequestConflict",
@@ -66,7 +65,7 @@ def is_transient(error: Exception) -> bool:
     return isinstance(error, transient) and not isinstance(error, SSLError)
 
 
-def explain(error: Exception, action: str, bucket: str) -> TunerError:
+def explain(error: Exception, action: str, bucket: str) -> StoreFailure:
     """The error in three parts.
 
     Only codes, the address and names of variables enter the text: server messages and botocore's own may
@@ -81,58 +80,60 @@ def explain(error: Exception, action: str, bucket: str) -> TunerError:
         return _explain_answer(error, action, bucket)
     endpoint = _endpoint()
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
-        return TunerError(
+        return StoreFailure(
             f"cannot {action}: no S3 credentials",
             "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or another source that boto3 knows",
             "set both variables on this machine (on every node of a cluster)",
         )
     if isinstance(error, SSLError):
-        return TunerError(
+        return StoreFailure(
             f"cannot {action}: no secure connection to {endpoint}",
             "a server with a certificate that this machine trusts",
             "check http or https in AWS_ENDPOINT_URL, or name the authority in AWS_CA_BUNDLE",
         )
     if isinstance(error, ReadTimeoutError | ResponseStreamingError | IncompleteReadError | RetriesExceededError):
-        return TunerError(
+        return StoreFailure(
             f"cannot {action}: {endpoint} did not answer completely, again and again",
             "an S3 server that answers within 30 s",
             "check the server and the network, then run the same command again",
         )
     if isinstance(error, EndpointConnectionError | ConnectTimeoutError | ConnectionError | HTTPClientError):
-        return TunerError(
+        return StoreFailure(
             f"cannot {action}: no connection to {endpoint}",
             "an S3 server at this address",
             "check AWS_ENDPOINT_URL, the server and the network, then run the same command again",
         )
-    return TunerError(
+    return StoreFailure(
         f"cannot {action}: {type(error).__name__} while talking to {endpoint}",
         "valid S3 settings",
         "check AWS_ENDPOINT_URL (http://host:port), AWS_PROFILE, AWS_REGION and the bucket's name",
     )
 
 
-def _explain_answer(error: ClientError, action: str, bucket: str) -> TunerError:
+def _explain_answer(error: ClientError, action: str, bucket: str) -> StoreFailure:
     status, code = status_of(error), code_of(error)
     what = f"cannot {action}: {_endpoint()} answered {status} {code}"
     if code in _CREDENTIAL_CODES or status == 401:
-        return TunerError(
+        return StoreFailure(
             what,
             "the access key and secret of a user of this server",
             "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN",
         )
     if status == 403:
-        return TunerError(
+        return StoreFailure(
             what,
             f"a user who may get, put, list and delete objects in {bucket}",
             "check the credentials (a wrong secret looks the same) and the user's policy",
         )
     if status == 404:
-        return TunerError(what, f"a bucket named {bucket}", "create the bucket, or check its name and AWS_ENDPOINT_URL")
+        return StoreFailure(
+            what, f"a bucket named {bucket}", "create the bucket, or check its name and AWS_ENDPOINT_URL"
+        )
     if code in _REGION_CODES or status in (301, 307):
-        return TunerError(what, "the region of the bucket", "set AWS_REGION to it")
+        return StoreFailure(what, "the region of the bucket", "set AWS_REGION to it")
     if status == 501 or code == "NotImplemented":
         return NotSupported(what, "a server that knows this request", "use another S3 server")
-    return TunerError(what, "an answer of 200", "check the server, then run the same command again")
+    return StoreFailure(what, "an answer of 200", "check the server, then run the same command again")
 
 
 def _endpoint() -> str:

@@ -20,7 +20,11 @@ class MissingKey(TunerError):
     """A key that the store does not hold."""
 
 
-class NotSupported(TunerError):
+class StoreFailure(TunerError):
+    """The store cannot do its work now: unreachable, refusing or full. What was asked of it was right."""
+
+
+class NotSupported(StoreFailure):
     """A request that the store's server does not know."""
 
 
@@ -39,7 +43,7 @@ class Stat:
 class Store(Protocol):
     """A store of small and large byte strings by key; usable from many threads, picklable by its url.
 
-    Every method raises `UsageError` for a key outside the rules of `names.check_key`, and `TunerError` when
+    Every method raises `UsageError` for a key outside the rules of `names.check_key`, and `StoreFailure` when
     the store cannot do its work (unreachable, refused, full); what was written before then stays whole.
     """
 
@@ -89,13 +93,15 @@ class Store(Protocol):
         """The file behind a key where the store is a folder of this machine, else None."""
 
 
-def open_store(url: str | Path, cache: Path | None = None) -> Store:
+def open_store(url: str | Path, cache: Path | None = None, *, known: bool = False) -> Store:
     """The store behind a url.
 
     Args:
         url: a folder, `file:///folder` or `s3://bucket/prefix`. S3 takes endpoint, region and credentials
             from the standard AWS variables and files, never from the url.
         cache: where a remote store keeps what it has downloaded on this node; None: `cache.default_folder`.
+        known: whether it has answered somebody before. Then silence is an outage, and waited for; else the
+            address is probably wrong.
 
     Raises:
         UsageError: the url is of another kind.
@@ -113,7 +119,7 @@ def open_store(url: str | Path, cache: Path | None = None) -> Store:
     if scheme == "s3" and parts.netloc and plain:
         from tuner.store.s3 import S3Store
 
-        return S3Store(parts.netloc, parts.path.strip("/"), cache)
+        return S3Store(parts.netloc, parts.path.strip("/"), cache, known=known)
     raise UsageError(
         f"no store at {scheme}://{parts.netloc.rpartition('@')[2]}",
         "a folder, file:///folder or s3://bucket/prefix without credentials",

@@ -29,7 +29,7 @@ _CHECK = 2e-6
 _REPORT_S = 0.2
 _POLISH_EVERY = 10
 _CLIQUES = 100  # clique cuts a node's round
-_CLIQUE_VIOLATION = 0.05
+_CLIQUE_VIOLATION = 0.1
 
 
 @dataclass

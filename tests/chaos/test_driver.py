@@ -6,22 +6,12 @@ import time
 
 import pytest
 
-from tests.drivers import PATIENCE_S, SLOWER, start, wait_until
+from tests.chaos.invariants import ledger_is_front_is_mlflow, manifests, nothing_half_written, nothing_ran_twice, same
+from tests.drivers import PATIENCE_S, SLOWER, wait_until
 from tests.searches import run_tiny
-from tuner.store import LeaseHeld
-
-__all__ = ["start"]
+from tuner.store import LeaseHeld, open_store
 
 pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(900)]
-
-
-def manifests(root):
-    """When each published artifact was published, by its place in the store."""
-    return {path: path.stat().st_mtime_ns for path in root.glob("stages/*/*/manifest.json")}
-
-
-def wait_for(root, reached, driver):
-    wait_until(lambda: reached(root), driver)
 
 
 def has(stage):
@@ -34,30 +24,26 @@ def proposed(root):
 
 def test_kill_in_every_stage_then_the_same_front_as_without(tmp_path, start):
     root = tmp_path / "killed"
-    survived = {}
+    store, survived = open_store(str(root)), {}
     for reached in (proposed, has("dense"), has("assign"), has("finetune")):
         driver = start(root)
-        wait_for(root, reached, driver)
+        wait_until(lambda reached=reached: reached(root), driver)
         os.kill(driver.pid, signal.SIGKILL)
         driver.wait()
         time.sleep(1.0)  # workers of a dead driver end by themselves
-        survived |= manifests(root)
+        survived |= manifests(store)
     result, _ = run_tiny(root, "tiny", *SLOWER)
     straight, _ = run_tiny(tmp_path / "straight", "tiny", *SLOWER)
-
-    after = manifests(root)
     assert survived
-    assert all(after[path] == published for path, published in survived.items()), "a finished stage ran again"
-    assert result.state.counts() == straight.state.counts() == {"complete": 3}
-    for number, trial in straight.state.trials.items():
-        assert result.state.trials[number].params == trial.params
-        assert result.state.trials[number].values == pytest.approx(trial.values, abs=1e-6)
-    assert result.home.front().hypervolume == pytest.approx(straight.home.front().hypervolume, abs=1e-9)
+    nothing_ran_twice(survived, manifests(store))
+    nothing_half_written(store, tmp_path / "fresh")
+    ledger_is_front_is_mlflow(result.home, f"sqlite:///{root}/mlflow.db")
+    same(result.home, straight.home)
 
 
 def test_ctrl_c_ends_gracefully_and_the_same_command_carries_on(tmp_path, start):
     driver = start(tmp_path)
-    wait_for(tmp_path, has("assign"), driver)
+    wait_until(lambda: has("assign")(tmp_path), driver)
     driver.send_signal(signal.SIGINT)
     assert driver.wait(timeout=PATIENCE_S) == 130
     result, _ = run_tiny(tmp_path, "tiny", *SLOWER)
@@ -66,6 +52,6 @@ def test_ctrl_c_ends_gracefully_and_the_same_command_carries_on(tmp_path, start)
 
 def test_a_second_driver_stops_with_the_holders_name(tmp_path, start):
     driver = start(tmp_path)
-    wait_for(tmp_path, proposed, driver)
+    wait_until(lambda: proposed(tmp_path), driver)
     with pytest.raises(LeaseHeld, match=f"pid {driver.pid}"):
         run_tiny(tmp_path, "tiny", *SLOWER)
