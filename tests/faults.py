@@ -35,15 +35,17 @@ class FaultProxy:
 
     Args:
         upstream: the server, http://host:port.
+        port: where it listens once it is entered; 0: any.
     """
 
-    def __init__(self, upstream: str) -> None:
+    def __init__(self, upstream: str, port: int = 0) -> None:
         parts = urlsplit(upstream)
         self.upstream = (parts.hostname or "", parts.port or 80)
         self.faults: deque[Fault] = deque()
         self.requests: list[str] = []
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self), bind_and_activate=False)
+        self._server.server_bind()
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
@@ -66,6 +68,7 @@ class FaultProxy:
         return None
 
     def __enter__(self) -> "FaultProxy":
+        self._server.server_activate()
         self._thread.start()
         return self
 
@@ -96,7 +99,11 @@ def _handler(proxy: FaultProxy) -> type[BaseHTTPRequestHandler]:
             if fault.kind == "drop":
                 self.close_connection = True
                 return
-            status, headers, answer = self._forward(body)
+            try:
+                status, headers, answer = self._forward(body)
+            except OSError:  # nobody is behind the proxy now
+                self.close_connection = True
+                return
             if fault.kind == "lost":
                 self._answer(fault.status, {}, b"<Error><Code>Fault</Code></Error>")
             else:

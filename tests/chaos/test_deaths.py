@@ -68,16 +68,15 @@ def test_a_worker_that_dies_every_time_costs_its_trial_alone(tmp_path, start):
 
 
 def test_memory_that_is_not_there_fails_its_trial_alone(tmp_path):
-    result, _ = run_tiny(
-        tmp_path, "tiny", "space.adapter.hidden={choices: [32, 1099511627776]}", "budget.trials=4", "budget.parallel=1"
-    )
+    widths = "space.width={choices: [24, 1099511627776]}"
+    result, _ = run_tiny(tmp_path, "tiny", widths, "budget.trials=6", "budget.parallel=1")
     for trial in result.state.trials.values():
-        if trial.params["adapter.hidden"] == 32:
+        if trial.params["width"] == 24:
             assert trial.outcome == "complete"
         else:
             assert (trial.outcome, trial.stage) == ("failed", "dense")
             assert "allocate" in trial.cause
-    assert set(result.state.counts()) == {"complete", "failed"}
+    assert result.state.counts().keys() == {"complete", "failed"}
 
 
 def test_the_store_goes_away_for_a_while(tmp_path, start, monkeypatch):
@@ -110,7 +109,7 @@ def test_a_full_disk_is_said_and_the_search_goes_on_once_there_is_room(tmp_path,
     """The store's folder is a file system of a few megabytes, filled up by somebody else."""
     root = tmp_path / "runs"
     root.mkdir()
-    if os.system(f"mount -t tmpfs -o size=24m tmpfs {root} 2>/dev/null") != 0:
+    if os.system(f"mount -t tmpfs -o size=64m tmpfs {root} 2>/dev/null") != 0:
         pytest.skip("no right to mount a small file system here")
     filler = root / "somebody-elses"
     try:

@@ -1,5 +1,6 @@
 """S3 behind a proxy that spoils answers: every operation survives, and no answer that was lost misleads it."""
 
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from botocore.config import Config
 
 from cluster.s3 import S3Server
+from cluster.services import free_port
 from tests.faults import Fault, FaultProxy
 from tuner.errors import TunerError
 from tuner.store import Artifacts, Ledger, Store, open_store, s3
@@ -126,3 +128,19 @@ def test_proxy_really_spoils(proxy: FaultProxy, s3_url: str, monkeypatch: pytest
         with pytest.raises(TunerError):
             store.get("x")
     assert store.get("x") == b"12345678"
+
+
+def test_a_server_that_is_away_is_waited_for(s3_url: str, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody listens at the address for a while, as when a server is restarted."""
+    port = free_port()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+    store = open_store(s3_url, known=True)
+    proxy = FaultProxy(s3_server.endpoint, port)
+    timer = threading.Timer(3.0, proxy.__enter__)
+    timer.start()
+    try:
+        store.put("x", b"1")
+        assert len(proxy.requests) == 1
+    finally:
+        timer.join()
+        proxy.__exit__(None, None, None)

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-_PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 30.0)
-"""Waits between whole attempts, each shortened at random by up to half."""
+_PAUSES_S = (1.0, 2.0, 4.0, 8.0, *(10.0,) * 7)
+"""Waits between whole attempts, each shortened at random by up to half; a minute in all, none near a lease's."""
 
 _PATIENCE_S = 120.0
 """No further attempt after this long."""

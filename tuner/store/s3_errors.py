@@ -61,7 +61,7 @@ def is_transient(error: Exception) -> bool:
     if isinstance(error, ClientError):
         status = status_of(error)
         return status in (429, 500, 502, 503, 504) or code_of(error) in _TRANSIENT_CODES
-    transient = HTTPClientError | IncompleteReadError | RetriesExceededError
+    transient = ConnectionError | HTTPClientError | IncompleteReadError | RetriesExceededError
     return isinstance(error, transient) and not isinstance(error, SSLError)
 
 

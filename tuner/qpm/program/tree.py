@@ -18,11 +18,9 @@ from tuner.qpm.program.race import Race
 from tuner.qpm.program.root import Root
 from tuner.qpm.program.rootlp import Row
 
-_DENSE_PAIRS = 0.02  # share of live pairs penalised above which nodes get one cut round and pseudocosts only
-
 _PARAMETERS: dict[str, Any] = {
     "constraints/qpm/sepafreq": 1,
-    "separating/maxrounds": -1,
+    "separating/maxrounds": 1,  # a node's bound gains more by branching than by a second round
     "separating/maxroundsroot": -1,
     "separating/maxcuts": 100000,
     "separating/maxcutsroot": 100000,
@@ -36,7 +34,6 @@ _PARAMETERS: dict[str, Any] = {
     "conflict/enable": False,
     "display/verblevel": 0,
 }
-_DENSE: dict[str, Any] = {"separating/maxrounds": 1}
 
 
 def branch_and_cut(race: Race, root: Root, rng: np.random.Generator, seed: int) -> None:
@@ -72,7 +69,7 @@ def branch_and_cut(race: Race, root: Root, rng: np.random.Generator, seed: int) 
         needscons=True,
     )
     model.addPyCons(model.createCons(handler, "structure"))
-    _configure(model, race, seed, dense=len(problem.pairs[0]) > _DENSE_PAIRS * len(live) * (len(live) - 1) / 2)
+    _configure(model, race, seed)
     model.setObjlimit(race.cutoff)
     model.optimize()
     if handler.error is not None:
@@ -142,7 +139,7 @@ def _terms(
     return terms
 
 
-def _configure(model: Any, race: Race, seed: int, dense: bool) -> None:
+def _configure(model: Any, race: Race, seed: int) -> None:
     model.setPresolve(SCIP_PARAMSETTING.OFF)
     model.setHeuristics(SCIP_PARAMSETTING.OFF)
     model.setSeparating(SCIP_PARAMSETTING.OFF)  # also turns our own handler off: _PARAMETERS turns it on again
@@ -150,8 +147,6 @@ def _configure(model: Any, race: Race, seed: int, dense: bool) -> None:
     model.setParam("timing/clocktype", 2 if race.clock == "wall" else 1)
     model.setParam("limits/time", race.left)
     model.setParam("randomization/randomseedshift", seed)
-    if dense:
-        model.setParams(_DENSE)
 
 
 def _conclude(model: Any, handler: TreeHandler, race: Race) -> None:
