@@ -119,3 +119,10 @@ def test_a_trials_recipe_holds_its_parameters():
     assert (trial.assign.n_features, trial.finetune.l1, trial.adapter.width) == (10, 0.5, 96)
     assert trial.parameters()["n_features"] == 10
     assert recipe.assign.n_features != 10
+
+
+def test_a_password_in_the_tracking_address_is_refused_and_not_shown():
+    with pytest.raises(UsageError, match="MLFLOW_TRACKING_URI") as error:
+        load_recipe("digits", ["tracking.uri=http://someone:s3cret@host:5000"])
+    assert "s3cret" not in str(error.value)
+    assert load_recipe("digits", ["tracking.uri=sqlite:////home/a@b/mlflow.db"]).tracking.uri

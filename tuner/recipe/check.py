@@ -22,6 +22,12 @@ def check_recipe(recipe: Recipe) -> None:
     """
     for path, value, info in fields(recipe):
         _check_value(path, value, info)
+    if "@" in recipe.tracking.uri and not recipe.tracking.uri.startswith(("sqlite:", "file:", "/", ".")):
+        raise UsageError(
+            "tracking.uri holds a user or a password (not shown here), and recipes are kept for everybody to read",
+            "an address without them",
+            "set the whole address in MLFLOW_TRACKING_URI instead",
+        )
     for name in recipe.space:
         _check_dimension(name, recipe)
     if len({entry.partition(":")[0] for entry in recipe.objectives}) != len(recipe.objectives) or not recipe.objectives:

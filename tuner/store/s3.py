@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 _PAUSES_S = (1.0, 2.0, 4.0, 8.0, *(10.0,) * 7)
-"""Waits between whole attempts, each shortened at random by up to half; a minute in all, none near a lease's."""
+"""Waits between whole attempts, shortened at random by up to half: a minute in all, each far below a lease's life."""
 
 _PATIENCE_S = 120.0
 """No further attempt after this long."""

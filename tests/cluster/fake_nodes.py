@@ -1,0 +1,66 @@
+"""A search on a cluster that grows: python -m tests.cluster.fake_nodes STORE, inside a PID namespace.
+
+The real autoscaler, with Ray's provider of fake nodes, each a raylet on this machine. The head has no CPU for stages.
+Prints the CPUs of the nodes that were there in the end. What it starts ends with the namespace.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import ray
+
+from cluster.services import LOOPBACK, free_port
+from tests.drivers import command
+
+WORKERS = 2
+HEAD, WORKER = "head", "worker"
+CONFIG = {
+    "cluster_name": "fake",
+    "provider": {"type": "fake_multinode", "disable_node_updaters": True},
+    "max_workers": WORKERS,
+    "head_node_type": HEAD,
+    "available_node_types": {
+        HEAD: {"resources": {"CPU": 0}, "node_config": {}, "max_workers": 0},
+        WORKER: {
+            "resources": {"CPU": 1, "object_store_memory": 100 * 2**20},
+            "node_config": {},
+            "min_workers": 0,
+            "max_workers": WORKERS,
+        },
+    },
+    "upscaling_speed": 1.0,
+    "idle_timeout_minutes": 10,
+    "auth": {},
+    "docker": {},
+    "file_mounts": {},
+    "cluster_synced_files": [],
+    "file_mounts_sync_continuously": False,
+    "rsync_exclude": [],
+    "rsync_filter": [],
+    **dict.fromkeys(("initialization_commands", "setup_commands", "head_setup_commands"), ()),
+    **dict.fromkeys(("worker_setup_commands", "head_start_ray_commands", "worker_start_ray_commands"), ()),
+}
+
+
+def main() -> int:
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder) / "cluster.json"
+        config.write_text(json.dumps(CONFIG))
+        start = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", f"--port={port}", "--num-cpus=0"]
+        start += [f"--autoscaling-config={config}", "--include-dashboard=false", "--disable-usage-stats"]
+        faked = {"RAY_FAKE_CLUSTER": "1", "AUTOSCALER_UPDATE_INTERVAL_S": "1"}
+        subprocess.run(start, env=os.environ | faked, check=True)
+        address = f"{LOOPBACK}:{port}"
+        code = subprocess.run(command(sys.argv[1]), env=os.environ | {"RAY_ADDRESS": address}, check=False).returncode
+        ray.init(address)
+        print(json.dumps([node["Resources"].get("CPU", 0) for node in ray.nodes()]))
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
