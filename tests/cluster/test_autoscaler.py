@@ -1,6 +1,7 @@
 """The autoscaler brings up nodes for a search, and the search runs on them."""
 
 import json
+import secrets
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,8 @@ def test_a_search_makes_the_cluster_grow(tmp_path, monkeypatch):
     if subprocess.run([*NAMESPACE, "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("no right to make a PID namespace here")
     monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # loopback only
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
     done = subprocess.run(
         [*NAMESPACE, sys.executable, "-m", "tests.cluster.fake_nodes", str(tmp_path / "runs")],
         cwd=Path(__file__).parents[2],
