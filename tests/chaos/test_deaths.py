@@ -31,6 +31,7 @@ def finished(root_or_url, driver):
     return home
 
 
+@pytest.mark.long
 def test_a_killed_stage_worker_costs_no_trial(tmp_path, start):
     root = tmp_path / "runs"
     driver = start(root)
@@ -45,6 +46,7 @@ def test_a_killed_stage_worker_costs_no_trial(tmp_path, start):
     same(home, straight.home)
 
 
+@pytest.mark.long
 def test_a_worker_that_dies_every_time_costs_its_trial_alone(tmp_path, start):
     """What the kernel does to a stage that takes too much memory, each time Ray starts it again."""
     root, doomed = tmp_path / "runs", set()
@@ -105,6 +107,7 @@ def test_the_store_goes_away_for_a_while(tmp_path, start, monkeypatch):
         s3.stop(folder)
 
 
+@pytest.mark.long
 def test_a_full_disk_is_said_and_the_search_goes_on_once_there_is_room(tmp_path, start):
     """The store's folder is a file system of a few megabytes, filled up by somebody else."""
     root = tmp_path / "runs"

@@ -14,7 +14,7 @@ from tests.searches import run_tiny
 from tuner.search.home import SearchHome
 from tuner.store import open_store
 
-pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long, pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(600)]
 
 FAULTS = (
     Fault("error", 500),

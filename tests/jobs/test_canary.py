@@ -24,7 +24,7 @@ from tests.searches import TINY
 from tests.servers import BUCKET
 from tuner.store import open_store
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.long, pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 PASSWORD = "c4nary/in+an=address"
 TOKEN = "c4nary0token" * 5

@@ -24,6 +24,12 @@ def test_a_password_is_never_in_a_text(uri: str) -> None:
     assert "host" in problem.what
 
 
+def test_a_password_that_makes_no_address_is_not_shown_either() -> None:
+    uri = "http://someone:s3cr/e=t@host:5000"
+    assert redact(f"no such address: {uri}", uri) == "no such address: http://***@host:5000"
+    assert "e=t" not in redact("Failed to parse: s3cr/e=t", uri)
+
+
 def test_an_address_without_secrets_stays_as_it_is() -> None:
     for text in ("http://host:5000/#/experiments/1", "sqlite:////tmp/mlflow.db", "mail me@example.org"):
         assert redact(text, "http://host:5000") == text

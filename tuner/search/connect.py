@@ -55,6 +55,17 @@ def connect_ray(resources: ResourcesConfig) -> Iterator[dict[str, StageResources
         ray.shutdown()
 
 
+def keep_keys_private() -> None:
+    """Tune would pass the driver's AWS keys on in its workers' command lines, which everybody on a machine may read.
+
+    Workers have them from the environment of their node.
+    """
+    from ray.tune.execution import class_cache
+
+    propagated: set[str] = class_cache.ENV_VARS_TO_PROPAGATE
+    propagated.difference_update([name for name in propagated if name.startswith("AWS_")])
+
+
 def sigterm_is_ctrl_c() -> None:
     """`ray job stop`, schedulers and containers end a process by SIGTERM; a search then stops as for Ctrl-C.
 

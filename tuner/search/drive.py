@@ -15,7 +15,7 @@ from tuner.errors import TunerError
 from tuner.front import pareto
 from tuner.recipe import Recipe, objectives_of
 from tuner.search.banks import n_classes_of
-from tuner.search.connect import connect_ray, scratch_folder
+from tuner.search.connect import connect_ray, keep_keys_private, scratch_folder
 from tuner.search.finish import measure_front, write_files
 from tuner.search.home import SearchHome, versions
 from tuner.search.mirror import mirror_front, open_mirror
@@ -116,6 +116,7 @@ class Drive:
             list(self.recipe.space),
             lambda: list(ray.get(broker.snapshot.remote())),
         )
+        keep_keys_private()
         scratch = tempfile.mkdtemp(prefix="qpm-tuner-tune-")
         tuner = tune.Tuner(
             tune.with_resources(run_trial, tune.PlacementGroupFactory([ON_THE_HEAD])),

@@ -10,7 +10,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from tuner.errors import TunerError
 
@@ -100,8 +100,8 @@ def is_refusal(error: Exception) -> bool:
 
 def redact(text: str, uri: str) -> str:
     """The text without `user:password@` and without the address's password anywhere."""
-    password = urlsplit(uri).password
+    _, _, password = uri.partition("://")[2].rpartition("@")[0].partition(":")  # urlsplit stops at a / in it
     for secret in {password, unquote(password)} if password else ():
         text = text.replace(secret, "***")
-    text = re.sub(r"://[^/\s]*@", "://***@", text)
+    text = re.sub(r"(?<!sqlite)(?<!file)://\S*@", "://***@", text)
     return re.sub(r"(?i)((?:password|token|secret)=)[^&\s]+", r"\1***", text)

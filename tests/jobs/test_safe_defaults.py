@@ -1,11 +1,13 @@
-"""Safe by default: a search on one's own machine listens on loopback only."""
+"""Safe by default: a search on one's own machine listens on loopback only, and keys are in no command line."""
 
 import ipaddress
 
 import psutil
 import pytest
+from ray.tune.execution import class_cache
 
 from tests.drivers import start, wait_until
+from tuner.search.connect import keep_keys_private
 
 __all__ = ["start"]
 
@@ -32,3 +34,11 @@ def test_nothing_listens_beyond_loopback(tmp_path, start, monkeypatch):
     addresses = listening(driver.pid)
     assert len(addresses) > 3  # Ray's control store, its node's daemon, the workers
     assert [ip for ip in addresses if not is_loopback(ip)] == []
+
+
+def test_tune_passes_no_key_on_in_a_command_line(monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s3cret")
+    keep_keys_private()
+    actor = class_cache._ActorClassCache().get(type("Trainable", (), {}))
+    assert "s3cret" not in str(actor._default_options)
+    assert "PL_DISABLE_FORK" in str(actor._default_options), "what Tune does propagate is in these options"
