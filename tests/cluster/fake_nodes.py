@@ -1,11 +1,15 @@
-"""A search on a cluster that grows: python -m tests.cluster.fake_nodes STORE, inside a PID namespace.
+"""A search on a cluster that grows: python -m tests.cluster.fake_nodes STORE, inside namespaces of its own.
 
 The real autoscaler, with Ray's provider of fake nodes, each a raylet on this machine. The head has no CPU for stages.
-Prints the CPUs of the nodes that were there in the end. What it starts ends with the namespace.
+Prints the CPUs of the nodes that were there in the end. Ray ends fake nodes by the names of their processes, and they
+look for the head at port 6379: hence a PID and a network namespace. What it starts ends with the first.
 """
 
+import fcntl
 import json
 import os
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -13,11 +17,13 @@ from pathlib import Path
 
 import ray
 
-from cluster.services import LOOPBACK, free_port
+from cluster.services import LOOPBACK
 from tests.drivers import command
 
+SIOCSIFFLAGS, IFF_UP = 0x8914, 1  # linux/sockios.h, linux/if.h
 WORKERS = 2
-HEAD, WORKER = "head", "worker"
+PORT = 6379
+HEAD, WORKER = "ray.head.default", "worker"  # the provider knows the head by this name
 CONFIG = {
     "cluster_name": "fake",
     "provider": {"type": "fake_multinode", "disable_node_updaters": True},
@@ -46,16 +52,22 @@ CONFIG = {
 }
 
 
+def bring_up_loopback() -> None:
+    """A fresh network namespace has a loopback device that is down: `ip link set lo up` without the program."""
+    with socket.socket() as probe:
+        fcntl.ioctl(probe, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP))
+
+
 def main() -> int:
-    port = free_port()
+    bring_up_loopback()
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "cluster.json"
         config.write_text(json.dumps(CONFIG))
-        start = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", f"--port={port}", "--num-cpus=0"]
+        start = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", f"--port={PORT}", "--num-cpus=0"]
         start += [f"--autoscaling-config={config}", "--include-dashboard=false", "--disable-usage-stats"]
         faked = {"RAY_FAKE_CLUSTER": "1", "AUTOSCALER_UPDATE_INTERVAL_S": "1"}
         subprocess.run(start, env=os.environ | faked, check=True)
-        address = f"{LOOPBACK}:{port}"
+        address = f"{LOOPBACK}:{PORT}"
         code = subprocess.run(command(sys.argv[1]), env=os.environ | {"RAY_ADDRESS": address}, check=False).returncode
         ray.init(address)
         print(json.dumps([node["Resources"].get("CPU", 0) for node in ray.nodes()]))
