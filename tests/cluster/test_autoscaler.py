@@ -31,7 +31,5 @@ def test_a_search_makes_the_cluster_grow(tmp_path, monkeypatch):
         check=False,
     )
     assert done.returncode == 0
-    assert json.loads(done.stdout.splitlines()[-1]).count(1.0) >= 1, (
-        "fake nodes came up beside the head, which has no CPU"
-    )
+    assert json.loads(done.stdout.splitlines()[-1]).count(1.0) >= 1, "fake nodes beside the head, which has no CPU"
     assert SearchHome(open_store(str(tmp_path / "runs")), "tiny").state().counts() == {"complete": 3}
