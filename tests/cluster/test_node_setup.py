@@ -10,8 +10,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
-import sysconfig
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,11 +20,10 @@ from ray._private.services import get_node_ip_address
 
 from cluster import down
 from cluster.services import LOOPBACK, free_port
+from tests.cluster.nodes import CONFIG, ROOT, borrow_libraries
 
 pytestmark = [pytest.mark.long, pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(600)]
 
-ROOT = Path(__file__).resolve().parents[2]
-CONFIG = yaml.safe_load((ROOT / "ray_cluster.yaml").read_text())
 DRIVER = """
 import os, ray, tuner
 ray.init(os.environ["ADDRESS"], log_to_driver=False, logging_level="ERROR")
@@ -97,21 +94,6 @@ def node(tmp_path: Path) -> Iterator[Node]:
     made = Node(home)
     yield made
     made.end()
-
-
-def borrow_libraries(home: Path) -> None:
-    """An environment of its own for the project, with this one's libraries in reach, but not this one's project."""
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", home / "venv"], check=True)
-    library = home / "libraries"
-    library.mkdir()
-    for entry in Path(sysconfig.get_paths()["purelib"]).iterdir():
-        if "qpm_tuner" not in entry.name:
-            (library / entry.name).symlink_to(entry)
-    python = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    (home / "venv" / "lib" / python / "site-packages" / "borrowed.pth").write_text(str(library))
-    script = '#!/bin/sh\nexec "$(dirname "$0")/python" -m ray.scripts.scripts "$@"\n'
-    (home / "venv" / "bin" / "ray").write_text(script)
-    (home / "venv" / "bin" / "ray").chmod(0o755)
 
 
 def test_set_up_and_start_commands_make_a_cluster_of_two_nodes(node: Node) -> None:
