@@ -5,11 +5,8 @@ Prints the CPUs of the nodes that were there in the end. Ray ends fake nodes by 
 look for the head at port 6379: hence a PID and a network namespace. What it starts ends with the first.
 """
 
-import fcntl
 import json
 import os
-import socket
-import struct
 import subprocess
 import sys
 import tempfile
@@ -18,9 +15,9 @@ from pathlib import Path
 import ray
 
 from cluster.services import LOOPBACK
+from tests.cluster.namespaces import bring_up_loopback
 from tests.drivers import command
 
-SIOCSIFFLAGS, IFF_UP = 0x8914, 1  # linux/sockios.h, linux/if.h
 WORKERS = 2
 PORT = 6379
 HEAD, WORKER = "ray.head.default", "worker"  # the provider knows the head by this name
@@ -50,12 +47,6 @@ CONFIG = {
     **dict.fromkeys(("initialization_commands", "setup_commands", "head_setup_commands"), ()),
     **dict.fromkeys(("worker_setup_commands", "head_start_ray_commands", "worker_start_ray_commands"), ()),
 }
-
-
-def bring_up_loopback() -> None:
-    """A fresh network namespace has a loopback device that is down: `ip link set lo up` without the program."""
-    with socket.socket() as probe:
-        fcntl.ioctl(probe, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP))
 
 
 def main() -> int:

@@ -1,14 +1,15 @@
-"""`ray up` and `ray submit` as from a laptop: python -m tests.cluster.over_ssh FOLDER SCRATCH, in namespaces of its own.
+"""`ray up` and `ray submit` as from a laptop: python -m tests.cluster.over_ssh FOLDER SCRATCH, in namespaces.
 
 The head is this machine behind an sshd, with a home in the folder and the commands of ray_cluster.yaml as they are,
 `ray stop` and the well-known ports included. Left out is `apt-get`; libraries are borrowed from this environment, so
-that pip checks them against constraints.txt instead of downloading them. What it starts ends with the namespace.
+that pip checks them against constraints.txt instead of downloading them.
 """
 
 import getpass
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,8 +17,10 @@ from pathlib import Path
 import yaml
 
 from cluster.services import LOOPBACK, spawn, wait_until
-from tests.cluster.fake_nodes import bring_up_loopback
+from tests.cluster.namespaces import bring_up_loopback
 from tests.cluster.nodes import CONFIG, ROOT, borrow_libraries
+from tests.drivers import SLOWER
+from tests.drivers import wait_until as wait_for
 from tests.searches import TINY
 
 SSHD = """
@@ -28,6 +31,31 @@ StrictModes no
 PidFile none
 SetEnv HOME={folder}/node RAY_TMPDIR={scratch} PIP_NO_INDEX=1 PIP_NO_BUILD_ISOLATION=false
 """
+
+
+def main() -> None:
+    folder, scratch = Path(sys.argv[1]), Path(sys.argv[2])
+    bring_up_loopback()
+    for home in ("laptop", "node"):
+        (folder / home).mkdir()
+    borrow_libraries(folder / "node")
+    start_sshd(folder, scratch)
+    cluster, laptop = str(cluster_file(folder)), {"HOME": str(folder / "laptop"), "RAY_TMPDIR": str(folder)}
+
+    def ray(*words: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "ray.scripts.scripts", *words]
+        return subprocess.Popen(command, env=os.environ | laptop, cwd=ROOT, start_new_session=True)
+
+    assert ray("get-auth-token", "--generate").wait() == 0
+    assert ray("up", "--yes", "--no-config-cache", cluster).wait() == 0
+    search = ["--recipe", "digits", "--store", str(folder / "runs"), "--name", "tiny", *TINY, *SLOWER]
+    submit = ("submit", cluster, "jobs/search.py", "--", *map(shlex.quote, search))
+    closed = ray(*submit)
+    wait_for(lambda: any(folder.glob("runs/stages/dense/*/manifest.json")), closed)
+    os.killpg(closed.pid, signal.SIGHUP)
+    assert ray(*submit).wait() == 0
+    more = f"python -m jobs.search --store {folder / 'runs'} --name tiny --trials 4"
+    assert ray("exec", cluster, f"ray job submit -- {more} && ray job list").wait() == 0
 
 
 def start_sshd(folder: Path, scratch: Path) -> None:
@@ -51,27 +79,6 @@ def cluster_file(folder: Path) -> Path:
     path = folder / "ray_cluster.yaml"
     path.write_text(yaml.safe_dump(ours))
     return path
-
-
-def main() -> None:
-    folder, scratch = Path(sys.argv[1]), Path(sys.argv[2])
-    bring_up_loopback()
-    for home in ("laptop", "node"):
-        (folder / home).mkdir()
-    borrow_libraries(folder / "node")
-    start_sshd(folder, scratch)
-    environment = os.environ | {"HOME": str(folder / "laptop"), "RAY_TMPDIR": str(scratch / "laptop")}
-    cluster = str(cluster_file(folder))
-
-    def ray(*words: str) -> None:
-        print("$ ray", *words[:2], flush=True)
-        subprocess.run([sys.executable, "-m", "ray.scripts.scripts", *words], env=environment, cwd=ROOT, check=True)
-
-    ray("get-auth-token", "--generate")
-    ray("up", "--yes", "--no-config-cache", cluster)
-    search = ["--recipe", "digits", "--store", str(folder / "runs"), "--name", "tiny", *TINY, "budget.trials=2"]
-    ray("submit", cluster, "jobs/search.py", "--", *map(shlex.quote, search))
-    ray("exec", cluster, "ray job list; ray status")
 
 
 if __name__ == "__main__":

@@ -105,9 +105,8 @@ def test_set_up_and_start_commands_make_a_cluster_of_two_nodes(node: Node) -> No
     node.run(CONFIG["worker_start_ray_commands"][1])
     told = node.run(f". ~/qpm.env && python -c '{DRIVER}'", ADDRESS=f"{node.environment['RAY_HEAD_IP']}:{node.port}")
     assert told.split()[-3:] == ["2", "True", str(node.home / "qpm-tuner" / "tuner" / "__init__.py")]
-    refused = node.run(
-        f". ~/qpm.env && RAY_AUTH_TOKEN=wrong ray job list --address http://{LOOPBACK}:{node.dashboard_port} || true"
-    )
+    listing = f"ray job list --address http://{LOOPBACK}:{node.dashboard_port}"
+    refused = node.run(f". ~/qpm.env && RAY_ADDRESS= RAY_AUTH_TOKEN=wrong {listing} || true")
     assert "Invalid authentication token" in refused
     port = free_port()
     node.run(f"{start_mlflow} --mlflow-port {port}")
