@@ -31,7 +31,7 @@ def search_on(nodes: int, trials: int, sleep_s: float, folder: Path) -> float:
         os.environ["RAY_ADDRESS"] = cluster.address
         ray.init(cluster.address, log_to_driver=False)
         cluster.wait_for_nodes()
-        return run(home, recipe, bank, sleep_s)
+        return run(home, recipe, bank, sleep_s)[0]
     finally:
         ray.shutdown()
         del os.environ["RAY_ADDRESS"]

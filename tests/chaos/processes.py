@@ -4,7 +4,7 @@ import psutil
 
 
 def stage_workers(parent: int, stage: str) -> list[psutil.Process]:
-    """The processes under `parent` in which a stage runs now; Ray names them by their task."""
+    """The processes under `parent` in which tasks run that begin with a stage; Ray names them by their task."""
     found = []
     for child in psutil.Process(parent).children(recursive=True):
         try:

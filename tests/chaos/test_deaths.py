@@ -17,6 +17,8 @@ from tuner.store import open_store
 pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(600)]
 
 OUTAGE_S = 20.0
+# The program needs less than its neighbours, so it is a task of its own, and so is the fine-tuning after it.
+APART = (*SLOWER, "resources.assign.cpus=0.5")
 
 
 def state(root):
@@ -34,7 +36,7 @@ def finished(root_or_url, driver):
 @pytest.mark.long
 def test_a_killed_stage_worker_costs_no_trial(tmp_path, start):
     root = tmp_path / "runs"
-    driver = start(root)
+    driver = start(root, *APART)
     for stage in ("dense", "finetune"):
         wait_until(lambda stage=stage: bool(stage_workers(driver.pid, stage)), driver)
         for worker in stage_workers(driver.pid, stage):
@@ -50,7 +52,7 @@ def test_a_killed_stage_worker_costs_no_trial(tmp_path, start):
 def test_a_worker_that_dies_every_time_costs_its_trial_alone(tmp_path, start):
     """What the kernel does to a stage that takes too much memory, each time Ray starts it again."""
     root, doomed = tmp_path / "runs", set()
-    driver = start(root)
+    driver = start(root, *APART)
 
     def kill_the_doomed():
         for worker in stage_workers(driver.pid, "finetune"):

@@ -1,14 +1,23 @@
-"""The broker's book-keeping of damaged artifacts; its runs are tested by whole searches."""
+"""The broker: its book-keeping of damaged artifacts, and rows of stages in real Ray tasks whose workers die."""
 
+import asyncio
+import os
 import time
+from collections import Counter
+from pathlib import Path
 
 import pytest
+import ray
 
+from tests.searches import tiny_recipe
+from tuner.recipe import StageResources
+from tuner.search.connect import connect_ray
 from tuner.search.plan import StageSpec
-from tuner.search.stages import StageBroker
-from tuner.store import Artifacts, open_store
+from tuner.search.stages import NODE_LOSSES, StageBroker
+from tuner.store import Artifacts, open_artifacts, open_store
 
 SPEC = StageSpec("dense", {}, {}, 0)
+STAGES = ("dense", "assign", "finetune", "evaluate")
 
 
 @pytest.fixture
@@ -28,23 +37,135 @@ def publish(artifacts, tmp_path):
     return lambda: artifacts.publish(SPEC.kind, SPEC.key, tmp_path / "made", {"seconds": 1.0})
 
 
-def test_a_stored_stage_is_settled_and_a_damaged_one_removed(broker, artifacts, publish):
+def test_a_stored_stage_is_reused_and_a_damaged_one_removed(broker, artifacts, publish):
     publish()
-    assert broker.request(SPEC, 0)["result"]["outcome"] == "complete"
+    used = asyncio.run(broker.use([SPEC], 0))
+    assert (used["outcome"], used["reused"], used["saved_s"]) == ("complete", True, 1.0)
     broker.remove(SPEC.kind, SPEC.key, time.monotonic())
     assert artifacts.find(SPEC.kind, SPEC.key) is None
 
 
 def test_what_was_made_again_since_stays(broker, artifacts, publish):
     """Two trials meet the same damage; the slower one must not remove what the faster one had made again."""
-    seen_s = time.monotonic()
-    broker.remove(SPEC.kind, SPEC.key, seen_s)
-    broker.started(SPEC, 0, ref=None)
-    publish()
-    broker.remove(SPEC.kind, SPEC.key, seen_s)  # it is being made
-    assert artifacts.find(SPEC.kind, SPEC.key) is not None
-    broker.settle(SPEC.key, {"outcome": "complete", "cause": None, "seconds": 1.0})
-    broker.remove(SPEC.kind, SPEC.key, seen_s)  # it has been made
-    assert artifacts.find(SPEC.kind, SPEC.key) is not None
-    broker.remove(SPEC.kind, SPEC.key, time.monotonic())  # damaged once more
-    assert artifacts.find(SPEC.kind, SPEC.key) is None
+
+    async def story():
+        seen_s = time.monotonic()
+        broker.remove(SPEC.kind, SPEC.key, seen_s)
+        run = broker._add(SPEC, 0)
+        publish()
+        broker.remove(SPEC.kind, SPEC.key, seen_s)  # it is being made
+        assert artifacts.find(SPEC.kind, SPEC.key) is not None
+        broker._settle([run], {"outcome": "complete", "cause": None, "seconds": 1.0, "trial": 0})
+        broker.remove(SPEC.kind, SPEC.key, seen_s)  # it has been made
+        assert artifacts.find(SPEC.kind, SPEC.key) is not None
+        broker.remove(SPEC.kind, SPEC.key, time.monotonic())  # damaged once more
+        assert artifacts.find(SPEC.kind, SPEC.key) is None
+
+    asyncio.run(story())
+
+
+class Mortal(StageBroker):
+    """Stages that publish a file, note that they ran, and may die before or after."""
+
+    def _start(self, specs):
+        return mortal_stages.options(**self.options(specs)).remote(specs, self._url, self._scratch)
+
+
+@ray.remote(num_returns="streaming", max_retries=0)
+def mortal_stages(specs, url, scratch):
+    for spec in specs:
+        notes = Path(scratch) / "ran"
+        with notes.open("a") as file:
+            file.write(f"{spec.stage} {os.getpid()}\n")
+        runs = notes.read_text().split().count(spec.stage)
+        if spec.settings.get("dies_before", 0) >= runs:
+            os._exit(1)
+        made = Path(scratch) / spec.key
+        made.mkdir(exist_ok=True)
+        (made / "values.json").write_text("{}")
+        open_artifacts(url).publish(spec.kind, spec.key, made, {"seconds": 1.0})
+        if spec.settings.get("dies_after"):
+            os._exit(1)
+        if "outcome" in spec.settings:
+            yield {"outcome": spec.settings["outcome"], "cause": "told so", "seconds": 1.0}
+            return
+        yield {"outcome": "complete", "cause": None, "seconds": 1.0, "values": {}}
+
+
+@pytest.fixture(scope="module")
+def running_ray():
+    with connect_ray(tiny_recipe().resources):
+        yield
+
+
+@pytest.fixture
+def conduct(artifacts, tmp_path, running_ray):
+    """Takes rows of stages, a trial each, through a broker at once; returns their records and who ran what where."""
+
+    def run(*rows, assign_cpus=1.0):
+        need = {stage: StageResources(1.0, 0.0) for stage in STAGES} | {"assign": StageResources(assign_cpus, 0.0)}
+        broker = ray.remote(Mortal).options(num_cpus=0).remote(artifacts.store.url, str(tmp_path), need)
+        records = ray.get([broker.conduct.remote(trial, list(row)) for trial, row in enumerate(rows)])
+        assert ray.get(broker.snapshot.remote()) == []
+        ran = [line.split() for line in (tmp_path / "ran").read_text().splitlines()]
+        return records, Counter(stage for stage, _ in ran), dict(ran)
+
+    return run
+
+
+def row(**settings):
+    """Four stages; `settings` by stage."""
+    return [StageSpec(stage, settings.get(stage, {}), {}, 0) for stage in STAGES]
+
+
+cluster = pytest.mark.cluster
+
+
+@cluster
+def test_stages_with_equal_needs_share_a_task_and_others_do_not(conduct):
+    (record,), ran, workers = conduct(row())
+    assert record["outcome"] == "complete"
+    assert [use["reused"] for use in record["stages"]] == [False] * 4
+    assert ran == dict.fromkeys(STAGES, 1)
+    assert len(set(workers.values())) == 1
+
+
+@cluster
+def test_two_trials_with_common_stages_run_them_once(conduct):
+    other = [*row()[:3], StageSpec("evaluate", {"other": 1}, {}, 0)]
+    records, ran, _ = conduct(row(), other, assign_cpus=0.5)
+    assert [r["outcome"] for r in records] == ["complete"] * 2
+    assert ran == {"dense": 1, "assign": 1, "finetune": 1, "evaluate": 2}
+    for position in range(3):
+        assert sum(r["stages"][position]["reused"] for r in records) == 1
+
+
+@cluster
+def test_a_worker_that_dies_costs_no_finished_stage(conduct):
+    (record,), ran, _ = conduct(row(finetune={"dies_before": 2}))
+    assert record["outcome"] == "complete"
+    assert ran == {"dense": 1, "assign": 1, "finetune": 3, "evaluate": 1}
+
+
+@cluster
+def test_a_worker_that_dies_after_publishing_costs_nothing(conduct):
+    (record,), ran, _ = conduct(row(assign={"dies_after": True}))
+    assert record["outcome"] == "complete"
+    assert ran == dict.fromkeys(STAGES, 1)
+
+
+@cluster
+def test_a_stage_that_dies_every_time_fails_its_trial_alone(conduct):
+    records, ran, _ = conduct(row(finetune={"dies_before": 99}), row())
+    assert [r["outcome"] for r in records] == ["failed", "complete"]
+    assert records[0]["stage"] == "finetune"
+    assert records[0]["cause"] == "its worker died again and again, perhaps for want of memory"
+    assert ran["dense"] == ran["assign"] == ran["evaluate"] == 1
+    assert ran["finetune"] == NODE_LOSSES + 2
+
+
+@cluster
+def test_what_follows_a_failed_stage_does_not_run(conduct):
+    (record,), ran, _ = conduct(row(assign={"outcome": "infeasible"}))
+    assert (record["outcome"], record["stage"], record["cause"]) == ("infeasible", "assign", "told so")
+    assert ran == {"dense": 1, "assign": 1}

@@ -6,9 +6,10 @@ Presets live in `tuner/recipes/*.yaml`; `key=value` overrides are merged on top.
 from tuner.recipe.check import check_recipe
 from tuner.recipe.load import difference, load_recipe, parse_recipe, presets
 from tuner.recipe.objectives import objectives_of
-from tuner.recipe.schema import Recipe, ResourcesConfig, StageResources, TrackingConfig, describe_fields
+from tuner.recipe.schema import BudgetConfig, Recipe, ResourcesConfig, StageResources, TrackingConfig, describe_fields
 
 __all__ = [
+    "BudgetConfig",
     "Recipe",
     "ResourcesConfig",
     "StageResources",

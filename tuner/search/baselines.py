@@ -18,8 +18,7 @@ from tuner.search.finish import measure_front
 from tuner.search.home import SearchHome, require_points
 from tuner.search.plan import StageSpec, evaluation, plan_trial
 from tuner.search.progress import number
-from tuner.search.stages import start_broker
-from tuner.search.trial import coordinate_all
+from tuner.search.stages import conduct_all, start_broker
 
 SHOWN = (
     "accuracy",
@@ -54,7 +53,7 @@ def compare(home: SearchHome) -> list[dict[str, Any]]:
         wanted = _baselines(recipe, bank, [m.params for m in members])
         known = {b["name"]: b for b in state.baselines}
         missing = [row for row in wanted if row[0] not in known]
-        measured = coordinate_all([-1] * len(missing), [specs for _, _, specs in missing], broker, home.store.url)
+        measured = conduct_all(broker, [-1] * len(missing), [specs for _, _, specs in missing])
         for (name, note, _), outcome in zip(missing, measured, strict=True):
             if outcome["outcome"] != "complete":
                 raise TunerError(

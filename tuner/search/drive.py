@@ -16,15 +16,15 @@ from tuner.front import pareto
 from tuner.recipe import Recipe, objectives_of
 from tuner.search.banks import n_classes_of
 from tuner.search.connect import connect_ray, keep_keys_private, scratch_folder
+from tuner.search.coordinator import Coordinator
 from tuner.search.finish import measure_front, write_files
 from tuner.search.home import SearchHome, versions
-from tuner.search.mirror import mirror_front, open_mirror
+from tuner.search.mirror import mirror_front, start_mirror
 from tuner.search.progress import ProgressView
 from tuner.search.records import TrialRecord, apply, mirror_events, replay
 from tuner.search.searcher import LedgerSearcher
 from tuner.search.stages import ON_THE_HEAD, start_broker
 from tuner.search.study import Proposer
-from tuner.search.trial import run_trial
 
 
 class Drive:
@@ -55,7 +55,7 @@ class Drive:
         for warning in home.ledger.warnings:
             console.print(warning, style="yellow", markup=False)
         self.state = replay(past)
-        self.mirror = open_mirror(home, recipe.tracking) if recipe.tracking.enabled else None
+        self.mirror = start_mirror(home, recipe.tracking) if recipe.tracking.enabled else None
         if self.mirror is not None:  # the past first: its oldest event tells this search from another of its name
             self.mirror.replay([expanded for event in past for expanded in mirror_events(event)])
 
@@ -79,6 +79,11 @@ class Drive:
             return files, "switched off (tracking.enabled)"
         mirror_front(self.mirror, self.home, self.state, [Path(place).name for place in files.values()])
         return files, self.mirror.warning or self.mirror.url
+
+    def close(self) -> None:
+        """End what runs beside the driver."""
+        if self.mirror is not None:
+            self.mirror.abandon()
 
     def record(self, event: Mapping[str, Any]) -> None:
         """Append to the ledger, then to the state and the mirror."""
@@ -106,8 +111,7 @@ class Drive:
     def _tune(self, broker: Any) -> bool:
         """Let Ray Tune run the trials; returns whether it was interrupted."""
         proposer = Proposer(self.recipe, n_classes_of(self.home.artifacts, self.bank), self.prior)
-        config = {"broker": broker, "store": self.home.store.url}
-        searcher = LedgerSearcher(self.recipe, self.bank, self.state, proposer, self.record, config, self._stopping)
+        searcher = LedgerSearcher(self.recipe, self.bank, self.state, proposer, self.record, broker, self._stopping)
         view = ProgressView(
             self.console,
             self.state,
@@ -119,7 +123,7 @@ class Drive:
         keep_keys_private()
         scratch = tempfile.mkdtemp(prefix="qpm-tuner-tune-")
         tuner = tune.Tuner(
-            tune.with_resources(run_trial, tune.PlacementGroupFactory([ON_THE_HEAD])),
+            tune.with_resources(Coordinator, tune.PlacementGroupFactory([ON_THE_HEAD])),
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
                 num_samples=self.recipe.budget.trials - len(self.state.finished()),
@@ -131,6 +135,7 @@ class Drive:
                 storage_path=scratch,
                 verbose=0,
                 failure_config=tune.FailureConfig(max_failures=self.recipe.budget.retries),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
         )
         try:

@@ -19,7 +19,7 @@ from tuner.recipe import Recipe, objectives_of
 from tuner.search.home import SearchHome
 from tuner.search.plan import evaluation, plan_trial
 from tuner.search.records import SearchState
-from tuner.search.trial import coordinate_all
+from tuner.search.stages import conduct_all
 
 Record = Callable[[Mapping[str, Any]], None]
 
@@ -37,7 +37,7 @@ def measure_front(home: SearchHome, recipe: Recipe, bank: str, state: SearchStat
     for trial in members:
         *made, _ = plan_trial(recipe, bank, state.trials[trial].params)
         rows.append([*made, evaluation(made[-1], "test")])
-    for trial, measured in zip(members, coordinate_all(members, rows, broker, home.store.url), strict=True):
+    for trial, measured in zip(members, conduct_all(broker, members, rows), strict=True):
         if measured["outcome"] == "halted":
             raise TunerError(
                 f"trial {trial} could not be measured on the test split: {measured['cause']}",

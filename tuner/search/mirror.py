@@ -3,11 +3,13 @@
 import os
 import tempfile
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from tuner.front import pareto
 from tuner.recipe import TrackingConfig
 from tuner.search.home import SearchHome
+from tuner.search.mirror_process import MirrorProcess
 from tuner.search.records import SearchState
 from tuner.search.values import read_curves
 from tuner.store.cache import default_folder
@@ -27,10 +29,15 @@ def tracking_uri(home: SearchHome, config: TrackingConfig) -> str:
 
 def open_mirror(home: SearchHome, config: TrackingConfig) -> Mirror:
     """The mirror of a search; it starts its own thread and never raises for a server's sake."""
-    return Mirror(tracking_uri(home, config), home.name, lambda stage, key: read_curves(home.artifacts, stage, key))
+    return Mirror(tracking_uri(home, config), home.name, partial(read_curves, home.artifacts))
 
 
-def mirror_front(mirror: Mirror, home: SearchHome, state: SearchState, files: Iterable[str]) -> None:
+def start_mirror(home: SearchHome, config: TrackingConfig) -> MirrorProcess:
+    """The same in a process of its own, for as long as a driver runs."""
+    return MirrorProcess(tracking_uri(home, config), home.name, home.store)
+
+
+def mirror_front(mirror: MirrorProcess, home: SearchHome, state: SearchState, files: Iterable[str]) -> None:
     """Hand front, ranks, hypervolume over time and the derived files to the mirror, and wait until it shows them.
 
     Args:

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from tuner.recipe import Recipe
@@ -33,7 +34,7 @@ class StageSpec:
     inputs: dict[str, str]
     seed: int
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Hash of code version, settings, inputs and seed: the artifact's name."""
         return digest({"code": CODE_VERSIONS[self.stage], **dataclasses.asdict(self)})

@@ -1,5 +1,6 @@
 """Running a search: lease, recipe, bank, then one driver's turn; the one function behind `jobs.search`."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -70,10 +71,10 @@ def run_search(request: SearchRequest, console: Console) -> SearchResult:
     with Lease(request.store, home.name, this_driver(), wait_s=WAIT_S, is_gone=is_gone) as lease:
         recipe, bank = _settle_recipe(home, request, console)
         prior = _prior(home, request.learn_from, bank, recipe, console)
-        drive = Drive(home, recipe, bank, prior, console, lambda: lease.lost)
-        complete = drive.complete()
-        interrupted = drive.run()
-        files, tracking = ({}, "the lease was lost") if lease.lost else drive.publish()
+        with contextlib.closing(Drive(home, recipe, bank, prior, console, lambda: lease.lost)) as drive:
+            complete = drive.complete()
+            interrupted = drive.run()
+            files, tracking = ({}, "the lease was lost") if lease.lost else drive.publish()
     return SearchResult(home, recipe, drive.state, files, interrupted, complete, tracking)
 
 

@@ -2,8 +2,9 @@
 
 The ledger is written here and only here: a trial before it starts, its outcome when it ends.
 
-Tune gets as many trials as may run at once, with a number only. Their parameters follow by way of the broker as soon
-as the outcomes they are proposed from are known; so a coordinator is always there, and Tune reuses its process.
+Tune gets as many trials as may run at once, with a number only. What they are to run goes to the broker as soon as the
+outcomes they are proposed from are known; so a coordinator is always there and Tune reuses its process, and the stages
+are under way while Tune is still busy with the coordinator.
 """
 
 import json
@@ -31,7 +32,7 @@ class LedgerSearcher(Searcher):
         state: what the ledger said at the start; kept up to date by `record`.
         proposer: where parameters come from.
         record: appends an event to the ledger, and applies it to the state.
-        config: what every trial is given besides its number: broker and store.
+        broker: takes the trials through their stages.
         stop: tells whether no more trials may start (time limit, lost lease).
     """
 
@@ -42,13 +43,14 @@ class LedgerSearcher(Searcher):
         state: SearchState,
         proposer: Proposer,
         record: Record,
-        config: dict[str, Any],
+        broker: Any,
         stop: Callable[[], bool],
     ) -> None:
         super().__init__()
         self._recipe, self._bank, self._state, self._proposer = recipe, bank, state, proposer
-        self._record, self._config, self._stop = record, config, stop
-        self._waiting = [trial.number for trial in state.open()]
+        self._record, self._broker, self._stop = record, broker, stop
+        self._open = [trial.number for trial in state.open()]
+        self._next = len(state.trials)
         self._promised: list[int] = []
         self._running: dict[str, int] = {}
         self.exhausted = False
@@ -56,21 +58,21 @@ class LedgerSearcher(Searcher):
 
     def suggest(self, trial_id: str) -> Any:
         """The next trial's configuration, None for "not now", or FINISHED."""
-        if self._stop() or self.halted:
+        if self._called_off():
             return str(Searcher.FINISHED)
         if len(self._running) >= self._recipe.budget.parallel:
             return None
-        if self._waiting:
-            number = self._waiting.pop(0)
-            self._hand_out(number)
+        if self._open:
+            number = self._open.pop(0)
+        elif self.exhausted or self._next >= self._recipe.budget.trials:
+            return str(Searcher.FINISHED)
         else:
-            number = len(self._state.trials) + len(self._promised)
-            if self.exhausted or number >= self._recipe.budget.trials:
-                return str(Searcher.FINISHED)
-            self._promised.append(number)
-            self._keep_promises()
+            number, self._next = self._next, self._next + 1
         self._running[trial_id] = number
-        return {**self._config, "number": number}
+        self._broker.expect.remote(number)
+        self._promised.append(number)
+        self._keep_promises()
+        return {"broker": self._broker, "number": number}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Write the outcome of a trial to the ledger; a coordinator that died leaves a failed trial."""
@@ -99,41 +101,43 @@ class LedgerSearcher(Searcher):
         cause = "its coordinator died more often than budget.retries allows"
         if number not in self._state.trials:
             self.halted = f"trial {number}: {cause}"  # not even proposed: nobody would run it, and others wait for it
-        if self.halted or self._stop():
+        if self._called_off():
             return None
         died: dict[str, Any] = {"outcome": "failed", "stage": None, "cause": cause, "values": {}, "stages": []}
         return {**died, "model": None, "seconds": 0.0}
 
     def _keep_promises(self) -> None:
-        """Propose the promised trials whose time has come, in order; call off those that will not be."""
-        while self._promised:
+        """Start the promised trials whose time has come, in order; call off those that will not be."""
+        while self._promised and (self._called_off() or self._ready(self._promised[0])):
             number = self._promised[0]
-            if self._stop() or self.halted or self.exhausted:
-                self._config["broker"].hand_out.remote(number, None)
-            elif not self._ready(number):
-                return
-            elif (params := self._proposer.propose(number, self._state.trials)) is None:
-                self.exhausted = True
-                continue
-            elif not self._write({"event": "trial", "trial": number, "time_s": time.time(), "params": params}):
-                continue
-            else:
-                self._hand_out(number)
+            if not self._called_off() and number not in self._state.trials:
+                self._propose(number)
+            stages = None
+            if not self._called_off() and number in self._state.trials:
+                stages = plan_trial(self._recipe, self._bank, self._state.trials[number].params)
+            self._broker.hand_out.remote(number, stages)
             self._promised.pop(0)
 
-    def _write(self, event: Mapping[str, Any]) -> bool:
+    def _called_off(self) -> bool:
+        """Whether no further trial is to start."""
+        return bool(self._stop() or self.halted)
+
+    def _propose(self, number: int) -> None:
+        """Give a trial its parameters, unless the space is exhausted."""
+        params = None if self.exhausted else self._proposer.propose(number, self._state.trials)
+        if params is None:
+            self.exhausted = True
+        else:
+            self._write({"event": "trial", "trial": number, "time_s": time.time(), "params": params})
+
+    def _write(self, event: Mapping[str, Any]) -> None:
         """Record an event; a store that cannot take it halts the search, and what is not written stays open."""
         try:
             self._record(event)
         except StoreFailure as error:
             self.halted = error.what
-        return self.halted is None
-
-    def _hand_out(self, number: int) -> None:
-        stages = plan_trial(self._recipe, self._bank, self._state.trials[number].params)
-        self._config["broker"].hand_out.remote(number, stages)
 
     def _ready(self, number: int) -> bool:
-        """Whether the trials that proposal `number` is made from have all ended."""
+        """Whether a trial has been proposed before, or the trials that its proposal is made from have all ended."""
         known = range(max(0, number - self._recipe.budget.parallel + 1))
-        return all(self._state.trials[n].outcome is not None for n in known)
+        return number in self._state.trials or all(self._state.trials[n].outcome is not None for n in known)

@@ -1,33 +1,45 @@
-"""Each distinct stage runs once: the broker, a small Ray actor that every trial asks for its stages.
+"""Each distinct stage runs once: the broker, a small Ray actor that takes every trial through its stages.
 
-Known in the store: done. Running: the asker waits for the same run. Else a Ray task is started with the
-resources the stage needs. The broker holds no GPU, does no work itself, and knows what to show on the screen.
+Known in the store: done. Running: the trial waits for the same run. Else a Ray task is started with the resources
+the stage needs; it goes on with the trial's next stages as long as they need the same. The broker holds no GPU, does
+no work itself, and knows what to show on the screen.
 """
 
+import asyncio
+import contextlib
 import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import ray
+from ray.exceptions import RayError, RayTaskError
 
 from tuner.recipe import StageResources
 from tuner.search.plan import StageSpec
-from tuner.store import CorruptArtifact, open_artifacts
+from tuner.search.trial import conduct
+from tuner.search.values import read_values
+from tuner.store import CorruptArtifact, MissingKey, open_artifacts
 
 # Coordinators and the broker ask for a sliver of the head node: it is there as long as the search is, and any share
 # of a CPU would keep a stage off that CPU.
 ON_THE_HEAD = {"node:__internal_head__": 0.0001}
 
-# A task whose worker or node died is started again by Ray, from its last epoch checkpoint.
+# How long a coordinator may take to start.
+START_S = 30.0
+
+# A stage whose worker or node died is started again, from its last epoch checkpoint.
 NODE_LOSSES = 5
 
-PLAN_POLL_S = 0.05
 
-
-@ray.remote
-def stage_task(spec: StageSpec, store_url: str, scratch: str, threads: int, broker: Any) -> dict[str, Any]:
-    """Run one stage in a worker; the heavy imports happen here, not in the driver."""
+@ray.remote(num_returns="streaming", max_retries=0)
+def stage_task(
+    specs: list[StageSpec], store_url: str, scratch: str, threads: int, broker: Any
+) -> Iterator[dict[str, Any]]:
+    """Run stages in a worker, one after the other; the heavy imports happen here, not in the driver."""
     from tuner.search.work import run_stage
 
     last = 0.0
@@ -38,23 +50,27 @@ def stage_task(spec: StageSpec, store_url: str, scratch: str, threads: int, brok
             last = time.monotonic()
             broker.report.remote(spec.key, done, epochs)
 
-    return run_stage(spec, store_url, Path(scratch), threads, progress)
+    for spec in specs:
+        result = run_stage(spec, store_url, Path(scratch), threads, progress)
+        yield result
+        if result["outcome"] != "complete":
+            return
 
 
 @dataclass
 class _Run:
-    """One run of a stage."""
+    """One run of a stage, under way or next in its row."""
 
-    stage: str
+    spec: StageSpec
     trial: int
-    ref: Any
-    started_s: float
+    ended: asyncio.Future[dict[str, Any] | None]
+    started_s: float = 0.0  # 0: not yet
     done: int = 0
     epochs: int = 0
 
 
 class StageBroker:
-    """Hands out stage runs; start it as a Ray actor with `start_broker`.
+    """Takes trials through their stages; start it as a Ray actor with `start_broker`.
 
     Args:
         store_url: the store of artifacts.
@@ -70,55 +86,161 @@ class StageBroker:
         self._runs: dict[str, _Run] = {}
         self._settled: dict[str, dict[str, Any]] = {}
         self._made_s: dict[str, float] = {}
-        self._plans: dict[int, list[StageSpec] | None] = {}
+        self._trials: dict[int, asyncio.Future[Awaitable[dict[str, Any]] | None]] = defaultdict(asyncio.Future)
+        self._expected: set[int] = set()
+        self._all_here = asyncio.Event()
+        self._working: set[asyncio.Task[None]] = set()
 
-    def hand_out(self, trial: int, stages: list[StageSpec] | None) -> None:
-        """The driver says what a trial is to run; None: nothing, the trial is not needed."""
-        self._plans[trial] = stages
+    async def expect(self, trial: int) -> None:
+        """The driver says that Tune is about to start a trial's coordinator."""
+        self._expected.add(trial)
+        self._all_here.clear()
 
-    def plan_of(self, trial: int) -> tuple[bool, list[StageSpec] | None]:
-        """(whether the driver has said what this trial is to run, what it said)."""
-        return trial in self._plans, self._plans.get(trial)
+    async def hand_out(self, trial: int, stages: list[StageSpec] | None) -> None:
+        """The driver says what a trial of the search is to run: begin. None: nothing, the trial is not needed."""
+        work = None if stages is None else asyncio.create_task(self.conduct(trial, stages))
+        self._trials[trial].set_result(work)
 
-    def request(self, spec: StageSpec, trial: int) -> dict[str, Any]:
-        """Ask for a stage.
+    async def outcome(self, trial: int) -> dict[str, Any] | None:
+        """What became of a trial of the search, once the driver has handed it out; None: it is not needed.
+
+        The answer waits until no coordinator is about to start: Tune gives the process of one that ends to one that
+        starts, throws away what it had begun to start, and so would start processes for ever.
+        """
+        self._expected.discard(trial)
+        if not self._expected:
+            self._all_here.set()
+        work = await self._trials[trial]
+        record = None if work is None else await work
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._all_here.wait(), START_S)
+        return record
+
+    async def conduct(self, trial: int, stages: list[StageSpec]) -> dict[str, Any]:
+        """Any row of stages that ends with an evaluation; see `trial.conduct`."""
+        return await conduct(trial, stages, self.use)
+
+    async def use(self, row: Sequence[StageSpec], trial: int) -> dict[str, Any]:
+        """Get the first of a row of stages done, by whomever; the others are what the trial will ask for next.
 
         Returns:
-            {"result": {...}} if it is settled, else {"ref": [object reference], "shared": bool} to wait for.
+            {"stage", "key", "outcome", "cause", "damaged", "values", "reused", "seconds" waited, "saved_s" not spent
+            thanks to reuse}; `corrupt`: an input was damaged or gone, has been removed, and is to be asked for again
+
+        Raises:
+            StoreFailure: the store fails.
+            ray.exceptions.RayError: the run raised, or died more often than it may be started again.
         """
-        settled = self._settled.get(spec.key) or self._stored(spec)
-        if settled is not None:
-            return {"result": settled}
-        run = self._runs.get(spec.key)
-        if run is not None:
-            return {"ref": [run.ref], "shared": True}
-        need = self._resources[spec.stage]
-        options = {"num_cpus": need.cpus, "num_gpus": need.gpus, "max_retries": NODE_LOSSES}
-        ref = self._start(spec, {"name": f"{spec.stage}-{spec.key[:8]}", **options})
-        self.started(spec, trial, ref)
-        return {"ref": [ref], "shared": False}
+        spec, since_s = row[0], time.monotonic()
+        while (result := self._settled.get(spec.key)) is None:
+            run = self._runs.get(spec.key)
+            if run is None:
+                run = self._add(spec, trial)
+                work = asyncio.create_task(self._work(row, trial))
+                self._working.add(work)
+                work.add_done_callback(self._working.discard)
+            if (result := await run.ended) is not None:
+                break
+        reused = result["trial"] != trial
+        return {
+            "stage": spec.stage,
+            "key": spec.key,
+            "outcome": result["outcome"],
+            "cause": result["cause"],
+            "damaged": result.get("damaged"),
+            "values": result.get("values"),
+            "reused": reused,
+            "seconds": time.monotonic() - since_s,
+            "saved_s": result["seconds"] if reused else 0.0,
+        }
 
-    def _start(self, spec: StageSpec, options: dict[str, Any]) -> Any:
-        """Start a run; `options` are those of the Ray task."""
-        me = ray.get_runtime_context().current_actor
-        threads = max(1, round(options["num_cpus"]))
-        return stage_task.options(**options).remote(spec, self._url, self._scratch, threads, me)
+    def _add(self, spec: StageSpec, trial: int) -> _Run:
+        run = self._runs[spec.key] = _Run(spec, trial, asyncio.get_running_loop().create_future())
+        return run
 
-    def started(self, spec: StageSpec, trial: int, ref: Any) -> None:
-        """A run has begun; whoever asks for the same stage from now on waits for `ref`."""
-        self._runs[spec.key] = _Run(spec.stage, trial, ref, time.monotonic())
+    async def _work(self, row: Sequence[StageSpec], trial: int) -> None:
+        """Find the first stage of a row in the store, or run it with what follows; tell whoever waits."""
+        todo, losses = [self._runs[row[0].key]], 0
+        try:
+            if await self._find(todo):
+                return
+            todo += [self._add(spec, trial) for spec in takewhile(self._follows(row[0]), row[1:])]
+            while todo:
+                try:
+                    async for ended in self._start([run.spec for run in todo]):
+                        result = await ended
+                        self._settle(todo, {**result, "trial": trial})
+                        if result["outcome"] != "complete":
+                            return
+                        losses = 0
+                except RayTaskError:
+                    raise
+                except RayError:  # its worker or node died, perhaps after it had been published
+                    losses += 1
+                    if not await self._find(todo) and losses > NODE_LOSSES:
+                        raise
+        except Exception as error:  # belongs to those who wait for this stage
+            self._end(todo.pop(0)).set_exception(error)
+        finally:
+            for run in todo:  # not begun, after one that failed
+                self._end(run).set_result(None)
 
-    def settle(self, key: str, result: dict[str, Any] | None) -> None:
-        """A trial reports how a run ended; None: it could not be run to an end (then it may be tried again)."""
-        run = self._runs.pop(key, None)
-        if run is None or result is None:
-            return
+    async def _find(self, todo: list[_Run]) -> bool:
+        """Settle the first of the runs if the store has it."""
+        todo[0].started_s = time.monotonic()
+        if stored := await asyncio.to_thread(self._stored, todo[0].spec):
+            self._settle(todo, stored)
+        return stored is not None
+
+    def _settle(self, todo: list[_Run], result: dict[str, Any]) -> None:
+        """Remember how the first of the runs ended; what was damaged on the way is removed. The next one begins."""
+        run = todo[0]
         if result["outcome"] == "corrupt":
             kind, key = result["damaged"]
             self.remove(kind, key, run.started_s)
         else:
-            self._settled[key] = result
-            self._made_s[key] = time.monotonic()
+            self._settled[run.spec.key] = result
+            self._made_s[run.spec.key] = time.monotonic()
+        self._end(todo.pop(0)).set_result(result)
+        if todo:
+            todo[0].started_s = time.monotonic()
+
+    def _end(self, run: _Run) -> asyncio.Future[dict[str, Any] | None]:
+        """Strike a run off; returns what is to be told how it ended."""
+        del self._runs[run.spec.key]
+        return run.ended
+
+    def _follows(self, first: StageSpec) -> Callable[[StageSpec], bool]:
+        """Tells whether a stage may go on in the task of `first`: it needs the same, and nobody has or runs it."""
+        need = self._resources[first.stage]
+        return lambda spec: (
+            self._resources[spec.stage] == need and spec.key not in self._runs and spec.key not in self._settled
+        )
+
+    def _start(self, specs: list[StageSpec]) -> Any:
+        """Start a row of stages as one Ray task; returns a stream of references to their results."""
+        me, options = ray.get_runtime_context().current_actor, self.options(specs)
+        threads = max(1, round(options["num_cpus"]))
+        return stage_task.options(**options).remote(specs, self._url, self._scratch, threads, me)
+
+    def options(self, specs: list[StageSpec]) -> dict[str, Any]:
+        """Name and resources of a row of stages, as Ray takes them."""
+        need = self._resources[specs[0].stage]
+        name = f"{'-'.join(spec.stage for spec in specs)}-{specs[-1].key[:8]}"
+        return {"name": name, "num_cpus": need.cpus, "num_gpus": need.gpus}
+
+    def _stored(self, spec: StageSpec) -> dict[str, Any] | None:
+        """What the store has of a stage, None for nothing; what is damaged is removed."""
+        try:
+            manifest = self._artifacts.find(spec.kind, spec.key)
+            if manifest is None:
+                return None
+            values = read_values(self._artifacts, spec.key) if spec.stage == "evaluate" else None
+        except (CorruptArtifact, MissingKey):
+            self._artifacts.remove(spec.kind, spec.key)
+            return None
+        seconds = float(manifest.meta["seconds"])
+        return {"outcome": "complete", "cause": None, "seconds": seconds, "values": values, "trial": None}
 
     def remove(self, kind: str, key: str, seen_s: float) -> None:
         """Remove a damaged artifact, so that it is made again.
@@ -132,80 +254,32 @@ class StageBroker:
             self._settled.pop(key, None)
             self._artifacts.remove(kind, key)
 
-    def report(self, key: str, done: int, epochs: int) -> None:
+    async def report(self, key: str, done: int, epochs: int) -> None:
         """A worker reports an epoch."""
         if key in self._runs:
             self._runs[key].done, self._runs[key].epochs = done, epochs
 
-    def snapshot(self) -> list[dict[str, Any]]:
+    async def snapshot(self) -> list[dict[str, Any]]:
         """The runs under way: stage, trial, epochs done and in all, seconds so far."""
         now = time.monotonic()
         return [
             {
-                "stage": r.stage,
-                "trial": r.trial,
-                "done": r.done,
-                "epochs": r.epochs,
-                "seconds": now - r.started_s,
+                "stage": run.spec.stage,
+                "trial": run.trial,
+                "done": run.done,
+                "epochs": run.epochs,
+                "seconds": now - run.started_s,
             }
-            for r in self._runs.values()
+            for run in self._runs.values()
+            if run.started_s
         ]
-
-    def _stored(self, spec: StageSpec) -> dict[str, Any] | None:
-        try:
-            manifest = self._artifacts.find(spec.kind, spec.key)
-        except CorruptArtifact:
-            self._artifacts.remove(spec.kind, spec.key)
-            return None
-        if manifest is None:
-            return None
-        return {"outcome": "complete", "cause": None, "seconds": float(manifest.meta["seconds"])}
 
 
 def start_broker(store_url: str, scratch: Path, resources: dict[str, StageResources]) -> Any:
     """Start the broker as an actor of this job; it ends with the job."""
-    actor = ray.remote(StageBroker).options(num_cpus=0, max_concurrency=1, resources=ON_THE_HEAD)
-    return actor.remote(store_url, str(scratch), resources)
+    return ray.remote(StageBroker).options(num_cpus=0, resources=ON_THE_HEAD).remote(store_url, str(scratch), resources)
 
 
-def await_plan(broker: Any, trial: int) -> list[StageSpec] | None:
-    """The stages of a trial; waits until the driver has proposed it. None: the trial is not needed."""
-    while True:
-        known, stages = ray.get(broker.plan_of.remote(trial))
-        if known:
-            return list(stages) if stages is not None else None
-        time.sleep(PLAN_POLL_S)
-
-
-def use_stage(broker: Any, spec: StageSpec, trial: int) -> dict[str, Any]:
-    """Get one stage done, by whomever.
-
-    Returns:
-        {"stage", "key", "outcome", "cause", "damaged", "reused", "seconds" waited, "saved_s" not spent thanks to
-        reuse}; `corrupt`: an input was damaged or gone, has been removed, and is to be asked for again
-
-    Raises:
-        ray.exceptions.RayError: if the run died more often than Ray may start it again.
-    """
-    started = time.perf_counter()
-    answer = ray.get(broker.request.remote(spec, trial))
-    reused = answer.get("shared", True)
-    if "result" in answer:
-        result = answer["result"]
-    else:
-        try:
-            result = ray.get(answer["ref"][0])
-        except ray.exceptions.RayError:
-            broker.settle.remote(spec.key, None)
-            raise
-        ray.get(broker.settle.remote(spec.key, result))
-    return {
-        "stage": spec.stage,
-        "key": spec.key,
-        "outcome": result["outcome"],
-        "cause": result["cause"],
-        "damaged": result.get("damaged"),
-        "reused": reused,
-        "seconds": time.perf_counter() - started,
-        "saved_s": result["seconds"] if reused else 0.0,
-    }
+def conduct_all(broker: Any, numbers: Sequence[int], rows: Sequence[list[StageSpec]]) -> list[dict[str, Any]]:
+    """Take independent rows of stages through the broker, side by side; an outcome each, as `trial.conduct` says."""
+    return list(ray.get([broker.conduct.remote(*row) for row in zip(numbers, rows, strict=True)]))

@@ -1,43 +1,27 @@
-"""A trial is a coordinator that holds no CPU and no GPU: it asks for one stage after the other and reports.
+"""One trial's way through its stages, to the outcome the ledger keeps.
 
-It runs in a Ray Tune process of its own and imports neither torch nor mlflow.
+Runs inside the broker; knows neither Ray Tune nor how a stage is run.
 """
 
-import json
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-import ray
-from ray import tune
-from ray.exceptions import OutOfMemoryError, RayTaskError, WorkerCrashedError
+from ray.exceptions import RayError, RayTaskError
 
 from tuner.search.plan import StageSpec
-from tuner.search.stages import await_plan, use_stage
-from tuner.search.values import read_values
-from tuner.store import CorruptArtifact, MissingKey, StoreFailure, open_artifacts
+from tuner.store import StoreFailure
 
-# A stage that raised, or whose worker died more often than Ray may start it again (out of memory, most likely).
-STAGE_FAILED = (RayTaskError, WorkerCrashedError, OutOfMemoryError)
+Use = Callable[[Sequence[StageSpec], int], Awaitable[dict[str, Any]]]
 
 
-def run_trial(config: dict[str, Any]) -> None:
-    """Tune's function trainable; reports one result, whose `record` is the trial's outcome event as JSON text, or null.
-
-    Text, since Tune takes nested results apart; and strict JSON holds no NaN.
+async def conduct(number: int, stages: list[StageSpec], use: Use) -> dict[str, Any]:
+    """Take one trial through its stages; a damaged artifact on the way is made again, each stage's once.
 
     Args:
-        config: {"number": trial, "broker": actor handle, "store": url}
-    """
-    number, broker = config["number"], config["broker"]
-    stages = await_plan(broker, number)
-    record = None if stages is None else coordinate(number, stages, broker, config["store"])
-    tune.report({"record": json.dumps(record, allow_nan=False)})
-
-
-def coordinate(number: int, stages: list[StageSpec], broker: Any, store_url: str) -> dict[str, Any]:
-    """Take one trial through its stages; a damaged artifact on the way is made again, each stage's once.
+        number: the trial.
+        stages: in order; the last one evaluates.
+        use: gets the first of a row of stages done, by whomever: `StageBroker.use`.
 
     Returns:
         The fields of the ledger's outcome event: outcome, stage, cause, values, stages, remade, model, seconds.
@@ -46,7 +30,7 @@ def coordinate(number: int, stages: list[StageSpec], broker: Any, store_url: str
     started = time.perf_counter()
     remade: list[str] = []
     for _ in range(len(stages) + 1):
-        record = _pass(number, stages, broker, store_url)
+        record = await _pass(number, stages, use)
         if record["outcome"] != "corrupt":
             break
         remade.append(record["cause"])
@@ -55,47 +39,30 @@ def coordinate(number: int, stages: list[StageSpec], broker: Any, store_url: str
     return {**record, "remade": remade, "seconds": time.perf_counter() - started}
 
 
-def coordinate_all(
-    numbers: Sequence[int], rows: Sequence[list[StageSpec]], broker: Any, store_url: str
-) -> list[dict[str, Any]]:
-    """As `coordinate`, for independent rows of stages side by side."""
-    with ThreadPoolExecutor(max(1, len(rows))) as pool:
-        return list(pool.map(lambda number, stages: coordinate(number, stages, broker, store_url), numbers, rows))
-
-
-def _pass(number: int, stages: list[StageSpec], broker: Any, store_url: str) -> dict[str, Any]:
+async def _pass(number: int, stages: list[StageSpec], use: Use) -> dict[str, Any]:
     """One stage after the other, as far as it goes."""
+    uses: list[dict[str, Any]] = []
     record: dict[str, Any] = {"outcome": "complete", "stage": None, "cause": None, "values": {}, "model": None}
-    record["stages"] = []
-    started_s = time.monotonic()
-    for spec in stages:
+    record["stages"] = uses
+    for position, spec in enumerate(stages):
         try:
-            use = use_stage(broker, spec, number)
-        except STAGE_FAILED as error:
-            inner = getattr(error, "cause", None) or error
-            if isinstance(inner, StoreFailure):  # of the broker
-                return record | {"outcome": "halted", "stage": spec.stage, "cause": inner.what}
-            return record | {"outcome": "failed", "stage": spec.stage, "cause": _cause(inner)}
-        outcome, cause, damaged = (use.pop(name) for name in ("outcome", "cause", "damaged"))
-        record["stages"].append(use)
+            used = await use(stages[position:], number)
+        except StoreFailure as error:
+            return record | {"outcome": "halted", "stage": spec.stage, "cause": error.what}
+        except RayError as error:
+            return record | {"outcome": "failed", "stage": spec.stage, "cause": _cause(error)}
+        outcome, cause, damaged, values = (used.pop(name) for name in ("outcome", "cause", "damaged", "values"))
+        uses.append(used)
         if outcome != "complete":
             if damaged and damaged[0] == "banks":
                 outcome, cause = "halted", f"the feature bank cannot be read: {cause}"
             return record | {"outcome": outcome, "stage": spec.stage, "cause": cause}
-    last = stages[-1]
-    try:
-        record["values"] = read_values(open_artifacts(store_url), last.key)
-    except (CorruptArtifact, MissingKey) as error:
-        ray.get(broker.remove.remote(last.kind, last.key, started_s))
-        return record | {"outcome": "corrupt", "stage": last.stage, "cause": error.what}
-    except StoreFailure as error:
-        return record | {"outcome": "halted", "stage": last.stage, "cause": error.what}
-    record["model"] = next((spec.key for spec in stages if spec.stage == "finetune"), None)
-    return record
+    return record | {"values": values, "model": next((s.key for s in stages if s.stage == "finetune"), None)}
 
 
-def _cause(error: Exception) -> str:
+def _cause(error: RayError) -> str:
     """One line: what the stage raised, or that its worker died."""
-    if isinstance(error, WorkerCrashedError):
+    if not isinstance(error, RayTaskError):
         return "its worker died again and again, perhaps for want of memory"
-    return f"{type(error).__name__}: {error}".splitlines()[0]
+    inner = error.cause or error
+    return f"{type(inner).__name__}: {inner}".splitlines()[0]

@@ -54,8 +54,9 @@ def run_stage(
 
     Returns:
         {"outcome": "complete" | "infeasible" | "failed" | "corrupt" | "halted", "cause": one line or None,
-        "seconds": wall time, "damaged": [kind, key] of the input that is damaged or gone (only where `corrupt`)};
-        `halted`: the store or this machine's disk fails, which is no fault of the trial
+        "seconds": wall time, "values": what an evaluation measured, "damaged": [kind, key] of the input that is
+        damaged or gone (only where `corrupt`)}; `halted`: the store or this machine's disk fails, which is no fault
+        of the trial
     """
     started = time.perf_counter()
     torch.set_num_threads(max(1, threads))
@@ -63,7 +64,7 @@ def run_stage(
     try:
         with tempfile.TemporaryDirectory(prefix="qpm-tuner-") as name:
             folder = Path(name)
-            _STAGES[spec.stage](job, folder)
+            values = _STAGES[spec.stage](job, folder)
             seconds = time.perf_counter() - started
             meta = {"stage": spec.stage, "settings": spec.settings, "inputs": spec.inputs, "seed": spec.seed}
             job.artifacts.publish(spec.kind, spec.key, folder, {**meta, "seconds": seconds})
@@ -80,7 +81,7 @@ def run_stage(
     except (TunerError, torch.OutOfMemoryError) as error:
         return _ended("failed", str(error).splitlines()[0], started)
     shutil.rmtree(job.checkpoint.parent, ignore_errors=True)
-    return _ended("complete", None, started)
+    return _ended("complete", None, started) | {"values": values}
 
 
 def split_masks(bank: FeatureBank, split: dict[str, Any], seed: int) -> dict[str, np.ndarray]:
@@ -163,7 +164,7 @@ def _probe(job: _Job, folder: Path) -> None:
     train_linear_probe(job.samples("train"), seed=job.spec.seed).save(folder)
 
 
-def _evaluate(job: _Job, folder: Path) -> None:
+def _evaluate(job: _Job, folder: Path) -> dict[str, float]:
     train, held_out = job.samples("train"), job.samples(job.spec.settings["held_out"])
     stage = job.spec.settings["model"]
     model = _MODELS[stage].load(job.folder(stage))
@@ -172,13 +173,14 @@ def _evaluate(job: _Job, folder: Path) -> None:
         untuned = assigned_model(DenseModel.load(job.folder("dense")), Assignment.load(job.folder("assign")))
         values |= {f"assigned_{name}": value for name, value in evaluate(untuned, train, held_out).items()}
     (folder / VALUES_FILE).write_text(json.dumps(values, allow_nan=False), encoding="utf-8")
+    return values
 
 
 def _ended(outcome: str, cause: str | None, started: float) -> dict[str, Any]:
     return {"outcome": outcome, "cause": cause, "seconds": time.perf_counter() - started}
 
 
-_STAGES: dict[str, Callable[[_Job, Path], None]] = {
+_STAGES: dict[str, Callable[[_Job, Path], dict[str, float] | None]] = {
     "dense": _dense,
     "assign": _assign,
     "finetune": _finetune,

@@ -53,7 +53,7 @@ class Artifacts:
         """Copy a folder into the store, the manifest last.
 
         Where the artifact exists, or somebody else finishes first, theirs stays and is returned: the key says
-        that both were made from the same inputs.
+        that both were made from the same inputs. Whoever makes an artifact has looked for it, so nobody looks here.
 
         Args:
             kind: `banks`, `stages/dense`, ...
@@ -65,9 +65,6 @@ class Artifacts:
             UsageError: the folder is empty, a file name cannot be a key, or `meta` is not JSON.
             TunerError: the store cannot take it; nothing is published then.
         """
-        published = self.find(kind, key)
-        if published is not None:
-            return published
         created = datetime.now(UTC).isoformat(timespec="seconds")
         manifest = Manifest(kind, key, _files_of(folder), meta, created)
         data = manifest.to_json()

@@ -131,13 +131,15 @@ class S3Store:
 
     def upload(self, path: Path, key: str) -> None:
         """See `Store.upload`; a large file in parts, several at a time."""
-        where = check_key(key)
+
+        def request() -> None:
+            if path.stat().st_size < _TRANSFER.multipart_threshold:
+                self.client.put_object(Body=path.read_bytes(), **self._at(key))
+            else:
+                self._transfers.upload(str(path), self.bucket, self.prefix + check_key(key)).result()
+
         with explained("read", path):
-            self._call(
-                "upload",
-                key,
-                lambda: self._transfers.upload(str(path), self.bucket, self.prefix + where).result(),
-            )
+            self._call("upload", key, request)
 
     def download(self, key: str, path: Path) -> None:
         """See `Store.download`; a large file in parts, several at a time."""

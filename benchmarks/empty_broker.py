@@ -1,0 +1,39 @@
+"""The broker with stages that publish an artifact and otherwise sleep; light to import, as workers do it first."""
+
+import json
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from tuner.recipe import StageResources
+from tuner.search.plan import StageSpec
+from tuner.search.stages import StageBroker
+from tuner.search.values import VALUES_FILE
+from tuner.store import open_artifacts
+
+
+@ray.remote(num_returns="streaming", max_retries=0)
+def empty_stages(specs: list[StageSpec], store_url: str, sleep_s: float) -> Iterator[dict[str, Any]]:
+    """Publishes artifacts as stages do; their metrics are drawn by the key."""
+    for spec in specs:
+        time.sleep(sleep_s)
+        values = {name: int(spec.key[i : i + 4], 16) / 65536 for i, name in ((0, "accuracy"), (4, "interpretability"))}
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / VALUES_FILE).write_text(json.dumps(values))
+            open_artifacts(store_url).publish(spec.kind, spec.key, Path(folder), {"seconds": sleep_s})
+        yield {"outcome": "complete", "cause": None, "seconds": sleep_s, "values": values}
+
+
+class EmptyStages(StageBroker):
+    """The broker, its stages replaced."""
+
+    def __init__(self, store_url: str, scratch: str, resources: dict[str, StageResources], sleep_s: float) -> None:
+        super().__init__(store_url, scratch, resources)
+        self._sleep_s = sleep_s
+
+    def _start(self, specs: list[StageSpec]) -> Any:
+        return empty_stages.options(**self.options(specs)).remote(specs, self._url, self._sleep_s)
