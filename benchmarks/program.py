@@ -1,6 +1,8 @@
 """The program measured: gap over time on real instances, against naive models, and how cost grows with size.
 
-python -m benchmarks.program instances|naive|growth|sweep [--deadline 60] [--only NAME ...]
+python -m benchmarks.program instances|beside|naive|growth|sweep [--deadline 60] [--only NAME ...]
+
+`beside` is `instances` and `naive` in one run, instance by instance.
 
 One core. Seconds are CPU seconds of this process, so that a busy machine does not change the figures; wall time is
 recorded beside them. Results are merged into benchmarks/results/program.json.
@@ -100,6 +102,12 @@ def naive(deadline_s: float, only: list[str]) -> None:
             print(f"{name} {solver}: {row}", flush=True)
 
 
+def beside(deadline_s: float, only: list[str]) -> None:
+    for name in only or sorted(path.stem for path in DATA.glob("*.npz")):
+        instances(deadline_s, [name])
+        naive(deadline_s, [name])
+
+
 def growth(deadline_s: float, only: list[str]) -> None:
     base = {"n": 512, "n_classes": 200, "n_features": 50, "features_per_class": 5}
     sizes = [{**base, "n": n} for n in (128, 256, 512, 1024, 2048)]
@@ -170,11 +178,11 @@ def show(name: str, row: dict[str, Any]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["instances", "naive", "growth", "sweep"])
+    parser.add_argument("what", choices=["instances", "beside", "naive", "growth", "sweep"])
     parser.add_argument("--deadline", type=float, default=60.0)
     parser.add_argument("--only", nargs="*", default=[])
     arguments = parser.parse_args()
-    work = {"instances": instances, "naive": naive, "growth": growth, "sweep": sweep}[arguments.what]
+    work = {"instances": instances, "beside": beside, "naive": naive, "growth": growth, "sweep": sweep}[arguments.what]
     work(arguments.deadline, arguments.only)
 
 

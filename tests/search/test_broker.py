@@ -64,6 +64,29 @@ def test_what_was_made_again_since_stays(broker, artifacts, publish):
     asyncio.run(story())
 
 
+def test_no_outcome_while_a_coordinator_is_about_to_start(broker, monkeypatch):
+    """Ray Tune would start processes for ever; and a coordinator that never comes may hold up nobody for ever."""
+
+    async def story():
+        for trial in (0, 1):
+            await broker.expect(trial)
+            await broker.hand_out(trial, None)
+        first = asyncio.create_task(broker.outcome(0))
+        assert not (await asyncio.wait([first], timeout=0.1))[0]
+        assert await broker.outcome(1) is None
+        assert await first is None
+        await broker.hand_out(2, None)
+        late = asyncio.create_task(broker.outcome(2))  # it asks before the driver's word has come
+        await broker.expect(2)
+        await asyncio.wait_for(late, 1.0)
+        await broker.expect(3)  # and never comes
+        await broker.hand_out(4, None)
+        monkeypatch.setattr("tuner.search.stages.START_S", 0.1)
+        await asyncio.wait_for(broker.outcome(4), 1.0)
+
+    asyncio.run(story())
+
+
 class Mortal(StageBroker):
     """Stages that publish a file, note that they ran, and may die before or after."""
 

@@ -87,14 +87,18 @@ class StageBroker:
         self._settled: dict[str, dict[str, Any]] = {}
         self._made_s: dict[str, float] = {}
         self._trials: dict[int, asyncio.Future[Awaitable[dict[str, Any]] | None]] = defaultdict(asyncio.Future)
-        self._expected: set[int] = set()
+        self._expected: set[int] = set()  # trials whose coordinators are about to start
+        self._came: set[int] = set()  # those that came before they were expected
         self._all_here = asyncio.Event()
         self._working: set[asyncio.Task[None]] = set()
 
     async def expect(self, trial: int) -> None:
         """The driver says that Tune is about to start a trial's coordinator."""
-        self._expected.add(trial)
-        self._all_here.clear()
+        if trial in self._came:
+            self._came.remove(trial)
+        else:
+            self._expected.add(trial)
+            self._all_here.clear()
 
     async def hand_out(self, trial: int, stages: list[StageSpec] | None) -> None:
         """The driver says what a trial of the search is to run: begin. None: nothing, the trial is not needed."""
@@ -107,7 +111,10 @@ class StageBroker:
         The answer waits until no coordinator is about to start: Tune gives the process of one that ends to one that
         starts, throws away what it had begun to start, and so would start processes for ever.
         """
-        self._expected.discard(trial)
+        if trial in self._expected:
+            self._expected.remove(trial)
+        else:
+            self._came.add(trial)
         if not self._expected:
             self._all_here.set()
         work = await self._trials[trial]

@@ -25,6 +25,7 @@ from tuner.qpm.program.problem import Floats, Ints, Problem
 from tuner.qpm.program.race import Race
 
 _CUT = 1e-6
+_ETA_SHARE = 0.3  # a class whose eta is off by less than this share of the open gap, split evenly, is left for later
 _CHECK = 2e-6
 _REPORT_S = 0.2
 _POLISH_EVERY = 10
@@ -74,6 +75,7 @@ class TreeHandler(Conshdlr):
         self.slot = {pair: q for q, pair in enumerate(zip(i.tolist(), j.tolist(), strict=True))}
         self.reported = 0.0
         self.rounds = 0
+        self.ceiling = race.bound
 
     # -- what SCIP calls ---------------------------------------------------------------------------------------
 
@@ -173,7 +175,8 @@ class TreeHandler(Conshdlr):
         variables, (S, E, Z, Y) = self.variables, self._columns()
         found = 0
         cuts = etas.tightest(self.problem, s)
-        for c in np.flatnonzero(eta - cuts.value > _CUT).tolist():
+        tolerance = _CUT if exact_only else max(_CUT, _ETA_SHARE * self._open_gap() / len(eta) / self.problem.scale)
+        for c in np.flatnonzero(eta - cuts.value > tolerance).tolist():
             features, gain, side = etas.row(self.problem, c, int(cuts.reach[c]))
             self._row("eta", [*(S[f] for f in features), E[c]], np.append(-gain, 1.0), side)
             found += 1
@@ -197,6 +200,10 @@ class TreeHandler(Conshdlr):
                 self._row("clique", columns, coefs, cut.side)
                 found += 1
         return found
+
+    def _open_gap(self) -> float:
+        """What the tree has still to prove, the same in every run with the same seed."""
+        return float(min(self.model.getDualbound(), self.ceiling)) - self.race.cutoff
 
     def _star_totals(self, s: Floats, active: np.ndarray) -> Floats:
         owner, other, weight = self.variables.star

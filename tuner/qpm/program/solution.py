@@ -20,8 +20,8 @@ Status = Literal["optimal", "gap", "deadline", "interrupted"]
 class Moment:
     """One step of the race between incumbent and bound.
 
-    `source` says what moved: `greedy`, `warm start`, `swaps`, `rounding`, `kick`, `tree` for incumbents;
-    `price`, `root`, `tree` for bounds.
+    `source` says what moved: `greedy`, `warm start`, `swaps`, `distinct swaps`, `rounding`, `kick`, `tree` for
+    incumbents; `price`, `root`, `tree` for bounds.
     """
 
     seconds: float

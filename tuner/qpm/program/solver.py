@@ -15,6 +15,7 @@ from tuner.qpm.program import etas
 from tuner.qpm.program.heuristic import descend, greedy
 from tuner.qpm.program.problem import Floats, Ints, Problem
 from tuner.qpm.program.race import Clock, Progress, Race
+from tuner.qpm.program.refine import refine
 from tuner.qpm.program.root import Root
 from tuner.qpm.program.solution import Solution, relative_gap
 
@@ -63,6 +64,7 @@ def solve(
     with race.catch_interrupt():
         rng = np.random.default_rng(seed)
         _heuristics(race, rng, warm_start)
+        refine(race)
         race.log.phases["heuristics"] = race.seconds
         race.prove(_closed_form_bound(race), "price")
         if not race.over():
@@ -184,6 +186,7 @@ def _prove(race: Race, rng: np.random.Generator, seed: int) -> None:
     race.log.lp_iterations = root.lp.iterations
     if relative_gap(race.bound, race.objective) > _HARD:
         _kick(race, rng)
+        refine(race)
     if race.over():
         return
     _climb(race, root, rng, seed)

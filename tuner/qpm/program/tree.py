@@ -27,7 +27,11 @@ _PARAMETERS: dict[str, Any] = {
     "separating/maxstallrounds": 30,
     "separating/maxstallroundsroot": 100,
     "lp/pricing": "s",
-    "branching/pscost/priority": 100000,
+    "branching/relpscost/priority": 100000,  # a few looks ahead: fewer nodes, and worth more the longer a tree grows
+    "branching/relpscost/maxlookahead": 8,
+    "branching/relpscost/initcand": 50,
+    "branching/relpscost/inititer": 100,
+    "branching/relpscost/maxreliable": 4.0,
     "nodeselection/bfs/stdpriority": 1000000,
     "misc/usesymmetry": 0,
     "misc/catchctrlc": False,
