@@ -25,7 +25,8 @@ _KICKS = 5
 _HARD = 5e-3  # above this gap after the root, the incumbent is worth kicking
 _NOISE = 0.15
 _HEURISTIC_SHARE = 0.3  # of the deadline at most, so that the root gets its turn on large programs
-_LEVEL = 0.6  # the next gap to prove, as a share of the present one
+_LEVEL = 0.6  # the next gap to prove, as a share of the present one,
+_LOW_LEVEL = 0.4  # and where even that decides about no candidate, so that starting again would only cost
 _LAST_LEVEL = 1e-3  # below this gap, go for the asked one directly
 
 
@@ -196,14 +197,17 @@ def _climb(race: Race, root: Root, rng: np.random.Generator, seed: int) -> None:
     """Prove ever smaller gaps, one tree a level: what cannot beat the level's gap is fixed or pruned at once.
 
     A level of 0.6 of the present gap excludes far more candidates than the proof of optimality could, so the trees
-    before the last are small; a deadline inside a level loses nothing, its bound counts from the start.
+    before the last are small; a deadline inside a level loses nothing, its bound counts from the start. A new tree has
+    to catch up with the last one first, so levels lie further apart where they decide about no candidate.
     """
     from tuner.qpm.program.tree import branch_and_cut
 
     while not race.over():
         gap = relative_gap(race.bound, race.objective)
-        race.level = max(race.gap, _LEVEL * gap) if gap > _LAST_LEVEL else race.gap
-        root.fix()
+        for share in (_LEVEL, _LOW_LEVEL):
+            race.level = max(race.gap, share * gap) if gap > _LAST_LEVEL else race.gap
+            if root.fix():
+                break
         branch_and_cut(race, root, rng, seed)
         race.log.phases[f"level {100 * race.level:.3g} %"] = race.seconds
         if relative_gap(race.bound, race.objective) >= gap:
