@@ -26,7 +26,7 @@ _HARD = 5e-3  # above this gap after the root, the incumbent is worth kicking
 _NOISE = 0.15
 _HEURISTIC_SHARE = 0.3  # of the deadline at most, so that the root gets its turn on large programs
 _LEVEL = 0.6  # the next gap to prove, as a share of the present one,
-_LOW_LEVEL = 0.4  # and where even that decides about no candidate, so that starting again would only cost
+_LOW_LEVEL = 0.55  # and where even that decides about no candidate, so that starting again would only cost
 _LAST_LEVEL = 1e-3  # below this gap, go for the asked one directly
 
 

@@ -33,7 +33,7 @@ _PARAMETERS: dict[str, Any] = {
     "branching/relpscost/inititer": 100,
     "branching/relpscost/maxreliable": 4.0,
     "branching/relpscost/sbiterofs": 2000,  # looks cost at most this many iterations,
-    "branching/relpscost/sbiterquot": 0.25,  # and a quarter of what the nodes cost
+    "branching/relpscost/sbiterquot": 0.5,  # and half of what the nodes cost
     "nodeselection/bfs/stdpriority": 1000000,
     "misc/usesymmetry": 0,
     "misc/catchctrlc": False,
