@@ -27,6 +27,7 @@ _NOISE = 0.15
 _HEURISTIC_SHARE = 0.3  # of the deadline at most, so that the root gets its turn on large programs
 _LEVEL = 0.6  # the next gap to prove, as a share of the present one,
 _LOW_LEVEL = 0.55  # and where even that decides about no candidate, so that starting again would only cost
+_GROWTH, _SAPLING = 1.5, 30  # a tree that grew by less, and is not small, says that the proof itself is near
 _LAST_LEVEL = 1e-3  # below this gap, go for the asked one directly
 
 
@@ -47,7 +48,7 @@ def solve(
         gap: relative gap (bound - objective) / |objective| at which to stop; 0 = prove optimality.
         warm_start: a neighbouring setting's Solution on the same relevance, or candidate indices, any number.
         progress: called with a Moment whenever incumbent or bound moves.
-        seed: of the heuristics; the same seed gives the same answer when the deadline does not bind.
+        seed: of the heuristics; the same seed gives the same answer when the deadline is not near.
         clock: what the deadline counts: `wall` time, or `cpu` time of this process (to measure on a busy machine).
 
     Returns:
@@ -198,17 +199,21 @@ def _climb(race: Race, root: Root, rng: np.random.Generator, seed: int) -> None:
 
     A level of 0.6 of the present gap excludes far more candidates than the proof of optimality could, so the trees
     before the last are small; a deadline inside a level loses nothing, its bound counts from the start. A new tree has
-    to catch up with the last one first, so levels lie further apart where they decide about no candidate.
+    to catch up with the last one first, so levels lie further apart where they decide about no candidate, and end where
+    a tree was not much larger than the one before.
     """
     from tuner.qpm.program.tree import branch_and_cut
 
+    nodes, near = 0, False
     while not race.over():
         gap = relative_gap(race.bound, race.objective)
         for share in (_LEVEL, _LOW_LEVEL):
-            race.level = max(race.gap, share * gap) if gap > _LAST_LEVEL else race.gap
+            near = near or gap <= _LAST_LEVEL or share * share * gap < race.gap
+            race.level = race.gap if near else share * gap
             if root.fix():
                 break
         branch_and_cut(race, root, rng, seed)
+        nodes, near = race.log.nodes, _SAPLING < race.log.nodes < _GROWTH * nodes
         race.log.phases[f"level {100 * race.level:.3g} %"] = race.seconds
         if relative_gap(race.bound, race.objective) >= gap:
             break  # the tree ended early for a reason of its own, such as memory

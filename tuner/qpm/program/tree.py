@@ -12,6 +12,7 @@ import numpy as np
 from pyscipopt import Model, quicksum
 from pyscipopt.scip import PY_SCIP_PARAMSETTING as SCIP_PARAMSETTING
 
+from tuner.qpm.program.bands import Bands
 from tuner.qpm.program.handler import TreeHandler, Variables
 from tuner.qpm.program.problem import Ints, Problem
 from tuner.qpm.program.race import Race
@@ -27,19 +28,20 @@ _PARAMETERS: dict[str, Any] = {
     "separating/maxstallrounds": 30,
     "separating/maxstallroundsroot": 100,
     "lp/pricing": "s",
-    "branching/relpscost/priority": 100000,  # a few looks ahead: fewer nodes, and worth more the longer a tree grows
-    "branching/relpscost/maxlookahead": 8,
-    "branching/relpscost/initcand": 50,
-    "branching/relpscost/inititer": 100,
-    "branching/relpscost/maxreliable": 4.0,
-    "branching/relpscost/sbiterofs": 2000,  # looks cost at most this many iterations,
-    "branching/relpscost/sbiterquot": 0.5,  # and half of what the nodes cost
-    "nodeselection/bfs/stdpriority": 1000000,
+    "branching/relpscost/priority": 100000,  # look far ahead while the first branchings are chosen: they matter most,
+    "branching/relpscost/maxlookahead": 30,  # and every later choice is made from what was seen then
+    "branching/relpscost/initcand": 100,
+    "branching/relpscost/inititer": 0,  # to the end
+    "branching/relpscost/minreliable": 1000.0,
+    "branching/relpscost/maxreliable": 1000.0,
+    "branching/relpscost/sbiterquot": 0.05,  # later looks cost this share of what the nodes do
     "misc/usesymmetry": 0,
     "misc/catchctrlc": False,
     "conflict/enable": False,
     "display/verblevel": 0,
 }
+
+_LOOKS = 4  # iterations for the first looks ahead, in those of the root
 
 
 def branch_and_cut(race: Race, root: Root, rng: np.random.Generator, seed: int) -> None:
@@ -75,7 +77,8 @@ def branch_and_cut(race: Race, root: Root, rng: np.random.Generator, seed: int) 
         needscons=True,
     )
     model.addPyCons(model.createCons(handler, "structure"))
-    _configure(model, race, seed)
+    model.includeNodesel(Bands(race), "bands", "the newest node of the worst band", 10_000_000, 10_000_000)
+    _configure(model, race, root, seed)
     model.setObjlimit(race.cutoff)
     model.optimize()
     if handler.error is not None:
@@ -145,7 +148,7 @@ def _terms(
     return terms
 
 
-def _configure(model: Any, race: Race, seed: int) -> None:
+def _configure(model: Any, race: Race, root: Root, seed: int) -> None:
     model.setPresolve(SCIP_PARAMSETTING.OFF)
     model.setHeuristics(SCIP_PARAMSETTING.OFF)
     model.setSeparating(SCIP_PARAMSETTING.OFF)  # also turns our own handler off: _PARAMETERS turns it on again
@@ -153,6 +156,7 @@ def _configure(model: Any, race: Race, seed: int) -> None:
     model.setParam("timing/clocktype", 2 if race.clock == "wall" else 1)
     model.setParam("limits/time", race.left)
     model.setParam("randomization/randomseedshift", seed)
+    model.setParam("branching/relpscost/sbiterofs", _LOOKS * root.lp.iterations)
 
 
 def _conclude(model: Any, handler: TreeHandler, race: Race) -> None:
