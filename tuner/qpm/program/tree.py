@@ -41,7 +41,7 @@ _PARAMETERS: dict[str, Any] = {
     "display/verblevel": 0,
 }
 
-_LOOKS = 4  # iterations for the first looks ahead, in those of the root
+_LOOKS, _MAX_LOOKS = 4, 10_000  # simplex iterations of the first looks ahead: in those of the root, and at most
 
 
 def branch_and_cut(race: Race, root: Root, rng: np.random.Generator, seed: int) -> None:
@@ -156,7 +156,7 @@ def _configure(model: Any, race: Race, root: Root, seed: int) -> None:
     model.setParam("timing/clocktype", 2 if race.clock == "wall" else 1)
     model.setParam("limits/time", race.left)
     model.setParam("randomization/randomseedshift", seed)
-    model.setParam("branching/relpscost/sbiterofs", _LOOKS * root.lp.iterations)
+    model.setParam("branching/relpscost/sbiterofs", min(_LOOKS * root.lp.iterations, _MAX_LOOKS))
 
 
 def _conclude(model: Any, handler: TreeHandler, race: Race) -> None:
