@@ -10,38 +10,40 @@ from tuner.qpm.program.bands import Bands
 
 
 class Watched(Bands):
-    """Notes the place and bound of every node it picks, and of the best that was open then."""
+    """Notes for every node it picks whether it is the first by place and the first by bound of all that are open."""
 
-    picks: ClassVar[list[tuple[tuple[int, int], tuple[int, int]]]] = []
-    bounds: ClassVar[list[tuple[float, float]]] = []
+    picks: ClassVar[list[tuple[int, bool, bool]]] = []
 
     def nodeselect(self) -> dict[str, Any]:
         picked = super().nodeselect()["selnode"]
         if picked is not None:
-            open_nodes = [node for family in self.model.getOpenNodes() for node in family]
-            self.picks.append((self._place(picked), min(self._place(node) for node in open_nodes)))
-            self.bounds.append((picked.getLowerbound(), min(node.getLowerbound() for node in open_nodes)))
+            nodes = [node for family in self.model.getOpenNodes() for node in family]
+            first = self._place(picked) == min(map(self._place, nodes))
+            best = picked.getLowerbound() == min(node.getLowerbound() for node in nodes)
+            self.picks.append((self._place(picked)[0], first, best))
         return {"selnode": picked}
 
 
-@pytest.fixture
-def watched(monkeypatch: pytest.MonkeyPatch) -> type[Watched]:
+def watch(monkeypatch: pytest.MonkeyPatch, best_every: int) -> list[tuple[int, bool, bool]]:
+    """(band, first by place, first by bound) of each node of a real tree."""
+    monkeypatch.setattr(bands, "_BEST_EVERY", best_every)
     monkeypatch.setattr(tree, "Bands", Watched)
     monkeypatch.setattr(Watched, "picks", [])
-    monkeypatch.setattr(Watched, "bounds", [])
-    return Watched
-
-
-def test_the_newest_node_of_the_worst_band_is_next(watched: type[Watched]) -> None:
     assert solve(made(60, 20, 0.2), gap=0.005).status == "gap"
-    assert len(watched.picks) > 20
-    assert all(picked == first for picked, first in watched.picks)
-    assert any(picked > best for picked, best in watched.bounds)  # so not simply best first
-    assert len({band for (band, _), _ in watched.picks}) > 3
+    assert len(Watched.picks) > 20
+    return Watched.picks
 
 
-def test_late_nodes_come_best_first(watched: type[Watched], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bands, "_BEST_FIRST", 0.0)
-    assert solve(made(60, 20, 0.2), gap=0.005).status == "gap"
-    assert len(watched.bounds) > 20
-    assert all(picked == best for picked, best in watched.bounds)
+def test_the_newest_node_of_the_worst_band_is_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    picks = watch(monkeypatch, best_every=10**9)
+    assert all(first for _, first, _ in picks)
+    assert not all(best for _, _, best in picks)
+    assert len({band for band, _, _ in picks}) > 3
+
+
+def test_a_share_of_the_nodes_is_the_best_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert all(best for _, _, best in watch(monkeypatch, best_every=1))
+    picks = watch(monkeypatch, best_every=4)
+    assert all(first or best for _, first, best in picks)
+    assert any(best and not first for _, first, best in picks)
+    assert any(first and not best for _, first, best in picks)

@@ -92,6 +92,22 @@ def test_the_same_seed_gives_the_same_answer() -> None:
     assert same(first, second)
 
 
+def test_the_same_seed_gives_the_same_tree_whatever_the_deadline() -> None:
+    first, second = (solve(made(60, 20, 0.2), deadline_s=deadline_s, gap=0.005, seed=5) for deadline_s in (30.0, 300.0))
+    assert first.status == second.status == "gap"
+    assert first.log.nodes == second.log.nodes > 20
+    assert same(first, second)
+
+
+def test_nodes_are_counted_over_all_levels() -> None:
+    solution = solve(made(60, 20, 0.2), gap=0.0)
+    assert solution.status == "optimal"
+    assert sum(name.startswith("level") for name in solution.log.phases) > 1
+    nodes = [moment.nodes for moment in solution.log.moments if moment.nodes]
+    assert nodes == sorted(nodes)
+    assert nodes[-1] == solution.log.nodes
+
+
 def test_progress_tells_a_monotone_story() -> None:
     moments: list[Moment] = []
     solution = solve(easy(1), progress=moments.append)

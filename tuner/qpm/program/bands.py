@@ -2,9 +2,9 @@
 
 Best first proves the most with a given number of nodes, but jumps through the tree, so that every linear program starts
 far from the last one. Depth first finishes a level in about half the time, but shows no bound until it does. Bands give
-nearly both: nodes whose gaps (bound - incumbent) lie in one band, [rho^(b+1), rho^b] of the root's, count as equally
-urgent, and of these the newest is next, mostly a child or sibling of the last. When time runs out no band will be
-finished any more: the rest goes best first.
+nearly both: nodes whose gaps (bound - incumbent) lie in one band, a share rho^(b+1) to rho^b of the root's, count as
+equally urgent, and of these the newest is next, mostly a child or sibling of the last. Every few nodes one is the best
+of all, so that the bound also moves before a band is done. Counted, not timed: a seed repeats its answer.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pyscipopt import Nodesel
 from tuner.qpm.program.race import Race
 
 _RHO = 0.95
-_BEST_FIRST = 0.85  # share of the deadline after which nodes come best first
+_BEST_EVERY = 4
 
 
 class Bands(Nodesel):
@@ -28,13 +28,14 @@ class Bands(Nodesel):
     """
 
     def __init__(self, race: Race) -> None:
-        self.race = race
+        self.asked = 0
         self.objective, self.root_gap = race.objective, race.bound - race.objective
 
     def nodeselect(self) -> dict[str, Any]:
         """The next node."""
-        hurried = self.race.seconds > _BEST_FIRST * self.race.deadline_s
-        return {"selnode": self.model.getBestboundNode() if hurried else self.model.getBestNode()}
+        self.asked += 1
+        best_first = self.asked % _BEST_EVERY == 0
+        return {"selnode": self.model.getBestboundNode() if best_first else self.model.getBestNode()}
 
     def nodecomp(self, first: Any, second: Any) -> int:
         """Negative when `first` comes before `second`."""

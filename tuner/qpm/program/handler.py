@@ -144,7 +144,8 @@ class TreeHandler(Conshdlr):
         self.reported = monotonic()
         bound = float(self.model.getDualbound())
         if abs(bound) < self.model.infinity():
-            self.race.prove(max(bound, self.race.cutoff), "tree", int(self.model.getNTotalNodes()))
+            nodes = self.race.log.nodes + int(self.model.getNTotalNodes())  # those of the levels before and these
+            self.race.prove(max(bound, self.race.cutoff), "tree", nodes)
         if self.race.late() or self.race.level_reached():
             self.model.interruptSolve()
 

@@ -35,7 +35,8 @@ class Moment:
 class Log:
     """The story of one solve: moments in order, and counts.
 
-    `bound_from` names the last argument that lowered the bound, `fixed` the candidates that reduced cost excluded.
+    `bound_from` names the last argument that lowered the bound, `fixed` the candidates that reduced cost excluded,
+    `nodes` and `lp_iterations` are those of all levels' trees together.
     """
 
     moments: list[Moment] = field(default_factory=list)

@@ -48,7 +48,7 @@ def solve(
         gap: relative gap (bound - objective) / |objective| at which to stop; 0 = prove optimality.
         warm_start: a neighbouring setting's Solution on the same relevance, or candidate indices, any number.
         progress: called with a Moment whenever incumbent or bound moves.
-        seed: of the heuristics; the same seed gives the same answer when the deadline is not near.
+        seed: of the heuristics; the same seed gives the same answer when the deadline does not bind.
         clock: what the deadline counts: `wall` time, or `cpu` time of this process (to measure on a busy machine).
 
     Returns:
@@ -204,16 +204,16 @@ def _climb(race: Race, root: Root, rng: np.random.Generator, seed: int) -> None:
     """
     from tuner.qpm.program.tree import branch_and_cut
 
-    nodes, near = 0, False
+    last, near = 0, False
     while not race.over():
         gap = relative_gap(race.bound, race.objective)
-        for share in (_LEVEL, _LOW_LEVEL):
-            near = near or gap <= _LAST_LEVEL or share * share * gap < race.gap
-            race.level = race.gap if near else share * gap
+        near = near or gap <= _LAST_LEVEL or _LEVEL**2 * gap < race.gap
+        for share in (0.0,) if near else (_LEVEL, _LOW_LEVEL):
+            race.level = max(race.gap, share * gap)
             if root.fix():
                 break
-        branch_and_cut(race, root, rng, seed)
-        nodes, near = race.log.nodes, _SAPLING < race.log.nodes < _GROWTH * nodes
+        nodes = branch_and_cut(race, root, rng, seed)
+        last, near = nodes, _SAPLING < nodes < _GROWTH * last
         race.log.phases[f"level {100 * race.level:.3g} %"] = race.seconds
         if relative_gap(race.bound, race.objective) >= gap:
             break  # the tree ended early for a reason of its own, such as memory

@@ -44,7 +44,7 @@ _PARAMETERS: dict[str, Any] = {
 _LOOKS, _MAX_LOOKS = 4, 10_000  # simplex iterations of the first looks ahead: in those of the root, and at most
 
 
-def branch_and_cut(race: Race, root: Root, rng: np.random.Generator, seed: int) -> None:
+def branch_and_cut(race: Race, root: Root, rng: np.random.Generator, seed: int) -> int:
     """Run the tree until the race is over or every subtree is pruned.
 
     Args:
@@ -52,11 +52,14 @@ def branch_and_cut(race: Race, root: Root, rng: np.random.Generator, seed: int) 
         root: the solved root relaxation.
         rng: for the swaps inside callbacks.
         seed: SCIP's random seed shift.
+
+    Returns:
+        How many nodes the tree had.
     """
     live = np.flatnonzero(~root.fixed_out)
     if len(live) < race.problem.n_features or int(root.fixed_in.sum()) > race.problem.n_features:
         race.prove(race.cutoff, "root")
-        return
+        return 0
     problem = _restricted(race.problem, live)
     model = Model("qpm")
     variables = _variables(model, root, problem, live)
@@ -83,7 +86,7 @@ def branch_and_cut(race: Race, root: Root, rng: np.random.Generator, seed: int) 
     model.optimize()
     if handler.error is not None:
         raise handler.error
-    _conclude(model, handler, race)
+    return _conclude(model, handler, race)
 
 
 def _restricted(problem: Problem, live: Ints) -> Problem:
@@ -159,10 +162,10 @@ def _configure(model: Any, race: Race, root: Root, seed: int) -> None:
     model.setParam("branching/relpscost/sbiterofs", min(_LOOKS * root.lp.iterations, _MAX_LOOKS))
 
 
-def _conclude(model: Any, handler: TreeHandler, race: Race) -> None:
-    """Bring the tree's last word to the race."""
-    log = race.log
-    log.nodes = int(model.getNTotalNodes())
+def _conclude(model: Any, handler: TreeHandler, race: Race) -> int:
+    """Bring the tree's last word to the race; how many nodes it took."""
+    log, nodes = race.log, int(model.getNTotalNodes())
+    log.nodes += nodes
     log.lp_iterations += int(model.getNLPIterations())
     for kind, count in handler.counts.items():
         log.cuts[kind] = log.cuts.get(kind, 0) + count
@@ -172,3 +175,4 @@ def _conclude(model: Any, handler: TreeHandler, race: Race) -> None:
         race.prove(race.cutoff, "tree", log.nodes)
     elif abs(model.getDualbound()) < model.infinity():
         race.prove(max(float(model.getDualbound()), race.cutoff), "tree", log.nodes)
+    return nodes
