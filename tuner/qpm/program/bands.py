@@ -16,8 +16,8 @@ from pyscipopt import Nodesel
 
 from tuner.qpm.program.race import Race
 
-_RHO = 0.95
-_BEST_EVERY = 4
+_RHO = 0.97
+_BEST_EVERY = 20
 
 
 class Bands(Nodesel):

@@ -95,15 +95,14 @@ class Root:
             self.bound, self.price = bound, price
             self.race.prove(bound, "root")
 
-    def fix(self) -> int:
-        """Reduced-cost fixing: candidates that cannot be in (or out of) any selection above the cutoff; how many."""
+    def fix(self) -> None:
+        """Reduced-cost fixing: candidates that cannot be in (or out of) any selection above the cutoff."""
         if not np.isfinite(self.bound):
-            return 0
+            return
         room = self.bound - self.race.cutoff + 1e-9
         self.fixed_out = self.price < -room
         self.fixed_in = self.price > room
         self.race.log.fixed = int(self.fixed_out.sum() + self.fixed_in.sum())
-        return self.race.log.fixed
 
     def _eta_cuts(self) -> tuple[int, float]:
         cuts = etas.tightest(self.problem, self.lp.s)

@@ -25,8 +25,7 @@ _KICKS = 5
 _HARD = 5e-3  # above this gap after the root, the incumbent is worth kicking
 _NOISE = 0.15
 _HEURISTIC_SHARE = 0.3  # of the deadline at most, so that the root gets its turn on large programs
-_LEVEL = 0.6  # the next gap to prove, as a share of the present one,
-_LOW_LEVEL = 0.55  # and where even that decides about no candidate, so that starting again would only cost
+_LEVEL = 0.55  # the next gap to prove, as a share of the present one
 _GROWTH, _SAPLING = 1.5, 30  # a tree that grew by less, and is not small, says that the proof itself is near
 _LAST_LEVEL = 1e-3  # below this gap, go for the asked one directly
 
@@ -197,10 +196,9 @@ def _prove(race: Race, rng: np.random.Generator, seed: int) -> None:
 def _climb(race: Race, root: Root, rng: np.random.Generator, seed: int) -> None:
     """Prove ever smaller gaps, one tree a level: what cannot beat the level's gap is fixed or pruned at once.
 
-    A level of 0.6 of the present gap excludes far more candidates than the proof of optimality could, so the trees
+    A level of about half the present gap excludes far more candidates than the proof of optimality could, so the trees
     before the last are small; a deadline inside a level loses nothing, its bound counts from the start. A new tree has
-    to catch up with the last one first, so levels lie further apart where they decide about no candidate, and end where
-    a tree was not much larger than the one before.
+    to catch up with the last one first, so levels end where a tree was not much larger than the one before.
     """
     from tuner.qpm.program.tree import branch_and_cut
 
@@ -208,10 +206,8 @@ def _climb(race: Race, root: Root, rng: np.random.Generator, seed: int) -> None:
     while not race.over():
         gap = relative_gap(race.bound, race.objective)
         near = near or gap <= _LAST_LEVEL or _LEVEL**2 * gap < race.gap
-        for share in (0.0,) if near else (_LEVEL, _LOW_LEVEL):
-            race.level = max(race.gap, share * gap)
-            if root.fix():
-                break
+        race.level = race.gap if near else max(race.gap, _LEVEL * gap)
+        root.fix()
         nodes = branch_and_cut(race, root, rng, seed)
         last, near = nodes, _SAPLING < nodes < _GROWTH * last
         race.log.phases[f"level {100 * race.level:.3g} %"] = race.seconds
