@@ -10,7 +10,7 @@ from tuner.qpm.program.bands import Bands
 
 
 class Watched(Bands):
-    """Notes for every node it picks whether it is the first by place and the first by bound of all that are open."""
+    """Notes of every node it picks its band, and whether it is the first by place and by bound of all open ones."""
 
     picks: ClassVar[list[tuple[int, bool, bool]]] = []
 
@@ -24,26 +24,14 @@ class Watched(Bands):
         return {"selnode": picked}
 
 
-def watch(monkeypatch: pytest.MonkeyPatch, best_every: int) -> list[tuple[int, bool, bool]]:
-    """(band, first by place, first by bound) of each node of a real tree."""
-    monkeypatch.setattr(bands, "_BEST_EVERY", best_every)
+@pytest.mark.parametrize("rho", [0.9, 0.99])
+def test_the_newest_node_of_the_worst_band_is_next(monkeypatch: pytest.MonkeyPatch, rho: float) -> None:
+    monkeypatch.setattr(bands, "_RHO", rho)
     monkeypatch.setattr(tree, "Bands", Watched)
     monkeypatch.setattr(Watched, "picks", [])
     assert solve(made(60, 20, 0.2), gap=0.005).status == "gap"
-    assert len(Watched.picks) > 20
-    return Watched.picks
-
-
-def test_the_newest_node_of_the_worst_band_is_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    picks = watch(monkeypatch, best_every=10**9)
+    picks = Watched.picks
+    assert len(picks) > 20
     assert all(first for _, first, _ in picks)
     assert not all(best for _, _, best in picks)
     assert len({band for band, _, _ in picks}) > 3
-
-
-def test_a_share_of_the_nodes_is_the_best_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert all(best for _, _, best in watch(monkeypatch, best_every=1))
-    picks = watch(monkeypatch, best_every=4)
-    assert all(first or best for _, first, best in picks)
-    assert any(best and not first for _, first, best in picks)
-    assert any(first and not best for _, first, best in picks)

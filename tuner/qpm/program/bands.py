@@ -1,10 +1,10 @@
 """Which open node comes next: the newest of the worst band of bounds.
 
 Best first proves the most with a given number of nodes, but jumps through the tree, so that every linear program starts
-far from the last one. Depth first finishes a level in about half the time, but shows no bound until it does. Bands give
-nearly both: nodes whose gaps (bound - incumbent) lie in one band, a share rho^(b+1) to rho^b of the root's, count as
-equally urgent, and of these the newest is next, mostly a child or sibling of the last. Every few nodes one is the best
-of all, so that the bound also moves before a band is done. Counted, not timed: a seed repeats its answer.
+far from the last one. Depth first finishes a level in less than half the time, but shows no bound until it does. Bands
+give both: nodes whose gaps (bound - incumbent) lie in one band, a share rho^(b+1) to rho^b of the root's, count as
+equally urgent, and of these the newest is next, mostly a child or sibling of the last. Narrow bands move the bound more
+evenly, wide ones sooner.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from pyscipopt import Nodesel
 
 from tuner.qpm.program.race import Race
 
-_RHO = 0.97
-_BEST_EVERY = 20
+_RHO = 0.9
 
 
 class Bands(Nodesel):
@@ -28,14 +27,11 @@ class Bands(Nodesel):
     """
 
     def __init__(self, race: Race) -> None:
-        self.asked = 0
         self.objective, self.root_gap = race.objective, race.bound - race.objective
 
     def nodeselect(self) -> dict[str, Any]:
-        """The next node."""
-        self.asked += 1
-        best_first = self.asked % _BEST_EVERY == 0
-        return {"selnode": self.model.getBestboundNode() if best_first else self.model.getBestNode()}
+        """The next node: the first by `nodecomp`."""
+        return {"selnode": self.model.getBestNode()}
 
     def nodecomp(self, first: Any, second: Any) -> int:
         """Negative when `first` comes before `second`."""

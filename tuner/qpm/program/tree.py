@@ -34,14 +34,13 @@ _PARAMETERS: dict[str, Any] = {
     "branching/relpscost/inititer": 0,  # to the end
     "branching/relpscost/minreliable": 1000.0,
     "branching/relpscost/maxreliable": 1000.0,
-    "branching/relpscost/sbiterquot": 0.05,  # later looks cost this share of what the nodes do
+    "branching/relpscost/sbiterofs": 20_000,  # simplex iterations of the first looks,
+    "branching/relpscost/sbiterquot": 0.05,  # and of later ones, as a share of what the nodes take
     "misc/usesymmetry": 0,
     "misc/catchctrlc": False,
     "conflict/enable": False,
     "display/verblevel": 0,
 }
-
-_LOOKS, _MAX_LOOKS = 4, 10_000  # simplex iterations of the first looks ahead: in those of the root, and at most
 
 
 def branch_and_cut(race: Race, root: Root, rng: np.random.Generator, seed: int) -> int:
@@ -81,7 +80,7 @@ def branch_and_cut(race: Race, root: Root, rng: np.random.Generator, seed: int) 
     )
     model.addPyCons(model.createCons(handler, "structure"))
     model.includeNodesel(Bands(race), "bands", "the newest node of the worst band", 10_000_000, 10_000_000)
-    _configure(model, race, root, seed)
+    _configure(model, race, seed)
     model.setObjlimit(race.cutoff)
     model.optimize()
     if handler.error is not None:
@@ -151,7 +150,7 @@ def _terms(
     return terms
 
 
-def _configure(model: Any, race: Race, root: Root, seed: int) -> None:
+def _configure(model: Any, race: Race, seed: int) -> None:
     model.setPresolve(SCIP_PARAMSETTING.OFF)
     model.setHeuristics(SCIP_PARAMSETTING.OFF)
     model.setSeparating(SCIP_PARAMSETTING.OFF)  # also turns our own handler off: _PARAMETERS turns it on again
@@ -159,7 +158,6 @@ def _configure(model: Any, race: Race, root: Root, seed: int) -> None:
     model.setParam("timing/clocktype", 2 if race.clock == "wall" else 1)
     model.setParam("limits/time", race.left)
     model.setParam("randomization/randomseedshift", seed)
-    model.setParam("branching/relpscost/sbiterofs", min(_LOOKS * root.lp.iterations, _MAX_LOOKS))
 
 
 def _conclude(model: Any, handler: TreeHandler, race: Race) -> int:
