@@ -60,7 +60,7 @@ def main() -> int:
         subprocess.run(start, env=os.environ | faked, check=True)
         address = f"{LOOPBACK}:{PORT}"
         code = subprocess.run(command(sys.argv[1]), env=os.environ | {"RAY_ADDRESS": address}, check=False).returncode
-        ray.init(address)
+        ray.init(address, log_to_driver=False)  # the autoscaler would write after what we print
         print(json.dumps([node["Resources"].get("CPU", 0) for node in ray.nodes()]))
     return code
 
