@@ -1,10 +1,10 @@
 """Which open node comes next: the newest of the worst band of bounds.
 
 Best first proves the most with a given number of nodes, but jumps through the tree, so that every linear program starts
-far from the last one. Depth first finishes a level in less than half the time, but shows no bound until it does. Bands
-give both: nodes whose gaps (bound - incumbent) lie in one band, a share rho^(b+1) to rho^b of the root's, count as
-equally urgent, and of these the newest is next, mostly a child or sibling of the last. Narrow bands move the bound more
-evenly, wide ones sooner.
+far from the last one. Depth first finishes a level in about half the time, but shows no bound until it does. Bands give
+both: nodes whose gaps (bound - incumbent) lie in one band, a share rho^(b+1) to rho^b of the root's, count as equally
+urgent, and of these the newest is next, mostly a child or sibling of the last. In narrow bands the bound moves more
+evenly, in wide ones the level is done sooner.
 """
 
 from __future__ import annotations

@@ -206,7 +206,7 @@ def _climb(race: Race, root: Root, rng: np.random.Generator, seed: int) -> None:
     while not race.over():
         gap = relative_gap(race.bound, race.objective)
         near = near or gap <= _LAST_LEVEL or _LEVEL**2 * gap < race.gap
-        race.level = race.gap if near else max(race.gap, _LEVEL * gap)
+        race.level = race.gap if near else _LEVEL * gap
         root.fix()
         nodes = branch_and_cut(race, root, rng, seed)
         last, near = nodes, _SAPLING < nodes < _GROWTH * last
