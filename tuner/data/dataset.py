@@ -49,6 +49,7 @@ class Dataset:
         pictures: opens images and masks.
         class_attributes: (n_classes, n_attributes) float32, percent; None if unknown.
         image_attributes: (n_images, n_attributes) int8, 1 present, 0 absent, -1 unknown; None if unknown.
+        notes: what was left out, odd or guessed while the data set was listed, a sentence each, to be shown once.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Dataset:
     pictures: Pictures
     class_attributes: np.ndarray | None = None
     image_attributes: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """The number of images."""

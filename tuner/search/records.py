@@ -28,6 +28,8 @@ class TrialRecord:
         stages: the stages it asked for: {stage, key, reused, seconds, saved_s}.
         remade: what was found damaged on the way and made again, a line each.
         model: key of the fine-tuned model's artifact.
+        program: how its program ended: {"objective", "bound", "gap", "status", "seconds"}; None if it never ran, or the
+            ledger is of an earlier version.
         seconds: wall time of the trial.
         ended_s: seconds of search time at which it ended, pauses between drivers not counted.
         ended_at: when it ended, unix seconds.
@@ -43,6 +45,7 @@ class TrialRecord:
     stages: list[dict[str, Any]] = field(default_factory=list)
     remade: list[str] = field(default_factory=list)
     model: str | None = None
+    program: dict[str, Any] | None = None
     seconds: float = 0.0
     ended_s: float = 0.0
     ended_at: float = 0.0
@@ -123,6 +126,7 @@ def apply(state: SearchState, event: Mapping[str, Any], at_s: float) -> None:
             for name in ("outcome", "stage", "cause", "values", "stages", "model", "seconds"):
                 setattr(record, name, event[name])
             record.remade = list(event.get("remade", ()))
+            record.program = event.get("program")
             record.ended_s, record.ended_at = at_s, float(event["time_s"])
     elif kind == "test":
         state.trials[event["trial"]].test = dict(event["values"])
