@@ -2,6 +2,9 @@
 
 With `parallel` trials in flight, proposal i is made from the outcomes of trials 0 .. i - parallel exactly, the
 others count as running. So the same seed gives the same search on any machine and after any interruption.
+
+A trial without objective values (infeasible, failed in a stage, or of a size for which an objective does not exist)
+violates a constraint: the sampler learns to leave such a region, and learns nothing about the objectives there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,16 +14,21 @@ from typing import Any
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
-from optuna.trial import TrialState, create_trial
+from optuna.trial import Trial, TrialState, create_trial
 
 from tuner.errors import InfeasibleError
 from tuner.qpm.program import check_feasible
 from tuner.recipe import Recipe, objectives_of
 from tuner.search.records import TrialRecord
 
-# Proposals that repeat a tried point or are infeasible are drawn again, at last at random.
+# Proposals that repeat a tried point or are infeasible are drawn again, at last at random. The first draws are also
+# drawn again where trials are expected to end without objective values.
+CAREFUL_DRAWS = 12
 GUIDED_DRAWS = 20
 RANDOM_DRAWS = 500
+
+# The constraint that a trial without objective values violates.
+UNMEASURED = {"has objective values": 1.0}
 
 
 def distributions(space: Mapping[str, Any]) -> dict[str, BaseDistribution]:
@@ -44,12 +52,15 @@ class Proposer:
         self._objectives = objectives_of(recipe)
         self._space = distributions(recipe.space)
         self.study = optuna.create_study(directions=["maximize"] * len(self._objectives))
-        self._ids: dict[int, int] = {}  # trial number -> number within the study
+        self._trials: dict[int, Trial] = {}  # by number in the search; the study counts rejected draws as well
         self._told = 0
+        self._known: list[tuple[dict[str, Any], bool]] = []  # parameters of ended trials, whether they have values
         self._seen: set[tuple[Any, ...]] = set()
         for record in prior:
-            if self._fits(record.params):
-                self._add(record)
+            if self._fits(record.params) and (ended := self._ended(record)) is not None:
+                params = {name: record.params[name] for name in self._space}
+                self.study.add_trial(create_trial(params=params, distributions=self._space, **ended))
+                self._known.append((params, "values" in ended))
 
     def propose(self, number: int, earlier: Mapping[int, TrialRecord]) -> dict[str, Any] | None:
         """Parameters of trial `number`, or None if every feasible point of the space has been tried.
@@ -73,8 +84,8 @@ class Proposer:
             self.study.sampler = sampler
             trial = self.study.ask(self._space)
             params = {name: trial.params[name] for name in self._space}
-            if self._accept(params):
-                self._ids[number] = trial.number
+            if self._accept(params) and not (draw < CAREFUL_DRAWS and self._is_doubtful(params)):
+                self._trials[number] = trial
                 self._seen.add(self._point(params))
                 return self._recipe.at(params).parameters() | params
             self.study.tell(trial, state=TrialState.FAIL)
@@ -99,31 +110,55 @@ class Proposer:
             return False
         return True
 
+    def _is_doubtful(self, params: dict[str, Any]) -> bool:
+        """Whether a decision tree over the ended trials expects no objective values here."""
+        if all(measured for _, measured in self._known):
+            return False
+        from sklearn.tree import DecisionTreeClassifier
+
+        points, measured = zip(*self._known, strict=True)
+        tree = DecisionTreeClassifier(random_state=0).fit([self._coordinates(p) for p in points], measured)
+        return not tree.predict([self._coordinates(params)])[0]
+
+    def _coordinates(self, params: Mapping[str, Any]) -> list[float]:
+        """A point as numbers; a tree needs their order only."""
+        return [
+            float(space.choices.index(params[name]) if isinstance(space, CategoricalDistribution) else params[name])
+            for name, space in self._space.items()
+        ]
+
     def _tell(self, number: int, earlier: Mapping[int, TrialRecord]) -> None:
         """Bring the study to the state from which `number` is proposed."""
         for known in range(number):
-            if known not in self._ids and known >= self._told:  # proposed by an earlier driver
-                self._ids[known] = self._add(earlier[known], running=True)
+            if known not in self._trials and known >= self._told:  # proposed by an earlier driver
+                self._trials[known] = self._running(earlier[known])
         while self._told <= number - self._recipe.budget.parallel:
-            record = earlier[self._told]
-            values = self._values(record)
-            if values is None:
-                self.study.tell(self._ids[self._told], state=TrialState.FAIL)
+            trial, ended = self._trials.pop(self._told), self._ended(earlier[self._told])
+            if ended is None:
+                self.study.tell(trial, state=TrialState.FAIL)
             else:
-                self.study.tell(self._ids[self._told], values)
+                for name, value in ended.get("constraints", {}).items():
+                    trial.set_constraint(name, value)
+                self.study.tell(trial, state=ended["state"], values=ended.get("values"))
+                self._known.append(({name: trial.params[name] for name in self._space}, "values" in ended))
             self._told += 1
 
-    def _add(self, record: TrialRecord, *, running: bool = False) -> int:
+    def _running(self, record: TrialRecord) -> Trial:
+        """A trial that an earlier driver proposed, as if it had been proposed here."""
         params = {name: record.params[name] for name in self._space}
-        if running:
-            self._seen.add(self._point(params))
-        values = None if running else self._values(record)
-        if values is None and not running:
-            return -1
-        state = TrialState.RUNNING if running else TrialState.COMPLETE
-        trial = create_trial(state=state, params=params, distributions=self._space, values=values)
-        self.study.add_trial(trial)
-        return len(self.study.trials) - 1
+        self._seen.add(self._point(params))
+        self.study.sampler = RandomSampler()  # samples nothing, every parameter is given
+        self.study.enqueue_trial(params)
+        return self.study.ask(self._space)
+
+    def _ended(self, record: TrialRecord) -> dict[str, Any] | None:
+        """State, values and constraints of an ended trial; None where its end says nothing of its parameters."""
+        values = self._values(record)
+        if values is not None:
+            return {"state": TrialState.COMPLETE, "values": values}
+        if record.outcome == "failed" and record.stage is None:  # the machine's trouble
+            return None
+        return {"state": TrialState.PRUNED, "constraints": UNMEASURED}
 
     def _values(self, record: TrialRecord) -> list[float] | None:
         """Objective values, all to be maximised, or None if one is missing (then nothing is learnt)."""
