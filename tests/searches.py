@@ -16,7 +16,6 @@ TINY = (
     "finetune.epochs=2",
     "assign.deadline_s=20",
     "assign.gap=0",
-    "assign.warm_start=false",
     "space={n_features: {choices: [6, 9]}, features_per_class: {choices: [2, 3]}, width: {choices: [24]}}",
     "budget.parallel=2",
 )

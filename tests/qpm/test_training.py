@@ -3,6 +3,7 @@
 import pickle
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from tuner.qpm.assign import Assignment
 from tuner.qpm.classifier import Classifier
 from tuner.qpm.dense import DenseModel, train_dense
 from tuner.qpm.finetune import finetune
-from tuner.qpm.precision import training_dtype
+from tuner.qpm.precision import settle
 from tuner.qpm.probe import train_linear_probe
 from tuner.qpm.randomness import dropout, generator
 from tuner.qpm.settings import AdapterConfig, DenseConfig, FinetuneConfig
@@ -119,15 +120,21 @@ def test_a_finished_checkpoint_carries_on_to_more_epochs(
 
 
 @pytest.mark.parametrize(
-    ("change", "named"), [({"seed": 2}, "seed, start"), ({"lr": 0.5}, "lr"), ({"images": 40}, "n_images")]
+    ("change", "named"),
+    [
+        ({"seed": 2}, "seed, start"),
+        ({"lr": 0.5}, "lr"),
+        ({"images": 40}, "n_images"),
+        ({"precision": "bfloat16"}, "precision"),
+    ],
 )
 def test_the_checkpoint_of_another_run_is_refused(
-    change: dict[str, float], named: str, train: Samples, adapter: AdapterConfig, tmp_path: Path
+    change: dict[str, Any], named: str, train: Samples, adapter: AdapterConfig, tmp_path: Path
 ) -> None:
     file = tmp_path / "dense.safetensors"
     train_dense(train, adapter, replace(QUICK, epochs=1), seed=1, device="cpu", checkpoint=file)
     data = train.subset(torch.arange(int(change.get("images", len(train)))))
-    config = replace(QUICK, lr=change.get("lr", QUICK.lr))
+    config = replace(QUICK, lr=change.get("lr", QUICK.lr), precision=change.get("precision", QUICK.precision))
     with pytest.raises(UsageError, match=f"another run: {named} differ"):
         train_dense(data, adapter, config, seed=int(change.get("seed", 1)), device="cpu", checkpoint=file)
 
@@ -192,9 +199,22 @@ def test_bfloat16_trains_close_to_float32_and_keeps_float32_weights(train: Sampl
 
 def test_precision_is_a_name() -> None:
     cpu = torch.device("cpu")
-    assert training_dtype("float32", cpu) == torch.float32
-    assert training_dtype("bfloat16", cpu) == torch.bfloat16
-    assert training_dtype("auto", cpu) in (torch.float32, torch.bfloat16)
+    assert settle("float32", cpu) == "float32"
+    assert settle("bfloat16", cpu) == "bfloat16"
+    assert settle("auto", cpu) in ("float32", "bfloat16")
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_a_checkpoint_holds_what_auto_came_to(
+    fast: bool, train: Samples, adapter: AdapterConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine with fast bfloat16 and one without must not continue each other's run."""
+    file, config = tmp_path / "dense.safetensors", replace(QUICK, epochs=1, precision="auto")
+    monkeypatch.setattr("tuner.qpm.precision._fast_bfloat16", lambda device: fast)
+    train_dense(train, adapter, config, seed=1, device="cpu", checkpoint=file)
+    monkeypatch.setattr("tuner.qpm.precision._fast_bfloat16", lambda device: not fast)
+    with pytest.raises(UsageError, match="precision"):
+        train_dense(train, adapter, config, seed=1, device="cpu", checkpoint=file)
 
 
 def test_dropout_keeps_the_mean_and_needs_noise() -> None:

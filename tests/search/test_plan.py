@@ -6,11 +6,12 @@ from tuner.recipe import load_recipe
 from tuner.search.plan import CODE_VERSIONS, evaluation, plan
 
 PARAMS = {"n_features": 20, "features_per_class": 3, "width": 48, "l1": 1.0}
+PRECISE = ["dense.precision=float32", "finetune.precision=float32"]
 STAGES = ["dense", "assign", "finetune", "evaluate"]
 
 
 def keys(overrides=(), bank="bank", **params):
-    recipe = load_recipe("digits", list(overrides))
+    recipe = load_recipe("digits", [*PRECISE, *overrides])
     return {spec.stage: spec.key for spec in plan(recipe.at(PARAMS | params), bank)}
 
 
@@ -45,13 +46,13 @@ def test_code_versions_enter_the_key(monkeypatch):
 
 
 def test_protocol_paper_measures_on_test():
-    recipe = load_recipe("digits", ["protocol=paper"])
+    recipe = load_recipe("digits", [*PRECISE, "protocol=paper"])
     assert plan(recipe.at(PARAMS), "bank")[-1].settings["held_out"] == "test"
-    assert plan(load_recipe("digits").at(PARAMS), "bank")[-1].settings["held_out"] == "validation"
+    assert plan(load_recipe("digits", PRECISE).at(PARAMS), "bank")[-1].settings["held_out"] == "validation"
 
 
 def test_evaluations_of_different_models_differ():
-    dense, _, finetune, measured = plan(load_recipe("digits").at(PARAMS), "bank")
+    dense, _, finetune, measured = plan(load_recipe("digits", PRECISE).at(PARAMS), "bank")
     found = {evaluation(dense, "test").key, evaluation(finetune, "test").key, measured.key}
     assert len(found) == 3
     assert evaluation(finetune, "validation") == measured

@@ -4,6 +4,7 @@ import json
 
 import mlflow
 import pytest
+import yaml
 
 from tests.searches import run_tiny
 from tuner.errors import TunerError, UsageError
@@ -93,6 +94,20 @@ def test_the_whole_space_tried_ends_the_search_early(first, root):
     assert not exhausted.interrupted
     # the same four points as the first search, so nothing but the test split of new front members had to run
     assert all(use["reused"] for t in exhausted.state.trials.values() for use in t.stages)
+
+
+def test_a_search_of_an_earlier_version_is_read_but_not_mixed_with_results_of_this_one(first, root):
+    old, _ = run_tiny(root, "old")
+    content = yaml.safe_load(old.home.store.get(old.home.key("recipe.yaml")))
+    del content["code"]
+    content["recipe"]["assign"]["warm_start"] = True
+    old.home.store.put(old.home.key("recipe.yaml"), yaml.safe_dump(content).encode())
+    assert len(old.home.front().members) == len(old.home.front(state=old.state).members)
+    again, _ = run_tiny(root, "old")
+    assert again.already_complete
+    with pytest.raises(UsageError, match=r"gave other results when it started \(code dense 1, now"):
+        run_tiny(root, "old", trials=4)
+    assert old.home.state().counts() == {"complete": 3}
 
 
 def test_a_changed_space_is_refused_with_the_difference_or_starts_from_the_old_search(first, root):

@@ -5,15 +5,17 @@ Weights, losses, optimiser and every evaluation stay in float32.
 
 import torch
 
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
-def training_dtype(precision: str, device: torch.device) -> torch.dtype:
-    """The type for `auto`, `float32` or `bfloat16` on `device`.
+
+def settle(precision: str, device: torch.device) -> str:
+    """`float32` or `bfloat16` for a setting that may be `auto`.
 
     `auto` takes bfloat16 where it is native (GPU since Ampere, CPU with AVX-512 BF16 or AMX).
     """
-    if precision == "auto":
-        return torch.bfloat16 if _fast_bfloat16(device) else torch.float32
-    return torch.bfloat16 if precision == "bfloat16" else torch.float32
+    if precision != "auto":
+        return precision
+    return "bfloat16" if _fast_bfloat16(device) else "float32"
 
 
 def _fast_bfloat16(device: torch.device) -> bool:

@@ -39,7 +39,7 @@ class TrainingConfig:
     reestimate_batch_norm: bool = setting(True, "one pass over train at the averaged weights after training")
     precision: str = setting(
         "auto",
-        "of the adapter in training; auto: bfloat16 where the device computes it fast",
+        "of the adapter in training; auto: bfloat16 where the device computes it fast, settled when a search starts",
         choices=PRECISIONS,
     )
 
@@ -61,9 +61,6 @@ class AssignConfig:
     )
     deadline_s: float = setting(60.0, "wall time of the program, seconds", low=0.0)
     gap: float = setting(0.005, "relative gap to the proven bound at which the program may stop", low=0.0)
-    warm_start: bool = setting(
-        True, "start from the nearest solved setting of the same dense model, where the store has one"
-    )
     control: str = setting(
         "none", "random: draw the assignment at random instead (a control)", choices=("none", "random")
     )

@@ -5,7 +5,7 @@ Trains at y, ends at xbar; one host sync an epoch; checkpointed after each.
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from tuner.features.samples import Samples
 from tuner.qpm.checkpoint import Checkpoint, fingerprint
 from tuner.qpm.classifier import Activations, Classifier
 from tuner.qpm.losses import loss_terms
-from tuner.qpm.precision import training_dtype
+from tuner.qpm.precision import DTYPES, settle
 from tuner.qpm.randomness import generator
 from tuner.qpm.settings import TrainingConfig
 
@@ -66,6 +66,7 @@ def fit(
         DivergedError: the loss became NaN or infinite.
         UsageError: the checkpoint belongs to another run, or is further on.
     """
+    precision = settle(config.precision, train.device)
     optimizer = AdamWScheduleFree(
         [p for p in model.parameters() if p.requires_grad], lr=config.lr, weight_decay=config.weight_decay
     )
@@ -73,7 +74,7 @@ def fit(
     curves: list[dict[str, float]] = []
     saved = None
     if checkpoint is not None:
-        saved = Checkpoint(checkpoint, _origin(model, train, config, stage, seed))
+        saved = Checkpoint(checkpoint, _origin(model, train, replace(config, precision=precision), stage, seed))
         curves = saved.resume(model, optimizer)
         if len(curves) > config.epochs:
             raise UsageError(
@@ -82,7 +83,7 @@ def fit(
                 f"raise {stage}.epochs, or delete the checkpoint to start afresh",
             )
     model.dropout = config.dropout
-    model.adapter.training_dtype = training_dtype(config.precision, train.device)
+    model.adapter.training_dtype = DTYPES[precision]
     for epoch in range(len(curves), config.epochs):
         order = generator(seed, stage, "order", epoch)
         noise = generator(seed, stage, "dropout", epoch, device=train.device)
@@ -104,9 +105,10 @@ def fit(
 
 
 def _origin(model: Classifier, train: Samples, config: TrainingConfig, stage: str, seed: int) -> dict[str, Any]:
-    """All that shapes a run but the number of epochs, which may be raised."""
+    """All that shapes a run but the number of epochs, which may be raised; `config` with its precision settled."""
     settings = {name: value for name, value in asdict(config).items() if name != "epochs"}
-    return {"stage": stage, "seed": seed, "n_images": len(train), **settings, "start": fingerprint(model)}
+    run = {"stage": stage, "seed": seed, "device": train.device.type, "n_images": len(train)}
+    return {**run, **settings, "start": fingerprint(model)}
 
 
 def _epoch(

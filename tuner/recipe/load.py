@@ -54,6 +54,7 @@ def parse_recipe(text: str, overrides: Sequence[str] = (), *, source: str = "rec
             _override(base, item)
     except yaml.YAMLError as error:
         raise UsageError(f"{source} is not valid YAML: {_first_line(error)}", "YAML", "mend it") from None
+    _drop_retired(base)
     _refuse_unknown(base, Recipe, "")
     recipe = _structure(OmegaConf.create(base))
     _refuse_fixed_and_searched(overrides, recipe)
@@ -124,6 +125,17 @@ def _refuse_unknown(layer: Mapping[str, Any], schema: Any, prefix: str) -> None:
             if not isinstance(value, Mapping):
                 raise UsageError(f"{prefix}{key}={value!r}", "a group of settings", f"set {prefix}{key}.NAME=VALUE")
             _refuse_unknown(value, known[key].type, f"{prefix}{key}.")
+
+
+def _drop_retired(base: dict[str, Any]) -> None:
+    """Fields of earlier versions: understood where they ask for what happens anyway, refused otherwise."""
+    assign = base.get("assign")
+    if isinstance(assign, dict) and assign.pop("warm_start", False) is not False:
+        raise UsageError(
+            "assign.warm_start=true",
+            "false: a program starts from nothing but itself, so that its key names one result",
+            "drop it; as a library, tuner.qpm.assign takes a warm_start",
+        )
 
 
 def _refuse_fixed_and_searched(overrides: Sequence[str], recipe: Recipe) -> None:

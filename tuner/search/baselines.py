@@ -38,6 +38,7 @@ SHOWN = (
 def compare(home: SearchHome) -> list[dict[str, Any]]:
     """Rows {"name", "note", "values"} on the test split: front members, then baselines; missing ones are run."""
     require_points(home.front())
+    home.require_this_code()
     recipe, bank = home.stored()
     with connect_ray(recipe.resources) as resources:
         broker = start_broker(home.store.url, scratch_folder(), resources)

@@ -60,10 +60,17 @@ class Drive:
             self.mirror.replay([expanded for event in past for expanded in mirror_events(event)])
 
     def run(self) -> bool:
-        """Run what is left; returns whether it was interrupted."""
+        """Run what is left; returns whether it was interrupted.
+
+        Raises:
+            UsageError: something is left, and the search is of an earlier version whose stages gave other results.
+        """
+        unfinished = not self.complete() or self._unmeasured()
+        if unfinished:
+            self.home.require_this_code()
         self.record({"event": "search", "time_s": time.time(), "recipe": self.recipe.to_dict(), "versions": versions()})
         interrupted = False
-        if not self.complete() or self._unmeasured():
+        if unfinished:
             with connect_ray(self.recipe.resources) as resources:
                 broker = start_broker(self.home.store.url, scratch_folder(), resources)
                 if not self.complete():

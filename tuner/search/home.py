@@ -14,6 +14,7 @@ from tuner.errors import TunerError, UsageError
 from tuner.front import pareto
 from tuner.front.pareto import Objective, Point
 from tuner.recipe import Recipe, difference, objectives_of, parse_recipe
+from tuner.search.plan import CODE_VERSIONS
 from tuner.search.records import SearchState, replay
 from tuner.store import Artifacts, Ledger, MissingKey, Store, check_name
 
@@ -53,7 +54,7 @@ class SearchHome:
 
     def start(self, recipe: Recipe, bank: str) -> None:
         """Write the recipe as resolved, once and for all."""
-        content = {"recipe": recipe.to_dict(), "bank": bank, "versions": versions()}
+        content = {"recipe": recipe.to_dict(), "bank": bank, "versions": versions(), "code": CODE_VERSIONS}
         self.store.put_new(self.key("recipe.yaml"), yaml.safe_dump(content, sort_keys=False).encode())
 
     def stored(self) -> tuple[Recipe, str]:
@@ -63,7 +64,29 @@ class SearchHome:
             UsageError: if there is no such search.
         """
         content = self._content()
-        return parse_recipe(yaml.safe_dump(content["recipe"]), source=f"the recipe of {self.name}"), content["bank"]
+        recipe = content["recipe"]
+        if self._is_of_other_code(content):
+            recipe.get("assign", {}).pop("warm_start", None)
+        return parse_recipe(yaml.safe_dump(recipe), source=f"the recipe of {self.name}"), content["bank"]
+
+    def require_this_code(self) -> None:
+        """Refuse to run stages for a search whose trials were made by stages that gave other results.
+
+        Raises:
+            UsageError: naming the stages.
+        """
+        content = self._content()
+        if self._is_of_other_code(content):
+            old = content["code"] or dict.fromkeys(CODE_VERSIONS, 1)
+            changed = [f"{s} {old.get(s, 'unknown')}, now {n}" for s, n in CODE_VERSIONS.items() if old.get(s) != n]
+            raise UsageError(
+                f"the stages of search {self.name!r} gave other results when it started (code {'; '.join(changed)})",
+                "trials of one code version, since others cannot be compared with them",
+                f"start a new search that learns from it: --name NEW --from {self.name}; this one can still be read",
+            )
+
+    def _is_of_other_code(self, content: dict[str, Any]) -> bool:
+        return bool(content["code"] != CODE_VERSIONS)
 
     def versions(self) -> dict[str, str]:
         """Versions of what shaped the results when the search was started."""
@@ -72,7 +95,7 @@ class SearchHome:
     def _content(self) -> dict[str, Any]:
         try:
             content = yaml.safe_load(self.store.get(self.key("recipe.yaml")))
-            return {name: content[name] for name in ("recipe", "bank", "versions")}
+            return {name: content[name] for name in ("recipe", "bank", "versions")} | {"code": content.get("code")}
         except MissingKey:
             known = searches(self.store)
             raise UsageError(

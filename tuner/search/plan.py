@@ -15,7 +15,7 @@ from typing import Any
 from tuner.recipe import Recipe
 
 # Raise a stage's number when its result changes for the same settings; later stages follow by their inputs.
-CODE_VERSIONS = {"dense": 1, "assign": 1, "finetune": 1, "evaluate": 1, "probe": 1}
+CODE_VERSIONS = {"dense": 2, "assign": 2, "finetune": 2, "evaluate": 2, "probe": 2}
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,11 @@ def plan(recipe: Recipe, bank: str) -> list[StageSpec]:
     """The stages of one trial, in order.
 
     Args:
-        recipe: the trial's recipe, parameters filled in (`Recipe.at`).
+        recipe: the trial's recipe, parameters filled in (`Recipe.at`), precision settled (`settle_precision`).
         bank: key of the feature bank.
     """
     parts = recipe.to_dict()
+    assert "auto" not in (recipe.dense.precision, recipe.finetune.precision), "a key names what `auto` came to"
     # The split is part of what the dense stage saw; `split` repeats in evaluate, which reads both sides.
     split = {
         "protocol": recipe.protocol,

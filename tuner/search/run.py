@@ -12,6 +12,7 @@ from tuner.search.banks import ensure_bank
 from tuner.search.drive import Drive
 from tuner.search.holder import is_gone, this_driver
 from tuner.search.home import SearchHome
+from tuner.search.precision import adopt_precision, settle_precision
 from tuner.search.records import SearchState, TrialRecord
 from tuner.store import Lease, Store
 
@@ -83,8 +84,9 @@ def _settle_recipe(home: SearchHome, request: SearchRequest, console: Console) -
     if home.exists():
         recipe, bank = home.stored()
         if request.recipe is not None:
-            home.refuse_changes(recipe, request.recipe)
-            recipe = request.recipe
+            asked = adopt_precision(request.recipe, recipe)
+            home.refuse_changes(recipe, asked)
+            recipe = asked
         if home.artifacts.find("banks", bank) is None:
             _require_same(ensure_bank(home.artifacts, recipe, console), bank, home.name)
     else:
@@ -92,7 +94,7 @@ def _settle_recipe(home: SearchHome, request: SearchRequest, console: Console) -
             raise UsageError(
                 f"no search {home.name!r} in {home.store.url}", "a recipe to start it with", "add --recipe digits"
             )
-        recipe = request.recipe
+        recipe = settle_precision(request.recipe)
         bank = ensure_bank(home.artifacts, recipe, console)
         home.start(recipe, bank)
     if request.trials is not None:

@@ -131,8 +131,9 @@ class StageBroker:
         """Get the first of a row of stages done, by whomever; the others are what the trial will ask for next.
 
         Returns:
-            {"stage", "key", "outcome", "cause", "damaged", "values", "reused", "seconds" waited, "saved_s" not spent
-            thanks to reuse}; `corrupt`: an input was damaged or gone, has been removed, and is to be asked for again
+            {"stage", "key", "outcome", "cause", "damaged", "values", "program", "reused", "seconds" waited, "saved_s"
+            not spent thanks to reuse}; `corrupt`: an input was damaged or gone, has been removed, and is to be asked
+            for again
 
         Raises:
             StoreFailure: the store fails.
@@ -156,6 +157,7 @@ class StageBroker:
             "cause": result["cause"],
             "damaged": result.get("damaged"),
             "values": result.get("values"),
+            "program": result.get("program"),
             "reused": reused,
             "seconds": time.monotonic() - since_s,
             "saved_s": result["seconds"] if reused else 0.0,
@@ -246,8 +248,8 @@ class StageBroker:
         except (CorruptArtifact, MissingKey):
             self._artifacts.remove(spec.kind, spec.key)
             return None
-        seconds = float(manifest.meta["seconds"])
-        return {"outcome": "complete", "cause": None, "seconds": seconds, "values": values, "trial": None}
+        stored = {"outcome": "complete", "cause": None, "values": values, "trial": None}
+        return stored | {"seconds": float(manifest.meta["seconds"]), "program": manifest.meta.get("program")}
 
     def remove(self, kind: str, key: str, seen_s: float) -> None:
         """Remove a damaged artifact, so that it is made again.

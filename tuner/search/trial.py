@@ -12,6 +12,8 @@ from ray.exceptions import RayError, RayTaskError
 from tuner.search.plan import StageSpec
 from tuner.store import StoreFailure
 
+POPPED = ("outcome", "cause", "damaged", "values", "program")  # of a stage, not kept for each
+
 Use = Callable[[Sequence[StageSpec], int], Awaitable[dict[str, Any]]]
 
 
@@ -24,7 +26,8 @@ async def conduct(number: int, stages: list[StageSpec], use: Use) -> dict[str, A
         use: gets the first of a row of stages done, by whomever: `StageBroker.use`.
 
     Returns:
-        The fields of the ledger's outcome event: outcome, stage, cause, values, stages, remade, model, seconds.
+        The fields of the ledger's outcome event: outcome, stage, cause, values, program, stages, remade, model,
+        seconds.
         Outcome `halted`, for the driver only: the feature bank is damaged or the store fails, so no trial can go on.
     """
     started = time.perf_counter()
@@ -43,7 +46,7 @@ async def _pass(number: int, stages: list[StageSpec], use: Use) -> dict[str, Any
     """One stage after the other, as far as it goes."""
     uses: list[dict[str, Any]] = []
     record: dict[str, Any] = {"outcome": "complete", "stage": None, "cause": None, "values": {}, "model": None}
-    record["stages"] = uses
+    record |= {"stages": uses, "program": None}
     for position, spec in enumerate(stages):
         try:
             used = await use(stages[position:], number)
@@ -51,8 +54,9 @@ async def _pass(number: int, stages: list[StageSpec], use: Use) -> dict[str, Any
             return record | {"outcome": "halted", "stage": spec.stage, "cause": error.what}
         except RayError as error:
             return record | {"outcome": "failed", "stage": spec.stage, "cause": _cause(error)}
-        outcome, cause, damaged, values = (used.pop(name) for name in ("outcome", "cause", "damaged", "values"))
+        outcome, cause, damaged, values, program = (used.pop(name) for name in POPPED)
         uses.append(used)
+        record["program"] = record["program"] or program
         if outcome != "complete":
             if damaged and damaged[0] == "banks":
                 outcome, cause = "halted", f"the feature bank cannot be read: {cause}"

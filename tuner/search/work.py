@@ -4,6 +4,7 @@ Runs inside a Ray task, but knows nothing of Ray; a test or a notebook can call 
 """
 
 import json
+import platform
 import shutil
 import tempfile
 import time
@@ -14,10 +15,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 
 from tuner.data.splits import stratified_split
 from tuner.errors import InfeasibleError, TunerError
 from tuner.features.bank import FeatureBank, load_bank
+from tuner.features.device import choose_device
 from tuner.features.samples import Samples
 from tuner.qpm import (
     Assignment,
@@ -32,7 +35,7 @@ from tuner.qpm import (
     train_linear_probe,
 )
 from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig
-from tuner.search.neighbours import nearest_selection, remember_selection
+from tuner.search.home import versions
 from tuner.search.plan import StageSpec
 from tuner.search.values import VALUES_FILE
 from tuner.store import Artifacts, CorruptArtifact, MissingKey, StoreFailure, open_artifacts
@@ -54,22 +57,21 @@ def run_stage(
 
     Returns:
         {"outcome": "complete" | "infeasible" | "failed" | "corrupt" | "halted", "cause": one line or None,
-        "seconds": wall time, "values": what an evaluation measured, "damaged": [kind, key] of the input that is
-        damaged or gone (only where `corrupt`)}; `halted`: the store or this machine's disk fails, which is no fault
-        of the trial
+        "seconds": wall time, "values": what an evaluation measured, "program": how a program ended (`program_of`),
+        "damaged": [kind, key] of the input that is damaged or gone (only where `corrupt`)}; `halted`: the store or
+        this machine's disk fails, which is no fault of the trial
     """
     started = time.perf_counter()
-    torch.set_num_threads(max(1, threads))
-    job = _Job(spec, open_artifacts(store_url), scratch, progress)
+    torch.set_num_threads(threads)
+    job = _Job(spec, open_artifacts(store_url), scratch, threads, progress)
     try:
-        with tempfile.TemporaryDirectory(prefix="qpm-tuner-") as name:
+        with tempfile.TemporaryDirectory(prefix="qpm-tuner-") as name, threadpool_limits(threads):
             folder = Path(name)
             values = _STAGES[spec.stage](job, folder)
             seconds = time.perf_counter() - started
             meta = {"stage": spec.stage, "settings": spec.settings, "inputs": spec.inputs, "seed": spec.seed}
-            job.artifacts.publish(spec.kind, spec.key, folder, {**meta, "seconds": seconds})
-            if spec.stage == "assign":
-                remember_selection(job.artifacts.store, spec)
+            meta |= {"seconds": seconds, "made_with": made_with(threads), "program": job.program}
+            job.artifacts.publish(spec.kind, spec.key, folder, meta)
     except InfeasibleError as error:
         return _ended("infeasible", error.what, started)
     except (CorruptArtifact, MissingKey) as error:
@@ -81,7 +83,7 @@ def run_stage(
     except (TunerError, torch.OutOfMemoryError) as error:
         return _ended("failed", str(error).splitlines()[0], started)
     shutil.rmtree(job.checkpoint.parent, ignore_errors=True)
-    return _ended("complete", None, started) | {"values": values}
+    return _ended("complete", None, started) | {"values": values, "program": job.program}
 
 
 def split_masks(bank: FeatureBank, split: dict[str, Any], seed: int) -> dict[str, np.ndarray]:
@@ -97,15 +99,33 @@ def split_masks(bank: FeatureBank, split: dict[str, Any], seed: int) -> dict[str
     return {"train": bank.is_train & ~held_out, "validation": held_out, "test": ~bank.is_train}
 
 
+def program_of(assignment: Assignment) -> dict[str, Any] | None:
+    """How a program ended: {"objective", "bound", "gap" (a share), "status"}; None for the random control."""
+    if assignment.info["control"] != "none":
+        return None
+    return {name: assignment.info[name] for name in ("objective", "bound", "gap", "status")}
+
+
+def made_with(threads: int) -> dict[str, Any]:
+    """What the bytes of a stage's result depend on beyond its key: device, CPU threads, versions of libraries."""
+    device = choose_device("auto")
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
+    return {"device": device.type, "device_name": name, "threads": threads, "versions": versions()}
+
+
 class _Job:
     """One stage being run: its inputs, loaded on demand."""
 
-    def __init__(self, spec: StageSpec, artifacts: Artifacts, scratch: Path, progress: Progress | None) -> None:
+    def __init__(
+        self, spec: StageSpec, artifacts: Artifacts, scratch: Path, threads: int, progress: Progress | None
+    ) -> None:
         self.spec = spec
         self.artifacts = artifacts
         self.progress = progress
         self.fetching = ("", "")
-        self.checkpoint = scratch / spec.key / "epoch.ckpt"
+        # Another device or number of threads rounds otherwise, and so must not go on with this one's epochs.
+        self.checkpoint = scratch / spec.key / f"{choose_device('auto').type}-{threads}.ckpt"
+        self.program: dict[str, Any] | None = None
         self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
 
     def samples(self, part: str) -> Samples:
@@ -150,8 +170,9 @@ def _dense(job: _Job, folder: Path) -> None:
 def _assign(job: _Job, folder: Path) -> None:
     config = AssignConfig(**job.spec.settings["assign"])
     dense = DenseModel.load(job.folder("dense"))
-    warm_start = nearest_selection(job.artifacts.store, job.spec.inputs["dense"], config)
-    assign(dense, job.samples("train"), config, seed=job.spec.seed, warm_start=warm_start).save(folder)
+    assignment = assign(dense, job.samples("train"), config, seed=job.spec.seed)
+    assignment.save(folder)
+    job.program = program_of(assignment)
 
 
 def _finetune(job: _Job, folder: Path) -> None:
