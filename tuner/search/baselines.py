@@ -44,7 +44,7 @@ def compare(home: SearchHome) -> list[dict[str, Any]]:
         state = home.state()
 
         def record(event: Any) -> None:
-            home.ledger.append(dict(event))
+            home.ledger.append({**event, "command": "compare"})
 
         measure_front(home, recipe, bank, state, broker, record)
         state = home.state()
