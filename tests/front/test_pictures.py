@@ -117,8 +117,8 @@ def test_durations(seconds: float, text: str) -> None:
 
 
 def test_differences_add_up_with_the_numbers_beside_them() -> None:
-    assert words.gap(79.06, 78.44, "%") == "0.7 points"  # printed as 79.1 and 78.4
-    assert words.gap(79.01, 79.02, "%") == "less than 0.1 points"
-    assert words.gap(79.0, 78.0, "%") == "1.0 point"
+    assert words.gap(79.06, 78.44, "%") == "0.6 percentage points"  # though printed as 79.1 and 78.4
+    assert words.gap(79.01, 79.02, "%") == "less than 0.1 percentage points"
+    assert words.gap(79.0, 78.0, "%") == "1.0 percentage point"
     assert words.gap(30, 10, "") == "20"
     assert words.gap(0.25, 0.125, "s") == "0.125 s"

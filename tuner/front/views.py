@@ -24,6 +24,7 @@ class TrialRow:
         duration_s: wall time, seconds; None if unknown.
         cause: one line, why it did not complete.
         spread: metric name -> standard deviation over repeated seeds, where `confirm` measured it.
+        program: how its program ended, as the ledger has it (see `proof.py`); None if unknown.
     """
 
     trial: int
@@ -33,6 +34,7 @@ class TrialRow:
     duration_s: float | None = None
     cause: str = ""
     spread: dict[str, float] = field(default_factory=dict)
+    program: dict[str, Any] | None = None
 
     def point(self) -> Point:
         """The trial as the front sees it."""

@@ -90,6 +90,7 @@ def _row(trial: TrialRecord) -> TrialRow:
         values,
         trial.seconds or None,
         trial.cause or "",
+        program=trial.program,
     )
 
 
