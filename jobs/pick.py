@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from jobs.command import home_of, limits, parser, print_json, run
-from tuner.front import uncertainty
+from tuner.front import proof, uncertainty
 from tuner.search.picking import carry_out, pick_model, require_room
 
 EXAMPLES = """  python -m jobs.pick --store runs --name digits --knee                       (a look: nothing is written)
@@ -42,7 +42,8 @@ def body(arguments: argparse.Namespace) -> int:
     if export is not None:
         require_room(export)
     document = {"search": home.name, "trial": point.trial, "params": point.params, "values": point.values}
-    document |= {"errors": uncertainty.errors(point.values), "program": home.state().trials[point.trial].program}
+    program = home.state().trials[point.trial].program
+    document |= {"errors": uncertainty.errors(point.values), "program": program}
     document |= {"model": point.model, "reason": chosen.reason, "alternatives": list(chosen.alternatives)}
     if arguments.dry_run:
         document["dry_run"] = asked = [name for name in ("export", "register", "choose") if getattr(arguments, name)]
@@ -52,6 +53,8 @@ def body(arguments: argparse.Namespace) -> int:
         print_json(document)
         return 0
     print(chosen.reason)
+    if program:
+        print(f"its program: {proof.sentence(program)}")
     if arguments.dry_run:
         print(f"dry run, nothing was written; without --dry-run: {', '.join(asked) or 'nothing either'}")
     for name in ("exported", "registered"):

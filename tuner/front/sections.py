@@ -210,9 +210,7 @@ def _trials(report: Report, rank: dict[int, int]) -> dict[str, Any]:
                 "picked": row.trial == picked,
                 "params": [_cell(row.params.get(n), _plain(row.params.get(n))) for n in params],
                 "objectives": [_cell(row.values.get(n), numbers[n][i], _spread(row, n)) for n in objectives],
-                "metrics": [
-                    _cell(row.values.get(n), numbers[n][i], uncertainty.beside(n, row.values)) for n in metrics
-                ],
+                "metrics": [_cell(row.values.get(n), numbers[n][i], _spread(row, n)) for n in metrics],
                 "proof": _proof(row),
                 "duration": _cell(
                     row.duration_s, NOTHING if row.duration_s is None else words.duration(row.duration_s)

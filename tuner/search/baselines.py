@@ -83,9 +83,8 @@ def print_comparison(rows: list[dict[str, Any]], console: Console) -> None:
     columns = [Column("test split", [row["name"] for row in rows], weight=len(SHOWN) + 1, words=True)]
     columns.append(Column("size", [row["note"] for row in rows], weight=len(SHOWN) - 3, words=True))
     for place, name in enumerate(names):
-        columns.append(
-            Column(heading(name), [measured(name, row["values"]) for row in rows], weight=len(SHOWN) - place)
-        )
+        cells = [measured(name, row["values"]) for row in rows]
+        columns.append(Column(heading(name), cells, weight=len(SHOWN) - place))
     print_columns(console, columns)
     if rests := uncertainty.legend(names, [row["values"] for row in rows]):
         say(console, f"{uncertainty.RULE}; {rests}")

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 BETWEEN = 2  # blanks between columns
-NARROWEST = 16  # what a column of words is squeezed to before another column is left out
+NARROWEST = 20  # what a column of words is squeezed to before another column is left out
 Cell = str | Text
 
 
@@ -83,8 +83,11 @@ def make_table(columns: Sequence[Column], width: int) -> tuple[Table, str]:
 def print_columns(console: Console, columns: Sequence[Column]) -> None:
     """Print the columns as a table as wide as the console, and name what had no room."""
     table, left_out = make_table(columns, console.width)
-    wanted = max(console.width, *(column.least for column in columns[:1]))
-    console.print(table, width=wanted, crop=False)
+    whole = max([console.width, *(column.natural for column in columns)])  # rich cuts what is wider than the console
+    for line in console.render_lines(table, console.options.update(width=whole), pad=False):
+        text = Text.assemble(*((segment.text, segment.style or "") for segment in line))
+        text.rstrip()
+        console.print(text, soft_wrap=True)
     if left_out:
         console.print(left_out, style="dim", markup=False, highlight=False)
 
