@@ -30,10 +30,9 @@ def pick_model(home: SearchHome, *, within: Sequence[str] | None = None, at_most
     Raises:
         UsageError: if no trial qualifies or an argument makes no sense.
     """
-    require_points(home.front())
-    recipe, _ = home.stored()
-    objectives = objectives_of(recipe)
-    points = home.state().points(objectives)
+    objectives = objectives_of(home.stored()[0])
+    state = home.state()
+    require_points(home.front(objectives, state))
     distance, metric = within or (None, None)
     try:
         reach = None if distance is None else float(distance)
@@ -43,7 +42,7 @@ def pick_model(home: SearchHome, *, within: Sequence[str] | None = None, at_most
             "a distance, which is a number, and the name of an objective",
             f"for example --within 1.0 {objectives[0].name}",
         ) from None
-    return rules.pick(points, objectives, at_most=dict(at_most), within=reach, metric=metric)
+    return rules.pick(state.points(objectives), objectives, at_most=dict(at_most), within=reach, metric=metric)
 
 
 def carry_out(

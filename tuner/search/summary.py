@@ -80,7 +80,7 @@ def print_status(home: SearchHome, console: Console) -> None:
     found = status(home)
     state = home.state()
     outcomes = ", ".join(f"{n} {outcome}" for outcome, n in found["trials"].items()) or "none"
-    console.print(f"search {home.name} in {home.store.url}", markup=False)
+    console.print(f"search {home.name} in {home.store.url}", markup=False, soft_wrap=True)
     console.print(f"trials ended: {outcomes}; open: {len(found['open'])}; budget: {found['budget']}")
     for trial in state.finished():
         if trial.cause:

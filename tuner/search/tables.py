@@ -40,13 +40,15 @@ class Column:
 
     @property
     def natural(self) -> int:
-        """Its width where there is room."""
-        return max([_longest_word(self.title), *(cell_len(_plain(cell)) for cell in self.cells)])
+        """Its width where there is room: nothing wraps."""
+        return max([cell_len(self.title), *(cell_len(_plain(cell)) for cell in self.cells)])
 
     @property
     def least(self) -> int:
-        """The width below which it would lose something."""
-        return min(self.natural, max(NARROWEST, _longest_word(self.title))) if self.words else self.natural
+        """The width below which it would lose something: headings wrap between words, and so do cells of words."""
+        heading = max((cell_len(word) for word in self.title.split()), default=0)
+        widest = max((cell_len(_plain(cell)) for cell in self.cells), default=0)
+        return max(heading, min(widest, NARROWEST) if self.words else widest)
 
 
 def fit_columns(columns: Sequence[Column], width: int) -> tuple[list[Column], list[Column]]:
@@ -61,12 +63,7 @@ def fit_columns(columns: Sequence[Column], width: int) -> tuple[list[Column], li
 def make_table(columns: Sequence[Column], width: int) -> tuple[Table, str]:
     """The table of those that fit, and a line on those that were left out (empty if none was)."""
     kept, gone = fit_columns(columns, width)
-    widths = [column.least for column in kept]
-    spare = width - _width(widths)
-    for i, column in enumerate(kept):
-        more = max(0, min(spare, column.natural - widths[i]))
-        widths[i] += more
-        spare -= more
+    widths = _widths(kept, width)
     headings = [_wrapped(column.title, widths[i]) for i, column in enumerate(kept)]
     tallest = max((len(lines) for lines in headings), default=0)
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, BETWEEN, 0, 0))
@@ -92,16 +89,25 @@ def print_columns(console: Console, columns: Sequence[Column]) -> None:
         console.print(left_out, style="dim", markup=False, highlight=False)
 
 
+def _widths(columns: Sequence[Column], width: int) -> list[int]:
+    """What each column gets: the least it needs, then words as much as there is, then headings if it makes them whole."""
+    widths = [column.least for column in columns]
+    spare = max(0, width - _width(widths))
+    for i in sorted(range(len(columns)), key=lambda i: not columns[i].words):
+        more = columns[i].natural - widths[i]
+        if more > spare:
+            more = spare if columns[i].words else 0
+        widths[i] += more
+        spare -= more
+    return widths
+
+
 def _width(widths: Sequence[int]) -> int:
     return sum(widths) + BETWEEN * (len(widths) - 1)
 
 
 def _wrapped(heading: str, width: int) -> list[str]:
     return textwrap.wrap(heading, width, break_long_words=False, break_on_hyphens=False) or [""]
-
-
-def _longest_word(text: str) -> int:
-    return max((cell_len(word) for word in text.split()), default=0)
 
 
 def _plain(cell: Cell) -> str:
