@@ -219,6 +219,18 @@ def test_errors_numbers_of_images_and_programs_are_told() -> None:
     assert "masked images" not in text  # a count is no metric
 
 
+def test_what_nobody_has_chosen_is_not_called_picked() -> None:
+    report = sample_report()
+    assert report.pick is not None
+    assert "The picked model" in Page(render_report(report)).text()
+    looked = dataclasses.replace(report, pick=dataclasses.replace(report.pick, chosen=False))
+    page = Page(render_report(looked))
+    assert "Nothing is picked yet; what the default rule would take" in page.text()
+    assert f"Suggested: trial {report.pick.point.trial}" in page.text()
+    assert "The picked model" not in page.text()
+    assert page.data()["picked"] is None
+
+
 def test_a_report_needs_no_heavy_library() -> None:
     code = "import sys, tuner.front.report as _; print(*{'torch', 'ray', 'mlflow', 'optuna'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -27,7 +27,7 @@ def build(report: Report) -> dict[str, Any]:
     """The variables of report.html."""
     points = _completed(report)
     rank = {p.trial: r for p, r in zip(points, ranks(points, report.objectives), strict=True) if r}
-    picked = report.pick.point if report.pick else None
+    picked = report.pick.point if report.pick and report.pick.chosen else None
     return {
         "search": report.search,
         "note": report.note,
@@ -111,7 +111,8 @@ def _pick(report: Report, pick: PickView) -> dict[str, Any]:
     program = next((row.program for row in report.rows if row.trial == pick.point.trial), None)
     if program:
         facts.append(("program", proof.sentence(program)))
-    return {"reason": pick.reason, "facts": facts, **galleries(pick)}
+    title = "The picked model" if pick.chosen else "Nothing is picked yet; what the default rule would take"
+    return {"title": title, "reason": pick.reason, "facts": facts, **galleries(pick)}
 
 
 def _baselines(report: Report) -> dict[str, Any] | None:
@@ -120,7 +121,8 @@ def _baselines(report: Report) -> dict[str, Any] | None:
         return None
     rows = [(b.name, b.note, b.values, False) for b in report.baselines]
     if report.pick:
-        rows.insert(0, (f"Picked: trial {report.pick.point.trial}", "", report.pick.point.values, True))
+        name = f"{'Picked' if report.pick.chosen else 'Suggested'}: trial {report.pick.point.trial}"
+        rows.insert(0, (name, "", report.pick.point.values, True))
     goodness = {o.name: o.goodness for o in report.objectives}
     measured = (n for b in report.baselines for n in b.values if not uncertainty.is_count(n))
     names = list(dict.fromkeys([*goodness, *measured]))
@@ -184,7 +186,7 @@ def _outcomes(rows: Sequence[TrialRow]) -> list[dict[str, Any]]:
 def _trials(report: Report, rank: dict[int, int]) -> dict[str, Any]:
     """The table of all trials: those on the front first, better ones first."""
     objectives = [o.name for o in report.objectives]
-    picked = report.pick.point.trial if report.pick else None
+    picked = report.pick.point.trial if report.pick and report.pick.chosen else None
     params = list(dict.fromkeys(n for row in report.rows for n in row.params))
     mentioned = dict.fromkeys(n for row in report.rows for n in row.values if n not in objectives)
     metrics = sorted((n for n in mentioned if not uncertainty.is_count(n)), key=lambda n: "/" in n)  # other splits last
@@ -243,7 +245,7 @@ def _chart_data(report: Report, rank: dict[int, int]) -> dict[str, Any]:
         }
         for o in report.objectives
     ]
-    picked = report.pick.point.trial if report.pick else None
+    picked = report.pick.point.trial if report.pick and report.pick.chosen else None
     return {
         "axes": axes,
         "trials": trials,

@@ -105,12 +105,21 @@ class ComparisonView:
 
 @dataclass(frozen=True)
 class PickView:
-    """The picked model: why it was chosen, and how it sees some classes."""
+    """The picked model: why it was chosen, and how it sees some classes.
+
+    Args:
+        point: its trial.
+        reason: the sentence.
+        classes: how it sees them.
+        comparison: two of them side by side.
+        chosen: somebody chose it; False: nobody has yet, and it is what the default rule would take.
+    """
 
     point: Point
     reason: str
     classes: Sequence[ClassView] = ()
     comparison: ComparisonView | None = None
+    chosen: bool = True
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ def print_columns(console: Console, columns: Sequence[Column]) -> None:
 
 
 def _widths(columns: Sequence[Column], width: int) -> list[int]:
-    """What each column gets: the least it needs, then words as much as there is, then headings if it makes them whole."""
+    """What each column gets: the least it needs, then words what there is, then headings if it makes them whole."""
     widths = [column.least for column in columns]
     spare = max(0, width - _width(widths))
     for i in sorted(range(len(columns)), key=lambda i: not columns[i].words):
