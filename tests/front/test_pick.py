@@ -39,7 +39,7 @@ def test_knee() -> None:
     assert chosen.reason == (
         "Trial 1 is the knee of the front, where the trade is best: it gives up 0.6 percentage points of accuracy "
         "(78.4 %, against the best of the front, 79.0 % of trial 0) and 2.9 percentage points of interpretability "
-        "(62.1 %, against the best of the front, 65.0 % of trial 3), and none of the 4 members lies further beyond "
+        "(62.1 %, against the best of the front, 65.0 % of trial 3), and none of its 4 members lies further beyond "
         "the straight line between the extremes."
     )
     assert chosen.alternatives == ()
@@ -98,7 +98,7 @@ def test_a_front_of_two_members_has_no_knee_and_both_are_named() -> None:
     assert two.point.trial == 2  # 140 against 135
     assert two.alternatives == (3,)
     assert two.reason == (
-        "Trial 2 is taken though the front has no knee (nothing lies between its two extremes): it has the largest sum "
+        "Trial 2 is taken though the front has no knee (nothing lies between its extremes): it has the largest sum "
         "of objectives, each scaled by its natural range, and is the best of the front in accuracy (77.0 %) and gives "
         "up 2.0 percentage points of interpretability (63.0 %, against the best of the front, 65.0 % of trial 3); "
         "the alternative is trial 3 (accuracy 70.0 %, interpretability 65.0 %)."
@@ -111,8 +111,8 @@ def test_a_front_of_two_members_has_no_knee_and_both_are_named() -> None:
         ([(80, 70), (75, 75), (70, 80)], 0, "its 3 members all lie on the straight line between the extremes"),
         ([(0.1, 0.7), (0.2, 0.6), (0.3, 0.5), (0.8, 0.0)], 3, "its 4 members all lie on the straight line"),
         ([(0, 80), (40, 10), (80, 0)], 2, "none of its 3 members lies beyond the straight line between the extremes"),
-        ([(80, 0), (0, 80), (80, 0)], 0, "nothing lies between its two extremes"),
-        ([(80, 20), (80 + 1e-13, 20 - 1e-13), (60, 70)], 2, "nothing lies between its two extremes"),
+        ([(80, 0), (0, 80), (80, 0)], 0, "nothing lies between its extremes"),
+        ([(80, 20), (80 + 1e-13, 20 - 1e-13), (60, 70)], 2, "nothing lies between its extremes"),
     ],
 )
 def test_a_front_without_a_bulge_has_no_knee(rows: list[tuple[float, float]], chosen: int, why: str) -> None:
@@ -122,6 +122,25 @@ def test_a_front_without_a_bulge_has_no_knee(rows: list[tuple[float, float]], ch
     others = [i for i, row in enumerate(rows) if row != pytest.approx(rows[chosen], abs=1e-9)]
     assert list(picked.alternatives) == others
     assert all(f"trial {i} (accuracy {rows[i][0]:.1f} %" in picked.reason for i in others)
+
+
+def three(*rows: tuple[float, float, float]) -> list[Point]:
+    return [
+        Point(i, values=dict(zip(("accuracy", "interpretability", "sid5"), row, strict=True)))
+        for i, row in enumerate(rows)
+    ]
+
+
+def test_an_extreme_of_three_objectives_is_no_knee() -> None:
+    objectives = [*TWO, Objective("sid5", "max", 0.0, 100.0)]
+    ends = [(90.0, 90.0, 10.0), (10.0, 10.0, 90.0)]  # the first is the best in two objectives
+    alone = pick_knee(three(*ends), objectives)
+    assert "though the front has no knee (nothing lies between its extremes)" in alone.reason
+    assert (alone.point.trial, alone.alternatives) == (0, (1,))
+    corners = pick_knee(three((90.0, 0.0, 0.0), (0.0, 90.0, 0.0), (0.0, 0.0, 90.0)), objectives)
+    assert "has no knee (nothing lies between its extremes)" in corners.reason
+    assert "is the knee" in pick_knee(three(*ends, (60.0, 60.0, 60.0)), objectives).reason
+    assert pick_knee(three(*ends, (60.0, 60.0, 60.0)), objectives).point.trial == 2
 
 
 def test_many_alternatives_are_counted() -> None:

@@ -70,15 +70,16 @@ def pick(
 
 
 def pick_knee(points: Sequence[Point], objectives: Sequence[Objective], *, whose: str = FRONT) -> Pick:
-    """The member that lies furthest beyond the plane through the front's extremes.
+    """Of the members between the front's extremes the one that lies furthest beyond the plane through them.
 
     Objectives are scaled by the front's own extent; with two of them the plane is the straight line
     between the best member of each (Das 1999, "On characterizing the 'knee' of the Pareto curve based
     on normal-boundary intersection"; Branke et al. 2004, "Finding knees in multi-objective
     optimization"). Where three or more extremes span no plane that falls in every objective, it is
-    the plane of equal sums. A front without a member beyond the plane has no knee: the largest sum of
-    objectives scaled by natural range is taken then, and the reason says so and names the others. Ties
-    go to the larger such sum, then to the better first objective, then to the earlier trial.
+    the plane of equal sums. Whatever is the best in some objective is an extreme and no knee. A front
+    without a member beyond the plane has no knee: the largest sum of objectives scaled by natural range
+    is taken then, and the reason says so and names the others. Ties go to the larger such sum, then to
+    the better first objective, then to the earlier trial.
 
     Args:
         points: all trials; those without a value of every objective are left out.
@@ -90,12 +91,14 @@ def pick_knee(points: Sequence[Point], objectives: Sequence[Objective], *, whose
     """
     known = _measured(points, objectives)
     members = front(known, objectives)
-    bulges = {p.trial: bulge for p, bulge in zip(members, _bulges(members, objectives), strict=True)}
-    if len(objectives) > 1 and max(bulges.values()) > TIE:
-        chosen = max(members, key=lambda p: (round(bulges[p.trial], 9), *_merit(p, objectives, objectives)))
+    between = _between(members, objectives)
+    knees = {p.trial: bulge for p, bulge in between if bulge > TIE}
+    if knees:
+        beyond = [p for p in members if p.trial in knees]
+        chosen = max(beyond, key=lambda p: (round(knees[p.trial], 9), *_merit(p, objectives, objectives)))
         standing = words.clauses([reasons.standing(chosen, members, o, whose) for o in objectives])
         reason = (
-            f"Trial {chosen.trial} is the knee of {whose}, where the trade is best: it {standing}, and none of the "
+            f"Trial {chosen.trial} is the knee of {whose}, where the trade is best: it {standing}, and none of its "
             f"{len(members)} members lies further beyond the {_plane(objectives)} between the extremes"
         )
         return Pick(chosen, f"{reason}{reasons.equals(chosen, members, objectives)}.")
@@ -110,7 +113,7 @@ def pick_knee(points: Sequence[Point], objectives: Sequence[Objective], *, whose
         why = f"is {which} of {whose}, which so has no knee: it {standing}"
     else:
         why = (
-            f"is taken though {whose} has no knee ({_flatness(members, bulges, objectives)}): it has the largest sum "
+            f"is taken though {whose} has no knee ({_flatness(members, between, objectives)}): it has the largest sum "
             f"of objectives, each scaled by its natural range, and {standing}"
         )
     told = f"{reasons.equals(chosen, members, objectives)}{reasons.alternatives(others, objectives)}"
@@ -206,10 +209,10 @@ def pick_at_most(
     aside = f"; trial {better.trial} beats it, but with {_has(better, limits)}" if better else ""
     missing = len(known) - len(numbered)
     aside += f"; {missing} {'trial has' if missing == 1 else 'trials have'} no such number" if missing else ""
-    trial = f"rial {chosen.point.trial} ({_has(chosen.point, limits)})"
-    start = f"Of the {len(allowed)} trials with {asked}, t{trial}"
+    who = f"trial {chosen.point.trial} ({_has(chosen.point, limits)})"
+    start = f"Of the {len(allowed)} trials with {asked}, {who}"
     if len(allowed) == 1:
-        start = f"T{trial}, the only one with {asked},"
+        start = f"T{who[1:]}, the only one with {asked},"
     rest = chosen.reason.removeprefix(f"Trial {chosen.point.trial} ").removesuffix(".")
     return Pick(chosen.point, f"{start} {rest}{aside}.", chosen.alternatives)
 
@@ -244,18 +247,28 @@ def _bulges(members: Sequence[Point], objectives: Sequence[Objective]) -> list[f
     return [float(row @ normal - 1.0) / float(np.linalg.norm(normal)) for row in scaled]
 
 
+def _between(members: Sequence[Point], objectives: Sequence[Objective]) -> list[tuple[Point, float]]:
+    """The members that are the best in no objective, each with how far it lies beyond the plane."""
+    bests = [max(o.goodness(p.values[o.name]) for p in members) for o in objectives]
+    return [
+        (p, bulge)
+        for p, bulge in zip(members, _bulges(members, objectives), strict=True)
+        if all(best - o.goodness(p.values[o.name]) > TIE for o, best in zip(objectives, bests, strict=True))
+    ]
+
+
 def _plane(objectives: Sequence[Objective]) -> str:
     return "straight line" if len(objectives) == 2 else "plane"
 
 
-def _flatness(members: Sequence[Point], bulges: Mapping[int, float], objectives: Sequence[Objective]) -> str:
+def _flatness(members: Sequence[Point], between: Sequence[tuple[Point, float]], objectives: Sequence[Objective]) -> str:
     """Why a front of different members has no knee."""
-    if len({bulge > -TIE for bulge in bulges.values()}) == 1:
-        distinct = [p for i, p in enumerate(members) if not any(reasons.same(p, q, objectives) for q in members[:i])]
-        if len(distinct) == 2:
-            return "nothing lies between its two extremes"
-        return f"its {len(members)} members all lie on the {_plane(objectives)} between the extremes"
-    return f"none of its {len(members)} members lies beyond the {_plane(objectives)} between the extremes"
+    plane = f"the {_plane(objectives)} between the extremes"
+    if not between:
+        return "nothing lies between its extremes"
+    if all(bulge > -TIE for _, bulge in between):
+        return f"its {len(members)} members all lie on {plane}"
+    return f"none of its {len(members)} members lies beyond {plane}"
 
 
 def _runners_up(chosen: Point, known: Sequence[Point], objectives: Sequence[Objective]) -> list[Point]:
