@@ -20,9 +20,10 @@ def test_the_clock_is_named():
 def test_what_is_unknown_is_blank():
     for unknown in (None, {}, {"gap": None, "bound": None, "status": None}):
         assert [proof.sentence(unknown), proof.gap(unknown), proof.short(unknown)] == [""] * 3
-        assert proof.figure(unknown, "bound") == proof.seconds(unknown) == ""
+        assert proof.figure(unknown, "bound") == ""
     assert proof.sentence({"status": "deadline", "gap": None}) == "stopped by the clock, no gap proven"
     assert proof.sentence({"status": "deadline", "gap": float("inf")}) == "stopped by the clock, no gap proven"
+    assert proof.sentence({"status": "effort", "gap": 0.5}) == "stopped by its limit of effort, gap 50 %"
     assert proof.sentence({"status": "new", "gap": 0.5}) == "new, gap 50 %"
 
 

@@ -61,10 +61,10 @@ def test_a_front_fits_and_every_number_is_whole(width, names):
     wide = printed(1000, lambda console: print_front(view, state, console))
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
-    table, known = text.split("not shown")[0].split(" trials on the front")[0], wide.split()
+    table, known = text.split("not shown")[0].split(" on the front")[0], wide.split()
     assert {word for word in table.split() if re.search(r"\d", word)} <= set(known)
     assert "±1.1" in table or "±1.3" in table
-    assert ("not shown" in text) == (len(table.split()) < len(wide.split(" trials on the front")[0].split()))
+    assert ("not shown" in text) == (len(table.split()) < len(wide.split(" on the front")[0].split()))
     for name in re.findall(r"not shown in \d+ columns: ([^.]*?)\n\d", text.replace(" \n", " ")):
         assert "accuracy" not in name.split(", ")[0]
 
@@ -109,3 +109,14 @@ def test_a_comparison_fits(width):
     assert "96.1 ±1.0" in text
     assert "9.877" in text
     assert "…" not in text
+
+
+def test_a_front_without_members_says_why():
+    objectives = objectives_of(load_recipe("digits"), ["accuracy", "sid5"])
+    for events, said in (
+        (finished(), "none of the 3 complete trials has all objectives"),
+        ([], "no complete trial yet"),
+    ):
+        state = replay(events)
+        view = FrontView.of("made-up", state, objectives)
+        assert said in printed(80, lambda console, view=view, state=state: print_front(view, state, console))

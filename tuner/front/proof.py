@@ -1,6 +1,6 @@
 """How a trial's program ended, in words and numbers: proven optimal, within a gap, or stopped by the clock.
 
-The record is the ledger's: {"objective", "bound", "gap" as a share, "status", "seconds"}; None where it is unknown.
+The record is the ledger's: {"objective", "bound", "gap" as a share, "status"}; None where it is unknown.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,13 +10,20 @@ from typing import Any
 Program = Mapping[str, Any]
 
 BY_THE_CLOCK = ("deadline", "interrupted")  # another run, or another machine, may get further
-SHORT = {"optimal": "optimal", "gap": "within gap", "deadline": "by clock", "interrupted": "by clock"}
+SHORT = {
+    "optimal": "optimal",
+    "gap": "within gap",
+    "effort": "by effort",
+    "deadline": "by clock",
+    "interrupted": "by clock",
+    "trouble": "by trouble",
+}
 LONG = {
     "optimal": "proven optimal",
     "gap": "within the gap asked for",
     "deadline": "stopped by the clock",
     "interrupted": "stopped by the clock",
-    "work": "stopped by its limit of work",
+    "effort": "stopped by its limit of effort",
     "trouble": "stopped by trouble of the solver",
 }
 
@@ -36,12 +43,6 @@ def figure(program: Program | None, name: str) -> str:
     """`objective` or `bound`, precise enough to be told apart; empty where it is unknown."""
     value = _number(program, name)
     return "" if value is None else f"{value:.7g}"
-
-
-def seconds(program: Program | None) -> str:
-    """How long it was solved for; empty where it is unknown."""
-    value = _number(program, "seconds")
-    return "" if value is None else f"{value:.1f}"
 
 
 def short(program: Program | None) -> str:

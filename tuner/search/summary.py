@@ -20,14 +20,19 @@ PARTS = ("plausibility_undilated", "class_independence", "contrastiveness")
 def print_front(view: FrontView, state: SearchState, console: Console) -> None:
     """The front as a table, the best in the first objective on top; where there is no room, columns are left out."""
     if not view.members:
-        console.print("no complete trial yet, so no front")
+        complete = view.counts.get("complete")
+        lack = f"none of the {complete} complete trials has all objectives" if complete else "no complete trial yet"
+        console.print(f"{lack}, so no front")
         return
     first = view.objectives[0]
     sign = -1 if first.direction == "max" else 1
     members = sorted(view.members, key=lambda m: sign * m.values[first.name])
     trials = [state.trials[member.trial] for member in members]
     print_columns(console, _front_columns(view, members, trials))
-    say(console, f"{len(members)} trials on the front, hypervolume {view.hypervolume:.4f}")
+    say(
+        console,
+        f"{len(members)} {'trial' if len(members) == 1 else 'trials'} on the front, hypervolume {view.hypervolume:.4f}",
+    )
     objectives = [objective.name for objective in view.objectives]
     rests = [uncertainty.legend([*objectives, *PARTS], [m.values for m in members])]
     tested = uncertainty.legend(objectives, [t.test for t in trials])
@@ -106,7 +111,6 @@ def print_programs(state: SearchState, console: Console) -> None:
         Column("gap %", [proof.gap(p) for p in programs], weight=8),
         Column("bound", [proof.figure(p, "bound") for p in programs], weight=6),
         Column("objective", [proof.figure(p, "objective") for p in programs], weight=5),
-        Column("seconds", [proof.seconds(p) for p in programs], weight=4),
     ]
     print_columns(console, columns)
 

@@ -146,7 +146,7 @@ def _program(update: Update, program: Mapping[str, Any]) -> None:
     """How the trial's program ended; its gap in percent, as everywhere people read it."""
     gap = program.get("gap")
     figures = {"gap": 100 * gap if isinstance(gap, int | float) else None}
-    figures |= {name: program.get(name) for name in ("bound", "objective", "seconds")}
+    figures |= {name: program.get(name) for name in ("bound", "objective")}
     update.values += _values(figures, "program/", update.time_ms)
     if (status := program.get("status")) is not None:
         update.tags["program/status"] = str(status)
