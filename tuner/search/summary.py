@@ -107,7 +107,7 @@ def print_programs(state: SearchState, console: Console) -> None:
     say(console, proof.overview(t.program for t in state.trials.values()))
     columns = [
         Column("trials", [", ".join(str(t.number) for t in group) for group in trials.values()], weight=9, words=True),
-        Column("program", [proof.ended(p) for p in programs], weight=7, words=True),
+        Column("program", [proof.ended(p) for p in programs], weight=7, words=True, narrowest=20),
         Column("gap %", [proof.gap(p) for p in programs], weight=8),
         Column("bound", [proof.figure(p, "bound") for p in programs], weight=6),
         Column("objective", [proof.figure(p, "objective") for p in programs], weight=5),

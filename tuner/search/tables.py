@@ -13,7 +13,6 @@ from rich.table import Table
 from rich.text import Text
 
 BETWEEN = 2  # blanks between columns
-NARROWEST = 20  # what a column of words is squeezed to before another column is left out
 Cell = str | Text
 
 
@@ -26,12 +25,14 @@ class Column:
         cells: its rows.
         weight: of the columns that compete for room, those of the least weight go first, and of equal ones the last.
         words: cells are text that may wrap, not numbers.
+        narrowest: what a column of words is squeezed to before another column is left out.
     """
 
     heading: str
     cells: Sequence[Cell]
     weight: int = 0
     words: bool = False
+    narrowest: int = 16
 
     @property
     def title(self) -> str:
@@ -48,7 +49,7 @@ class Column:
         """The width below which it would lose something: headings wrap between words, and so do cells of words."""
         heading = max((cell_len(word) for word in self.title.split()), default=0)
         widest = max((cell_len(_plain(cell)) for cell in self.cells), default=0)
-        return max(heading, min(widest, NARROWEST) if self.words else widest)
+        return max(heading, min(widest, self.narrowest) if self.words else widest)
 
 
 def fit_columns(columns: Sequence[Column], width: int) -> tuple[list[Column], list[Column]]:
