@@ -10,6 +10,7 @@ from typing import Any
 Program = Mapping[str, Any]
 
 BY_THE_CLOCK = ("deadline", "interrupted")  # another run, or another machine, may get further
+NOISE = 1e-9  # what float arithmetic leaves of a gap that is closed
 SHORT = {
     "optimal": "optimal",
     "gap": "within gap",
@@ -33,7 +34,7 @@ def gap(program: Program | None) -> str:
     share = _number(program, "gap")
     if share is None:
         return ""
-    percent = 100.0 * share
+    percent = 100.0 * share if share > NOISE else 0.0
     if 0.0 < percent < 0.001:
         return "<0.001"
     return f"{percent:.0f}" if percent >= 9.95 else f"{percent:.2g}"
