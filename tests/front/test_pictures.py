@@ -52,6 +52,13 @@ def test_staircase_passes_through_the_front_only_with_two_objectives() -> None:
     ]
 
 
+def test_a_dot_says_how_sure_its_accuracy_is() -> None:
+    point = Point(4, values={"accuracy": 96.1, "interpretability": 60.0, "n_images": 288.0})
+    assert "<title>trial 4: accuracy 96.1 ± 1.1, n = 288, interpretability 60</title>" in (
+        render_front([point], OBJECTIVES[:2])
+    )
+
+
 def test_picture_names_the_pick_and_escapes() -> None:
     report = sample_report()
     assert report.pick is not None
