@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import math
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -41,9 +43,10 @@ def home_of(arguments: argparse.Namespace) -> SearchHome:
 
 
 def terminal(*, stderr: bool = False) -> Console:
-    """Where people read: the terminal as wide as it is, a log wide enough for a table."""
+    """Where people read: the terminal as wide as it is, or as COLUMNS says; a log wide enough for a table."""
     console = Console(stderr=stderr)
-    return console if console.is_terminal else Console(stderr=stderr, width=LOG_WIDTH)
+    sized = console.is_terminal or os.environ.get("COLUMNS", "").isdigit()
+    return console if sized else Console(stderr=stderr, width=LOG_WIDTH)
 
 
 def print_json(document: Any) -> None:
@@ -53,16 +56,18 @@ def print_json(document: Any) -> None:
 
 
 def limits(items: Sequence[str]) -> dict[str, float]:
-    """`PARAM=V` arguments as a dictionary.
+    """`PARAM=V` arguments as a dictionary; of two limits on the same, the lower one.
 
     Raises:
         UsageError: for one that is not of that form.
     """
-    found = {}
+    found: dict[str, float] = {}
     for item in items:
-        name, _, value = item.partition("=")
+        name, _, value = (part.strip() for part in item.partition("="))
         try:
-            found[name] = float(value)
+            if not (name and math.isfinite(limit := float(value))):
+                raise ValueError(item)
+            found[name] = min(limit, found.get(name, limit))
         except ValueError:
             raise UsageError(
                 f"--at-most {item}", "PARAM=NUMBER, such as features_per_class=3", "write it in that form"

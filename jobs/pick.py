@@ -5,9 +5,11 @@ import sys
 from pathlib import Path
 
 from jobs.command import home_of, limits, parser, print_json, run
-from tuner.search.picking import export_pick, pick_model, record_pick, register_pick
+from tuner.front import proof, uncertainty
+from tuner.search.picking import carry_out, pick_model, require_room
 
-EXAMPLES = """  python -m jobs.pick --store runs --name digits --knee
+EXAMPLES = """  python -m jobs.pick --store runs --name digits --knee                       (a look: nothing is written)
+  python -m jobs.pick --store runs --name digits --knee --choose              (the search remembers it)
   python -m jobs.pick --store runs --name digits --within 1.0 accuracy --export picked
   python -m jobs.pick --store runs --name digits --at-most features_per_class=3 --register"""
 
@@ -16,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     made = parser(__file__, __doc__, EXAMPLES)
     rule = made.add_mutually_exclusive_group()
-    rule.add_argument("--knee", action="store_true", help="the best trade (the default)")
+    rule.add_argument("--knee", action="store_true", help="the best trade, if there is one (the default)")
     rule.add_argument(
         "--within",
         nargs=2,
@@ -26,6 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
     made.add_argument("--at-most", action="append", default=[], metavar="PARAM=V", help="only trials within this limit")
     made.add_argument("--export", metavar="DIR", help="write the model folder there")
     made.add_argument("--register", action="store_true", help="register the model in MLflow under the alias 'picked'")
+    made.add_argument("--choose", action="store_true", help="remember the choice; so do --export and --register")
+    made.add_argument("--dry-run", action="store_true", help="say what would be done, and write nothing")
     made.add_argument("--json", action="store_true", help="print one JSON document")
     return run(made, body, arguments)
 
@@ -34,17 +38,25 @@ def body(arguments: argparse.Namespace) -> int:
     """Pick, and do with it what was asked."""
     home = home_of(arguments)
     chosen = pick_model(home, within=arguments.within, at_most=limits(arguments.at_most))
-    document = {"search": home.name, "trial": chosen.point.trial, "params": chosen.point.params}
-    document |= {"values": chosen.point.values, "model": chosen.point.model, "reason": chosen.reason}
-    if arguments.export:
-        document["exported"] = str(export_pick(home, chosen, Path(arguments.export)))
-    record_pick(home, chosen)
-    if arguments.register:
-        document["registered"] = register_pick(home, chosen)
+    point, export = chosen.point, None if arguments.export is None else Path(arguments.export)
+    if export is not None:
+        require_room(export)
+    document = {"search": home.name, "trial": point.trial, "params": point.params, "values": point.values}
+    program = home.state().trials[point.trial].program
+    document |= {"errors": uncertainty.errors(point.values), "program": program}
+    document |= {"model": point.model, "reason": chosen.reason, "alternatives": list(chosen.alternatives)}
+    if arguments.dry_run:
+        document["dry_run"] = asked = [name for name in ("export", "register", "choose") if getattr(arguments, name)]
+    else:
+        document |= carry_out(home, chosen, export=export, register=arguments.register, choose=arguments.choose)
     if arguments.json:
         print_json(document)
         return 0
     print(chosen.reason)
+    if program:
+        print(f"its program: {proof.sentence(program)}")
+    if arguments.dry_run:
+        print(f"dry run, nothing was written; without --dry-run: {', '.join(asked) or 'nothing either'}")
     for name in ("exported", "registered"):
         if name in document:
             print(f"{name}: {document[name]}")

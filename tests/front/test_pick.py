@@ -37,10 +37,12 @@ def test_knee() -> None:
     chosen = pick_knee(POINTS, TWO)
     assert chosen.point.trial == 1
     assert chosen.reason == (
-        "Trial 1 is the knee of the front, where the trade is best: it gives up 0.6 points of accuracy "
-        "(78.4 against the best 79.0) and 2.9 points of interpretability (62.1 against the best 65.0), and "
-        "none of the 4 members lies further beyond the straight line between the extremes."
+        "Trial 1 is the knee of the front, where the trade is best: it gives up 0.6 percentage points of accuracy "
+        "(78.4 %, against the best of the front, 79.0 % of trial 0) and 2.9 percentage points of interpretability "
+        "(62.1 %, against the best of the front, 65.0 % of trial 3), and none of its 4 members lies further beyond "
+        "the straight line between the extremes."
     )
+    assert chosen.alternatives == ()
 
 
 def test_knee_does_not_depend_on_the_natural_range() -> None:
@@ -51,7 +53,7 @@ def test_knee_does_not_depend_on_the_natural_range() -> None:
 def test_knee_with_an_objective_to_minimise() -> None:
     chosen = pick_knee(POINTS, [ACCURACY, USED])
     assert chosen.point.trial == 2
-    assert "adds 20 features used (30 against the best 10)" in chosen.reason
+    assert "adds 20 features used (30, against the best of the front, 10 of trial 3)" in chosen.reason
 
 
 def test_knee_of_three_objectives() -> None:
@@ -77,31 +79,117 @@ def test_knee_of_three_is_measured_from_the_plane_not_by_the_sum() -> None:
     assert pick_knee(points, objectives).point.trial == 3
 
 
-def test_fronts_without_a_knee() -> None:
-    alone = pick_knee(POINTS[4:], TWO)
-    assert alone.reason == (
-        "Trial 4 is the only member of the front: it has the best accuracy (60.0) and interpretability (60.0)."
+def on(*rows: tuple[float, float]) -> list[Point]:
+    return [Point(i, values={"accuracy": a, "interpretability": b}) for i, (a, b) in enumerate(rows)]
+
+
+def test_a_front_of_one_member_has_no_knee() -> None:
+    assert pick_knee(POINTS[4:], TWO).reason == (
+        "Trial 4 is the only member of the front, which so has no knee: it is the best of the front in "
+        "accuracy (60.0 %) and interpretability (60.0 %)."
     )
+    twins = pick_knee([Point(7, values=POINTS[0].values), Point(3, values=POINTS[0].values)], TWO)
+    assert twins.reason.startswith("Trial 3 is one of 2 equal members, the whole of the front, which so has no knee")
+    assert twins.reason.endswith("; trial 7 has the same values, and the earliest is taken.")
+
+
+def test_a_front_of_two_members_has_no_knee_and_both_are_named() -> None:
     two = pick_knee(POINTS[2:4], TWO)
     assert two.point.trial == 2  # 140 against 135
-    assert "the front has no knee, for none of its 2 members lies beyond" in two.reason
-    twins = [Point(7, values=POINTS[0].values), Point(3, values=POINTS[0].values)]
-    assert pick_knee(twins, TWO).reason.startswith("Trial 3 is the first of 2 equal members")
-    dented = [
-        Point(i, values={"accuracy": a, "interpretability": 80.0 - a - 30 * (a == 40)})
-        for i, a in enumerate((0, 40, 80))
+    assert two.alternatives == (3,)
+    assert two.reason == (
+        "Trial 2 is taken though the front has no knee (nothing lies between its extremes): it has the largest sum "
+        "of objectives, each scaled by its natural range, and is the best of the front in accuracy (77.0 %) and gives "
+        "up 2.0 percentage points of interpretability (63.0 %, against the best of the front, 65.0 % of trial 3); "
+        "the alternative is trial 3 (accuracy 70.0 %, interpretability 65.0 %)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "chosen", "why"),
+    [
+        ([(80, 70), (75, 75), (70, 80)], 0, "its 3 members all lie on the straight line between the extremes"),
+        ([(0.1, 0.7), (0.2, 0.6), (0.3, 0.5), (0.8, 0.0)], 3, "its 4 members all lie on the straight line"),
+        ([(0, 80), (40, 10), (80, 0)], 2, "none of its 3 members lies beyond the straight line between the extremes"),
+        ([(80, 0), (0, 80), (80, 0)], 0, "nothing lies between its extremes"),
+        ([(80, 20), (80 + 1e-13, 20 - 1e-13), (60, 70)], 2, "nothing lies between its extremes"),
+    ],
+)
+def test_a_front_without_a_bulge_has_no_knee(rows: list[tuple[float, float]], chosen: int, why: str) -> None:
+    picked = pick_knee(on(*rows), TWO)
+    assert picked.point.trial == chosen
+    assert f"though the front has no knee ({why}" in picked.reason
+    others = [i for i, row in enumerate(rows) if row != pytest.approx(rows[chosen], abs=1e-9)]
+    assert list(picked.alternatives) == others
+    assert all(f"trial {i} (accuracy {rows[i][0]:.1f} %" in picked.reason for i in others)
+
+
+def three(*rows: tuple[float, float, float]) -> list[Point]:
+    return [
+        Point(i, values=dict(zip(("accuracy", "interpretability", "sid5"), row, strict=True)))
+        for i, row in enumerate(rows)
     ]
-    assert pick_knee(dented, TWO).point.trial == 2  # the extremes tie: the more accurate one
+
+
+def test_an_extreme_of_three_objectives_is_no_knee() -> None:
+    objectives = [*TWO, Objective("sid5", "max", 0.0, 100.0)]
+    ends = [(90.0, 90.0, 10.0), (10.0, 10.0, 90.0)]  # the first is the best in two objectives
+    alone = pick_knee(three(*ends), objectives)
+    assert "though the front has no knee (nothing lies between its extremes)" in alone.reason
+    assert (alone.point.trial, alone.alternatives) == (0, (1,))
+    corners = pick_knee(three((90.0, 0.0, 0.0), (0.0, 90.0, 0.0), (0.0, 0.0, 90.0)), objectives)
+    assert "has no knee (nothing lies between its extremes)" in corners.reason
+    assert "is the knee" in pick_knee(three(*ends, (60.0, 60.0, 60.0)), objectives).reason
+    assert pick_knee(three(*ends, (60.0, 60.0, 60.0)), objectives).point.trial == 2
+
+
+def test_many_alternatives_are_counted() -> None:
+    picked = pick_knee(on(*((float(i), 50.0 - i) for i in range(14))), TWO)
+    assert len(picked.alternatives) == 13
+    assert picked.reason.endswith("trial 5 (accuracy 5.0 %, interpretability 45.0 %) and 5 more.")
+
+
+def test_one_objective_has_no_knee_but_a_best() -> None:
+    picked = pick(POINTS, [ACCURACY])
+    assert picked.reason == (
+        "Trial 0 is the best of the front in accuracy (79.0 %); with one objective there is no trade-off and so no "
+        "knee; the alternative is trial 1 (accuracy 78.4 %)."
+    )
+    assert pick(POINTS, [USED]).point.trial == 3
+    assert "no distance from the best is worth anything" in pick(POINTS, [ACCURACY], within=5.0).reason
+
+
+def test_differences_are_taken_before_rounding() -> None:
+    points = on((79.04, 10.0), (78.46, 20.04), (0.0, 20.06))
+    reason = pick_within(points, TWO, 1.0, "accuracy").reason
+    assert "gives up 0.6 percentage points of accuracy (78.5 %, against the best of the front, 79.0 %" in reason
+    assert "gains 10.0 percentage points of interpretability (20.0 %, against 10.0 % of trial 0)" in reason
+    assert "less than 0.1 percentage points of interpretability (20.0 %," in pick_knee(points, TWO).reason
+
+
+def test_an_accuracy_comes_with_its_error_and_the_number_of_images() -> None:
+    counted = [Point(p.trial, p.params, {**p.values, "n_images": 288.0}) for p in POINTS]
+    assert "accuracy (78.4 ± 2.4 %, n = 288, against the best of the front, 79.0 ± 2.4 % of trial 0)" in (
+        pick_knee(counted, TWO).reason
+    )
 
 
 def test_within() -> None:
     chosen = pick_within(POINTS, TWO, 1.0, "accuracy")
     assert chosen.point.trial == 1
     assert chosen.reason == (
-        "Trial 1 gives up 0.6 points of accuracy (78.4 against the best 79.0) and gains 7.1 points of "
-        "interpretability; nobody within 1.0 point of the best accuracy does better in interpretability."
+        "Trial 1 gives up 0.6 percentage points of accuracy (78.4 %, against the best of the front, 79.0 % of trial 0) "
+        "and gains 7.1 percentage points of interpretability (62.1 %, against 55.0 % of trial 0); of the 2 members of "
+        "the front within 1.0 percentage point of the best accuracy none does better in interpretability."
     )
-    assert pick_within(POINTS, TWO, 0.5, "accuracy").reason.startswith("Trial 0 has the best accuracy (79.0); nobody")
+    assert pick_within(POINTS, TWO, 0.5, "accuracy").reason == (
+        "Trial 0 is the best of the front in accuracy (79.0 %); no other member of the front lies within 0.5 "
+        "percentage points of the best accuracy."
+    )
+    assert pick_within(POINTS, TWO, 0.0, "accuracy").point.trial == 0
+    assert "; of all 4 members of the front within 1000.0 percentage" in (
+        pick_within(POINTS, TWO, 1e3, "accuracy").reason
+    )
     assert pick_within(POINTS, TWO, 2.0, "interpretability").point.trial == 2
 
 
@@ -117,7 +205,8 @@ def test_within_counts_the_distance_itself() -> None:
 def test_within_of_several_others_takes_their_sum() -> None:
     chosen = pick_within(POINTS, [*TWO, USED], 9.0, "accuracy")
     assert chosen.point.trial == 3
-    assert "gains 10.0 points of interpretability and saves 40 features used" in chosen.reason
+    assert "gains 10.0 percentage points of interpretability (65.0 %, against 55.0 % of trial 0)" in chosen.reason
+    assert "saves 40 features used (10, against 50 of trial 0)" in chosen.reason
     assert chosen.reason.endswith("does better in the sum of the other objectives.")
 
 
@@ -150,7 +239,10 @@ def test_knee_is_the_furthest_beyond_the_line(rows: list[tuple[int, int]]) -> No
 def test_at_most() -> None:
     chosen = pick_at_most(POINTS, TWO, {"features_per_class": 3})
     assert chosen.point.trial == 2
-    assert chosen.reason.startswith("Of 3 trials with features per class at most 3, trial 2 has")
+    assert chosen.reason.startswith(
+        "Of the 3 trials with features_per_class at most 3, trial 2 (features_per_class 3) is taken though the front "
+        "within the limits has no knee"
+    )
     within: Pick = pick_at_most(
         POINTS,
         TWO,
@@ -165,7 +257,21 @@ def test_at_most_counts_trials_that_others_beat() -> None:
     chosen = pick(POINTS, TWO, at_most={"n_features_used": 20}, within=100.0, metric="interpretability")
     assert chosen.point.trial == 3
     beaten = [POINTS[0], POINTS[1], POINTS[4]]
-    assert "(trial 1, beyond the limit, beats it)" in pick(beaten, TWO, at_most={"features_per_class": 3}).reason
+    alone = pick(beaten, TWO, at_most={"features_per_class": 3})
+    assert alone.reason.startswith("Trial 4 (features_per_class 3), the only one with features_per_class at most 3, is")
+    assert alone.reason.endswith("; trial 1 beats it, but with features_per_class 4.")
+
+
+def test_trials_without_the_limited_number_are_counted() -> None:
+    partly = [Point(p.trial, p.params, {**p.values, "sid5": 80.0 if p.trial else float("nan")}) for p in POINTS]
+    assert pick(partly, TWO, at_most={"sid5": 90}, within=0).reason.endswith("; 1 trial has no such number.")
+    with pytest.raises(UsageError, match="no trial has a number named 'sid5'"):
+        pick([Point(0, values={**POINTS[0].values, "sid5": float("nan")})], TWO, at_most={"sid5": 90})
+
+
+def test_a_limit_is_not_missed_by_float_arithmetic() -> None:
+    point = Point(0, {"l1": 0.1 + 0.2}, POINTS[0].values)
+    assert pick([point], TWO, at_most={"l1": 0.3}).point is point
 
 
 def test_nobody_qualifies() -> None:
@@ -185,6 +291,10 @@ def test_nobody_qualifies() -> None:
         ({"at_most": {"colour": 3}}, "one of accuracy, features_per_class"),
         ({"within": -1.0}, "the distance is -1.0"),
         ({"within": float("nan")}, "the distance is nan"),
+        ({"within": float("inf")}, "the distance is inf"),
+        ({"at_most": {"n_features_used": float("nan")}}, "the limit of n_features_used is nan"),
+        ({"at_most": {"features_pre_class": 3}}, "did you mean 'features_per_class'?"),
+        ({"within": 1.0, "metric": "acuracy"}, "did you mean 'accuracy'?"),
         ({"metric": "accuracy"}, "named without a distance"),
         ({"within": 1.0, "metric": "sid5"}, "one of accuracy, interpretability"),
     ],

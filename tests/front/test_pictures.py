@@ -52,6 +52,13 @@ def test_staircase_passes_through_the_front_only_with_two_objectives() -> None:
     ]
 
 
+def test_a_dot_says_how_sure_its_accuracy_is() -> None:
+    point = Point(4, values={"accuracy": 96.1, "interpretability": 60.0, "n_images": 288.0})
+    assert "<title>trial 4: accuracy 96.1 ± 1.1, n = 288, interpretability 60</title>" in (
+        render_front([point], OBJECTIVES[:2])
+    )
+
+
 def test_picture_names_the_pick_and_escapes() -> None:
     report = sample_report()
     assert report.pick is not None
@@ -117,8 +124,8 @@ def test_durations(seconds: float, text: str) -> None:
 
 
 def test_differences_add_up_with_the_numbers_beside_them() -> None:
-    assert words.gap(79.06, 78.44, "%") == "0.7 points"  # printed as 79.1 and 78.4
-    assert words.gap(79.01, 79.02, "%") == "less than 0.1 points"
-    assert words.gap(79.0, 78.0, "%") == "1.0 point"
+    assert words.gap(79.06, 78.44, "%") == "0.6 percentage points"  # though printed as 79.1 and 78.4
+    assert words.gap(79.01, 79.02, "%") == "less than 0.1 percentage points"
+    assert words.gap(79.0, 78.0, "%") == "1.0 percentage point"
     assert words.gap(30, 10, "") == "20"
     assert words.gap(0.25, 0.125, "s") == "0.125 s"

@@ -190,8 +190,45 @@ def test_repeated_seeds_show_as_error_bars() -> None:
     steady = dataclasses.replace(rows[0], spread={"accuracy": 0.4, "interpretability": float("nan")})
     page = Page(render_report(dataclasses.replace(sample_report(), rows=[steady, *rows[1:]])))
     assert page.data()["trials"][0]["spread"] == [0.4, 0.0]
-    assert "± 0.4" in page.text()
+    assert "± 0.4 over seeds" in page.text()
     assert "nan" not in page.text()
+
+
+def test_errors_numbers_of_images_and_programs_are_told() -> None:
+    report = sample_report()
+    assert report.pick is not None
+    clock = {"objective": 301.25, "bound": 305.2, "gap": 0.013, "status": "deadline", "seconds": 20.0}
+    counts = {"n_images": 288.0, "n_masked_images": 120.0, "test/accuracy": 99.02, "test/n_images": 1440.0}
+    rows = [dataclasses.replace(row, values=row.values | counts, program=clock) for row in report.rows]
+    point = next(row.point() for row in rows if row.trial == report.pick.point.trial)
+    probe = BaselineRow("probe", {"accuracy": 81.8, "n_images": 360.0})
+    pick = dataclasses.replace(report.pick, point=point)
+    page = Page(render_report(dataclasses.replace(report, rows=rows, pick=pick, baselines=[probe])))
+    text = page.text()
+    assert f"{point.values['accuracy']:.1f} % ± 2.3, n = 288" in text
+    assert "99.0 ± 0.3, n = 1440" in text
+    assert "81.8 ± 2.0, n = 360" in text
+    assert "± is one standard error (binomial; half of Wilson's interval); accuracy, sid5: n = 288 images" in text
+    assert "plausibility undilated: n = 120 images with a mask" in text
+    assert "gap [%] bound program" in text
+    assert "1.3 305.2 stopped by the clock" in text
+    assert "Programs: 36 by clock (gap up to 1.3 %)." in text
+    assert "program stopped by the clock, gap 1.3 %" in text
+    assert "n = 288" in page.data()["trials"][0]["text"]
+    assert "program stopped by the clock, gap 1.3 %" in page.data()["trials"][0]["text"]
+    assert "masked images" not in text  # a count is no metric
+
+
+def test_what_nobody_has_chosen_is_not_called_picked() -> None:
+    report = sample_report()
+    assert report.pick is not None
+    assert "The picked model" in Page(render_report(report)).text()
+    looked = dataclasses.replace(report, pick=dataclasses.replace(report.pick, chosen=False))
+    page = Page(render_report(looked))
+    assert "Nothing is picked yet; what the default rule would take" in page.text()
+    assert f"Suggested: trial {report.pick.point.trial}" in page.text()
+    assert "The picked model" not in page.text()
+    assert page.data()["picked"] is None
 
 
 def test_a_report_needs_no_heavy_library() -> None:

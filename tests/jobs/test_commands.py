@@ -15,6 +15,8 @@ from tests.searches import run_tiny
 from tuner.data.load import load_dataset
 from tuner.data.settings import DataConfig
 from tuner.model import load_model
+from tuner.search.home import open_home
+from tuner.store import open_store
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
@@ -34,6 +36,14 @@ def digit(tmp_path):
     return path, str(dataset.labels[0])
 
 
+def home_at(address):
+    return open_home(open_store(address[1]), address[3])
+
+
+def read_picks(address):
+    return [event for event in home_at(address).ledger.read() if event["event"] == "pick"]
+
+
 def read_json(capsys):
     return json.loads(capsys.readouterr().out)
 
@@ -49,8 +59,10 @@ def test_front_prints_a_table_or_one_json_document(address, capsys):
     assert document["objectives"] == {"accuracy": "max", "interpretability": "max"}
     assert document["trials"] == {"complete": 3}
     for member in document["members"]:
-        assert set(member) == {"trial", "params", "values", "model"}
+        assert set(member) == {"trial", "params", "values", "model", "errors", "program"}
         assert member["model"]
+        assert member["values"]["n_images"] > 0
+        assert member["errors"]["accuracy"] > 0
 
 
 def test_front_for_other_objectives(address, capsys):
@@ -81,8 +93,11 @@ def test_pick_gives_a_reason_exports_a_model_that_predicts_and_registers_it(addr
     prediction = load_model(folder).predict([image])[0]
     assert prediction.class_name == label
     assert len(prediction.explanation.evidence[int(label)]) == document["params"]["features_per_class"]
+    events = read_picks(address)
+    assert events[-1]["trial"] == document["trial"]
     assert pick.main([*address, "--export", str(folder)]) == 2
     assert "not empty" in capsys.readouterr().err
+    assert read_picks(address) == events
 
 
 def test_an_exported_model_predicts_exactly_what_was_measured(address, capsys, tmp_path):
@@ -139,14 +154,18 @@ def test_explain_names_class_and_features_and_draws_them(address, capsys, tmp_pa
 
 
 def test_compare_puts_baselines_beside_the_front_and_runs_them_once(address, capsys):
+    elapsed = home_at(address).state().elapsed_s
     assert compare.main([*address, "--json"]) == 0
-    rows = {row["name"]: row["values"] for row in read_json(capsys)}
+    document = read_json(capsys)
+    assert all(row["errors"]["accuracy"] > 0 for row in document)
+    rows = {row["name"]: row["values"] for row in document}
     assert "linear probe" in rows
     assert "dense, width 24" in rows
     assert any(name.startswith("random, ") for name in rows)
     assert all("accuracy" in values for values in rows.values())
     assert compare.main(address) == 0
     assert "linear probe" in capsys.readouterr().out
+    assert home_at(address).state().elapsed_s == elapsed  # it is no part of the search
 
 
 def test_extract_makes_the_bank_and_finds_it_again(tmp_path, capsys):

@@ -13,7 +13,7 @@ from tuner.qpm.evaluate import evaluate
 from tuner.qpm.finetune import QpmModel, assigned_model
 from tuner.qpm.metrics.contrastiveness import contrastiveness
 from tuner.qpm.metrics.sid import sid
-from tuner.qpm.metrics.table import METRICS
+from tuner.qpm.metrics.table import COUNTS, METRICS
 from tuner.qpm.probe import train_linear_probe
 
 
@@ -26,7 +26,8 @@ def test_everything_applies_to_a_model_with_five_features_a_class(
     model: QpmModel, train: Samples, held_out: Samples
 ) -> None:
     values = evaluate(model, train, held_out, device="cpu")
-    assert set(values) == set(METRICS)
+    assert set(values) == {*METRICS, *COUNTS}
+    assert [values[name] for name in COUNTS] == [30, 24, 48]
     predicted = model.predict(held_out.patches, held_out.cls)
     assert values["accuracy"] == pytest.approx(100 * float((predicted == held_out.labels).float().mean()))
     maps = model.feature_maps(held_out.patches, held_out.cls).transpose(1, 2)
@@ -41,20 +42,20 @@ def test_everything_applies_to_a_model_with_five_features_a_class(
     assert values["mask_share"] == pytest.approx(100 * float(seen.float().mean()))
     parts = [values[k] for k in ("plausibility_undilated", "class_independence", "contrastiveness")]
     assert values["interpretability"] == pytest.approx((parts[0] * parts[1] * parts[2]) ** (1 / 3))
-    for name, value in values.items():
-        assert METRICS[name].low - 1e-4 <= value <= METRICS[name].high + 1e-4, name
+    for name, metric in METRICS.items():
+        assert metric.low - 1e-4 <= values[name] <= metric.high + 1e-4, name
 
 
 def test_what_does_not_apply_is_absent(model: QpmModel, train: Samples, held_out: Samples) -> None:
     bare = {"masks": None, "has_mask": None, "image_attributes": None, "class_attributes": None}
     values = evaluate(model, replace(train, **bare), replace(held_out, **bare), device="cpu")
     gone = {"plausibility", "plausibility_undilated", "mask_share", "structural_grounding", "attribute_alignment"}
-    assert set(values) == set(METRICS) - gone
+    assert set(values) == {*METRICS, "n_images", "n_train_images"} - gone
     assert values["interpretability"] == pytest.approx(
         (values["class_independence"] * values["contrastiveness"]) ** 0.5
     )
     unseen = replace(held_out, has_mask=torch.zeros(len(held_out), dtype=torch.bool))
-    assert "plausibility" not in evaluate(model, train, unseen, device="cpu")
+    assert not {"plausibility", "n_masked_images"} & set(evaluate(model, train, unseen, device="cpu"))
 
 
 def test_sid_is_absent_below_five_features_a_class(
@@ -84,7 +85,7 @@ def test_dense_model_and_probe_are_measured_alike(dense: DenseModel, train: Samp
     of_dense = evaluate(dense, train, held_out, device="cpu")
     assert of_dense["n_features_used"] == of_dense["features_per_class_used"] == 16
     probe = train_linear_probe(train, seed=0, device="cpu")
-    assert set(evaluate(probe, train, held_out, device="cpu")) == set(METRICS)
+    assert set(evaluate(probe, train, held_out, device="cpu")) == {*METRICS, *COUNTS}
 
 
 def test_no_value_is_ever_nan(dense: DenseModel, assignment: Assignment, train: Samples, held_out: Samples) -> None:

@@ -68,3 +68,51 @@ def test_test_metrics_baselines_and_the_last_pick_are_kept():
 def test_the_mirror_sees_stages_before_their_outcome():
     assert [e["event"] for e in mirror_events(ended(0, 5))] == ["stage", "stage", "outcome"]
     assert mirror_events(started(0)) == [started(0)]
+
+
+def measured(trial, time_s, **fields):
+    return {"event": "test", "trial": trial, "time_s": time_s, "values": {"accuracy": 1.0}} | fields
+
+
+def picked(time_s):
+    return {"event": "pick", "trial": 0, "time_s": time_s, "reason": "because"}
+
+
+def baseline(time_s):
+    return {"event": "baseline", "name": "probe", "note": "", "split": "test", "time_s": time_s, "values": {}}
+
+
+TURN = [started(100), proposed(0, 101), ended(0, 110), measured(0, 115)]
+DAY = 86_400
+
+
+def test_search_time_is_the_time_of_drivers_turns():
+    assert replay(TURN).elapsed_s == 15
+    later = [picked(115 + DAY), measured(0, 116 + 2 * DAY, command="compare"), baseline(117 + 2 * DAY)]
+    assert replay(TURN + later).elapsed_s == 15
+    again = [started(4 * DAY), proposed(1, 4 * DAY + 1), picked(4 * DAY + 2), ended(1, 4 * DAY + 8)]
+    state = replay(TURN + later + again)
+    assert state.elapsed_s == 15 + 8
+    assert [t.ended_s for t in state.finished()] == [10, 23]
+
+
+def test_a_start_that_finds_nothing_to_do_takes_no_time():
+    assert replay([*TURN, started(DAY), started(2 * DAY), picked(3 * DAY)]).elapsed_s == 15
+
+
+def test_a_driver_that_died_is_counted_up_to_its_last_event():
+    assert replay([started(100), proposed(0, 104), started(900), ended(0, 903)]).elapsed_s == 4 + 3
+
+
+def test_a_clock_that_is_set_back_takes_no_time_away():
+    back = [started(1000), proposed(0, 1010), proposed(1, 500), ended(0, 520), ended(1, 525)]
+    state = replay(back)
+    assert state.elapsed_s == 10 + 25
+    assert [t.ended_s for t in state.finished()] == [30, 35]
+    assert replay([started(1000), proposed(0, 10)]).elapsed_s == 0
+    slow = [started(40), proposed(2, 41), ended(2, 45)]  # another driver, on a machine whose clock is behind
+    assert replay([*back, *slow]).elapsed_s == 35 + 5
+
+
+def test_a_ledger_without_its_first_event_still_adds_up():
+    assert replay([proposed(0, 10), ended(0, 14)]).elapsed_s == 4

@@ -42,6 +42,9 @@ def test_every_trial_goes_through_all_stages_and_the_dense_stage_runs_once(first
         assert [use["stage"] for use in trial.stages] == ["dense", "assign", "finetune", "evaluate"]
         assert {"accuracy", "interpretability", "plausibility_undilated", "assigned_accuracy"} <= set(trial.values)
         assert "sid5" not in trial.values  # undefined below five features a class
+        assert trial.values["n_images"] > 0
+        assert trial.test.get("n_images") != trial.values["n_images"]
+        assert "assigned_n_images" not in trial.values
     assert len({t.stage_key("dense") for t in trials}) == 1
     assert result.state.reuse()["dense"]["runs"] == 1
 
@@ -72,6 +75,8 @@ def test_mlflow_shows_each_trial_once_with_curves_and_front(first, root):
         assert run.data.tags["outcome"] == "complete"
         assert run.data.tags["pareto"] == str(number in members).lower()
         assert run.data.metrics["accuracy"] == pytest.approx(trial.values["accuracy"])
+        assert run.data.metrics["n_images"] == trial.values["n_images"]
+        assert 0 < run.data.metrics["accuracy_error"] < 10
         assert run.data.params["n_features"] == str(trial.params["n_features"])
         assert len(client.get_metric_history(run.info.run_id, "dense/loss")) == 2
         assert run.info.status == "FINISHED"

@@ -37,6 +37,27 @@ def test_what_is_no_finite_number_is_left_out(bad: object) -> None:
     assert update.status == "FAILED"
 
 
+def test_the_program_and_the_errors_of_a_trial_are_shown() -> None:
+    event = {"event": "outcome", "trial": 7, "time_s": 1.0, "outcome": "complete", "seconds": 2.0}
+    event["values"] = {"accuracy": 96.1, "n_images": 288.0}
+    program = {"objective": 301.25, "bound": 305.2, "gap": 0.013, "status": "deadline", "seconds": 20.0}
+    update = translate(event | {"program": program})
+    shown = {value.key: value.value for value in update.values}
+    assert shown["accuracy_error"] == pytest.approx(1.15, abs=0.001)
+    assert shown["n_images"] == 288
+    assert shown["program/gap"] == pytest.approx(1.3)  # percent
+    assert (shown["program/bound"], shown["program/objective"]) == (305.2, 301.25)
+    assert update.tags["program/status"] == "deadline"
+    test = translate({"event": "test", "trial": 7, "time_s": 1.0, "values": event["values"]})
+    assert {value.key for value in test.values} == {"test/accuracy", "test/accuracy_error", "test/n_images"}
+
+
+@pytest.mark.parametrize("program", [None, {}, {"gap": None, "bound": None, "objective": 1.0, "status": "deadline"}])
+def test_what_is_not_known_of_a_program_is_left_out(program: object) -> None:
+    event = {"event": "outcome", "trial": 7, "time_s": 1.0, "outcome": "failed", "values": {}, "program": program}
+    assert {value.key for value in translate(event).values} <= {"program/objective"}
+
+
 def test_an_entry_is_named_by_its_content() -> None:
     first, *rest = ledger(2)
     reordered = dict(reversed(first.items()))

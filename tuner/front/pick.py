@@ -1,38 +1,49 @@
 """Choosing one model from a front, each rule with its reason in one sentence that holds the numbers.
 
 The rules: the knee, the best within a distance of some metric's best, and either of them among the
-trials that respect limits such as at most 3 features per class.
+trials that respect limits such as at most 3 features per class. The sentences are made in `reasons.py`.
 """
 
-from collections.abc import Callable, Sequence
+import difflib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import isfinite
 
 import numpy as np
 
 from tuner.errors import UsageError
-from tuner.front import words
+from tuner.front import reasons, words
 from tuner.front.pareto import Objective, Point, front, measured
+from tuner.front.reasons import TIE
 
-TIE = 1e-9  # what float arithmetic may add between two equal values
+FRONT = "the front"
+LIMITED = "the front within the limits"
 
 
 @dataclass(frozen=True)
 class Pick:
-    """One member of a front and why it was chosen, in one sentence."""
+    """One member of a front and why it was chosen, in one sentence.
+
+    Args:
+        point: the trial.
+        reason: the sentence.
+        alternatives: the other members where the rule could not tell them apart, such as on a front without a knee.
+    """
 
     point: Point
     reason: str
+    alternatives: tuple[int, ...] = ()
 
 
-Rule = Callable[[Sequence[Point], Sequence[Objective]], Pick]
+Rule = Callable[..., Pick]
 
 
 def pick(
     points: Sequence[Point],
     objectives: Sequence[Objective],
     *,
-    at_most: dict[str, float] | None = None,
+    at_most: Mapping[str, float] | None = None,
     within: float | None = None,
     metric: str | None = None,
 ) -> Pick:
@@ -58,43 +69,60 @@ def pick(
     return pick_at_most(points, objectives, at_most, rule) if at_most else rule(points, objectives)
 
 
-def pick_knee(points: Sequence[Point], objectives: Sequence[Objective]) -> Pick:
-    """The member that lies furthest beyond the plane through the front's extremes.
+def pick_knee(points: Sequence[Point], objectives: Sequence[Objective], *, whose: str = FRONT) -> Pick:
+    """Of the members between the front's extremes the one that lies furthest beyond the plane through them.
 
     Objectives are scaled by the front's own extent; with two of them the plane is the straight line
     between the best member of each (Das 1999, "On characterizing the 'knee' of the Pareto curve based
     on normal-boundary intersection"; Branke et al. 2004, "Finding knees in multi-objective
     optimization"). Where three or more extremes span no plane that falls in every objective, it is
-    the plane of equal sums. Ties, and fronts without a member beyond the plane, go to the larger sum
-    of objectives scaled by natural range, then to the better first objective, then to the earlier trial.
+    the plane of equal sums. Whatever is the best in some objective is an extreme and no knee. A front
+    without a member beyond the plane has no knee: the largest sum of objectives scaled by natural range
+    is taken then, and the reason says so and names the others. Ties go to the larger such sum, then to
+    the better first objective, then to the earlier trial.
+
+    Args:
+        points: all trials; those without a value of every objective are left out.
+        objectives: the axes of the trade-off.
+        whose: what the reason calls the front.
 
     Raises:
         UsageError: where no point has a value of every objective.
     """
-    members = front(_measured(points, objectives), objectives)
-    bulges = dict(zip((p.trial for p in members), _bulges(members, objectives), strict=True))
-    chosen = max(members, key=lambda p: (round(bulges[p.trial], 9), *_merit(p, objectives, objectives)))
-    standing = words.clauses([_standing(chosen, members, o) for o in objectives])
-    line = "straight line" if len(objectives) == 2 else "plane"
-    equal = [p for p in members if not any(_loss(p, chosen, objectives))]
-    if len(members) == 1:
-        why = f"is the only member of the front: it {standing}"
-    elif len(equal) == len(members):
-        why = f"is the first of {len(equal)} equal members, which are the whole front: it {standing}"
-    elif bulges[chosen.trial] > TIE:
-        why = (
-            f"is the knee of the front, where the trade is best: it {standing}, and none of the "
-            f"{len(members)} members lies further beyond the {line} between the extremes"
+    known = _measured(points, objectives)
+    members = front(known, objectives)
+    between = _between(members, objectives)
+    knees = {p.trial: bulge for p, bulge in between if bulge > TIE}
+    if knees:
+        beyond = [p for p in members if p.trial in knees]
+        chosen = max(beyond, key=lambda p: (round(knees[p.trial], 9), *_merit(p, objectives, objectives)))
+        standing = words.clauses([reasons.standing(chosen, members, o, whose) for o in objectives])
+        reason = (
+            f"Trial {chosen.trial} is the knee of {whose}, where the trade is best: it {standing}, and none of its "
+            f"{len(members)} members lies further beyond the {_plane(objectives)} between the extremes"
         )
+        return Pick(chosen, f"{reason}{reasons.equals(chosen, members, objectives)}.")
+    chosen = max(members, key=lambda p: _merit(p, objectives, objectives))
+    standing = words.clauses([reasons.standing(chosen, members, o, whose) for o in objectives])
+    others = [p for p in members if not reasons.same(p, chosen, objectives)]
+    if len(objectives) == 1:
+        why = f"{standing}; with one objective there is no trade-off and so no knee"
+        others = _runners_up(chosen, known, objectives)
+    elif not others:
+        which = "the only member" if len(members) == 1 else f"one of {len(members)} equal members, the whole"
+        why = f"is {which} of {whose}, which so has no knee: it {standing}"
     else:
         why = (
-            f"has the largest sum of scaled objectives: it {standing}; the front has no knee, for none of "
-            f"its {len(members)} members lies beyond the {line} between the extremes"
+            f"is taken though {whose} has no knee ({_flatness(members, between, objectives)}): it has the largest sum "
+            f"of objectives, each scaled by its natural range, and {standing}"
         )
-    return Pick(chosen, f"Trial {chosen.trial} {why}.")
+    told = f"{reasons.equals(chosen, members, objectives)}{reasons.alternatives(others, objectives)}"
+    return Pick(chosen, f"Trial {chosen.trial} {why}{told}.", tuple(p.trial for p in others))
 
 
-def pick_within(points: Sequence[Point], objectives: Sequence[Objective], distance: float, metric: str) -> Pick:
+def pick_within(
+    points: Sequence[Point], objectives: Sequence[Objective], distance: float, metric: str, *, whose: str = FRONT
+) -> Pick:
     """Among the members within `distance` of the best value of `metric`, the best in the other objectives.
 
     With several other objectives: the largest sum of them, each scaled by its natural range. Ties go
@@ -103,37 +131,49 @@ def pick_within(points: Sequence[Point], objectives: Sequence[Objective], distan
     Args:
         points: all trials; those without a value of every objective are left out.
         objectives: the axes of the trade-off.
-        distance: in the metric's unit (points, for percentages), at least 0.
+        distance: in the metric's unit (percentage points, for percentages), at least 0.
         metric: the name of one of the objectives.
+        whose: what the reason calls the front.
 
     Raises:
         UsageError: for a negative distance, a metric that is no objective, or an empty front.
     """
     axis = next((o for o in objectives if o.name == metric), None)
     if axis is None:
-        names = ", ".join(o.name for o in objectives)
-        raise UsageError(f"{metric!r} is no objective of this front", f"one of {names}", "name one of them")
-    if not distance >= 0:
-        raise UsageError(f"the distance is {distance}", "a number of at least 0", "give such a distance")
+        known = [o.name for o in objectives]
+        raise UsageError(
+            f"{metric!r} is no objective of this front", f"one of {', '.join(known)}", _advice(metric, known)
+        )
+    if not (isfinite(distance) and distance >= 0):
+        raise UsageError(
+            f"the distance is {distance}", "a finite number of at least 0", f"give such a distance, as in 1.0 {metric}"
+        )
     others = [o for o in objectives if o is not axis]
     members = front(_measured(points, objectives), objectives)
     best = max(members, key=lambda p: _merit(p, [axis], objectives))
-    near = [p for p in members if axis.loss(p.values[metric], best.values[metric]) <= distance + TIE]
+    reach = distance + TIE * (axis.high - axis.low)
+    near = [p for p in members if axis.loss(p.values[metric], best.values[metric]) <= reach]
     chosen = max(near, key=lambda p: _merit(p, others, [axis]))
 
-    changed = [o for o in others if chosen.values[o.name] != best.values[o.name]]
-    why = words.clauses([_standing(chosen, members, axis), *(_trade(o, chosen, best) for o in changed)])
-    if others:
-        reach = f"{words.amount(distance, axis.unit)} of the best {words.name(metric)}"
+    changed = [o for o in others if not reasons.same(chosen, best, [o])]
+    trades = [reasons.trade(chosen, best, o) for o in changed]
+    why = words.clauses([reasons.standing(chosen, members, axis, whose), *trades])
+    place = f"within {words.amount(distance, axis.unit)} of the best {words.name(metric)}"
+    if not others:
+        why += "; with one objective no distance from the best is worth anything"
+    elif len(near) == 1:
+        why += f"; no other member of {whose} lies {place}"
+    else:
         rivals = words.name(others[0].name) if len(others) == 1 else "the sum of the other objectives"
-        why += f"; nobody within {reach} does better in {rivals}"
-    return Pick(chosen, f"Trial {chosen.trial} {why}.")
+        number = f"all {len(near)}" if len(near) == len(members) else f"the {len(near)}"
+        why += f"; of {number} members of {whose} {place} none does better in {rivals}"
+    return Pick(chosen, f"Trial {chosen.trial} {why}{reasons.equals(chosen, members, objectives)}.")
 
 
 def pick_at_most(
     points: Sequence[Point],
     objectives: Sequence[Objective],
-    limits: dict[str, float],
+    limits: Mapping[str, float],
     rule: Rule = pick_knee,
 ) -> Pick:
     """What `rule` picks from the front of the trials that respect all limits.
@@ -151,24 +191,30 @@ def pick_at_most(
         UsageError: where no trial respects the limits, naming the nearest, or has a number of that name.
     """
     known = _measured(points, objectives)
-    for name in limits:
-        _check_limit(name, known)
+    for name, limit in limits.items():
+        _check_limit(name, limit, known)
     numbered = [p for p in known if all(_quantity(p, name) is not None for name in limits)]
     allowed = [p for p in numbered if _excess(p, limits) == 0]
-    if numbered and not allowed:
-        nearest = min(numbered, key=lambda p: _excess(p, limits))
-        has = words.listing([f"{name} {_quantity(nearest, name):g}" for name in limits])
+    asked = words.listing([f"{name} at most {limit:g}" for name, limit in limits.items()])
+    if not allowed:
+        nearest = min(numbered, key=lambda p: _excess(p, limits), default=None)
+        close = "" if nearest is None else f"; the nearest is trial {nearest.trial} with {_has(nearest, limits)}"
         raise UsageError(
-            f"no trial has {words.listing([f'{name} at most {limit:g}' for name, limit in limits.items()])}",
-            f"limits that some trial respects; the nearest is trial {nearest.trial} with {has}",
+            f"no trial has {asked}",
+            f"limits that some trial respects{close}",
             "raise the limit, or search smaller values",
         )
-    chosen = rule(allowed, objectives)
-    better = [p for p in known if _beats(p, chosen.point, objectives)]
-    aside = f" (trial {better[0].trial}, beyond the limit, beats it)" if better else ""
-    told = words.listing([f"{words.name(name)} at most {limit:g}" for name, limit in limits.items()])
-    reason = chosen.reason.removeprefix("T").removesuffix(".")
-    return Pick(chosen.point, f"Of {len(allowed)} trials with {told}, t{reason}{aside}.")
+    chosen = rule(allowed, objectives, whose=LIMITED)
+    better = next((p for p in numbered if _beats(p, chosen.point, objectives)), None)
+    aside = f"; trial {better.trial} beats it, but with {_has(better, limits)}" if better else ""
+    missing = len(known) - len(numbered)
+    aside += f"; {missing} {'trial has' if missing == 1 else 'trials have'} no such number" if missing else ""
+    who = f"trial {chosen.point.trial} ({_has(chosen.point, limits)})"
+    start = f"Of the {len(allowed)} trials with {asked}, {who}"
+    if len(allowed) == 1:
+        start = f"T{who[1:]}, the only one with {asked},"
+    rest = chosen.reason.removeprefix(f"Trial {chosen.point.trial} ").removesuffix(".")
+    return Pick(chosen.point, f"{start} {rest}{aside}.", chosen.alternatives)
 
 
 def _measured(points: Sequence[Point], objectives: Sequence[Objective]) -> list[Point]:
@@ -188,7 +234,7 @@ def _bulges(members: Sequence[Point], objectives: Sequence[Objective]) -> list[f
     goodness = np.array([[o.goodness(p.values[o.name]) for o in objectives] for p in members])
     goodness -= goodness.min(axis=0)
     extent = goodness.max(axis=0)
-    scaled = goodness[:, extent > 0] / extent[extent > 0]
+    scaled = goodness[:, extent > TIE] / extent[extent > TIE]
     n_axes = scaled.shape[1]
     if n_axes == 0:
         return [0.0] * len(members)
@@ -201,59 +247,79 @@ def _bulges(members: Sequence[Point], objectives: Sequence[Objective]) -> list[f
     return [float(row @ normal - 1.0) / float(np.linalg.norm(normal)) for row in scaled]
 
 
+def _between(members: Sequence[Point], objectives: Sequence[Objective]) -> list[tuple[Point, float]]:
+    """The members that are the best in no objective, each with how far it lies beyond the plane."""
+    bests = [max(o.goodness(p.values[o.name]) for p in members) for o in objectives]
+    return [
+        (p, bulge)
+        for p, bulge in zip(members, _bulges(members, objectives), strict=True)
+        if all(best - o.goodness(p.values[o.name]) > TIE for o, best in zip(objectives, bests, strict=True))
+    ]
+
+
+def _plane(objectives: Sequence[Objective]) -> str:
+    return "straight line" if len(objectives) == 2 else "plane"
+
+
+def _flatness(members: Sequence[Point], between: Sequence[tuple[Point, float]], objectives: Sequence[Objective]) -> str:
+    """Why a front of different members has no knee."""
+    plane = f"the {_plane(objectives)} between the extremes"
+    if not between:
+        return "nothing lies between its extremes"
+    if all(bulge > -TIE for _, bulge in between):
+        return f"its {len(members)} members all lie on {plane}"
+    return f"none of its {len(members)} members lies beyond {plane}"
+
+
+def _runners_up(chosen: Point, known: Sequence[Point], objectives: Sequence[Objective]) -> list[Point]:
+    """With one objective the front is its best alone; the next best trial is what could be taken instead."""
+    others = [p for p in known if not reasons.same(p, chosen, objectives)]
+    return [max(others, key=lambda p: _merit(p, objectives, objectives))] if others else []
+
+
 def _merit(point: Point, summed: Sequence[Objective], then: Sequence[Objective]) -> tuple[float, ...]:
     """What `max` compares: a sum of objectives scaled by natural range, others in turn, the earlier trial."""
     total = sum(o.goodness(point.values[o.name]) for o in summed)
     return (round(total, 9), *(o.goodness(point.values[o.name]) for o in then), -point.trial)
 
 
-def _standing(point: Point, members: Sequence[Point], objective: Objective) -> tuple[str, str]:
-    """`has the best` accuracy (79.0), or `gives up` 0.6 points of accuracy (78.4 against the best 79.0)."""
-    best = max(members, key=lambda p: objective.goodness(p.values[objective.name]))
-    value, top = (words.number(p.values[objective.name], objective.unit) for p in (point, best))
-    if point.values[objective.name] == best.values[objective.name]:
-        return "has the best", f"{words.name(objective.name)} ({value})"
-    verb, what = _trade(objective, point, best)
-    return verb, f"{what} ({value} against the best {top})"
-
-
-def _trade(objective: Objective, point: Point, other: Point) -> tuple[str, str]:
-    """`gains` 7.1 points of interpretability: what taking `point` instead of `other` means."""
-    value, against = point.values[objective.name], other.values[objective.name]
-    worse, better = ("gives up", "gains") if objective.direction == "max" else ("adds", "saves")
-    verb = worse if objective.loss(value, against) > 0 else better
-    of = "of " if objective.unit else ""
-    return verb, f"{words.gap(value, against, objective.unit)} {of}{words.name(objective.name)}"
-
-
 def _quantity(point: Point, name: str) -> float | None:
     """A parameter, or else a value, if it is a number."""
     value = point.params.get(name, point.values.get(name))
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        return None
+    return float(value)
 
 
-def _excess(point: Point, limits: dict[str, float]) -> float:
+def _has(point: Point, limits: Iterable[str]) -> str:
+    """A trial's own numbers of what is limited."""
+    return words.listing([f"{name} {_quantity(point, name):g}" for name in limits])
+
+
+def _excess(point: Point, limits: Mapping[str, float]) -> float:
     """By how much of the limits a point goes beyond them, summed; 0 = respects all."""
-    over = ((_quantity(point, name) or 0.0) - limit for name, limit in limits.items())
-    scales = (max(abs(limit), 1.0) for limit in limits.values())
-    return sum(max(0.0, beyond) / scale for beyond, scale in zip(over, scales, strict=True))
-
-
-def _loss(one: Point, other: Point, objectives: Sequence[Objective]) -> list[float]:
-    """How much worse `one` is than `other` in each objective."""
-    return [o.loss(one.values[o.name], other.values[o.name]) for o in objectives]
+    total = 0.0
+    for name, limit in limits.items():
+        beyond = ((_quantity(point, name) or 0.0) - limit) / max(abs(limit), 1.0)
+        total += beyond if beyond > TIE else 0.0
+    return total
 
 
 def _beats(one: Point, other: Point, objectives: Sequence[Objective]) -> bool:
     """Dominance: nowhere worse, somewhere better."""
-    losses = _loss(one, other, objectives)
+    losses = [o.loss(one.values[o.name], other.values[o.name]) for o in objectives]
     return max(losses) <= 0 and min(losses) < 0
 
 
-def _check_limit(name: str, points: Sequence[Point]) -> None:
-    """Refuse a limit on something that is a number of no trial."""
+def _check_limit(name: str, limit: float, points: Sequence[Point]) -> None:
+    """Refuse a limit that is no number, or on something that is a number of no trial."""
+    if not isfinite(limit):
+        raise UsageError(f"the limit of {name} is {limit}", "a finite number", f"give a number, as in {name}=3")
     if all(_quantity(p, name) is None for p in points):
-        known = {n for p in points for n in (*p.params, *p.values) if _quantity(p, n) is not None}
-        raise UsageError(
-            f"no trial has a number named {name!r}", f"one of {', '.join(sorted(known))}", "name one of them"
-        )
+        known = sorted({n for p in points for n in (*p.params, *p.values) if _quantity(p, n) is not None})
+        raise UsageError(f"no trial has a number named {name!r}", f"one of {', '.join(known)}", _advice(name, known))
+
+
+def _advice(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else "name one of them"

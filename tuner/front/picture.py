@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from html import escape
 from math import ceil, floor, log10
 
-from tuner.front import words
+from tuner.front import uncertainty, words
 from tuner.front.pareto import Objective, Point, front, measured
 
 WIDTH, HEIGHT = 760, 500
@@ -130,11 +130,16 @@ def _staircase(members: Sequence[Point], x: Axis, y: Axis) -> str:
 
 def _dot(point: Point, x: Axis, y: Axis, kind: str, radius: int) -> str:
     across, down = _spot(point, x, y)
-    told = ", ".join(f"{words.name(a.objective.name)} {point.values[a.objective.name]:.4g}" for a in (x, y))
+    told = ", ".join(_told(point, axis.objective.name) for axis in (x, y))
     return (
         f'<circle class="{kind}" cx="{across:.1f}" cy="{down:.1f}" r="{radius}">'
         f"<title>trial {point.trial}: {escape(told)}</title></circle>"
     )
+
+
+def _told(point: Point, metric: str) -> str:
+    """A value with its name, and how sure it is: accuracy 96.12 ± 1.1, n = 288."""
+    return f"{words.name(metric)} {point.values[metric]:.4g} {uncertainty.beside(metric, point.values)}".rstrip()
 
 
 def _name(point: Point, x: Axis, y: Axis) -> str:

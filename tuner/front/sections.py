@@ -12,7 +12,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from tuner.front import words
+from tuner.front import proof, uncertainty, words
 from tuner.front.galleries import galleries
 from tuner.front.pareto import Objective, Point, hypervolume, ranks
 from tuner.front.picture import render_front
@@ -27,7 +27,7 @@ def build(report: Report) -> dict[str, Any]:
     """The variables of report.html."""
     points = _completed(report)
     rank = {p.trial: r for p, r in zip(points, ranks(points, report.objectives), strict=True) if r}
-    picked = report.pick.point if report.pick else None
+    picked = report.pick.point if report.pick and report.pick.chosen else None
     return {
         "search": report.search,
         "note": report.note,
@@ -36,11 +36,12 @@ def build(report: Report) -> dict[str, Any]:
         "lede": _lede(report, rank),
         "figures": _figures(report),
         "still": Markup(render_front(points, report.objectives, picked, report.search)),
-        "pick": _pick(report.pick, report.objectives) if report.pick else None,
+        "pick": _pick(report, report.pick) if report.pick else None,
         "baselines": _baselines(report),
         "stages": _stages(report.stages),
         "outcomes": _outcomes(report.rows),
         "trials": _trials(report, rank),
+        "rests": _rests(report),
         "environment": _flat(report.environment),
         "data": _chart_data(report, rank),
     }
@@ -59,7 +60,17 @@ def _lede(report: Report, rank: dict[int, int]) -> str:
     axes = words.listing([words.name(o.name) for o in report.objectives])
     text = f"{completed} of {_times(len(report.rows), 'trial')} completed; {members} of them"
     text += f" {'is' if members == 1 else 'are'} on the front of {axes}."
-    return text + (f" Reusing stages saved {words.duration(saved)}." if saved > 0 else "")
+    text += f" Reusing stages saved {words.duration(saved)}." if saved > 0 else ""
+    programs = proof.overview(row.program for row in report.rows)
+    return text + (f" {programs[0].upper()}{programs[1:]}." if programs else "")
+
+
+def _rests(report: Report) -> str:
+    """What the numbers rest on: what ± means, and how many images each metric was measured on; empty if unknown."""
+    values = [row.values for row in report.rows]
+    metrics = dict.fromkeys(name for row in values for name in row if "/" not in name)
+    told = uncertainty.legend((n for n in metrics if not n.startswith("assigned_")), values)
+    return f"{uncertainty.RULE}; {told}." if told else ""
 
 
 def _figures(report: Report) -> list[dict[str, str]]:
@@ -70,8 +81,9 @@ def _figures(report: Report) -> list[dict[str, str]]:
         known = [p for p in points if isfinite(p.values.get(o.name, nan))]
         best = max(known, key=partial(_goodness, o), default=None)
         if best is not None:
-            value = words.number(best.values[o.name], o.unit)
-            figures.append(_figure(f"best {words.name(o.name)}", value, f"trial {best.trial}", o.unit))
+            value, beside = words.number(best.values[o.name], o.unit), uncertainty.beside(o.name, best.values)
+            aside = f"trial {best.trial}, {beside}" if beside else f"trial {best.trial}"
+            figures.append(_figure(f"best {words.name(o.name)}", value, aside, o.unit))
     volume = hypervolume(points, report.objectives)
     figures.append(_figure("hypervolume", f"{volume:.3f}", "share of the objective space"))
     if report.stages:
@@ -88,12 +100,19 @@ def _goodness(objective: Objective, point: Point) -> float:
     return objective.goodness(point.values[objective.name])
 
 
-def _pick(pick: PickView, objectives: Sequence[Objective]) -> dict[str, Any]:
+def _pick(report: Report, pick: PickView) -> dict[str, Any]:
     """The picked model in words, and its saliency maps."""
     params, values = pick.point.params, pick.point.values
-    facts = [(words.name(o.name), f"{words.number(values[o.name], o.unit)} {o.unit}") for o in objectives]
+    facts = [
+        (words.name(o.name), f"{words.value(values[o.name], o.unit)} {uncertainty.beside(o.name, values)}".strip())
+        for o in report.objectives
+    ]
     facts += [(words.name(name), _plain(value)) for name, value in params.items()]
-    return {"reason": pick.reason, "facts": facts, **galleries(pick)}
+    program = next((row.program for row in report.rows if row.trial == pick.point.trial), None)
+    if program:
+        facts.append(("program", proof.sentence(program)))
+    title = "The picked model" if pick.chosen else "Nothing is picked yet; what the default rule would take"
+    return {"title": title, "reason": pick.reason, "facts": facts, **galleries(pick)}
 
 
 def _baselines(report: Report) -> dict[str, Any] | None:
@@ -102,9 +121,11 @@ def _baselines(report: Report) -> dict[str, Any] | None:
         return None
     rows = [(b.name, b.note, b.values, False) for b in report.baselines]
     if report.pick:
-        rows.insert(0, (f"Picked: trial {report.pick.point.trial}", "", report.pick.point.values, True))
+        name = f"{'Picked' if report.pick.chosen else 'Suggested'}: trial {report.pick.point.trial}"
+        rows.insert(0, (name, "", report.pick.point.values, True))
     goodness = {o.name: o.goodness for o in report.objectives}
-    names = list(dict.fromkeys([*goodness, *(n for b in report.baselines for n in b.values)]))
+    measured = (n for b in report.baselines for n in b.values if not uncertainty.is_count(n))
+    names = list(dict.fromkeys([*goodness, *measured]))
     columns = {name: _column([values.get(name) for _, _, values, _ in rows]) for name in names}
     best = {n: max((goodness[n](v[n]) for _, _, v, _ in rows if n in v), default=0.0) for n in goodness}
     return {
@@ -117,6 +138,7 @@ def _baselines(report: Report) -> dict[str, Any] | None:
                 "cells": [
                     {
                         "text": columns[n][i],
+                        "aside": uncertainty.beside(n, values),
                         "best": n in goodness and n in values and goodness[n](values[n]) == best[n],
                     }
                     for n in names
@@ -164,10 +186,10 @@ def _outcomes(rows: Sequence[TrialRow]) -> list[dict[str, Any]]:
 def _trials(report: Report, rank: dict[int, int]) -> dict[str, Any]:
     """The table of all trials: those on the front first, better ones first."""
     objectives = [o.name for o in report.objectives]
-    picked = report.pick.point.trial if report.pick else None
+    picked = report.pick.point.trial if report.pick and report.pick.chosen else None
     params = list(dict.fromkeys(n for row in report.rows for n in row.params))
     mentioned = dict.fromkeys(n for row in report.rows for n in row.values if n not in objectives)
-    metrics = sorted(mentioned, key=lambda n: "/" in n)  # other splits last
+    metrics = sorted((n for n in mentioned if not uncertainty.is_count(n)), key=lambda n: "/" in n)  # other splits last
     first = report.objectives[0]
 
     def place(row: TrialRow) -> tuple[float, float, int]:
@@ -180,6 +202,7 @@ def _trials(report: Report, rank: dict[int, int]) -> dict[str, Any]:
         "params": [words.name(n) for n in params],
         "objectives": [f"{words.name(o.name)}{f' [{o.unit}]' if o.unit else ''}" for o in report.objectives],
         "metrics": [words.name(n) for n in metrics],
+        "proof": ["gap [%]", "bound", "program"],
         "rows": [
             {
                 "trial": row.trial,
@@ -188,8 +211,9 @@ def _trials(report: Report, rank: dict[int, int]) -> dict[str, Any]:
                 "cause": row.cause,
                 "picked": row.trial == picked,
                 "params": [_cell(row.params.get(n), _plain(row.params.get(n))) for n in params],
-                "objectives": [_cell(row.values.get(n), numbers[n][i], _spread(row.spread.get(n))) for n in objectives],
-                "metrics": [_cell(row.values.get(n), numbers[n][i]) for n in metrics],
+                "objectives": [_cell(row.values.get(n), numbers[n][i], _spread(row, n)) for n in objectives],
+                "metrics": [_cell(row.values.get(n), numbers[n][i], _spread(row, n)) for n in metrics],
+                "proof": _proof(row),
                 "duration": _cell(
                     row.duration_s, NOTHING if row.duration_s is None else words.duration(row.duration_s)
                 ),
@@ -221,7 +245,7 @@ def _chart_data(report: Report, rank: dict[int, int]) -> dict[str, Any]:
         }
         for o in report.objectives
     ]
-    picked = report.pick.point.trial if report.pick else None
+    picked = report.pick.point.trial if report.pick and report.pick.chosen else None
     return {
         "axes": axes,
         "trials": trials,
@@ -235,10 +259,13 @@ def _hover(row: TrialRow, objectives: Sequence[Objective]) -> str:
     lines = [f"<b>trial {row.trial}</b>"]
     for objective in objectives:
         value = words.number(row.values[objective.name], objective.unit)
-        lines.append(f"{_safe(words.name(objective.name))} <b>{value}</b> {_safe(objective.unit)}")
+        beside = uncertainty.beside(objective.name, row.values)
+        lines.append(f"{_safe(words.name(objective.name))} <b>{value}</b> {_safe(objective.unit)} {beside}".rstrip())
         parts = [n for n in PARTS.get(objective.name, ()) if n in row.values]
         lines += [f"   {words.name(n)} {words.number(row.values[n])}" for n in parts]
     lines += ["", *(f"{_safe(words.name(n))} {_safe(_plain(v))}" for n, v in row.params.items())]
+    if row.program:
+        lines += ["", f"program {_safe(proof.sentence(row.program))}"]
     return "<br>".join(f"\u00a0{line}\u00a0" for line in lines)  # plotly's label has no padding of its own
 
 
@@ -263,8 +290,23 @@ def _cell(value: Any, text: str, aside: str = "") -> dict[str, Any]:
     return {"text": text, "aside": aside, "sort": "" if missing else value, "missing": missing}
 
 
-def _spread(deviation: float | None) -> str:
-    return f"± {deviation:.1f}" if deviation is not None and isfinite(deviation) else ""
+def _spread(row: TrialRow, metric: str) -> str:
+    """How sure a value is: by the number of images, and by repeated seeds where there are some."""
+    seeds = row.spread.get(metric)
+    told = [uncertainty.beside(metric, row.values)]
+    if seeds is not None and isfinite(seeds):
+        told.append(f"± {uncertainty.plus_minus(seeds)} over seeds")
+    return "; ".join(filter(None, told))
+
+
+def _proof(row: TrialRow) -> list[dict[str, Any]]:
+    """Gap, bound and status of the trial's program."""
+    known = row.program or {}
+    return [
+        _cell(known.get("gap"), proof.gap(row.program) or NOTHING),
+        _cell(known.get("bound"), proof.figure(row.program, "bound") or NOTHING),
+        _cell(known.get("status"), proof.ended(row.program) or NOTHING),
+    ]
 
 
 def _plain(value: Any) -> str:

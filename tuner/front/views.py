@@ -24,6 +24,7 @@ class TrialRow:
         duration_s: wall time, seconds; None if unknown.
         cause: one line, why it did not complete.
         spread: metric name -> standard deviation over repeated seeds, where `confirm` measured it.
+        program: how its program ended, as the ledger has it (see `proof.py`); None if unknown.
     """
 
     trial: int
@@ -33,6 +34,7 @@ class TrialRow:
     duration_s: float | None = None
     cause: str = ""
     spread: dict[str, float] = field(default_factory=dict)
+    program: dict[str, Any] | None = None
 
     def point(self) -> Point:
         """The trial as the front sees it."""
@@ -103,12 +105,21 @@ class ComparisonView:
 
 @dataclass(frozen=True)
 class PickView:
-    """The picked model: why it was chosen, and how it sees some classes."""
+    """The picked model: why it was chosen, and how it sees some classes.
+
+    Args:
+        point: its trial.
+        reason: the sentence.
+        classes: how it sees them.
+        comparison: two of them side by side.
+        chosen: somebody chose it; False: nobody has yet, and it is what the default rule would take.
+    """
 
     point: Point
     reason: str
     classes: Sequence[ClassView] = ()
     comparison: ComparisonView | None = None
+    chosen: bool = True
 
 
 @dataclass(frozen=True)

@@ -13,20 +13,24 @@ def number(value: float, unit: str = "%") -> str:
     return f"{value:.0f}" if float(value).is_integer() else f"{value:.3g}"
 
 
+def value(value: float, unit: str) -> str:
+    """A value with its unit: "78.4 %", "30"."""
+    return f"{number(value, unit)} {unit}".strip()
+
+
 def gap(one: float, other: float, unit: str) -> str:
-    """The difference of two values as they are printed, so that sentences add up: "0.6 points", "12"."""
-    printed = abs(float(number(one, unit)) - float(number(other, unit)))
-    if printed == 0 and one != other:
-        return "less than 0.1 points" if unit == "%" else amount(abs(one - other), unit)
-    return amount(printed, unit)
+    """The difference of two values, rounded once: "0.6 percentage points", "12"."""
+    return amount(abs(one - other), unit)
 
 
 def amount(difference: float, unit: str) -> str:
-    """A difference with its unit; differences of percentages are points."""
+    """A difference with its unit; differences of percentages are percentage points."""
+    if unit != "%":
+        return value(difference, unit)
     text = number(difference, unit)
-    if unit == "%":
-        return f"{text} point" if text == "1.0" else f"{text} points"
-    return f"{text} {unit}".strip()
+    if text == "0.0" and difference > 0:
+        return "less than 0.1 percentage points"
+    return f"{text} percentage point{'' if text == '1.0' else 's'}"
 
 
 def listing(items: list[str]) -> str:

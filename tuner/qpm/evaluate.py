@@ -33,7 +33,8 @@ def evaluate(model: Classifier, train: Samples, held_out: Samples, *, device: st
         device: `auto`, `cpu`, `cuda` ...
 
     Returns:
-        Metric name to value; one that does not apply (no masks, fewer than five features a class) is absent.
+        Metric name to value; one that does not apply (no masks, fewer than five features a class) is absent. With them
+        the numbers of images they rest on, named in `COUNTS` of the same table.
 
     Raises:
         TunerError: a value is not finite.
@@ -54,7 +55,14 @@ def evaluate(model: Classifier, train: Samples, held_out: Samples, *, device: st
     parts = [values[name] for name in INTERPRETABILITY if name in values]
     if parts:
         values["interpretability"] = math.prod(max(part, 0.0) for part in parts) ** (1 / len(parts))
-    return values
+    return values | _counts(train, held_out)
+
+
+def _counts(train: Samples, held_out: Samples) -> dict[str, float]:
+    """How many images the values rest on; no number of masks where there are none."""
+    masked = 0 if held_out.masks is None or held_out.has_mask is None else int(held_out.has_mask.sum())
+    counts = {"n_images": len(held_out), "n_masked_images": masked, "n_train_images": len(train)}
+    return {name: float(count) for name, count in counts.items() if count}
 
 
 @torch.no_grad()

@@ -8,17 +8,18 @@ import time
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from tuner.errors import TunerError
-from tuner.front import pareto
+from tuner.front import pareto, uncertainty
 from tuner.recipe import Recipe, objectives_of
 from tuner.search.connect import connect_ray, scratch_folder
 from tuner.search.finish import measure_front
 from tuner.search.home import SearchHome, require_points
 from tuner.search.plan import StageSpec, evaluation, plan_trial
-from tuner.search.progress import number
+from tuner.search.progress import heading, number
 from tuner.search.stages import conduct_all, start_broker
+from tuner.search.summary import measured, say
+from tuner.search.tables import Column, print_columns
 
 SHOWN = (
     "accuracy",
@@ -36,7 +37,12 @@ SHOWN = (
 
 
 def compare(home: SearchHome) -> list[dict[str, Any]]:
-    """Rows {"name", "note", "values"} on the test split: front members, then baselines; missing ones are run."""
+    """Measure what is missing, and gather what was measured.
+
+    Returns:
+        Rows {"name", "note", "values", "errors"} on the test split: front members, then baselines. The errors are one
+        standard error of each value that is a share of images.
+    """
     require_points(home.front())
     home.require_this_code()
     recipe, bank = home.stored()
@@ -45,7 +51,7 @@ def compare(home: SearchHome) -> list[dict[str, Any]]:
         state = home.state()
 
         def record(event: Any) -> None:
-            home.ledger.append(dict(event))
+            home.ledger.append({**event, "command": "compare"})
 
         measure_front(home, recipe, bank, state, broker, record)
         state = home.state()
@@ -54,39 +60,35 @@ def compare(home: SearchHome) -> list[dict[str, Any]]:
         wanted = _baselines(recipe, bank, [m.params for m in members])
         known = {b["name"]: b for b in state.baselines}
         missing = [row for row in wanted if row[0] not in known]
-        measured = conduct_all(broker, [-1] * len(missing), [specs for _, _, specs in missing])
-        for (name, note, _), outcome in zip(missing, measured, strict=True):
+        outcomes = conduct_all(broker, [-1] * len(missing), [specs for _, _, specs in missing])
+        for (name, note, _), outcome in zip(missing, outcomes, strict=True):
             if outcome["outcome"] != "complete":
                 raise TunerError(
                     f"{name} could not be measured: {outcome['stage']}: {outcome['cause']}",
                     "every baseline to run to its end",
-                    "mend the cause and run the same command again: what was measured is kept",
+                    "fix the cause and run the same command again: what was measured is kept",
                 )
             event = {"event": "baseline", "time_s": time.time(), "name": name, "note": note, "split": "test"}
             event["values"] = outcome["values"]
             record(event)
             known[name] = event
-    rows = [
-        {
-            "name": f"trial {m.trial}",
-            "note": _size(m.params),
-            "values": state.trials[m.trial].test or state.trials[m.trial].values,
-        }
-        for m in members
-    ]
-    return rows + [{"name": n, "note": known[n]["note"], "values": known[n]["values"]} for n, _, _ in wanted]
+    trials = [state.trials[member.trial] for member in members]
+    rows = [(f"trial {t.number}", _size(t.params), t.test or t.values) for t in trials]
+    rows += [(name, known[name]["note"], known[name]["values"]) for name, _, _ in wanted]
+    return [{"name": n, "note": note, "values": v, "errors": uncertainty.errors(v)} for n, note, v in rows]
 
 
 def print_comparison(rows: list[dict[str, Any]], console: Console) -> None:
-    """The rows as a table."""
+    """The rows as a table, and what its numbers rest on; where there is no room, columns are left out."""
     names = [name for name in SHOWN if any(name in row["values"] for row in rows)]
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("test split")
-    for name in ("", *names):
-        table.add_column(name.replace("_", " "), justify="right")
-    for row in rows:
-        table.add_row(row["name"], row["note"], *(number(row["values"].get(name)) for name in names))
-    console.print(table)
+    columns = [Column("test split", [row["name"] for row in rows], weight=len(SHOWN) + 1, words=True)]
+    columns.append(Column("size", [row["note"] for row in rows], weight=len(SHOWN) - 3, words=True))
+    for place, name in enumerate(names):
+        cells = [measured(name, row["values"]) for row in rows]
+        columns.append(Column(heading(name), cells, weight=len(SHOWN) - place))
+    print_columns(console, columns)
+    if rests := uncertainty.legend(names, [row["values"] for row in rows]):
+        say(console, f"{uncertainty.RULE}; {rests}")
 
 
 def _baselines(recipe: Recipe, bank: str, members: list[dict[str, Any]]) -> list[tuple[str, str, list[StageSpec]]]:

@@ -11,7 +11,7 @@ import yaml
 
 from tuner import __version__
 from tuner.errors import TunerError, UsageError
-from tuner.front import pareto
+from tuner.front import pareto, uncertainty
 from tuner.front.pareto import Objective, Point
 from tuner.recipe import Recipe, difference, objectives_of, parse_recipe
 from tuner.search.plan import CODE_VERSIONS
@@ -137,7 +137,10 @@ class SearchHome:
 
 @dataclass(frozen=True)
 class FrontView:
-    """A front and what surrounds it, as `jobs.front --json` prints it."""
+    """A front and what surrounds it, as `jobs.front --json` prints it.
+
+    Standard errors of its values are in percentage points; `programs` has each member's program, None where unknown.
+    """
 
     search: str
     objectives: tuple[Objective, ...]
@@ -145,19 +148,22 @@ class FrontView:
     counts: dict[str, int]
     members: list[Point]
     ranks: dict[int, int]
+    programs: dict[int, dict[str, Any] | None] = field(default_factory=dict)
 
     @classmethod
     def of(cls, search: str, state: SearchState, objectives: Sequence[Objective]) -> "FrontView":
         """The front of a state; trials that lack an objective are left out."""
         points = state.points(objectives)
         ranked = zip(points, pareto.ranks(points, objectives), strict=True)
+        members = pareto.front(points, objectives)
         return cls(
             search,
             tuple(objectives),
             pareto.hypervolume(points, objectives),
             state.counts(),
-            pareto.front(points, objectives),
+            members,
             {point.trial: rank for point, rank in ranked},
+            {member.trial: state.trials[member.trial].program for member in members},
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -168,7 +174,15 @@ class FrontView:
             "hypervolume": self.hypervolume,
             "trials": self.counts,
             "members": [
-                {"trial": m.trial, "params": m.params, "values": m.values, "model": m.model} for m in self.members
+                {
+                    "trial": m.trial,
+                    "params": m.params,
+                    "values": m.values,
+                    "model": m.model,
+                    "errors": uncertainty.errors(m.values),
+                    "program": self.programs.get(m.trial),
+                }
+                for m in self.members
             ],
         }
 
@@ -206,6 +220,13 @@ def require_points(view: FrontView) -> None:
     Raises:
         TunerError: if the front is empty.
     """
+    if not view.members and (complete := view.counts.get("complete")):
+        raise TunerError(
+            f"none of the {complete} complete trials of search {view.search!r} has a finite value of all of "
+            f"{', '.join(objective.name for objective in view.objectives)}",
+            "at least one that has",
+            "choose other objectives; jobs.front --objectives shows a front of any",
+        )
     if not view.members:
         raise TunerError(
             f"search {view.search!r} has no complete trial yet ({view.counts or 'nothing has ended'})",

@@ -1,4 +1,7 @@
-"""Picking a model from a search: choose, remember the choice in the ledger, export, register in MLflow."""
+"""Picking a model from a search: look, and if asked to, export, register in MLflow, and remember the choice.
+
+Only a choice that was carried out is remembered in the ledger: a look leaves no trace, nor does one that failed.
+"""
 
 import tempfile
 import time
@@ -27,38 +30,72 @@ def pick_model(home: SearchHome, *, within: Sequence[str] | None = None, at_most
     Raises:
         UsageError: if no trial qualifies or an argument makes no sense.
     """
-    require_points(home.front())
-    recipe, _ = home.stored()
-    objectives = objectives_of(recipe)
-    points = home.state().points(objectives)
+    objectives = objectives_of(home.stored()[0])
+    state = home.state()
+    require_points(home.front(objectives, state))
     distance, metric = within or (None, None)
     try:
         reach = None if distance is None else float(distance)
     except ValueError:
         raise UsageError(
-            f"--within {distance} {metric}", "a distance and a metric", "for example --within 1.0 accuracy"
+            f"--within {distance} {metric}",
+            "a distance, which is a number, and the name of an objective",
+            f"for example --within 1.0 {objectives[0].name}",
         ) from None
-    return rules.pick(points, objectives, at_most=dict(at_most), within=reach, metric=metric)
+    return rules.pick(state.points(objectives), objectives, at_most=dict(at_most), within=reach, metric=metric)
 
 
-def record_pick(home: SearchHome, chosen: Pick) -> None:
-    """Remember the choice in the ledger; the report shows the last one."""
-    event = {"event": "pick", "time_s": time.time(), "trial": chosen.point.trial, "reason": chosen.reason}
-    home.ledger.append(event)
+def carry_out(
+    home: SearchHome, chosen: Pick, *, export: Path | None = None, register: bool = False, choose: bool = False
+) -> dict[str, str]:
+    """Do with a pick what was asked; remember it in the ledger last, once all of it was done.
+
+    Args:
+        home: the search.
+        chosen: the pick.
+        export: where to write the model folder.
+        register: whether to register the model in MLflow.
+        choose: remember it even if neither of them was asked for.
+
+    Returns:
+        What was done: "exported" and "registered", each with where.
+
+    Raises:
+        TunerError: if something cannot be done; the choice is then not remembered.
+    """
+    done = {}
+    if export is not None:
+        done["exported"] = str(export_pick(home, chosen, export))
+    if register:
+        done["registered"] = register_pick(home, chosen)
+    if done or choose:
+        event = {"event": "pick", "time_s": time.time(), "trial": chosen.point.trial, "reason": chosen.reason}
+        home.ledger.append(event)
+    return done
+
+
+def require_room(folder: Path) -> None:
+    """Refuse a folder that a model cannot be written to.
+
+    Raises:
+        UsageError: if it is a file, or not empty.
+    """
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        found = "is not empty" if folder.is_dir() else "is no folder"
+        raise UsageError(f"{folder} exists and {found}", "a new or empty folder", "choose another --export folder")
 
 
 def export_pick(home: SearchHome, chosen: Pick, folder: Path) -> Path:
     """Write the model folder: safetensors and JSON, loaded back by `tuner.model.load_model`.
 
     Raises:
-        UsageError: if the folder exists and is not empty.
+        UsageError: if the folder exists and is not empty, or is a file.
     """
     from tuner.features.bank import load_bank
     from tuner.model import export_model
     from tuner.qpm.finetune import QpmModel
 
-    if folder.exists() and any(folder.iterdir()):
-        raise UsageError(f"{folder} exists and is not empty", "a new or empty folder", "choose another --export folder")
+    require_room(folder)
     recipe, bank_key = home.stored()
     assert chosen.point.model is not None, "a complete trial has a model"
     bank = load_bank(home.artifacts.fetch("banks", bank_key), contents=False)
@@ -69,6 +106,7 @@ def export_pick(home: SearchHome, chosen: Pick, folder: Path) -> Path:
         "params": chosen.point.params,
         "values": chosen.point.values,
         "test": home.state().trials[chosen.point.trial].test,
+        "program": home.state().trials[chosen.point.trial].program,
         "reason": chosen.reason,
         "bank": bank_key,
         "versions": home.versions(),

@@ -11,6 +11,7 @@ from typing import Any
 from tuner.front.pareto import Objective, Point
 
 OUTCOMES = ("complete", "stopped", "infeasible", "failed")
+OF_A_TURN = ("trial", "outcome", "test")  # what a driver records; other commands name themselves as `command`
 
 
 @dataclass
@@ -100,18 +101,21 @@ def replay(events: Iterable[Mapping[str, Any]]) -> SearchState:
     """Fold the ledger's events, in order, into the state of the search.
 
     An outcome that was recorded twice (a driver died between writing and knowing) counts once, the first.
+
+    Search time is the time of drivers' turns: each begins with its `search` event and ends with the last trial, outcome
+    or test that it recorded. What other commands record between and afterwards takes none, and a clock that is set back
+    takes none away.
     """
     state = SearchState()
-    started_s = last_s = None
+    last_s: float | None = None
     for event in events:
         time_s = float(event["time_s"])
-        if event["event"] == "search" or started_s is None:
-            state.elapsed_s += 0.0 if started_s is None or last_s is None else last_s - started_s
-            started_s = time_s
-        last_s = time_s
-        apply(state, event, state.elapsed_s + time_s - started_s)
-    if started_s is not None and last_s is not None:
-        state.elapsed_s += last_s - started_s
+        if event["event"] == "search":
+            last_s = time_s
+        elif event["event"] in OF_A_TURN and "command" not in event:
+            state.elapsed_s += 0.0 if last_s is None else max(0.0, time_s - last_s)
+            last_s = time_s
+        apply(state, event, state.elapsed_s)
     return state
 
 

@@ -31,7 +31,7 @@ def report_page(home: SearchHome, console: Console, state: SearchState | None = 
         rows=[_row(trial) for _, trial in sorted(state.trials.items())],
         hypervolume=hypervolume_history(state, objectives),
         stages=[_use(name, reuse[name]) for name in STAGE_ORDER if name in reuse],
-        pick=None if chosen is None else _pick_view(home, recipe, bank, chosen, console),
+        pick=None if chosen is None else _pick_view(home, recipe, bank, chosen, console, _is_chosen(chosen, state)),
         baselines=[BaselineRow(b["name"], b["values"], b["note"]) for b in state.baselines],
         environment={
             "store": home.store.url,
@@ -72,13 +72,18 @@ def model_pictures(home: SearchHome, recipe: Recipe, bank: str, chosen: Pick) ->
     return ModelPictures(model, load_bank(home.artifacts.fetch("banks", bank), contents=False), dataset)
 
 
-def _pick_view(home: SearchHome, recipe: Recipe, bank: str, chosen: Pick, console: Console) -> PickView:
+def _is_chosen(chosen: Pick, state: SearchState) -> bool:
+    """Whether somebody picked it, rather than the default rule while nobody has."""
+    return state.pick is not None and state.pick["trial"] == chosen.point.trial
+
+
+def _pick_view(home: SearchHome, recipe: Recipe, bank: str, chosen: Pick, console: Console, recorded: bool) -> PickView:
     try:
         pictures = model_pictures(home, recipe, bank, chosen)
-        return PickView(chosen.point, chosen.reason, pictures.classes(), pictures.comparison())
+        return PickView(chosen.point, chosen.reason, pictures.classes(), pictures.comparison(), recorded)
     except TunerError as error:
         console.print(f"no pictures in the report: {error.what}", style="yellow", markup=False)
-        return PickView(chosen.point, chosen.reason)
+        return PickView(chosen.point, chosen.reason, chosen=recorded)
 
 
 def _row(trial: TrialRecord) -> TrialRow:
@@ -90,6 +95,7 @@ def _row(trial: TrialRecord) -> TrialRow:
         values,
         trial.seconds or None,
         trial.cause or "",
+        program=trial.program,
     )
 
 

@@ -1,40 +1,83 @@
 """What the commands print about a search: its front, its status, and where everything lies."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
+from tuner.front import proof, uncertainty
+from tuner.front.pareto import Point
 from tuner.search.home import FrontView, SearchHome
 from tuner.search.progress import duration, heading, number, reuse_line
-from tuner.search.records import SearchState
+from tuner.search.records import SearchState, TrialRecord
 from tuner.search.run import SearchResult
+from tuner.search.tables import Column, print_columns
 
 # The parts of the interpretability index, always shown beside it.
 PARTS = ("plausibility_undilated", "class_independence", "contrastiveness")
 
 
 def print_front(view: FrontView, state: SearchState, console: Console) -> None:
-    """The front as a table, the best in the first objective on top."""
+    """The front as a table, the best in the first objective on top; where there is no room, columns are left out."""
     if not view.members:
-        console.print("no complete trial yet, so no front")
+        complete = view.counts.get("complete")
+        lack = f"none of the {complete} complete trials has all objectives" if complete else "no complete trial yet"
+        console.print(f"{lack}, so no front")
         return
-    objectives = [objective.name for objective in view.objectives]
-    parts = [p for p in PARTS if p not in objectives and p in view.members[0].values]
-    tested = any(state.trials[m.trial].test for m in view.members)
-    params = [p for p in view.members[0].params if p not in objectives and p != "seed"]
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("trial", *params, *objectives, *parts, *(f"test/{o}" for o in objectives if tested)):
-        table.add_column(heading(name), justify="right")
     first = view.objectives[0]
     sign = -1 if first.direction == "max" else 1
-    for member in sorted(view.members, key=lambda m: sign * m.values[first.name]):
-        test = state.trials[member.trial].test
-        cells = [number(member.params[p]) for p in params] + [number(member.values[n]) for n in (*objectives, *parts)]
-        cells += [number(test.get(o)) for o in objectives if tested]
-        table.add_row(str(member.trial), *cells)
-    console.print(table)
-    console.print(f"{len(view.members)} trials on the front, hypervolume {view.hypervolume:.4f}", style="dim")
+    members = sorted(view.members, key=lambda m: sign * m.values[first.name])
+    trials = [state.trials[member.trial] for member in members]
+    print_columns(console, _front_columns(view, members, trials))
+    say(
+        console,
+        f"{len(members)} {'trial' if len(members) == 1 else 'trials'} on the front, hypervolume {view.hypervolume:.4f}",
+    )
+    objectives = [objective.name for objective in view.objectives]
+    rests = [uncertainty.legend([*objectives, *PARTS], [m.values for m in members])]
+    tested = uncertainty.legend(objectives, [t.test for t in trials])
+    rests.append(f"on test, {tested}" if tested else "")
+    if any(rests):
+        say(console, f"{uncertainty.RULE}; {'; '.join(filter(None, rests))}")
+    for trial in trials:
+        if proof.by_the_clock(trial.program):
+            say(console, f"the program of trial {trial.number} was {proof.sentence(trial.program)}")
+
+
+def _front_columns(view: FrontView, members: list[Point], trials: list[TrialRecord]) -> list[Column]:
+    """The columns of a front; of most weight are objectives, gap, the first on test, parameters, in this order."""
+    objectives = [objective.name for objective in view.objectives]
+    parts = [p for p in PARTS if p not in objectives and any(p in m.values for m in members)]
+    params = [p for p in members[0].params if p not in objectives and p != "seed"]
+    columns = [Column("trial", [str(m.trial) for m in members], weight=9)]
+    columns += [Column(heading(p), [number(m.params.get(p)) for m in members], weight=5) for p in params]
+    columns += [Column(heading(o), [measured(o, m.values) for m in members], weight=8) for o in objectives]
+    columns += [Column(heading(p), [measured(p, m.values) for m in members], weight=3) for p in parts]
+    if any(t.test for t in trials):
+        columns += [
+            Column(heading(f"test/{o}"), [measured(o, t.test) for t in trials], weight=4 if i else 6)
+            for i, o in enumerate(objectives)
+        ]
+    if any(t.program for t in trials):
+        columns += [
+            Column("gap %", [proof.gap(t.program) for t in trials], weight=7),
+            Column("program", [proof.short(t.program) for t in trials], weight=4, words=True),
+            Column("bound", [proof.figure(t.program, "bound") for t in trials], weight=2),
+        ]
+    return columns
+
+
+def measured(name: str, values: Mapping[str, float]) -> str:
+    """A cell: a value, with its standard error where it is a share of counted images, such as 96.1 ±1.2."""
+    deviation = uncertainty.error(name, values)
+    if deviation is None:
+        return number(values.get(name))
+    return f"{values[name]:.1f} ±{uncertainty.plus_minus(deviation)}"
+
+
+def say(console: Console, line: str) -> None:
+    """A line below a table."""
+    console.print(line, style="dim", markup=False, highlight=False)
 
 
 def print_status(home: SearchHome, console: Console) -> None:
@@ -42,13 +85,34 @@ def print_status(home: SearchHome, console: Console) -> None:
     found = status(home)
     state = home.state()
     outcomes = ", ".join(f"{n} {outcome}" for outcome, n in found["trials"].items()) or "none"
-    console.print(f"search {home.name} in {home.store.url}", markup=False)
+    console.print(f"search {home.name} in {home.store.url}", markup=False, soft_wrap=True)
     console.print(f"trials ended: {outcomes}; open: {len(found['open'])}; budget: {found['budget']}")
     for trial in state.finished():
         if trial.cause:
             console.print(f"  trial {trial.number} {trial.outcome} in {trial.stage}: {trial.cause}", markup=False)
     console.print(f"{reuse_line(state)}; search time {duration(state.elapsed_s)}")
+    print_programs(state, console)
     print_front(home.front(state=state), state, console)
+
+
+def print_programs(state: SearchState, console: Console) -> None:
+    """How the program of each trial ended; trials that share one share a row."""
+    trials: dict[str, list[TrialRecord]] = {}
+    for position, trial in sorted(state.trials.items()):
+        if trial.program:
+            trials.setdefault(trial.stage_key("assign") or str(position), []).append(trial)
+    if not trials:
+        return
+    programs = [group[0].program for group in trials.values()]
+    say(console, proof.overview(t.program for t in state.trials.values()))
+    columns = [
+        Column("trials", [", ".join(str(t.number) for t in group) for group in trials.values()], weight=9, words=True),
+        Column("program", [proof.ended(p) for p in programs], weight=7, words=True, narrowest=20),
+        Column("gap %", [proof.gap(p) for p in programs], weight=8),
+        Column("bound", [proof.figure(p, "bound") for p in programs], weight=6),
+        Column("objective", [proof.figure(p, "objective") for p in programs], weight=5),
+    ]
+    print_columns(console, columns)
 
 
 def status(home: SearchHome) -> dict[str, Any]:
@@ -67,6 +131,7 @@ def status(home: SearchHome) -> dict[str, Any]:
         "hypervolume": view.hypervolume,
         "elapsed_s": state.elapsed_s,
         "stages": state.reuse(),
+        "programs": [{"trial": n, "program": trial.program} for n, trial in sorted(state.trials.items())],
         "pick": None if state.pick is None else {"trial": state.pick["trial"], "reason": state.pick["reason"]},
     }
 
@@ -87,13 +152,12 @@ def print_summary(result: SearchResult, console: Console) -> None:
     for trial in result.state.finished():
         if trial.outcome == "failed":
             console.print(f"  trial {trial.number} failed in {trial.stage}: {trial.cause}", markup=False, style="red")
+    if programs := proof.overview(trial.program for trial in result.state.trials.values()):
+        say(console, programs)
     print_front(home.front(state=result.state), result.state, console)
-    where = Table.grid(padding=(0, 2))
     address = f"--store {home.store.url} --name {home.name}"
-    for name, path in result.files.items():
-        where.add_row(name, path)
-    where.add_row("store", home.store.url)
-    where.add_row("MLflow", result.tracking)
-    where.add_row("pick a model", f"python -m jobs.pick {address} --knee --export picked")
-    where.add_row("more trials", f"python -m jobs.search {address} --trials {2 * max(ended, 1)}")
-    console.print(where, soft_wrap=True)
+    places = dict(result.files) | {"store": home.store.url, "MLflow": result.tracking}
+    places["pick a model"] = f"python -m jobs.pick {address} --knee --export picked"
+    places["more trials"] = f"python -m jobs.search {address} --trials {2 * max(ended, 1)}"
+    for name, place in places.items():
+        console.print(f"{name:14}{place}", markup=False, highlight=False, soft_wrap=True)

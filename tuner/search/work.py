@@ -34,6 +34,7 @@ from tuner.qpm import (
     train_dense,
     train_linear_probe,
 )
+from tuner.qpm.metrics.table import COUNTS
 from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig
 from tuner.search.home import versions
 from tuner.search.plan import StageSpec
@@ -192,7 +193,8 @@ def _evaluate(job: _Job, folder: Path) -> dict[str, float]:
     values = evaluate(model, train, held_out)
     if stage == "finetune":  # what the program gave before fine-tuning bent the features to it (METHOD 11.1)
         untuned = assigned_model(DenseModel.load(job.folder("dense")), Assignment.load(job.folder("assign")))
-        values |= {f"assigned_{name}": value for name, value in evaluate(untuned, train, held_out).items()}
+        before = evaluate(untuned, train, held_out)
+        values |= {f"assigned_{name}": value for name, value in before.items() if name not in COUNTS}
     (folder / VALUES_FILE).write_text(json.dumps(values, allow_nan=False), encoding="utf-8")
     return values
 

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from tuner.front import uncertainty
+
 Rows = Iterable[Mapping[str, float]]
 
 PARENT = "search"
@@ -104,10 +106,10 @@ def translate(event: Mapping[str, Any], curve: Rows = ()) -> Update:
         case "outcome":
             _outcome(update, event)
         case "test":
-            update.values = _values(event["values"], "test/", update.time_ms)
+            update.values = _values(_with_errors(event["values"]), "test/", update.time_ms)
         case "baseline":
             prefix = "" if event["split"] in VALIDATION else f"{event['split']}/"
-            update.values = _values(event["values"], prefix, update.time_ms)
+            update.values = _values(_with_errors(event["values"]), prefix, update.time_ms)
             update.status = "FINISHED"
         case "pick":
             run = trial_run(event["trial"])
@@ -134,8 +136,25 @@ def _outcome(update: Update, event: Mapping[str, Any]) -> None:
     update.status = STATUS[event["outcome"]]
     tags = {name: event.get(name) for name in ("outcome", "stage", "cause", "model")}
     update.tags = {name: str(value) for name, value in tags.items() if value is not None}
-    values = dict(event.get("values") or {}) | {"seconds": event.get("seconds")}
+    values = _with_errors(event.get("values") or {}) | {"seconds": event.get("seconds")}
     update.values = _values(values, "", update.time_ms)
+    if program := event.get("program"):
+        _program(update, program)
+
+
+def _program(update: Update, program: Mapping[str, Any]) -> None:
+    """How the trial's program ended; its gap in percent, as everywhere people read it."""
+    gap = program.get("gap")
+    figures = {"gap": 100 * gap if isinstance(gap, int | float) else None}
+    figures |= {name: program.get(name) for name in ("bound", "objective")}
+    update.values += _values(figures, "program/", update.time_ms)
+    if (status := program.get("status")) is not None:
+        update.tags["program/status"] = str(status)
+
+
+def _with_errors(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of an evaluation, and the standard errors of those that are shares of images."""
+    return dict(values) | {f"{name}_error": error for name, error in uncertainty.errors(values).items()}
 
 
 def _values(values: Mapping[str, Any], prefix: str, time_ms: int, step: int = 0) -> list[Value]:

@@ -1,6 +1,7 @@
 """The one table of metrics: name, unit, direction and natural range, for objectives, reports and MLflow.
 
-Torch-free. A metric that does not apply to a model or data set is absent from a result, never zero.
+Torch-free. A metric that does not apply to a model or data set is absent from a result, never zero. A result also holds
+how many images it rests on, by the names in COUNTS; they are no metrics, and nothing can be optimised by them.
 """
 
 from dataclasses import dataclass
@@ -47,3 +48,9 @@ _TABLE = (
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _TABLE}
 INTERPRETABILITY = ("plausibility_undilated", "class_independence", "contrastiveness")
+
+COUNTS = {
+    "n_images": "held-out images that were measured",
+    "n_masked_images": "those of them that have a mask: what plausibility is measured on",
+    "n_train_images": "training images: what class independence, contrastiveness and correlation are measured on",
+}

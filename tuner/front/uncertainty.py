@@ -1,0 +1,100 @@
+"""How sure a measured share is: its binomial standard error and the number of images behind it.
+
+One rule for tables, sentences, the report, JSON and MLflow, so that no two of them disagree.
+"""
+
+from collections.abc import Iterable, Mapping
+from math import floor, isfinite, log10, sqrt
+from typing import Any
+
+RULE = "± is one standard error (binomial; half of Wilson's interval)"
+
+SHARES = ("accuracy", "assigned_accuracy")  # metrics that are nothing but a share of images
+
+# What a metric is a mean over, by the name under which an evaluation counts it.
+COUNT_OF = {
+    **dict.fromkeys((*SHARES, "sid5"), "n_images"),
+    **dict.fromkeys(("plausibility", "plausibility_undilated", "mask_share"), "n_masked_images"),
+    **dict.fromkeys(
+        ("class_independence", "contrastiveness", "exact_zeros", "correlation", "attribute_alignment"), "n_train_images"
+    ),
+}
+KINDS = {"n_images": "images", "n_masked_images": "images with a mask", "n_train_images": "training images"}
+
+
+def standard_error(percent: float, n: int) -> float:
+    """Standard error of a share of n images, in percentage points.
+
+    Half the width of Wilson's interval (1927) at z = 1. The plain sqrt(p (1 - p) / n) is 0 where all or none of the
+    images are right, as if nothing could be different next time; this one is then 50 / (n + 1). For large n and any
+    other share the two agree.
+    """
+    share = percent / 100.0
+    return 100.0 * sqrt(share * (1.0 - share) / n + 1.0 / (4.0 * n * n)) / (1.0 + 1.0 / n)
+
+
+def error(metric: str, values: Mapping[str, Any]) -> float | None:
+    """The standard error of a metric of an evaluation; None where it is no share, or nobody counted the images.
+
+    Args:
+        metric: its name among the values; "test/accuracy" is counted by "test/n_images".
+        values: all that the evaluation measured, counts included.
+    """
+    value, n = _finite(values.get(metric)), images(metric, values)
+    if metric.rpartition("/")[2] not in SHARES or value is None or n is None or not 0.0 <= value <= 100.0:
+        return None
+    return standard_error(value, n)
+
+
+def errors(values: Mapping[str, Any]) -> dict[str, float]:
+    """The standard errors of all shares among the values of an evaluation, by metric."""
+    found = {name: error(name, values) for name in SHARES}
+    return {name: deviation for name, deviation in found.items() if deviation is not None}
+
+
+def images(metric: str, values: Mapping[str, Any]) -> int | None:
+    """How many images a metric of an evaluation rests on; None if that is unknown."""
+    split, slash, name = metric.rpartition("/")
+    count = _finite(values.get(f"{split}{slash}{COUNT_OF.get(name, '')}"))
+    return int(count) if count is not None and count >= 1 else None
+
+
+def beside(metric: str, values: Mapping[str, Any]) -> str:
+    """What stands beside a share: "± 1.2, n = 288"; empty for what is none."""
+    deviation = error(metric, values)
+    return "" if deviation is None else f"± {plus_minus(deviation)}, n = {images(metric, values)}"
+
+
+def is_count(name: str) -> bool:
+    """Whether a value is a number of images, and so the context of others."""
+    return name.rpartition("/")[2] in KINDS
+
+
+def plus_minus(deviation: float) -> str:
+    """An error as text: one decimal, or as many as it takes to not read as zero."""
+    if deviation >= 0.05:
+        return f"{deviation:.1f}"
+    return f"{deviation:.{-floor(log10(deviation))}f}" if deviation > 0 else "0"
+
+
+def legend(metrics: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """What the numbers of a table rest on: "accuracy n = 288 images, plausible n = 120 images with a mask".
+
+    Args:
+        metrics: the columns, in order.
+        rows: the values of each row, of one split.
+
+    Returns:
+        Metrics of the same images together; empty where nothing is counted.
+    """
+    evaluations, told = list(rows), dict[str, list[str]]()
+    for metric in metrics:
+        counts = sorted({n for values in evaluations if metric in values and (n := images(metric, values))})
+        if counts:
+            span = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+            told.setdefault(f"n = {span} {KINDS[COUNT_OF[metric]]}", []).append(metric.replace("_", " "))
+    return "; ".join(f"{', '.join(names)}: {count}" for count, names in told.items())
+
+
+def _finite(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and isfinite(value) else None

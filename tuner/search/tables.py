@@ -1,0 +1,115 @@
+"""Tables that fit: where there is no room, columns are left out, the least important first, and never a digit.
+
+Every printed table of the commands is made here. Words may wrap; numbers are whole or not there at all.
+"""
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+BETWEEN = 2  # blanks between columns
+Cell = str | Text
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """One column.
+
+    Args:
+        heading: its name; it may wrap between words, also those of a metric's name.
+        cells: its rows.
+        weight: of the columns that compete for room, those of the least weight go first, and of equal ones the last.
+        words: cells are text that may wrap, not numbers.
+        narrowest: what a column of words is squeezed to before another column is left out.
+    """
+
+    heading: str
+    cells: Sequence[Cell]
+    weight: int = 0
+    words: bool = False
+    narrowest: int = 16
+
+    @property
+    def title(self) -> str:
+        """Its heading in words."""
+        return self.heading.replace("_", " ")
+
+    @property
+    def natural(self) -> int:
+        """Its width where there is room: nothing wraps."""
+        return max([cell_len(self.title), *(cell_len(_plain(cell)) for cell in self.cells)])
+
+    @property
+    def least(self) -> int:
+        """The width below which it would lose something: headings wrap between words, and so do cells of words."""
+        heading = max((cell_len(word) for word in self.title.split()), default=0)
+        widest = max((cell_len(_plain(cell)) for cell in self.cells), default=0)
+        return max(heading, min(widest, self.narrowest) if self.words else widest)
+
+
+def fit_columns(columns: Sequence[Column], width: int) -> tuple[list[Column], list[Column]]:
+    """The columns that fit into `width` cells and those left out, both in the order given; one is always kept."""
+    kept = list(columns)
+    while len(kept) > 1 and _width([column.least for column in kept]) > width:
+        lightest = min(column.weight for column in kept)
+        kept.remove(next(column for column in reversed(kept) if column.weight == lightest))
+    return kept, [column for column in columns if column not in kept]
+
+
+def make_table(columns: Sequence[Column], width: int) -> tuple[Table, str]:
+    """The table of those that fit, and a line on those that were left out (empty if none was)."""
+    kept, gone = fit_columns(columns, width)
+    widths = _widths(kept, width)
+    headings = [_wrapped(column.title, widths[i]) for i, column in enumerate(kept)]
+    tallest = max((len(lines) for lines in headings), default=0)
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, BETWEEN, 0, 0))
+    for column, lines, cells in zip(kept, headings, widths, strict=True):
+        blank = "\n" * (tallest - len(lines))
+        heading, justify = Text(blank + "\n".join(lines)), "left" if column.words else "right"
+        table.add_column(heading, justify=justify, width=cells, no_wrap=not column.words, overflow="fold")  # type: ignore[arg-type]
+    for row in zip(*(column.cells for column in kept), strict=True):
+        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
+    names = ", ".join(column.title for column in gone)
+    return table, f"not shown in {width} columns: {names}" if gone else ""
+
+
+def print_columns(console: Console, columns: Sequence[Column]) -> None:
+    """Print the columns as a table as wide as the console, and name what had no room."""
+    table, left_out = make_table(columns, console.width)
+    whole = max([console.width, *(column.natural for column in columns)])  # rich cuts what is wider than the console
+    for line in console.render_lines(table, console.options.update(width=whole), pad=False):
+        text = Text.assemble(*((segment.text, segment.style or "") for segment in line))
+        text.rstrip()
+        console.print(text, soft_wrap=True)
+    if left_out:
+        console.print(left_out, style="dim", markup=False, highlight=False)
+
+
+def _widths(columns: Sequence[Column], width: int) -> list[int]:
+    """What each column gets: the least it needs, then words what there is, then headings if it makes them whole."""
+    widths = [column.least for column in columns]
+    spare = max(0, width - _width(widths))
+    for i in sorted(range(len(columns)), key=lambda i: not columns[i].words):
+        more = columns[i].natural - widths[i]
+        if more > spare:
+            more = spare if columns[i].words else 0
+        widths[i] += more
+        spare -= more
+    return widths
+
+
+def _width(widths: Sequence[int]) -> int:
+    return sum(widths) + BETWEEN * (len(widths) - 1)
+
+
+def _wrapped(heading: str, width: int) -> list[str]:
+    return textwrap.wrap(heading, width, break_long_words=False, break_on_hyphens=False) or [""]
+
+
+def _plain(cell: Cell) -> str:
+    return cell.plain if isinstance(cell, Text) else cell
