@@ -103,9 +103,10 @@ def _settle_recipe(home: SearchHome, request: SearchRequest, console: Console) -
 def _require_same(made: str, stored: str, name: str) -> None:
     if made != stored:
         raise TunerError(
-            f"the images or the backbone of search {name!r} have changed (bank {made[:8]}, was {stored[:8]})",
-            "the data the search was started with",
-            "restore the data, or start a new search with another --name",
+            f"the images, the backbone or the way images are read are not those of search {name!r} any more "
+            f"(bank {made[:8]}, was {stored[:8]}, which the store has lost)",
+            "the data the search was started with, read by the same version (0.1.0 reads images upright and by mode)",
+            "restore the data or the bank, or start a new search with another --name",
         )
 
 

@@ -1,0 +1,271 @@
+"""The one reader of pixels: what is trained on, predicted, explained and shown all comes through `read_image`.
+
+docs/data.md writes down what each kind of file means; what has no meaning there is refused by name.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from tuner.errors import TunerError
+
+BACKGROUND = (255, 255, 255)  # what shows through transparent pixels: the white of a page, as viewers show them
+LARGE = 64_000_000  # pixels; an image above is reduced by the whole factor that brings it below
+LIMIT = 1_000_000_000  # pixels; an image above is refused
+BLACK = 256  # a deep value below is 0 of 255
+FAINT = 2**14  # a data set whose deep values all stay below has its two highest bits unused
+
+DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")  # grey with more than 8 bits
+FLAT = ("1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
+CLEAR = ("LA", "La", "PA", "RGBA", "RGBa")  # with an alpha channel
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # EXIF orientation -> what makes the stored pixels upright
+ORIENTATION, BITS, PHOTOMETRIC, SAMPLE_FORMAT = 274, 258, 262, 339  # tags of EXIF and TIFF
+RESTORE = "restore or remove it"
+
+
+class ImageError(TunerError):
+    """A file that cannot be used as an image or as a mask; `what` names it."""
+
+
+class Refused(Exception):
+    """A file that opens but has no meaning here: the reason, and what to do; becomes an `ImageError`."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of an image after it has been decoded once.
+
+    Args:
+        size: width and height as it is seen, upright.
+        turned: stored otherwise than it is seen (EXIF orientation).
+        several: one of several frames or pages.
+        peak: its largest value as 16 bits, for grey images with more than 8; otherwise None.
+    """
+
+    size: tuple[int, int]
+    turned: bool
+    several: bool
+    peak: int | None
+
+
+def read_image(file: Path) -> Image.Image:
+    """The image as it is seen: upright, 8-bit RGB, the first frame, on white; very large ones reduced.
+
+    Raises:
+        ImageError: it is missing, broken, or of a kind that has no meaning here.
+    """
+    with opened(file) as image:
+        if image.width * image.height > LARGE:
+            image.draft(None, _below(image.size))
+        image.load()
+        turn = TURNS.get(orientation(image))
+        check_values(image)
+        factor = _factor(image.size)
+        rgb = _rgb(image) if factor == 1 else _reduced(image, factor)
+        return rgb.transpose(turn) if turn else rgb
+
+
+def examine(file: Path) -> Facts:
+    """Decodes an image to its last byte and applies the rules of `read_image`, without making its RGB pixels.
+
+    JPEGs are decoded at an eighth of their size, which reads every byte but skips most of the arithmetic.
+
+    Raises:
+        ImageError: as `read_image` would.
+    """
+    with opened(file) as image:
+        width, height = image.size
+        turned = orientation(image) > 1
+        several = image.format != "MPO" and bool(getattr(image, "is_animated", False))  # a phone's MPO is one photo
+        image.draft(None, (1, 1))
+        image.load()
+        lying = orientation(image) >= 5  # not so in a TIFF, whose size is that of the upright image from the start
+        return Facts((height, width) if lying else (width, height), turned, several, check_values(image))
+
+
+@contextmanager
+def opened(file: Path) -> Iterator[Image.Image]:
+    """An image file whose pixels have not been decoded yet; every failure inside the block is an `ImageError`.
+
+    Large images are decoded one at a time, since each may take gigabytes.
+    """
+    try:
+        with _no_limit_of_pillow(), Image.open(file, formats=_formats()) as image:
+            pixels = image.width * image.height
+            if pixels > LIMIT:
+                raise Refused(
+                    f"{image.width} x {image.height} = {pixels / 1e6:,.0f} megapixels, more than {LIMIT / 1e6:,.0f}",
+                    "save it smaller; a backbone sees a few hundred pixels of each side",
+                )
+            if image.mode not in (*DEEP, *FLAT, *CLEAR):
+                raise Refused(f"pixels of mode {image.mode}", "save it as RGB or grey")
+            with _ONE_LARGE if pixels > LARGE else nullcontext():
+                yield image
+    except Refused as refused:
+        reason, todo = refused.args
+        raise ImageError(f"{file}: {reason}", "an image as docs/data.md describes", todo) from None
+    except Exception as error:  # decoders fail on broken files in every way there is
+        raise ImageError(f"{file}: {_said(file, error)}", "a readable image", RESTORE) from error
+
+
+def orientation(image: Image.Image) -> int:
+    """How the stored pixels are to be turned (EXIF, 1 to 8); 1 where nothing says so."""
+    try:
+        value = image.getexif().get(ORIENTATION, 1)
+    except Exception:  # EXIF data that cannot be parsed say nothing; the pixels are still there
+        return 1
+    return int(value) if value in TURNS else 1
+
+
+def check_values(image: Image.Image) -> int | None:
+    """Refuses values that have no meaning; returns the largest one of a deep image, as 16 bits.
+
+    Raises:
+        Refused: not a number, negative, beyond the range, or so small that the picture would be black.
+    """
+    if image.mode not in DEEP:
+        if image.mode == "L" and 2 in tags(image, SAMPLE_FORMAT):
+            raise Refused("signed 8-bit integers", "save it as unsigned 8 bit")
+        return None
+    values = deep_values(image)
+    low, high = values.min(), values.max()
+    if image.mode == "F":
+        if not (low >= 0 and high <= 1):
+            raise Refused(
+                f"floats from {low:g} to {high:g}, which are read from 0 (black) to 1 (white)",
+                "divide by the value that is white, the same for all images, or save it as 8 or 16 bit",
+            )
+        low, high = low * 65535, high * 65535
+    elif low < 0 or high > 65535:
+        raise Refused(
+            f"integers from {low} to {high}, which are read from 0 (black) to 65535 (white)", "save it as 16 bit"
+        )
+    if low < high < BLACK:
+        raise Refused(
+            f"no value above {high:g} of 65535, so that it would be black",
+            "save it as 8 bit, or multiply all images by the same factor",
+        )
+    return int(high)
+
+
+def deep_values(image: Image.Image) -> np.ndarray:
+    """The values of a grey image with more than 8 bits, 0 black; 12-bit samples as the 16-bit ones they stand for."""
+    values: np.ndarray = np.asarray(image)
+    white: Any = 1 if image.mode == "F" else 65535
+    if tags(image, BITS) == (12,):
+        values = values << 4 | values >> 8
+    return white - values if tags(image, PHOTOMETRIC) == (0,) else values
+
+
+def tags(image: Image.Image, tag: int) -> tuple[Any, ...]:
+    """The values of a tag of a TIFF; empty for other files."""
+    value = getattr(image, "tag_v2", {}).get(tag, ())
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """The rule for every mode (docs/data.md)."""
+    if image.mode in DEEP:
+        return _grey(image).convert("RGB")
+    if image.mode in CLEAR or "transparency" in image.info:
+        whole = image.convert("LA") if image.mode == "La" else image
+        page = Image.new("RGBA", image.size, BACKGROUND)
+        return Image.alpha_composite(page, whole.convert("RGBA")).convert("RGB")
+    return image.convert("RGB")
+
+
+def _grey(image: Image.Image) -> Image.Image:
+    """A deep image as 8-bit grey: the upper byte of 16 bits, or the nearest of 256 levels of a float."""
+    values = deep_values(image)
+    grey = np.rint(values * 255) if image.mode == "F" else values >> 8
+    grey[values == image.info.get("transparency", -1)] = BACKGROUND[0]
+    return Image.fromarray(grey.astype(np.uint8))
+
+
+def _factor(size: tuple[int, int]) -> int:
+    """The smallest whole factor that brings an image to `LARGE` or below."""
+    factor = 1
+    while (size[0] // factor) * (size[1] // factor) > LARGE:
+        factor += 1
+    return factor
+
+
+def _below(size: tuple[int, int]) -> tuple[int, int]:
+    """The size that `_factor` leads to."""
+    factor = _factor(size)
+    return size[0] // factor, size[1] // factor
+
+
+def _reduced(image: Image.Image, factor: int) -> Image.Image:
+    """RGB, each pixel the mean of `factor` x `factor`; strip by strip, so that no second copy is needed."""
+    if image.mode in DEEP:
+        image = _grey(image)
+    small = Image.new("RGB", (-(-image.width // factor), -(-image.height // factor)))
+    for top in range(0, image.height, 64 * factor):
+        strip = image.crop((0, top, image.width, min(top + 64 * factor, image.height)))
+        small.paste(_rgb(strip).reduce(factor), (0, top // factor))
+    return small
+
+
+def _said(file: Path, error: Exception) -> str:
+    """What went wrong with a file that cannot be read."""
+    if isinstance(error, UnidentifiedImageError):
+        with file.open("rb") as stream:
+            head = stream.read(4)
+        if not head:
+            return "is empty"
+        if head in (b"II*\0", b"MM\0*"):
+            return "a broken TIFF, or one of samples that are not read, such as 64-bit floats"
+        return "is not an image, whatever its name says"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """Formats that are read, whatever a file's name says; none that runs another program."""
+    Image.init()
+    known = ("JPEG", "MPO", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM", "JPEG2000", "AVIF")
+    return tuple(name for name in known if name in Image.OPEN)
+
+
+_ONE_LARGE = threading.Lock()
+_COUNTING = threading.Lock()
+_reading = 0  # threads between opening an image and having decoded it
+_limit: int | None = None  # what Pillow's limit was before the first of them
+
+
+@contextmanager
+def _no_limit_of_pillow() -> Iterator[None]:
+    """Sets Pillow's limit aside while images are read here, where `LIMIT` stands for it; a slide is no attack.
+
+    Pillow keeps it in one variable of the process: it comes back as soon as no thread reads.
+    """
+    global _reading, _limit  # noqa: PLW0603
+    with _COUNTING:
+        if _reading == 0:
+            _limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        _reading += 1
+    try:
+        yield
+    finally:
+        with _COUNTING:
+            _reading -= 1
+            if _reading == 0:
+                Image.MAX_IMAGE_PIXELS = _limit
