@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tuner.data.pixels import CLEAR, DEEP, TURNS, Refused, deep_values, opened, orientation
+from tuner.data.pixels import CLEAR, DEEP, Refused, deep_values, has_several, opened, orientation, turned_upright
 
 WHITE = 65535  # of 16 bits
 VOID = (224, 224, 192)  # the cream of PASCAL VOC's borders where labels were turned into colours
@@ -20,10 +20,11 @@ def mask_values(file: Path) -> np.ndarray:
         ImageError: it cannot be read, or its values have no meaning.
     """
     with opened(file) as image:
+        if has_several(image):
+            raise Refused("mask of several frames or pages", "save it as one picture")
         image.load()
         values = _folded(image, lossy=_is_lossy(file, image.format))
-        turn = TURNS.get(orientation(image))
-        return np.asarray(Image.fromarray(values).transpose(turn)) if turn else values
+        return np.asarray(turned_upright(Image.fromarray(values), orientation(image)))
 
 
 def _folded(image: Image.Image, *, lossy: bool) -> np.ndarray:

@@ -86,7 +86,7 @@ def reading_of(counts: np.ndarray) -> Reading:
     if values.tolist() == [1, 2, 3]:
         says, objects = "are trimaps: 1 is the object; 2, background, and 3, border, are not", marks[:1]
     elif len(marks) <= 1:
-        says = f"of two values: every value but 0 is the object (here {_listed(marks) or 'none'})"
+        says = f"of two values: {marks[0]} is the object" if len(marks) else "without an object"
     elif area[0] == 0:
         raise TunerError(
             f"no mask has the value 0, so that nothing says which of {_listed(values)} is the background",
@@ -96,9 +96,9 @@ def reading_of(counts: np.ndarray) -> Reading:
     elif values.tolist() in ([0, 127, 255], [0, 128, 255]):
         says, objects = f"are trimaps: 255 is the object; 0, and {labels[0]}, unknown, are not", marks[1:]
     elif area[255] == 0 and marks.max() < BRIGHT:
-        says = f"of labels: every label but 0 is the object (here {_listed(marks)})"
+        says = f"of labels: {_listed(marks)} are the object"
     elif _are_labels(labels) and not _share_a_file(counts, labels):
-        says = f"of two encodings, labels {_listed(labels)} and 0/255: every value but 0 is the object"
+        says = f"of two encodings, labels {_listed(labels)} and 255: all of them are the object"
     elif _are_labels(labels) and area[labels].sum() >= STRAY * area[255]:
         says, objects = f"of labels: {_listed(labels)} are the object; 0, and 255, void, are not", labels
     else:

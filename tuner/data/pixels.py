@@ -35,7 +35,6 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }  # EXIF orientation -> what makes the stored pixels upright
 ORIENTATION, BITS, PHOTOMETRIC, SAMPLE_FORMAT = 274, 258, 262, 339  # tags of EXIF and TIFF
-RESTORE = "restore or remove it"
 
 
 class ImageError(TunerError):
@@ -73,11 +72,9 @@ def read_image(file: Path) -> Image.Image:
         if image.width * image.height > LARGE:
             image.draft(None, _below(image.size))
         image.load()
-        turn = TURNS.get(orientation(image))
         check_values(image)
         factor = _factor(image.size)
-        rgb = _rgb(image) if factor == 1 else _reduced(image, factor)
-        return rgb.transpose(turn) if turn else rgb
+        return turned_upright(_rgb(image) if factor == 1 else _reduced(image, factor), orientation(image))
 
 
 def examine(file: Path) -> Facts:
@@ -91,7 +88,7 @@ def examine(file: Path) -> Facts:
     with opened(file) as image:
         width, height = image.size
         turned = orientation(image) > 1
-        several = image.format != "MPO" and bool(getattr(image, "is_animated", False))  # a phone's MPO is one photo
+        several = has_several(image)
         image.draft(None, (1, 1))
         image.load()
         lying = orientation(image) >= 5  # not so in a TIFF, whose size is that of the upright image from the start
@@ -120,7 +117,7 @@ def opened(file: Path) -> Iterator[Image.Image]:
         reason, todo = refused.args
         raise ImageError(f"{file}: {reason}", "an image as docs/data.md describes", todo) from None
     except Exception as error:  # decoders fail on broken files in every way there is
-        raise ImageError(f"{file}: {_said(file, error)}", "a readable image", RESTORE) from error
+        raise ImageError(f"{file}: {_said(file, error)}", "a readable image", "restore or remove it") from error
 
 
 def orientation(image: Image.Image) -> int:
@@ -130,6 +127,16 @@ def orientation(image: Image.Image) -> int:
     except Exception:  # EXIF data that cannot be parsed say nothing; the pixels are still there
         return 1
     return int(value) if value in TURNS else 1
+
+
+def turned_upright(image: Image.Image, tag: int) -> Image.Image:
+    """The stored pixels as they are seen, by their EXIF orientation."""
+    return image if tag == 1 else image.transpose(TURNS[tag])
+
+
+def has_several(image: Image.Image) -> bool:
+    """Whether a file has more frames or pages than one; the MPO of a phone is one photo with a preview or depth."""
+    return image.format != "MPO" and bool(getattr(image, "is_animated", False))
 
 
 def check_values(image: Image.Image) -> int | None:
@@ -230,7 +237,7 @@ def _said(file: Path, error: Exception) -> str:
         if not head:
             return "is empty"
         if head in (b"II*\0", b"MM\0*"):
-            return "a broken TIFF, or one of samples that are not read, such as 64-bit floats"
+            return "is a broken TIFF, or one of samples that are not read, such as 64-bit or coloured floats"
         return "is not an image, whatever its name says"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
