@@ -260,11 +260,11 @@ def test_what_is_no_image_is_named(tmp_path: Path) -> None:
     (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere")
     (tmp_path / "program.jpg").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
     for name, said in (
-        ("page.jpg", "is not an image"),
+        ("page.jpg", "is no image"),
         ("empty.png", "is empty"),
         ("folder.png", "Is a directory"),
         ("gone.png", "No such file"),
-        ("program.jpg", "is not an image"),  # PostScript is never run
+        ("program.jpg", "is no image"),  # PostScript is never run
     ):
         with pytest.raises(ImageError, match=rf"{name}: {said}"):
             examine(tmp_path / name)

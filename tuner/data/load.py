@@ -14,7 +14,7 @@ from tuner.data.dataset import Dataset, FilePictures
 from tuner.data.digits import load_digits
 from tuner.data.folder import load_folder
 from tuner.data.masks import MaskFacts, examine_mask, mask_notes
-from tuner.data.pixels import FAINT, Facts, ImageError, examine
+from tuner.data.pixels import Facts, ImageError, examine
 from tuner.data.settings import DataConfig
 from tuner.errors import TunerError, UsageError
 
@@ -26,6 +26,7 @@ LOADERS: dict[str, Callable[[DataConfig], Dataset]] = {
     "folder": load_folder,
 }
 NAMED_AT_MOST = 20
+FAINT = 2**14  # deep images whose values all stay below leave their two highest bits unused
 
 
 def load_dataset(config: DataConfig) -> Dataset:

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tuner.data.pixels import CLEAR, DEEP, Refused, deep_values, has_several, opened, orientation, turned_upright
+from tuner.data.modes import CLEAR, DEEP, Refused, deep_values
+from tuner.data.pixels import has_several, opened, orientation, turned_upright
 
 WHITE = 65535  # of 16 bits
 VOID = (224, 224, 192)  # the cream of PASCAL VOC's borders where labels were turned into colours

@@ -9,22 +9,15 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from tuner.data.modes import DEEP, MODES, Refused, check_values, grey_of, to_rgb
 from tuner.errors import TunerError
 
-BACKGROUND = (255, 255, 255)  # what shows through transparent pixels: the white of a page, as viewers show them
 LARGE = 64_000_000  # pixels; an image above is reduced by the whole factor that brings it below
 LIMIT = 1_000_000_000  # pixels; an image above is refused
-BLACK = 256  # a deep value below is 0 of 255
-FAINT = 2**14  # a data set whose deep values all stay below has its two highest bits unused
-
-DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")  # grey with more than 8 bits
-FLAT = ("1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
-CLEAR = ("LA", "La", "PA", "RGBA", "RGBa")  # with an alpha channel
+ORIENTATION = 274  # EXIF's tag
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -34,15 +27,10 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }  # EXIF orientation -> what makes the stored pixels upright
-ORIENTATION, BITS, PHOTOMETRIC, SAMPLE_FORMAT = 274, 258, 262, 339  # tags of EXIF and TIFF
 
 
 class ImageError(TunerError):
     """A file that cannot be used as an image or as a mask; `what` names it."""
-
-
-class Refused(Exception):
-    """A file that opens but has no meaning here: the reason, and what to do; becomes an `ImageError`."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +62,7 @@ def read_image(file: Path) -> Image.Image:
         image.load()
         check_values(image)
         factor = _factor(image.size)
-        return turned_upright(_rgb(image) if factor == 1 else _reduced(image, factor), orientation(image))
+        return turned_upright(to_rgb(image) if factor == 1 else _reduced(image, factor), orientation(image))
 
 
 def examine(file: Path) -> Facts:
@@ -109,7 +97,7 @@ def opened(file: Path) -> Iterator[Image.Image]:
                     f"{image.width} x {image.height} = {pixels / 1e6:,.0f} megapixels, more than {LIMIT / 1e6:,.0f}",
                     "save it smaller; a backbone sees a few hundred pixels of each side",
                 )
-            if image.mode not in (*DEEP, *FLAT, *CLEAR):
+            if image.mode not in MODES:
                 raise Refused(f"pixels of mode {image.mode}", "save it as RGB or grey")
             with _ONE_LARGE if pixels > LARGE else nullcontext():
                 yield image
@@ -139,71 +127,6 @@ def has_several(image: Image.Image) -> bool:
     return image.format != "MPO" and bool(getattr(image, "is_animated", False))
 
 
-def check_values(image: Image.Image) -> int | None:
-    """Refuses values that have no meaning; returns the largest one of a deep image, as 16 bits.
-
-    Raises:
-        Refused: not a number, negative, beyond the range, or so small that the picture would be black.
-    """
-    if image.mode not in DEEP:
-        if image.mode == "L" and 2 in tags(image, SAMPLE_FORMAT):
-            raise Refused("signed 8-bit integers", "save it as unsigned 8 bit")
-        return None
-    values = deep_values(image)
-    low, high = values.min(), values.max()
-    if image.mode == "F":
-        if not (low >= 0 and high <= 1):
-            raise Refused(
-                f"floats from {low:g} to {high:g}, which are read from 0 (black) to 1 (white)",
-                "divide by the value that is white, the same for all images, or save it as 8 or 16 bit",
-            )
-        low, high = low * 65535, high * 65535
-    elif low < 0 or high > 65535:
-        raise Refused(
-            f"integers from {low} to {high}, which are read from 0 (black) to 65535 (white)", "save it as 16 bit"
-        )
-    if low < high < BLACK:
-        raise Refused(
-            f"no value above {high:g} of 65535, so that it would be black",
-            "save it as 8 bit, or multiply all images by the same factor",
-        )
-    return int(high)
-
-
-def deep_values(image: Image.Image) -> np.ndarray:
-    """The values of a grey image with more than 8 bits, 0 black; 12-bit samples as the 16-bit ones they stand for."""
-    values: np.ndarray = np.asarray(image)
-    white: Any = 1 if image.mode == "F" else 65535
-    if tags(image, BITS) == (12,):
-        values = values << 4 | values >> 8
-    return white - values if tags(image, PHOTOMETRIC) == (0,) else values
-
-
-def tags(image: Image.Image, tag: int) -> tuple[Any, ...]:
-    """The values of a tag of a TIFF; empty for other files."""
-    value = getattr(image, "tag_v2", {}).get(tag, ())
-    return value if isinstance(value, tuple) else (value,)
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    """The rule for every mode (docs/data.md)."""
-    if image.mode in DEEP:
-        return _grey(image).convert("RGB")
-    if image.mode in CLEAR or "transparency" in image.info:
-        whole = image.convert("LA") if image.mode == "La" else image
-        page = Image.new("RGBA", image.size, BACKGROUND)
-        return Image.alpha_composite(page, whole.convert("RGBA")).convert("RGB")
-    return image.convert("RGB")
-
-
-def _grey(image: Image.Image) -> Image.Image:
-    """A deep image as 8-bit grey: the upper byte of 16 bits, or the nearest of 256 levels of a float."""
-    values = deep_values(image)
-    grey = np.rint(values * 255) if image.mode == "F" else values >> 8
-    grey[values == image.info.get("transparency", -1)] = BACKGROUND[0]
-    return Image.fromarray(grey.astype(np.uint8))
-
-
 def _factor(size: tuple[int, int]) -> int:
     """The smallest whole factor that brings an image to `LARGE` or below."""
     factor = 1
@@ -221,11 +144,11 @@ def _below(size: tuple[int, int]) -> tuple[int, int]:
 def _reduced(image: Image.Image, factor: int) -> Image.Image:
     """RGB, each pixel the mean of `factor` x `factor`; strip by strip, so that no second copy is needed."""
     if image.mode in DEEP:
-        image = _grey(image)
+        image = grey_of(image)
     small = Image.new("RGB", (-(-image.width // factor), -(-image.height // factor)))
     for top in range(0, image.height, 64 * factor):
         strip = image.crop((0, top, image.width, min(top + 64 * factor, image.height)))
-        small.paste(_rgb(strip).reduce(factor), (0, top // factor))
+        small.paste(to_rgb(strip).reduce(factor), (0, top // factor))
     return small
 
 
@@ -238,7 +161,7 @@ def _said(file: Path, error: Exception) -> str:
             return "is empty"
         if head in (b"II*\0", b"MM\0*"):
             return "is a broken TIFF, or one of samples that are not read, such as 64-bit or coloured floats"
-        return "is not an image, whatever its name says"
+        return "is no image that can be read, whatever its name says"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__
