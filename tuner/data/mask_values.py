@@ -29,13 +29,24 @@ def mask_values(file: Path) -> np.ndarray:
 
 
 def _folded(image: Image.Image, *, lossy: bool) -> np.ndarray:
-    """The values of one file as 8 bits: grey as it is, colours as label 1, transparency as background."""
+    """The values of one file as 8 bits; lossy ones are cut at half."""
     if image.mode in DEEP:
         return _fold_deep(deep_values(image))
-    if image.mode == "1":
-        return np.asarray(image).astype(np.uint8) * np.uint8(255)
     if image.mode == "P":
         return _fold_palette(image)
+    if image.mode in ("1", "L") and "transparency" not in image.info:
+        grey: np.ndarray = np.asarray(image.convert("L"))
+        return _cut(grey) if lossy else grey
+    return _fold_colours(image, lossy=lossy)
+
+
+def _cut(grey: np.ndarray) -> np.ndarray:
+    """A grey mask whose values are noisy, as 0 and 255."""
+    return np.where(grey >= 128, 255, 0).astype(np.uint8)
+
+
+def _fold_colours(image: Image.Image, *, lossy: bool) -> np.ndarray:
+    """Colours as label 1, transparency as background, grey as it is."""
     if image.mode in CLEAR or "transparency" in image.info:
         whole = image.convert("LA") if image.mode == "La" else image
         pixels = np.asarray(whole.convert("RGBA"))
@@ -47,7 +58,7 @@ def _folded(image: Image.Image, *, lossy: bool) -> np.ndarray:
         colours = np.asarray(image.convert("RGB"))
     brightest: np.ndarray = colours.max(2)
     if (colours == brightest[..., None]).all():
-        return np.where(brightest >= 128, 255, 0).astype(np.uint8) if lossy else brightest
+        return _cut(brightest) if lossy else brightest
     is_object = brightest >= (DARK_COLOUR if lossy else 1)
     return np.where((colours == VOID).all(2), 255, is_object).astype(np.uint8)
 
