@@ -226,6 +226,20 @@ def test_signed_bytes_are_refused(tmp_path: Path) -> None:
         read_image(file)
 
 
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_white_on_transparent_is_refused(tmp_path: Path, mode: str) -> None:
+    """White ink on a clear page would vanish; an opaque white image is what it is."""
+    for name, alpha in (("drawn.png", RAMP), ("clear.png", 0 * RAMP)):
+        image = Image.new("RGB" if mode == "RGBA" else "L", (256, 4), "white")
+        image.putalpha(Image.fromarray(alpha))
+        assert image.mode == mode
+        file = _save(tmp_path / name, image)
+        for read in (read_image, examine):
+            with pytest.raises(ImageError, match=f"{name}: white wherever it is not transparent"):
+                read(file)
+    assert np.asarray(read_image(_save(tmp_path / "white.png", Image.new(mode, (4, 4), "white")))).min() == 255
+
+
 def test_a_black_deep_image_is_one(tmp_path: Path) -> None:
     file = _save(tmp_path / "a.png", Image.fromarray(np.zeros((2, 2), dtype=np.uint16)))
     assert not np.asarray(read_image(file)).any()

@@ -22,7 +22,7 @@ BACKBONE = BackboneConfig(n_atoms=12, patch_size=8, grid=4, image_size=16, batch
 
 @pytest.fixture
 def odd_photos(tmp_path: Path, crop) -> DataConfig:
-    """Twelve crops: turned, cut out, of 16 bits, with a palette; one class a photograph."""
+    """Twelve crops: turned, cut out, of 16 bits, with a palette; two classes."""
     exif = Image.Exif()
     exif[0x0112] = 6
     for i in range(12):

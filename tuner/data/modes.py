@@ -23,11 +23,13 @@ def check_values(image: Image.Image) -> int | None:
     """Refuses values that have no meaning; returns the largest one of a deep image, as 16 bits.
 
     Raises:
-        Refused: not a number, negative, beyond the range, or so small that the picture would be black.
+        Refused: not a number, negative, beyond the range, or such that the picture would be black, or white on white.
     """
     if image.mode not in DEEP:
         if image.mode == "L" and 2 in _tags(image, SAMPLE_FORMAT):
             raise Refused("signed 8-bit integers", "save it as unsigned 8 bit")
+        if _has_alpha(image):
+            _check_contrast(image)
         return None
     values = deep_values(image)
     low, high = values.min(), values.max()
@@ -65,14 +67,34 @@ def _tags(image: Image.Image, tag: int) -> tuple[Any, ...]:
     return value if isinstance(value, tuple) else (value,)
 
 
+def _has_alpha(image: Image.Image) -> bool:
+    """Whether pixels may be transparent: by an alpha channel, a colour, or a palette entry."""
+    return image.mode in CLEAR or "transparency" in image.info
+
+
+def _rgba(image: Image.Image) -> Image.Image:
+    return (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
+
+
+def _check_contrast(image: Image.Image) -> None:
+    """Refuses a picture that would vanish on the page.
+
+    Raises:
+        Refused: it is white wherever it is not transparent.
+    """
+    lowest = [low for low, _ in to_rgb(image).getextrema()]
+    if lowest == list(PAGE) and _rgba(image).getextrema()[3] != (255, 255):
+        raise Refused(
+            "white wherever it is not transparent, so that nothing would be seen", "save it on a darker colour"
+        )
+
+
 def to_rgb(image: Image.Image) -> Image.Image:
     """The rule for every mode (docs/data.md)."""
     if image.mode in DEEP:
         return grey_of(image).convert("RGB")
-    if image.mode in CLEAR or "transparency" in image.info:
-        whole = image.convert("LA") if image.mode == "La" else image
-        page = Image.new("RGBA", image.size, PAGE)
-        return Image.alpha_composite(page, whole.convert("RGBA")).convert("RGB")
+    if _has_alpha(image):
+        return Image.alpha_composite(Image.new("RGBA", image.size, PAGE), _rgba(image)).convert("RGB")
     return image.convert("RGB")
 
 

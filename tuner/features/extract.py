@@ -29,7 +29,7 @@ from tuner.features.forward import forward
 from tuner.features.loading import batches
 from tuner.features.settings import BackboneConfig
 
-FORMAT = 2  # raise it when the same inputs give other arrays; 2: upright pixels, one rule a mode, one reading of masks
+FORMAT = 2  # raise it when the same inputs give other arrays; 2: images upright and by mode, masks by one reading
 JOURNAL = "journal.json"
 FITTED = "backbone.safetensors"
 JOURNAL_IMAGES = 256
