@@ -82,8 +82,7 @@ def _check_contrast(image: Image.Image) -> None:
     Raises:
         Refused: it is white wherever it is not transparent.
     """
-    lowest = [low for low, _ in to_rgb(image).getextrema()]
-    if lowest == list(PAGE) and _rgba(image).getextrema()[3] != (255, 255):
+    if np.asarray(to_rgb(image)).min() == PAGE[0] and np.asarray(_rgba(image))[..., 3].min() < 255:
         raise Refused(
             "white wherever it is not transparent, so that nothing would be seen", "save it on a darker colour"
         )
