@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import safetensors.torch
 import torch
-from PIL import Image
 
 from tuner.data.dataset import Dataset, FilePictures
+from tuner.data.pixels import read_image
 from tuner.errors import TunerError
 from tuner.features.backbone import Backbone, make_backbone
 from tuner.features.bank import FeatureBank
@@ -68,8 +68,7 @@ class Prediction:
 
     def decision(self) -> Decision:
         """The predicted class against the runner-up on this image, to be drawn."""
-        with Image.open(self.path) as image:
-            pixels = np.asarray(image.convert("RGB"))
+        pixels = np.asarray(read_image(self.path))
         sides = [
             ClassView(
                 self.class_names[label], pixels, [FeatureView(e.column, e.saliency, e.contribution) for e in evidence]

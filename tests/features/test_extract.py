@@ -1,5 +1,6 @@
 """Extraction: what is in the bank, what its key depends on, and what happens when things break."""
 
+import json
 import os
 import resource
 import shutil
@@ -51,6 +52,16 @@ def test_the_bank_holds_what_the_backbone_says(photos: DataConfig, tmp_path: Pat
     assert bank.key == bank_key(photos, config)
     assert (len(bank), bank.dim, bank.grid) == (24, 12, (4, 4))
     assert len(np.unique(bank.patches.reshape(24, -1), axis=0)) == 24
+
+
+def test_what_was_seen_of_the_data_is_told_once_and_kept(photos: DataConfig, tmp_path: Path) -> None:
+    said: list[str] = []
+    bank = extract_bank(photos, SMALL, tmp_path / "bank", note=said.append)
+    assert any(sentence.startswith("12 of 24 images have a mask, mean share ") for sentence in said)
+    kept = json.loads((bank.folder / "bank.json").read_text())
+    assert (kept["notes"], kept["format"]) == (said, 2)
+    extract_bank(photos, SMALL, tmp_path / "bank", note=said.append)
+    assert kept["notes"] == said
 
 
 def test_samples_of_a_bank(photos: DataConfig, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 The order does not depend on the layout, so the same images give the same feature bank from any layout.
 """
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -12,6 +13,9 @@ import numpy as np
 from PIL import Image
 
 from tuner.data.fingerprint import Hasher
+from tuner.data.mask_values import mask_values
+from tuner.data.masks import Reading, examine_mask, reading_of
+from tuner.data.pixels import read_image
 from tuner.data.settings import DataConfig
 from tuner.data.splits import read_split_file, stratified_split
 from tuner.errors import TunerError, UsageError
@@ -23,11 +27,11 @@ class Pictures(Protocol):
     """Where pixels come from: files, or an array in memory."""
 
     def image(self, i: int) -> Image.Image:
-        """Image `i` as RGB."""
+        """Image `i` as RGB, as it is seen (see `pixels`)."""
         ...
 
     def mask(self, i: int) -> Image.Image | None:
-        """The grey object mask of image `i` (mode L, as large as the image), or None."""
+        """The grey object mask of image `i` (mode L, 255 the object, as large as the image), or None."""
         ...
 
     def digests(self) -> list[list[str]]:
@@ -85,25 +89,49 @@ class Entry:
     mask: Path | None = None
 
 
+_DECIDING = threading.Lock()  # how masks are read is decided once, by one thread
+
+
 class FilePictures:
     """Images and masks as files."""
 
     def __init__(self, images: Sequence[Path], masks: Sequence[Path | None]) -> None:
         self.images = tuple(images)
         self.masks = tuple(masks)
+        self._reading: Reading | None = None
 
     def image(self, i: int) -> Image.Image:
-        """Image `i` as RGB."""
-        with Image.open(self.images[i]) as image:
-            return image.convert("RGB")
+        """Image `i` as RGB, as it is seen.
+
+        Raises:
+            ImageError: it cannot be read.
+        """
+        return read_image(self.images[i])
 
     def mask(self, i: int) -> Image.Image | None:
-        """The grey object mask of image `i`, or None."""
+        """The grey object mask of image `i`, 255 the object, or None.
+
+        Raises:
+            ImageError: it cannot be read.
+        """
         path = self.masks[i]
-        if path is None:
-            return None
-        with Image.open(path) as image:
-            return image.convert("L")
+        return None if path is None else self.reading().grey(mask_values(path))
+
+    def reading(self, counts: np.ndarray | None = None) -> Reading:
+        """The one reading of these masks, decided from the values of all of them at the first call.
+
+        Args:
+            counts: those values, (n_masks, 256), for callers who have just counted them; otherwise all masks are read.
+
+        Raises:
+            TunerError: a mask cannot be read, or nothing says which value is the background.
+        """
+        with _DECIDING:
+            if self._reading is None:
+                if counts is None:
+                    counts = np.stack([examine_mask(path).counts for path in self.masks if path is not None])
+                self._reading = reading_of(counts)
+            return self._reading
 
     def digests(self) -> list[list[str]]:
         """SHA-256 of every image's and mask's bytes, remembered between runs (see `fingerprint`)."""

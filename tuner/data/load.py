@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from PIL import Image
+import numpy as np
 
 from tuner.data.cars import load_cars
 from tuner.data.cub import load_cub
@@ -13,6 +13,8 @@ from tuner.data.cub50 import load_cub50
 from tuner.data.dataset import Dataset, FilePictures
 from tuner.data.digits import load_digits
 from tuner.data.folder import load_folder
+from tuner.data.masks import MaskFacts, examine_mask, mask_notes
+from tuner.data.pixels import Facts, ImageError, examine
 from tuner.data.settings import DataConfig
 from tuner.errors import TunerError, UsageError
 
@@ -24,6 +26,7 @@ LOADERS: dict[str, Callable[[DataConfig], Dataset]] = {
     "folder": load_folder,
 }
 NAMED_AT_MOST = 20
+FAINT = 2**14  # deep images whose values all stay below leave their two highest bits unused
 
 
 def load_dataset(config: DataConfig) -> Dataset:
@@ -48,52 +51,71 @@ def load_dataset(config: DataConfig) -> Dataset:
     return dataset
 
 
-def check_images(dataset: Dataset) -> None:
-    """Decodes every image and mask before anything is computed, in parallel.
+def check_images(dataset: Dataset) -> list[str]:
+    """Decodes every image and mask before anything is computed, in parallel, by the rules they are read by later.
 
-    JPEGs are decoded at an eighth of their size, which reads every byte but skips most of the arithmetic.
+    Returns:
+        What was seen that people should know, a sentence each: how masks are read, first frames, faint images.
 
     Raises:
-        TunerError: missing, broken or unreadable files, or masks of another size than their image; all are counted
-            and the first ones named.
+        TunerError: missing, broken or unreadable files, masks of another size than their image, or masks without a
+            background; all are counted and the first ones named.
     """
     pictures = dataset.pictures
     if not isinstance(pictures, FilePictures):
-        return
+        return []
     with ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
-        faults = [fault for fault in pool.map(_fault, pictures.images, pictures.masks) if fault]
-    if faults:
+        seen = list(pool.map(_examine, pictures.images, pictures.masks))
+    if faults := [fault for fault in seen if isinstance(fault, ImageError)]:
         more = f" and {len(faults) - NAMED_AT_MOST} more" if len(faults) > NAMED_AT_MOST else ""
         raise TunerError(
             f"{len(faults)} of {len(dataset)} images of {dataset.name} cannot be used:\n    "
-            + "\n    ".join(faults[:NAMED_AT_MOST])
+            + "\n    ".join(fault.what for fault in faults[:NAMED_AT_MOST])
             + more,
-            "readable images, and masks as large as their image",
-            "restore or remove these files, then start again",
+            "readable images of the kinds in docs/data.md, and masks as large as their image",
+            "; ".join(dict.fromkeys(fault.todo for fault in faults)) + "; then start again",
         )
+    found = [pair for pair in seen if not isinstance(pair, ImageError)]
+    masked = [(mask, path) for (_, mask), path in zip(found, dataset.paths, strict=True) if mask is not None]
+    notes = _image_notes([facts for facts, _ in found], bool(masked))
+    if masked:
+        reading = pictures.reading(np.stack([mask.counts for mask, _ in masked]))
+        notes += mask_notes(reading, [mask for mask, _ in masked], [path for _, path in masked], len(dataset))
+    return notes
 
 
-def _fault(image: Path, mask: Path | None) -> str | None:
-    """What is wrong with an image and its mask, or None."""
+def _examine(image: Path, mask: Path | None) -> tuple[Facts, MaskFacts | None] | ImageError:
+    """What is known of an image and its mask, or what is wrong with them."""
     try:
-        size = _decoded_size(image)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        return f"{image}: {error}"
-    if mask is None:
-        return None
-    try:
-        mask_size = _decoded_size(mask)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        return f"{mask}: {error}"
-    if mask_size != size:
-        return f"{mask}: mask of {mask_size[0]}x{mask_size[1]} for an image of {size[0]}x{size[1]}"
-    return None
+        facts = examine(image)
+        if mask is None:
+            return facts, None
+        mask_facts = examine_mask(mask)
+    except ImageError as error:
+        return error
+    (width, height), (mask_width, mask_height) = facts.size, mask_facts.size
+    if (mask_width, mask_height) == (width, height):
+        return facts, mask_facts
+    lying = facts.turned and (mask_height, mask_width) == (width, height)
+    return ImageError(
+        f"{mask}: mask of {mask_width}x{mask_height} for an image of {width}x{height}"
+        + (", which is stored lying (EXIF) and seen upright" if lying else ""),
+        "a mask as large as its image",
+        "turn such masks upright, or remove them" if lying else "correct or remove such masks",
+    )
 
 
-def _decoded_size(file: Path) -> tuple[int, int]:
-    """Width and height of an image that was decoded to its last byte."""
-    with Image.open(file) as image:
-        size = image.size
-        image.draft("RGB", (1, 1))
-        image.load()
-        return size
+def _image_notes(facts: list[Facts], masked: bool) -> list[str]:
+    """What people should know of the images, a sentence each."""
+    notes = []
+    if several := sum(fact.several for fact in facts):
+        notes.append(f"{several:,} of {len(facts):,} images have several frames or pages: the first is read")
+    if masked and (turned := sum(fact.turned for fact in facts)):
+        notes.append(f"{turned:,} of {len(facts):,} images are stored turned (EXIF): their masks are taken as upright")
+    peaks = [fact.peak for fact in facts if fact.peak is not None]
+    if peaks and max(peaks) < FAINT:
+        notes.append(
+            f"{len(peaks):,} images of more than 8 bits have no value above {max(peaks):,} of 65,535 and are seen as "
+            "dark: multiply all by the same factor if that is not meant"
+        )
+    return notes

@@ -29,13 +29,14 @@ from tuner.features.forward import forward
 from tuner.features.loading import batches
 from tuner.features.settings import BackboneConfig
 
-FORMAT = 1  # raise it when the same inputs give other arrays
+FORMAT = 2  # raise it when the same inputs give other arrays; 2: images upright and by mode, masks by one reading
 JOURNAL = "journal.json"
 FITTED = "backbone.safetensors"
 JOURNAL_IMAGES = 256
 GPU_BATCH = 256
 
 Progress = Callable[[int, int], None]
+Note = Callable[[str], None]
 ArraySpec = tuple[tuple[int, ...], type[np.generic]]
 
 
@@ -58,6 +59,7 @@ def extract_bank(
     *,
     device: str = "auto",
     progress: Progress | None = None,
+    note: Note | None = None,
 ) -> FeatureBank:
     """Returns the bank in `folder`, computing what is not there yet; a corrupt bank is built anew.
 
@@ -69,6 +71,7 @@ def extract_bank(
         folder: a local folder of its own.
         device: `cpu`, `cuda`, `cuda:1` or `auto`.
         progress: called with (images done, images) after each batch.
+        note: called with each sentence that people should know of the data, before anything is computed.
 
     Raises:
         TunerError: data or weights are missing or broken, or the folder cannot be written.
@@ -80,7 +83,10 @@ def extract_bank(
     with _disk(folder), _alone(folder):
         if (bank := _finished(folder, key)) is not None:
             return bank
-        check_images(dataset)
+        notes = [*dataset.notes, *check_images(dataset)]
+        if note:
+            for sentence in notes:
+                note(sentence)
         target = choose_device(device)
         network.load(target)
         batch_size = backbone.batch_size if target.type == "cpu" else max(backbone.batch_size, GPU_BATCH)
@@ -90,7 +96,7 @@ def extract_bank(
         arrays = {name: _array(folder / f"{name}.npy", *shape) for name, shape in shapes.items()}
         journal = folder / JOURNAL, key
         _fill(network, dataset, arrays, journal, target, batch_size, done, progress)
-        _describe(network, dataset, folder, key)
+        _describe(network, dataset, notes, folder, key)
         seal(folder)
         (folder / JOURNAL).unlink()
         return load_bank(folder)
@@ -234,7 +240,7 @@ def _array(file: Path, shape: tuple[int, ...], dtype: type[np.generic]) -> np.me
     return array
 
 
-def _describe(network: Backbone, dataset: Dataset, folder: Path, key: str) -> None:
+def _describe(network: Backbone, dataset: Dataset, notes: list[str], folder: Path, key: str) -> None:
     """Writes the small arrays and bank.json."""
     arrays = {
         "labels": dataset.labels,
@@ -248,6 +254,8 @@ def _describe(network: Backbone, dataset: Dataset, folder: Path, key: str) -> No
             np.save(folder / f"{name}.npy", values, allow_pickle=False)
     description = {
         "key": key,
+        "format": FORMAT,
+        "notes": notes,
         "grid": network.grid,
         "class_names": dataset.class_names,
         "paths": dataset.paths,

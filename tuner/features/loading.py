@@ -13,7 +13,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tuner.data.dataset import Dataset
-from tuner.errors import TunerError
 
 AHEAD = 3  # batches in preparation
 
@@ -46,7 +45,7 @@ def batches(
         batch_size: images a batch.
 
     Raises:
-        TunerError: an image cannot be read.
+        ImageError: an image cannot be read.
     """
     positions = np.asarray(index, dtype=np.int64)
     chunks = [positions[start : start + batch_size] for start in range(0, len(positions), batch_size)]
@@ -69,11 +68,7 @@ def _collect(index: np.ndarray, futures: list[Future[tuple[np.ndarray, np.ndarra
 
 def _load(dataset: Dataset, i: int, size: int, grid: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """One image (size, size, 3) uint8 and its mask on the grid."""
-    try:
-        image = dataset.pictures.image(i)
-        mask = dataset.pictures.mask(i)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise TunerError(f"{dataset.paths[i]} cannot be read: {error}", "a readable image", "restore it") from error
+    image, mask = dataset.pictures.image(i), dataset.pictures.mask(i)
     pixels = np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
     return pixels, np.zeros(grid, np.uint8) if mask is None else mask_on_grid(np.asarray(mask), grid)
 

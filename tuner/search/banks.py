@@ -32,6 +32,7 @@ def ensure_bank(artifacts: Artifacts, recipe: Recipe, console: Console) -> str:
             recipe.backbone,
             folder,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
+            note=lambda sentence: bar.console.print(sentence, markup=False, highlight=False, soft_wrap=True),
         )
     meta = {
         "data": recipe.data.name,

@@ -105,9 +105,10 @@ def _settle_recipe(home: SearchHome, request: SearchRequest, console: Console) -
 def _require_same(made: str, stored: str, name: str) -> None:
     if made != stored:
         raise TunerError(
-            f"the images or the backbone of search {name!r} have changed (bank {made[:8]}, was {stored[:8]})",
-            "the data the search was started with",
-            "restore the data, or start a new search with another --name",
+            f"the images, the backbone or the way images are read are not those of search {name!r} any more "
+            f"(bank {made[:8]}, was {stored[:8]}, which the store has lost)",
+            "the data the search was started with, read in the same way (images: docs/data.md, since bank format 2)",
+            "restore the data or the bank, or start a new search with another --name",
         )
 
 
@@ -119,7 +120,7 @@ def _prior(home: SearchHome, name: str | None, bank: str, recipe: Recipe, consol
     old, old_bank = other.stored()
     if (old_bank, old.protocol, old.validation_fraction) != (bank, recipe.protocol, recipe.validation_fraction):
         raise UsageError(
-            f"search {name!r} was measured on other data or another split",
+            f"search {name!r} was measured on other data, another split, or images read in another way",
             "the same data, backbone and protocol, so that its values can be compared",
             "drop --from; stages that agree are reused from the store anyway",
         )

@@ -1,0 +1,154 @@
+"""The one rule for what an object is in the masks of a data set, decided from the values of all of them together.
+
+What a value means cannot be told from one file: 255 is the object in one data set and "no label" in another. The rule
+is stated in docs/data.md, and which case a data set is, is printed (`Reading.says`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tuner.data.mask_values import mask_values
+from tuner.errors import TunerError
+
+SMALL_LABEL = 40  # labels up to here may have gaps between them; a grey edge of that darkness alone is unlikely
+STRAY = 0.1  # labels beside 255 on less than this share of its pixels are strays in a mask of 0 and 255
+BRIGHT = 200  # grey masks reach it, labels without 255 do not
+
+
+@dataclass(frozen=True)
+class MaskFacts:
+    """What is known of a mask after it has been decoded once.
+
+    Args:
+        size: width and height, upright.
+        counts: how many pixels have each folded value, (256,) int64.
+        digest: a hash of its values, to tell equal masks.
+    """
+
+    size: tuple[int, int]
+    counts: np.ndarray
+    digest: bytes
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the masks of one data set are read.
+
+    Args:
+        says: the rule in a sentence.
+        levels: for each folded value how much of a pixel is object, (256,) uint8, 255 all of it.
+    """
+
+    says: str
+    levels: np.ndarray
+
+    def grey(self, values: np.ndarray) -> Image.Image:
+        """A mask as a grey picture in which 255 is the object."""
+        return Image.fromarray(self.levels[values])
+
+    def shares(self, counts: np.ndarray) -> np.ndarray:
+        """Share of each mask's pixels on the object, (n_masks,)."""
+        share: np.ndarray = counts @ (self.levels / 255) / counts.sum(1)
+        return share
+
+
+def examine_mask(file: Path) -> MaskFacts:
+    """Decodes a mask and counts its values.
+
+    Raises:
+        ImageError: it cannot be read, or its values have no meaning.
+    """
+    values = mask_values(file)
+    height, width = values.shape
+    digest = blake2b(values.tobytes(), digest_size=16, salt=f"{width}x{height}".encode()).digest()
+    return MaskFacts((width, height), np.bincount(values.ravel(), minlength=256), digest)
+
+
+def reading_of(counts: np.ndarray) -> Reading:
+    """Decides what the values of a data set's masks mean.
+
+    Args:
+        counts: pixels of each value in each mask, (n_masks, 256).
+
+    Raises:
+        TunerError: nothing says which value is the background.
+    """
+    area = counts.sum(0)
+    values = np.flatnonzero(area)
+    marks = values[values > 0]
+    labels = marks[marks < 255]
+    objects = marks
+    if values.tolist() == [1, 2, 3]:
+        says, objects = "are trimaps: 1 is the object; 2, background, and 3, border, are not", marks[:1]
+    elif len(marks) <= 1:
+        says = f"of two values: {marks[0]} is the object" if len(marks) else "without an object"
+    elif area[0] == 0:
+        raise TunerError(
+            f"no mask has the value 0, so that nothing says which of {_listed(values)} is the background",
+            "0 for the background, or trimaps of 1 (object), 2 (background) and 3 (border)",
+            "save the masks with 0 for the background, or leave data.masks empty",
+        )
+    elif values.tolist() in ([0, 127, 255], [0, 128, 255]):
+        says, objects = f"are trimaps: 255 is the object; 0, and {labels[0]}, unknown, are not", marks[1:]
+    elif area[255] == 0 and marks.max() < BRIGHT:
+        says = f"of labels: {_listed(marks)} are the object"
+    elif _are_labels(labels) and not _share_a_file(counts, labels):
+        says = f"of two encodings, labels {_listed(labels)} and 255: all of them are the object"
+    elif _are_labels(labels) and area[labels].sum() >= STRAY * area[255]:
+        says, objects = f"of labels: {_listed(labels)} are the object; 0, and 255, void, are not", labels
+    else:
+        grey = np.arange(256).astype(np.uint8)
+        return Reading("masks are grey: 255 is the object, values between count as a share of it", grey)
+    levels = np.zeros(256, dtype=np.uint8)
+    levels[objects] = 255
+    return Reading(f"masks {says}", levels)
+
+
+def mask_notes(reading: Reading, facts: Sequence[MaskFacts], paths: Sequence[str], n_images: int) -> list[str]:
+    """What is printed of a data set's masks, a sentence each; what looks implausible is said.
+
+    Args:
+        reading: how they are read.
+        facts: of each mask.
+        paths: of the image of each mask.
+        n_images: images of the data set.
+    """
+    shares = reading.shares(np.stack([fact.counts for fact in facts]))
+    mean, n = float(shares.mean()), len(facts)
+    have = "has" if n == 1 else "have"
+    notes = [f"{n:,} of {n_images:,} images {have} a mask, mean share {100 * mean:.3g} %; {reading.says}"]
+    if mean > 0.9:
+        notes.append(
+            "masks cover nearly all of the images: plausibility will be high for any model; are they inverted?"
+        )
+    if mean < 0.001:
+        notes.append("masks cover next to nothing: plausibility will be low for any model")
+    for share, what in ((0.0, "empty"), (1.0, "all object")):
+        if odd := [path for path, value in zip(paths, shares, strict=True) if value == share]:
+            notes.append(f"{len(odd):,} of {n:,} masks are {what}, such as that of {odd[0]}")
+    if n > 1 and len({fact.digest for fact in facts}) == 1:
+        notes.append(f"all {n:,} masks are the same picture")
+    return notes
+
+
+def _are_labels(values: np.ndarray) -> bool:
+    """Whether values between 0 and 255 look like labels, not like greys: small, or dense and ending early."""
+    high = int(values.max())
+    return high <= SMALL_LABEL or (high < BRIGHT and len(values) > high / 3)
+
+
+def _share_a_file(counts: np.ndarray, labels: np.ndarray) -> bool:
+    """Whether any mask holds both labels and 255."""
+    return bool(((counts[:, labels].sum(1) > 0) & (counts[:, 255] > 0)).any())
+
+
+def _listed(values: np.ndarray) -> str:
+    """ "1, 2, 7", or "1 to 150" where there are many."""
+    if len(values) > 5:
+        return f"{values[0]} to {values[-1]}"
+    return ", ".join(map(str, values))

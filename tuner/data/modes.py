@@ -1,0 +1,105 @@
+"""What the values of an image mean, mode by mode (docs/data.md): the rule from stored values to 8-bit RGB."""
+
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")  # grey with more than 8 bits
+FLAT = ("1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
+CLEAR = ("LA", "La", "PA", "RGBA", "RGBa")  # with an alpha channel
+MODES = (*DEEP, *FLAT, *CLEAR)
+
+PAGE = (255, 255, 255)  # what shows through transparent pixels: the white of a page, as viewers show them
+BLACK = 256  # a deep value below is 0 of 255
+BITS, PHOTOMETRIC, SAMPLE_FORMAT = 258, 262, 339  # tags of TIFF
+
+
+class Refused(Exception):
+    """A file that opens but has no meaning here: the reason, and what to do; becomes an `ImageError`."""
+
+
+def check_values(image: Image.Image) -> int | None:
+    """Refuses values that have no meaning; returns the largest one of a deep image, as 16 bits.
+
+    Raises:
+        Refused: not a number, negative, beyond the range, or such that the picture would be black, or white on white.
+    """
+    if image.mode not in DEEP:
+        if image.mode == "L" and 2 in _tags(image, SAMPLE_FORMAT):
+            raise Refused("signed 8-bit integers", "save it as unsigned 8 bit")
+        if _has_alpha(image):
+            _check_contrast(image)
+        return None
+    values = deep_values(image)
+    low, high = values.min(), values.max()
+    if image.mode == "F":
+        if not (low >= 0 and high <= 1):
+            raise Refused(
+                f"floats from {low:g} to {high:g}, which are read from 0 (black) to 1 (white)",
+                "divide by the value that is white, the same for all images, or save it as 8 or 16 bit",
+            )
+        low, high = low * 65535, high * 65535
+    elif low < 0 or high > 65535:
+        raise Refused(
+            f"integers from {low} to {high}, which are read from 0 (black) to 65535 (white)", "save it as 16 bit"
+        )
+    if low < high < BLACK:
+        raise Refused(
+            f"no value above {high:g} of 65535, so that it would be black",
+            "save it as 8 bit, or multiply all images by the same factor",
+        )
+    return int(high)
+
+
+def deep_values(image: Image.Image) -> np.ndarray:
+    """The values of a grey image with more than 8 bits, 0 black; 12-bit samples as the 16-bit ones they stand for."""
+    values: np.ndarray = np.asarray(image)
+    white: Any = 1 if image.mode == "F" else 65535
+    if _tags(image, BITS) == (12,):
+        values = values << 4 | values >> 8
+    return white - values if _tags(image, PHOTOMETRIC) == (0,) else values
+
+
+def _tags(image: Image.Image, tag: int) -> tuple[Any, ...]:
+    """The values of a tag of a TIFF; empty for other files."""
+    value = getattr(image, "tag_v2", {}).get(tag, ())
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _has_alpha(image: Image.Image) -> bool:
+    """Whether pixels may be transparent: by an alpha channel, a colour, or a palette entry."""
+    return image.mode in CLEAR or "transparency" in image.info
+
+
+def _rgba(image: Image.Image) -> Image.Image:
+    return (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
+
+
+def _check_contrast(image: Image.Image) -> None:
+    """Refuses a picture that would vanish on the page.
+
+    Raises:
+        Refused: it is white wherever it is not transparent.
+    """
+    if np.asarray(to_rgb(image)).min() == PAGE[0] and np.asarray(_rgba(image))[..., 3].min() < 255:
+        raise Refused(
+            "white wherever it is not transparent, so that nothing would be seen", "save it on a darker colour"
+        )
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """The rule for every mode (docs/data.md)."""
+    if image.mode in DEEP:
+        return grey_of(image).convert("RGB")
+    if _has_alpha(image):
+        return Image.alpha_composite(Image.new("RGBA", image.size, PAGE), _rgba(image)).convert("RGB")
+    return image.convert("RGB")
+
+
+def grey_of(image: Image.Image) -> Image.Image:
+    """A deep image as 8-bit grey: the upper byte of 16 bits, or the nearest of 256 levels of a float."""
+    values = deep_values(image)
+    grey = np.rint(values * 255) if image.mode == "F" else values >> 8
+    grey[values == image.info.get("transparency", -1)] = PAGE[0]
+    return Image.fromarray(grey.astype(np.uint8))
