@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.data.splits import read_split_file, stratified_split
+from tuner.data.split_file import read_split_file
+from tuner.data.splits import stratified_split
 from tuner.errors import TunerError, UsageError
 
 
@@ -46,10 +47,10 @@ def test_a_class_with_one_image_is_named() -> None:
     ("text", "said"),
     [
         ("path,side\na,train\n", "lacks columns"),
-        ("", "lacks columns"),
-        ("path,split\na,train\nb,dev\n", "split dev"),
-        ("path,split\na,train\n", "differ in 1 paths, such as b"),
-        ("path,split\na,train\nb,test\nc,test\n", "such as c"),
+        ("", "is empty"),
+        ("path,split\na,train\nb,dev\n", r"line 3: split 'dev'"),
+        ("path,split\na,train\n", "differ in 1 path: 1 image not in it, such as b"),
+        ("path,split\na,train\nb,test\nc,test\n", r"1 row without an image, such as c \(line 4\)"),
     ],
 )
 def test_a_wrong_split_file_is_explained(tmp_path: Path, text: str, said: str) -> None:

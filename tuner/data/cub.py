@@ -1,5 +1,6 @@
 """The official CUB-200-2011 layout: text listings, segmentations as a separate archive, attributes with certainty."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,9 @@ import pandas as pd
 
 from tuner.data.dataset import Dataset, Entry, assemble, need_folder
 from tuner.data.settings import DataConfig
-from tuner.errors import TunerError
+from tuner.data.tables import Row, path_on_disk, read_listing, unique
+from tuner.data.words import count
+from tuner.errors import TunerError, UsageError
 
 LAYOUT = "the folder CUB_200_2011 with images.txt, images/ and, for object masks, segmentations/ in or beside it"
 TODO = (
@@ -29,43 +32,61 @@ def load_cub(config: DataConfig) -> Dataset:
     root = need_folder(Path(config.root), LAYOUT, TODO)
     if not (root / "images.txt").is_file() and (root / "CUB_200_2011").is_dir():
         root = root / "CUB_200_2011"
-    images = _listing(root / "images.txt", ["image", "path"])
-    labels = _listing(root / "image_class_labels.txt", ["image", "class"])
-    split = _listing(root / "train_test_split.txt", ["image", "is_train"])
-    classes = _listing(root / "classes.txt", ["class", "name"])
-    table = images.join(labels).join(split)
-    if table.isna().any(axis=None):
-        missing = table.index[table.isna().any(axis=1)]
-        raise TunerError(f"{root}: image {missing[0]} has no class or split", LAYOUT, TODO)
+    images = _listing(root / "images.txt", "image", "path")
+    labels = _listing(root / "image_class_labels.txt", "image", "class")
+    sides = _listing(root / "train_test_split.txt", "image", "is_train")
+    names = {number: row["name"] for number, row in _listing(root / "classes.txt", "class", "name").items()}
+    positions = {number: label for label, number in enumerate(sorted(names))}
+    if missing := [image for image in images if image not in labels or image not in sides]:
+        raise TunerError(f"{images[missing[0]].where}: image {missing[0]} has no class or split", LAYOUT, TODO)
     segmentations = next((f for f in (root / "segmentations", root.parent / "segmentations") if f.is_dir()), None)
     entries = []
-    for path, label, is_train in zip(table["path"], table["class"], table["is_train"], strict=True):
+    for image, row in images.items():
+        path = path_on_disk(root / "images", row["path"])
         mask = segmentations / Path(path).with_suffix(".png") if segmentations else None
-        entries.append(Entry(path, int(label) - 1, bool(is_train), mask if mask and mask.is_file() else None))
+        label = positions[labels[image].integer("class", positions)]
+        is_train = bool(sides[image].integer("is_train", (0, 1)))
+        entries.append(Entry(path, label, is_train, mask if mask and mask.is_file() else None))
+    attributes = root / "attributes"
     return assemble(
         config,
         root / "images",
         entries,
-        list(classes["name"]),
-        class_attributes=_class_attributes(root / "attributes" / "class_attribute_labels_continuous.txt"),
-        image_attributes=_image_attributes(root / "attributes" / "image_attribute_labels.txt", table.index),
+        [names[number] for number in sorted(names)],
+        class_attributes=_class_attributes(attributes / "class_attribute_labels_continuous.txt", len(names)),
+        image_attributes=_image_attributes(attributes / "image_attribute_labels.txt", list(images)),
+        notes=_unlisted(images, {"image_class_labels.txt": labels, "train_test_split.txt": sides}),
     )
 
 
-def _listing(file: Path, columns: list[str]) -> pd.DataFrame:
-    """A listing `<id> <value>` as a table indexed by id."""
-    try:
-        return pd.read_csv(file, sep=" ", header=None, names=columns, index_col=columns[0])
-    except (OSError, ValueError) as error:
-        raise TunerError(f"{file} cannot be read: {error}", LAYOUT, TODO) from error
+def _listing(file: Path, key: str, value: str) -> dict[int, Row]:
+    """A listing `<id> <value>`, whose values may hold blanks, by id."""
+    rows = unique(read_listing(file, (key, value), TODO), key, (value,))
+    return {row.integer(key): row for row in rows.values()}
 
 
-def _class_attributes(file: Path) -> np.ndarray | None:
+def _unlisted(images: dict[int, Row], listings: dict[str, dict[int, Row]]) -> list[str]:
+    return [
+        f"{file} has {count(n, 'line')} of images that images.txt does not list"
+        for file, rows in listings.items()
+        if (n := len(rows.keys() - images.keys()))
+    ]
+
+
+def _class_attributes(file: Path, n_classes: int) -> np.ndarray | None:
     """(n_classes, n_attributes) float32, percent."""
-    return np.loadtxt(file, dtype=np.float32, ndmin=2) if file.is_file() else None
+    if not file.is_file():
+        return None
+    try:
+        values = np.loadtxt(file, dtype=np.float32, ndmin=2, encoding="utf-8-sig")
+    except ValueError as error:
+        raise UsageError(f"{file} cannot be read: {error}", "numbers only, a line for each class", TODO) from error
+    if len(values) != n_classes:
+        raise UsageError(f"{file} has {count(len(values), 'line')}", f"{n_classes}, one for each class", TODO)
+    return values
 
 
-def _image_attributes(file: Path, images: pd.Index) -> np.ndarray | None:
+def _image_attributes(file: Path, images: Sequence[int]) -> np.ndarray | None:
     """(n_images, n_attributes) int8 in the order of `images`: 1 present, 0 absent, -1 less than probably known.
 
     The official file has stray extra columns in some rows; the first four are `image attribute present certainty`.
@@ -73,9 +94,27 @@ def _image_attributes(file: Path, images: pd.Index) -> np.ndarray | None:
     if not file.is_file():
         return None
     columns = ["image", "attribute", "present", "certainty"]
-    table = pd.read_csv(file, sep=r"\s+", header=None, names=[*columns, "a", "b", "c"], usecols=columns, engine="c")
+    try:
+        raw = pd.read_csv(
+            file, sep=r"\s+", header=None, names=[*columns, "a", "b", "c"], usecols=columns, dtype=str,
+            keep_default_na=False, encoding="utf-8-sig",
+        )  # fmt: skip
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{file} cannot be read: {error}", f"lines `{' '.join(columns)}`", TODO) from error
+    table = raw.apply(pd.to_numeric, errors="coerce")
+    wrong = table.isna() | (table % 1 != 0)
+    wrong["attribute"] |= table["attribute"] < 1
+    wrong["present"] |= ~table["present"].isin((0, 1))
+    if wrong.any(axis=None):
+        line = int(wrong.any(axis=1).idxmax())
+        raise UsageError(
+            f"{file}, line {line + 1}: {' '.join(map(str, raw.to_numpy()[line]))!r}",
+            f"integers `{' '.join(columns)}`, attributes from 1 on, present 0 or 1",
+            "correct the line",
+        )
+    table = table.astype(np.int64)
     known = np.where(table["certainty"] >= PROBABLY, table["present"], -1).astype(np.int8)
     values = np.full((len(images), int(table["attribute"].max())), -1, dtype=np.int8)
-    rows = images.get_indexer(pd.Index(table["image"]))
+    rows = pd.Index(images).get_indexer(pd.Index(table["image"]))
     values[rows[rows >= 0], table["attribute"].to_numpy()[rows >= 0] - 1] = known[rows >= 0]
     return values

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
@@ -14,6 +15,7 @@ from tuner.data.dataset import Dataset, FilePictures
 from tuner.data.digits import load_digits
 from tuner.data.folder import load_folder
 from tuner.data.settings import DataConfig
+from tuner.data.words import count, some
 from tuner.errors import TunerError, UsageError
 
 LOADERS: dict[str, Callable[[DataConfig], Dataset]] = {
@@ -27,7 +29,7 @@ NAMED_AT_MOST = 20
 
 
 def load_dataset(config: DataConfig) -> Dataset:
-    """Lists a data set's images, labels, split and masks; opens no image.
+    """Lists a data set's images, labels, split and masks; decodes no image, but hashes them.
 
     Raises:
         TunerError: it is missing (the message says where to get it and where to put it) or malformed.
@@ -41,10 +43,14 @@ def load_dataset(config: DataConfig) -> Dataset:
     trained = set(dataset.labels[dataset.is_train].tolist())
     if untrained := [name for label, name in enumerate(dataset.class_names) if label not in trained]:
         raise UsageError(
-            f"{len(untrained)} classes of {config.name} without a training image: {', '.join(untrained[:5])}",
+            f"{len(untrained)} classes of {config.name} without a training image: {some(untrained)}",
             "at least one training image of every class",
             "correct the split or remove the class",
         )
+    tested = set(dataset.labels[~dataset.is_train].tolist())
+    if untested := [name for label, name in enumerate(dataset.class_names) if label not in tested]:
+        note = f"{count(len(untested), 'class has', 'classes have')} no test image: {some(untested)}"
+        dataset = replace(dataset, notes=(*dataset.notes, note))
     return dataset
 
 

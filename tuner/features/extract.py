@@ -19,6 +19,7 @@ import safetensors.torch
 import torch
 
 from tuner.data.dataset import Dataset
+from tuner.data.duplicates import refuse_two_labels
 from tuner.data.load import check_images, load_dataset
 from tuner.data.settings import DataConfig
 from tuner.errors import TunerError, UsageError
@@ -97,6 +98,8 @@ def extract_bank(
 
 
 def _key(dataset: Dataset, network: Backbone) -> str:
+    if dataset.content is not None:
+        refuse_two_labels(dataset.content, dataset.labels, dataset.paths, dataset.class_names)
     attributes = [dataset.class_attributes, dataset.image_attributes]
     material = {
         "format": FORMAT,
@@ -240,6 +243,7 @@ def _describe(network: Backbone, dataset: Dataset, folder: Path, key: str) -> No
         "labels": dataset.labels,
         "is_train": dataset.is_train,
         "has_mask": dataset.has_mask,
+        "content": dataset.content,
         "class_attributes": dataset.class_attributes,
         "image_attributes": dataset.image_attributes,
     }
