@@ -60,5 +60,6 @@ def test_it_works_without_a_memory(tmp_path: Path, old_file: Path) -> None:
 
 
 def test_missing_files_are_named(tmp_path: Path) -> None:
-    with pytest.raises(TunerError, match=r"1 files cannot be read: .*gone"):
+    with pytest.raises(TunerError, match=r"1 file cannot be read: .*gone"):
         Hasher().digests([tmp_path / "gone"])
+    assert Hasher().digests([tmp_path / "gone"], unreadable="") == {tmp_path / "gone": ""}

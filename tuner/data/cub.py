@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from tuner.data.dataset import Dataset, Entry, assemble, need_folder
 from tuner.data.settings import DataConfig
@@ -93,6 +92,8 @@ def _image_attributes(file: Path, images: Sequence[int]) -> np.ndarray | None:
     """
     if not file.is_file():
         return None
+    import pandas as pd
+
     columns = ["image", "attribute", "present", "certainty"]
     try:
         raw = pd.read_csv(

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-from tuner.data.duplicates import describe_copies, group_by_content, refuse_two_labels
+from tuner.data.duplicates import describe_copies, group_by_content
 from tuner.data.fingerprint import Hasher
 from tuner.data.mask_files import masks_like
 from tuner.data.settings import DataConfig
@@ -142,9 +142,9 @@ def assemble(
         notes: what is to be said about the listing.
 
     Raises:
-        UsageError: the split file does not fit the images, a class is too small to be split, an image is listed
-            twice, or has two labels and is to be put on one side of a cut.
-        TunerError: there are no images, files cannot be read, or the mask folder is missing.
+        UsageError: the split file does not fit the images, a class is too small to be split, or an image is listed
+            twice.
+        TunerError: there are no images, or the mask folder is missing.
     """
     if not entries:
         raise TunerError(f"data set {config.name} at {folder} lists no images", "at least one", "check data.root")
@@ -158,8 +158,9 @@ def assemble(
     if config.masks:
         need_folder(Path(config.masks), "masks at the images' relative paths", "check data.masks, or leave it empty")
         masks, on_masks = masks_like(Path(config.masks), paths)
-    pictures = FilePictures([folder / path for path in paths], masks)
-    content = group_by_content([image for image, _ in pictures.digests()])
+    files = [folder / path for path in paths]
+    digests = Hasher().digests(files, unreadable="")  # they are named where images are checked
+    content = group_by_content([digests[file] for file in files])
     is_train = _is_train(config, rows, labels, class_names, content)
     return Dataset(
         name=config.name,
@@ -168,7 +169,7 @@ def assemble(
         is_train=is_train,
         class_names=tuple(class_names),
         has_mask=np.array([mask is not None for mask in masks], dtype=np.bool_),
-        pictures=pictures,
+        pictures=FilePictures(files, masks),
         class_attributes=class_attributes,
         image_attributes=None if image_attributes is None else image_attributes[order],
         notes=(*notes, *on_masks, *describe_copies(content, is_train, paths)),
@@ -197,7 +198,6 @@ def _is_train(
     official = [entry.is_train for entry in rows]
     if None not in official:
         return np.array(official, dtype=np.bool_)
-    refuse_two_labels(content, labels, [entry.path for entry in rows], class_names)
     return ~stratified_split(labels, config.test_fraction, config.split_seed, class_names, content)
 
 

@@ -13,14 +13,18 @@ import numpy as np
 from tuner.data.words import count, printable, some
 from tuner.errors import UsageError
 
-NOTHING = sha256().hexdigest()  # of an empty file, which is broken, and no copy of another broken one
+BROKEN = ("", sha256().hexdigest())  # unreadable and empty files are no copies of each other
 
 
 def group_by_content(digests: Sequence[str]) -> np.ndarray:
-    """For each image the position of the first one with the same content, (n,) int64."""
+    """For each image the position of the first one with the same content, (n,) int64.
+
+    Args:
+        digests: SHA-256 of each image; "" for one that cannot be read.
+    """
     first: dict[str, int] = {}
     return np.array(
-        [i if digest == NOTHING else first.setdefault(digest, i) for i, digest in enumerate(digests)], dtype=np.int64
+        [i if digest in BROKEN else first.setdefault(digest, i) for i, digest in enumerate(digests)], dtype=np.int64
     )
 
 

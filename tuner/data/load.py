@@ -13,6 +13,7 @@ from tuner.data.cub import load_cub
 from tuner.data.cub50 import load_cub50
 from tuner.data.dataset import Dataset, FilePictures
 from tuner.data.digits import load_digits
+from tuner.data.duplicates import refuse_two_labels
 from tuner.data.folder import load_folder
 from tuner.data.settings import DataConfig
 from tuner.data.words import count, some
@@ -55,16 +56,18 @@ def load_dataset(config: DataConfig) -> Dataset:
 
 
 def check_images(dataset: Dataset) -> None:
-    """Decodes every image and mask before anything is computed, in parallel.
+    """Decodes every image and mask before anything is computed, in parallel, and looks for images under two labels.
 
     JPEGs are decoded at an eighth of their size, which reads every byte but skips most of the arithmetic.
 
     Raises:
         TunerError: missing, broken or unreadable files, or masks of another size than their image; all are counted
             and the first ones named.
+        UsageError: the same image, byte for byte, has two labels.
     """
     pictures = dataset.pictures
     if not isinstance(pictures, FilePictures):
+        _refuse_two_labels(dataset)
         return
     with ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
         faults = [fault for fault in pool.map(_fault, pictures.images, pictures.masks) if fault]
@@ -77,6 +80,12 @@ def check_images(dataset: Dataset) -> None:
             "readable images, and masks as large as their image",
             "restore or remove these files, then start again",
         )
+    _refuse_two_labels(dataset)
+
+
+def _refuse_two_labels(dataset: Dataset) -> None:
+    if dataset.content is not None:
+        refuse_two_labels(dataset.content, dataset.labels, dataset.paths, dataset.class_names)
 
 
 def _fault(image: Path, mask: Path | None) -> str | None:

@@ -19,7 +19,6 @@ import safetensors.torch
 import torch
 
 from tuner.data.dataset import Dataset
-from tuner.data.duplicates import refuse_two_labels
 from tuner.data.load import check_images, load_dataset
 from tuner.data.settings import DataConfig
 from tuner.errors import TunerError, UsageError
@@ -98,8 +97,6 @@ def extract_bank(
 
 
 def _key(dataset: Dataset, network: Backbone) -> str:
-    if dataset.content is not None:
-        refuse_two_labels(dataset.content, dataset.labels, dataset.paths, dataset.class_names)
     attributes = [dataset.class_attributes, dataset.image_attributes]
     material = {
         "format": FORMAT,
