@@ -96,10 +96,8 @@ def _image_attributes(file: Path, images: Sequence[int]) -> np.ndarray | None:
 
     columns = ["image", "attribute", "present", "certainty"]
     try:
-        raw = pd.read_csv(
-            file, sep=r"\s+", header=None, names=[*columns, "a", "b", "c"], usecols=columns, dtype=str,
-            keep_default_na=False, encoding="utf-8-sig",
-        )  # fmt: skip
+        names = [*columns, "a", "b", "c"]
+        raw = pd.read_csv(file, sep=r"\s+", header=None, names=names, dtype=str, encoding="utf-8-sig")[columns]
     except (OSError, ValueError) as error:
         raise UsageError(f"{file} cannot be read: {error}", f"lines `{' '.join(columns)}`", TODO) from error
     table = raw.apply(pd.to_numeric, errors="coerce")

@@ -26,6 +26,7 @@ def read_split_file(file: Path, paths: Sequence[str]) -> np.ndarray:
             the data set's.
     """
     rows = unique(read_csv(file, ("path", "split"), "check data.split_file"), "path", ("split",))
+    sides = {name: row.is_train("split") for name, row in rows.items()}
     plain = [clean_path(path) for path in paths]
     unlisted = [path for path, name in zip(paths, plain, strict=True) if name not in rows]
     unknown = [f"{name} ({rows[name].where.rpartition(', ')[2]})" for name in sorted(rows.keys() - set(plain))]
@@ -38,4 +39,4 @@ def read_split_file(file: Path, paths: Sequence[str]) -> np.ndarray:
             "every image once, by its path relative to the image folder",
             "correct the split file or the folder",
         )
-    return np.array([rows[name].is_train("split") for name in plain], dtype=np.bool_)
+    return np.array([sides[name] for name in plain], dtype=np.bool_)

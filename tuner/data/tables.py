@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from tuner.data.words import printable
+from tuner.data.words import count, printable
 from tuner.errors import TunerError, UsageError
 
 SEPARATORS = (",", ";", "\t")
@@ -108,7 +108,7 @@ def read_csv(file: Path, columns: Sequence[str], todo: str) -> list[Row]:
                 continue
             if any(cells[len(header) :]) or len(cells) < len(header):
                 raise UsageError(
-                    f"{where} has {len(cells)} cells",
+                    f"{where} has {count(len(cells), 'cell')}",
                     f"{len(header)} as in the header; a cell that holds {separator!r} in quotes",
                     "correct the line",
                 )
