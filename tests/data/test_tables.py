@@ -134,6 +134,9 @@ def test_names_composed_and_decomposed_and_of_raw_bytes(tmp_path: Path, write_im
         ("attributes/image_attribute_labels.txt", "1 1 1 4\n2 0 1 4\n", "line 2: '2 0 1 4'"),
         ("attributes/image_attribute_labels.txt", "1 1 1 4\n2 1 yes 4\n", "line 2: '2 1 yes 4'"),
         ("attributes/image_attribute_labels.txt", "1 1\n", "line 1: '1 1"),
+        ("attributes/image_attribute_labels.txt", "1 1 1 4\n1 0 1 4\n", "line 2: '1 0 1 4'"),
+        ("attributes/image_attribute_labels.txt", "1 1 2 4\n", "line 1: '1 1 2 4'"),
+        ("attributes/image_attribute_labels.txt", "", r"labels\.txt is empty"),
     ],
 )
 def test_a_wrong_listing_is_refused_by_line(

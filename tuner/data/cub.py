@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from tuner.data.settings import DataConfig
 from tuner.data.tables import Row, path_on_disk, read_listing, unique
 from tuner.data.words import count
 from tuner.errors import TunerError, UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LAYOUT = "the folder CUB_200_2011 with images.txt, images/ and, for object masks, segmentations/ in or beside it"
 TODO = (
@@ -92,28 +96,45 @@ def _image_attributes(file: Path, images: Sequence[int]) -> np.ndarray | None:
     """
     if not file.is_file():
         return None
+    table = _numbers(file, ["image", "attribute", "present", "certainty"])
+    known = np.where(table["certainty"] >= PROBABLY, table["present"], -1).astype(np.int8)
+    values = np.full((len(images), int(table["attribute"].max())), -1, dtype=np.int8)
+    rows = table["image"].map({image: row for row, image in enumerate(images)}).fillna(-1).to_numpy(np.int64)
+    values[rows[rows >= 0], table["attribute"].to_numpy()[rows >= 0] - 1] = known[rows >= 0]
+    return values
+
+
+def _numbers(file: Path, columns: list[str]) -> "pd.DataFrame":
+    """The first columns of a listing of integers with up to three stray ones behind them.
+
+    Raises:
+        UsageError: naming the first line that is wrong.
+    """
     import pandas as pd
 
-    columns = ["image", "attribute", "present", "certainty"]
-    try:
+    def read(**options: Any) -> pd.DataFrame:
         names = [*columns, "a", "b", "c"]
-        raw = pd.read_csv(file, sep=r"\s+", header=None, names=names, dtype=str, encoding="utf-8-sig")[columns]
+        table: pd.DataFrame = pd.read_csv(file, sep=r"\s+", header=None, names=names, encoding="utf-8-sig", **options)
+        return table[columns]
+
+    try:
+        table = read(low_memory=False)
+        raw = None if all(dtype.kind == "i" for dtype in table.dtypes) else read(dtype=str)
     except (OSError, ValueError) as error:
         raise UsageError(f"{file} cannot be read: {error}", f"lines `{' '.join(columns)}`", TODO) from error
-    table = raw.apply(pd.to_numeric, errors="coerce")
+    if table.empty:
+        raise UsageError(f"{file} is empty", f"lines `{' '.join(columns)}`", TODO)
+    if raw is not None:
+        table = raw.apply(pd.to_numeric, errors="coerce")
     wrong = table.isna() | (table % 1 != 0)
     wrong["attribute"] |= table["attribute"] < 1
     wrong["present"] |= ~table["present"].isin((0, 1))
     if wrong.any(axis=None):
-        line = int(wrong.any(axis=1).idxmax())
+        line = int(wrong.any(axis=1).to_numpy().argmax())
+        text = " ".join(map(str, (table if raw is None else raw).to_numpy()[line]))
         raise UsageError(
-            f"{file}, line {line + 1}: {' '.join(map(str, raw.to_numpy()[line]))!r}",
+            f"{file}, line {line + 1}: {text!r}",
             f"integers `{' '.join(columns)}`, attributes from 1 on, present 0 or 1",
             "correct the line",
         )
-    table = table.astype(np.int64)
-    known = np.where(table["certainty"] >= PROBABLY, table["present"], -1).astype(np.int8)
-    values = np.full((len(images), int(table["attribute"].max())), -1, dtype=np.int8)
-    rows = pd.Index(images).get_indexer(pd.Index(table["image"]))
-    values[rows[rows >= 0], table["attribute"].to_numpy()[rows >= 0] - 1] = known[rows >= 0]
-    return values
+    return table.astype(np.int64)
