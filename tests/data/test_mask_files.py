@@ -108,6 +108,14 @@ def test_images_of_one_name_share_a_mask_and_that_is_said(root: Path, write_imag
     assert "1 mask is shared by images of one name, such as benign/x (0).jpg, benign/x (0).png" in _notes(data)
 
 
+def test_a_folder_of_masks_overrules_masks_beside(root: Path, write_image: Write, tmp_path: Path) -> None:
+    write_image(root / "benign" / "x (0)_mask.png", 0, mask=True)
+    wanted = write_image(tmp_path / "masks" / "benign" / "x (2).png", 2, mask=True)
+    data = _load(root, masks=str(tmp_path / "masks"))
+    assert data.pictures.masks == (None, wanted, *[None] * 6)  # type: ignore[attr-defined]
+    assert data.notes == ("1 file left out as masks, not those of data.masks: benign/x (0)_mask.png",)
+
+
 def test_a_folder_of_masks_below_the_images_is_no_class(root: Path, write_image: Write) -> None:
     for i in range(8):
         write_image(root / "outlines" / ("benign", "malignant")[i % 2] / f"x ({i}).png", i, mask=True)

@@ -6,6 +6,7 @@ inode are unchanged. The key itself depends on content alone, so it is the same 
 
 import json
 import os
+import stat
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -63,6 +64,8 @@ class Hasher:
     def _digest(self, file: Path) -> str | OSError:
         try:
             status = file.stat()
+            if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait for ever
+                return OSError("not a file")
             stamp = f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
             name = str(file.absolute())
             known = self._known.get(name)

@@ -34,6 +34,10 @@ def load_folder(config: DataConfig) -> Dataset:
     depth = 1 if sides else 0
     refuse_unclear(root, found, depth)
     masks, no_images, on_masks = masks_beside(found.images)
+    if config.masks and no_images:
+        on_masks = [
+            f"{count(len(no_images), 'file')} left out as masks, not those of data.masks: {some(sorted(no_images))}"
+        ]
     images = [path for path in found.images if path not in no_images and path.count("/") > depth]
     classes = {path: _class(path, depth) for path in images}
     names = sorted(set(classes.values()))
@@ -41,7 +45,7 @@ def load_folder(config: DataConfig) -> Dataset:
     if len(names) < 2:
         single = root / next(iter(classes)).split("/")[depth] if names else root
         raise UsageError(
-            f"{root} has {len(names)} class folders with images",
+            f"{root} has {count(len(names), 'class folder')} with images",
             f"{LAYOUT}; at least two classes",
             f"set data.root (class folders in {single}?)" if names else "set data.root",
         )

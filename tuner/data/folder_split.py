@@ -49,11 +49,12 @@ def split_folders(root: Path, found: Found) -> dict[str, str]:
         )
     if len(kinds) < len(sides):
         raise UsageError(f"{root} holds {_slashed(sides)}, two of them of one side", LAYOUT, "merge or remove one")
+    train = next(folder for folder, side in sides.items() if side == "train")
     if loose := [path for path in found.images if path.count("/") == 1]:
         raise UsageError(
             f"the split folders {_slashed(sides)} of {root} hold images outside class folders, such as {some(loose)}",
             LAYOUT,
-            "sort the images into class folders; if the folders are classes of that name, rename them",
+            f"sort them into class folders, or set data.root={root / train} to cut test images from it",
         )
     return sides
 
@@ -86,10 +87,11 @@ def refuse_unclear(root: Path, found: Found, depth: int) -> None:
                 )
             within = {side for name in below if (side := _side(name))}
             if "train" in within and len(within) > 1:
+                turned = "turn the folders round (train/CLASS/... and test/CLASS/...), or write a data.split_file"
                 raise UsageError(
                     f"class folder {printable(folder)}/ of {root} is split in itself: {_slashed(sorted(below))}",
                     LAYOUT,
-                    "turn the folders round (train/CLASS/... and test/CLASS/...), or name the sides in data.split_file",
+                    turned if len(classes) > 1 else f"set data.root={root / folder}",
                 )
 
 

@@ -44,7 +44,7 @@ def load_dataset(config: DataConfig) -> Dataset:
     trained = set(dataset.labels[dataset.is_train].tolist())
     if untrained := [name for label, name in enumerate(dataset.class_names) if label not in trained]:
         raise UsageError(
-            f"{len(untrained)} classes of {config.name} without a training image: {some(untrained)}",
+            f"{count(len(untrained), 'class', 'classes')} of {config.name} without a training image: {some(untrained)}",
             "at least one training image of every class",
             "correct the split or remove the class",
         )
