@@ -78,6 +78,16 @@ def test_names_alone_make_no_mask(tmp_path: Path, write_image: Write) -> None:
     assert (len(data), int(data.has_mask.sum()), data.notes) == (6, 0, ())
 
 
+def test_a_class_called_mask_in_split_folders_may_have_masks(tmp_path: Path, write_image: Write) -> None:
+    for i, folder in enumerate(("train/mask", "train/none", "test/mask", "test/none")):
+        write_image(tmp_path / folder / "x.png", i)
+    write_image(tmp_path / "train" / "mask" / "x_mask.png", 0, mask=True)
+    data = _load(tmp_path)
+    assert data.class_names == ("mask", "none")
+    assert data.paths == ("test/mask/x.png", "test/none/x.png", "train/mask/x.png", "train/none/x.png")
+    assert data.has_mask.tolist() == [False, False, True, False]
+
+
 def test_mask_files_that_match_nothing_are_counted(root: Path, write_image: Write, tmp_path: Path) -> None:
     masks = tmp_path / "masks"
     write_image(masks / "benign" / "x (0).png", 0, mask=True)

@@ -33,7 +33,7 @@ def load_folder(config: DataConfig) -> Dataset:
     sides = split_folders(root, found)
     depth = 1 if sides else 0
     refuse_unclear(root, found, depth)
-    masks, no_images, on_masks = masks_beside(found.images)
+    masks, no_images, on_masks = masks_beside(found.images, depth)
     if config.masks and no_images:
         on_masks = [
             f"{count(len(no_images), 'file')} left out as masks, not those of data.masks: {some(sorted(no_images))}"
@@ -43,11 +43,10 @@ def load_folder(config: DataConfig) -> Dataset:
     names = sorted(set(classes.values()))
     notes = [*_left_out(root, found, classes, depth), *on_masks]
     if len(names) < 2:
-        single = root / next(iter(classes)).split("/")[depth] if names else root
         raise UsageError(
             f"{root} has {count(len(names), 'class folder')} with images",
             f"{LAYOUT}; at least two classes",
-            f"set data.root (class folders in {single}?)" if names else "set data.root",
+            f"set data.root={root / images[0].split('/')[0]} if they are in there" if images else "set data.root",
         )
     held_out = "test" if "test" in sides.values() else "val"
     if sides and not config.split_file:
@@ -73,12 +72,12 @@ def _left_out(root: Path, found: Found, classes: dict[str, str], depth: int) -> 
         UsageError: a class folder has files, but none that can be read.
     """
     notes = []
-    inside = [path for path in found.others if path.count("/") > depth]
-    if inside:
-        kinds = Counter(PurePosixPath(path).suffix.lower() or "without suffix" for path in inside)
+    if found.others:
+        kinds = Counter(PurePosixPath(path).suffix.lower() or "without suffix" for path in found.others)
         told = some([f"{n:,} {suffix}" for suffix, n in kinds.most_common()])
         notes.append(
-            f"{count(len(inside), 'file')} left out, as no image can be read from them ({told}), such as {some(inside)}"
+            f"{count(len(found.others), 'file')} left out, as no image can be read from them ({told}), "
+            f"such as {some(found.others)}"
         )
     if loose := [path for path in found.images if path.count("/") <= depth]:
         notes.append(f"{count(len(loose), 'image')} left out, as they lie in no class folder, such as {some(loose)}")

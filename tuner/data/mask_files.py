@@ -36,7 +36,9 @@ def masks_like(folder: Path, paths: Sequence[str]) -> tuple[list[Path | None], l
     for stem in sorted(matched):
         if len(masks[stem]) > 1:
             raise UsageError(
-                f"{some(masks[stem])} in {folder} are masks of the same image", "one mask an image", "remove the others"
+                f"{some(masks[stem])} in {folder} are masks of the same image",
+                "one mask per image",
+                "remove the others",
             )
     notes = []
     if lost := [mask for stem, files in masks.items() if stem not in matched for mask in files]:
@@ -53,11 +55,12 @@ def masks_like(folder: Path, paths: Sequence[str]) -> tuple[list[Path | None], l
     return [folder / masks[stem][0] if stem in matched else None for stem in used], notes
 
 
-def masks_beside(images: Sequence[str]) -> tuple[dict[str, str], set[str], list[str]]:
+def masks_beside(images: Sequence[str], depth: int) -> tuple[dict[str, str], set[str], list[str]]:
     """Masks among the images of class folders, known by their name or by a folder `masks` below the class.
 
     Args:
         images: all image files, relative to the data set's folder.
+        depth: how many folders a class folder lies in.
 
     Returns:
         The mask of an image by its path; all masks, used or not, which are no images; what is to be said about them.
@@ -65,9 +68,9 @@ def masks_beside(images: Sequence[str]) -> tuple[dict[str, str], set[str], list[
     plain: dict[str, list[str]] = defaultdict(list)
     candidates: dict[str, str] = {}
     for path in images:
-        mask_of = _image_of(path)
+        mask_of = _image_of(path, depth)
         if mask_of is None:
-            plain[_stem(path, without=IMAGE_FOLDERS)].append(path)
+            plain[_stem(path, depth, IMAGE_FOLDERS)].append(path)
         else:
             candidates[path] = mask_of
     owned: dict[str, list[str]] = defaultdict(list)
@@ -75,8 +78,8 @@ def masks_beside(images: Sequence[str]) -> tuple[dict[str, str], set[str], list[
         if image in plain:
             owned[image].append(mask)
     masks = {mask for files in owned.values() for mask in files}
-    places = {_place(mask) for mask in masks}
-    lost = {path for path in candidates if path not in masks and _place(path) in places}
+    places = {_place(mask, depth) for mask in masks}
+    lost = {path for path in candidates if path not in masks and _place(path, depth) in places}
     several = [files for files in owned.values() if len(files) > 1]
     single = [(path, files[0]) for image, files in owned.items() if len(files) == 1 for path in plain[image]]
     notes = []
@@ -97,35 +100,34 @@ def masks_beside(images: Sequence[str]) -> tuple[dict[str, str], set[str], list[
     return dict(single), masks | lost, notes + _shared(single)
 
 
-def _stem(path: str, without: frozenset[str] = frozenset()) -> str:
-    """A path without its suffix, and without folders of these names below the first; letters composed (NFC)."""
-    first, *others = PurePosixPath(path).with_suffix("").parts
-    kept = [part for part in others[:-1] if part.casefold() not in without] + others[-1:]
-    return unicodedata.normalize("NFC", "/".join([first, *kept]))
+def _stem(path: str, depth: int = 0, without: frozenset[str] = frozenset()) -> str:
+    """A path without its suffix, and without folders of these names below the class folder; letters composed (NFC)."""
+    *folders, name = path.split("/")
+    kept = [folder for i, folder in enumerate(folders) if i <= depth or folder.casefold() not in without]
+    return unicodedata.normalize("NFC", "/".join([*kept, name.rpartition(".")[0] or name]))
 
 
-def _image_of(path: str) -> str | None:
+def _image_of(path: str, depth: int) -> str | None:
     """The stem of the image that a file would be the mask of, judged by its name; None for a plain image."""
-    stem = _stem(path, without=IMAGE_FOLDERS | MASK_FOLDERS)
+    stem = _stem(path, depth, IMAGE_FOLDERS | MASK_FOLDERS)
     folder, slash, name = stem.rpartition("/")
     if match := MASK_NAME.fullmatch(name):
         return f"{folder}{slash}{match['image']}"
-    return stem if _mask_folder(path) else None
+    return stem if _mask_folder(path, depth) else None
 
 
-def _mask_folder(path: str) -> str | None:
-    """The folder of masks that a file lies in, below the first folder, if any."""
-    parts = PurePosixPath(path).parts
-    for depth, part in enumerate(parts[1:-1], start=2):
-        if part.casefold() in MASK_FOLDERS:
-            return "/".join(parts[:depth])
+def _mask_folder(path: str, depth: int) -> str | None:
+    """The folder of masks below the class folder that a file lies in, if any."""
+    folders = path.split("/")[:-1]
+    for i, folder in enumerate(folders):
+        if i > depth and folder.casefold() in MASK_FOLDERS:
+            return "/".join(folders[: i + 1])
     return None
 
 
-def _place(mask: str) -> tuple[str | None, str]:
-    """Where masks of one kind lie: their folder of masks, or the folder they share with the images."""
-    folder = _mask_folder(mask)
-    return folder, folder or str(PurePosixPath(mask).parent)
+def _place(mask: str, depth: int) -> str:
+    """Where masks of one kind lie: in their folder of masks, or beside the images of a folder."""
+    return _mask_folder(mask, depth) or f"{mask.rpartition('/')[0]}/"
 
 
 def _shared(pairs: Sequence[tuple[str, str]]) -> list[str]:

@@ -120,7 +120,7 @@ def read_csv(file: Path, columns: Sequence[str], todo: str) -> list[Row]:
             f"{file}, line {reader.line_num}: {error}", "cells in closed quotes, or without quotes", "correct the line"
         ) from error
     if not rows:
-        raise UsageError(f"{file} has no line below its header", "one line an entry", "correct it")
+        raise UsageError(f"{file} has no line below its header", "one line per entry", "correct it")
     return rows
 
 
@@ -168,7 +168,7 @@ def unique(rows: Iterable[Row], key: str, columns: Sequence[str]) -> dict[str, R
                 raise UsageError(
                     f"{row.where}: {printable(name)} has {column} {row[column]!r}, "
                     f"but {earlier[column]!r} in {earlier.where.rpartition(', ')[2]}",
-                    "one line an entry, or lines that agree",
+                    "one line per entry, or lines that agree",
                     "remove the wrong one",
                 )
     return found
@@ -205,7 +205,7 @@ def _text(file: Path, todo: str) -> str:
             f"{file} is no text file: it holds zero bytes", "text in UTF-8", "save it as CSV or text in UTF-8"
         )
     if not text.strip():
-        raise UsageError(f"{file} is empty", "a line an entry", "restore it")
+        raise UsageError(f"{file} is empty", "one line per entry", "restore it")
     return text
 
 

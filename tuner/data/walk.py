@@ -82,13 +82,14 @@ def _walk(folder: Path, prefix: str, above: tuple[str, ...], found: Found, apart
     with os.scandir(folder) as entries:
         for entry in entries:
             path, here = prefix + entry.name, Path(entry.path)
-            is_folder = here.is_dir()
+            known = here if entry.is_symlink() else entry  # a path bears links to themselves, an entry asks no disk
+            is_folder = known.is_dir()
             if is_leftover(entry.name):
                 if is_folder or is_image(path):
                     found.leftovers.append(path)
             elif not is_folder:
-                special = here.exists() and not here.is_file()  # a pipe or device, which could block whoever opens it
-                (found.images if is_image(path) and not special else found.others).append(path)
+                is_file = known.is_file() or not here.exists()  # no pipe or device, which block whoever opens them
+                (found.images if is_image(path) and is_file else found.others).append(path)
             elif (real := os.path.realpath(here)) in above:
                 found.loops.append(path)
             elif real != apart:
