@@ -100,3 +100,13 @@ def test_a_leak_stops_the_stage() -> None:
     torn["train"][pair], torn["validation"][pair] = False, True
     with pytest.raises(AssertionError, match="both in train and in validation"):
         check_sides(torn, bank)
+
+
+def test_masks_are_checked_as_they_are_made() -> None:
+    """Were one image under two labels in a bank, which extraction refuses, no cut by class could keep it together."""
+    bank, split = _bank(0, False), PROTOCOLS[2][1]
+    first, second = (np.flatnonzero(bank.is_train & (bank.labels == label)) for label in (0, 1))
+    content = np.arange(150)
+    content[second] = first[: len(second)]
+    with pytest.raises(AssertionError, match="both in train and in validation"):
+        split_masks(replace(bank, content=content), split, 0)
