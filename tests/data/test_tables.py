@@ -13,8 +13,9 @@ from scipy.io import savemat
 
 from tuner.data.dataset import Dataset
 from tuner.data.load import load_dataset
+from tuner.data.paths import clean_path
 from tuner.data.settings import DataConfig
-from tuner.data.tables import clean_path, read_csv, read_listing
+from tuner.data.tables import read_csv, read_listing
 from tuner.errors import TunerError, UsageError
 
 Write = Callable[..., Path]

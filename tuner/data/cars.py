@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from tuner.data.dataset import Dataset, Entry, assemble, need_folder
+from tuner.data.paths import clean_path, path_on_disk
 from tuner.data.settings import DataConfig
-from tuner.data.tables import clean_path, path_on_disk, read_csv, unique
+from tuner.data.tables import read_csv, unique
 from tuner.errors import TunerError, UsageError
 
 Listing = tuple[list[Entry], list[str]]

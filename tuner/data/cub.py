@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tuner.data.dataset import Dataset, Entry, assemble, need_folder
+from tuner.data.paths import path_on_disk
 from tuner.data.settings import DataConfig
-from tuner.data.tables import Row, path_on_disk, read_listing, unique
+from tuner.data.tables import Row, read_listing, unique
 from tuner.data.words import count
 from tuner.errors import TunerError, UsageError
 

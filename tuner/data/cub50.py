@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from tuner.data.dataset import Dataset, Entry, assemble, need_folder
+from tuner.data.paths import path_on_disk
 from tuner.data.settings import DataConfig
-from tuner.data.tables import path_on_disk, read_csv, unique
+from tuner.data.tables import read_csv, unique
 from tuner.errors import UsageError
 
 LAYOUT = "a folder with metadata.csv, classes.csv, images/<class>/<file> and masks/<image id>.png"

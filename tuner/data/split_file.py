@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tuner.data.tables import clean_path, read_csv, unique
+from tuner.data.paths import clean_path
+from tuner.data.tables import read_csv, unique
 from tuner.data.words import count, some
 from tuner.errors import UsageError
 

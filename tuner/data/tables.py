@@ -7,11 +7,11 @@ import csv
 import io
 import math
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
+from tuner.data.paths import clean_path
 from tuner.data.words import count, printable
 from tuner.errors import TunerError, UsageError
 
@@ -141,8 +141,6 @@ def read_listing(file: Path, columns: tuple[str, str], todo: str) -> list[Row]:
             raise row.refuse(repr(line.strip()), f"`<{columns[0]}> <{columns[1]}>`")
         _check_cells(row, columns)
         rows.append(row)
-    if not rows:
-        raise UsageError(f"{file} is empty", f"lines `<{columns[0]}> <{columns[1]}>`", "restore it")
     return rows
 
 
@@ -162,9 +160,8 @@ def unique(rows: Iterable[Row], key: str, columns: Sequence[str]) -> dict[str, R
         name = clean_path(row[key]) if key == "path" else str(row.integer(key))
         earlier = found.setdefault(name, row)
         for column in columns:
-            if earlier[column].casefold() != row[column].casefold() or (
-                column != "split" and earlier[column] != row[column]
-            ):
+            same = str.casefold if column == "split" else str
+            if same(earlier[column]) != same(row[column]):
                 raise UsageError(
                     f"{row.where}: {printable(name)} has {column} {row[column]!r}, "
                     f"but {earlier[column]!r} in {earlier.where.rpartition(', ')[2]}",
@@ -172,21 +169,6 @@ def unique(rows: Iterable[Row], key: str, columns: Sequence[str]) -> dict[str, R
                     "remove the wrong one",
                 )
     return found
-
-
-def clean_path(path: str) -> str:
-    r"""A relative path in its plain form: `.\a\0.png` and `./a//0.png` are `a/0.png`, letters composed (NFC)."""
-    return unicodedata.normalize("NFC", str(PurePosixPath(path.replace("\\", "/"))))
-
-
-def path_on_disk(folder: Path, path: str) -> str:
-    """A listed path as the file is really called: as it stands there, in its plain form, or with letters decomposed.
-
-    File names that macOS wrote are decomposed (NFD), what people type is not. The plain form if there is no such file.
-    """
-    plain = clean_path(path)
-    spellings = (path, plain, unicodedata.normalize("NFD", plain))
-    return next((spelling for spelling in spellings if (folder / spelling).is_file()), plain)
 
 
 def _text(file: Path, todo: str) -> str:
@@ -215,14 +197,13 @@ def _separator(text: str, columns: Sequence[str], file: Path) -> tuple[str, int]
     announced = lines[0].strip().casefold().startswith("sep=") and len(lines) > 1
     header = lines[1] if announced else lines[0]
     wanted = {column.casefold() for column in columns}
-    for separator in SEPARATORS:
-        names = {name.strip(' "').casefold() for name in header.split(separator)}
-        if wanted <= names:
-            return separator, int(announced)
     lacking = {s: wanted - {name.strip(' "').casefold() for name in header.split(s)} for s in SEPARATORS}
-    nearest = min(lacking.values(), key=len)
+    separator = min(SEPARATORS, key=lambda s: len(lacking[s]))
+    if not lacking[separator]:
+        return separator, int(announced)
+    missing = ", ".join(sorted(lacking[separator]))
     raise UsageError(
-        f"{file} lacks columns: its first line is {printable(header[:80])!r}, without {', '.join(sorted(nearest))}",
+        f"{file} lacks columns: its first line is {printable(header[:80])!r}, without {missing}",
         f"a header `{','.join(columns)}`, separated by commas, semicolons or tabs",
         "correct it",
     )
