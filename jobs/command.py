@@ -1,6 +1,7 @@
 """What all commands share: arguments, the search they speak of, and errors in three parts without a traceback."""
 
 import argparse
+import io
 import json
 import math
 import os
@@ -78,6 +79,8 @@ def limits(items: Sequence[str]) -> dict[str, float]:
 def run(made: argparse.ArgumentParser, body: Run, arguments: Sequence[str] | None = None) -> int:
     """Parse, run, and turn errors into three lines and an exit code: 2 usage, 1 failure, 130 interrupted."""
     parsed = made.parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a name that is not UTF-8 is shown escaped, as on standard error
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return body(parsed)
     except KeyboardInterrupt:

@@ -60,5 +60,9 @@ def test_it_works_without_a_memory(tmp_path: Path, old_file: Path) -> None:
 
 
 def test_missing_files_are_named(tmp_path: Path) -> None:
-    with pytest.raises(TunerError, match=r"1 files cannot be read: .*gone"):
+    with pytest.raises(TunerError, match=r"1 file cannot be read: .*gone"):
         Hasher().digests([tmp_path / "gone"])
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(TunerError, match=r"2 files cannot be read: .*pipe \(not a file\)"):
+        Hasher().digests([tmp_path / "pipe", tmp_path])
+    assert Hasher().digests([tmp_path / "gone"], unreadable="") == {tmp_path / "gone": ""}

@@ -149,8 +149,6 @@ def test_folder_with_a_cut(tmp_path: Path, write_image: Write) -> None:
     with pytest.raises(UsageError, match=r"for example a/deep/00\.png"):
         load_dataset(DataConfig(name="folder", root=str(tmp_path / "root"), masks=str(tmp_path / "masks")))
     (tmp_path / "root" / "empty").mkdir()
-    with pytest.raises(UsageError, match="empty holds no image"):
-        load_dataset(DataConfig(name="folder", root=str(tmp_path / "root")))
     with pytest.raises(UsageError, match="0 class folders"):
         load_dataset(DataConfig(name="folder", root=str(tmp_path / "root" / "empty")))
 
@@ -159,7 +157,7 @@ def test_every_class_needs_a_training_image(tmp_path: Path, write_image: Write) 
     for name in ("a/0.png", "a/1.png", "b/0.png"):
         write_image(tmp_path / "root" / name, 0)
     (tmp_path / "split.csv").write_text("path,split\na/0.png,train\na/1.png,test\nb/0.png,test\n")
-    with pytest.raises(UsageError, match="1 classes of folder without a training image: b"):
+    with pytest.raises(UsageError, match="1 class of folder without a training image: b"):
         load_dataset(DataConfig(name="folder", root=str(tmp_path / "root"), split_file=str(tmp_path / "split.csv")))
 
 

@@ -1,14 +1,12 @@
-"""The stratified cut and the split file."""
-
-from pathlib import Path
+"""The stratified cut: shares, seeds, and classes that are too small."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.data.splits import read_split_file, stratified_split
-from tuner.errors import TunerError, UsageError
+from tuner.data.splits import stratified_split
+from tuner.errors import UsageError
 
 
 @given(
@@ -40,28 +38,3 @@ def test_a_class_with_one_image_is_named() -> None:
         stratified_split(np.array([0, 0, 1]), 0.5, 0)
     with pytest.raises(UsageError, match=r"1\.0"):
         stratified_split(np.array([0, 0]), 1.0, 0)
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("path,side\na,train\n", "lacks columns"),
-        ("", "lacks columns"),
-        ("path,split\na,train\nb,dev\n", "split dev"),
-        ("path,split\na,train\n", "differ in 1 paths, such as b"),
-        ("path,split\na,train\nb,test\nc,test\n", "such as c"),
-    ],
-)
-def test_a_wrong_split_file_is_explained(tmp_path: Path, text: str, said: str) -> None:
-    file = tmp_path / "split.csv"
-    file.write_text(text)
-    with pytest.raises(UsageError, match=said):
-        read_split_file(file, ["a", "b"])
-
-
-def test_a_split_file_follows_the_order_of_the_paths(tmp_path: Path) -> None:
-    file = tmp_path / "split.csv"
-    file.write_text("path,split\nb,test\na,train\n")
-    assert read_split_file(file, ["a", "b"]).tolist() == [True, False]
-    with pytest.raises(TunerError, match="cannot be read"):
-        read_split_file(tmp_path / "none.csv", ["a"])

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from tuner.data.load import load_dataset
 from tuner.data.settings import DataConfig
@@ -84,7 +85,8 @@ def test_only_training_images_shape_the_dictionary(photos: DataConfig, tmp_path:
     before = extract_bank(photos, SMALL, tmp_path / "before")
     held_out = data.paths[int(np.flatnonzero(~data.is_train)[0])]
     other = data.paths[int(np.flatnonzero(data.is_train)[0])]
-    shutil.copyfile(Path(photos.root) / other, Path(photos.root) / held_out)
+    with Image.open(Path(photos.root) / other) as image:  # not a copy, which would move to the other side
+        image.rotate(180).save(Path(photos.root) / held_out)
     after = extract_bank(photos, SMALL, tmp_path / "after")
     fitted = [(bank.folder / "backbone.safetensors").read_bytes() for bank in (before, after)]
     assert fitted[0] == fitted[1]

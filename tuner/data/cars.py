@@ -1,14 +1,18 @@
 """Stanford Cars in the layouts it is found in: one cars_annos.mat, the devkit's .mat files, or a CSV."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from tuner.data.dataset import Dataset, Entry, assemble, need_folder
+from tuner.data.paths import clean_path, path_on_disk
 from tuner.data.settings import DataConfig
+from tuner.data.tables import read_csv, unique
 from tuner.errors import TunerError, UsageError
+
+Listing = tuple[list[Entry], list[str]]
 
 LAYOUT = (
     "a folder with cars_annos.mat and car_ims/, or devkit/cars_meta.mat with cars_train/ and cars_test/ and their "
@@ -35,36 +39,74 @@ def load_cars(config: DataConfig) -> Dataset:
     return assemble(config, root, entries, names)
 
 
-def _from_csv(file: Path) -> tuple[list[Entry], list[str]]:
-    table = pd.read_csv(file, dtype=str)
-    if not {"path", "class", "split"} <= set(table.columns):
-        raise UsageError(f"{file} lacks columns", "`path,class,split`", "correct it")
-    names = sorted(table["class"].unique())
+def _from_csv(file: Path) -> Listing:
+    columns = ("path", "class", "split")
+    rows = list(unique(read_csv(file, columns, TODO), "path", columns[1:]).values())
+    names = sorted({row["class"] for row in rows})
     labels = {name: i for i, name in enumerate(names)}
-    rows = zip(table["path"], table["class"], table["split"], strict=True)
-    return [Entry(path, labels[name], split == "train") for path, name, split in rows], names
+    paths = (path_on_disk(file.parent, row["path"]) for row in rows)
+    return [
+        Entry(path, labels[row["class"]], row.is_train("split")) for path, row in zip(paths, rows, strict=True)
+    ], names
 
 
-def _from_single_mat(file: Path) -> tuple[list[Entry], list[str]]:
+def _from_single_mat(file: Path) -> Listing:
     content = _read_mat(file, "annotations", "class_names")
-    rows = np.atleast_1d(content["annotations"])
-    fields = zip(rows["relative_im_path"], rows["class"], rows["test"], strict=True)
-    entries = [Entry(str(path), int(label) - 1, not test) for path, label, test in fields]
-    return entries, [str(name) for name in np.atleast_1d(content["class_names"])]
+    names = _names(content)
+    rows = _fields(content, ("relative_im_path", "class", "test"), file)
+    return [
+        Entry(clean_path(str(path)), _label(label, names, i, file), not _flag(test, i, file))
+        for i, (path, label, test) in enumerate(rows, start=1)
+    ], names
 
 
-def _from_devkit(root: Path) -> tuple[list[Entry], list[str]]:
+def _from_devkit(root: Path) -> Listing:
     devkit = root / "devkit"
     labelled = "cars_test_annos_withlabels.mat"  # published later than the devkit, often put beside it
     tests = next((folder / labelled for folder in (devkit, root) if (folder / labelled).is_file()), devkit / labelled)
+    names = _names(_read_mat(devkit / "cars_meta.mat", "class_names"))
     entries = []
     for file, folder in ((devkit / "cars_train_annos.mat", "cars_train"), (tests, "cars_test")):
-        rows = np.atleast_1d(_read_mat(file, "annotations")["annotations"])
         is_train = folder == "cars_train"
-        pairs = zip(rows["fname"], rows["class"], strict=True)
-        entries += [Entry(f"{folder}/{name}", int(label) - 1, is_train) for name, label in pairs]
-    names = np.atleast_1d(_read_mat(devkit / "cars_meta.mat", "class_names")["class_names"])
-    return entries, [str(name) for name in names]
+        rows = _fields(_read_mat(file, "annotations"), ("fname", "class"), file)
+        entries += [
+            Entry(clean_path(f"{folder}/{name}"), _label(label, names, i, file), is_train)
+            for i, (name, label) in enumerate(rows, start=1)
+        ]
+    return entries, names
+
+
+def _names(content: dict[str, Any]) -> list[str]:
+    return [str(name) for name in np.atleast_1d(content["class_names"])]
+
+
+def _fields(content: dict[str, Any], columns: Sequence[str], file: Path) -> Iterator[tuple[Any, ...]]:
+    """The rows of the structure `annotations`.
+
+    Raises:
+        UsageError: it is no such structure.
+    """
+    rows = np.atleast_1d(content["annotations"])
+    if missing := [name for name in columns if name not in (rows.dtype.names or ())]:
+        raise UsageError(f"annotations in {file} lack {', '.join(missing)}", f"the fields {', '.join(columns)}", TODO)
+    return zip(*(rows[name] for name in columns), strict=True)
+
+
+def _label(value: Any, names: Sequence[str], number: int, file: Path) -> int:
+    """MATLAB counts classes from 1 on."""
+    if isinstance(value, (int, float, np.number)) and value in range(1, len(names) + 1):
+        return int(value) - 1
+    raise UsageError(
+        f"{file}, annotation {number}: class {value!r}",
+        f"1 to {len(names)}, as class_names has",
+        "correct the annotation",
+    )
+
+
+def _flag(value: Any, number: int, file: Path) -> bool:
+    if isinstance(value, (int, float, np.number, np.bool_)) and value in (0, 1):
+        return bool(value)
+    raise UsageError(f"{file}, annotation {number}: test {value!r}", "0 or 1", "correct the annotation")
 
 
 def _read_mat(file: Path, *names: str) -> dict[str, Any]:
@@ -74,10 +116,11 @@ def _read_mat(file: Path, *names: str) -> dict[str, Any]:
         TunerError: it cannot be read, or lacks a variable.
     """
     from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
 
     try:
         content: dict[str, Any] = loadmat(file, squeeze_me=True, variable_names=names)
-    except (OSError, ValueError, NotImplementedError) as error:
+    except (OSError, ValueError, TypeError, NotImplementedError, MatReadError) as error:
         raise TunerError(f"{file} cannot be read: {error}", LAYOUT, TODO) from error
     if missing := set(names) - content.keys():
         raise TunerError(f"{file} lacks {', '.join(sorted(missing))}", LAYOUT, TODO)

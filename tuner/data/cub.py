@@ -1,13 +1,20 @@
 """The official CUB-200-2011 layout: text listings, segmentations as a separate archive, attributes with certainty."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from tuner.data.dataset import Dataset, Entry, assemble, need_folder
+from tuner.data.paths import path_on_disk
 from tuner.data.settings import DataConfig
-from tuner.errors import TunerError
+from tuner.data.tables import Row, read_listing, unique
+from tuner.data.words import count
+from tuner.errors import TunerError, UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LAYOUT = "the folder CUB_200_2011 with images.txt, images/ and, for object masks, segmentations/ in or beside it"
 TODO = (
@@ -29,53 +36,106 @@ def load_cub(config: DataConfig) -> Dataset:
     root = need_folder(Path(config.root), LAYOUT, TODO)
     if not (root / "images.txt").is_file() and (root / "CUB_200_2011").is_dir():
         root = root / "CUB_200_2011"
-    images = _listing(root / "images.txt", ["image", "path"])
-    labels = _listing(root / "image_class_labels.txt", ["image", "class"])
-    split = _listing(root / "train_test_split.txt", ["image", "is_train"])
-    classes = _listing(root / "classes.txt", ["class", "name"])
-    table = images.join(labels).join(split)
-    if table.isna().any(axis=None):
-        missing = table.index[table.isna().any(axis=1)]
-        raise TunerError(f"{root}: image {missing[0]} has no class or split", LAYOUT, TODO)
+    images = _listing(root / "images.txt", "image", "path")
+    labels = _listing(root / "image_class_labels.txt", "image", "class")
+    sides = _listing(root / "train_test_split.txt", "image", "is_train")
+    names = {number: row["name"] for number, row in _listing(root / "classes.txt", "class", "name").items()}
+    positions = {number: label for label, number in enumerate(sorted(names))}
+    if missing := [image for image in images if image not in labels or image not in sides]:
+        raise TunerError(f"{images[missing[0]].where}: image {missing[0]} has no class or split", LAYOUT, TODO)
     segmentations = next((f for f in (root / "segmentations", root.parent / "segmentations") if f.is_dir()), None)
     entries = []
-    for path, label, is_train in zip(table["path"], table["class"], table["is_train"], strict=True):
+    for image, row in images.items():
+        path = path_on_disk(root / "images", row["path"])
         mask = segmentations / Path(path).with_suffix(".png") if segmentations else None
-        entries.append(Entry(path, int(label) - 1, bool(is_train), mask if mask and mask.is_file() else None))
+        label = positions[labels[image].integer("class", positions)]
+        is_train = bool(sides[image].integer("is_train", (0, 1)))
+        entries.append(Entry(path, label, is_train, mask if mask and mask.is_file() else None))
+    attributes = root / "attributes"
     return assemble(
         config,
         root / "images",
         entries,
-        list(classes["name"]),
-        class_attributes=_class_attributes(root / "attributes" / "class_attribute_labels_continuous.txt"),
-        image_attributes=_image_attributes(root / "attributes" / "image_attribute_labels.txt", table.index),
+        [names[number] for number in sorted(names)],
+        class_attributes=_class_attributes(attributes / "class_attribute_labels_continuous.txt", len(names)),
+        image_attributes=_image_attributes(attributes / "image_attribute_labels.txt", list(images)),
+        notes=_unlisted(images, {"image_class_labels.txt": labels, "train_test_split.txt": sides}),
     )
 
 
-def _listing(file: Path, columns: list[str]) -> pd.DataFrame:
-    """A listing `<id> <value>` as a table indexed by id."""
-    try:
-        return pd.read_csv(file, sep=" ", header=None, names=columns, index_col=columns[0])
-    except (OSError, ValueError) as error:
-        raise TunerError(f"{file} cannot be read: {error}", LAYOUT, TODO) from error
+def _listing(file: Path, key: str, value: str) -> dict[int, Row]:
+    """A listing `<id> <value>`, whose values may hold blanks, by id."""
+    rows = unique(read_listing(file, (key, value), TODO), key, (value,))
+    return {row.integer(key): row for row in rows.values()}
 
 
-def _class_attributes(file: Path) -> np.ndarray | None:
+def _unlisted(images: dict[int, Row], listings: dict[str, dict[int, Row]]) -> list[str]:
+    return [
+        f"{file} has {count(n, 'line')} of images that images.txt does not list"
+        for file, rows in listings.items()
+        if (n := len(rows.keys() - images.keys()))
+    ]
+
+
+def _class_attributes(file: Path, n_classes: int) -> np.ndarray | None:
     """(n_classes, n_attributes) float32, percent."""
-    return np.loadtxt(file, dtype=np.float32, ndmin=2) if file.is_file() else None
+    if not file.is_file():
+        return None
+    try:
+        values = np.loadtxt(file, dtype=np.float32, ndmin=2, encoding="utf-8-sig")
+    except ValueError as error:
+        raise UsageError(f"{file} cannot be read: {error}", "numbers only, a line for each class", TODO) from error
+    if len(values) != n_classes:
+        raise UsageError(f"{file} has {count(len(values), 'line')}", f"{n_classes}, one for each class", TODO)
+    return values
 
 
-def _image_attributes(file: Path, images: pd.Index) -> np.ndarray | None:
+def _image_attributes(file: Path, images: Sequence[int]) -> np.ndarray | None:
     """(n_images, n_attributes) int8 in the order of `images`: 1 present, 0 absent, -1 less than probably known.
 
     The official file has stray extra columns in some rows; the first four are `image attribute present certainty`.
     """
     if not file.is_file():
         return None
-    columns = ["image", "attribute", "present", "certainty"]
-    table = pd.read_csv(file, sep=r"\s+", header=None, names=[*columns, "a", "b", "c"], usecols=columns, engine="c")
+    table = _numbers(file, ["image", "attribute", "present", "certainty"])
     known = np.where(table["certainty"] >= PROBABLY, table["present"], -1).astype(np.int8)
     values = np.full((len(images), int(table["attribute"].max())), -1, dtype=np.int8)
-    rows = images.get_indexer(pd.Index(table["image"]))
+    rows = table["image"].map({image: row for row, image in enumerate(images)}).fillna(-1).to_numpy(np.int64)
     values[rows[rows >= 0], table["attribute"].to_numpy()[rows >= 0] - 1] = known[rows >= 0]
     return values
+
+
+def _numbers(file: Path, columns: list[str]) -> "pd.DataFrame":
+    """The first columns of a listing of integers with up to three stray ones behind them.
+
+    Raises:
+        UsageError: naming the first line that is wrong.
+    """
+    import pandas as pd
+
+    def read(**options: Any) -> pd.DataFrame:
+        names = [*columns, "a", "b", "c"]
+        table: pd.DataFrame = pd.read_csv(file, sep=r"\s+", header=None, names=names, encoding="utf-8-sig", **options)
+        return table[columns]
+
+    try:
+        table = read(low_memory=False)
+        raw = None if all(dtype.kind == "i" for dtype in table.dtypes) else read(dtype=str)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{file} cannot be read: {error}", f"lines `{' '.join(columns)}`", TODO) from error
+    if table.empty:
+        raise UsageError(f"{file} is empty", f"lines `{' '.join(columns)}`", TODO)
+    if raw is not None:
+        table = raw.apply(pd.to_numeric, errors="coerce")
+    wrong = table.isna() | (table % 1 != 0)
+    wrong["attribute"] |= table["attribute"] < 1
+    wrong["present"] |= ~table["present"].isin((0, 1))
+    if wrong.any(axis=None):
+        line = int(wrong.any(axis=1).to_numpy().argmax())
+        text = " ".join(map(str, (table if raw is None else raw).to_numpy()[line]))
+        raise UsageError(
+            f"{file}, line {line + 1}: {text!r}",
+            f"integers `{' '.join(columns)}`, attributes from 1 on, present 0 or 1",
+            "correct the line",
+        )
+    return table.astype(np.int64)

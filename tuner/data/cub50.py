@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from tuner.data.dataset import Dataset, Entry, assemble, need_folder
+from tuner.data.paths import path_on_disk
 from tuner.data.settings import DataConfig
-from tuner.errors import TunerError
+from tuner.data.tables import read_csv, unique
+from tuner.errors import UsageError
 
 LAYOUT = "a folder with metadata.csv, classes.csv, images/<class>/<file> and masks/<image id>.png"
 TODO = "set data.root to the folder of the compact copy, or use data.name=cub with the official archive"
@@ -17,31 +18,38 @@ def load_cub50(config: DataConfig) -> Dataset:
     """Reads the compact layout; masks are named by image id.
 
     Raises:
-        TunerError: the folder or a listing is missing.
+        TunerError: the folder or a listing is missing or malformed.
     """
     root = need_folder(Path(config.root), LAYOUT, TODO)
-    metadata = read_table(root / "metadata.csv")
-    classes = read_table(root / "classes.csv").sort_values("class")
+    columns = ("image_id", "path", "class", "split")
+    images = unique(read_csv(root / "metadata.csv", columns, TODO), "path", columns[2:])
+    listed = unique(read_csv(root / "classes.csv", ("class", "name"), TODO), "class", ("name",))
+    names = {row.integer("class"): row["name"] for row in listed.values()}
+    labels = {number: label for label, number in enumerate(sorted(names))}
     entries = []
-    for image_id, path, label, split in zip(
-        metadata["image_id"], metadata["path"], metadata["class"], metadata["split"], strict=True
-    ):
-        mask = root / "masks" / f"{image_id:05d}.png"
-        entries.append(Entry(path, int(label), split == "train", mask if mask.is_file() else None))
-    attributes = None
-    if (root / "class_attributes.csv").is_file():
-        table = read_table(root / "class_attributes.csv").sort_values("class")
-        attributes = table.drop(columns="class").to_numpy(dtype=np.float32)
-    return assemble(config, root / "images", entries, list(classes["name"]), class_attributes=attributes)
+    for row in images.values():
+        mask = root / "masks" / f"{row.integer('image_id'):05d}.png"
+        label = labels[row.integer("class", labels)]
+        path = path_on_disk(root / "images", row["path"])
+        entries.append(Entry(path, label, row.is_train("split"), mask if mask.is_file() else None))
+    return assemble(
+        config,
+        root / "images",
+        entries,
+        [names[number] for number in sorted(names)],
+        class_attributes=_class_attributes(root / "class_attributes.csv", labels),
+    )
 
 
-def read_table(file: Path) -> pd.DataFrame:
-    """Reads a CSV of the layout.
-
-    Raises:
-        TunerError: it is missing or not a CSV.
-    """
-    try:
-        return pd.read_csv(file)
-    except (OSError, ValueError) as error:
-        raise TunerError(f"{file} cannot be read: {error}", LAYOUT, TODO) from error
+def _class_attributes(file: Path, labels: dict[int, int]) -> np.ndarray | None:
+    """(n_classes, n_attributes) float32, percent: a line for each class; None without the file."""
+    if not file.is_file():
+        return None
+    listed = unique(read_csv(file, ("class",), TODO), "class", ())
+    rows = {row.integer("class", labels): row for row in listed.values()}
+    if missing := sorted(labels.keys() - rows.keys()):
+        raise UsageError(f"{file} lacks class {missing[0]}", "one line for each class of classes.csv", "complete it")
+    return np.array(
+        [[row.number(name) for name in row.cells if name != "class"] for _, row in sorted(rows.items())],
+        dtype=np.float32,
+    )

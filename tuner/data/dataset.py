@@ -12,15 +12,17 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
+from tuner.data.duplicates import describe_copies, group_by_content
 from tuner.data.fingerprint import Hasher
+from tuner.data.mask_files import masks_like
 from tuner.data.mask_values import mask_values
 from tuner.data.masks import Reading, examine_mask, reading_of
 from tuner.data.pixels import read_image
 from tuner.data.settings import DataConfig
-from tuner.data.splits import read_split_file, stratified_split
+from tuner.data.split_file import read_split_file
+from tuner.data.splits import stratified_split
+from tuner.data.words import printable, some
 from tuner.errors import TunerError, UsageError
-
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"})
 
 
 class Pictures(Protocol):
@@ -54,6 +56,7 @@ class Dataset:
         class_attributes: (n_classes, n_attributes) float32, percent; None if unknown.
         image_attributes: (n_images, n_attributes) int8, 1 present, 0 absent, -1 unknown; None if unknown.
         notes: what was left out, odd or guessed while the data set was listed, a sentence each, to be shown once.
+        content: for each image the first one with the same content, (n_images,) int64; None: all differ.
     """
 
     name: str
@@ -66,6 +69,7 @@ class Dataset:
     class_attributes: np.ndarray | None = None
     image_attributes: np.ndarray | None = None
     notes: tuple[str, ...] = ()
+    content: np.ndarray | None = None
 
     def __len__(self) -> int:
         """The number of images."""
@@ -150,8 +154,11 @@ def assemble(
     *,
     class_attributes: np.ndarray | None = None,
     image_attributes: np.ndarray | None = None,
+    notes: Sequence[str] = (),
 ) -> Dataset:
     """Brings a layout's entries into the common order and applies the recipe's split and masks.
+
+    Images are hashed here, since copies of an image have to stay on one side of a cut; hashes are remembered.
 
     Args:
         config: the recipe's data settings.
@@ -160,9 +167,11 @@ def assemble(
         class_names: one name a class.
         class_attributes: see `Dataset`.
         image_attributes: see `Dataset`, in the order of `entries`.
+        notes: what is to be said about the listing.
 
     Raises:
-        UsageError: the split file does not fit the images, or a class is too small to be split.
+        UsageError: the split file does not fit the images, a class is too small to be split, or an image is listed
+            twice.
         TunerError: there are no images, or the mask folder is missing.
     """
     if not entries:
@@ -170,50 +179,54 @@ def assemble(
     order = sorted(range(len(entries)), key=lambda i: entries[i].path)
     rows = [entries[i] for i in order]
     paths = tuple(entry.path for entry in rows)
-    for path in paths:
-        if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
-            raise UsageError(f"image path {path!r} leaves {folder}", "paths below it", "correct the data set's listing")
+    _check_names(folder, paths, class_names)
     labels = np.array([entry.label for entry in rows], dtype=np.int64)
-    masks = _masks_like(Path(config.masks), paths) if config.masks else [entry.mask for entry in rows]
+    masks: list[Path | None] = [entry.mask for entry in rows]
+    on_masks: list[str] = []
+    if config.masks:
+        need_folder(Path(config.masks), "masks at the images' relative paths", "check data.masks, or leave it empty")
+        masks, on_masks = masks_like(Path(config.masks), paths)
+    files = [folder / path for path in paths]
+    digests = Hasher().digests(files, unreadable="")  # they are named where images are checked
+    content = group_by_content([digests[file] for file in files])
+    is_train = _is_train(config, rows, labels, class_names, content)
     return Dataset(
         name=config.name,
         paths=paths,
         labels=labels,
-        is_train=_is_train(config, rows, labels, class_names),
+        is_train=is_train,
         class_names=tuple(class_names),
         has_mask=np.array([mask is not None for mask in masks], dtype=np.bool_),
-        pictures=FilePictures([folder / path for path in paths], masks),
+        pictures=FilePictures(files, masks),
         class_attributes=class_attributes,
         image_attributes=None if image_attributes is None else image_attributes[order],
+        notes=(*notes, *on_masks, *describe_copies(content, is_train, paths)),
+        content=content,
     )
 
 
-def _is_train(config: DataConfig, rows: Sequence[Entry], labels: np.ndarray, class_names: Sequence[str]) -> np.ndarray:
+def _check_names(folder: Path, paths: Sequence[str], class_names: Sequence[str]) -> None:
+    if twice := sorted({name for name in class_names if class_names.count(name) > 1}):
+        raise UsageError(f"two classes called {some(twice)} in {folder}", "a name of its own for each", "rename one")
+    for path, following in zip(paths, (*paths[1:], ""), strict=True):
+        if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+            raise UsageError(f"image path {path!r} leaves {folder}", "paths below it", "correct the data set's listing")
+        if path == following:
+            raise UsageError(
+                f"image {printable(path)} is listed twice in {folder}", "each image once", "correct the listing"
+            )
+
+
+def _is_train(
+    config: DataConfig, rows: Sequence[Entry], labels: np.ndarray, class_names: Sequence[str], content: np.ndarray
+) -> np.ndarray:
     """The split file if one is given, else the official split, else a stratified cut: (n_images,) bool."""
     if config.split_file:
         return read_split_file(Path(config.split_file), [entry.path for entry in rows])
     official = [entry.is_train for entry in rows]
     if None not in official:
         return np.array(official, dtype=np.bool_)
-    return ~stratified_split(labels, config.test_fraction, config.split_seed, class_names)
-
-
-def _masks_like(folder: Path, paths: Sequence[str]) -> list[Path | None]:
-    """For each image the mask at the same relative path, whatever its suffix; None where there is none."""
-    need_folder(folder, "masks at the images' relative paths, any image suffix", "check data.masks, or leave it empty")
-    found = {
-        path.relative_to(folder).with_suffix("").as_posix(): path
-        for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in IMAGE_SUFFIXES
-    }
-    masks = [found.get(PurePosixPath(path).with_suffix("").as_posix()) for path in paths]
-    if not any(masks):
-        raise UsageError(
-            f"no file in {folder} matches an image",
-            f"for example {PurePosixPath(paths[0]).with_suffix('.png')}",
-            "check data.masks, or leave it empty",
-        )
-    return masks
+    return ~stratified_split(labels, config.test_fraction, config.split_seed, class_names, content)
 
 
 def need_folder(folder: Path, expected: str, todo: str) -> Path:

@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 
 from tuner.data.dataset import Dataset
+from tuner.data.duplicates import describe_copies, group_by_content
 from tuner.data.settings import DataConfig
 from tuner.data.splits import stratified_split
 from tuner.errors import UsageError
@@ -49,7 +50,10 @@ def load_digits(config: DataConfig) -> Dataset:
     raw = datasets.load_digits()
     pixels = np.rint(raw.images * (255 / 16)).astype(np.uint8)
     labels = raw.target.astype(np.int64)
-    is_train = ~stratified_split(labels, config.test_fraction, config.split_seed)
+    class_names = tuple(str(digit) for digit in raw.target_names)
+    digests = [image for image, _ in ArrayPictures(pixels).digests()]
+    content = group_by_content(digests)
+    is_train = ~stratified_split(labels, config.test_fraction, config.split_seed, class_names, content)
     paths = [f"{'train' if side else 'test'}/{i:05d}" for i, side in enumerate(is_train)]
     order = np.argsort(paths)
     return Dataset(
@@ -57,7 +61,9 @@ def load_digits(config: DataConfig) -> Dataset:
         paths=tuple(paths[i] for i in order),
         labels=labels[order],
         is_train=is_train[order],
-        class_names=tuple(str(digit) for digit in raw.target_names),
+        class_names=class_names,
         has_mask=np.ones(len(labels), dtype=np.bool_),
         pictures=ArrayPictures(pixels[order]),
+        notes=tuple(describe_copies(content, is_train, paths)),
+        content=group_by_content(np.array(digests)[order].tolist()),
     )

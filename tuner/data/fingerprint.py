@@ -6,6 +6,7 @@ inode are unchanged. The key itself depends on content alone, so it is the same 
 
 import json
 import os
+import stat
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from contextlib import suppress
 from hashlib import file_digest
 from pathlib import Path
 
+from tuner.data.words import count, some
 from tuner.errors import TunerError
 
 _RACY_NS = 2_000_000_000  # a file changed again within the clock's granularity keeps its stat data
@@ -33,22 +35,27 @@ class Hasher:
             known = json.loads(self.memory.read_text())
             self._known = known if isinstance(known, dict) else {}
 
-    def digests(self, files: Sequence[Path]) -> dict[Path, str]:
+    def digests(self, files: Sequence[Path], *, unreadable: str | None = None) -> dict[Path, str]:
         """SHA-256 of each file in hex.
+
+        Args:
+            files: the files.
+            unreadable: what stands for the digest of a file that is missing or cannot be read; None: refuse it.
 
         Raises:
             TunerError: files are missing or unreadable; they are named.
         """
         with ThreadPoolExecutor(min(16, 2 * (os.cpu_count() or 1))) as pool:
             results = dict(zip(files, pool.map(self._digest, files), strict=True))
-        if bad := [f"{path} ({error})" for path, error in results.items() if isinstance(error, OSError)]:
+        bad = [f"{path} ({error})" for path, error in results.items() if isinstance(error, OSError)]
+        if bad and unreadable is None:
             raise TunerError(
-                f"{len(bad)} files cannot be read: {', '.join(bad[:10])}",
+                f"{count(len(bad), 'file')} cannot be read: {some(bad)}",
                 "readable files",
                 "restore them, or correct the data set's listing",
             )
         self._remember()
-        return {path: digest for path, digest in results.items() if isinstance(digest, str)}
+        return {path: digest if isinstance(digest, str) else str(unreadable) for path, digest in results.items()}
 
     def digest(self, file: Path) -> str:
         """SHA-256 of one file in hex."""
@@ -57,6 +64,8 @@ class Hasher:
     def _digest(self, file: Path) -> str | OSError:
         try:
             status = file.stat()
+            if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait for ever
+                return OSError("not a file")
             stamp = f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
             name = str(file.absolute())
             known = self._known.get(name)

@@ -1,29 +1,106 @@
 """Any folder of class/image files: the way to bring one's own data set."""
 
-from pathlib import Path
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 
-from tuner.data.dataset import IMAGE_SUFFIXES, Dataset, Entry, assemble, need_folder
+from tuner.data.dataset import Dataset, Entry, assemble, need_folder
+from tuner.data.folder_split import describe_split, refuse_unclear, split_folders
+from tuner.data.mask_files import masks_beside
 from tuner.data.settings import DataConfig
+from tuner.data.suffixes import is_image
+from tuner.data.walk import Found, walk
+from tuner.data.words import count, printable, some
 from tuner.errors import UsageError
 
-LAYOUT = "a folder with one folder a class and the images in it"
+LAYOUT = "a folder with one folder for each class and the images in it"
 
 
 def load_folder(config: DataConfig) -> Dataset:
     """Reads `root/<class>/**/<image>`; classes are the folder names in ascending order.
 
+    Where `root` holds train/ and test/ (or val/), or the like, the classes are the folders in these, and the split is
+    what they say. Whatever is left out is named in the notes.
+
     Raises:
         TunerError: there is no such folder.
-        UsageError: fewer than two classes, or a class without images.
+        UsageError: fewer than two classes, a class whose files cannot be read, or folders that leave open what is
+            meant.
     """
     root = need_folder(Path(config.root), LAYOUT, "set data.root")
-    names = sorted(path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    found = walk(root, apart=Path(config.masks) if config.masks else None)
+    sides = split_folders(root, found)
+    depth = 1 if sides else 0
+    refuse_unclear(root, found, depth)
+    masks, no_images, on_masks = masks_beside(found.images, depth)
+    if config.masks and no_images:
+        on_masks = [
+            f"{count(len(no_images), 'file')} left out as masks, not those of data.masks: {some(sorted(no_images))}"
+        ]
+    images = [path for path in found.images if path not in no_images and path.count("/") > depth]
+    classes = {path: _class(path, depth) for path in images}
+    names = sorted(set(classes.values()))
+    notes = [*_left_out(root, found, classes, depth), *on_masks]
     if len(names) < 2:
-        raise UsageError(f"{root} has {len(names)} class folders", f"{LAYOUT}; at least two classes", "set data.root")
+        raise UsageError(
+            f"{root} has {count(len(names), 'class folder')} with images",
+            f"{LAYOUT}; at least two classes",
+            f"set data.root={root / images[0].split('/')[0]} if they are in there" if images else "set data.root",
+        )
+    held_out = "test" if "test" in sides.values() else "val"
+    if sides and not config.split_file:
+        notes.insert(0, describe_split(sides, held_out))
+    labels = {name: label for label, name in enumerate(names)}
     entries = []
-    for label, name in enumerate(names):
-        files = [path for path in (root / name).rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES]
-        if not files:
-            raise UsageError(f"class folder {root / name} holds no image", LAYOUT, "add images or remove the folder")
-        entries += [Entry(file.relative_to(root).as_posix(), label, None) for file in files]
-    return assemble(config, root, entries, names)
+    for path, name in classes.items():
+        side = sides[path.split("/")[0]] != held_out if sides else None
+        mask = root / masks[path] if path in masks else None
+        entries.append(Entry(path, labels[name], side, mask))
+    return assemble(config, root, entries, names, notes=notes)
+
+
+def _class(path: str, depth: int) -> str:
+    """The class folder's name; composed, as train/ and test/ may have been written by different systems."""
+    return unicodedata.normalize("NFC", printable(path.split("/")[depth]))
+
+
+def _left_out(root: Path, found: Found, classes: dict[str, str], depth: int) -> list[str]:
+    """What is not used, a sentence each.
+
+    Raises:
+        UsageError: a class folder has files, but none that can be read.
+    """
+    notes = []
+    if found.others:
+        kinds = Counter(PurePosixPath(path).suffix.lower() or "without suffix" for path in found.others)
+        told = some([f"{n:,} {suffix}" for suffix, n in kinds.most_common()])
+        notes.append(
+            f"{count(len(found.others), 'file')} left out, as no image can be read from them ({told}), "
+            f"such as {some(found.others)}"
+        )
+    if loose := [path for path in found.images if path.count("/") <= depth]:
+        notes.append(f"{count(len(loose), 'image')} left out, as they lie in no class folder, such as {some(loose)}")
+    if found.leftovers:
+        notes.append(f"skipped what is hidden or belongs to the system: {some(found.leftovers)}")
+    if found.loops:
+        notes.append(f"links to a folder above themselves are not followed: {some(found.loops)}")
+    if odd := [folder for folder in found.folders if is_image(folder)]:
+        notes.append(f"{count(len(odd), 'folder')} named like an image, such as {some(odd)}: read as any folder")
+    empty = _without_images(found.folders, classes, depth)
+    for folder in empty:
+        if files := [path for path in (*found.images, *found.others) if path.startswith(folder + "/")]:
+            raise UsageError(
+                f"class folder {root / printable(folder)} holds no image that can be read, but {some(files)}",
+                LAYOUT,
+                "convert the images (to .png, for example), or remove the folder",
+            )
+    if empty:
+        notes.append(f"{count(len(empty), 'class folder is', 'class folders are')} empty and no class: {some(empty)}")
+    return notes
+
+
+def _without_images(folders: Sequence[str], classes: dict[str, str], depth: int) -> list[str]:
+    """Class folders without an image that is used."""
+    full = {"/".join(path.split("/")[: depth + 1]) for path in classes}
+    return [folder for folder in folders if folder.count("/") == depth and folder not in full]

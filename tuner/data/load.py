@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,12 @@ from tuner.data.cub import load_cub
 from tuner.data.cub50 import load_cub50
 from tuner.data.dataset import Dataset, FilePictures
 from tuner.data.digits import load_digits
+from tuner.data.duplicates import refuse_two_labels
 from tuner.data.folder import load_folder
 from tuner.data.masks import MaskFacts, examine_mask, mask_notes
 from tuner.data.pixels import Facts, ImageError, examine
 from tuner.data.settings import DataConfig
+from tuner.data.words import count, some
 from tuner.errors import TunerError, UsageError
 
 LOADERS: dict[str, Callable[[DataConfig], Dataset]] = {
@@ -30,7 +33,7 @@ FAINT = 2**14  # deep images whose values all stay below leave their two highest
 
 
 def load_dataset(config: DataConfig) -> Dataset:
-    """Lists a data set's images, labels, split and masks; opens no image.
+    """Lists a data set's images, labels, split and masks; decodes no image, but hashes them.
 
     Raises:
         TunerError: it is missing (the message says where to get it and where to put it) or malformed.
@@ -44,15 +47,21 @@ def load_dataset(config: DataConfig) -> Dataset:
     trained = set(dataset.labels[dataset.is_train].tolist())
     if untrained := [name for label, name in enumerate(dataset.class_names) if label not in trained]:
         raise UsageError(
-            f"{len(untrained)} classes of {config.name} without a training image: {', '.join(untrained[:5])}",
+            f"{count(len(untrained), 'class', 'classes')} of {config.name} without a training image: {some(untrained)}",
             "at least one training image of every class",
             "correct the split or remove the class",
         )
+    tested = set(dataset.labels[~dataset.is_train].tolist())
+    if untested := [name for label, name in enumerate(dataset.class_names) if label not in tested]:
+        note = f"{count(len(untested), 'class has', 'classes have')} no test image: {some(untested)}"
+        dataset = replace(dataset, notes=(*dataset.notes, note))
     return dataset
 
 
 def check_images(dataset: Dataset) -> list[str]:
     """Decodes every image and mask before anything is computed, in parallel, by the rules they are read by later.
+
+    Looks for images under two labels as well.
 
     Returns:
         What was seen that people should know, a sentence each: how masks are read, first frames, faint images.
@@ -60,9 +69,11 @@ def check_images(dataset: Dataset) -> list[str]:
     Raises:
         TunerError: missing, broken or unreadable files, masks of another size than their image, or masks without a
             background; all are counted and the first ones named.
+        UsageError: the same image, byte for byte, has two labels.
     """
     pictures = dataset.pictures
     if not isinstance(pictures, FilePictures):
+        _refuse_two_labels(dataset)
         return []
     with ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
         seen = list(pool.map(_examine, pictures.images, pictures.masks))
@@ -75,6 +86,7 @@ def check_images(dataset: Dataset) -> list[str]:
             "readable images of the kinds in docs/data.md, and masks as large as their image",
             "; ".join(dict.fromkeys(fault.todo for fault in faults)) + "; then start again",
         )
+    _refuse_two_labels(dataset)
     found = [pair for pair in seen if not isinstance(pair, ImageError)]
     masked = [(mask, path) for (_, mask), path in zip(found, dataset.paths, strict=True) if mask is not None]
     notes = _image_notes([facts for facts, _ in found], bool(masked))
@@ -82,6 +94,11 @@ def check_images(dataset: Dataset) -> list[str]:
         reading = pictures.reading(np.stack([mask.counts for mask, _ in masked]))
         notes += mask_notes(reading, [mask for mask, _ in masked], [path for _, path in masked], len(dataset))
     return notes
+
+
+def _refuse_two_labels(dataset: Dataset) -> None:
+    if dataset.content is not None:
+        refuse_two_labels(dataset.content, dataset.labels, dataset.paths, dataset.class_names)
 
 
 def _examine(image: Path, mask: Path | None) -> tuple[Facts, MaskFacts | None] | ImageError:

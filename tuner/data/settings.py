@@ -15,7 +15,8 @@ class DataConfig:
         "", "folder of object masks with the images' relative paths; empty: the data set's own, or none"
     )
     split_file: str = setting(
-        "", "CSV `path,split` with split train or test; empty: the official split, or a stratified cut"
+        "",
+        "CSV `path,split` with split train or test; empty: the official split, folders train/ and test/, or a stratified cut",
     )
     test_fraction: float = setting(
         0.25, "share of each class held out as test where no split is given", low=0.0, high=0.9

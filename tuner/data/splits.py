@@ -1,16 +1,19 @@
-"""Who is trained on and who is held out: a stratified seeded cut, or a split file."""
+"""Who is trained on and who is held out: a stratified seeded cut that keeps copies of an image together."""
 
-import csv
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
-from tuner.errors import TunerError, UsageError
+from tuner.data.words import some
+from tuner.errors import UsageError
 
 
 def stratified_split(
-    labels: np.ndarray, fraction: float, seed: int, class_names: Sequence[str] | None = None
+    labels: np.ndarray,
+    fraction: float,
+    seed: int,
+    class_names: Sequence[str] | None = None,
+    content: np.ndarray | None = None,
 ) -> np.ndarray:
     """Holds out a share of every class.
 
@@ -20,63 +23,60 @@ def stratified_split(
             on both sides.
         seed: seed of the cut.
         class_names: used in the error message.
+        content: equal numbers for images of the same content, (n,) integers, which stay on one side; the share is
+            then as close as their sizes allow. None: all images differ.
 
     Returns:
         (n,) bool, True where an image is held out.
 
     Raises:
-        UsageError: a class has one image only, or the fraction is not a share.
+        UsageError: a class has one image only, copies not counted, or the fraction is not a share.
     """
     if not 0 <= fraction < 1:
         raise UsageError(f"held-out fraction {fraction}", "0 <= fraction < 1", "choose a share such as 0.2")
     held_out = np.zeros(len(labels), dtype=np.bool_)
     if fraction == 0:
         return held_out
+    if content is None:
+        content = np.arange(len(labels))
     classes, counts = np.unique(labels, return_counts=True)
-    if (lonely := classes[counts == 1]).size:
-        names = ", ".join(class_names[c] if class_names is not None else f"class {c}" for c in lonely)
+    distinct = np.unique(np.unique(np.stack([labels, content]), axis=1)[0], return_counts=True)[1]
+    if lonely := classes[distinct == 1].tolist():
+        names = some([class_names[c] if class_names is not None else f"class {c}" for c in lonely])
         raise UsageError(
-            f"only one image of {names}",
+            f"only one image of {names}{', copies not counted' if counts[distinct == 1].max() > 1 else ''}",
             "at least two images of every class, one for each side of the split",
             "add images or remove the class",
         )
     generator = np.random.default_rng(seed)
     for label, count in zip(classes, counts, strict=True):
         n_held_out = min(max(round(fraction * count), 1), count - 1)
-        held_out[generator.permutation(np.flatnonzero(labels == label))[:n_held_out]] = True
+        drawn = generator.permutation(np.flatnonzero(labels == label))
+        _, first, sizes = np.unique(content[drawn], return_index=True, return_counts=True)
+        order = np.argsort(first)  # groups as they were drawn
+        taken = _closest(sizes[order].tolist(), n_held_out)
+        held_out[drawn[np.isin(content[drawn], content[drawn[first[order[taken]]]])]] = True
     return held_out
 
 
-def read_split_file(file: Path, paths: Sequence[str]) -> np.ndarray:
-    """Reads a CSV with the columns `path` and `split` (train or test).
+def _closest(sizes: Sequence[int], goal: int) -> list[int]:
+    """Which groups to take so that their sizes add up as closely to `goal` as can be, earlier ones preferred.
 
-    Args:
-        file: the CSV.
-        paths: the data set's image paths.
-
-    Returns:
-        (n_images,) bool, True for train, in the order of `paths`.
-
-    Raises:
-        TunerError: the file cannot be read.
-        UsageError: a column is missing, a split has another name, or the paths are not the data set's.
+    At least one group is taken and one left. Sums that can be reached are bits of a number: `ways[i]` has bit s where
+    groups from i on can add up to s.
     """
-    try:
-        with file.open(newline="") as stream:
-            rows = list(csv.DictReader(stream))
-    except (OSError, UnicodeDecodeError) as error:
-        raise TunerError(
-            f"split file {file} cannot be read: {error}", "a CSV `path,split`", "check data.split_file"
-        ) from error
-    if not rows or not {"path", "split"} <= rows[0].keys():
-        raise UsageError(f"split file {file} lacks columns", "a header `path,split` and one row an image", "correct it")
-    sides = {row["path"]: row["split"] for row in rows}
-    if unknown := sorted({str(side) for side in sides.values()} - {"train", "test"}):
-        raise UsageError(f"split file {file} has split {', '.join(unknown)}", "train or test", "correct it")
-    if wrong := sorted(set(paths) ^ set(sides)):
-        raise UsageError(
-            f"split file {file} and the images differ in {len(wrong)} paths, such as {', '.join(wrong[:5])}",
-            "every image once, by its path relative to the image folder",
-            "correct the split file or the folder",
-        )
-    return np.array([sides[path] == "train" for path in paths], dtype=np.bool_)
+    if max(sizes) == 1:
+        return list(range(goal))
+    limit = min(goal + max(sizes), sum(sizes) - 1)  # some sum up to here is at least as close as any beyond
+    ways = [1]
+    for size in reversed(sizes):
+        ways.append(ways[-1] | (ways[-1] << size) & ((2 << limit) - 1))
+    ways.reverse()
+    sums = (s for s in range(1, limit + 1) if ways[0] >> s & 1)
+    left = min(sums, key=lambda s: (abs(s - goal), s))
+    taken = []
+    for i, size in enumerate(sizes):
+        if size <= left and ways[i + 1] >> (left - size) & 1:
+            taken.append(i)
+            left -= size
+    return taken

@@ -20,7 +20,14 @@ from tuner.features.samples import Samples
 MANIFEST = "manifest.json"
 DESCRIPTION = "bank.json"
 REQUIRED = (DESCRIPTION, "patches.npy", "labels.npy", "is_train.npy", "has_mask.npy")
-OPTIONAL = ("cls.npy", "masks.npy", "class_attributes.npy", "image_attributes.npy", "backbone.safetensors")
+OPTIONAL = (
+    "cls.npy",
+    "masks.npy",
+    "content.npy",
+    "class_attributes.npy",
+    "image_attributes.npy",
+    "backbone.safetensors",
+)
 FILES = (*REQUIRED, *OPTIONAL)
 
 
@@ -42,6 +49,8 @@ class FeatureBank:
         image_attributes: (n_images, n_attributes) int8, 1 present, 0 absent, -1 unknown.
         key: hash of everything that made the bank.
         folder: where it lies.
+        content: for each image the first one with the same content, (n_images,) int64; None in banks made before
+            copies were looked for, where every image counts as one of its own.
     """
 
     patches: np.ndarray
@@ -57,6 +66,7 @@ class FeatureBank:
     image_attributes: np.ndarray | None
     key: str
     folder: Path
+    content: np.ndarray | None = None
 
     def __len__(self) -> int:
         """The number of images."""
@@ -126,6 +136,7 @@ def load_bank(folder: Path, *, contents: bool = True) -> FeatureBank:
         image_attributes=optional("image_attributes"),
         key=description["key"],
         folder=folder,
+        content=optional("content"),
     )
 
 

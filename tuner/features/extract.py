@@ -246,6 +246,7 @@ def _describe(network: Backbone, dataset: Dataset, notes: list[str], folder: Pat
         "labels": dataset.labels,
         "is_train": dataset.is_train,
         "has_mask": dataset.has_mask,
+        "content": dataset.content,
         "class_attributes": dataset.class_attributes,
         "image_attributes": dataset.image_attributes,
     }

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 
 from rich.console import Console
 
+from tuner.data.load import load_dataset
 from tuner.errors import TunerError, UsageError
 from tuner.recipe import Recipe
 from tuner.search.banks import ensure_bank
 from tuner.search.drive import Drive
+from tuner.search.feasible import refuse_unusable
 from tuner.search.holder import is_gone, this_driver
 from tuner.search.home import SearchHome
 from tuner.search.precision import adopt_precision, settle_precision
@@ -94,6 +96,7 @@ def _settle_recipe(home: SearchHome, request: SearchRequest, console: Console) -
             raise UsageError(
                 f"no search {home.name!r} in {home.store.url}", "a recipe to start it with", "add --recipe digits"
             )
+        refuse_unusable(request.recipe, load_dataset(request.recipe.data))
         recipe = settle_precision(request.recipe)
         bank = ensure_bank(home.artifacts, recipe, console)
         home.start(recipe, bank)

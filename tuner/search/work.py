@@ -13,15 +13,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from tuner.data.splits import stratified_split
 from tuner.errors import InfeasibleError, TunerError
 from tuner.features.bank import FeatureBank, load_bank
 from tuner.features.device import choose_device
 from tuner.features.samples import Samples
+from tuner.features.sides import split_masks
 from tuner.qpm import (
     Assignment,
     DenseModel,
@@ -85,19 +84,6 @@ def run_stage(
         return _ended("failed", str(error).splitlines()[0], started)
     shutil.rmtree(job.checkpoint.parent, ignore_errors=True)
     return _ended("complete", None, started) | {"values": values, "program": job.program}
-
-
-def split_masks(bank: FeatureBank, split: dict[str, Any], seed: int) -> dict[str, np.ndarray]:
-    """Which images are `train`, `validation` and `test` under a protocol: boolean masks (n_images,).
-
-    Under `paper`, train is all of train and there is no validation split (METHOD 9, trap 9).
-    """
-    if split["protocol"] == "paper":
-        return {"train": bank.is_train, "test": ~bank.is_train}
-    held_out = np.zeros(len(bank.labels), dtype=bool)
-    train = np.flatnonzero(bank.is_train)
-    held_out[train[stratified_split(bank.labels[train], split["validation_fraction"], seed)]] = True
-    return {"train": bank.is_train & ~held_out, "validation": held_out, "test": ~bank.is_train}
 
 
 def program_of(assignment: Assignment) -> dict[str, Any] | None:

@@ -1,0 +1,75 @@
+"""Images of the same content: told by their SHA-256, refused under two labels, named where they cross a split.
+
+A copy of a training image among the held-out ones measures memory, not skill, so every cut made here keeps copies on
+one side. What others have split stays as it is, and is named.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from hashlib import sha256
+
+import numpy as np
+
+from tuner.data.words import count, printable, some
+from tuner.errors import UsageError
+
+BROKEN = ("", sha256().hexdigest())  # unreadable and empty files are no copies of each other
+
+
+def group_by_content(digests: Sequence[str]) -> np.ndarray:
+    """For each image the position of the first one with the same content, (n,) int64.
+
+    Args:
+        digests: SHA-256 of each image; "" for one that cannot be read.
+    """
+    first: dict[str, int] = {}
+    return np.array(
+        [i if digest in BROKEN else first.setdefault(digest, i) for i, digest in enumerate(digests)], dtype=np.int64
+    )
+
+
+def refuse_two_labels(
+    content: np.ndarray, labels: np.ndarray, paths: Sequence[str], class_names: Sequence[str]
+) -> None:
+    """Refuses one image under two labels.
+
+    Raises:
+        UsageError: naming both files and both classes.
+    """
+    wrong = np.flatnonzero(labels != labels[content])
+    if not len(wrong):
+        return
+    i, first = int(wrong[0]), int(content[wrong[0]])
+    raise UsageError(
+        f"{printable(paths[first])} and {printable(paths[i])} are the same image, byte for byte, in two classes, "
+        f"{class_names[labels[first]]} and {class_names[labels[i]]} ({count(len(wrong), 'such copy', 'such copies')})",
+        "one label for one image",
+        "decide which class is right, and remove the other copy or its row of the listing",
+    )
+
+
+def describe_copies(content: np.ndarray, is_train: np.ndarray, paths: Sequence[str]) -> list[str]:
+    """What is to be said about copies: how many there are, and which lie on both sides of the split."""
+    copies: dict[int, list[int]] = defaultdict(list)
+    for i in np.flatnonzero(content != np.arange(len(content))):
+        copies[int(content[i])].append(int(i))
+    if not copies:
+        return []
+    pairs = [f"{paths[first]} = {paths[others[0]]}" for first, others in copies.items()]
+    n = sum(map(len, copies.values()))
+    notes = [
+        f"{count(n, 'image is an identical copy', 'images are identical copies')} of another, byte for byte, such as "
+        f"{some(pairs)}: copies are kept on one side of every split made here"
+    ]
+    torn = []
+    for first, others in copies.items():
+        other = next((i for i in others if is_train[i] != is_train[first]), None)
+        if other is not None:
+            train, test = (first, other) if is_train[first] else (other, first)
+            torn.append(f"{paths[train]} (train) = {paths[test]} (test)")
+    if torn:
+        notes.append(
+            f"{count(len(torn), 'image is', 'images are')} both in train and in test of the given split, such as "
+            f"{some(torn)}: left as it is, but accuracy on test is too high by what is learnt by heart"
+        )
+    return notes

@@ -1,0 +1,117 @@
+"""A folder of images may be split already: train/, val/ and test/ with the class folders in each.
+
+Also told apart here: folders that look like a split or like masks, but leave open what is meant. They are refused.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+from tuner.data.mask_files import IMAGE_FOLDERS, MASK_FOLDERS
+from tuner.data.walk import Found
+from tuner.data.words import printable, some
+from tuner.errors import UsageError
+
+SIDES = {
+    "train": "train", "training": "train",
+    "val": "val", "valid": "val", "validation": "val", "dev": "val", "eval": "val", "evaluation": "val",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+NAME = re.compile(rf"({'|'.join(SIDES)})[ _-]?(?:set|data|images?)?")  # such as training_set
+LAYOUT = "class folders with images, or train/ and test/ (and val/) with the same class folders in each"
+
+
+def split_folders(root: Path, found: Found) -> dict[str, str]:
+    """The folders directly below `root` by their side, `train`, `val` or `test`; {} where they are classes.
+
+    A class may be called train (or test): without the other half of a split beside it, it is a class.
+
+    Raises:
+        UsageError: the folders leave open what is meant.
+    """
+    tops = found.classes(0).get("", [])
+    sides = {folder: side for folder in tops if (side := _side(folder))}
+    kinds = set(sides.values())
+    if not sides or (len(kinds) == 1 and len(sides) < len(tops)):
+        return {}
+    if "train" not in kinds or len(kinds) == 1:
+        raise UsageError(
+            f"{root} holds {_slashed(sides)} alone of the folders of a split",
+            LAYOUT,
+            f"put the others beside it, or set data.root={root / tops[0]} if its folders are the classes",
+        )
+    if others := [folder for folder in tops if folder not in sides]:
+        raise UsageError(
+            f"{root} holds the split folders {_slashed(sides)} and beside them {_slashed(others)}",
+            LAYOUT,
+            "move what does not belong to the split elsewhere, or rename a class that is called like a split",
+        )
+    if len(kinds) < len(sides):
+        raise UsageError(f"{root} holds {_slashed(sides)}, two of them of one side", LAYOUT, "merge or remove one")
+    train = next(folder for folder, side in sides.items() if side == "train")
+    if loose := [path for path in found.images if path.count("/") == 1]:
+        raise UsageError(
+            f"the split folders {_slashed(sides)} of {root} hold images outside class folders, such as {some(loose)}",
+            LAYOUT,
+            f"sort them into class folders, or set data.root={root / train} to cut test images from it",
+        )
+    return sides
+
+
+def refuse_unclear(root: Path, found: Found, depth: int) -> None:
+    """Refuses class folders that are none: a folder of masks beside one of images, or a split within each class.
+
+    Args:
+        root: the data set's folder.
+        found: what lies in it.
+        depth: how many folders a class folder lies in; 0 for class folders directly below `root`.
+
+    Raises:
+        UsageError: naming the folders, and the settings that read them.
+    """
+    subfolders: dict[str, set[str]] = defaultdict(set)
+    for path in found.folders:
+        parent, _, name = path.rpartition("/")
+        subfolders[parent].add(name)
+    for classes in found.classes(depth).values():
+        names = {_name(folder) for folder in classes}
+        images = next((folder for folder in classes if _name(folder).casefold() in IMAGE_FOLDERS), None)
+        for folder in classes:
+            below = subfolders[folder]
+            if _name(folder).casefold() in MASK_FOLDERS and (images or below & (names - {_name(folder)})):
+                raise UsageError(
+                    f"{root} holds a folder {printable(folder)}/ that looks like masks, not like a class",
+                    "class folders with images in data.root, masks in a folder of their own",
+                    f"set data.root={root / (images or 'IMAGES')} data.masks={root / folder}",
+                )
+            within = {side for name in below if (side := _side(name))}
+            if "train" in within and len(within) > 1:
+                turned = "turn the folders round (train/CLASS/... and test/CLASS/...), or write a data.split_file"
+                raise UsageError(
+                    f"class folder {printable(folder)}/ of {root} is split in itself: {_slashed(sorted(below))}",
+                    LAYOUT,
+                    turned if len(classes) > 1 else f"set data.root={root / folder}",
+                )
+
+
+def describe_split(sides: dict[str, str], held_out: str) -> str:
+    """What is to be said about the split that was found."""
+    names = {side: printable(folder) + "/" for folder, side in sides.items()}
+    text = f"{', '.join(names.values())} are read as a split: {names[held_out]} is held out as test"
+    if held_out == "test" and "val" in names:
+        text += f", {names['val']} is trained on like {names['train']}, as the search cuts validation from train itself"
+    return text
+
+
+def _side(name: str) -> str:
+    match = NAME.fullmatch(name.casefold())
+    return SIDES[match[1]] if match else ""
+
+
+def _name(folder: str) -> str:
+    return folder.rpartition("/")[2]
+
+
+def _slashed(folders: Iterable[str]) -> str:
+    return some([folder + "/" for folder in folders])

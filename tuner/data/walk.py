@@ -1,0 +1,97 @@
+"""The files below a folder that somebody meant as data: what systems and programs leave behind is skipped."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tuner.data.suffixes import is_image
+from tuner.errors import TunerError
+
+LEFTOVERS = frozenset(
+    {
+        "__macosx",  # macOS's archiver
+        "@eadir", "#recycle", "@recycle", "@recently-snapshot",  # network storage of Synology and QNAP
+        "$recycle.bin", "system volume information", "thumbs.db", "ehthumbs.db", "desktop.ini",  # Windows
+        "lost+found",  # Linux's file system check
+        "__pycache__",
+    }
+)  # fmt: skip
+
+
+@dataclass
+class Found:
+    """What lies below a folder, as paths relative to it with forward slashes, ascending.
+
+    Attributes:
+        images: files taken for images by their suffix, broken links among them, which are named when they are read.
+        others: all other files.
+        folders: folders at every depth.
+        leftovers: hidden and system folders, and hidden files that look like images; all skipped.
+        loops: links to a folder above themselves, not followed.
+    """
+
+    images: list[str] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+    folders: list[str] = field(default_factory=list)
+    leftovers: list[str] = field(default_factory=list)
+    loops: list[str] = field(default_factory=list)
+
+    def classes(self, depth: int) -> dict[str, list[str]]:
+        """Folders that hold images, at any depth below them, by the folder they lie in ("" for the top).
+
+        Args:
+            depth: how many folders they lie in.
+        """
+        full = {"/".join(path.split("/")[: depth + 1]) for path in self.images if path.count("/") > depth}
+        found: dict[str, list[str]] = {}
+        for folder in sorted(full):
+            found.setdefault(folder.rpartition("/")[0], []).append(folder)
+        return found
+
+
+def walk(root: Path, *, apart: Path | None = None) -> Found:
+    """Lists a folder to any depth; links to folders are followed, no file is opened.
+
+    Args:
+        root: the folder.
+        apart: a folder that is not looked into, should it lie below `root`.
+
+    Raises:
+        TunerError: a folder cannot be read; it is named.
+    """
+    found = Found()
+    try:
+        _walk(root, "", (os.path.realpath(root),), found, None if apart is None else os.path.realpath(apart))
+    except OSError as error:
+        raise TunerError(
+            f"folder {error.filename or root} cannot be read: {error.strerror or error}",
+            "readable folders",
+            "check its permissions",
+        ) from error
+    for names in vars(found).values():
+        names.sort()
+    return found
+
+
+def is_leftover(name: str) -> bool:
+    """Whether a name is hidden, or one that a system or another program gives to what is its own."""
+    return name.startswith(".") or name.casefold() in LEFTOVERS
+
+
+def _walk(folder: Path, prefix: str, above: tuple[str, ...], found: Found, apart: str | None) -> None:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            path, here = prefix + entry.name, Path(entry.path)
+            known = here if entry.is_symlink() else entry  # a path bears links to themselves, an entry asks no disk
+            is_folder = known.is_dir()
+            if is_leftover(entry.name):
+                if is_folder or is_image(path):
+                    found.leftovers.append(path)
+            elif not is_folder:
+                is_file = known.is_file() or not here.exists()  # no pipe or device, which block whoever opens them
+                (found.images if is_image(path) and is_file else found.others).append(path)
+            elif (real := os.path.realpath(here)) in above:
+                found.loops.append(path)
+            elif real != apart:
+                found.folders.append(path)
+                _walk(here, path + "/", (*above, real), found, apart)

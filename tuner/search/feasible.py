@@ -1,0 +1,35 @@
+"""What a data set cannot give a search, told before anything is computed: in names of classes, not in numbers."""
+
+import numpy as np
+
+from tuner.data.dataset import Dataset
+from tuner.data.words import count, some
+from tuner.errors import UsageError
+from tuner.recipe import Recipe
+
+
+def refuse_unusable(recipe: Recipe, dataset: Dataset) -> None:
+    """Refuses images that cannot be split as the recipe's protocol asks.
+
+    Raises:
+        UsageError: nothing is held out as test, or a class has too few different training images; it is named.
+    """
+    if dataset.is_train.all():
+        raise UsageError(
+            f"no test image in {recipe.data.name}",
+            "images held out as test, which the models of the front are measured on",
+            "raise data.test_fraction, or correct the split",
+        )
+    needed = 1 if recipe.protocol == "paper" else 2
+    images = np.flatnonzero(dataset.is_train)
+    if dataset.content is not None:  # a copy adds nothing
+        images = images[np.unique(dataset.content[images], return_index=True)[1]]
+    found = np.bincount(dataset.labels[images], minlength=len(dataset.class_names))
+    few = [name for name, n in zip(dataset.class_names, found, strict=True) if n < needed]
+    if few:
+        told = count(len(few), "class has", "classes have")
+        raise UsageError(
+            f"{told} fewer than {needed} different training images: {some(few)}",
+            "one image for training and one for validation, beside those held out as test",
+            "add images, leave these classes out, or use protocol=paper, which needs no validation image",
+        )
