@@ -152,7 +152,7 @@ def _checked(x: ArrayLike, labels: ArrayLike, n_classes: int) -> tuple[Floats, I
         raise UsageError("no images", "at least one image", "check the split")
     if not np.issubdtype(classes.dtype, np.integer):
         raise UsageError(f"labels of type {classes.dtype}", "integers", "check labels")
-    if (classes.min() < 0 or classes.max() >= n_classes):
+    if classes.min() < 0 or classes.max() >= n_classes:
         raise UsageError(f"labels {classes.min()}..{classes.max()}", f"0..{n_classes - 1}", "check n_classes")
     largest = float(np.abs(features).max(initial=0.0))
     if largest > _LARGE:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -89,3 +90,8 @@ class Listener:
                 if now - self._told_s >= SILENCE_S and not self._ended.is_set():
                     seconds = self._last.seconds + now - self._noted_s
                     self._tell(replace(self._last, seconds=seconds, source=self.stage, moved=False))
+
+
+def listening(progress: Progress | None) -> AbstractContextManager[Listener]:
+    """A listener for a block of work; one that listens already goes on when the block ends."""
+    return nullcontext(progress) if isinstance(progress, Listener) else Listener(progress)

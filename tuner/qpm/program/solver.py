@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from tuner.errors import UsageError
 from tuner.qpm.program import etas
 from tuner.qpm.program.heuristic import descend, greedy
-from tuner.qpm.program.listener import Listener, Progress
+from tuner.qpm.program.listener import Progress, listening
 from tuner.qpm.program.problem import Floats, Ints, Problem
 from tuner.qpm.program.race import Clock, Race
 from tuner.qpm.program.refine import refine
@@ -30,7 +30,7 @@ _SWAP_WORK = 4e8  # swaps x candidates x classes of the heuristics: some seconds
 _FEWEST_SWAPS = 100
 _LEVEL = 0.55  # the next gap to prove, as a share of the present one
 _GROWTH, _SAPLING = 1.5, 30  # a tree that grew by less, and is not small, says that the proof itself is near
-EFFORT = 300_000  # simplex iterations: about a minute on a core of 2024 at 768 candidates and 200 classes
+EFFORT = 400_000  # simplex iterations: a minute or so for 512 candidates and 200 classes
 _LAST_LEVEL = 1e-3  # below this gap, go for the asked one directly
 
 
@@ -70,7 +70,7 @@ def solve(
         UsageError: for arguments out of range.
     """
     _check(problem, deadline_s, gap, effort)
-    with Listener(progress) as listener, threadpool_limits(limits=1, user_api="blas"):
+    with listening(progress) as listener, threadpool_limits(limits=1, user_api="blas"):
         race = Race(problem, deadline_s, gap, listener, clock, effort)
         if problem.forced is not None and len(problem.forced[0]):
             _solve_forced(race, warm_start, seed)
