@@ -7,7 +7,7 @@ seed alone, `timing()` on the machine too.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -33,6 +33,10 @@ class Moment:
     nodes: int = 0
     moved: bool = True
 
+    def as_json(self) -> dict[str, Any]:
+        """A row for JSON; a bound or incumbent not yet known is null."""
+        return {key: _plain(value) for key, value in asdict(self).items()}
+
 
 @dataclass
 class Log:
@@ -55,8 +59,8 @@ class Log:
     def summary(self) -> dict[str, Any]:
         """All but the times."""
         moments = [
-            {"incumbent": _plain(m.incumbent), "bound": _plain(m.bound), "source": m.source, "nodes": m.nodes}
-            for m in self.moments
+            {key: value for key, value in moment.as_json().items() if key not in ("seconds", "moved")}
+            for moment in self.moments
         ]
         counts = {"cuts": self.cuts, "nodes": self.nodes, "fixed": self.fixed, "lp_iterations": self.lp_iterations}
         return {"moments": moments, **counts, "bound_from": self.bound_from, "trouble": self.trouble}
