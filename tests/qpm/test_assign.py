@@ -128,7 +128,9 @@ def test_warm_start_is_given_in_the_dense_width(half_dead: DenseModel, train: Sa
     assert warm.info["objective"] == pytest.approx(cold.info["objective"], rel=0.01)
 
 
-def test_equal_answers_are_equal_files_however_long_they_took(dense: DenseModel, train: Samples, tmp_path: Path) -> None:
+def test_equal_answers_are_equal_files_however_long_they_took(
+    dense: DenseModel, train: Samples, tmp_path: Path
+) -> None:
     moments: list[Moment] = []
 
     def slow(moment: Moment) -> None:
