@@ -13,15 +13,11 @@ from tuner.qpm.program.handler import TreeHandler
 from tuner.qpm.program.rootlp import RootLP
 
 
-def failing(error: BaseException, after: int = 0) -> Callable[..., Any]:
-    """Something that raises once it has been called `after` times."""
-    left = [after]
+def failing(error: BaseException) -> Callable[..., Any]:
+    """Something that raises."""
 
     def fail(*args: Any, **options: Any) -> Any:
-        left[0] -= 1
-        if left[0] < 0:
-            raise error
-        return 0
+        raise error
 
     return fail
 
