@@ -21,7 +21,7 @@ from tuner.qpm.program import Moment
 from tuner.qpm.program.coefficients import relevance
 from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig
 
-SMALL = AssignConfig(n_features=8, features_per_class=3, deadline_s=5.0)
+SMALL = AssignConfig(n_features=8, features_per_class=3)
 
 
 def features_of(dense: DenseModel, train: Samples) -> np.ndarray:

@@ -120,6 +120,7 @@ def assign(
             )
             features, matrix, timing = kept[solution.features], solution.assignment, solution.timing()
             info |= solution.summary()
+        listener.raise_error()
     info |= {"control": config.control, "n_candidates": x.shape[1] - info["n_dead"]}
     return Assignment(features, matrix, x[:, features].mean(0), x[:, features].std(0), info, timing)
 
