@@ -66,7 +66,7 @@ def time_to(solution: Solution, gap: float) -> float | None:
 
 def run(problem: Problem, deadline_s: float, gap: float = 0.0, **more: Any) -> dict[str, Any]:
     wall = time.monotonic()
-    solution = solve(problem, deadline_s, gap, clock="cpu", **more)
+    solution = solve(problem, deadline_s, gap, clock="cpu", effort=None, **more)
     problem.verify(solution)
     return {
         "objective": solution.objective,
@@ -79,6 +79,7 @@ def run(problem: Problem, deadline_s: float, gap: float = 0.0, **more: Any) -> d
         "wall_s": time.monotonic() - wall,
         "nodes": solution.log.nodes,
         "fixed": solution.log.fixed,
+        "iterations": solution.log.lp_iterations,
         "cuts": solution.log.cuts,
         "phases": solution.log.phases,
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
@@ -135,10 +136,10 @@ def sweep(deadline_s: float, only: list[str]) -> None:
                 if kind == "own":
                     pairs, _ = penalised_pairs(problem.relevance, m)
                     problem = Problem(problem.relevance, pairs, problem.bias, m, k)
-                cold = solve(problem, deadline_s, gap, clock="cpu")
+                cold = solve(problem, deadline_s, gap, clock="cpu", effort=None)
                 near = nearest((m, k), solved)
                 start = None if near is None else solved[near]
-                warm = cold if start is None else solve(problem, deadline_s, gap, start, clock="cpu")
+                warm = cold if start is None else solve(problem, deadline_s, gap, start, clock="cpu", effort=None)
                 solved[m, k] = warm
                 cold_s, warm_s = cold_s + cold.seconds, warm_s + warm.seconds
                 rows.append([m, k, cold.seconds, cold.gap, cold.objective, warm.seconds, warm.gap, warm.objective])

@@ -60,5 +60,5 @@ def dense(train: Samples, adapter: AdapterConfig) -> DenseModel:
 
 @pytest.fixture(scope="session")
 def assignment(dense: DenseModel, train: Samples) -> Assignment:
-    config = AssignConfig(n_features=8, features_per_class=5, deadline_s=5.0)
+    config = AssignConfig(n_features=8, features_per_class=5)
     return assign(dense, train, config, seed=3, device="cpu")

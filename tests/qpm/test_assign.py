@@ -1,7 +1,12 @@
 """The assignment stage: what goes into the program, what comes out, and the random control."""
 
+import json
+import sys
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,10 +17,11 @@ from tuner.features.samples import Samples
 from tuner.qpm.assign import Assignment, _peaks, assign
 from tuner.qpm.classifier import pooled_features
 from tuner.qpm.dense import DenseModel, train_dense
+from tuner.qpm.program import Moment
 from tuner.qpm.program.coefficients import relevance
 from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig
 
-SMALL = AssignConfig(n_features=8, features_per_class=3, deadline_s=5.0)
+SMALL = AssignConfig(n_features=8, features_per_class=3)
 
 
 def features_of(dense: DenseModel, train: Samples) -> np.ndarray:
@@ -69,7 +75,9 @@ def test_an_assignment_keeps_the_rules(variant: str, control: str, dense: DenseM
     if control == "none":
         assert found.info["locality_bias"] == (variant == "paper")
         assert found.info["gap"] >= 0
-        assert {"objective", "bound", "seconds", "status", "n_pairs", "threshold", "log"} <= set(found.info)
+        assert {"objective", "bound", "status", "n_pairs", "threshold", "log"} <= set(found.info)
+        assert found.timing["seconds"] > 0
+        assert "seconds" not in json.dumps(found.info)
 
 
 def test_the_program_beats_the_random_control_before_tuning(dense: DenseModel, train: Samples) -> None:
@@ -118,6 +126,54 @@ def test_warm_start_is_given_in_the_dense_width(half_dead: DenseModel, train: Sa
     cold = assign(half_dead, train, config, seed=0, device="cpu")
     warm = assign(half_dead, train, config, seed=0, device="cpu", warm_start=cold.features)
     assert warm.info["objective"] == pytest.approx(cold.info["objective"], rel=0.01)
+
+
+def test_equal_answers_are_equal_files_however_long_they_took(
+    dense: DenseModel, train: Samples, tmp_path: Path
+) -> None:
+    moments: list[Moment] = []
+
+    def slow(moment: Moment) -> None:
+        moments.append(moment)
+        time.sleep(0.05)
+
+    for folder, progress in (("a", None), ("b", slow)):
+        assign(dense, train, SMALL, seed=4, device="cpu", progress=progress).save(tmp_path / folder)
+    assert moments
+    for name in ("assignment.json", "assignment.safetensors"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_no_step_is_silent(dense: DenseModel, train: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tuner.qpm.program import listener
+
+    monkeypatch.setattr(listener, "SILENCE_S", 0.05)
+    module = sys.modules["tuner.qpm.assign"]
+    for name in ("pooled_features", "locality_bias", "problem_from_features"):
+        monkeypatch.setattr(module, name, slowed(getattr(module, name)))
+    moments: list[Moment] = []
+    assign(dense, train, replace(SMALL, variant="paper"), seed=0, device="cpu", progress=moments.append)
+    assert {moment.source for moment in moments if not moment.moved} >= {"features", "locality bias", "pairs"}
+    json.dumps([moment.as_json() for moment in moments], allow_nan=False)
+
+
+def slowed(work: Callable[..., Any]) -> Callable[..., Any]:
+    """The same work after a while."""
+
+    def later(*args: Any, **options: Any) -> Any:
+        time.sleep(0.3)
+        return work(*args, **options)
+
+    return later
+
+
+def test_an_artifact_of_an_earlier_version_is_read(assignment: Assignment, tmp_path: Path) -> None:
+    before = replace(assignment, info={**assignment.info, "seconds": 1.5, "status": "deadline"})
+    before.save(tmp_path)
+    loaded = Assignment.load(tmp_path)
+    assert loaded.info["seconds"] == 1.5
+    assert loaded.stopped_by_clock
+    assert not assignment.stopped_by_clock
 
 
 def test_no_adapter_no_assignment(train: Samples) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 
 from tuner.errors import UsageError
 from tuner.features.device import choose_device
@@ -19,7 +20,8 @@ from tuner.qpm.dense import DenseModel
 from tuner.qpm.head import SMALLEST_STD
 from tuner.qpm.program import Moment, solve
 from tuner.qpm.program.coefficients import locality_bias, problem_from_features
-from tuner.qpm.program.problem import Bools, Floats, Ints, check_feasible
+from tuner.qpm.program.listener import Listener
+from tuner.qpm.program.problem import Bools, Floats, Ints, Problem, check_feasible
 from tuner.qpm.settings import AssignConfig
 from tuner.qpm.storage import read_folder, write_folder
 
@@ -33,7 +35,10 @@ class Assignment:
         matrix: features of each class, (n_classes, n_features) bool, rows distinct.
         mean: of each selected feature over train, (n_features,).
         std: population standard deviation, likewise.
-        info: objective, bound, gap, seconds, status, n_pairs, threshold, n_candidates, n_dead, log; JSON.
+        info: objective, bound, gap, status, n_pairs, threshold, n_candidates, n_dead, log; JSON, the same in every run
+            with the same inputs unless the status says that the clock cut it short.
+        timing: seconds, of the phases and of the log's moments too; JSON, empty for a control. Not saved: it differs
+            from run to run.
     """
 
     features: Ints
@@ -41,9 +46,15 @@ class Assignment:
     mean: Floats
     std: Floats
     info: dict[str, Any] = field(default_factory=dict)
+    timing: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def stopped_by_clock(self) -> bool:
+        """Whether the deadline or Ctrl-C cut the program short, so that another run may answer otherwise."""
+        return self.info.get("status") in ("deadline", "interrupted")
 
     def save(self, folder: Path) -> None:
-        """Write `assignment.safetensors` and `assignment.json`."""
+        """Write `assignment.safetensors` and `assignment.json`, without the timing."""
         arrays = {"features": self.features, "matrix": self.matrix, "mean": self.mean, "std": self.std}
         write_folder(folder, "assignment", {k: torch.as_tensor(v) for k, v in arrays.items()}, self.info, [])
 
@@ -51,7 +62,8 @@ class Assignment:
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         tensors, info, _ = read_folder(folder, "assignment")
-        return cls(**{name: tensor.numpy() for name, tensor in tensors.items()}, info=info)
+        arrays: dict[str, Any] = {name: tensor.numpy() for name, tensor in tensors.items()}
+        return cls(**arrays, info=info)
 
 
 def assign(
@@ -69,11 +81,13 @@ def assign(
     Args:
         dense: a trained dense model; its features are read in evaluation mode, without dropout.
         train: the images it was trained on.
-        config: sizes, variant of the program, deadline; or the random control.
+        config: sizes, variant of the program, gap, effort, deadline; or the random control.
         seed: of the solver, or of the control.
         device: where the features are computed; the program runs on the CPU.
         warm_start: features, as indices into the dense width, of a related solution.
-        progress: called when the solver's incumbent or bound moves.
+        progress: called when the solver's incumbent or bound moves, and at least every two seconds from start to end,
+            then with `moved` = False and the step at work as source: `features`, `locality bias`, `pairs`,
+            `heuristics`, `root` or `tree`; may come from another thread, never from two at once.
 
     Raises:
         InfeasibleError: no assignment of these sizes exists.
@@ -85,28 +99,40 @@ def assign(
             "adapter.n_layers >= 1",
             "train a dense model with layers",
         )
-    target = choose_device(device)
-    samples = train.to(target)
-    x = pooled_features(dense.to(target), samples).double().cpu().numpy()
-    if config.control == "random":
-        features, matrix, info = _draw(x, train.n_classes, config, seed)
-    else:
-        features, matrix, info = _optimise(dense, samples, x, config, seed, warm_start, progress)
+    with Listener(progress) as listener, threadpool_limits(limits=1, user_api="blas"):
+        listener.stage = "features"
+        samples = train.to(choose_device(device))
+        x = pooled_features(dense.to(samples.device), samples).double().cpu().numpy()
+        if config.control == "random":
+            features, matrix, info = _draw(x, train.n_classes, config, seed)
+            timing: dict[str, Any] = {}
+        else:
+            problem, kept, info = _state(dense, samples, x, config, listener)
+            near = None if warm_start is None else np.flatnonzero(np.isin(kept, warm_start))
+            solution = solve(
+                problem,
+                config.deadline_s,
+                config.gap,
+                warm_start=near,
+                progress=listener,
+                seed=seed,
+                effort=config.effort,
+            )
+            features, matrix, timing = kept[solution.features], solution.assignment, solution.timing()
+            info |= solution.summary()
+        listener.raise_error()
     info |= {"control": config.control, "n_candidates": x.shape[1] - info["n_dead"]}
-    return Assignment(features, matrix, x[:, features].mean(0), x[:, features].std(0), info)
+    return Assignment(features, matrix, x[:, features].mean(0), x[:, features].std(0), info, timing)
 
 
-def _optimise(
-    dense: DenseModel,
-    train: Samples,
-    x: Floats,
-    config: AssignConfig,
-    seed: int,
-    warm_start: Ints | None,
-    progress: Callable[[Moment], None] | None,
-) -> tuple[Ints, Bools, dict[str, Any]]:
-    """State the program over the live features of x, (n, width), and solve it."""
+def _state(
+    dense: DenseModel, train: Samples, x: Floats, config: AssignConfig, listener: Listener
+) -> tuple[Problem, Ints, dict[str, Any]]:
+    """The program over the live features of x, (n, width), their indices, and what is to be known about it."""
     local = config.variant == "paper" if config.locality_bias == "variant" else config.locality_bias == "on"
+    listener.stage = "locality bias"
+    bias = locality_bias(x, *_peaks(dense, train)) if local else None
+    listener.stage = "pairs"
     problem, kept, info = problem_from_features(
         x,
         train.labels.cpu().numpy(),
@@ -114,18 +140,9 @@ def _optimise(
         config.n_features,
         config.features_per_class,
         variant=config.variant,
-        bias=locality_bias(x, *_peaks(dense, train)) if local else None,
+        bias=bias,
     )
-    solution = solve(
-        problem,
-        deadline_s=config.deadline_s,
-        gap=config.gap,
-        warm_start=None if warm_start is None else np.flatnonzero(np.isin(kept, warm_start)),
-        progress=progress,
-        seed=seed,
-    )
-    info |= {"variant": config.variant, "locality_bias": local, **solution.summary()}
-    return kept[solution.features], solution.assignment, info
+    return problem, kept, info | {"variant": config.variant, "locality_bias": local}
 
 
 def _peaks(dense: DenseModel, train: Samples) -> tuple[Floats, Bools]:

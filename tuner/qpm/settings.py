@@ -59,8 +59,15 @@ class AssignConfig:
     locality_bias: str = setting(
         "variant", "locality bias: as the variant does, or on, or off", choices=("variant", "on", "off")
     )
-    deadline_s: float = setting(60.0, "wall time of the program, seconds", low=0.0)
     gap: float = setting(0.005, "relative gap to the proven bound at which the program may stop", low=0.0)
+    effort: int = setting(
+        400_000,
+        "work after which the program stops: simplex iterations, a minute or so for 512 features and 200 classes",
+        low=0,
+    )
+    deadline_s: float = setting(
+        600.0, "wall time of the program, seconds: a safety net; an answer that it cuts short is marked so", low=0.0
+    )
     control: str = setting(
         "none", "random: draw the assignment at random instead (a control)", choices=("none", "random")
     )

@@ -27,7 +27,7 @@ def test_no_single_swap_is_left_that_helps(seed):
     for leaving in inside:
         for entering in set(range(problem.n_candidates)) - set(inside):
             swapped = tuple(sorted({*inside, entering} - {leaving}))
-            assert best_rows(problem, swapped) <= race.objective + 1e-7 * max(1.0, abs(race.objective))
+            assert best_rows(race.problem, swapped) <= race.objective + 1e-7 * max(1.0, abs(race.objective))
 
 
 def test_it_helps_somewhere():

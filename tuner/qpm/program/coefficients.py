@@ -16,6 +16,9 @@ from tuner.qpm.program.problem import Bools, Floats, Ints, Problem, check_feasib
 from tuner.qpm.program.threshold import find_threshold
 
 VARIANTS = ("released", "paper")
+_DECIMALS = 12  # of a similarity: with two classes all are +-1, and rounding must not tell them apart
+_SAME = 1e-9  # values that differ by less, as a share of the largest, are equal
+_LARGE = 1e100  # squares of larger features would not fit
 _BIAS_WEIGHT = 0.1 * 10**0.5
 
 
@@ -51,8 +54,8 @@ def similarity(relevance: Floats) -> Floats:
     """
     unit = relevance / np.maximum(np.linalg.norm(relevance, axis=1, keepdims=True), 1e-8)
     cosine = unit @ unit.T
-    cosine /= max(float(np.abs(cosine).max()), 1e-300)
-    cosine = (cosine + cosine.T) / 2
+    cosine /= max(float(np.abs(cosine).max(initial=0.0)), 1e-300)
+    cosine = np.round((cosine + cosine.T) / 2, _DECIMALS)
     np.fill_diagonal(cosine, 0.0)
     return np.asarray(cosine)
 
@@ -62,13 +65,15 @@ def penalised_pairs(
 ) -> tuple[tuple[Ints, Ints, Floats], dict[str, Any]]:
     """P and its weights (METHOD 4.3).
 
+    A pair of no similarity is never in P where all others have some: its weight would be below zero.
+
     Args:
         relevance: (n_candidates, n_classes) A without dead features.
         n_features: N, also the clique size the threshold is scanned for.
         variant: `released` or `paper`.
 
     Returns:
-        (i, j, penalty), and {threshold, n_pairs, clique_size, clique}.
+        (i, j, penalty), and {threshold (None: no similarity is too large), n_pairs, clique_size, clique}.
 
     Raises:
         UsageError: for another variant.
@@ -79,14 +84,14 @@ def penalised_pairs(
     directed = np.triu(np.maximum(cosine, 0.0), 1) if variant == "paper" else cosine
     threshold = find_threshold(directed + directed.T, n_features)
     i, j = np.triu_indices(len(cosine), 1)
-    hit = directed[i, j] >= threshold.value
-    i, j = i[hit].astype(np.int64), j[hit].astype(np.int64)
     nonzero = directed[directed != 0]
-    low = float(nonzero.min()) if nonzero.size else 0.0
+    low = float(nonzero.min(initial=np.inf))
+    hit = (directed[i, j] >= threshold.value) & (directed[i, j] >= low)
+    i, j = i[hit].astype(np.int64), j[hit].astype(np.int64)
     spread = float(directed.max()) - low
     penalty = (directed[i, j] - low) / spread if spread > 0 else np.ones(len(i))
     info = {
-        "threshold": threshold.value,
+        "threshold": threshold.value if np.isfinite(threshold.value) else None,
         "n_pairs": len(i),
         "clique_size": len(threshold.clique),
         "clique": threshold.clique.tolist(),
@@ -143,8 +148,15 @@ def _checked(x: ArrayLike, labels: ArrayLike, n_classes: int) -> tuple[Floats, I
         image, column = np.argwhere(~np.isfinite(features))[0]
         at = f"x[{image}, {column}] = {features[image, column]}"
         raise UsageError(at, "finite features", "check the dense model")
-    if len(classes) and (classes.min() < 0 or classes.max() >= n_classes):
+    if not len(classes):
+        raise UsageError("no images", "at least one image", "check the split")
+    if not np.issubdtype(classes.dtype, np.integer):
+        raise UsageError(f"labels of type {classes.dtype}", "integers", "check labels")
+    if classes.min() < 0 or classes.max() >= n_classes:
         raise UsageError(f"labels {classes.min()}..{classes.max()}", f"0..{n_classes - 1}", "check n_classes")
+    largest = float(np.abs(features).max(initial=0.0))
+    if largest > _LARGE:
+        features = np.ldexp(features, -int(np.frexp(largest)[1]))
     return features, classes.astype(np.int64)
 
 
@@ -174,6 +186,7 @@ def _clean(values: Floats) -> Floats:
     cleaned = np.where(values > high, abs(high) * np.sign(values), values)
     cleaned = np.where(values < low, abs(low) * np.sign(values), cleaned)
     centred = cleaned - cleaned.mean()
+    centred[np.abs(centred) <= _SAME * np.abs(cleaned).max()] = 0.0
     return np.asarray(centred / max(float(np.abs(centred).max()), 1e-12) * _BIAS_WEIGHT)
 
 
@@ -182,7 +195,7 @@ def _main_range(values: Floats) -> tuple[float, float]:
 
     column = values.reshape(-1, 1)
     bandwidth = estimate_bandwidth(column)
-    if not bandwidth > 0:  # most values equal: nothing to call an outlier
+    if not bandwidth > _SAME * np.abs(values).max():  # most values equal: nothing to call an outlier
         return float(values.min()), float(values.max())
     cluster = MeanShift(bandwidth=bandwidth).fit(column).labels_
     main = values[cluster == np.bincount(cluster).argmax()]

@@ -57,3 +57,21 @@ def tightest(problem: Problem, s: Floats) -> EtaCuts:
     before = np.maximum(reach - 1, 0)
     head, weight = (np.where(reach > 0, part[before, classes], 0.0) for part in (worth, total))
     return EtaCuts(reach, theta, head + theta * (k - weight))
+
+
+def closed_form_bound(problem: Problem, features: Ints) -> tuple[float, Floats]:
+    """A bound with no solver at all: thresholds of a selection, the N largest prices, no penalty.
+
+    Args:
+        problem: the instance.
+        features: (n_features,) any selection, the better the tighter.
+
+    Returns:
+        The bound, and the price of each candidate: what it adds at most.
+    """
+    point = np.zeros(problem.n_candidates)
+    point[features] = 1.0
+    theta = tightest(problem, point).theta
+    price = problem.linear + problem.scale * np.maximum(problem.relevance - theta, 0.0).sum(axis=1)
+    best = np.partition(price, -problem.n_features)[-problem.n_features :]
+    return problem.scale * problem.features_per_class * float(theta.sum()) + float(best.sum()), price

@@ -12,7 +12,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from pyscipopt import Model, quicksum
+from pyscipopt import Eventhdlr, Model, quicksum
+from pyscipopt.scip import PY_SCIP_EVENTTYPE as SCIP_EVENTTYPE
 
 from tuner.errors import InfeasibleError, TunerError
 from tuner.qpm.program.distinct import Subset
@@ -47,17 +48,46 @@ def pursue_forced(race: Race, selection: Ints, seed: int) -> None:
         TunerError: when the deadline ends the search before any assignment is found.
     """
     # Rows first: without an assignment there is no answer, so this step may take what it needs within the deadline.
-    _Explicit(race, seed, selection).run()
+    proven = False
+    with race.solver_at_work("rows"):
+        _Explicit(race, seed, selection).run()
     if not race.over():
-        proven = _Explicit(race, seed, None).run()
-        if proven and not len(race.features):
-            raise InfeasibleError("the forced class pairs cannot all be met", "a feasible set of pairs", "force fewer")
-    if not len(race.features):
-        raise TunerError(
-            f"no assignment with the forced pairs within {race.deadline_s} s",
-            "time to find a first one",
-            "raise deadline_s or force fewer pairs",
-        )
+        with race.solver_at_work("explicit"):
+            proven = _Explicit(race, seed, None).run()
+    if len(race.features):
+        return
+    if proven:
+        raise InfeasibleError("the forced class pairs cannot all be met", "a feasible set of pairs", "force fewer")
+    raise TunerError(
+        race.log.trouble[0] if race.log.trouble else f"no assignment with the forced pairs {_within(race)}",
+        "a first assignment",
+        "raise effort and deadline_s, or force fewer pairs",
+    )
+
+
+def _within(race: Race) -> str:
+    return f"within {race.deadline_s} s" if race.cut_short else f"within {race.effort} simplex iterations"
+
+
+class _Effort(Eventhdlr):
+    """Ends a solve when the race's work is spent; asked after every node."""
+
+    def __init__(self, race: Race) -> None:
+        self.race = race
+
+    def eventinit(self) -> None:
+        self.model.catchEvent(SCIP_EVENTTYPE.NODESOLVED, self)
+
+    def eventexit(self) -> None:
+        self.model.dropEvent(SCIP_EVENTTYPE.NODESOLVED, self)
+
+    def eventexec(self, event: Any) -> None:
+        if self.race.spent(_iterations(self.model)) or self.race.interrupted:
+            self.model.interruptSolve()
+
+
+def _iterations(model: Any) -> int:
+    return int(model.getNLPIterations() + model.getNStrongbranchLPIterations())
 
 
 class _Explicit:
@@ -71,6 +101,8 @@ class _Explicit:
         self.model.setParam("timing/clocktype", 2 if race.clock == "wall" else 1)
         self.model.setParam("misc/catchctrlc", False)
         self.model.setParam("randomization/randomseedshift", seed)
+        if selection is None:
+            self.model.includeEventhdlr(_Effort(race), "effort", "stops when the work is spent")
         self._build()
         self.apart: set[tuple[int, int]] = set()
 
@@ -112,8 +144,10 @@ class _Explicit:
         while not self.race.late():
             self.model.setParam("limits/time", self.race.left)
             self.model.setParam("limits/gap", self.race.gap)
-            self.model.optimize()
+            self.model.optimizeNogil()
             status = self.model.getStatus()
+            self.race.cut_short |= status == "timelimit"
+            self.race.log.lp_iterations += _iterations(self.model)
             if not self.fixed and status in ("optimal", "gaplimit", "timelimit", "userinterrupt"):
                 bound = float(self.model.getDualbound())
                 if abs(bound) < self.model.infinity() and self.model.getNSols():
@@ -121,7 +155,7 @@ class _Explicit:
             if not self.model.getNSols():
                 return bool(status == "infeasible")
             clashes = self._offer()
-            if not clashes or status == "timelimit":
+            if not clashes or status in ("timelimit", "userinterrupt"):
                 return bool(status == "optimal")
             self.model.freeTransform()
             for c, d in clashes:

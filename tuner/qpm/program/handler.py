@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,7 @@ from tuner.qpm.program.race import Race
 _CUT = 1e-6
 _ETA_SHARE = 0.3  # a class whose eta is off by less than this share of the open gap, split evenly, is left for later
 _CHECK = 2e-6
-_REPORT_S = 0.2
+_WORTH_TELLING = 0.01  # a bound that closes less of the open gap is not a moment of its own
 _POLISH_EVERY = 10
 _CLIQUES = 100  # clique cuts a node's round
 _CLIQUE_VIOLATION = 0.1
@@ -73,7 +72,6 @@ class TreeHandler(Conshdlr):
         self.has_y = np.zeros((problem.n_candidates, problem.n_candidates), dtype=bool)
         self.has_y[i, j] = self.has_y[j, i] = True
         self.slot = {pair: q for q, pair in enumerate(zip(i.tolist(), j.tolist(), strict=True))}
-        self.reported = 0.0
         self.rounds = 0
         self.ceiling = race.bound
 
@@ -111,7 +109,7 @@ class TreeHandler(Conshdlr):
         try:
             return {"result": work()}
         except BaseException as error:
-            self.error = error
+            self.error = self.error or error
             self.model.interruptSolve()
             return {"result": otherwise}
 
@@ -139,19 +137,24 @@ class TreeHandler(Conshdlr):
         model.releaseRow(row)
         self.counts[kind] += 1
 
-    def report(self) -> None:
-        """Tell the race the tree's bound, and stop SCIP when the race is over."""
-        self.reported = monotonic()
-        bound = float(self.model.getDualbound())
+    def iterations(self) -> int:
+        """Simplex iterations of this tree, those of looks ahead too."""
+        return int(self.model.getNLPIterations() + self.model.getNStrongbranchLPIterations())
+
+    def _report(self) -> None:
+        """Tell the race the tree's bound, and stop SCIP when the race is over: by counts alone, unless time is up."""
+        race, bound = self.race, float(self.model.getDualbound())
         if abs(bound) < self.model.infinity():
-            nodes = self.race.log.nodes + int(self.model.getNTotalNodes())  # those of the levels before and these
-            self.race.prove(max(bound, self.race.cutoff), "tree", nodes)
-        if self.race.late() or self.race.level_reached():
+            bound = max(bound, race.cutoff)
+            nodes = race.log.nodes + int(self.model.getNTotalNodes())  # those of the levels before and these
+            if race.bound - bound > _WORTH_TELLING * (race.bound - race.cutoff):
+                race.prove(bound, "tree", nodes)
+            race.note(bound, nodes)
+        if race.level_reached() or race.spent(self.iterations()) or race.late():
             self.model.interruptSolve()
 
     def _separate_node(self) -> Any:
-        if monotonic() - self.reported > _REPORT_S or self.race.interrupted:
-            self.report()
+        self._report()
         values = self._values(None)
         self._polish(values[0])
         return SCIP_RESULT.SEPARATED if self._separate(values) else SCIP_RESULT.DIDNOTFIND

@@ -23,6 +23,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
+_LARGEST = 1e306  # a hundredth of the largest float
+
 
 def check_feasible(n_candidates: int, n_features: int, features_per_class: int, n_classes: int) -> None:
     """Refuse by arithmetic what no selection can satisfy: 0 < k <= N <= candidates and binomial(N, k) >= classes.
@@ -72,6 +74,7 @@ class Problem:
         n_features: N, features to select.
         features_per_class: k, features of each class.
         forced: two 1-d arrays (c, d) of class pairs that must share exactly k - 1 features (CHiQPM, METHOD 4.6).
+        weight: of the relevance in the objective, above 0; None: 1000 / (k C), as published.
 
     Raises:
         UsageError: naming value and rule; InfeasibleError where arithmetic rules a solution out.
@@ -83,6 +86,7 @@ class Problem:
     n_features: int = 50
     features_per_class: int = 5
     forced: tuple[Ints, Ints] | None = None
+    weight: float | None = None
 
     def __post_init__(self) -> None:
         relevance = _matrix(self.relevance)
@@ -95,6 +99,15 @@ class Problem:
         if self.forced is not None:
             sizes = relevance.shape[1], self.n_features, self.features_per_class
             object.__setattr__(self, "forced", _forced(self.forced, *sizes))
+        if not 0.0 < self.scale < np.inf:
+            raise UsageError(f"weight = {self.weight}", "a finite number above 0", "give None for 1000 / (k C)")
+        if not self._largest() <= _LARGEST:
+            worst = max((float(np.abs(values).max(initial=0.0)), name) for name, values in self._coefficients().items())
+            raise UsageError(
+                f"{worst[1]} of up to {worst[0]:g}",
+                f"coefficients whose sum over a selection stays below {_LARGEST:g}, so that it can be added up",
+                "divide all relevance, penalties and biases by one number: that changes no optimum",
+            )
 
     @property
     def n_candidates(self) -> int:
@@ -108,8 +121,18 @@ class Problem:
 
     @property
     def scale(self) -> float:
-        """Weight of the relevance: 1000 / (k C)."""
-        return 1000.0 / (self.features_per_class * self.n_classes)
+        """Weight of the relevance: 1000 / (k C) unless given."""
+        return 1000.0 / (self.features_per_class * self.n_classes) if self.weight is None else self.weight
+
+    @cached_property
+    def size(self) -> float:
+        """A value the objective can hardly have: all rows of the largest relevance, the largest penalty or bias.
+
+        What counts as small is measured by it, so that the unit of the coefficients changes no decision.
+        """
+        most = {name: float(np.abs(values).max(initial=0.0)) for name, values in self._coefficients().items()}
+        rows = self.scale * self.features_per_class * self.n_classes
+        return max(rows * most["relevance"], most["penalties"], most["bias"])
 
     @cached_property
     def linear(self) -> Floats:
@@ -133,6 +156,16 @@ class Problem:
     def ranked(self) -> Floats:
         """(n_candidates, n_classes) relevance in that order."""
         return np.take_along_axis(self.relevance, self.order, axis=0)
+
+    def _coefficients(self) -> dict[str, Floats]:
+        return {"relevance": self.relevance, "penalties": self.pairs[2], "bias": self.linear}
+
+    def _largest(self) -> float:
+        """No sum that a selection's value is made of is above it; inf where it cannot be said."""
+        most = {name: float(np.abs(values).max(initial=0.0)) for name, values in self._coefficients().items()}
+        n = self.n_features
+        rows = self.features_per_class * self.n_classes * most["relevance"]
+        return max(1.0, self.scale) * rows + n * n * most["penalties"] + n * most["bias"]
 
     def selection_cost(self, features: ArrayLike) -> float:
         """Bias minus penalties of a selection: the part of the objective the assignment cannot change."""

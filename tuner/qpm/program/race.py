@@ -1,7 +1,8 @@
-"""What is known so far: the best verified selection, the lowest proven bound, and the time that is left.
+"""What is known so far: the best verified selection, the lowest proven bound, and the work that is left.
 
-Every part of the pipeline reports here and asks here whether to go on, so a deadline, an asked gap or Ctrl-C
-ends whatever is running with the best of both sides in hand.
+Every part of the pipeline reports here and asks here whether to go on, so an asked gap, spent work, a deadline or
+Ctrl-C ends whatever is running with the best of both sides in hand. All but the last two are counts, never times, and
+when the clock ended something the answer says so.
 """
 
 from __future__ import annotations
@@ -9,34 +10,43 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Literal
 
 import numpy as np
 
+from tuner.errors import TunerError
 from tuner.qpm.program.distinct import Subset, distinct_rows, row_matrix
+from tuner.qpm.program.listener import Listener
 from tuner.qpm.program.problem import Ints, Problem
 from tuner.qpm.program.solution import Log, Moment, Solution, Status, relative_gap
+from tuner.qpm.program.units import Units
 
 OPTIMAL = 1e-7  # relative gap at which bound and objective count as equal: rounding of the linear programs
+TINY = 1e-12  # of the problem's size: nothing beside it, where the objective itself is 0
 
 _NO_CUTS = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
 
-Progress = Callable[[Moment], None]
 Clock = Literal["wall", "cpu"]
 
 
 class Race:
-    """The incumbent against the bound.
+    """The incumbent against the bound, in the units of `units.inner`; moments and answer are in the problem's own.
 
     Args:
-        problem: the instance.
-        deadline_s: wall time allowed, seconds from now.
+        problem: the instance as given.
+        deadline_s: time allowed, seconds from now.
         gap: relative gap at which to stop.
-        progress: called with every Moment.
+        listener: called with every Moment.
         clock: seconds of `wall` time, or of `cpu` time of this process.
+        effort: simplex iterations allowed; None: any number.
+
+    Attributes:
+        problem: what is solved, `units.inner`.
+        level: the distance to prove first, if not the asked gap.
+        cut_short: the clock or Ctrl-C ended something that would have gone on.
     """
 
     def __init__(
@@ -44,18 +54,21 @@ class Race:
         problem: Problem,
         deadline_s: float,
         gap: float = 0.0,
-        progress: Progress | None = None,
+        listener: Listener | None = None,
         clock: Clock = "wall",
+        effort: int | None = None,
     ) -> None:
-        self.problem, self.deadline_s, self.gap, self.progress = problem, deadline_s, gap, progress
         self.clock = clock
         self._now = time.monotonic if clock == "wall" else time.process_time
         self.started = self._now()
+        self.units = Units.of(problem)
+        self.problem, self.deadline_s, self.gap, self.effort = self.units.inner, deadline_s, gap, effort
+        self.listener = Listener(None) if listener is None else listener
         self.objective, self.bound = -np.inf, np.inf
         self.features: Ints = np.zeros(0, dtype=np.int64)
         self.rows: list[Subset] = []
-        self.interrupted = False
-        self.level = gap
+        self.interrupted = self.cut_short = False
+        self.level: float | None = None
         self.reach = self.warm_reach = _NO_CUTS
         self.log = Log()
         self._seen: dict[bytes, float] = {}
@@ -71,25 +84,57 @@ class Race:
         return max(self.deadline_s - self.seconds, 0.0)
 
     @property
+    def effort_left(self) -> float:
+        """Simplex iterations still allowed; never negative."""
+        return np.inf if self.effort is None else max(self.effort - self.log.lp_iterations, 0)
+
+    @property
+    def asked(self) -> float:
+        """How far the bound may be from the objective by the asked gap."""
+        return self.gap * abs(self.objective + self.units.zero)
+
+    @property
+    def slack(self) -> float:
+        """How far it may be by the present level: None stands for the asked gap."""
+        return self.asked if self.level is None else self.level
+
+    @property
     def cutoff(self) -> float:
-        """Selections not above this need no proof now: the objective, plus the gap of the present level."""
-        return self.objective + self.level * abs(self.objective)
+        """Selections not above this need no proof now."""
+        return self.objective + self.slack
+
+    def share(self, value: float) -> float:
+        """What a value is above the objective, as a share of the objective: what the search goes by."""
+        return relative_gap(value, self.objective, TINY * self.problem.size)
 
     def over(self) -> bool:
-        """Whether to stop now: gap reached, time up, or interrupted."""
-        return self.reached() or self.late()
+        """Whether to stop now: gap reached, work spent, time up, or interrupted."""
+        return self.reached() or self.spent() or self.late()
+
+    def spent(self, more: int = 0) -> bool:
+        """Whether the allowed work is done, with `more` simplex iterations that are not in the log yet."""
+        return self.effort_left <= more
 
     def late(self) -> bool:
-        """Whether time is up or somebody pressed Ctrl-C."""
-        return self.interrupted or self.seconds >= self.deadline_s
+        """Whether time is up or somebody pressed Ctrl-C; whoever asks is about to do more, and then will not."""
+        self.listener.raise_error()
+        late = self.interrupted or self.seconds >= self.deadline_s
+        self.cut_short = self.cut_short or late
+        return late
 
     def reached(self) -> bool:
         """Whether the asked gap is proven."""
-        return relative_gap(self.bound, self.objective) <= max(self.gap * (1 + 1e-9), OPTIMAL)
+        return self._proven(self.asked)
 
     def level_reached(self) -> bool:
         """Whether the gap of the present level is proven."""
-        return relative_gap(self.bound, self.objective) <= max(self.level * (1 + 1e-9), OPTIMAL)
+        return self._proven(self.slack)
+
+    def _proven(self, slack: float) -> bool:
+        return self.bound - self.objective <= max(slack * (1 + 1e-9), self._rounding())
+
+    def _rounding(self) -> float:
+        return max(OPTIMAL * abs(self.objective), TINY * self.problem.size)
 
     def offer(self, features: Ints, source: str) -> float:
         """Value a selection with distinct rows and keep it if it is the best.
@@ -128,28 +173,53 @@ class Race:
 
     def tell(self, source: str, nodes: int = 0) -> None:
         """Write one moment into the log and to the listener."""
-        moment = Moment(self.seconds, self.objective, self.bound, source, nodes)
+        moment = self._moment(self.bound, source, nodes)
         self.log.moments.append(moment)
-        if self.progress is not None:
-            self.progress(moment)
+        self.listener(moment)
+
+    def note(self, bound: float, nodes: int) -> None:
+        """What the listener is told if nothing moves for long; the log is not concerned."""
+        self.listener.note(self._moment(min(bound, self.bound), "", nodes))
+
+    def _moment(self, bound: float, source: str, nodes: int) -> Moment:
+        incumbent, outer = self.units.outer(self.objective), self.units.outer_bound(bound)
+        return Moment(self.seconds, incumbent, max(outer, incumbent), source, nodes)
+
+    @contextmanager
+    def solver_at_work(self, stage: str) -> Iterator[None]:
+        """SCIP may fail at any time: what is known by then stays known, and the log says what happened.
+
+        What the listener raised, Ctrl-C and the like go their way.
+        """
+        self.listener.stage = stage
+        try:
+            yield
+        except TunerError:
+            raise
+        except Exception as error:
+            self.listener.raise_error()
+            self.log.trouble.append(f"{stage}: {type(error).__name__}: {error}")
 
     def finish(self) -> Solution:
-        """The answer, verified."""
-        rows = row_matrix(self.rows, self.problem.n_features)
-        objective = self.problem.objective(self.features, rows)
-        bound = max(self.bound, objective)
-        gap = relative_gap(bound, objective)
-        status: Status = "deadline"
-        if gap <= OPTIMAL:
-            status = "optimal"
-        elif gap <= self.gap * (1 + 1e-9):
-            status = "gap"
-        elif self.interrupted:
-            status = "interrupted"
-        figures = objective, bound, gap, self.seconds, status
+        """The answer in the problem's own units, verified."""
+        given = self.units.given
+        rows = row_matrix(self.rows, given.n_features)
+        objective = given.objective(self.features, rows)
+        bound = max(self.units.outer_bound(self.bound), objective)
+        gap = relative_gap(bound, objective, 1e-9 * given.size)
+        figures = objective, bound, gap, self.seconds, self._status()
         solution = Solution(self.features, rows, *figures, self.log, self.reach)
-        self.problem.verify(solution)
+        given.verify(solution)
         return solution
+
+    def _status(self) -> Status:
+        if self.cut_short:
+            return "interrupted" if self.interrupted else "deadline"
+        if self.bound - self.objective <= self._rounding():
+            return "optimal"
+        if self.reached():
+            return "gap"
+        return "trouble" if self.log.trouble else "effort"
 
     @contextmanager
     def catch_interrupt(self) -> Iterator[None]:

@@ -13,7 +13,7 @@ import numpy as np
 from tuner.qpm.program import etas
 from tuner.qpm.program.cliques import violated_cliques
 from tuner.qpm.program.problem import Floats, Ints
-from tuner.qpm.program.race import Race
+from tuner.qpm.program.race import TINY, Race
 from tuner.qpm.program.rootlp import RootLP
 
 _ETA_TOLERANCE = 1e-6
@@ -33,7 +33,7 @@ class Root:
 
     def __init__(self, race: Race) -> None:
         self.race, self.problem = race, race.problem
-        self.lp = RootLP(race.problem, 2 if race.clock == "wall" else 1)
+        self.lp = RootLP(race.problem)
         self.bound = np.inf
         n = race.problem.n_candidates
         self.fixed_out, self.fixed_in = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
@@ -66,14 +66,14 @@ class Root:
         last = np.inf
         self._seed()
         while not self.race.over():
-            if not self.lp.solve(self.race.left):
+            if not self._solve():
                 break
             self.rounds += 1
             self._note()
             n_eta, violation = self._eta_cuts()
             n_pair = self._pair_cuts()
             polish(self.lp.s)
-            gap = max(self.bound - self.race.objective, 1e-9)
+            gap = max(self.bound - self.race.objective, TINY * self.problem.size)
             n_clique = 0
             if violation < _ETA_CONVERGED * gap:
                 n_clique = self._clique_cuts()
@@ -87,6 +87,20 @@ class Root:
             self.lp.purge(_PURGE_AFTER)
         self.race.reach = self._binding()
         self.fix()
+
+    def _solve(self) -> bool:
+        """Solve the relaxation; what it takes counts as work done."""
+        counted = self.lp.iterations
+
+        def stop() -> bool:
+            nonlocal counted
+            self.race.log.lp_iterations += self.lp.iterations - counted
+            counted = self.lp.iterations
+            return self.race.spent() or self.race.late()
+
+        solved = self.lp.solve(stop)
+        self.race.log.lp_iterations += self.lp.iterations - counted
+        return solved
 
     def _note(self) -> None:
         """Certify this round's bound; keep the best and its reduced costs."""

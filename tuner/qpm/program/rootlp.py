@@ -3,11 +3,14 @@
 Columns: s (n_candidates), eta (n_classes), then one y a penalised pair on demand. Row 0 is sum s = N, all others read
 row . x <= side. The certificate recomputes the bound from the row duals alone: with pi >= 0 (any sign for row 0),
 bound = pi . side + sum over columns of max over the column's box of (c - A' pi) x, valid whatever the solver did.
+
+A solve goes in portions of simplex iterations, so that whoever listens is heard of and work, not time, ends it.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
@@ -19,7 +22,9 @@ from pyscipopt import LP
 from tuner.qpm.program.problem import Floats, Ints, Problem
 
 _PRICING, _STEEPEST_EDGE = 4, 4  # SCIP_LPPAR_PRICING: a sixth of the iterations, half of the time
-_TIME_LIMIT, _TIMING = 11, 16  # SCIP_LPPAR_LPTILIM and what it counts: 1 = CPU, 2 = wall time
+_ITERATION_LIMIT = 10  # SCIP_LPPAR_LPITLIM
+_PORTION = 5e8  # iterations of a portion x candidates x classes: less than a second
+_ROUNDING = 2.0**-50  # of the terms of the certificate
 
 
 @dataclass
@@ -39,10 +44,9 @@ class RootLP:
 
     Args:
         problem: the instance.
-        timing: what time limits count, 1 = CPU, 2 = wall time.
     """
 
-    def __init__(self, problem: Problem, timing: int = 2) -> None:
+    def __init__(self, problem: Problem) -> None:
         self.problem = problem
         n, n_classes, k = problem.n_candidates, problem.n_classes, problem.features_per_class
         self.lower = np.concatenate([np.zeros(n), problem.ranked[-k:].sum(axis=0)])
@@ -55,7 +59,7 @@ class RootLP:
         self.iterations = 0
         self.lp = LP("root", "maximize")
         self.lp.setIntParam(_PRICING, _STEEPEST_EDGE)
-        self.lp.setIntParam(_TIMING, timing)
+        self.lp.setIntParam(_ITERATION_LIMIT, max(100, int(_PORTION / (n * n_classes))))
         self.lp.addCols([[]] * len(self.cost), self.cost.tolist(), self.lower.tolist(), self.upper.tolist())
         self.lp.addRow([(f, 1.0) for f in range(n)], problem.n_features, problem.n_features)
         self.x, self.duals, self.value = np.zeros(len(self.cost)), np.zeros(1), np.inf
@@ -83,14 +87,23 @@ class RootLP:
             self.pair_of.append(pair)
         return self.pair_column[pair]
 
-    def solve(self, seconds: float) -> bool:
-        """Solve with all queued rows; False if `seconds` did not suffice (the duals then are the last good ones)."""
+    def solve(self, stop: Callable[[], bool] = lambda: False) -> bool:
+        """Solve with all queued rows; False if stopped before the optimum (the duals then are the last good ones).
+
+        Args:
+            stop: asked after each portion of iterations, which are in `iterations` then; true ends it.
+        """
         self._flush()
-        self.lp.setRealParam(_TIME_LIMIT, max(seconds, 1e-3))
-        self.lp.solve()
-        self.iterations += self.lp.getNIterations()
-        if not self.lp.isOptimal():
-            return False
+        while True:
+            self.lp.solve()
+            portion = self.lp.getNIterations()
+            self.iterations += portion
+            if self.lp.isOptimal():
+                break
+            if stop():
+                return False
+            if not portion:
+                raise ArithmeticError("the linear program has no optimum, and no iteration changes that")
         self.x, self.duals = np.array(self.lp.getPrimal()), np.array(self.lp.getDual())
         self.value = float(self.lp.getObjVal())
         for row, dual in zip(self.rows, self.duals, strict=True):
@@ -137,5 +150,6 @@ class RootLP:
             coefs = np.concatenate([rows[r].coefs for r in active])
             left -= np.bincount(cols, np.repeat(duals[active], sizes) * coefs, minlength=len(left))
         sides = np.array([rows[r].side for r in active])
-        bound = float(duals[active] @ sides) + float(np.maximum(left * self.lower, left * self.upper).sum())
-        return bound, left[: self.problem.n_candidates]
+        paid, boxes = duals[active] * sides, np.maximum(left * self.lower, left * self.upper)
+        rounding = _ROUNDING * float(np.abs(paid).sum() + np.abs(boxes).sum())
+        return float(paid.sum()) + float(boxes.sum()) + rounding, left[: self.problem.n_candidates]

@@ -1,6 +1,7 @@
 """What `solve` hands back: a verified selection and assignment, a proven bound, and how both came about.
 
-Everything here is plain data; `Solution.summary()` and `Log.rows()` are ready for JSON.
+Everything here is plain data, ready for JSON in two parts: `summary()` depends on the problem, the options and the
+seed alone, `timing()` on the machine too.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 
 from tuner.qpm.program.problem import Bools, Ints
 
-Status = Literal["optimal", "gap", "deadline", "interrupted"]
+Status = Literal["optimal", "gap", "effort", "deadline", "interrupted", "trouble"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class Moment:
     """One step of the race between incumbent and bound.
 
     `source` says what moved: `greedy`, `warm start`, `swaps`, `distinct swaps`, `rounding`, `kick`, `tree` for
-    incumbents; `price`, `root`, `tree` for bounds.
+    incumbents; `price`, `root`, `tree` for bounds. A sign of life for a listener has `moved` = False, and the stage at
+    work as its source; before the first incumbent and bound they are -inf and inf. The log holds no such moments.
     """
 
     seconds: float
@@ -29,6 +31,11 @@ class Moment:
     bound: float
     source: str
     nodes: int = 0
+    moved: bool = True
+
+    def as_json(self) -> dict[str, Any]:
+        """A row for JSON; a bound or incumbent not yet known is null."""
+        return {key: _plain(value) for key, value in asdict(self).items()}
 
 
 @dataclass
@@ -36,7 +43,8 @@ class Log:
     """The story of one solve: moments in order, and counts.
 
     `bound_from` names the last argument that lowered the bound, `fixed` the candidates that reduced cost excluded,
-    `nodes` and `lp_iterations` are those of all levels' trees together.
+    `nodes` and `lp_iterations` (with those of looks ahead) are those of the root and all levels' trees together,
+    `trouble` what the solver failed with, a line each.
     """
 
     moments: list[Moment] = field(default_factory=list)
@@ -45,15 +53,17 @@ class Log:
     fixed: int = 0
     lp_iterations: int = 0
     bound_from: str = ""
+    trouble: list[str] = field(default_factory=list)
     phases: dict[str, float] = field(default_factory=dict)
 
-    def rows(self) -> list[dict[str, Any]]:
-        """The moments as JSON rows."""
-        return [{key: _plain(value) for key, value in asdict(moment).items()} for moment in self.moments]
-
-    def as_json(self) -> dict[str, Any]:
-        """All of it, ready for JSON."""
-        return {**asdict(self), "moments": self.rows()}
+    def summary(self) -> dict[str, Any]:
+        """All but the times."""
+        moments = [
+            {key: value for key, value in moment.as_json().items() if key not in ("seconds", "moved")}
+            for moment in self.moments
+        ]
+        counts = {"cuts": self.cuts, "nodes": self.nodes, "fixed": self.fixed, "lp_iterations": self.lp_iterations}
+        return {"moments": moments, **counts, "bound_from": self.bound_from, "trouble": self.trouble}
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +75,8 @@ class Solution:
         assignment: (n_classes, n_features) bool; column j belongs to features[j].
         objective: value of the program; bound: no solution is above it; gap: (bound - objective) / |objective|.
         seconds: wall time.
-        status: `optimal` (bound = objective), `gap` (asked gap reached), `deadline`, or `interrupted` (Ctrl-C).
+        status: `optimal` (bound = objective), `gap` (asked gap reached), `effort` (allowed work done), `trouble` (the
+            solver failed: see the log), or cut short by the `deadline` or `interrupted` (Ctrl-C).
         log: how it came about.
         reach: (class, rank of theta) of the root's binding eta cuts, a head start for a neighbouring setting.
     """
@@ -80,16 +91,20 @@ class Solution:
     log: Log
     reach: tuple[Ints, Ints] = field(default_factory=lambda: (np.zeros(0, np.int64), np.zeros(0, np.int64)))
 
+    @property
+    def stopped_by_clock(self) -> bool:
+        """Whether the deadline or Ctrl-C cut it short: only then would another run perhaps answer otherwise."""
+        return self.status in ("deadline", "interrupted")
+
     def summary(self) -> dict[str, Any]:
-        """The figures without arrays, ready for JSON."""
-        return {
-            "objective": self.objective,
-            "bound": self.bound,
-            "gap": self.gap,
-            "seconds": self.seconds,
-            "status": self.status,
-            "log": self.log.as_json(),
-        }
+        """The figures that the same problem, options and seed always give, without arrays, ready for JSON."""
+        figures = {"objective": self.objective, "bound": self.bound, "gap": self.gap, "status": self.status}
+        return {key: _plain(value) for key, value in figures.items()} | {"log": self.log.summary()}
+
+    def timing(self) -> dict[str, Any]:
+        """The seconds: in all, at the end of each phase, and of each of the log's moments; ready for JSON."""
+        moments = [moment.seconds for moment in self.log.moments]
+        return {"seconds": self.seconds, "phases": self.log.phases, "moments": moments}
 
 
 def _plain(value: Any) -> Any:
@@ -97,6 +112,13 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def relative_gap(bound: float, objective: float) -> float:
-    """(bound - objective) / |objective|, the gap of QP.md; zero when both agree."""
-    return max(bound - objective, 0.0) / max(abs(objective), 1e-9)
+def relative_gap(bound: float, objective: float, least: float = 1e-9) -> float:
+    """(bound - objective) / |objective|, the gap of QP.md; zero when both agree.
+
+    Args:
+        bound: no solution is above it.
+        objective: of a solution.
+        least: stands for an objective nearer to zero.
+    """
+    excess = max(bound - objective, 0.0)
+    return excess / max(abs(objective), least) if excess else 0.0

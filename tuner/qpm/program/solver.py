@@ -9,97 +9,115 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from tuner.errors import UsageError
 from tuner.qpm.program import etas
 from tuner.qpm.program.heuristic import descend, greedy
+from tuner.qpm.program.listener import Progress, listening
 from tuner.qpm.program.problem import Floats, Ints, Problem
-from tuner.qpm.program.race import Clock, Progress, Race
+from tuner.qpm.program.race import Clock, Race
 from tuner.qpm.program.refine import refine
 from tuner.qpm.program.root import Root
-from tuner.qpm.program.solution import Solution, relative_gap
+from tuner.qpm.program.solution import Solution
 
 _PATIENCE = 150  # tabu swaps without improvement
 _STARTS = 3
 _KICKS = 5
 _HARD = 5e-3  # above this gap after the root, the incumbent is worth kicking
 _NOISE = 0.15
-_HEURISTIC_SHARE = 0.3  # of the deadline at most, so that the root gets its turn on large programs
+_SWAP_WORK = 4e8  # swaps x candidates x classes of the heuristics: some seconds, so that the root gets its turn
+_FEWEST_SWAPS = 100
 _LEVEL = 0.55  # the next gap to prove, as a share of the present one
 _GROWTH, _SAPLING = 1.5, 30  # a tree that grew by less, and is not small, says that the proof itself is near
+EFFORT = 400_000  # simplex iterations: a minute or so for 512 candidates and 200 classes
 _LAST_LEVEL = 1e-3  # below this gap, go for the asked one directly
 
 
 def solve(
     problem: Problem,
-    deadline_s: float = 60.0,
+    deadline_s: float = 600.0,
     gap: float = 0.0,
     warm_start: ArrayLike | Solution | None = None,
     progress: Progress | None = None,
     seed: int = 0,
     clock: Clock = "wall",
+    effort: int | None = EFFORT,
 ) -> Solution:
     """Solve the program and say how good the answer is.
+
+    The answer depends on the problem, gap, warm start, seed and effort alone, unless the deadline or Ctrl-C cuts it
+    short (`Solution.stopped_by_clock`): so let the effort end what the gap does not, and the deadline be far away.
+    Multiplying all coefficients by one number, or adding one to all of a class, changes nothing but the figures.
 
     Args:
         problem: the instance.
         deadline_s: wall time, seconds; kept within 5 % + 1 s. 0 still returns a verified answer and a valid bound.
         gap: relative gap (bound - objective) / |objective| at which to stop; 0 = prove optimality.
         warm_start: a neighbouring setting's Solution on the same relevance, or candidate indices, any number.
-        progress: called with a Moment whenever incumbent or bound moves.
-        seed: of the heuristics; the same seed gives the same answer when the deadline does not bind.
+        progress: called with a Moment whenever incumbent or bound moves, and at least every two seconds (from a thread
+            of ours, with `moved` = False). What it raises ends the solve.
+        seed: of the heuristics and of SCIP.
         clock: what the deadline counts: `wall` time, or `cpu` time of this process (to measure on a busy machine).
+        effort: simplex iterations of root, tree and looks ahead after which to stop; None = any number, 0 = heuristics
+            and a bound in closed form. The last linear program is ended, or left after a portion of some hundred.
 
     Returns:
-        The best solution found, verified, with a bound for the full problem.
+        The best solution found, verified, with a bound for the full problem. Where SCIP fails it is the best until
+        then, with the status `trouble`.
 
     Raises:
         UsageError: for arguments out of range.
     """
-    _check(problem, deadline_s, gap)
-    if problem.forced is not None and len(problem.forced[0]):
-        return _solve_forced(problem, deadline_s, gap, warm_start, progress, seed, clock)
-    race = Race(problem, deadline_s, gap, progress, clock)
+    _check(problem, deadline_s, gap, effort)
+    with listening(progress) as listener, threadpool_limits(limits=1, user_api="blas"):
+        race = Race(problem, deadline_s, gap, listener, clock, effort)
+        if problem.forced is not None and len(problem.forced[0]):
+            _solve_forced(race, warm_start, seed)
+        else:
+            _solve_free(race, warm_start, seed)
+        listener.raise_error()
+        return race.finish()
+
+
+def _solve_free(race: Race, warm_start: ArrayLike | Solution | None, seed: int) -> None:
+    """The pipeline, for a program without forced pairs."""
     if isinstance(warm_start, Solution):
-        race.warm_reach, warm_start = _transfer(warm_start, problem), warm_start.features
+        race.warm_reach, warm_start = _transfer(warm_start, race.problem), warm_start.features
     with race.catch_interrupt():
         rng = np.random.default_rng(seed)
+        race.listener.stage = "heuristics"
         _heuristics(race, rng, warm_start)
         refine(race)
         race.log.phases["heuristics"] = race.seconds
-        race.prove(_closed_form_bound(race), "price")
+        race.prove(etas.closed_form_bound(race.problem, race.features)[0], "price")
         if not race.over():
             _prove(race, rng, seed)
-    return race.finish()
 
 
-def _solve_forced(
-    problem: Problem,
-    deadline_s: float,
-    gap: float,
-    warm_start: ArrayLike | Solution | None,
-    progress: Progress | None,
-    seed: int,
-    clock: Clock,
-) -> Solution:
+def _solve_forced(race: Race, warm_start: ArrayLike | Solution | None, seed: int) -> None:
     """The program without its forced pairs first: a valid bound and a selection to start from."""
     from tuner.qpm.program.forced import pursue_forced
 
-    race = Race(problem, deadline_s, gap, progress, clock)
-    relaxed = solve(replace(problem, forced=None), deadline_s / 2, gap, warm_start, None, seed, clock)
-    race.prove(relaxed.bound, "without forced pairs")
+    half = None if race.effort is None else race.effort // 2
+    relaxed = Race(replace(race.problem, forced=None), race.deadline_s / 2, race.gap, None, race.clock, half)
+    _solve_free(relaxed, warm_start, seed)
+    race.log.lp_iterations, race.log.trouble = relaxed.log.lp_iterations, relaxed.log.trouble
+    race.prove(relaxed.units.outer_bound(relaxed.bound), "without forced pairs")
     with race.catch_interrupt():
         pursue_forced(race, relaxed.features, seed)
-    return race.finish()
+    race.cut_short, race.interrupted = race.cut_short or relaxed.cut_short, race.interrupted or relaxed.interrupted
 
 
-def _check(problem: Problem, deadline_s: float, gap: float) -> None:
+def _check(problem: Problem, deadline_s: float, gap: float, effort: int | None) -> None:
     if not isinstance(problem, Problem):
         raise UsageError(f"problem of type {type(problem).__name__}", "a Problem", "make one first")
     if not (np.isfinite(deadline_s) and deadline_s >= 0):
         raise UsageError(f"deadline_s = {deadline_s}", "a finite number of seconds >= 0", "give a deadline")
     if not (np.isfinite(gap) and gap >= 0):
         raise UsageError(f"gap = {gap}", "a finite relative gap >= 0", "0 asks for optimality")
+    if effort is not None and effort < 0:
+        raise UsageError(f"effort = {effort}", "a number of simplex iterations >= 0, or None", "None sets no limit")
 
 
 def _heuristics(race: Race, rng: np.random.Generator, warm_start: ArrayLike | None) -> None:
@@ -112,12 +130,15 @@ def _heuristics(race: Race, rng: np.random.Generator, warm_start: ArrayLike | No
         return
     first = greedy(problem)
     race.offer(first, "greedy")
+    left = max(int(_SWAP_WORK / problem.relevance.size), _FEWEST_SWAPS)
 
     def enough() -> bool:
-        return race.late() or race.seconds > _HEURISTIC_SHARE * race.deadline_s
+        nonlocal left
+        left -= 1
+        return left < 0 or race.late()
 
     for start in range(_STARTS):
-        if enough():
+        if left <= 0 or race.late():
             return
         if start > 0:
             first = greedy(problem, rng, _NOISE)
@@ -162,17 +183,6 @@ def fit(problem: Problem, selection: ArrayLike) -> Ints:
     return greedy(problem, keep=chosen)
 
 
-def _closed_form_bound(race: Race) -> float:
-    """A bound with no solver at all: eta at the thresholds of the incumbent, the N largest prices, no penalty."""
-    problem = race.problem
-    point = np.zeros(problem.n_candidates)
-    point[race.features] = 1.0
-    theta = etas.tightest(problem, point).theta
-    price = problem.linear + problem.scale * np.maximum(problem.relevance - theta, 0.0).sum(axis=1)
-    best = np.partition(price, -problem.n_features)[-problem.n_features :]
-    return problem.scale * problem.features_per_class * float(theta.sum()) + float(best.sum())
-
-
 def _prove(race: Race, rng: np.random.Generator, seed: int) -> None:
     """Root relaxation, then the tree where the gap asks for it."""
 
@@ -182,10 +192,11 @@ def _prove(race: Race, rng: np.random.Generator, seed: int) -> None:
         race.offer(better, "rounding")
 
     root = Root(race)
-    root.run(polish)
+    with race.solver_at_work("root"):
+        root.run(polish)
     race.log.phases["root"] = race.seconds
-    race.log.lp_iterations = root.lp.iterations
-    if relative_gap(race.bound, race.objective) > _HARD:
+    if race.share(race.bound) > _HARD:
+        race.listener.stage = "heuristics"
         _kick(race, rng)
         refine(race)
     if race.over():
@@ -204,12 +215,16 @@ def _climb(race: Race, root: Root, rng: np.random.Generator, seed: int) -> None:
 
     last, near = 0, False
     while not race.over():
-        gap = relative_gap(race.bound, race.objective)
-        near = near or gap <= _LAST_LEVEL or _LEVEL**2 * gap < race.gap
-        race.level = race.gap if near else _LEVEL * gap
+        distance, objective, trouble = race.bound - race.objective, race.objective, len(race.log.trouble)
+        near = near or race.share(race.bound) <= _LAST_LEVEL or _LEVEL**2 * distance < race.asked
+        race.level = None if near else _LEVEL * distance
+        level = race.share(race.cutoff)
         root.fix()
         nodes = branch_and_cut(race, root, rng, seed)
-        last, near = nodes, _SAPLING < nodes < _GROWTH * last
-        race.log.phases[f"level {100 * race.level:.3g} %"] = race.seconds
-        if relative_gap(race.bound, race.objective) >= gap:
-            break  # the tree ended early for a reason of its own, such as memory
+        race.log.phases[f"level {100 * level:.3g} %"] = race.seconds
+        if len(race.log.trouble) > trouble:
+            break
+        if near and race.bound - race.objective >= distance and race.objective == objective and not race.over():
+            race.log.trouble.append("tree: ended with neither a better bound nor a better selection")
+            break
+        last, near = nodes, near or _SAPLING < nodes < _GROWTH * last

@@ -26,7 +26,7 @@ class Threshold:
     """The bound found on the symmetric similarity S.
 
     Args:
-        value: pairs with S < value are compatible.
+        value: pairs with S < value are compatible; inf where all are.
         clique: (m,) compatible candidates found there, m >= t unless no graph of the walk gave one.
         step: position in the walk, 0 = Turan's bound, 99 = tightest.
     """
@@ -56,11 +56,8 @@ def _scan(similarity: Floats, t: int) -> Threshold:
     n = len(similarity)
     if t < 3:  # Turan's bound needs three: fewer features are compatible wherever they are least similar
         return _fewest(similarity, t)
-    entries = np.sort(similarity, axis=None)
-    start = n * n * (t - 2) / (t - 1)
-    step = (start - float((entries == 0).sum())) / _STEPS
-    bounds = [float(entries[max(floor(start) - int(i * step), 0)]) for i in range(_STEPS)]
-    last, n_edges = _STEPS - 1, -1
+    bounds = _walk(np.sort(similarity, axis=None), n, t)
+    last, n_edges = len(bounds) - 1, -1
     for i, bound in enumerate(bounds):
         graph = _below(similarity, bound)
         if int(graph.sum()) == n_edges:
@@ -76,6 +73,20 @@ def _scan(similarity: Floats, t: int) -> Threshold:
         if len(clique) >= t or i == 0:
             return Threshold(bounds[i], clique, i)
     raise AssertionError("the walk ends at step 0")
+
+
+def _walk(entries: Floats, n: int, t: int) -> list[float]:
+    """The bounds to try, loosest first: from Turan's index down to as many entries as are zero.
+
+    Where more are zero than Turan asks for (clamped similarities of few classes), there is nothing to walk: pairs with
+    no similarity are compatible by themselves, so the least that is above zero is the one bound; none at all if all
+    entries are zero.
+    """
+    start, zeros = n * n * (t - 2) / (t - 1), int((entries == 0).sum())
+    if entries[0] >= 0 and start < zeros:
+        return [float(entries[zeros]) if zeros < len(entries) else float("inf")]
+    step = max(start - zeros, 0.0) / _STEPS
+    return [float(entries[max(floor(start) - int(i * step), 0)]) for i in range(_STEPS)]
 
 
 def _fewest(similarity: Floats, t: int) -> Threshold:

@@ -6,6 +6,7 @@ that cannot beat the objective by more than the asked gap is pruned, so the aske
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,14 @@ def branch_and_cut(race: Race, root: Root, rng: np.random.Generator, seed: int) 
     if len(live) < race.problem.n_features or int(root.fixed_in.sum()) > race.problem.n_features:
         race.prove(race.cutoff, "root")
         return 0
+    before = race.log.nodes
+    with race.solver_at_work("tree"):
+        _grow(race, root, live, rng, seed)
+    return race.log.nodes - before
+
+
+def _grow(race: Race, root: Root, live: Ints, rng: np.random.Generator, seed: int) -> None:
+    """Build the model, run it, and bring what it found to the race, however it ends."""
     problem = _restricted(race.problem, live)
     model = Model("qpm")
     variables = _variables(model, root, problem, live)
@@ -82,10 +91,14 @@ def branch_and_cut(race: Race, root: Root, rng: np.random.Generator, seed: int) 
     model.includeNodesel(Bands(race), "bands", "the newest node of the worst band", 10_000_000, 10_000_000)
     _configure(model, race, seed)
     model.setObjlimit(race.cutoff)
-    model.optimize()
-    if handler.error is not None:
-        raise handler.error
-    return _conclude(model, handler, race)
+    whole = False
+    try:
+        model.optimizeNogil()  # without Python's lock, so that whoever listens hears of it
+        whole = handler.error is None
+    finally:
+        _conclude(model, handler, race, whole)
+        if handler.error is not None:  # SCIP knows it only as "unspecified"
+            raise handler.error
 
 
 def _restricted(problem: Problem, live: Ints) -> Problem:
@@ -95,7 +108,7 @@ def _restricted(problem: Problem, live: Ints) -> Problem:
     i, j, weight = problem.pairs
     inside = (place[i] >= 0) & (place[j] >= 0) & (weight > 0)
     pairs = (place[i[inside]], place[j[inside]], weight[inside])
-    return Problem(problem.relevance[live], pairs, problem.linear[live], problem.n_features, problem.features_per_class)
+    return replace(problem, relevance=problem.relevance[live], pairs=pairs, bias=problem.linear[live])
 
 
 def _variables(model: Any, root: Root, problem: Problem, live: Ints) -> Variables:
@@ -160,17 +173,20 @@ def _configure(model: Any, race: Race, seed: int) -> None:
     model.setParam("randomization/randomseedshift", seed)
 
 
-def _conclude(model: Any, handler: TreeHandler, race: Race) -> int:
-    """Bring the tree's last word to the race; how many nodes it took."""
-    log, nodes = race.log, int(model.getNTotalNodes())
-    log.nodes += nodes
-    log.lp_iterations += int(model.getNLPIterations())
+def _conclude(model: Any, handler: TreeHandler, race: Race, whole: bool) -> None:
+    """Bring the tree's last word to the race; one that did not fail, but ended for no reason of ours, is trouble."""
+    log, status = race.log, model.getStatus()
+    log.nodes += int(model.getNTotalNodes())
+    log.lp_iterations += handler.iterations()
     for kind, count in handler.counts.items():
         log.cuts[kind] = log.cuts.get(kind, 0) + count
     for solution in model.getSols():
         race.offer(handler.live[[f for f, v in enumerate(handler.variables.s) if solution[v] > 0.5]], "tree")
-    if model.getStatus() in ("optimal", "infeasible", "inforunbd"):
+    if whole and status in ("optimal", "infeasible"):
         race.prove(race.cutoff, "tree", log.nodes)
     elif abs(model.getDualbound()) < model.infinity():
         race.prove(max(float(model.getDualbound()), race.cutoff), "tree", log.nodes)
-    return nodes
+    if status == "timelimit":
+        race.cut_short = True
+    elif whole and status not in ("optimal", "infeasible", "userinterrupt"):
+        log.trouble.append(f"tree: SCIP ended with the status {status}")

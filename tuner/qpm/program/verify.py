@@ -43,7 +43,7 @@ def verify(problem: Problem, solution: Solution) -> None:
             f"exactly {k - 1} shared features",
         )
     value = problem.objective(features, rows)
-    slack = TOLERANCE * max(1.0, abs(value))
+    slack = TOLERANCE * max(abs(value), TOLERANCE * problem.size)
     _require(abs(value - solution.objective) <= slack, f"objective {solution.objective} stated", f"{value}")
     _require(solution.bound >= value - slack, f"bound {solution.bound} below {value}", "bound >= objective")
 
