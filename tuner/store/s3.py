@@ -56,7 +56,7 @@ class S3Store:
     Args:
         bucket: its name; it must exist.
         prefix: what all keys start with, without slashes at its ends; may be empty.
-        cache: where downloads are kept on this node; None: `cache.default_folder`.
+        cache: where downloads are kept on this node; None: `folders.cache_root`.
         known: whether it has answered somebody before, as `open_store` says.
     """
 

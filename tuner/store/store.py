@@ -99,7 +99,7 @@ def open_store(url: str | Path, cache: Path | None = None, *, known: bool = Fals
     Args:
         url: a folder, `file:///folder` or `s3://bucket/prefix`. S3 takes endpoint, region and credentials
             from the standard AWS variables and files, never from the url.
-        cache: where a remote store keeps what it has downloaded on this node; None: `cache.default_folder`.
+        cache: where a remote store keeps what it has downloaded on this node; None: `folders.cache_root`.
         known: whether it has answered somebody before. Then silence is an outage, and waited for; else the
             address is probably wrong.
 
