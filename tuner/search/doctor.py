@@ -18,8 +18,9 @@ from urllib.parse import urlsplit
 from packaging.requirements import Requirement
 
 from tuner.errors import TunerError
-from tuner.folders import cache_root
+from tuner.folders import cache_root, home_path
 from tuner.store import Store, open_store, probe_conditional_put
+from tuner.store.address import parse_address
 from tuner.store.cache import default_limit_bytes
 
 DISTRIBUTION = "qpm-tuner"
@@ -146,7 +147,8 @@ def cache() -> Iterator[Check]:
 
 def disk(store: str) -> Iterator[Check]:
     """Whether the disks behind the cache and a local store have room."""
-    folders = {cache_root()} | ({Path(store).absolute()} if "://" not in store else set())
+    place = parse_address(store)
+    folders = {cache_root()} | ({home_path(str(place), "--store").absolute()} if isinstance(place, Path) else set())
     for folder in sorted(folders):
         existing = next(place for place in (folder, *folder.parents) if place.exists())
         free = shutil.disk_usage(existing).free
