@@ -65,7 +65,7 @@ def write_front(home: SearchHome, state: SearchState) -> None:
         buffer = io.BytesIO()
         pq.write_table(pa.Table.from_pylist(rows), buffer)
         home.store.put(home.key("history.parquet"), buffer.getvalue())
-    if view.members and len(view.objectives) >= 2:
+    if view.members:
         points = state.points(view.objectives)
         chosen = next((p for p in points if state.pick is not None and p.trial == state.pick["trial"]), None)
         picture = render_front(points, view.objectives, picked=chosen, title=home.name)
