@@ -111,8 +111,9 @@ class Recipe:
         return trial
 
     def parameters(self) -> dict[str, Any]:
-        """The named parameters of this recipe: the usual four and every searched field."""
-        names = dict.fromkeys(["n_features", "features_per_class", "width", "seed", *self.space])
+        """The named parameters of this recipe: the usual four, every searched field, every size that is optimised."""
+        sizes = [name for name in (entry.partition(":")[0] for entry in self.objectives) if name in SHORT_NAMES]
+        names = dict.fromkeys(["n_features", "features_per_class", "width", "seed", *self.space, *sizes])
         return {name: lookup(self, SHORT_NAMES.get(name, name)) for name in names}
 
 

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 
 from rich.console import Console
 
+from tuner.data.load import load_dataset
 from tuner.errors import TunerError, UsageError
 from tuner.recipe import Recipe
 from tuner.search.banks import ensure_bank
 from tuner.search.drive import Drive
 from tuner.search.holder import is_gone, this_driver
 from tuner.search.home import SearchHome
+from tuner.search.measurable import refuse_unmeasurable
 from tuner.search.records import SearchState, TrialRecord
 from tuner.store import Lease, Store
 
@@ -93,6 +95,7 @@ def _settle_recipe(home: SearchHome, request: SearchRequest, console: Console) -
                 f"no search {home.name!r} in {home.store.url}", "a recipe to start it with", "add --recipe digits"
             )
         recipe = request.recipe
+        refuse_unmeasurable(recipe, load_dataset(recipe.data))
         bank = ensure_bank(home.artifacts, recipe, console)
         home.start(recipe, bank)
     if request.trials is not None:
