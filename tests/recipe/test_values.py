@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tuner.errors import TunerError, UsageError
-from tuner.recipe import Recipe, describe_fields, load_recipe, parse_recipe
+from tuner.recipe import Recipe, describe_fields, load_recipe, parse_recipe, reading
 from tuner.recipe.schema import fields, lookup
 
 ODD = (
@@ -166,6 +166,14 @@ def test_a_recipe_file_that_is_no_text_is_refused(tmp_path):
     for name in ("a\0b", str(tmp_path), "~nobody-of-this-name/x.yaml"):
         with pytest.raises(UsageError):
             load_recipe(name)
+
+
+def test_a_switch_of_an_earlier_version_may_be_off_but_not_on(monkeypatch):
+    monkeypatch.setitem(reading.RETIRED, "dense.magic", "there is none")
+    assert load_recipe("digits", ["dense.magic=false"]) == load_recipe("digits")
+    assert parse_recipe("dense: {magic: off, epochs: 3}").dense.epochs == 3
+    for override, text in (("dense.magic=true", ""), ("", "dense: {magic: true}"), ("", "dense: {magic: [no]}")):
+        assert tried(override, text) is None
 
 
 def test_a_slip_is_answered_with_the_whole_name():

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import functools
 from typing import Any
 
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -13,6 +14,9 @@ from tuner.recipe.schema import SHORT_NAMES, Recipe, describe_fields
 from tuner.recipe.space import read_dimension, read_space, searched_name
 
 Tree = dict[str, Any]
+
+# switches of earlier versions that old recipes still turn off, and why nobody can turn them on any more
+RETIRED = {"assign.warm_start": "a program starts from nothing but itself, so that its key names one result"}
 
 
 def read_tree(text: str, source: str) -> Tree:
@@ -54,6 +58,8 @@ def override(tree: Tree, item: str) -> list[str]:
             space[name] = read_dimension(node, name)
         return []
     path = SHORT_NAMES.get(key, key)
+    if path not in _fields() and _is_retired(path, text):
+        return []
     *groups, last = path.split(".")
     value = _override_value(path, text)
     for group in groups:
@@ -98,6 +104,8 @@ def _group(node: Node | None, schema: Any, prefix: str) -> Tree:
     kinds: dict[str, Any] = {info.name: info.type for info in dataclasses.fields(schema)}
     tree = {}
     for key, value in pairs(node, name or "the recipe"):
+        if key not in kinds and _is_retired(f"{prefix}{key}", getattr(value, "value", None)):
+            continue
         if key not in kinds:
             raise _unknown(key, list(kinds), prefix)
         tree[key] = _field(value, kinds[key], f"{prefix}{key}")
@@ -129,6 +137,20 @@ def _objective(node: Node) -> str:
         todo = "write it without blanks, such as n_features:min"
         raise UsageError(f"objectives hold {show(node)}", "`name`, `name:max` or `name:min`", todo)
     return str(read_scalar(written(node, "an objective") or "", str, "an objective"))
+
+
+def _is_retired(path: str, value: Any) -> bool:
+    """Whether it is a field of an earlier version, set to what happens anyway now; with another value it is refused."""
+    if path not in RETIRED:
+        return False
+    if not isinstance(value, str) or read_scalar(value, bool, path):
+        raise UsageError(f"{path}={value}", f"false: {RETIRED[path]}", "drop it")
+    return True
+
+
+@functools.cache
+def _fields() -> frozenset[str]:
+    return frozenset(path for path, _, _ in describe_fields())
 
 
 def _merge(tree: Tree, other: Tree) -> None:

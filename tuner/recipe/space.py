@@ -124,7 +124,6 @@ def _value(node: Node, kind: type, where: str) -> Any:
 
 
 @functools.cache
-@functools.cache
 def _searchable() -> dict[str, Any]:
     """The type of every field that can be searched, by its dotted path."""
     return {path: info.type for path, _, info in fields(Recipe()) if path.partition(".")[0] in SEARCHED}

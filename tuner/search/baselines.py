@@ -59,7 +59,7 @@ def compare(home: SearchHome) -> list[dict[str, Any]]:
                 raise TunerError(
                     f"{name} could not be measured: {outcome['stage']}: {outcome['cause']}",
                     "every baseline to run to its end",
-                    "correct the cause and run the same command again: what was measured is kept",
+                    "mend the cause and run the same command again: what was measured is kept",
                 )
             event = {"event": "baseline", "time_s": time.time(), "name": name, "note": note, "split": "test"}
             event["values"] = outcome["values"]

@@ -42,7 +42,7 @@ def measure_front(home: SearchHome, recipe: Recipe, bank: str, state: SearchStat
             raise TunerError(
                 f"trial {trial} could not be measured on the test split: {measured['cause']}",
                 "a store that answers and has room, and a sound feature bank",
-                "correct the cause and run the same command again: what was measured is kept",
+                "fix the cause and run the same command again: what was measured is kept",
             )
         if measured["outcome"] == "complete":
             record({"event": "test", "trial": trial, "time_s": time.time(), "values": measured["values"]})
