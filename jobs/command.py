@@ -12,12 +12,14 @@ from typing import Any
 from rich.console import Console
 
 from jobs import program
+from jobs.surroundings import expand, is_unread, settle
 from tuner.errors import TunerError, UsageError
 from tuner.search.home import SearchHome, open_home
 from tuner.store import open_store
 
 Run = Callable[[argparse.Namespace], int]
 INTERRUPTED = 130
+UNREAD = 141  # as a program that SIGPIPE ends
 LOG_WIDTH = 160
 
 
@@ -81,12 +83,18 @@ def run(made: argparse.ArgumentParser, body: Run, arguments: Sequence[str] | Non
     parsed = made.parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):  # a name that is not UTF-8 is shown escaped, as on standard error
         sys.stdout.reconfigure(errors="backslashreplace")
+    settle(sys.stdout)
     try:
-        return body(parsed)
+        expand(parsed)
+        code = body(parsed)
+        sys.stdout.flush()
+        return code
     except KeyboardInterrupt:
         print("interrupted; nothing that had ended is lost", file=sys.stderr)
         return INTERRUPTED
     except Exception as error:
+        if isinstance(error, BrokenPipeError) and is_unread(sys.stdout):
+            return UNREAD
         if parsed.debug:
             raise
         told = error if isinstance(error, TunerError) else _told(error)
@@ -100,5 +108,8 @@ def _told(error: Exception) -> TunerError:
         where = f" {error.filename!r}" if error.filename else ""
         expected = "a readable and writable place with room"
         return TunerError(f"{error.strerror or error}{where}", expected, "check path, permissions and free space")
+    if isinstance(error, MemoryError):
+        todo = "lower batch sizes, adapter.width or budget.parallel, or use a larger machine"
+        return TunerError("there is not enough memory", "room for the bank and what runs at once", todo)
     what = f"{type(error).__name__}: {error}"
     return TunerError(what, "no such error: this is a defect", "run again with --debug and report what it prints")

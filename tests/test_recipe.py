@@ -119,6 +119,8 @@ def test_a_trials_recipe_holds_its_parameters():
     assert (trial.assign.n_features, trial.finetune.l1, trial.adapter.width) == (10, 0.5, 96)
     assert trial.parameters()["n_features"] == 10
     assert recipe.assign.n_features != 10
+    assert "hidden" not in trial.parameters()
+    assert load_recipe("digits", ["objectives=[hidden:min]"]).parameters()["hidden"] == 128
 
 
 def test_a_password_in_the_tracking_address_is_refused_and_not_shown():

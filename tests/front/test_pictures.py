@@ -59,6 +59,24 @@ def test_a_dot_says_how_sure_its_accuracy_is() -> None:
     )
 
 
+def test_one_objective_goes_up_over_the_trials_in_their_order() -> None:
+    svg = render_front(three_points(), OBJECTIVES[:1], three_points()[1])
+    ((across, up),) = circles(svg, "member")
+    first, last = sorted(circles(svg, "dim"))
+    assert first[0] < across < last[0]  # trials 0, 1 and 2
+    assert first[1] == last[1] > up
+    assert "stairs" not in svg.partition("</style>")[2]
+    texts = [t.text for t in ET.fromstring(svg).iter(f"{SVG}text")]
+    assert "trial →" in texts
+    assert {"0", "1", "2"} <= set(texts)
+    assert "0.5" not in texts
+    assert "trial 1: accuracy 80" in svg
+    least = render_front(three_points(), [OBJECTIVES[2]])  # the fewer features the better: upwards again
+    ((_, top),) = circles(least, "member")
+    assert all(top < y for _, y in circles(least, "dim"))
+    assert circles(render_front([], OBJECTIVES[:1]), "member") == []
+
+
 def test_picture_names_the_pick_and_escapes() -> None:
     report = sample_report()
     assert report.pick is not None

@@ -68,7 +68,7 @@ class Page(HTMLParser):
         return re.sub(r"\s+", " ", " ".join(self.words))
 
 
-@pytest.fixture(scope="module", params=[2, 3])
+@pytest.fixture(scope="module", params=[1, 2, 3])
 def page(request: pytest.FixtureRequest) -> str:
     return render_report(sample_report(request.param))
 
@@ -180,9 +180,25 @@ def test_a_search_that_has_only_begun() -> None:
     assert "1 running" in Page(render_report(running)).text()
 
 
-def test_one_objective_is_no_trade_off() -> None:
-    with pytest.raises(UsageError, match="1 objectives"):
-        Report("alone", OBJECTIVES[:1], [])
+def test_one_objective_alone_is_drawn_over_the_trials() -> None:
+    report = sample_report(1)
+    page = Page(render_report(report))
+    data = page.data()
+    complete = [row for row in report.rows if row.outcome == "complete"]
+    assert [axis["name"] for axis in data["axes"]] == ["trial", "accuracy"]
+    assert data["axes"][0]["order"]
+    assert [t["values"] for t in data["trials"]] == [[row.trial, row.values["accuracy"]] for row in complete]
+    assert all(len(t["spread"]) == 2 for t in data["trials"])
+    best = max(complete, key=lambda row: row.values["accuracy"])
+    assert [t["trial"] for t in data["trials"] if t["rank"] == 1] == [best.trial]
+    assert "1 of them is on the front of accuracy." in page.text()
+    assert "Those on the front are the best" in page.text()
+    assert "both objectives" not in page.text()
+
+
+def test_without_an_objective_there_is_no_report() -> None:
+    with pytest.raises(UsageError, match="no objectives"):
+        Report("none", [], [])
 
 
 def test_repeated_seeds_show_as_error_bars() -> None:

@@ -9,6 +9,7 @@ import yaml
 from tests.searches import run_tiny
 from tuner.errors import TunerError, UsageError
 from tuner.search.home import SearchHome
+from tuner.search.picking import pick_model
 from tuner.store import open_store
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
@@ -80,6 +81,33 @@ def test_mlflow_shows_each_trial_once_with_curves_and_front(first, root):
         assert run.data.params["n_features"] == str(trial.params["n_features"])
         assert len(client.get_metric_history(run.info.run_id, "dense/loss")) == 2
         assert run.info.status == "FINISHED"
+
+
+@pytest.mark.parametrize("objective", ["accuracy", "features_per_class:min"])
+def test_one_objective_alone_works_to_the_end(first, root, objective):
+    name = objective.partition(":")[0]
+    alone, _ = run_tiny(root, f"alone-{name.replace('_', '-')}", f"objectives=[{objective}]")
+    assert alone.state.counts() == {"complete": 3}
+    assert sorted(alone.files) == ["front", "picture", "report"]
+    values = {number: trial.values.get(name, trial.params.get(name)) for number, trial in alone.state.trials.items()}
+    best = (max if name == "accuracy" else min)(values.values())
+    members = [member.trial for member in alone.home.front().members]
+    assert members == [number for number, value in values.items() if value == best]
+    assert pick_model(alone.home).point.trial in members
+    assert pick_model(alone.home, within=("1.0", name)).point.trial in members
+    for file in ("report.html", "front.svg"):
+        assert "trial" in alone.home.store.get(alone.home.key(file)).decode()
+    _, runs = mlflow_runs(root, alone.home.name)
+    shown = {run.data.tags["mlflow.runName"] for run in runs if run.data.tags.get("pareto") == "true"}
+    assert shown == {f"trial-{number:04d}" for number in members}
+
+
+def test_an_objective_that_the_sizes_cannot_give_is_refused_before_anything_is_computed(root, tmp_path):
+    with pytest.raises(UsageError, match="sid5 has no value below 5"):
+        run_tiny(tmp_path, "never", "objectives=[accuracy, sid5]")
+    assert not [
+        key for key in open_store(str(tmp_path)).list("") if key.startswith(("banks", "stages", "searches/never/rec"))
+    ]
 
 
 def test_again_is_carry_on_more_is_more_and_stages_are_reused(first, root):

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tuner.errors import TunerError, UsageError
+from tuner.folders import cache_root
 from tuner.store import Artifacts, Store
-from tuner.store.cache import NodeCache, default_folder, default_limit_bytes
+from tuner.store.cache import NodeCache, default_limit_bytes
 
 SIZE = 1000
 
@@ -137,7 +138,7 @@ def test_eight_processes_download_a_bank_once(s3_store: Store, folder: Path, tmp
 
 def test_settings_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("QPM_TUNER_CACHE", str(tmp_path / "here"))
-    assert default_folder() == tmp_path / "here"
+    assert cache_root() == tmp_path / "here"
     monkeypatch.setenv("QPM_TUNER_CACHE_GB", "2.5")
     assert default_limit_bytes() == 2_500_000_000
     for wrong in ("much", "0", "-1", "nan", "inf", ""):

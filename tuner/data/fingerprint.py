@@ -16,20 +16,16 @@ from pathlib import Path
 
 from tuner.data.words import count, some
 from tuner.errors import TunerError
+from tuner.folders import cache_root
 
 _RACY_NS = 2_000_000_000  # a file changed again within the clock's granularity keeps its stat data
-
-
-def cache_folder() -> Path:
-    """Where this program keeps what it can make again: `$XDG_CACHE_HOME/qpm-tuner`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "qpm-tuner"
 
 
 class Hasher:
     """Hashes files, remembering digests in one JSON file; goes without where that cannot be written."""
 
     def __init__(self, memory: Path | None = None) -> None:
-        self.memory = memory or cache_folder() / "digests.json"
+        self.memory = memory or cache_root() / "digests.json"
         self._known: dict[str, list[str]] = {}
         with suppress(OSError, ValueError):
             known = json.loads(self.memory.read_text())

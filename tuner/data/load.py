@@ -20,6 +20,7 @@ from tuner.data.pixels import Facts, ImageError, examine
 from tuner.data.settings import DataConfig
 from tuner.data.words import count, some
 from tuner.errors import TunerError, UsageError
+from tuner.folders import at_home
 
 LOADERS: dict[str, Callable[[DataConfig], Dataset]] = {
     "digits": load_digits,
@@ -39,6 +40,12 @@ def load_dataset(config: DataConfig) -> Dataset:
         TunerError: it is missing (the message says where to get it and where to put it) or malformed.
         UsageError: settings and data do not fit together.
     """
+    config = replace(
+        config,
+        root=at_home(config.root, "data.root"),
+        masks=at_home(config.masks, "data.masks"),
+        split_file=at_home(config.split_file, "data.split_file"),
+    )
     if config.name not in LOADERS:
         raise UsageError(f"data.name={config.name}", ", ".join(LOADERS), "choose one of them")
     if not config.root and config.name != "digits":

@@ -1,6 +1,7 @@
 """What a frozen backbone is: squashed uint8 images in, a grid of patch tokens (and perhaps a CLS token) out."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, Protocol
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor
 
 from tuner.errors import UsageError
 from tuner.features.settings import BackboneConfig
+from tuner.folders import at_home
 
 Tokens = tuple[Tensor, Tensor | None]
 
@@ -118,6 +120,7 @@ def make_backbone(config: BackboneConfig, data_name: str) -> Backbone:
         "efficientnet_lite2": efficientnet_lite2,
         "dinov2": dinov2,
     }
+    config = replace(config, weights=at_home(config.weights, "backbone.weights"))
     if config.name not in makers:
         raise UsageError(f"backbone.name={config.name}", ", ".join(makers), "choose one of them")
     if config.preprocessing == "parity" and config.name != "dinov2":

@@ -15,8 +15,9 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from tuner.data.fingerprint import Hasher, cache_folder
+from tuner.data.fingerprint import Hasher
 from tuner.errors import TunerError
+from tuner.folders import cache_root
 
 DEFAULT = "facebook/dinov2-with-registers-base"
 KINDS = ("dinov2", "dinov2_with_registers")
@@ -51,7 +52,7 @@ def hub_folder(weights: str) -> Path:
     Raises:
         TunerError: it is missing, cannot be downloaded, or is no DINOv2.
     """
-    path = Path(weights).expanduser()
+    path = Path(weights)
     if weights and path.is_file():
         folder = _converted(path)
     elif weights and path.is_dir():
@@ -99,7 +100,7 @@ def _downloaded(name: str) -> Path:
 
 def _converted(file: Path) -> Path:
     """The cached conversion of Meta's checkpoint, made once for each content."""
-    folder = cache_folder() / "dinov2" / Hasher().digest(file)
+    folder = cache_root() / "dinov2" / Hasher().digest(file)
     if (folder / "config.json").is_file():
         return folder
     try:
@@ -121,7 +122,7 @@ def _converted(file: Path) -> Path:
             raise TunerError(
                 f"the conversion of {file} cannot be written to {folder}: {error}",
                 "a writable cache with enough space",
-                "make room, or set XDG_CACHE_HOME",
+                "make room, or set QPM_TUNER_CACHE",
             ) from error
     return folder
 

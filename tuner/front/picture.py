@@ -50,11 +50,39 @@ class Axis:
         step = next(m * power for m in (1, 2, 5, 10) if m * power >= 0.8 * rough)
         return [i * step for i in range(ceil(self.low / step), floor(self.high / step) + 1)]
 
+    def of(self, point: Point) -> float:
+        """A point's value on this axis."""
+        return point.values[self.objective.name]
+
+    def told(self, point: Point) -> str:
+        """The same in words, and how sure it is: accuracy 96.12 ± 1.1, n = 288."""
+        name = self.objective.name
+        return f"{words.name(name)} {self.of(point):.4g} {uncertainty.beside(name, point.values)}".rstrip()
+
     def label(self) -> str:
         """Name, unit and which way is better."""
         unit = f" [{self.objective.unit}]" if self.objective.unit else ""
         better = "more" if self.objective.direction == "max" else "less"
         return escape(f"{words.name(self.objective.name)}{unit}, {better} is better")
+
+
+class TrialAxis(Axis):
+    """The trials in their order, where there is one objective alone and hence no second axis."""
+
+    def __init__(self, trials: Sequence[int], start: float, end: float) -> None:
+        super().__init__(Objective("trial", "max", 0.0, 50.0, unit=""), trials, start, end)
+
+    def of(self, point: Point) -> float:
+        """A trial's number."""
+        return point.trial
+
+    def ticks(self, target: int = 6) -> list[float]:
+        """Whole numbers."""
+        return [tick for tick in super().ticks(target) if float(tick).is_integer()]
+
+    def label(self) -> str:
+        """None of them is better for its number."""
+        return "trial"
 
 
 def render_front(
@@ -63,14 +91,14 @@ def render_front(
     picked: Point | None = None,
     title: str = "Pareto front",
 ) -> str:
-    """One SVG of all measured trials along the first two objectives.
+    """One SVG of all measured trials along the first two objectives, or along the only one.
 
     Dominated trials are light, the front dark and, with two objectives, joined by the staircase that
     bounds the region it dominates; with more, membership counts all of them and no line is drawn.
 
     Args:
         points: all trials; those without a value of every objective are left out.
-        objectives: two or more; the first goes to the right, the second up.
+        objectives: the first goes to the right, the second up; one alone goes up, over the trials.
         picked: the chosen trial, highlighted and named.
         title: the heading.
 
@@ -79,9 +107,10 @@ def render_front(
     """
     shown = measured(points, objectives)
     members = front(shown, objectives)
-    corners = [[p.values[o.name] for p in shown] or [o.low, o.high] for o in objectives[:2]]
-    x = Axis(objectives[0], corners[0], LEFT, WIDTH - RIGHT)
-    y = Axis(objectives[1], corners[1], HEIGHT - BOTTOM, TOP)
+    *across, upwards = objectives[:2]
+    spans = [[p.values[o.name] for p in shown] or [o.low, o.high] for o in objectives[:2]]
+    x = Axis(across[0], spans[0], LEFT, WIDTH - RIGHT) if across else _trials(shown)
+    y = Axis(upwards, spans[-1], HEIGHT - BOTTOM, TOP)
     parts = [*_frame(x, y, title, f"{len(members)} on the front, {len(shown) - len(members)} dominated")]
     on_front = {p.trial for p in members}
     parts += [_dot(p, x, y, "dim", 4) for p in shown if p.trial not in on_front]
@@ -96,6 +125,10 @@ def render_front(
         f'viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         f'aria-label="{escape(title)}">\n<style>{STYLE}</style>\n{body}\n</svg>\n'
     )
+
+
+def _trials(shown: Sequence[Point]) -> Axis:
+    return TrialAxis([p.trial for p in shown] or [0], LEFT, WIDTH - RIGHT)
 
 
 def _frame(x: Axis, y: Axis, title: str, legend: str) -> list[str]:
@@ -130,16 +163,11 @@ def _staircase(members: Sequence[Point], x: Axis, y: Axis) -> str:
 
 def _dot(point: Point, x: Axis, y: Axis, kind: str, radius: int) -> str:
     across, down = _spot(point, x, y)
-    told = ", ".join(_told(point, axis.objective.name) for axis in (x, y))
+    told = ", ".join(axis.told(point) for axis in (x, y) if not isinstance(axis, TrialAxis))
     return (
         f'<circle class="{kind}" cx="{across:.1f}" cy="{down:.1f}" r="{radius}">'
         f"<title>trial {point.trial}: {escape(told)}</title></circle>"
     )
-
-
-def _told(point: Point, metric: str) -> str:
-    """A value with its name, and how sure it is: accuracy 96.12 ± 1.1, n = 288."""
-    return f"{words.name(metric)} {point.values[metric]:.4g} {uncertainty.beside(metric, point.values)}".rstrip()
 
 
 def _name(point: Point, x: Axis, y: Axis) -> str:
@@ -152,4 +180,4 @@ def _name(point: Point, x: Axis, y: Axis) -> str:
 
 
 def _spot(point: Point, x: Axis, y: Axis) -> tuple[float, float]:
-    return x.at(point.values[x.objective.name]), y.at(point.values[y.objective.name])
+    return x.at(x.of(point)), y.at(y.of(point))

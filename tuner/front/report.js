@@ -65,7 +65,7 @@ function drawScatter() {
   const place = document.getElementById("scatter");
   const [i, j] = axes.length > 2 ? ["across", "up"].map((id) => Number(document.getElementById(id).value)) : [0, 1];
   const paper = colour("--paper");
-  const traces = axes.length === 2 && onFront.length ? [staircase()] : [];
+  const traces = axes.length === 2 && !axes[0].order && onFront.length ? [staircase()] : [];
   traces.push(
     dots("dominated", dominated, i, j, { size: 8, color: colour("--dim") }),
     dots("on the front", onFront, i, j, { size: 11, color: colour("--front"), line: { color: paper, width: 1.5 } },
@@ -75,7 +75,7 @@ function drawScatter() {
   Plotly.react(place, traces.filter((t) => t.mode === "lines" || t.x.length), layout({
     xaxis: axisStyle({ title: heading(title(axes[i])), range: range(i) }),
     yaxis: axisStyle({ title: heading(title(axes[j])), range: range(j) }),
-    annotations: [{ text: "better ↗", showarrow: false, xref: "paper", yref: "paper", x: 1, y: 1, xanchor: "right", yanchor: "top" }],
+    annotations: [{ text: axes[i].order ? "better ↑" : "better ↗", showarrow: false, xref: "paper", yref: "paper", x: 1, y: 1, xanchor: "right", yanchor: "top" }],
   }), config);
   listen(place);
 }

@@ -33,6 +33,7 @@ def build(report: Report) -> dict[str, Any]:
         "note": report.note,
         "axes": words.listing([words.name(o.name) for o in report.objectives]),
         "many": len(report.objectives) > 2,
+        "alone": len(report.objectives) == 1,
         "lede": _lede(report, rank),
         "figures": _figures(report),
         "still": Markup(render_front(points, report.objectives, picked, report.search)),
@@ -225,12 +226,13 @@ def _trials(report: Report, rank: dict[int, int]) -> dict[str, Any]:
 
 def _chart_data(report: Report, rank: dict[int, int]) -> dict[str, Any]:
     """The numbers of the charts; texts are escaped here because plotly reads a little HTML."""
+    alone = len(report.objectives) == 1  # then it is drawn over the trials, in their order
     trials = [
         {
             "trial": row.trial,
             "rank": rank[row.trial],
-            "values": [row.values[o.name] for o in report.objectives],
-            "spread": [_finite(row.spread.get(o.name)) for o in report.objectives],
+            "values": [row.trial] * alone + [row.values[o.name] for o in report.objectives],
+            "spread": [0.0] * alone + [_finite(row.spread.get(o.name)) for o in report.objectives],
             "text": _hover(row, report.objectives),
         }
         for row in report.rows
@@ -245,6 +247,8 @@ def _chart_data(report: Report, rank: dict[int, int]) -> dict[str, Any]:
         }
         for o in report.objectives
     ]
+    if alone:
+        axes.insert(0, {"name": "trial", "unit": "", "sign": 1, "worst": 0, "order": True})
     picked = report.pick.point.trial if report.pick and report.pick.chosen else None
     return {
         "axes": axes,

@@ -128,7 +128,8 @@ class Report:
 
     Args:
         search: the search's name.
-        objectives: the axes; two make a scatter with its staircase, more also parallel coordinates.
+        objectives: the axes; one is drawn over the trials, two make a scatter with its staircase, more also parallel
+            coordinates.
         rows: all trials.
         hypervolume: (seconds since the start, value) after each completed trial.
         stages: in the order in which they run.
@@ -149,10 +150,6 @@ class Report:
     note: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse a trade-off with nothing to trade."""
-        if len(self.objectives) < 2:
-            raise UsageError(
-                f"the report has {len(self.objectives)} objectives",
-                "two or more, for a front to be drawn",
-                "name a second objective, such as interpretability",
-            )
+        """Refuse a search for nothing."""
+        if not self.objectives:
+            raise UsageError("the report has no objectives", "at least one", "name one, such as accuracy")

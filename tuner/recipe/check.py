@@ -1,17 +1,14 @@
 """The one place where a recipe is checked: bounds and choices of every field, the space, the objectives."""
 
 import dataclasses
-import difflib
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tuner.errors import InfeasibleError, UsageError
 from tuner.recipe.objectives import extremes, objectives_of
-from tuner.recipe.schema import SHORT_NAMES, Recipe, fields, lookup
-
-# Groups whose fields can be searched: what makes the feature bank and the split is the same for all trials.
-SEARCHED = ("adapter", "dense", "assign", "finetune", "seed")
+from tuner.recipe.schema import SHORT_NAMES, Recipe, fields
+from tuner.recipe.space import bounds, check_dimension, searched_name
 
 
 def check_recipe(recipe: Recipe) -> None:
@@ -30,8 +27,6 @@ def check_recipe(recipe: Recipe) -> None:
         )
     for name in recipe.space:
         _check_dimension(name, recipe)
-    if len({entry.partition(":")[0] for entry in recipe.objectives}) != len(recipe.objectives) or not recipe.objectives:
-        raise UsageError(f"objectives={recipe.objectives}", "at least one, each once", "name different objectives")
     objectives_of(recipe)
     if recipe.adapter.n_layers == 0:
         raise UsageError(
@@ -68,41 +63,12 @@ def _check_value(path: str, value: Any, info: dataclasses.Field[Any]) -> None:
 
 
 def _check_dimension(name: str, recipe: Recipe) -> None:
-    dimension, path = recipe.space[name], SHORT_NAMES.get(name, name)
-    known = {key: info for key, _, info in fields(recipe) if key.partition(".")[0] in SEARCHED}
-    if path not in known:
-        close = difflib.get_close_matches(name, [*SHORT_NAMES, *known], n=1)
-        raise UsageError(
-            f"space.{name} is no field that can be searched",
-            f"one of {', '.join(SHORT_NAMES)}, or a dotted field of {', '.join(SEARCHED)}",
-            f"did you mean {close[0]!r}?" if close else "see --help-recipe for all fields",
-        )
-    keys = set(dimension) if isinstance(dimension, dict) else set()
-    if keys != {"choices"} and not ({"low", "high"} <= keys <= {"low", "high", "step", "log"}):
-        raise UsageError(
-            f"space.{name}={dimension}",
-            "{choices: [..]} or {low: .., high: ..} with optional step or log: true",
-            f"for example 'space.{name}={{choices: [1, 2]}}'",
-        )
-    _check_range(name, dimension)
-    current = lookup(recipe, path)
-    for value in dimension.get("choices") or (dimension["low"], dimension["high"]):
-        if type(value) is not type(current) and not (isinstance(current, float) and type(value) is int):
-            raise UsageError(f"space.{name} holds {value!r}", f"values like {current!r}", "mend the value")
-        _check_value(f"space.{name}", value, known[path])
-
-
-def _check_range(name: str, dimension: Mapping[str, Any]) -> None:
-    if dimension.get("choices") == []:
-        raise UsageError(f"space.{name}={dimension}", "at least one choice", "name the values to try")
-    if "low" not in dimension:
-        return
-    low, high = dimension["low"], dimension["high"]
-    if not (isinstance(low, int | float) and isinstance(high, int | float) and low <= high):
-        raise UsageError(f"space.{name}={dimension}", "numbers with low <= high", "mend the range")
-    if dimension.get("log") and (low <= 0 or "step" in dimension):
-        raise UsageError(f"space.{name}={dimension}", "low > 0 and no step on a log scale", "raise low or drop log")
+    path = SHORT_NAMES.get(searched_name(name), name)
+    info = next(info for key, _, info in fields(recipe) if key == path)
+    check_dimension(name, recipe.space[name])
+    for value in bounds(recipe.space[name]):
+        _check_value(f"space.{name}", value, info)
 
 
 def _space_line(space: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={list(d.get('choices') or (d['low'], d['high']))}" for name, d in space.items()) or "{}"
+    return ", ".join(f"{name}={bounds(dimension)}" for name, dimension in space.items()) or "{}"

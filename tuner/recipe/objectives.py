@@ -8,6 +8,7 @@ from tuner.errors import UsageError
 from tuner.front.pareto import Objective
 from tuner.qpm.metrics.table import METRICS
 from tuner.recipe.schema import SHORT_NAMES, Recipe, lookup
+from tuner.recipe.space import bounds
 
 SIZES = ("n_features", "features_per_class", "width", "hidden")
 
@@ -16,15 +17,19 @@ def objectives_of(recipe: Recipe, names: Sequence[str] | None = None) -> tuple[O
     """Objectives from `name`, `name:max` or `name:min`, with the natural range of each; the recipe's own for None.
 
     Raises:
-        UsageError: for a name that is neither a metric nor a size.
+        UsageError: for a name that is neither a metric nor a size, the same name twice, or no name at all.
     """
-    return tuple(_objective(entry, recipe) for entry in (recipe.objectives if names is None else names))
+    entries = recipe.objectives if names is None else names
+    found = tuple(_objective(entry, recipe) for entry in entries)
+    if not found or len({objective.name for objective in found}) < len(found):
+        raise UsageError(f"objectives={list(entries)}", "at least one, each once", "name different objectives")
+    return found
 
 
 def _objective(entry: str, recipe: Recipe) -> Objective:
-    name, _, direction = entry.partition(":")
-    if direction not in ("", "max", "min"):
-        raise UsageError(f"objective {entry!r}", "`name`, `name:max` or `name:min`", "mend the direction")
+    name, sign, direction = entry.partition(":")
+    if sign and direction not in ("max", "min"):
+        raise UsageError(f"objective {entry!r}", "`name`, `name:max` or `name:min`", "correct the direction")
     if name in METRICS:
         metric = METRICS[name]
         return Objective(name, direction or metric.direction, metric.low, metric.high, metric.unit)  # type: ignore[arg-type]
@@ -44,4 +49,4 @@ def extremes(recipe: Recipe, name: str) -> list[Any]:
     dimension = recipe.space.get(name, recipe.space.get(SHORT_NAMES[name]))
     if dimension is None:
         return [lookup(recipe, SHORT_NAMES[name])]
-    return list(dimension.get("choices") or (dimension["low"], dimension["high"]))
+    return bounds(dimension)

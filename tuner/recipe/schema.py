@@ -1,4 +1,4 @@
-"""What a recipe is: one OmegaConf structured config, composed of the settings each component declares for itself."""
+"""What a recipe is: one tree of dataclasses, composed of the settings each component declares for itself."""
 
 import copy
 import dataclasses
@@ -84,7 +84,7 @@ class Recipe:
         choices=("validation", "paper"),
     )
     validation_fraction: float = setting(0.2, "share of each class's training images held out", low=0.01, high=0.9)
-    seed: int = setting(0, "seed of splits, proposals, training and program", low=0)
+    seed: int = setting(0, "seed of splits, proposals, training and program", low=0, high=2**32 - 1)
     space: dict[str, Any] = setting({}, "what is searched: {name: {choices: [..]}} or {low, high, step, log}")
     objectives: list[str] = setting(
         ["accuracy", "interpretability"],
@@ -111,8 +111,9 @@ class Recipe:
         return trial
 
     def parameters(self) -> dict[str, Any]:
-        """The named parameters of this recipe: the usual four and every searched field."""
-        names = dict.fromkeys(["n_features", "features_per_class", "width", "seed", *self.space])
+        """The named parameters of this recipe: the usual four, every searched field, every size that is optimised."""
+        sizes = [name for name in (entry.partition(":")[0] for entry in self.objectives) if name in SHORT_NAMES]
+        names = dict.fromkeys(["n_features", "features_per_class", "width", "seed", *self.space, *sizes])
         return {name: lookup(self, SHORT_NAMES.get(name, name)) for name in names}
 
 
@@ -132,11 +133,6 @@ def lookup(recipe: Recipe, path: str) -> Any:
     for part in path.split("."):
         value = getattr(value, part)
     return value
-
-
-def default_of(path: str) -> Any:
-    """The default of a dotted key, for error messages."""
-    return next((value for key, value, _ in fields(Recipe()) if key == path), "see --help-recipe")
 
 
 def describe_fields() -> list[tuple[str, Any, str]]:

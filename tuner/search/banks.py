@@ -5,9 +5,9 @@ import shutil
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from tuner.folders import cache_root, made_folder
 from tuner.recipe import Recipe
 from tuner.store import Artifacts
-from tuner.store.cache import default_folder
 
 
 def ensure_bank(artifacts: Artifacts, recipe: Recipe, console: Console) -> str:
@@ -23,7 +23,7 @@ def ensure_bank(artifacts: Artifacts, recipe: Recipe, console: Console) -> str:
     key = bank_key(recipe.data, recipe.backbone)
     if artifacts.find("banks", key) is not None:
         return key
-    folder = default_folder() / "extract" / key
+    folder = made_folder(cache_root() / "extract") / key
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(f"features of {recipe.data.name} by {recipe.backbone.name}", total=None)

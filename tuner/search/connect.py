@@ -12,8 +12,8 @@ from typing import Any
 import ray
 
 from tuner.errors import UsageError
+from tuner.folders import cache_root, made_folder
 from tuner.recipe import ResourcesConfig, StageResources
-from tuner.store.cache import default_folder
 
 STAGES = ("dense", "assign", "finetune", "evaluate")
 ENVIRONMENT = {
@@ -30,9 +30,7 @@ LOCAL = {"include_dashboard": False, "object_store_memory": 100 * 2**20}
 
 def scratch_folder() -> Path:
     """Where epoch checkpoints lie on this node."""
-    folder = default_folder() / "scratch"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    return made_folder(cache_root() / "scratch")
 
 
 @contextlib.contextmanager

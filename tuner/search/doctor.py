@@ -18,8 +18,10 @@ from urllib.parse import urlsplit
 from packaging.requirements import Requirement
 
 from tuner.errors import TunerError
+from tuner.folders import cache_root, home_path
 from tuner.store import Store, open_store, probe_conditional_put
-from tuner.store.cache import default_folder, default_limit_bytes
+from tuner.store.address import parse_address
+from tuner.store.cache import default_limit_bytes
 
 DISTRIBUTION = "qpm-tuner"
 DISK_BYTES = 5_000_000_000
@@ -130,7 +132,7 @@ def stores(store: Store) -> Iterator[Check]:
 
 def cache() -> Iterator[Check]:
     """Whether this node can keep downloads and checkpoints."""
-    folder = default_folder()
+    folder = cache_root()
     limit = default_limit_bytes()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -145,7 +147,8 @@ def cache() -> Iterator[Check]:
 
 def disk(store: str) -> Iterator[Check]:
     """Whether the disks behind the cache and a local store have room."""
-    folders = {default_folder()} | ({Path(store).absolute()} if "://" not in store else set())
+    place = parse_address(store)
+    folders = {cache_root()} | ({home_path(str(place), "--store").absolute()} if isinstance(place, Path) else set())
     for folder in sorted(folders):
         existing = next(place for place in (folder, *folder.parents) if place.exists())
         free = shutil.disk_usage(existing).free

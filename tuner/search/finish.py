@@ -42,7 +42,7 @@ def measure_front(home: SearchHome, recipe: Recipe, bank: str, state: SearchStat
             raise TunerError(
                 f"trial {trial} could not be measured on the test split: {measured['cause']}",
                 "a store that answers and has room, and a sound feature bank",
-                "mend the cause and run the same command again: what was measured is kept",
+                "fix the cause and run the same command again: what was measured is kept",
             )
         if measured["outcome"] == "complete":
             record({"event": "test", "trial": trial, "time_s": time.time(), "values": measured["values"]})
@@ -65,7 +65,7 @@ def write_front(home: SearchHome, state: SearchState) -> None:
         buffer = io.BytesIO()
         pq.write_table(pa.Table.from_pylist(rows), buffer)
         home.store.put(home.key("history.parquet"), buffer.getvalue())
-    if view.members and len(view.objectives) >= 2:
+    if view.members:
         points = state.points(view.objectives)
         chosen = next((p for p in points if state.pick is not None and p.trial == state.pick["trial"]), None)
         picture = render_front(points, view.objectives, picked=chosen, title=home.name)

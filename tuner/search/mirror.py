@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
+from tuner.folders import cache_root, made_folder
 from tuner.front import pareto
 from tuner.recipe import TrackingConfig
 from tuner.search.home import SearchHome
 from tuner.search.mirror_process import MirrorProcess
 from tuner.search.records import SearchState
 from tuner.search.values import read_curves
-from tuner.store.cache import default_folder
 from tuner.tracking import Mirror
 
 FLUSH_S = 60.0
@@ -23,7 +23,7 @@ def tracking_uri(home: SearchHome, config: TrackingConfig) -> str:
     given = config.uri or os.environ.get("MLFLOW_TRACKING_URI", "")
     if given:
         return given
-    path = home.store.local_path("mlflow.db") or default_folder() / "mlflow.db"
+    path = home.store.local_path("mlflow.db") or made_folder(cache_root()) / "mlflow.db"
     return f"sqlite:///{path}"
 
 

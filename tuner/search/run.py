@@ -14,6 +14,7 @@ from tuner.search.drive import Drive
 from tuner.search.feasible import refuse_unusable
 from tuner.search.holder import is_gone, this_driver
 from tuner.search.home import SearchHome
+from tuner.search.measurable import refuse_unmeasurable
 from tuner.search.precision import adopt_precision, settle_precision
 from tuner.search.records import SearchState, TrialRecord
 from tuner.store import Lease, Store
@@ -96,7 +97,9 @@ def _settle_recipe(home: SearchHome, request: SearchRequest, console: Console) -
             raise UsageError(
                 f"no search {home.name!r} in {home.store.url}", "a recipe to start it with", "add --recipe digits"
             )
-        refuse_unusable(request.recipe, load_dataset(request.recipe.data))
+        dataset = load_dataset(request.recipe.data)
+        refuse_unusable(request.recipe, dataset)
+        refuse_unmeasurable(request.recipe, dataset)
         recipe = settle_precision(request.recipe)
         bank = ensure_bank(home.artifacts, recipe, console)
         home.start(recipe, bank)

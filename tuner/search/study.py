@@ -70,7 +70,7 @@ class Proposer:
             earlier: all earlier trials by number; those up to `number - parallel` must have ended.
         """
         self._tell(number, earlier)
-        rng_seed = self._recipe.seed * 1_000_003 + number
+        rng_seed = (self._recipe.seed * 1_000_003 + number) % 2**32
         # A third of a small budget explores, but never more than Optuna's own default of ten.
         startup = min(10, max(4, self._recipe.budget.trials // 3))
         sampler: BaseSampler = TPESampler(

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tuner.errors import UsageError
-from tuner.store.cache import NodeCache, default_folder, default_limit_bytes
+from tuner.folders import cache_root
+from tuner.store.cache import NodeCache, default_limit_bytes
 from tuner.store.disk import explained, sha256_of
 from tuner.store.manifest import CorruptArtifact, File, Manifest, corrupt
 from tuner.store.names import check_key
@@ -23,13 +24,13 @@ class Artifacts:
     Args:
         store: where they are.
         cache_dir: where this node keeps downloads from a remote store; None: `store.cache`, then
-            `cache.default_folder`.
+            `folders.cache_root`.
         limit_bytes: what the downloads may take; None: `cache.default_limit_bytes`.
     """
 
     def __init__(self, store: Store, cache_dir: Path | None = None, limit_bytes: int | None = None) -> None:
         self.store = store
-        folder = cache_dir or store.cache or default_folder() / "artifacts"
+        folder = cache_dir or store.cache or cache_root() / "artifacts"
         self.cache = NodeCache(folder, limit_bytes or default_limit_bytes())
         self._verified: set[str] = set()
 

@@ -88,12 +88,6 @@ class NodeCache:
         return self.folder / ".locks" / name
 
 
-def default_folder() -> Path:
-    """Where a node caches: `$QPM_TUNER_CACHE`, or `qpm-tuner` in the user's cache folder."""
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(os.environ.get("QPM_TUNER_CACHE") or f"{base}/qpm-tuner").expanduser()
-
-
 def default_limit_bytes() -> int:
     """How much a node caches: `$QPM_TUNER_CACHE_GB`, or 50 GB.
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tuner.folders import home_path
 from tuner.store.disk import copy_synced, draft, explained, locked, write_synced
 from tuner.store.names import check_key, check_prefix
 from tuner.store.store import Stat, missing_key
@@ -24,7 +25,7 @@ class LocalStore:
     parallel = 1
 
     def __init__(self, root: Path) -> None:
-        self.root = Path(os.path.abspath(root.expanduser()))  # noqa: PTH100  resolve() would follow links
+        self.root = Path(os.path.abspath(home_path(str(root), "--store")))  # noqa: PTH100  resolve() would follow links
         self.url = str(self.root)
 
     def __reduce__(self) -> tuple[type["LocalStore"], tuple[Path]]:

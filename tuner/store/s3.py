@@ -19,15 +19,18 @@ from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig, create_transfer_manager
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 from s3transfer.exceptions import RetriesExceededError
 
 from tuner.store.disk import draft, explained
 from tuner.store.names import check_key, check_prefix
-from tuner.store.s3_errors import explain, is_answer, is_transient, status_of
+from tuner.store.s3_errors import NotS3, is_answer, is_bare, is_transient, required, status_of
+from tuner.store.s3_words import explain
 from tuner.store.store import Stat, missing_key
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
 
 Result = TypeVar("Result")
 
@@ -47,6 +50,8 @@ _CONFIG = Config(
     response_checksum_validation="when_required",  # the manifests' SHA-256 covers what matters
 )
 
+_FAILURES = (BotoCoreError, ClientError, Boto3Error, RetriesExceededError, ResponseParserError, NotS3, ValueError)
+
 _TRANSFER = TransferConfig(preferred_transfer_client="classic")  # parts of 8 MiB, ten at a time
 
 
@@ -56,7 +61,7 @@ class S3Store:
     Args:
         bucket: its name; it must exist.
         prefix: what all keys start with, without slashes at its ends; may be empty.
-        cache: where downloads are kept on this node; None: `cache.default_folder`.
+        cache: where downloads are kept on this node; None: `folders.cache_root`.
         known: whether it has answered somebody before, as `open_store` says.
     """
 
@@ -85,7 +90,7 @@ class S3Store:
 
     def put(self, key: str, data: bytes) -> None:
         """See `Store.put`."""
-        self._call("write", key, lambda: self.client.put_object(Body=data, **self._at(key)))
+        self._call("write", key, lambda: self._write(key, data))
 
     def put_new(self, key: str, data: bytes) -> bool:
         """See `Store.put_new`."""
@@ -105,20 +110,24 @@ class S3Store:
                 if status_of(error) == 404:
                     return None
                 raise
-            return Stat(head["ContentLength"], head["ETag"], head["LastModified"].timestamp())
+            return Stat(head["ContentLength"], required(head, "ETag"), required(head, "LastModified").timestamp())
 
         return self._call("look up", key, request)
 
     def now(self) -> float:
         """See `Store.now`; to the second, as `Stat.modified` on S3."""
-        answer = self._call("reach", "", lambda: self.client.head_bucket(Bucket=self.bucket))
-        return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp()
+
+        def request() -> float:
+            answer = self.client.head_bucket(Bucket=self.bucket)
+            return parsedate_to_datetime(required(answer["ResponseMetadata"]["HTTPHeaders"], "date")).timestamp()
+
+        return self._call("reach", "", request)
 
     def list(self, prefix: str) -> Iterator[str]:
         """See `Store.list`."""
         where: dict[str, Any] = {"Bucket": self.bucket, "Prefix": self.prefix + check_prefix(prefix)}
         while True:
-            page = self._call("list", prefix, lambda: self.client.list_objects_v2(**where))
+            page = self._call("list", prefix, lambda: self._page(where))
             for entry in page.get("Contents", ()):
                 yield entry["Key"].removeprefix(self.prefix)
             if not page["IsTruncated"]:
@@ -134,7 +143,7 @@ class S3Store:
 
         def request() -> None:
             if path.stat().st_size < _TRANSFER.multipart_threshold:
-                self.client.put_object(Body=path.read_bytes(), **self._at(key))
+                self._write(key, path.read_bytes())
             else:
                 self._transfers.upload(str(path), self.bucket, self.prefix + check_key(key)).result()
 
@@ -179,6 +188,8 @@ class S3Store:
                     config = config.merge(Config(s3={"addressing_style": "path"}))
                 region = session.region_name or "us-east-1"
                 client = session.client("s3", region_name=region, config=config)
+                client.meta.events.register_first("needs-retry.s3.HeadBucket", _ask_once)
+                client.meta.events.register_first("needs-retry.s3", _refuse_page)
                 self._connection = os.getpid(), client, create_transfer_manager(client, _TRANSFER)
             return self._connection[1:]
 
@@ -193,7 +204,17 @@ class S3Store:
             if error.response["Error"].get("Code") in ("NoSuchKey", "404"):
                 raise missing_key(key, self.url) from None
             raise
-        return answer["Body"].read(), answer["ETag"]
+        return answer["Body"].read(), required(answer, "ETag")
+
+    def _write(self, key: str, data: bytes, **condition: Any) -> str:
+        """Put bytes under a key; its new version."""
+        return str(required(self.client.put_object(Body=data, **self._at(key), **condition), "ETag"))
+
+    def _page(self, where: dict[str, Any]) -> "ListObjectsV2OutputTypeDef":
+        """One page of a listing."""
+        page = self.client.list_objects_v2(**where)
+        required(page, "IsTruncated")
+        return page
 
     def _put_if(self, key: str, data: bytes, **condition: Any) -> str | None:
         """Write under a condition; the new version, or None when the condition does not hold.
@@ -207,7 +228,7 @@ class S3Store:
             nonlocal tries
             tries += 1
             try:
-                return self.client.put_object(Body=data, **self._at(key), **condition)["ETag"]
+                return self._write(key, data, **condition)
             except ClientError as error:
                 gone = error.response["Error"].get("Code") in ("NoSuchKey", "404")
                 if status_of(error) != 412 and not gone:
@@ -230,7 +251,7 @@ class S3Store:
         for pause_s in (*_PAUSES_S, math.inf):
             try:
                 result = request()
-            except (BotoCoreError, ClientError, Boto3Error, RetriesExceededError, ValueError) as error:
+            except _FAILURES as error:
                 failure = error
             else:
                 self._reached = True
@@ -240,4 +261,42 @@ class S3Store:
             if hopeless or time.monotonic() + pause_s > deadline_s:
                 break
             time.sleep(pause_s * random.uniform(0.5, 1.0))
-        raise explain(failure, f"{action} {key} in {self.url}" if key else f"{action} {self.url}", self.bucket)
+        what = f"{action} {key} in {self.url}" if key else f"{action} {self.url}"
+        raise explain(self._spoken(failure), what, self.bucket)
+
+    def _spoken(self, failure: Exception) -> Exception:
+        """The failure with its cause: HEAD is refused without a word, and a listing is told why."""
+        if is_bare(failure):
+            try:
+                self.client.list_objects_v2(Bucket=self.bucket, MaxKeys=1)
+            except ClientError as error:
+                return error if status_of(error) in (400, 403) else failure
+            except _FAILURES:
+                return failure
+        return failure
+
+
+Response = tuple[Any, dict[str, Any]] | None
+"""What botocore hands to those who judge an answer: the answer itself, and what it was taken for."""
+
+
+def _ask_once(request_dict: dict[str, Any], response: Response, **_: Any) -> None:
+    """Keep botocore from asking the bucket for its region because the bucket was asked, and so on without end.
+
+    Amazon names the region in a header of every redirect; other servers that redirect do not.
+    """
+    if response is None or response[0] is None or response[0].status_code not in (301, 302, 307):
+        return
+    told = response[1].get("Error", {}).get("Region") or "x-amz-bucket-region" in response[0].headers
+    if not told:
+        request_dict["context"].setdefault("s3_redirect", {})["redirected"] = True
+
+
+def _refuse_page(response: Response, **_: Any) -> None:
+    """Name a web page what it is: botocore takes a success without S3's XML for a server's trouble that may pass."""
+    if response is None or response[0] is None or response[0].raw.status != 200:
+        return
+    if response[1]["ResponseMetadata"]["HTTPStatusCode"] == 500:
+        start = response[0].content[:200].lstrip().lower()
+        if start.startswith((b"<!doctype html", b"<html")) or not start.startswith(b"<"):
+            raise NotS3

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
-from urllib.parse import unquote, urlsplit
 
-from tuner.errors import TunerError, UsageError
+from tuner.errors import TunerError
+from tuner.store.address import parse_address
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -99,32 +99,21 @@ def open_store(url: str | Path, cache: Path | None = None, *, known: bool = Fals
     Args:
         url: a folder, `file:///folder` or `s3://bucket/prefix`. S3 takes endpoint, region and credentials
             from the standard AWS variables and files, never from the url.
-        cache: where a remote store keeps what it has downloaded on this node; None: `cache.default_folder`.
+        cache: where a remote store keeps what it has downloaded on this node; None: `folders.cache_root`.
         known: whether it has answered somebody before. Then silence is an outage, and waited for; else the
             address is probably wrong.
 
     Raises:
-        UsageError: the url is of another kind.
+        UsageError: the url is of another kind, or nearly one of these.
     """
     from tuner.store.local import LocalStore
 
-    text = str(url)
-    scheme, separator, _ = text.partition("://")
-    if not separator:
-        return LocalStore(Path(text))
-    parts = urlsplit(text)
-    plain = not (set(parts.netloc) & set("@:") or parts.query or parts.fragment)
-    if scheme == "file" and parts.netloc in ("", "localhost"):
-        return LocalStore(Path(unquote(parts.path)))
-    if scheme == "s3" and parts.netloc and plain:
-        from tuner.store.s3 import S3Store
+    found = parse_address(str(url))
+    if isinstance(found, Path):
+        return LocalStore(found)
+    from tuner.store.s3 import S3Store
 
-        return S3Store(parts.netloc, parts.path.strip("/"), cache, known=known)
-    raise UsageError(
-        f"no store at {scheme}://{parts.netloc.rpartition('@')[2]}",
-        "a folder, file:///folder or s3://bucket/prefix without credentials",
-        "name the bucket in the url and the credentials in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-    )
+    return S3Store(found.bucket, found.prefix, cache, known=known)
 
 
 def for_each(store: Store, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:

@@ -1,0 +1,89 @@
+"""Commands in odd surroundings: output that nobody reads, a user without a name, paths at home."""
+
+import argparse
+import os
+import pwd
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import jobs
+from jobs.command import run
+from jobs.surroundings import expand, settle
+from tuner.errors import UsageError
+
+ROOT = Path(jobs.__file__).parents[1]
+TALKS = """
+import argparse, sys
+from jobs.command import run
+made = argparse.ArgumentParser()
+made.add_argument("--debug", action="store_true")
+def body(_):
+    for _ in range(100_000):
+        print("a line that somebody may read")
+    return 0
+sys.exit(run(made, body, []))
+"""
+
+
+def test_output_that_nobody_reads_ends_a_command_without_a_word():
+    talk = subprocess.Popen([sys.executable, "-c", TALKS], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert talk.stdout is not None
+    assert talk.stderr is not None
+    talk.stdout.readline()
+    talk.stdout.close()
+    assert talk.stderr.read() == b""
+    talk.stderr.close()
+    assert talk.wait(60) == 141
+
+
+def test_a_text_that_the_terminal_cannot_show_is_escaped():
+    code = TALKS.replace('"a line that somebody may read"', '"V\\u00f6gel \\udcff"').replace("100_000", "1")
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True, env=environment)
+    assert done.stdout == b"V\\xf6gel \\udcff\n"
+
+
+def test_a_broken_pipe_that_is_not_the_output_is_an_error(capsys):
+    made = argparse.ArgumentParser()
+    made.add_argument("--debug", action="store_true")
+
+    def body(_: argparse.Namespace) -> int:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    assert run(made, body, []) == 1
+    assert "Broken pipe" in capsys.readouterr().err
+
+
+def test_a_user_without_an_entry_gets_a_name(monkeypatch):
+    def gone(uid: int) -> None:
+        raise KeyError(uid)
+
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", gone)
+    monkeypatch.setenv("LOGNAME", "")
+    settle(sys.stdout)
+    assert os.environ["LOGNAME"] == f"uid-{os.getuid()}"
+
+
+def test_paths_at_home_are_expanded_where_the_shell_leaves_them(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    parsed = argparse.Namespace(out="~/x.html", export="a/~", model=None, name="~/x")
+    expand(parsed)
+    assert vars(parsed) == {"out": f"{tmp_path}/x.html", "export": "a/~", "model": None, "name": "~/x"}
+    with pytest.raises(UsageError, match="--out=~no-such-user"):
+        expand(argparse.Namespace(out="~no-such-user/x"))
+
+
+def test_too_little_memory_is_no_defect(capsys):
+    made = argparse.ArgumentParser()
+    made.add_argument("--debug", action="store_true")
+
+    def body(_: argparse.Namespace) -> int:
+        raise MemoryError
+
+    assert run(made, body, []) == 1
+    assert "not enough memory" in capsys.readouterr().err

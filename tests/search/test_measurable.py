@@ -1,0 +1,68 @@
+"""An objective that the data or the sizes cannot give is refused by what is missing, before anything is computed."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tests.searches import tiny_recipe
+from tuner.data.load import load_dataset
+from tuner.data.settings import DataConfig
+from tuner.errors import UsageError
+from tuner.qpm.metrics.table import METRICS
+from tuner.search.measurable import refuse_unmeasurable
+
+BARE = ("plausibility", "plausibility_undilated", "mask_share", "structural_grounding", "attribute_alignment")
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_dataset(DataConfig())
+
+
+@pytest.fixture(scope="module")
+def bare(digits):
+    """The digits without masks."""
+    return dataclasses.replace(digits, has_mask=np.zeros_like(digits.has_mask))
+
+
+@pytest.mark.parametrize("name", BARE)
+def test_what_needs_masks_or_attributes_is_refused_without_them(bare, name):
+    with pytest.raises(UsageError, match=f"{name} needs (masks|class attributes|image attributes)") as error:
+        refuse_unmeasurable(tiny_recipe(f"objectives=[accuracy, {name}]"), bare)
+    assert "drop the objective" in error.value.todo
+
+
+def test_all_others_need_nothing_of_the_data(bare):
+    others = [name for name in METRICS if name not in (*BARE, "sid5")]
+    assert "interpretability" in others  # of the parts that apply
+    refuse_unmeasurable(tiny_recipe(f"objectives=[{', '.join(others)}]"), bare)
+    refuse_unmeasurable(tiny_recipe("objectives=[features_per_class:min]"), bare)
+
+
+def test_with_masks_and_attributes_everything_can_be_measured(digits):
+    rich = dataclasses.replace(
+        digits,
+        class_attributes=np.ones((10, 3), np.float32),
+        image_attributes=np.ones((len(digits), 3), np.int8),
+    )
+    refuse_unmeasurable(tiny_recipe(f"objectives=[{', '.join(BARE)}]"), rich)
+    half = dataclasses.replace(rich, image_attributes=None)
+    with pytest.raises(UsageError, match="image attributes"):
+        refuse_unmeasurable(tiny_recipe("objectives=[attribute_alignment]"), half)
+
+
+@pytest.mark.parametrize(("protocol", "side"), [("validation", True), ("paper", False)])
+def test_masks_count_where_the_objective_is_measured(digits, protocol, side):
+    recipe = tiny_recipe("objectives=[plausibility]", f"protocol={protocol}")
+    refuse_unmeasurable(recipe, dataclasses.replace(digits, has_mask=digits.is_train == side))
+    with pytest.raises(UsageError, match=r"none among the images that are measured \(\d+ of 1797"):
+        refuse_unmeasurable(recipe, dataclasses.replace(digits, has_mask=digits.is_train != side))
+
+
+def test_sid5_asks_for_five_features_per_class_in_every_trial(digits):
+    for sizes in ("{choices: [2, 3]}", "{choices: [3, 5]}", "{low: 4, high: 6}"):
+        recipe = tiny_recipe("objectives=[accuracy, sid5]", f"space.features_per_class={sizes}")
+        with pytest.raises(UsageError, match="sid5 has no value below 5 features per class"):
+            refuse_unmeasurable(recipe, digits)
+    refuse_unmeasurable(tiny_recipe("objectives=[sid5]", "space.features_per_class={choices: [5, 6]}"), digits)

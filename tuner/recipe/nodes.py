@@ -1,0 +1,93 @@
+"""YAML as texts with a structure: what a text means is left to the field it is for (see `scalars.py`).
+
+PyYAML would read `no` as False, `1e-3` as a text and `12:30` as 750; its nodes still hold what was written.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from tuner.errors import UsageError
+
+_NULL = "tag:yaml.org,2002:null"
+_TAGS = frozenset(
+    f"tag:yaml.org,2002:{name}"
+    for name in ("str", "int", "float", "bool", "null", "timestamp", "merge", "value", "seq", "map")
+)
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses `*name`: a few of these can stand for more memory than there is, and a recipe needs none."""
+
+    def compose_node(self, parent: Node | None, index: Any) -> Node | None:
+        if self.check_event(yaml.events.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(None, None, "a recipe has no aliases such as *name", mark)
+        return super().compose_node(parent, index)
+
+
+def compose(text: str, source: str) -> Node | None:
+    """The YAML document in a text; None for an empty one.
+
+    Raises:
+        UsageError: it is not valid YAML.
+    """
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        mark = getattr(error, "problem_mark", None)
+        where = f" in line {mark.line + 1}" if mark is not None and mark.line else ""
+        raise UsageError(f"{source} is not valid YAML{where}: {problem}", "YAML", "correct it there") from None
+    except RecursionError:
+        raise UsageError(f"{source} is nested too deeply", "settings of settings, no deeper", "correct it") from None
+    return node
+
+
+def pairs(node: Node, where: str) -> Iterator[tuple[str, Node]]:
+    """The keys and values of a mapping.
+
+    Raises:
+        UsageError: a key is no text, or stands there twice.
+    """
+    assert isinstance(node, MappingNode)
+    seen = set()
+    for key, value in node.value:
+        if not isinstance(key, ScalarNode):
+            raise UsageError(f"{where} has the key {show(key)}", "names as keys", "write NAME: VALUE")
+        if key.value in seen:
+            raise UsageError(f"{where} sets {key.value} twice", "each setting once", "drop one of the two")
+        seen.add(key.value)
+        yield key.value, value
+
+
+def written(node: Node, where: str) -> str | None:
+    """What was written for a single value; None where that is null.
+
+    Raises:
+        UsageError: it is a list or a mapping, or has a tag of its own.
+    """
+    if not isinstance(node, ScalarNode) or node.tag not in _TAGS:
+        raise UsageError(f"{where}={show(node)}", "a single value", "write one value, a text in quotes if need be")
+    return None if is_null(node) else str(node.value)
+
+
+def is_null(node: Node | None) -> bool:
+    """Whether a value is null: `null`, `~` or nothing at all, without quotes."""
+    return node is None or (isinstance(node, ScalarNode) and node.tag == _NULL)
+
+
+def show(node: Node | None) -> str:
+    """A node in one short line, for errors."""
+    text = _plain(node)
+    return text if len(text) <= 120 else f"{text[:120]}..."
+
+
+def _plain(node: Node | None) -> str:
+    if isinstance(node, SequenceNode):
+        return f"[{', '.join(map(_plain, node.value))}]"
+    if isinstance(node, MappingNode):
+        return "{" + ", ".join(f"{_plain(key)}: {_plain(value)}" for key, value in node.value) + "}"
+    return "" if node is None else f"{node.tag} {node.value}" if node.tag not in _TAGS else str(node.value)

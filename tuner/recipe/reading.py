@@ -1,0 +1,179 @@
+"""From YAML and `key=value` to a tree of typed settings: names and types are those of the recipe's dataclasses."""
+
+import dataclasses
+import difflib
+import functools
+from typing import Any
+
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from tuner.errors import UsageError
+from tuner.recipe.nodes import compose, is_null, pairs, show, written
+from tuner.recipe.scalars import read_scalar
+from tuner.recipe.schema import SHORT_NAMES, Recipe, describe_fields
+from tuner.recipe.space import read_dimension, read_space, searched_name
+
+Tree = dict[str, Any]
+
+# switches of earlier versions that old recipes still turn off, and why nobody can turn them on any more
+RETIRED = {"assign.warm_start": "a program starts from nothing but itself, so that its key names one result"}
+
+
+def read_tree(text: str, source: str) -> Tree:
+    """The settings in a recipe's YAML.
+
+    Raises:
+        UsageError: it is not valid YAML, or holds an unknown setting or a wrong value.
+    """
+    node = compose(text, source)
+    if is_null(node):
+        return {}
+    if not isinstance(node, MappingNode):
+        kind = "list" if isinstance(node, SequenceNode) else "single value"
+        raise UsageError(f"{source} holds a {kind}", "a mapping of settings", "see tuner/recipes")
+    return _group(node, Recipe, "")
+
+
+def override(tree: Tree, item: str) -> list[str]:
+    """Set one `key=value` in a tree: groups are merged, dimensions of the space replaced, or dropped by null.
+
+    Where the field is a text, the value is every letter after the equals sign; else it is YAML.
+
+    Returns:
+        The dotted keys it sets, without those of the space.
+
+    Raises:
+        UsageError: for an unknown key or a wrong value.
+    """
+    key, sign, text = item.partition("=")
+    if not sign or not key:
+        raise UsageError(f"override {item!r}", "key=value, such as budget.trials=32", "write it with one equals sign")
+    if key.startswith("space."):
+        name = searched_name(key.removeprefix("space."))
+        node = compose(text, f"the value of {key}")
+        space = tree.setdefault("space", {})
+        if is_null(node) and text.strip():
+            space.pop(name, None)
+        else:
+            space[name] = read_dimension(node, name)
+        return []
+    path = SHORT_NAMES.get(key, key)
+    if path not in _fields() and _is_retired(path, text):
+        return []
+    *groups, last = path.split(".")
+    value = _override_value(path, text)
+    for group in groups:
+        tree = tree.setdefault(group, {})
+    if last == "space" or not isinstance(value, dict):
+        tree[last] = value
+    else:
+        _merge(tree.setdefault(last, {}), value)
+    return [] if path == "space" else [path, *_leaves(value, f"{path}.")]
+
+
+def _override_value(path: str, text: str) -> Any:
+    kind = _kind_of(path)
+    if kind in (str, int, float, bool):
+        return read_scalar(text, kind, path)
+    node = compose(text, f"the value of {path}")
+    return _group(node, kind, f"{path}.") if dataclasses.is_dataclass(kind) else _collection(node, path)
+
+
+def _kind_of(path: str) -> Any:
+    """The type of a field or a group."""
+    kind: Any = Recipe
+    parts = path.split(".")
+    for place, part in enumerate(parts):
+        prefix = "".join(f"{parent}." for parent in parts[:place])
+        if not dataclasses.is_dataclass(kind):
+            raise UsageError(
+                f"unknown setting {path}", f"{prefix[:-1]}, which has no parts", f"set {prefix[:-1]}=VALUE"
+            )
+        known = {info.name: info.type for info in dataclasses.fields(kind)}
+        if part not in known:
+            raise _unknown(part, list(known), prefix)
+        kind = known[part]
+    return kind
+
+
+def _group(node: Node | None, schema: Any, prefix: str) -> Tree:
+    """The settings of a group, read by the fields of its dataclass."""
+    name = prefix.rstrip(".")
+    if not isinstance(node, MappingNode):
+        raise UsageError(f"{name}={show(node)}", "a group of settings", f"set {name}.NAME=VALUE")
+    kinds: dict[str, Any] = {info.name: info.type for info in dataclasses.fields(schema)}
+    tree = {}
+    for key, value in pairs(node, name or "the recipe"):
+        if key not in kinds and _is_retired(f"{prefix}{key}", getattr(value, "value", None)):
+            continue
+        if key not in kinds:
+            raise _unknown(key, list(kinds), prefix)
+        tree[key] = _field(value, kinds[key], f"{prefix}{key}")
+    return tree
+
+
+def _field(node: Node, kind: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(kind):
+        return _group(node, kind, f"{where}.")
+    if kind not in (str, int, float, bool):
+        return _collection(node, where)
+    text = written(node, where)
+    if text is None and node.value:
+        raise UsageError(f"{where}={show(node)} is null in YAML", "a value", "put a text in quotes, or drop the line")
+    return read_scalar(text or "", kind, where)
+
+
+def _collection(node: Node | None, where: str) -> Any:
+    """The two settings that are no single value: the space, and the list of objectives."""
+    if where == "space":
+        return read_space(node)
+    if not isinstance(node, SequenceNode):
+        raise UsageError(f"{where}={show(node)}", "a list", f"write '{where}=[{show(node)}]'")
+    return [_objective(item) for item in node.value]
+
+
+def _objective(node: Node) -> str:
+    if not isinstance(node, ScalarNode):
+        todo = "write it without blanks, such as n_features:min"
+        raise UsageError(f"objectives hold {show(node)}", "`name`, `name:max` or `name:min`", todo)
+    return str(read_scalar(written(node, "an objective") or "", str, "an objective"))
+
+
+def _is_retired(path: str, value: Any) -> bool:
+    """Whether it is a field of an earlier version, set to what happens anyway now; with another value it is refused."""
+    if path not in RETIRED:
+        return False
+    if not isinstance(value, str) or read_scalar(value, bool, path):
+        raise UsageError(f"{path}={value}", f"false: {RETIRED[path]}", "drop it")
+    return True
+
+
+@functools.cache
+def _fields() -> frozenset[str]:
+    return frozenset(path for path, _, _ in describe_fields())
+
+
+def _merge(tree: Tree, other: Tree) -> None:
+    for name, value in other.items():
+        if isinstance(value, dict):
+            _merge(tree.setdefault(name, {}), value)
+        else:
+            tree[name] = value
+
+
+def _leaves(value: Any, prefix: str) -> list[str]:
+    if not isinstance(value, dict):
+        return []
+    return [leaf for name, part in value.items() for leaf in (f"{prefix}{name}", *_leaves(part, f"{prefix}{name}."))]
+
+
+def _unknown(key: str, known: list[str], prefix: str) -> UsageError:
+    """The error for a name that no setting has, with the nearest that one has."""
+    close = difflib.get_close_matches(key, known, n=1)
+    if not close:
+        by_last = {path.rpartition(".")[2]: path for path, _, _ in describe_fields()} | {n: n for n in SHORT_NAMES}
+        close = [by_last[name] for name in difflib.get_close_matches(key, by_last, n=1)]
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return UsageError(
+        f"unknown setting {prefix}{key}", f"one of {', '.join(known)}", f"{hint}see --help-recipe for all"
+    )

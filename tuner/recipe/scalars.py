@@ -1,0 +1,73 @@
+"""What one value means, by the type of its field and never by its looks: `no` is a text where the field is a text.
+
+Numbers and yes-or-no are written as in YAML 1.2, so `1e-3` is a number, and `010` is ten.
+"""
+
+import re
+from typing import Any
+
+from tuner.errors import UsageError
+
+_WHOLE = re.compile(r"[-+]?\d+", re.ASCII)
+_BASED = re.compile(r"0x[0-9a-fA-F]+|0o[0-7]+")
+_NUMBER = re.compile(r"[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?", re.ASCII)
+_ENDLESS = re.compile(r"([-+]?)\.?(inf|nan)", re.IGNORECASE)  # a number to be refused as one that is not finite
+_WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+_LARGEST = 2**53  # beyond it, whole numbers lose digits on their way through JSON and floats
+_LONGEST = 80
+
+
+def read_scalar(text: str, kind: type, where: str) -> Any:
+    """The value of a field.
+
+    Args:
+        text: as it was typed; where the field is a text, every letter of it counts.
+        kind: `str`, `int`, `float` or `bool`.
+        where: the setting's name, for the error.
+
+    Raises:
+        UsageError: the text is no value of this kind.
+    """
+    if kind is str:
+        return _text(text, where)
+    if kind is bool:
+        if (word := _WORDS.get(text.strip().lower())) is None:
+            raise UsageError(f"{where}={_shown(text)}", "true or false", "write one of these words")
+        return word
+    value = _number(text.strip())
+    if value is None or (kind is int and not (abs(value) < _LARGEST and value == int(value))):
+        what = f"{where}={_shown(text)}"
+        if kind is int:
+            raise UsageError(what, "a whole number, such as 8", "write its digits alone")
+        raise UsageError(what, "a number, such as 0.001 or 1e-3", "write it with a decimal point, without a unit")
+    return int(value) if kind is int else float(value) + 0.0  # -0.0 is 0.0, or equal recipes would differ
+
+
+def _text(text: str, where: str) -> str:
+    try:
+        text.encode()
+        whole = "\0" not in text
+    except UnicodeEncodeError:
+        whole = False
+    if not whole:  # the text itself is not shown: it may be an address with a password
+        raise UsageError(
+            f"{where} holds bytes that are no text", "a text in UTF-8", "rename the file or folder, or link to it"
+        )
+    return text
+
+
+def _number(text: str) -> int | float | None:
+    """The number a text writes, None for none; whole numbers keep all their digits."""
+    if len(text) > _LONGEST:
+        return None
+    if _WHOLE.fullmatch(text):
+        return int(text)
+    if _BASED.fullmatch(text):
+        return int(text, 0)
+    if endless := _ENDLESS.fullmatch(text):
+        return float(f"{endless[1]}{endless[2]}")
+    return float(text) if _NUMBER.fullmatch(text) else None
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= _LONGEST else text[:_LONGEST] + "...")

@@ -1,0 +1,129 @@
+"""The space of a search: each dimension read by the type of its field, and every slip in it refused.
+
+Nothing is left to Optuna's own reading: it would lower a range's end that no step reaches.
+"""
+
+import difflib
+import functools
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from yaml.nodes import MappingNode, Node, SequenceNode
+
+from tuner.errors import UsageError
+from tuner.recipe.nodes import pairs, show, written
+from tuner.recipe.scalars import read_scalar
+from tuner.recipe.schema import SHORT_NAMES, Recipe, fields
+
+# Groups whose fields can be searched: what makes the feature bank and the split is the same for all trials.
+SEARCHED = ("adapter", "dense", "assign", "finetune", "seed")
+
+_SHORT = {path: name for name, path in SHORT_NAMES.items()}
+_FORM = "{choices: [..]}, or {low: .., high: ..} with step: .. or log: true if need be"
+
+
+def read_space(node: Node | None) -> dict[str, dict[str, Any]]:
+    """All dimensions, by the name of the field each searches: the short one where there is one.
+
+    Raises:
+        UsageError: naming the first dimension that is wrong.
+    """
+    if not isinstance(node, MappingNode):
+        raise UsageError(f"space={show(node)}", f"{{NAME: {_FORM}}}", "for example 'space.width={choices: [64, 128]}'")
+    space: dict[str, dict[str, Any]] = {}
+    for given, dimension in pairs(node, "space"):
+        name = searched_name(given)
+        if name in space:
+            raise UsageError(f"space searches {name} twice, once as {given}", "each field once", "drop one of the two")
+        space[name] = read_dimension(dimension, name)
+    return space
+
+
+def searched_name(given: str) -> str:
+    """The name under which a field is searched.
+
+    Raises:
+        UsageError: there is no such field, or it is the same for all trials.
+    """
+    if SHORT_NAMES.get(given, given) in _searchable():
+        return _SHORT.get(given, given)
+    close = difflib.get_close_matches(given, [*SHORT_NAMES, *_searchable()], n=1)
+    raise UsageError(
+        f"space.{given} is no field that can be searched",
+        f"one of {', '.join(SHORT_NAMES)}, or a dotted field of {', '.join(SEARCHED)}",
+        f"did you mean {close[0]!r}?" if close else "see --help-recipe for all fields",
+    )
+
+
+def read_dimension(node: Node | None, name: str) -> dict[str, Any]:
+    """One dimension, `{choices: [..]}` or `{low, high, step, log}`, its values of the field's type.
+
+    Raises:
+        UsageError: it is of another form, or holds a value that the field cannot take.
+    """
+    where = f"space.{name}"
+    parts = dict(pairs(node, where)) if isinstance(node, MappingNode) else {}
+    if set(parts) != {"choices"} and not ({"low", "high"} <= set(parts) <= {"low", "high", "step", "log"}):
+        raise UsageError(f"{where}={show(node)}", _FORM, f"for example 'space.{name}={{choices: [1, 2]}}'")
+    kind = _searchable()[SHORT_NAMES.get(name, name)]
+    if "choices" in parts:
+        chosen = parts["choices"]
+        if not isinstance(chosen, SequenceNode):
+            raise UsageError(f"{where} has choices: {show(chosen)}", "a list", f"write choices: [{show(chosen)}]")
+        return {"choices": [_value(item, kind, where) for item in chosen.value]}
+    if kind not in (int, float):
+        raise UsageError(f"{where}={show(node)}", "choices, for the field is no number", "write {choices: [..]}")
+    return {key: _value(part, bool if key == "log" else kind, f"{where}.{key}") for key, part in parts.items()}
+
+
+def check_dimension(name: str, dimension: Mapping[str, Any]) -> None:
+    """Refuse a list of choices or a range that makes no sense in itself.
+
+    Raises:
+        UsageError: there is nothing to choose from, or low, high, step and log do not fit together.
+    """
+    where = f"space.{name}={dimension}"
+    if "choices" in dimension:
+        choices = dimension["choices"]
+        if not choices:
+            raise UsageError(where, "at least one choice", "name the values to try")
+        if len(set(choices)) < len(choices):
+            raise UsageError(where, "each choice once", "drop those that stand there twice")
+        return
+    low, high, step = dimension["low"], dimension["high"], dimension.get("step")
+    if not low < high:
+        raise UsageError(where, "low < high", f"exchange them, or write {{choices: [{low}]}} for one value")
+    if dimension.get("log") and low <= 0:
+        raise UsageError(where, "low > 0 on a log scale", "raise low, or drop log")
+    if dimension.get("log") and step is not None:
+        raise UsageError(where, "a step or a log scale", "drop one of the two")
+    if step is not None:
+        _check_step(where, low, high, step)
+
+
+def bounds(dimension: Mapping[str, Any]) -> list[Any]:
+    """All choices, or both ends."""
+    return list(dimension["choices"]) if "choices" in dimension else [dimension["low"], dimension["high"]]
+
+
+def _check_step(where: str, low: float, high: float, step: float) -> None:
+    if not 0 < step <= high - low:
+        raise UsageError(where, "a step above 0 and no longer than the range", "correct the step, or drop it")
+    start, end, stride = (Decimal(str(value)) for value in (low, high, step))  # 0.3 is no multiple of 0.1 in floats
+    if rest := (end - start) % stride:
+        reached = end - rest
+        raise UsageError(where, f"a high that steps of {step} reach from {low}", f"use {reached} or {reached + stride}")
+
+
+def _value(node: Node, kind: type, where: str) -> Any:
+    text = written(node, where)
+    if text is None:
+        raise UsageError(f"{where} holds null", "values of the field", "drop it, or write the value")
+    return read_scalar(text, kind, where)
+
+
+@functools.cache
+def _searchable() -> dict[str, Any]:
+    """The type of every field that can be searched, by its dotted path."""
+    return {path: info.type for path, _, info in fields(Recipe()) if path.partition(".")[0] in SEARCHED}

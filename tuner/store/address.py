@@ -1,0 +1,92 @@
+"""What `--store` names: a folder or a place on S3; whatever only resembles one of them is refused.
+
+A slash that a script lost (`s3:/bucket`) must not turn a bucket into a folder on the node's own disk.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+from tuner.errors import UsageError
+from tuner.store.names import check_key
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)\s*:")  # `runs:1` too; `./runs:1` and `/data/runs:1` are folders
+_LOST_COLON = re.compile(r"(s3\w?|gs|file|https?)\W?//", re.IGNORECASE)
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
+_FORMS = "a folder, file:///folder or s3://bucket/prefix"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A bucket and the prefix in it, without slashes at its ends."""
+
+    bucket: str
+    prefix: str
+
+
+def parse_address(text: str) -> Path | Place:
+    """The folder, or the place on S3.
+
+    Raises:
+        UsageError: it is neither. User, password and query of the address are not shown.
+    """
+    if not text or text != text.strip() or not _is_text(text):
+        raise UsageError(
+            f"the store '{_shown(text)}' cannot be used",
+            f"{_FORMS}, without blanks at its ends",
+            "check --store; is a variable in it empty?",
+        )
+    if text.startswith("s3://"):
+        return _place(text)
+    if text.startswith(("file:///", "file://localhost/")) and _is_text(folder := unquote(text)):
+        return Path(folder.removeprefix("file://").removeprefix("localhost"))
+    if scheme := _SCHEME.match(text) or _LOST_COLON.match(text):
+        raise UsageError(f"no store at {_shown(text)}", _FORMS, _hint(text, scheme[1].lower()))
+    return Path(text)
+
+
+def _place(text: str) -> Place:
+    bucket, _, prefix = text.removeprefix("s3://").partition("/")
+    prefix = prefix.removesuffix("/")
+    if set("@:?#") & set(text.removeprefix("s3:")):
+        todo = "name keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and a server in AWS_ENDPOINT_URL"
+        raise UsageError(f"no store at {_shown(text)}", "s3://bucket/prefix, without user, port or query", todo)
+    if not _BUCKET.fullmatch(bucket):
+        expected = "s3://bucket/prefix, the bucket's name of plain letters, digits, '.', '-' and '_'"
+        raise UsageError(f"no store at {_shown(text)}", expected, "check the bucket's name and the slashes")
+    try:
+        return Place(bucket, check_key(prefix) if prefix else "")
+    except UsageError as error:
+        raise UsageError(f"no store at {_shown(text)}", f"a prefix of {error.expected}", "correct it") from None
+
+
+def _hint(text: str, scheme: str) -> str:
+    """What may have been meant."""
+    if scheme in ("http", "https"):
+        return "give s3://bucket/prefix, and the server in AWS_ENDPOINT_URL"
+    if scheme in ("s3", "s3a", "s3n", "file"):
+        right = "s3://" if scheme.startswith("s3") else "file:///"
+        rest = text[len(scheme) :].lstrip(" :;/\\")
+        return f"check the slashes: {right}..." if _is_secret(rest) else f"did you mean {right}{rest}?"
+    return "use one of these; a folder with a colon in its name is written ./NAME"
+
+
+def _shown(text: str) -> str:
+    """The address in ASCII, without what may be a password or a signature."""
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        scheme, rest = "", text
+    if "@" in rest:
+        rest = f"...@{rest.rpartition('@')[2]}"
+    if "?" in rest:
+        rest = f"{rest.partition('?')[0]}?..."
+    return ascii(f"{scheme}{separator}{rest}")[1:-1]
+
+
+def _is_secret(text: str) -> bool:
+    return "@" in text or "?" in text
+
+
+def _is_text(text: str) -> bool:
+    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
