@@ -1,20 +1,25 @@
 """What all commands share: arguments, the search they speak of, and errors in three parts without a traceback."""
 
 import argparse
+import contextlib
 import json
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+import tuner
 from jobs import program
 from tuner.errors import TunerError, UsageError
-from tuner.search.home import SearchHome, open_home
-from tuner.store import open_store
+from tuner.search.heartbeat import never_silent
+from tuner.search.interrupts import EXIT_CODE, Interrupts
+
+if TYPE_CHECKING:
+    from tuner.search.home import SearchHome
 
 Run = Callable[[argparse.Namespace], int]
-INTERRUPTED = 130
 LOG_WIDTH = 160
 
 
@@ -35,8 +40,16 @@ def parser(
     return made
 
 
-def home_of(arguments: argparse.Namespace) -> SearchHome:
+def recipe_names() -> str:
+    """The presets, for a help text: without loading what reads them, so that a command speaks at once."""
+    return ", ".join(sorted(path.stem for path in (Path(tuner.__file__).parent / "recipes").glob("*.yaml")))
+
+
+def home_of(arguments: argparse.Namespace) -> "SearchHome":
     """The search that --store and --name speak of; it must exist."""
+    from tuner.search.home import open_home
+    from tuner.store import open_store
+
     return open_home(open_store(arguments.store), arguments.name)
 
 
@@ -70,20 +83,32 @@ def limits(items: Sequence[str]) -> dict[str, float]:
     return found
 
 
-def run(made: argparse.ArgumentParser, body: Run, arguments: Sequence[str] | None = None) -> int:
-    """Parse, run, and turn errors into three lines and an exit code: 2 usage, 1 failure, 130 interrupted."""
+def run(
+    made: argparse.ArgumentParser, body: Run, arguments: Sequence[str] | None = None, *, tells: bool = False
+) -> int:
+    """Parse, run, and turn errors into three lines and an exit code: 2 usage, 1 failure, 130 interrupted.
+
+    Args:
+        made: the command's parser.
+        body: the command; finds under `arguments.interrupts` what Ctrl-C asks for.
+        arguments: instead of those of the process.
+        tells: whether the command says by itself what it does; else somebody says every few seconds that it is at work.
+    """
     parsed = made.parse_args(arguments)
-    try:
-        return body(parsed)
-    except KeyboardInterrupt:
-        print("interrupted; nothing that had ended is lost", file=sys.stderr)
-        return INTERRUPTED
-    except Exception as error:
-        if parsed.debug:
-            raise
-        told = error if isinstance(error, TunerError) else _told(error)
-        print(f"error: {told}", file=sys.stderr)
-        return told.exit_code
+    telling = contextlib.nullcontext() if tells else never_silent(terminal(stderr=True), made.prog)
+    with Interrupts(last=arguments is None) as parsed.interrupts:
+        try:
+            with telling:
+                return body(parsed)
+        except KeyboardInterrupt:
+            print("interrupted; nothing that had ended is lost, and the same command carries on", file=sys.stderr)
+            return EXIT_CODE
+        except Exception as error:
+            if parsed.debug:
+                raise
+            told = error if isinstance(error, TunerError) else _told(error)
+            print(f"error: {told}", file=sys.stderr)
+            return told.exit_code
 
 
 def _told(error: Exception) -> TunerError:

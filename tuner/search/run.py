@@ -10,8 +10,10 @@ from tuner.errors import TunerError, UsageError
 from tuner.recipe import Recipe
 from tuner.search.banks import ensure_bank
 from tuner.search.drive import Drive
+from tuner.search.heartbeat import told
 from tuner.search.holder import is_gone, this_driver
 from tuner.search.home import SearchHome
+from tuner.search.interrupts import Interrupts
 from tuner.search.records import SearchState, TrialRecord
 from tuner.store import Lease, Store
 
@@ -61,17 +63,25 @@ class SearchResult:
     tracking: str = ""
 
 
-def run_search(request: SearchRequest, console: Console) -> SearchResult:
+def run_search(request: SearchRequest, console: Console, interrupts: Interrupts | None = None) -> SearchResult:
     """Start a search, or carry on with it: the same call does both.
+
+    Args:
+        request: what to run.
+        console: where people read.
+        interrupts: who listens to Ctrl-C; without, it raises KeyboardInterrupt as usual.
 
     Raises:
         TunerError: if it cannot run; nothing that had been finished is lost.
     """
     home = SearchHome(request.store, request.name)
-    with Lease(request.store, home.name, this_driver(), wait_s=WAIT_S, is_gone=is_gone) as lease:
+    with contextlib.ExitStack() as held:
+        with told(console, f"opening search {home.name!r} in {request.store.url}"):  # it may wait for another driver
+            lease = held.enter_context(Lease(request.store, home.name, this_driver(), wait_s=WAIT_S, is_gone=is_gone))
         recipe, bank = _settle_recipe(home, request, console)
         prior = _prior(home, request.learn_from, bank, recipe, console)
-        with contextlib.closing(Drive(home, recipe, bank, prior, console, lambda: lease.lost)) as drive:
+        listening = interrupts or Interrupts()
+        with contextlib.closing(Drive(home, recipe, bank, prior, console, lambda: lease.lost, listening)) as drive:
             complete = drive.complete()
             interrupted = drive.run()
             files, tracking = ({}, "the lease was lost") if lease.lost else drive.publish()

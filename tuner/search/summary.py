@@ -1,14 +1,17 @@
 """What the commands print about a search: its front, its status, and where everything lies."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
+from tuner.search.heartbeat import duration
 from tuner.search.home import FrontView, SearchHome
-from tuner.search.progress import duration, heading, number, reuse_line
+from tuner.search.progress import heading, number, reuse_line
 from tuner.search.records import SearchState
-from tuner.search.run import SearchResult
+
+if TYPE_CHECKING:
+    from tuner.search.run import SearchResult
 
 # The parts of the interpretability index, always shown beside it.
 PARTS = ("plausibility_undilated", "class_independence", "contrastiveness")
@@ -71,7 +74,7 @@ def status(home: SearchHome) -> dict[str, Any]:
     }
 
 
-def print_summary(result: SearchResult, console: Console) -> None:
+def print_summary(result: "SearchResult", console: Console) -> None:
     """The end of `jobs.search`: the front, what was reused, and where everything lies."""
     home, counts = result.home, result.state.counts()
     ended = sum(counts.values())

@@ -31,6 +31,8 @@ from tuner.qpm import (
     train_dense,
     train_linear_probe,
 )
+from tuner.qpm.program import Moment
+from tuner.qpm.program.solution import relative_gap
 from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig
 from tuner.search.neighbours import nearest_selection, remember_selection
 from tuner.search.plan import StageSpec
@@ -50,7 +52,7 @@ def run_stage(
         store_url: the store with its inputs, which also receives the artifact.
         scratch: local folder for epoch checkpoints, kept between attempts at the same stage.
         threads: CPU threads to use.
-        progress: called after each epoch with (done, epochs, values).
+        progress: called after each epoch with (done, epochs, values); by the program with (0, 0, incumbent and gap).
 
     Returns:
         {"outcome": "complete" | "infeasible" | "failed" | "corrupt" | "halted", "cause": one line or None,
@@ -119,6 +121,12 @@ class _Job:
         self.fetching = (kind, key)
         return self.artifacts.fetch(kind, key)
 
+    def tell_of_the_program(self, moment: Moment) -> None:
+        """Report how far the program is: its incumbent, and the gap once there is a bound."""
+        if self.progress is not None:
+            gap = relative_gap(moment.bound, moment.incumbent)
+            self.progress(0, 0, {"incumbent": moment.incumbent, "gap": gap})
+
     def train_options(self) -> dict[str, Any]:
         return {"seed": self.spec.seed, "progress": self.progress, "checkpoint": self.checkpoint}
 
@@ -151,7 +159,8 @@ def _assign(job: _Job, folder: Path) -> None:
     config = AssignConfig(**job.spec.settings["assign"])
     dense = DenseModel.load(job.folder("dense"))
     warm_start = nearest_selection(job.artifacts.store, job.spec.inputs["dense"], config)
-    assign(dense, job.samples("train"), config, seed=job.spec.seed, warm_start=warm_start).save(folder)
+    options: dict[str, Any] = {"warm_start": warm_start, "progress": job.tell_of_the_program}
+    assign(dense, job.samples("train"), config, seed=job.spec.seed, **options).save(folder)
 
 
 def _finetune(job: _Job, folder: Path) -> None:
