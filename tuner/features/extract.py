@@ -34,7 +34,7 @@ FORMAT = 1  # raise it when the same inputs give other arrays
 JOURNAL = "journal.json"
 FITTED = "backbone.safetensors"
 JOURNAL_IMAGES = 256
-JOURNAL_S = 5.0
+JOURNAL_S = 10.0
 GPU_BATCH = 256
 
 Progress = Callable[[int, int], None]

@@ -169,5 +169,5 @@ class Drive:
 
 def finishing(stages: int) -> str:
     """What the first Ctrl-C is answered while trials run."""
-    noun = "stage" if stages == 1 else "stages"
-    return f"finishing {stages} running {noun}; Ctrl-C again to abort (the same command carries on)"
+    doing = f"finishing {stages} running {'stage' if stages == 1 else 'stages'}" if stages else "stopping"
+    return f"{doing}; Ctrl-C again to abort (the same command carries on)"
