@@ -1,5 +1,6 @@
 """One driver's turn at a search: propose, run, record, measure the front, write what follows from it."""
 
+import contextlib
 import shutil
 import tempfile
 import time
@@ -29,6 +30,8 @@ from tuner.search.searcher import LedgerSearcher
 from tuner.search.stages import ON_THE_HEAD, start_broker
 from tuner.search.study import Proposer
 
+LOOK_S = 1.0  # what the screen waits for news
+
 
 class Drive:
     """One driver's turn.
@@ -55,6 +58,7 @@ class Drive:
     ) -> None:
         self.home, self.recipe, self.bank, self.prior = home, recipe, bank, prior
         self.console, self.lost, self.interrupts = console, lost, interrupts
+        self._stages: list[dict[str, Any]] = []
         self.started = time.monotonic()
         with told(console, "reading the ledger"):
             past = home.ledger.read()
@@ -158,13 +162,12 @@ class Drive:
         return self.interrupts.asked or not (self.complete() or searcher.exhausted or self._stopping())
 
     def _look(self, broker: Any) -> list[dict[str, Any]]:
-        """The stages under way, for the screen; that Ctrl-C was pressed is passed on on the way."""
-        try:
-            if self.interrupts.asked:
-                ray.get(broker.stop.remote())
-            return list(ray.get(broker.snapshot.remote()))
-        except RayError:  # the trials fail with it, and say so
-            return []
+        """The stages under way, for the screen; that Ctrl-C was pressed is passed on as well."""
+        if self.interrupts.asked:
+            broker.stop.remote()
+        with contextlib.suppress(RayError):  # busy; or gone, and then the trials fail with it and say so
+            self._stages = ray.get(broker.snapshot.remote(), timeout=LOOK_S)
+        return self._stages
 
 
 def finishing(stages: int) -> str:

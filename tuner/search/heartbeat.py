@@ -13,8 +13,8 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
-# People begin to wonder after three seconds.
-LINE_EVERY_S = 2.5
+# People begin to wonder after three seconds; a busy machine is late by some tenths.
+LINE_EVERY_S = 2.0
 REFRESH_S = 0.5
 
 
@@ -67,7 +67,7 @@ def told(console: Console, what: str) -> Iterator[Step]:
         with _repeated(LINE_EVERY_S, lambda: _say(console, f"still {step}")):
             yield step
         return
-    spinner = Spinner("dots", Text(str(step)))
+    spinner = Spinner("line", Text(str(step)))
     stdout = not console.stderr  # what a command prints as its result must not be led to the other stream
     with (
         Live(spinner, console=console, refresh_per_second=4, transient=True, redirect_stdout=stdout),

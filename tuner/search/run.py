@@ -131,6 +131,7 @@ def _prior(home: SearchHome, name: str | None, bank: str, recipe: Recipe, consol
             "the same data, backbone and protocol, so that its values can be compared",
             "drop --from; stages that agree are reused from the store anyway",
         )
-    trials = other.state().finished()
+    with told(console, f"reading the trials of search {name!r}"):
+        trials = other.state().finished()
     console.print(f"learning from {len(trials)} trials of search {name!r}")
     return trials
