@@ -65,13 +65,14 @@ def test_a_stage_shows_its_epoch_the_programs_gap_or_that_it_waits():
     console = Console(file=io.StringIO(), width=160)
     stages = [
         running(done=3, epochs=10),
+        running("assign", values={"incumbent": -math.inf, "gap": math.nan}),
         running("assign", values={"incumbent": 338.2335, "gap": math.inf}),
         running("assign", values={"incumbent": 338.2335, "gap": 0.0123}),
         running("evaluate", begun=False),
     ]
     line = view(console, stages).line()
     assert "1/3 trials | front 1" in line
-    said = ["dense 3/10 7 s", "assign 338.23 7 s", "assign 338.23 gap 1.2 % 7 s", "evaluate waiting"]
+    said = ["dense 3/10 7 s", "assign 7 s", "assign 338.23 7 s", "assign 338.23 gap 1.2 % 7 s", "evaluate waiting"]
     assert line.endswith(", ".join(f"trial 1 {words}" for words in said))
 
 

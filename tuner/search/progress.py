@@ -169,9 +169,9 @@ def _stage(run: dict[str, Any]) -> str:
     if not run["begun"]:
         return f"{run['stage']} waiting"
     detail = f" {run['done']}/{run['epochs']}" if run["epochs"] else ""
-    if "incumbent" in run["values"]:
-        gap = run["values"]["gap"]
-        detail = f" {run['values']['incumbent']:.5g}" + (f" gap {100 * gap:.2g} %" if math.isfinite(gap) else "")
+    known = {name: value for name, value in run["values"].items() if math.isfinite(value)}
+    if "incumbent" in known:
+        detail = f" {known['incumbent']:.5g}" + (f" gap {100 * known['gap']:.2g} %" if "gap" in known else "")
     return f"{run['stage']}{detail} {duration(run['seconds'])}"
 
 
