@@ -16,6 +16,7 @@ from tuner.search import drive
 from tuner.search.banks import ensure_bank
 from tuner.search.connect import settle_resources
 from tuner.search.home import SearchHome
+from tuner.search.interrupts import Interrupts
 from tuner.search.mirror import FLUSH_S
 from tuner.search.stages import ON_THE_HEAD
 from tuner.store import Store
@@ -49,9 +50,10 @@ def run(home: SearchHome, recipe: Recipe, bank: str, sleep_s: float = 0.0) -> tu
         return actor.remote(store_url, str(scratch), resources, sleep_s)
 
     drive.start_broker = start
-    drive.connect_ray = running_ray
+    drive.ray_for = running_ray
     started = time.perf_counter()
-    with contextlib.closing(drive.Drive(home, recipe, bank, (), Console(file=io.StringIO()), lambda: False)) as turn:
+    console = Console(file=io.StringIO())
+    with contextlib.closing(drive.Drive(home, recipe, bank, (), console, lambda: False, Interrupts())) as turn:
         turn.run()
         ended = time.perf_counter()
         if turn.mirror is not None:
@@ -63,6 +65,6 @@ def run(home: SearchHome, recipe: Recipe, bank: str, sleep_s: float = 0.0) -> tu
 
 
 @contextlib.contextmanager
-def running_ray(resources: ResourcesConfig) -> Iterator[dict[str, StageResources]]:
-    """In place of `connect_ray`: Ray is started and ended by the benchmark, outside the clock."""
+def running_ray(resources: ResourcesConfig, console: Console) -> Iterator[dict[str, StageResources]]:
+    """In place of `ray_for`: Ray is started and ended by the benchmark, outside the clock."""
     yield settle_resources(resources, ray.cluster_resources(), grows=False)

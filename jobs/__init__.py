@@ -4,10 +4,22 @@ import importlib
 import os
 import sys
 from pathlib import Path
+from types import TracebackType
 
 if os.environ.get("RAY_ADDRESS", "local") == "local":
     # Ray's own switch for "this node is alone": it then listens on loopback only. Read when ray is first imported.
     os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+
+
+def _end_quietly(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Ctrl-C while Python still loads the command, before `jobs.command.run` listens: no traceback."""
+    if issubclass(kind, KeyboardInterrupt):
+        print("interrupted before anything was begun", file=sys.stderr, flush=True)
+        os._exit(130)
+    sys.__excepthook__(kind, error, trace)
+
+
+sys.excepthook = _end_quietly
 
 NAMES = ("search", "status", "front", "pick", "report", "compare", "explain", "extract", "doctor")
 

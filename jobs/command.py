@@ -1,24 +1,28 @@
 """What all commands share: arguments, the search they speak of, and errors in three parts without a traceback."""
 
 import argparse
-import io
+import contextlib
 import json
 import math
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+import tuner
 from jobs import program
 from jobs.surroundings import expand, is_unread, settle
 from tuner.errors import TunerError, UsageError
-from tuner.search.home import SearchHome, open_home
-from tuner.store import open_store
+from tuner.search.heartbeat import never_silent
+from tuner.search.interrupts import EXIT_CODE, Interrupts
+
+if TYPE_CHECKING:
+    from tuner.search.home import SearchHome
 
 Run = Callable[[argparse.Namespace], int]
-INTERRUPTED = 130
 UNREAD = 141  # as a program that SIGPIPE ends
 LOG_WIDTH = 160
 
@@ -40,8 +44,16 @@ def parser(
     return made
 
 
-def home_of(arguments: argparse.Namespace) -> SearchHome:
+def recipe_names() -> str:
+    """The presets, for a help text: without loading what reads them, so that a command speaks at once."""
+    return ", ".join(sorted(path.stem for path in (Path(tuner.__file__).parent / "recipes").glob("*.yaml")))
+
+
+def home_of(arguments: argparse.Namespace) -> "SearchHome":
     """The search that --store and --name speak of; it must exist."""
+    from tuner.search.home import open_home
+    from tuner.store import open_store
+
     return open_home(open_store(arguments.store), arguments.name)
 
 
@@ -78,28 +90,38 @@ def limits(items: Sequence[str]) -> dict[str, float]:
     return found
 
 
-def run(made: argparse.ArgumentParser, body: Run, arguments: Sequence[str] | None = None) -> int:
-    """Parse, run, and turn errors into three lines and an exit code: 2 usage, 1 failure, 130 interrupted."""
+def run(
+    made: argparse.ArgumentParser, body: Run, arguments: Sequence[str] | None = None, *, tells: bool = False
+) -> int:
+    """Parse, run, and turn errors into three lines and an exit code: 2 usage, 1 failure, 130 interrupted.
+
+    Args:
+        made: the command's parser.
+        body: the command; finds under `arguments.interrupts` what Ctrl-C asks for.
+        arguments: instead of those of the process.
+        tells: whether the command says by itself what it does; else somebody says every few seconds that it is at work.
+    """
     parsed = made.parse_args(arguments)
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a name that is not UTF-8 is shown escaped, as on standard error
-        sys.stdout.reconfigure(errors="backslashreplace")
     settle(sys.stdout)
-    try:
-        expand(parsed)
-        code = body(parsed)
-        sys.stdout.flush()
-        return code
-    except KeyboardInterrupt:
-        print("interrupted; nothing that had ended is lost", file=sys.stderr)
-        return INTERRUPTED
-    except Exception as error:
-        if isinstance(error, BrokenPipeError) and is_unread(sys.stdout):
-            return UNREAD
-        if parsed.debug:
-            raise
-        told = error if isinstance(error, TunerError) else _told(error)
-        print(f"error: {told}", file=sys.stderr)
-        return told.exit_code
+    telling = contextlib.nullcontext() if tells else never_silent(terminal(stderr=True), made.prog)
+    with Interrupts(last=arguments is None) as parsed.interrupts:
+        try:
+            expand(parsed)
+            with telling:
+                code = body(parsed)
+            sys.stdout.flush()
+            return code
+        except KeyboardInterrupt:
+            print("interrupted; nothing that had ended is lost, and the same command carries on", file=sys.stderr)
+            return EXIT_CODE
+        except Exception as error:
+            if isinstance(error, BrokenPipeError) and is_unread(sys.stdout):
+                return UNREAD
+            if parsed.debug:
+                raise
+            told = error if isinstance(error, TunerError) else _told(error)
+            print(f"error: {told}", file=sys.stderr)
+            return told.exit_code
 
 
 def _told(error: Exception) -> TunerError:

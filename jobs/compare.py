@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from jobs.command import home_of, parser, print_json, run, terminal
-from tuner.search.baselines import compare, print_comparison
+from tuner.search.heartbeat import told
 
 EXAMPLES = """  python -m jobs.compare --store runs --name digits
   python -m jobs.compare --store runs --name digits --json"""
@@ -14,13 +14,17 @@ def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     made = parser(__file__, __doc__, EXAMPLES)
     made.add_argument("--json", action="store_true", help="print one JSON document")
-    return run(made, body, arguments)
+    return run(made, body, arguments, tells=True)
 
 
 def body(arguments: argparse.Namespace) -> int:
     """Run what is missing, and print the table."""
-    home = home_of(arguments)
-    rows = compare(home)
+    console = terminal(stderr=True)
+    with told(console, f"reading search {arguments.name!r}"):
+        from tuner.search.baselines import compare, print_comparison
+
+        home = home_of(arguments)
+    rows = compare(home, console)
     if arguments.json:
         print_json(rows)
     else:

@@ -3,10 +3,8 @@
 import argparse
 import sys
 
-from jobs.command import parser, run, terminal
-from tuner.recipe import load_recipe, presets
-from tuner.search.banks import ensure_bank
-from tuner.store import Artifacts, open_store
+from jobs.command import parser, recipe_names, run, terminal
+from tuner.search.heartbeat import told
 
 EXAMPLES = """  python -m jobs.extract --recipe cub50 --store runs
   python -m jobs.extract --recipe folder --store runs data.root=photos data.masks=masks"""
@@ -16,15 +14,21 @@ def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     made = parser(__file__, __doc__, EXAMPLES, search=False)
     made.add_argument("--store", default="runs", help="folder or s3://bucket/prefix (default: runs)")
-    made.add_argument("--recipe", required=True, help=f"one of {', '.join(presets())}, or a YAML file")
+    made.add_argument("--recipe", required=True, help=f"one of {recipe_names()}, or a YAML file")
     made.add_argument("overrides", nargs="*", metavar="key=value", help="overrides of the recipe")
-    return run(made, body, arguments)
+    return run(made, body, arguments, tells=True)
 
 
 def body(arguments: argparse.Namespace) -> int:
     """Extract, and print the bank's key."""
+    console = terminal(stderr=True)
+    with told(console, "loading libraries"):
+        from tuner.recipe import load_recipe
+        from tuner.search.banks import ensure_bank
+        from tuner.store import Artifacts, open_store
+
     recipe = load_recipe(arguments.recipe, arguments.overrides)
-    print(ensure_bank(Artifacts(open_store(arguments.store)), recipe, terminal(stderr=True)))
+    print(ensure_bank(Artifacts(open_store(arguments.store)), recipe, console))
     return 0
 
 

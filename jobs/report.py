@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from jobs.command import home_of, parser, run, terminal
-from tuner.search.reporting import report_page
+from tuner.search.heartbeat import told
 
 EXAMPLES = """  python -m jobs.report --store runs --name digits
   python -m jobs.report --store s3://bucket/qpm --name birds --out birds.html"""
@@ -15,17 +15,21 @@ def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     made = parser(__file__, __doc__, EXAMPLES)
     made.add_argument("--out", metavar="FILE", help="where to write it (default: into the store)")
-    return run(made, body, arguments)
+    return run(made, body, arguments, tells=True)
 
 
 def body(arguments: argparse.Namespace) -> int:
     """Write the page and say where it is."""
-    home = home_of(arguments)
-    page = report_page(home, terminal(stderr=True)).encode()
-    if arguments.out:
-        Path(arguments.out).write_bytes(page)
-    else:
-        home.store.put(home.key("report.html"), page)
+    console = terminal(stderr=True)
+    with told(console, f"writing the report of search {arguments.name!r}"):
+        from tuner.search.reporting import report_page
+
+        home = home_of(arguments)
+        page = report_page(home, console).encode()
+        if arguments.out:
+            Path(arguments.out).write_bytes(page)
+        else:
+            home.store.put(home.key("report.html"), page)
     print(arguments.out or home.address("report.html"))
     return 0
 

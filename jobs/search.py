@@ -8,13 +8,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from jobs.command import INTERRUPTED, parser, run, terminal
+from jobs.command import parser, recipe_names, run, terminal
 from tuner.errors import UsageError
-from tuner.recipe import describe_fields, load_recipe, parse_recipe, presets
-from tuner.search.home import open_home
-from tuner.search.run import SearchRequest, run_search
-from tuner.search.summary import print_summary
-from tuner.store import open_store
+from tuner.search.heartbeat import told
+from tuner.search.interrupts import EXIT_CODE
 
 # Set by Ray in the processes of a submitted job.
 RAY_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
@@ -27,12 +24,12 @@ EXAMPLES = """  python -m jobs.search --recipe digits --store runs --name digits
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     made = parser(__file__, __doc__, EXAMPLES)
-    made.add_argument("--recipe", help=f"one of {', '.join(presets())}, or a YAML file; may be left out to carry on")
+    made.add_argument("--recipe", help=f"one of {recipe_names()}, or a YAML file; may be left out to carry on")
     made.add_argument("--trials", type=int, help="trials in all; more than before means more")
     made.add_argument("--from", dest="learn_from", metavar="OLD", help="learn from the trials of another search")
     made.add_argument("--help-recipe", action=HelpRecipe, nargs=0, help="list every field of a recipe and exit")
     made.add_argument("overrides", nargs="*", metavar="key=value", help="overrides of the recipe")
-    return run(made, body, arguments)
+    return run(made, body, arguments, tells=True)
 
 
 def body(arguments: argparse.Namespace) -> int:
@@ -44,6 +41,14 @@ def body(arguments: argparse.Namespace) -> int:
             "a store that outlives the job",
             "give s3://bucket/prefix, or an absolute path that all nodes reach",
         )
+    console.print(f"search {arguments.name!r} in {arguments.store}", markup=False, highlight=False, soft_wrap=True)
+    with told(console, "loading libraries"):
+        from tuner.recipe import load_recipe, parse_recipe
+        from tuner.search.home import open_home
+        from tuner.search.run import SearchRequest, run_search
+        from tuner.search.summary import print_summary
+        from tuner.store import open_store
+
     store = open_store(arguments.store)
     trials = [] if arguments.trials is None else [f"budget.trials={arguments.trials}"]
     overrides = [*arguments.overrides, *trials]
@@ -54,9 +59,9 @@ def body(arguments: argparse.Namespace) -> int:
         stored, _ = open_home(store, arguments.name).stored()
         recipe = parse_recipe(stored.to_yaml(), overrides)
     request = SearchRequest(store, arguments.name, recipe, arguments.trials, arguments.learn_from)
-    result = run_search(request, console)
+    result = run_search(request, console, arguments.interrupts)
     print_summary(result, console)
-    return INTERRUPTED if result.interrupted else 0
+    return EXIT_CODE if result.interrupted else 0
 
 
 class HelpRecipe(argparse.Action):
@@ -64,6 +69,8 @@ class HelpRecipe(argparse.Action):
 
     def __call__(self, *_: object) -> None:
         """Print and exit."""
+        from tuner.recipe import describe_fields
+
         table = Table("field", "default", "meaning", box=None)
         for key, default, help in describe_fields():
             table.add_row(key, repr(default), help)

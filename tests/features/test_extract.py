@@ -266,6 +266,28 @@ def test_killed_twice_and_still_the_same_bytes(tmp_path: Path) -> None:
     assert _contents(folder) == _contents(tmp_path / "whole")
 
 
+def test_what_was_computed_before_ctrl_c_is_kept(
+    photos: DataConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a batch takes long, the journal does not wait for so and so many images."""
+    small = replace(SMALL, batch_size=5)
+    monkeypatch.setattr("tuner.features.extract.JOURNAL_S", 0.0)
+
+    def stop(done: int, n: int) -> None:
+        if done == 15:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        extract_bank(photos, small, tmp_path / "stopped", progress=stop)
+    told: list[int] = []
+    said: list[str] = []
+    extract_bank(photos, small, tmp_path / "stopped", progress=lambda done, n: told.append(done), say=said.append)
+    assert told == [20, 24]
+    assert said == ["looking at 24 images", "loading the backbone", "fitting the backbone"]
+    extract_bank(photos, small, tmp_path / "whole")
+    assert _contents(tmp_path / "stopped") == _contents(tmp_path / "whole")
+
+
 def test_a_stale_journal_is_not_believed(photos: DataConfig, tmp_path: Path) -> None:
     whole = _contents(extract_bank(photos, SMALL, tmp_path / "whole").folder)
     key = bank_key(photos, SMALL)

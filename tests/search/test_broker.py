@@ -91,18 +91,22 @@ class Mortal(StageBroker):
     """Stages that publish a file, note that they ran, and may die before or after."""
 
     def _start(self, specs):
-        return mortal_stages.options(**self.options(specs)).remote(specs, self._url, self._scratch)
+        me = ray.get_runtime_context().current_actor
+        return mortal_stages.options(**self.options(specs)).remote(specs, self._url, self._scratch, me)
 
 
 @ray.remote(num_returns="streaming", max_retries=0)
-def mortal_stages(specs, url, scratch):
+def mortal_stages(specs, url, scratch, broker):
     for spec in specs:
+        broker.report.remote(spec.key, 0, 0, {})
         notes = Path(scratch) / "ran"
         with notes.open("a") as file:
             file.write(f"{spec.stage} {os.getpid()}\n")
         runs = notes.read_text().split().count(spec.stage)
         if spec.settings.get("dies_before", 0) >= runs:
             os._exit(1)
+        while not (Path(scratch) / spec.settings.get("waits_for", "ran")).exists():
+            time.sleep(0.01)
         made = Path(scratch) / spec.key
         made.mkdir(exist_ok=True)
         (made / "values.json").write_text("{}")
@@ -192,3 +196,24 @@ def test_what_follows_a_failed_stage_does_not_run(conduct):
     (record,), ran, _ = conduct(row(assign={"outcome": "infeasible"}))
     assert (record["outcome"], record["stage"], record["cause"]) == ("infeasible", "assign", "told so")
     assert ran == {"dense": 1, "assign": 1}
+
+
+@cluster
+def test_a_stop_lets_end_what_has_begun_and_calls_off_what_waits_or_would_follow(artifacts, tmp_path, running_ray):
+    all_cpus = ray.cluster_resources()["CPU"]
+    need = {stage: StageResources(all_cpus, 0.0) for stage in STAGES}
+    broker = ray.remote(Mortal).options(num_cpus=0).remote(artifacts.store.url, str(tmp_path), need)
+    rows = [row(dense={"waits_for": "go", "number": n}, assign={"waits_for": "never"}) for n in range(2)]
+    records = [broker.conduct.remote(trial, list(stages)) for trial, stages in enumerate(rows)]
+    while sum(run["begun"] for run in ray.get(broker.snapshot.remote())) < 1:
+        time.sleep(0.02)
+    ray.get(broker.stop.remote())
+    (tmp_path / "go").touch()
+    ended = ray.get(records)
+    assert [record["outcome"] for record in ended] == ["called off"] * 2
+    assert sorted((record["stage"], len(record["stages"])) for record in ended) == [("assign", 1), ("dense", 0)]
+    assert set((tmp_path / "ran").read_text().split()[::2]) <= {"dense", "assign"}, "it may draw breath, not more"
+    assert [artifacts.find(stages[0].kind, stages[0].key) is not None for stages in rows].count(True) == 1
+    late = ray.get(broker.conduct.remote(2, list(row(dense={"number": 2}))))
+    assert late["outcome"] == "called off"
+    assert ray.get(broker.snapshot.remote()) == []

@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -33,6 +34,7 @@ FORMAT = 2  # raise it when the same inputs give other arrays; 2: images upright
 JOURNAL = "journal.json"
 FITTED = "backbone.safetensors"
 JOURNAL_IMAGES = 256
+JOURNAL_S = 10.0
 GPU_BATCH = 256
 
 Progress = Callable[[int, int], None]
@@ -60,6 +62,7 @@ def extract_bank(
     device: str = "auto",
     progress: Progress | None = None,
     note: Note | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> FeatureBank:
     """Returns the bank in `folder`, computing what is not there yet; a corrupt bank is built anew.
 
@@ -72,6 +75,7 @@ def extract_bank(
         device: `cpu`, `cuda`, `cuda:1` or `auto`.
         progress: called with (images done, images) after each batch.
         note: called with each sentence that people should know of the data, before anything is computed.
+        say: called with what comes before the first batch, in a few words.
 
     Raises:
         TunerError: data or weights are missing or broken, or the folder cannot be written.
@@ -83,15 +87,18 @@ def extract_bank(
     with _disk(folder), _alone(folder):
         if (bank := _finished(folder, key)) is not None:
             return bank
+        say(f"looking at {len(dataset):,} images")
         notes = [*dataset.notes, *check_images(dataset)]
         if note:
             for sentence in notes:
                 note(sentence)
+        say("loading the backbone")
         target = choose_device(device)
         network.load(target)
         batch_size = backbone.batch_size if target.type == "cpu" else max(backbone.batch_size, GPU_BATCH)
         shapes = _shapes(network, dataset)
         done = _begin(folder, key, shapes)
+        say("fitting the backbone")
         _fit(network, dataset, folder, batch_size)
         arrays = {name: _array(folder / f"{name}.npy", *shape) for name, shape in shapes.items()}
         journal = folder / JOURNAL, key
@@ -185,7 +192,7 @@ def _fill(
     progress: Progress | None,
 ) -> None:
     """Computes the tokens of all images from `done` on; the journal never runs ahead of the arrays."""
-    n, journalled = len(dataset), done
+    n, journalled, journalled_s = len(dataset), done, time.monotonic()
     loader = batches(dataset, np.arange(done, n), network.image_size, network.grid, batch_size)
     with forward(network, device) as tokens, closing(loader):
         for batch in loader:
@@ -196,11 +203,12 @@ def _fill(
                 arrays["cls"][start:done] = _half(cls, dataset.paths[start])
             if "masks" in arrays:
                 arrays["masks"][start:done] = batch.masks
-            if done - journalled >= JOURNAL_IMAGES or done == n:
+            due = done - journalled >= JOURNAL_IMAGES or time.monotonic() - journalled_s > JOURNAL_S
+            if due or done == n:
                 for array in arrays.values():
                     array.flush()
                 write_json(journal[0], {"key": journal[1], "done": done})
-                journalled = done
+                journalled, journalled_s = done, time.monotonic()
             if progress:
                 progress(done, n)
 

@@ -1,12 +1,12 @@
-"""The feature bank of a search: found in the store, or extracted with a progress bar and published there."""
+"""The feature bank of a search: found in the store, or extracted and published there, a step told after the other."""
 
 import shutil
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tuner.folders import cache_root, made_folder
 from tuner.recipe import Recipe
+from tuner.search.heartbeat import told
 from tuner.store import Artifacts
 
 
@@ -18,22 +18,19 @@ def ensure_bank(artifacts: Artifacts, recipe: Recipe, console: Console) -> str:
     Raises:
         TunerError: if the data are missing or broken, or the disk is full.
     """
-    from tuner.features.extract import bank_key, extract_bank
+    with told(console, "looking for the features"):
+        from tuner.features.extract import bank_key, extract_bank
 
-    key = bank_key(recipe.data, recipe.backbone)
-    if artifacts.find("banks", key) is not None:
-        return key
+        key = bank_key(recipe.data, recipe.backbone)
+        if artifacts.find("banks", key) is not None:
+            return key
     folder = made_folder(cache_root() / "extract") / key
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(f"features of {recipe.data.name} by {recipe.backbone.name}", total=None)
-        bank = extract_bank(
-            recipe.data,
-            recipe.backbone,
-            folder,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-            note=lambda sentence: bar.console.print(sentence, markup=False, highlight=False, soft_wrap=True),
-        )
+
+    def note(sentence: str) -> None:
+        console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+
+    with told(console, f"extracting features of {recipe.data.name} by {recipe.backbone.name}") as step:
+        bank = extract_bank(recipe.data, recipe.backbone, folder, progress=step.count, note=note, say=step.at)
     meta = {
         "data": recipe.data.name,
         "backbone": recipe.backbone.name,
@@ -42,8 +39,10 @@ def ensure_bank(artifacts: Artifacts, recipe: Recipe, console: Console) -> str:
         "dim": bank.dim,
         "grid": list(bank.grid),
     }
-    artifacts.publish("banks", key, folder, meta)
-    shutil.rmtree(folder)
+    size_mb = sum(file.stat().st_size for file in folder.rglob("*")) / 1e6
+    with told(console, f"publishing {size_mb:,.0f} MB of features in {artifacts.store.url}"):
+        artifacts.publish("banks", key, folder, meta)
+        shutil.rmtree(folder)
     console.print(
         f"feature bank {key[:8]}: {meta['n_images']} images, {meta['n_classes']} classes, "
         f"{bank.grid[0]} x {bank.grid[1]} tokens of width {bank.dim}"

@@ -12,8 +12,9 @@ from rich.console import Console
 from tuner.errors import TunerError
 from tuner.front import pareto, uncertainty
 from tuner.recipe import Recipe, objectives_of
-from tuner.search.connect import connect_ray, scratch_folder
+from tuner.search.connect import ray_for, scratch_folder
 from tuner.search.finish import measure_front
+from tuner.search.heartbeat import told
 from tuner.search.home import SearchHome, require_points
 from tuner.search.plan import StageSpec, evaluation, plan_trial
 from tuner.search.progress import heading, number
@@ -36,7 +37,7 @@ SHOWN = (
 )
 
 
-def compare(home: SearchHome) -> list[dict[str, Any]]:
+def compare(home: SearchHome, console: Console) -> list[dict[str, Any]]:
     """Measure what is missing, and gather what was measured.
 
     Returns:
@@ -46,21 +47,22 @@ def compare(home: SearchHome) -> list[dict[str, Any]]:
     require_points(home.front())
     home.require_this_code()
     recipe, bank = home.stored()
-    with connect_ray(recipe.resources) as resources:
+    with ray_for(recipe.resources, console) as resources:
         broker = start_broker(home.store.url, scratch_folder(), resources)
         state = home.state()
 
         def record(event: Any) -> None:
             home.ledger.append({**event, "command": "compare"})
 
-        measure_front(home, recipe, bank, state, broker, record)
+        measure_front(home, recipe, bank, state, broker, record, console)
         state = home.state()
         objectives = objectives_of(recipe)
         members = pareto.front(state.points(objectives), objectives)
         wanted = _baselines(recipe, bank, [m.params for m in members])
         known = {b["name"]: b for b in state.baselines}
         missing = [row for row in wanted if row[0] not in known]
-        outcomes = conduct_all(broker, [-1] * len(missing), [specs for _, _, specs in missing])
+        with told(console, "measuring the baselines"):
+            outcomes = conduct_all(broker, [-1] * len(missing), [specs for _, _, specs in missing])
         for (name, note, _), outcome in zip(missing, outcomes, strict=True):
             if outcome["outcome"] != "complete":
                 raise TunerError(

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from rich.console import Console
 
 from tuner.errors import UsageError
 from tuner.folders import cache_root, made_folder
 from tuner.recipe import ResourcesConfig, StageResources
+from tuner.search.heartbeat import told
 
 STAGES = ("dense", "assign", "finetune", "evaluate")
 ENVIRONMENT = {
@@ -21,6 +23,7 @@ ENVIRONMENT = {
     "RAY_health_check_failure_threshold": "40",  # a busy machine is no dead one
     "RAY_worker_niceness": "0",  # stages are the work, nothing here is more urgent
     "RAY_AIR_NEW_OUTPUT": "0",  # our own progress is shown instead
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C is answered by ourselves
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # as many as budget.parallel start at once, not one after the other
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # the ledger remembers
@@ -45,12 +48,24 @@ def connect_ray(resources: ResourcesConfig) -> Iterator[dict[str, StageResources
     address = os.environ.get("RAY_ADDRESS", "local")
     local = address == "local"
     options: dict[str, Any] = LOCAL if local else {}
+    before = signal.getsignal(signal.SIGTERM)
     ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **options)
-    sigterm_is_ctrl_c()
+    sigterm_is_ctrl_c(before)
     try:
         yield settle_resources(resources, ray.cluster_resources(), grows=not local)  # type: ignore[no-untyped-call]
     finally:
         ray.shutdown()
+
+
+@contextlib.contextmanager
+def ray_for(resources: ResourcesConfig, console: Console) -> Iterator[dict[str, StageResources]]:
+    """As `connect_ray`, and says so: both ends of it take seconds."""
+    with contextlib.ExitStack() as joined:
+        with told(console, "starting Ray"):
+            settled = joined.enter_context(connect_ray(resources))
+        yield settled
+        with told(console, "closing Ray"):
+            joined.close()
 
 
 def keep_keys_private() -> None:
@@ -64,15 +79,18 @@ def keep_keys_private() -> None:
     propagated.difference_update([name for name in propagated if name.startswith("AWS_")])
 
 
-def sigterm_is_ctrl_c() -> None:
+def sigterm_is_ctrl_c(before: Any) -> None:
     """`ray job stop`, schedulers and containers end a process by SIGTERM; a search then stops as for Ctrl-C.
 
     To be called after `ray.init`, whose own handler ends the process on the spot. Ray starts the drivers of its
     jobs with SIGINT blocked.
+
+    Args:
+        before: who heard SIGTERM before `ray.init`, such as `Interrupts`; who hears it again.
     """
     if threading.current_thread() is threading.main_thread():
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+        signal.signal(signal.SIGTERM, before if callable(before) else signal.default_int_handler)
 
 
 def settle_resources(resources: ResourcesConfig, have: dict[str, float], *, grows: bool) -> dict[str, StageResources]:

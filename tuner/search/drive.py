@@ -1,5 +1,6 @@
 """One driver's turn at a search: propose, run, record, measure the front, write what follows from it."""
 
+import contextlib
 import shutil
 import tempfile
 import time
@@ -9,22 +10,27 @@ from typing import Any
 
 import ray
 from ray import tune
+from ray.exceptions import RayError
 from rich.console import Console
 
 from tuner.errors import TunerError
 from tuner.front import pareto
 from tuner.recipe import Recipe, objectives_of
 from tuner.search.banks import n_classes_of
-from tuner.search.connect import connect_ray, keep_keys_private, scratch_folder
+from tuner.search.connect import keep_keys_private, ray_for, scratch_folder
 from tuner.search.coordinator import Coordinator
 from tuner.search.finish import measure_front, write_files
+from tuner.search.heartbeat import told
 from tuner.search.home import SearchHome, versions
-from tuner.search.mirror import mirror_front, start_mirror
+from tuner.search.interrupts import Interrupts
+from tuner.search.mirror import FLUSH_S, mirror_front, start_mirror
 from tuner.search.progress import ProgressView
 from tuner.search.records import TrialRecord, apply, mirror_events, replay
 from tuner.search.searcher import LedgerSearcher
 from tuner.search.stages import ON_THE_HEAD, start_broker
 from tuner.search.study import Proposer
+
+LOOK_S = 1.0  # what the screen waits for news
 
 
 class Drive:
@@ -37,6 +43,7 @@ class Drive:
         prior: finished trials of another search to learn from.
         console: where people read.
         lost: tells whether the lease is gone, so that another driver may be at work.
+        interrupts: tells whether Ctrl-C asked for an end.
     """
 
     def __init__(
@@ -47,11 +54,14 @@ class Drive:
         prior: Sequence[TrialRecord],
         console: Console,
         lost: Callable[[], bool],
+        interrupts: Interrupts,
     ) -> None:
         self.home, self.recipe, self.bank, self.prior = home, recipe, bank, prior
-        self.console, self.lost = console, lost
+        self.console, self.lost, self.interrupts = console, lost, interrupts
+        self._stages: list[dict[str, Any]] = []
         self.started = time.monotonic()
-        past = home.ledger.read()
+        with told(console, "reading the ledger"):
+            past = home.ledger.read()
         for warning in home.ledger.warnings:
             console.print(warning, style="yellow", markup=False)
         self.state = replay(past)
@@ -71,12 +81,12 @@ class Drive:
         self.record({"event": "search", "time_s": time.time(), "recipe": self.recipe.to_dict(), "versions": versions()})
         interrupted = False
         if unfinished:
-            with connect_ray(self.recipe.resources) as resources:
+            with ray_for(self.recipe.resources, self.console) as resources:
                 broker = start_broker(self.home.store.url, scratch_folder(), resources)
                 if not self.complete():
                     interrupted = self._tune(broker)
                 if not self.lost() and not interrupted:
-                    measure_front(self.home, self.recipe, self.bank, self.state, broker, self.record)
+                    measure_front(self.home, self.recipe, self.bank, self.state, broker, self.record, self.console)
         return interrupted or self.lost()
 
     def publish(self) -> tuple[dict[str, str], str]:
@@ -84,7 +94,8 @@ class Drive:
         files = write_files(self.home, self.state, self.console)
         if self.mirror is None:
             return files, "switched off (tracking.enabled)"
-        mirror_front(self.mirror, self.home, self.state, [Path(place).name for place in files.values()])
+        with told(self.console, f"showing the rest in MLflow, for at most {FLUSH_S:.0f} s"):
+            mirror_front(self.mirror, self.home, self.state, [Path(place).name for place in files.values()])
         return files, self.mirror.warning or self.mirror.url
 
     def close(self) -> None:
@@ -113,20 +124,19 @@ class Drive:
 
     def _stopping(self) -> bool:
         limit = self.recipe.budget.time_limit_s
-        return self.lost() or bool(limit and time.monotonic() - self.started > limit)
+        return self.interrupts.asked or self.lost() or bool(limit and time.monotonic() - self.started > limit)
 
     def _tune(self, broker: Any) -> bool:
-        """Let Ray Tune run the trials; returns whether it was interrupted."""
+        """Let Ray Tune run the trials; returns whether it was interrupted.
+
+        Raises:
+            KeyboardInterrupt: somebody would not wait for what was running.
+        """
         proposer = Proposer(self.recipe, n_classes_of(self.home.artifacts, self.bank), self.prior)
         searcher = LedgerSearcher(self.recipe, self.bank, self.state, proposer, self.record, broker, self._stopping)
-        view = ProgressView(
-            self.console,
-            self.state,
-            objectives_of(self.recipe),
-            self.recipe.budget.trials,
-            list(self.recipe.space),
-            lambda: list(ray.get(broker.snapshot.remote())),
-        )
+        objectives, searched = objectives_of(self.recipe), list(self.recipe.space)
+        trials = self.recipe.budget.trials
+        view = ProgressView(self.console, self.state, objectives, trials, searched, lambda: self._look(broker))
         keep_keys_private()
         scratch = tempfile.mkdtemp(prefix="qpm-tuner-tune-")
         tuner = tune.Tuner(
@@ -146,10 +156,8 @@ class Drive:
             ),
         )
         try:
-            with view:
+            with self.interrupts.gently(lambda: finishing(view.n_running)), view:
                 tuner.fit()
-        except KeyboardInterrupt:
-            return True
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         if searcher.halted:
@@ -158,4 +166,18 @@ class Drive:
                 "a store that answers and has room, a sound feature bank, and a head node that stays",
                 "mend the cause and run the same command again: a damaged bank is extracted anew, nothing is lost",
             )
-        return not (self.complete() or searcher.exhausted or self._stopping())
+        return self.interrupts.asked or not (self.complete() or searcher.exhausted or self._stopping())
+
+    def _look(self, broker: Any) -> list[dict[str, Any]]:
+        """The stages under way, for the screen; that Ctrl-C was pressed is passed on as well."""
+        if self.interrupts.asked:
+            broker.stop.remote()
+        with contextlib.suppress(RayError):  # busy; or gone, and then the trials fail with it and say so
+            self._stages = ray.get(broker.snapshot.remote(), timeout=LOOK_S)
+        return self._stages
+
+
+def finishing(stages: int) -> str:
+    """What the first Ctrl-C is answered while trials run."""
+    doing = f"finishing {stages} running {'stage' if stages == 1 else 'stages'}" if stages else "stopping"
+    return f"{doing}; Ctrl-C again to abort (the same command carries on)"

@@ -16,6 +16,7 @@ from tuner.errors import TunerError
 from tuner.front import pareto
 from tuner.front.picture import render_front
 from tuner.recipe import Recipe, objectives_of
+from tuner.search.heartbeat import told
 from tuner.search.home import SearchHome
 from tuner.search.plan import evaluation, plan_trial
 from tuner.search.records import SearchState
@@ -24,7 +25,9 @@ from tuner.search.stages import conduct_all
 Record = Callable[[Mapping[str, Any]], None]
 
 
-def measure_front(home: SearchHome, recipe: Recipe, bank: str, state: SearchState, broker: Any, record: Record) -> None:
+def measure_front(
+    home: SearchHome, recipe: Recipe, bank: str, state: SearchState, broker: Any, record: Record, console: Console
+) -> None:
     """Measure the front's members on the test split, those that were not yet (DESIGN decision 5).
 
     Under `protocol: paper` the objectives are test metrics already, and nothing is left to do.
@@ -37,7 +40,11 @@ def measure_front(home: SearchHome, recipe: Recipe, bank: str, state: SearchStat
     for trial in members:
         *made, _ = plan_trial(recipe, bank, state.trials[trial].params)
         rows.append([*made, evaluation(made[-1], "test")])
-    for trial, measured in zip(members, conduct_all(broker, members, rows), strict=True):
+    if not members:
+        return
+    with told(console, "measuring the front on the test split"):
+        outcomes = conduct_all(broker, members, rows)
+    for trial, measured in zip(members, outcomes, strict=True):
         if measured["outcome"] == "halted":
             raise TunerError(
                 f"trial {trial} could not be measured on the test split: {measured['cause']}",
@@ -76,7 +83,8 @@ def write_files(home: SearchHome, state: SearchState, console: Console) -> dict[
     """Write front, history, picture and report; returns where they are, by name."""
     from tuner.search.reporting import report_page
 
-    write_front(home, state)
-    home.store.put(home.key("report.html"), report_page(home, console, state).encode())
+    with told(console, "writing front and report"):
+        write_front(home, state)
+        home.store.put(home.key("report.html"), report_page(home, console, state).encode())
     found = {"report": "report.html", "front": "front.json", "picture": "front.svg"}
     return {name: home.address(file) for name, file in found.items() if home.store.stat(home.key(file))}

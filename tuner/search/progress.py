@@ -1,5 +1,6 @@
-"""What a person sees while a search runs: a live table on a terminal, a line now and then elsewhere."""
+"""What a person sees while a search runs: a live table on a terminal, a short line every few seconds elsewhere."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -7,15 +8,15 @@ from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from tuner.front import pareto
 from tuner.front.pareto import Objective
+from tuner.search.heartbeat import LINE_EVERY_S, REFRESH_S, duration, is_lively
 from tuner.search.records import SearchState, TrialRecord
+from tuner.search.tables import Column, make_table
 
-REFRESH_S = 0.5
-LINE_EVERY_S = 15.0
+SUMMARY_EVERY_S = 30.0
 SHOWN_ENDED = 8
 
 # Short headings, for terminals are narrow.
@@ -40,7 +41,7 @@ class ProgressView:
         objectives: the columns.
         trials: trials in all.
         searched: names of the parameters to show.
-        snapshot: the stages under way.
+        snapshot: the stages under way; asked every REFRESH_S.
     """
 
     def __init__(
@@ -56,6 +57,8 @@ class ProgressView:
         self._trials, self._searched, self._snapshot = trials, searched, snapshot
         self._ended_before = len(state.finished())
         self._started = time.monotonic()
+        self._told: tuple[int, float] | None = None  # trials ended, and when, at the last summary in a log
+        self._running: list[dict[str, Any]] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
 
@@ -67,18 +70,32 @@ class ProgressView:
         self._stop.set()
         self._thread.join()
 
-    def _run(self) -> None:
-        if self._console.is_terminal:
-            with Live(self._table([]), console=self._console, refresh_per_second=4, transient=True) as live:
-                while not self._stop.wait(REFRESH_S):
-                    live.update(self._table(self._snapshot()))
-            return
-        while not self._stop.wait(LINE_EVERY_S):
-            self._console.print(self.line(self._snapshot()), highlight=False, soft_wrap=True)
+    @property
+    def n_running(self) -> int:
+        """Stages that a worker was at when somebody last looked."""
+        return sum(run["begun"] for run in self._running)
 
-    def line(self, running: list[dict[str, Any]]) -> str:
-        """The progress in one line, for logs."""
-        stages = ", ".join(f"trial {r['trial']} {_stage(r)}" for r in running) or "between stages"
+    def _run(self) -> None:
+        if not is_lively(self._console):
+            due = 0.0
+            while not self._stop.wait(REFRESH_S):
+                self._running = self._snapshot()
+                if time.monotonic() >= due:
+                    due = time.monotonic() + LINE_EVERY_S
+                    self._console.print(self.line(), highlight=False, markup=False, soft_wrap=True)
+            return
+        with Live(self._table(), console=self._console, refresh_per_second=4, transient=True) as live:
+            while not self._stop.wait(REFRESH_S):
+                self._running = self._snapshot()
+                live.update(self._table())
+
+    def line(self) -> str:
+        """The progress in one line, for logs: the stages, and where the search stands if that is news or long ago."""
+        stages = ", ".join(f"trial {run['trial']} {_stage(run)}" for run in self._running) or "between stages"
+        ended, now = len(self._state.finished()), time.monotonic()
+        if self._told is not None and self._told[0] == ended and now - self._told[1] < SUMMARY_EVERY_S:
+            return stages
+        self._told = ended, now
         return f"{self._summary()} | {stages}"
 
     def _summary(self) -> str:
@@ -100,27 +117,35 @@ class ProgressView:
             return "ETA unknown yet"
         return f"ETA {duration((time.monotonic() - self._started) / fresh * left)}"
 
-    def _table(self, running: list[dict[str, Any]]) -> Group:
-        table = Table(box=None, header_style="bold", pad_edge=False)
-        table.add_column("trial", justify="right")
-        table.add_column("state")
-        for name in (*self._searched, *(objective.name for objective in self._objectives)):
-            table.add_column(heading(name), justify="right")
+    def _table(self) -> Group:
         members = {p.trial for p in pareto.front(self._state.points(self._objectives), self._objectives)}
-        stages = {r["trial"]: _stage(r) for r in running}
-        recent = self._state.finished()[-SHOWN_ENDED:]
-        for trial in [*recent, *self._state.open()]:
-            table.add_row(*self._row(trial, stages, trial.number in members))
-        return Group(table, Text(self._summary(), style="dim"))
+        stages = {run["trial"]: _stage(run) for run in self._running}
+        trials = [*self._state.finished()[-SHOWN_ENDED:], *self._state.open()]
+        styles = [_style(trial, trial.number in members) for trial in trials]
 
-    def _row(self, trial: TrialRecord, stages: dict[int, str], member: bool) -> list[Text]:
-        state = trial.outcome or stages.get(trial.number, "waiting")
-        style = {"complete": "green", "failed": "red", "infeasible": "yellow"}.get(trial.outcome or "", "")
-        known = {**trial.params, **trial.values}
-        values = [number(known.get(objective.name)) for objective in self._objectives]
-        cells = [str(trial.number), "on the front" if member else state]
-        cells += [number(trial.params.get(name)) for name in self._searched] + values
-        return [Text(cell, style="bold cyan" if member else style) for cell in cells]
+        def column(heading: str, cells: Sequence[str], weight: int, *, words: bool = False) -> Column:
+            texts = [Text(cell, style) for cell, style in zip(cells, styles, strict=True)]
+            return Column(heading, texts, weight, words)
+
+        states = [
+            "on the front" if trial.number in members else trial.outcome or stages.get(trial.number, "waiting")
+            for trial in trials
+        ]
+        columns = [column("trial", [str(trial.number) for trial in trials], 3)]
+        columns.append(column("state", states, 2, words=True))
+        for name in self._searched:
+            columns.append(column(heading(name), [number(trial.params.get(name)) for trial in trials], 0))
+        known = [{**trial.params, **trial.values} for trial in trials]
+        for objective in self._objectives:
+            columns.append(column(heading(objective.name), [number(k.get(objective.name)) for k in known], 1))
+        table, left_out = make_table(columns, self._console.width)
+        notes = [Text(line, style="dim") for line in (left_out, self._summary()) if line]
+        return Group(table, *notes)
+
+
+def _style(trial: TrialRecord, member: bool) -> str:
+    colours = {"complete": "green", "failed": "red", "infeasible": "yellow"}
+    return "bold cyan" if member else colours.get(trial.outcome or "", "")
 
 
 def reuse_line(state: SearchState) -> str:
@@ -132,13 +157,6 @@ def reuse_line(state: SearchState) -> str:
     return f"{', '.join(reused)}, {duration(sum(row['saved_s'] for row in table.values()))} saved"
 
 
-def duration(seconds: float) -> str:
-    """A duration people read: 41 s, 12 min, 3.2 h."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
-
-
 def number(value: Any) -> str:
     """A cell of a table: numbers short, nothing for None."""
     if value is None:
@@ -147,8 +165,14 @@ def number(value: Any) -> str:
 
 
 def _stage(run: dict[str, Any]) -> str:
-    epochs = f" {run['done']}/{run['epochs']}" if run["epochs"] else ""
-    return f"{run['stage']}{epochs} {duration(run['seconds'])}"
+    """A stage under way: its epoch, or the program's incumbent and gap."""
+    if not run["begun"]:
+        return f"{run['stage']} waiting"
+    detail = f" {run['done']}/{run['epochs']}" if run["epochs"] else ""
+    known = {name: value for name, value in run["values"].items() if math.isfinite(value)}
+    if "incumbent" in known:
+        detail = f" {known['incumbent']:.5g}" + (f" gap {100 * known['gap']:.2g} %" if "gap" in known else "")
+    return f"{run['stage']}{detail} {duration(run['seconds'])}"
 
 
 def heading(name: str) -> str:

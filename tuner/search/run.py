@@ -12,8 +12,10 @@ from tuner.recipe import Recipe
 from tuner.search.banks import ensure_bank
 from tuner.search.drive import Drive
 from tuner.search.feasible import refuse_unusable
+from tuner.search.heartbeat import told
 from tuner.search.holder import is_gone, this_driver
 from tuner.search.home import SearchHome
+from tuner.search.interrupts import Interrupts
 from tuner.search.measurable import refuse_unmeasurable
 from tuner.search.precision import adopt_precision, settle_precision
 from tuner.search.records import SearchState, TrialRecord
@@ -65,17 +67,25 @@ class SearchResult:
     tracking: str = ""
 
 
-def run_search(request: SearchRequest, console: Console) -> SearchResult:
+def run_search(request: SearchRequest, console: Console, interrupts: Interrupts | None = None) -> SearchResult:
     """Start a search, or carry on with it: the same call does both.
+
+    Args:
+        request: what to run.
+        console: where people read.
+        interrupts: who listens to Ctrl-C; without, it raises KeyboardInterrupt as usual.
 
     Raises:
         TunerError: if it cannot run; nothing that had been finished is lost.
     """
     home = SearchHome(request.store, request.name)
-    with Lease(request.store, home.name, this_driver(), wait_s=WAIT_S, is_gone=is_gone) as lease:
+    with contextlib.ExitStack() as held:
+        with told(console, f"opening search {home.name!r} in {request.store.url}"):  # it may wait for another driver
+            lease = held.enter_context(Lease(request.store, home.name, this_driver(), wait_s=WAIT_S, is_gone=is_gone))
         recipe, bank = _settle_recipe(home, request, console)
         prior = _prior(home, request.learn_from, bank, recipe, console)
-        with contextlib.closing(Drive(home, recipe, bank, prior, console, lambda: lease.lost)) as drive:
+        listening = interrupts or Interrupts()
+        with contextlib.closing(Drive(home, recipe, bank, prior, console, lambda: lease.lost, listening)) as drive:
             complete = drive.complete()
             interrupted = drive.run()
             files, tracking = ({}, "the lease was lost") if lease.lost else drive.publish()
@@ -97,11 +107,12 @@ def _settle_recipe(home: SearchHome, request: SearchRequest, console: Console) -
             raise UsageError(
                 f"no search {home.name!r} in {home.store.url}", "a recipe to start it with", "add --recipe digits"
             )
-        dataset = load_dataset(request.recipe.data)
-        refuse_unusable(request.recipe, dataset)
-        refuse_unmeasurable(request.recipe, dataset)
+        with told(console, f"reading the data: {request.recipe.data.name}"):
+            dataset = load_dataset(request.recipe.data)
+            refuse_unusable(request.recipe, dataset)
+            refuse_unmeasurable(request.recipe, dataset)
+        bank = ensure_bank(home.artifacts, request.recipe, console)
         recipe = settle_precision(request.recipe)
-        bank = ensure_bank(home.artifacts, recipe, console)
         home.start(recipe, bank)
     if request.trials is not None:
         recipe.budget.trials = request.trials
@@ -130,6 +141,7 @@ def _prior(home: SearchHome, name: str | None, bank: str, recipe: Recipe, consol
             "the same data, backbone and protocol, so that its values can be compared",
             "drop --from; stages that agree are reused from the store anyway",
         )
-    trials = other.state().finished()
+    with told(console, f"reading the trials of search {name!r}"):
+        trials = other.state().finished()
     console.print(f"learning from {len(trials)} trials of search {name!r}")
     return trials

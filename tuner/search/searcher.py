@@ -83,7 +83,7 @@ class LedgerSearcher(Searcher):
         outcome = json.loads(text) if text is not None and not error else self._died(number)
         if outcome is not None and outcome["outcome"] == "halted":
             self.halted = outcome["cause"]  # the trial stays open
-        elif outcome is not None:
+        elif outcome is not None and outcome["outcome"] != "called off":
             self._write({"event": "outcome", "trial": number, "time_s": time.time(), **outcome})
         self._keep_promises()
 

@@ -10,7 +10,7 @@ import contextlib
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from ray.exceptions import RayError, RayTaskError
 
 from tuner.recipe import StageResources
 from tuner.search.plan import StageSpec
-from tuner.search.trial import conduct
+from tuner.search.trial import CalledOff, conduct
 from tuner.search.values import read_values
 from tuner.store import CorruptArtifact, MissingKey, open_artifacts
 
@@ -48,9 +48,10 @@ def stage_task(
         nonlocal last
         if time.monotonic() - last > 0.5:
             last = time.monotonic()
-            broker.report.remote(spec.key, done, epochs)
+            broker.report.remote(spec.key, done, epochs, values)
 
     for spec in specs:
+        broker.report.remote(spec.key, 0, 0, {})
         result = run_stage(spec, store_url, Path(scratch), threads, progress)
         yield result
         if result["outcome"] != "complete":
@@ -65,8 +66,10 @@ class _Run:
     trial: int
     ended: asyncio.Future[dict[str, Any] | None]
     started_s: float = 0.0  # 0: not yet
+    begun: bool = False  # a worker is at it
     done: int = 0
     epochs: int = 0
+    values: dict[str, float] = field(default_factory=dict)
 
 
 class StageBroker:
@@ -90,7 +93,8 @@ class StageBroker:
         self._expected: set[int] = set()  # trials whose coordinators are about to start
         self._came: set[int] = set()  # those that came before they were expected
         self._all_here = asyncio.Event()
-        self._working: set[asyncio.Task[None]] = set()
+        self._working: dict[asyncio.Task[None], list[_Run]] = {}  # what each has left to do
+        self._stopping = False
 
     async def expect(self, trial: int) -> None:
         """The driver says that Tune is about to start a trial's coordinator."""
@@ -138,15 +142,18 @@ class StageBroker:
         Raises:
             StoreFailure: the store fails.
             ray.exceptions.RayError: the run raised, or died more often than it may be started again.
+            CalledOff: it would have to begin, and nothing begins any more.
         """
         spec, since_s = row[0], time.monotonic()
         while (result := self._settled.get(spec.key)) is None:
             run = self._runs.get(spec.key)
             if run is None:
+                if self._stopping:
+                    raise CalledOff
                 run = self._add(spec, trial)
-                work = asyncio.create_task(self._work(row, trial))
-                self._working.add(work)
-                work.add_done_callback(self._working.discard)
+                work = asyncio.create_task(self._work(todo := [run], row, trial))
+                self._working[work] = todo
+                work.add_done_callback(self._working.pop)
             if (result := await run.ended) is not None:
                 break
         reused = result["trial"] != trial
@@ -167,19 +174,20 @@ class StageBroker:
         run = self._runs[spec.key] = _Run(spec, trial, asyncio.get_running_loop().create_future())
         return run
 
-    async def _work(self, row: Sequence[StageSpec], trial: int) -> None:
+    async def _work(self, todo: list[_Run], row: Sequence[StageSpec], trial: int) -> None:
         """Find the first stage of a row in the store, or run it with what follows; tell whoever waits."""
-        todo, losses = [self._runs[row[0].key]], 0
+        losses, stream = 0, None
         try:
             if await self._find(todo):
                 return
             todo += [self._add(spec, trial) for spec in takewhile(self._follows(row[0]), row[1:])]
-            while todo:
+            while todo and not self._stopping:
                 try:
-                    async for ended in self._start([run.spec for run in todo]):
+                    stream = self._start([run.spec for run in todo])
+                    async for ended in stream:
                         result = await ended
                         self._settle(todo, {**result, "trial": trial})
-                        if result["outcome"] != "complete":
+                        if result["outcome"] != "complete" or self._stopping:
                             return
                         losses = 0
                 except RayTaskError:
@@ -191,7 +199,9 @@ class StageBroker:
         except Exception as error:  # belongs to those who wait for this stage
             self._end(todo.pop(0)).set_exception(error)
         finally:
-            for run in todo:  # not begun, after one that failed
+            if todo and self._stopping and stream is not None:
+                ray.cancel(stream)
+            for run in todo:  # not begun, after one that failed or Ctrl-C
                 self._end(run).set_result(None)
 
     async def _find(self, todo: list[_Run]) -> bool:
@@ -263,20 +273,30 @@ class StageBroker:
             self._settled.pop(key, None)
             self._artifacts.remove(kind, key)
 
-    async def report(self, key: str, done: int, epochs: int) -> None:
-        """A worker reports an epoch."""
-        if key in self._runs:
-            self._runs[key].done, self._runs[key].epochs = done, epochs
+    async def report(self, key: str, done: int, epochs: int, values: dict[str, float]) -> None:
+        """A worker reports that it begins, an epoch, or where the program stands."""
+        if (run := self._runs.get(key)) is not None:
+            run.begun, run.done, run.epochs, run.values = True, done, epochs, values
+
+    async def stop(self) -> None:
+        """Begin nothing any more: what has begun ends, what waits for room is called off."""
+        self._stopping = True
+        await asyncio.sleep(0)  # work that was just created begins, or it could not clear up after itself
+        for work, todo in self._working.items():
+            if todo and not todo[0].begun:
+                work.cancel()
 
     async def snapshot(self) -> list[dict[str, Any]]:
-        """The runs under way: stage, trial, epochs done and in all, seconds so far."""
+        """The runs under way: stage, trial, whether begun, epochs done and in all, values so far, seconds so far."""
         now = time.monotonic()
         return [
             {
                 "stage": run.spec.stage,
                 "trial": run.trial,
+                "begun": run.begun,
                 "done": run.done,
                 "epochs": run.epochs,
+                "values": run.values,
                 "seconds": now - run.started_s,
             }
             for run in self._runs.values()

@@ -1,17 +1,20 @@
 """What the commands print about a search: its front, its status, and where everything lies."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from tuner.front import proof, uncertainty
 from tuner.front.pareto import Point
+from tuner.search.heartbeat import duration
 from tuner.search.home import FrontView, SearchHome
-from tuner.search.progress import duration, heading, number, reuse_line
+from tuner.search.progress import heading, number, reuse_line
 from tuner.search.records import SearchState, TrialRecord
-from tuner.search.run import SearchResult
 from tuner.search.tables import Column, print_columns
+
+if TYPE_CHECKING:
+    from tuner.search.run import SearchResult
 
 # The parts of the interpretability index, always shown beside it.
 PARTS = ("plausibility_undilated", "class_independence", "contrastiveness")
@@ -136,7 +139,7 @@ def status(home: SearchHome) -> dict[str, Any]:
     }
 
 
-def print_summary(result: SearchResult, console: Console) -> None:
+def print_summary(result: "SearchResult", console: Console) -> None:
     """The end of `jobs.search`: the front, what was reused, and where everything lies."""
     home, counts = result.home, result.state.counts()
     ended = sum(counts.values())

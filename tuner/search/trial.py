@@ -14,6 +14,11 @@ from tuner.store import StoreFailure
 
 POPPED = ("outcome", "cause", "damaged", "values", "program")  # of a stage, not kept for each
 
+
+class CalledOff(Exception):
+    """A stage is not begun, since the search is to stop: its trial stays open."""
+
+
 Use = Callable[[Sequence[StageSpec], int], Awaitable[dict[str, Any]]]
 
 
@@ -28,7 +33,8 @@ async def conduct(number: int, stages: list[StageSpec], use: Use) -> dict[str, A
     Returns:
         The fields of the ledger's outcome event: outcome, stage, cause, values, program, stages, remade, model,
         seconds.
-        Outcome `halted`, for the driver only: the feature bank is damaged or the store fails, so no trial can go on.
+        Outcomes for the driver only: `halted`, the feature bank is damaged or the store fails, so no trial can go on;
+        `called off`, the search is to stop.
     """
     started = time.perf_counter()
     remade: list[str] = []
@@ -50,6 +56,8 @@ async def _pass(number: int, stages: list[StageSpec], use: Use) -> dict[str, Any
     for position, spec in enumerate(stages):
         try:
             used = await use(stages[position:], number)
+        except CalledOff:
+            return record | {"outcome": "called off", "stage": spec.stage}
         except StoreFailure as error:
             return record | {"outcome": "halted", "stage": spec.stage, "cause": error.what}
         except RayError as error:

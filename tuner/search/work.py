@@ -34,6 +34,8 @@ from tuner.qpm import (
     train_linear_probe,
 )
 from tuner.qpm.metrics.table import COUNTS
+from tuner.qpm.program import Moment
+from tuner.qpm.program.solution import relative_gap
 from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig
 from tuner.search.home import versions
 from tuner.search.plan import StageSpec
@@ -53,7 +55,7 @@ def run_stage(
         store_url: the store with its inputs, which also receives the artifact.
         scratch: local folder for epoch checkpoints, kept between attempts at the same stage.
         threads: CPU threads to use.
-        progress: called after each epoch with (done, epochs, values).
+        progress: called after each epoch with (done, epochs, values); by the program with (0, 0, incumbent and gap).
 
     Returns:
         {"outcome": "complete" | "infeasible" | "failed" | "corrupt" | "halted", "cause": one line or None,
@@ -126,6 +128,12 @@ class _Job:
         self.fetching = (kind, key)
         return self.artifacts.fetch(kind, key)
 
+    def tell_of_the_program(self, moment: Moment) -> None:
+        """Report how far the program is: its incumbent, and the gap once there is a bound."""
+        if self.progress is not None:
+            gap = relative_gap(moment.bound, moment.incumbent)
+            self.progress(0, 0, {"incumbent": moment.incumbent, "gap": gap})
+
     def train_options(self) -> dict[str, Any]:
         return {"seed": self.spec.seed, "progress": self.progress, "checkpoint": self.checkpoint}
 
@@ -157,7 +165,7 @@ def _dense(job: _Job, folder: Path) -> None:
 def _assign(job: _Job, folder: Path) -> None:
     config = AssignConfig(**job.spec.settings["assign"])
     dense = DenseModel.load(job.folder("dense"))
-    assignment = assign(dense, job.samples("train"), config, seed=job.spec.seed)
+    assignment = assign(dense, job.samples("train"), config, seed=job.spec.seed, progress=job.tell_of_the_program)
     assignment.save(folder)
     job.program = program_of(assignment)
 

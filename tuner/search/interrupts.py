@@ -1,0 +1,120 @@
+"""What Ctrl-C does at any moment of a command: it is answered at once, and stops gently what can be stopped gently.
+
+Imports nothing heavy: it listens before anything is loaded.
+"""
+
+import contextlib
+import os
+import select
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+EXIT_CODE = 130
+HEARD = (signal.SIGINT, signal.SIGTERM)
+CLOSING_S = 20.0  # what an abort may take to close things, before the process ends without
+
+STOPPING = "stopping; what was computed is kept"
+ABORTING = "aborting; what had ended is kept, and the same command carries on"
+CLOSING = "already stopping"
+
+
+class Interrupts:
+    """Listens to SIGINT and SIGTERM while its `with` block lasts, in the main thread; elsewhere it does nothing.
+
+    The first Ctrl-C under `gently` sets `asked`, and the work ends by itself. Any other raises KeyboardInterrupt, and
+    so does SIGTERM, behind which a SIGKILL follows soon; once, for what is being closed is to be closed. If that takes
+    longer than CLOSING_S, the process ends without.
+
+    Python's own handler runs when the main thread gets to it, which a library's C code may hold up for a second. So
+    the system writes each signal into a pipe, and a thread answers.
+
+    Args:
+        last: the process ends with the block, and a Ctrl-C behind it changes nothing.
+    """
+
+    def __init__(self, *, last: bool = False) -> None:
+        self._last = last
+        self.asked = False
+        self._gentle: Callable[[], str] | None = None
+        self._listening = self._raised = self._over = False
+        self._due_s: float | None = None  # when it was decided to raise
+        self._lock = threading.RLock()  # a signal may come while the main thread holds it
+        self._answers: list[str] = []
+
+    def __enter__(self) -> "Interrupts":
+        """Start listening."""
+        self._listening = threading.current_thread() is threading.main_thread()
+        if self._listening:
+            self._ear, self._mouth = os.pipe()
+            for end in (self._ear, self._mouth):
+                os.set_blocking(end, False)
+            self._wakeup = signal.set_wakeup_fd(self._mouth, warn_on_full_buffer=False)
+            self._before = {number: signal.signal(number, self._handle) for number in HEARD}
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # Ray starts the drivers of its jobs without
+            self._thread = threading.Thread(target=self._answer, name="interrupts", daemon=True)
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop listening, and leave the signals as they were."""
+        if self._listening:
+            for number, handler in self._before.items():
+                signal.signal(number, handler or signal.SIG_DFL)
+            if self._last:
+                signal.signal(signal.SIGINT, lambda *_: None)
+            signal.set_wakeup_fd(self._wakeup)
+            self._over = True
+            self._wake()
+            self._thread.join()
+            os.close(self._ear)
+            os.close(self._mouth)
+
+    @contextlib.contextmanager
+    def gently(self, answer: Callable[[], str]) -> Iterator[None]:
+        """Where the first Ctrl-C only asks; `answer` says what happens then, and must neither wait nor raise."""
+        self._gentle = answer
+        try:
+            yield
+        finally:
+            self._gentle = None
+
+    def _handle(self, *_: object) -> None:
+        """What Python calls in the main thread. It does not print, for that thread may be amid printing itself."""
+        self._hear()
+        self._wake()
+        if self._due_s is not None and not self._raised:
+            self._raised = True
+            raise KeyboardInterrupt
+
+    def _hear(self) -> None:
+        """Read what came, and decide what follows from it."""
+        with self._lock, contextlib.suppress(BlockingIOError):
+            for number in os.read(self._ear, 64):
+                if number not in HEARD:
+                    continue
+                if number == signal.SIGINT and self._gentle is not None and not self.asked:
+                    self.asked = True
+                    self._answers.append(self._gentle())
+                elif self._due_s is None:
+                    self._due_s = time.monotonic()
+                    self._answers.append(ABORTING if self._gentle is not None else STOPPING)
+                else:
+                    self._answers.append(CLOSING)
+
+    def _wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._mouth, b"\0")
+
+    def _answer(self) -> None:
+        """Say what was decided, and see to it that an abort comes to its end."""
+        while not self._over:
+            select.select([self._ear], [], [], None if self._due_s is None else 1.0)
+            self._hear()
+            while self._answers:
+                with contextlib.suppress(OSError):  # nobody reads any more
+                    print(self._answers.pop(0), file=sys.stderr, flush=True)
+            if self._due_s is not None and time.monotonic() - self._due_s > CLOSING_S:
+                os._exit(EXIT_CODE)
