@@ -13,6 +13,8 @@ from tuner.data.load import check_images, load_dataset
 from tuner.data.settings import DataConfig
 from tuner.data.splits import stratified_split
 from tuner.errors import TunerError, UsageError
+from tuner.recipe import load_recipe
+from tuner.search.feasible import refuse_unusable
 
 Write = Callable[..., Path]
 
@@ -125,6 +127,18 @@ def test_without_copies_the_cut_is_what_it_was() -> None:
 def test_a_class_of_copies_is_one_image() -> None:
     with pytest.raises(UsageError, match="only one image of wren, copies not counted"):
         stratified_split(np.array([0, 0, 1, 1, 1]), 0.5, 0, ["robin", "wren"], np.array([0, 1, 2, 2, 2]))
+
+
+def test_a_class_of_copies_is_listed_and_trained_on(tmp_path: Path, write_image: Write) -> None:
+    for i in range(4):
+        write_image(tmp_path / "robin" / f"{i}.png", i)
+        write_image(tmp_path / "wren" / f"{i}.png", 9)
+    data = load_dataset(DataConfig("folder", root=str(tmp_path)))
+    assert data.is_train[data.labels == 1].all()
+    assert (~data.is_train[data.labels == 0]).sum() == 1
+    assert any("no test image: wren" in note for note in data.notes)
+    with pytest.raises(UsageError, match="fewer than 2 different training images: wren"):
+        refuse_unusable(load_recipe("folder"), data)
 
 
 def test_a_note_names_few_and_counts_all() -> None:

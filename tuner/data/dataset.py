@@ -226,7 +226,17 @@ def _is_train(
     official = [entry.is_train for entry in rows]
     if None not in official:
         return np.array(official, dtype=np.bool_)
-    return ~stratified_split(labels, config.test_fraction, config.split_seed, class_names, content)
+    held_out = np.zeros(len(labels), dtype=np.bool_)
+    cut = ~_only_copies(labels, content)  # such a class is trained on, and listed as one without a test image
+    held_out[cut] = stratified_split(labels[cut], config.test_fraction, config.split_seed, class_names, content[cut])
+    return ~held_out
+
+
+def _only_copies(labels: np.ndarray, content: np.ndarray) -> np.ndarray:
+    """Which images are of a class that is several copies of one image: (n_images,) bool."""
+    several = np.bincount(labels) > 1
+    distinct = np.bincount(np.unique(np.stack([labels, content]), axis=1)[0], minlength=len(several))
+    return np.asarray((several & (distinct == 1))[labels])
 
 
 def need_folder(folder: Path, expected: str, todo: str) -> Path:
