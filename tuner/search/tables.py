@@ -13,7 +13,6 @@ from rich.table import Table
 from rich.text import Text
 
 BETWEEN = 2  # blanks between columns
-NARROWEST = 16  # what a column of words is squeezed to before another column is left out
 Cell = str | Text
 
 
@@ -22,26 +21,35 @@ class Column:
     """One column.
 
     Args:
-        heading: its name; it may wrap between words.
+        heading: its name; it may wrap between words, also those of a metric's name.
         cells: its rows.
         weight: of the columns that compete for room, those of the least weight go first, and of equal ones the last.
         words: cells are text that may wrap, not numbers.
+        narrowest: what a column of words is squeezed to before another column is left out.
     """
 
     heading: str
     cells: Sequence[Cell]
     weight: int = 0
     words: bool = False
+    narrowest: int = 16
+
+    @property
+    def title(self) -> str:
+        """Its heading in words."""
+        return self.heading.replace("_", " ")
 
     @property
     def natural(self) -> int:
-        """Its width where there is room."""
-        return max([_longest_word(self.heading), *(cell_len(_plain(cell)) for cell in self.cells)])
+        """Its width where there is room: nothing wraps."""
+        return max([cell_len(self.title), *(cell_len(_plain(cell)) for cell in self.cells)])
 
     @property
     def least(self) -> int:
-        """The width below which it would lose something."""
-        return min(self.natural, max(NARROWEST, _longest_word(self.heading))) if self.words else self.natural
+        """The width below which it would lose something: headings wrap between words, and so do cells of words."""
+        heading = max((cell_len(word) for word in self.title.split()), default=0)
+        widest = max((cell_len(_plain(cell)) for cell in self.cells), default=0)
+        return max(heading, min(widest, self.narrowest) if self.words else widest)
 
 
 def fit_columns(columns: Sequence[Column], width: int) -> tuple[list[Column], list[Column]]:
@@ -56,13 +64,8 @@ def fit_columns(columns: Sequence[Column], width: int) -> tuple[list[Column], li
 def make_table(columns: Sequence[Column], width: int) -> tuple[Table, str]:
     """The table of those that fit, and a line on those that were left out (empty if none was)."""
     kept, gone = fit_columns(columns, width)
-    widths = [column.least for column in kept]
-    spare = width - _width(widths)
-    for i, column in enumerate(kept):
-        more = max(0, min(spare, column.natural - widths[i]))
-        widths[i] += more
-        spare -= more
-    headings = [_wrapped(column.heading, widths[i]) for i, column in enumerate(kept)]
+    widths = _widths(kept, width)
+    headings = [_wrapped(column.title, widths[i]) for i, column in enumerate(kept)]
     tallest = max((len(lines) for lines in headings), default=0)
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, BETWEEN, 0, 0))
     for column, lines, cells in zip(kept, headings, widths, strict=True):
@@ -71,17 +74,33 @@ def make_table(columns: Sequence[Column], width: int) -> tuple[Table, str]:
         table.add_column(heading, justify=justify, width=cells, no_wrap=not column.words, overflow="fold")  # type: ignore[arg-type]
     for row in zip(*(column.cells for column in kept), strict=True):
         table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
-    names = ", ".join(column.heading for column in gone)
+    names = ", ".join(column.title for column in gone)
     return table, f"not shown in {width} columns: {names}" if gone else ""
 
 
 def print_columns(console: Console, columns: Sequence[Column]) -> None:
     """Print the columns as a table as wide as the console, and name what had no room."""
     table, left_out = make_table(columns, console.width)
-    wanted = max(console.width, *(column.least for column in columns[:1]))
-    console.print(table, width=wanted, crop=False)
+    whole = max([console.width, *(column.natural for column in columns)])  # rich cuts what is wider than the console
+    for line in console.render_lines(table, console.options.update(width=whole), pad=False):
+        text = Text.assemble(*((segment.text, segment.style or "") for segment in line))
+        text.rstrip()
+        console.print(text, soft_wrap=True)
     if left_out:
         console.print(left_out, style="dim", markup=False, highlight=False)
+
+
+def _widths(columns: Sequence[Column], width: int) -> list[int]:
+    """What each column gets: the least it needs, then words what there is, then headings if it makes them whole."""
+    widths = [column.least for column in columns]
+    spare = max(0, width - _width(widths))
+    for i in sorted(range(len(columns)), key=lambda i: not columns[i].words):
+        more = columns[i].natural - widths[i]
+        if more > spare:
+            more = spare if columns[i].words else 0
+        widths[i] += more
+        spare -= more
+    return widths
 
 
 def _width(widths: Sequence[int]) -> int:
@@ -90,10 +109,6 @@ def _width(widths: Sequence[int]) -> int:
 
 def _wrapped(heading: str, width: int) -> list[str]:
     return textwrap.wrap(heading, width, break_long_words=False, break_on_hyphens=False) or [""]
-
-
-def _longest_word(text: str) -> int:
-    return max((cell_len(word) for word in text.split()), default=0)
 
 
 def _plain(cell: Cell) -> str:
