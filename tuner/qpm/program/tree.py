@@ -61,6 +61,13 @@ def branch_and_cut(race: Race, root: Root, rng: np.random.Generator, seed: int) 
         return 0
     problem = _restricted(race.problem, live)
     model = Model("qpm")
+    try:
+        return _grow(model, race, root, problem, live, rng, seed)
+    finally:
+        model.free()  # model and handler hold each other: else SCIP stays until some garbage collection, or the exit
+
+
+def _grow(model: Any, race: Race, root: Root, problem: Problem, live: Ints, rng: np.random.Generator, seed: int) -> int:
     variables = _variables(model, root, problem, live)
     _rows(model, root, live, variables)
     handler = TreeHandler(race, problem, live, variables, rng)
