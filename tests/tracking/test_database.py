@@ -12,51 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy
-from alembic import command
 from mlflow.store.db import utils
 
+from tests.tracking.half_made import half_made, made_by_an_older_mlflow
 from tests.tracking.ledgers import history, ledger, look
 from tuner.errors import TunerError
 from tuner.store.disk import locked
 from tuner.tracking import Mirror, database
 from tuner.tracking.connection import connect
 from tuner.tracking.database import absolute, sqlite_path, sqlite_uri
-
-OLDER = "0584bdc529eb"  # a revision of MLflow 2 whose tables this MLflow brings up to date
-
-
-def hasty_engine(path: Path) -> sqlalchemy.Engine:
-    engine = utils.create_sqlalchemy_engine(f"sqlite:///{path}")
-    sqlalchemy.event.listen(engine, "connect", lambda file, _: file.execute("PRAGMA synchronous = OFF"))
-    return engine
-
-
-def half_made(path: Path, statements: int) -> None:
-    """What MLflow leaves of a new database when it ends after so many statements."""
-    left = statements
-
-    def stop(*_: Any) -> None:
-        nonlocal left
-        left -= 1
-        if left < 0:
-            raise InterruptedError
-
-    engine = hasty_engine(path)
-    sqlalchemy.event.listen(engine, "before_cursor_execute", stop)
-    with pytest.raises(InterruptedError):
-        utils._initialize_tables(engine)
-    engine.dispose()
-
-
-def made_by_an_older_mlflow(path: Path) -> None:
-    engine = hasty_engine(path)
-    utils.InitialBase.metadata.create_all(engine)
-    config = utils._get_alembic_config(f"sqlite:///{path}")
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, OLDER)
-    engine.dispose()
 
 
 def execute(path: Path, *statements: str) -> list[tuple[Any, ...]]:
