@@ -19,7 +19,7 @@ from tests.chaos.test_services import FAULTS
 from tests.drivers import PATIENCE_S, wait_until
 from tests.faults import FaultProxy
 from tests.searches import run_tiny
-from tests.tracking.half_made import half_made
+from tests.tracking.half_made import HALFWAY, half_made
 from tuner.search.home import SearchHome
 from tuner.store import open_store
 
@@ -92,7 +92,7 @@ class Theatre:
         def lose():
             for file in (self.folder / "mlflow").glob("mlflow.db*"):
                 file.unlink()
-            half_made(self.folder / "mlflow" / "mlflow.db", self.rng.randrange(5, 330))
+            half_made(self.folder / "mlflow" / "mlflow.db", self.rng.choice(HALFWAY))
 
         self.kill_mlflow(lose)
 

@@ -10,6 +10,13 @@ from mlflow.store.db import utils
 
 OLDER = "0584bdc529eb"  # a revision of MLflow 2 whose tables this MLflow brings up to date
 
+HALFWAY = (
+    90,
+    120,
+    258,
+    603,
+)  # statements after which MLflow cannot go on: a table or column is there, its revision not
+
 
 def _hasty_engine(path: Path) -> sqlalchemy.Engine:
     engine = utils.create_sqlalchemy_engine(f"sqlite:///{path}")

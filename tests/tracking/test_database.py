@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from mlflow.store.db import utils
 
-from tests.tracking.half_made import half_made, made_by_an_older_mlflow
+from tests.tracking.half_made import HALFWAY, half_made, made_by_an_older_mlflow
 from tests.tracking.ledgers import history, ledger, look
 from tuner.errors import TunerError
 from tuner.store.disk import locked
@@ -36,7 +36,7 @@ A_RUN = (
 )
 
 
-@pytest.mark.parametrize("statements", [12, 150, 330])
+@pytest.mark.parametrize("statements", HALFWAY)
 def test_a_half_made_file_is_made_anew_and_shows_everything(
     tmp_path: Path, make_mirror: Callable[..., Mirror], statements: int
 ) -> None:
@@ -54,7 +54,7 @@ def test_a_half_made_file_is_made_anew_and_shows_everything(
 
 def test_what_was_never_begun_is_made(tmp_path: Path) -> None:
     (tmp_path / "empty.db").touch()
-    half_made(tmp_path / "killed.db", 100)
+    half_made(tmp_path / "killed.db", HALFWAY[0])
     shutil.copy(tmp_path / "killed.db", tmp_path / "absent.db-journal")  # its database was deleted
     for name in ("empty", "absent"):
         assert [found.name for found in connect(f"sqlite:///{tmp_path}/{name}.db").search_experiments()] == ["Default"]
@@ -161,7 +161,7 @@ connect(f"sqlite:///{sys.argv[1]}/mlflow.db")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", ["150", "renamed"])
+@pytest.mark.parametrize("moment", [str(HALFWAY[0]), "renamed"])
 def test_kill_9_leaves_a_whole_file_or_none(tmp_path: Path, moment: str) -> None:
     words = [sys.executable, "-c", MORTAL, str(tmp_path), moment]
     assert subprocess.run(words, check=False).returncode == -signal.SIGKILL
