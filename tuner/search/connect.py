@@ -11,7 +11,7 @@ from typing import Any
 
 import ray
 
-from tuner.errors import UsageError
+from tuner.errors import TunerError, UsageError
 from tuner.recipe import ResourcesConfig, StageResources
 from tuner.store.cache import default_folder
 
@@ -26,6 +26,7 @@ ENVIRONMENT = {
     "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # as many as budget.parallel start at once, not one after the other
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # the ledger remembers
 }
+ATTEMPTS = 3
 LOCAL = {"include_dashboard": False, "object_store_memory": 100 * 2**20}
 
 
@@ -42,18 +43,37 @@ def connect_ray(resources: ResourcesConfig) -> Iterator[dict[str, StageResources
 
     Raises:
         UsageError: if a stage asks for more than this machine has.
+        TunerError: if Ray does not start.
     """
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     address = os.environ.get("RAY_ADDRESS", "local")
     local = address == "local"
     options: dict[str, Any] = LOCAL if local else {}
-    ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **options)
+    _join(address, options)
     sigterm_is_ctrl_c()
     try:
         yield settle_resources(resources, ray.cluster_resources(), grows=not local)  # type: ignore[no-untyped-call]
     finally:
         ray.shutdown()
+
+
+def _join(address: str, options: dict[str, Any]) -> None:
+    """Join Ray or start it, again where a busy machine did not get its processes up in the 30 s that Ray waits."""
+    for _ in range(ATTEMPTS):
+        try:
+            ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **options)
+            return
+        except Exception as error:  # Ray's own has no narrower kind
+            if "timed out during startup" not in str(error):
+                raise
+            late = error
+            ray.shutdown()
+    raise TunerError(
+        f"Ray did not start in {ATTEMPTS} attempts: {late}",
+        "a machine that starts Ray's processes within 30 s",
+        "run the same command again when the machine is less busy",
+    ) from late
 
 
 def keep_keys_private() -> None:
