@@ -128,7 +128,7 @@ class Lease:
 
         A process that slept or got no processor for that long has not lost it yet: the store tells.
         """
-        if self._is_overdue() and not (self._lost_to or self._trouble):
+        if self._is_overdue() and not (self._lost_to or self._trouble or self._stop.is_set()):
             self._renew(wait=False)
         return bool(self._lost_to) or self._is_overdue()
 
