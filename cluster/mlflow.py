@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cluster.services import LOOPBACK, Process, answers, free_port, last_lines, not_healthy, spawn, wait_until
-from tuner.tracking.connection import redact
+from tuner.tracking.connection import prepare, redact
+from tuner.tracking.database import sqlite_uri
 
 START_PATIENCE_S = 120.0
 STOP_PATIENCE_S = 10.0
@@ -65,7 +66,7 @@ def start(
         command += ["--no-serve-artifacts", "--default-artifact-root", artifact_root]
     else:
         command += ["--artifacts-destination", (folder / "mlartifacts").as_uri()]
-    database = backend_store_uri or f"sqlite:///{folder / 'mlflow.db'}"
+    database = prepare(backend_store_uri or sqlite_uri(folder / "mlflow.db"), artifact_root)
     settings = {
         "MLFLOW_BACKEND_STORE_URI": database,
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",

@@ -19,6 +19,7 @@ from tests.chaos.test_services import FAULTS
 from tests.drivers import PATIENCE_S, wait_until
 from tests.faults import FaultProxy
 from tests.searches import run_tiny
+from tests.tracking.half_made import HALFWAY, half_made
 from tuner.search.home import SearchHome
 from tuner.store import open_store
 
@@ -78,11 +79,22 @@ class Theatre:
     def spoil_answers(self):
         self.proxy.plan(self.rng.choice(FAULTS) for _ in range(3))
 
-    def kill_mlflow(self):
+    def kill_mlflow(self, meanwhile=lambda: None):
         os.killpg(self.mlflow.pid, signal.SIGKILL)
         mlflow.stop(self.folder / "mlflow")
+        meanwhile()
         port = int(self.mlflow.url.rsplit(":", 1)[1])
         self.mlflow = mlflow.start(self.folder / "mlflow", port=port)
+
+    def lose_mlflow(self):
+        """Its database is lost, and the new one stays half made."""
+
+        def lose():
+            for file in (self.folder / "mlflow").glob("mlflow.db*"):
+                file.unlink()
+            half_made(self.folder / "mlflow" / "mlflow.db", self.rng.choice(HALFWAY))
+
+        self.kill_mlflow(lose)
 
     def damage(self):
         """A byte of the dense model flips while no driver looks; returns the artifact's manifest."""
@@ -114,7 +126,8 @@ def theatre(tmp_path, start, monkeypatch):
 
 @pytest.mark.parametrize("seed", [SEED], ids=lambda seed: f"CHAOS_SEED={seed}")
 def test_a_fault_of_every_kind(theatre, tmp_path, seed):
-    menu = [theatre.kill_driver, theatre.kill_worker, theatre.kill_store, theatre.spoil_answers, theatre.kill_mlflow]
+    menu = [theatre.kill_driver, theatre.kill_worker, theatre.kill_store, theatre.spoil_answers]
+    menu += [theatre.kill_mlflow, theatre.lose_mlflow]
     theatre.rng.shuffle(menu)
     # The dense model is read as long as trials are left, so its damage cannot stay unseen.
     menu.insert(theatre.rng.randrange(2), theatre.damage)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cluster import mlflow
+from tests.tracking.half_made import HALFWAY, half_made
 from tuner.errors import TunerError
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
@@ -15,6 +16,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
 def test_a_server_starts_once_and_stops_whole(tmp_path: Path) -> None:
     assert mlflow.running(tmp_path) is None
     assert not mlflow.stop(tmp_path)
+    half_made(tmp_path / "mlflow.db", HALFWAY[-1])  # by a server that was killed in its first seconds
     server = mlflow.start(tmp_path)
     try:
         with urllib.request.urlopen(f"{server.url}/health", timeout=5) as answer:

@@ -78,11 +78,11 @@ def test_no_outcome_while_a_coordinator_is_about_to_start(broker, monkeypatch):
         await broker.hand_out(2, None)
         late = asyncio.create_task(broker.outcome(2))  # it asks before the driver's word has come
         await broker.expect(2)
-        await asyncio.wait_for(late, 1.0)
+        await asyncio.wait_for(late, 20.0)
         await broker.expect(3)  # and never comes
         await broker.hand_out(4, None)
         monkeypatch.setattr("tuner.search.stages.START_S", 0.1)
-        await asyncio.wait_for(broker.outcome(4), 1.0)
+        await asyncio.wait_for(broker.outcome(4), 20.0)
 
     asyncio.run(story())
 

@@ -12,7 +12,9 @@ from tests.tracking.ledgers import look, search_start, trial_events
 from tuner.search.mirror_process import NICENESS, MirrorProcess
 from tuner.store import open_store
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
+PATIENCE_S = 120  # MLflow takes seconds to import, several times as long on a busy machine
 
 
 @pytest.fixture
@@ -32,11 +34,11 @@ def test_shows_what_it_is_told_at_low_priority(mirror, uri, tmp_path):
     picture = tmp_path / "front.svg"
     picture.write_text("<svg/>")
     mirror.front({0: 1}, [(time.time(), 0.5)], [picture])
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_S
     while psutil.Process(mirror._process.pid).nice() != NICENESS and time.monotonic() < deadline:
         time.sleep(0.05)
     assert psutil.Process(mirror._process.pid).nice() == NICENESS
-    mirror.close(60)
+    mirror.close(PATIENCE_S)
     assert mirror.warning is None
     assert uri.removeprefix("sqlite:///") in mirror.url
     runs = look(uri, "birds")
@@ -57,8 +59,8 @@ def test_its_death_is_a_warning(mirror):
 
 def test_closed_twice_is_closed(mirror):
     mirror.publish(search_start())
-    mirror.close(60)
-    mirror.close(60)
+    mirror.close(PATIENCE_S)
+    mirror.close(PATIENCE_S)
     mirror.abandon()
     assert mirror.warning is None
 
@@ -68,7 +70,7 @@ import sys, time
 from tuner.search.mirror_process import MirrorProcess
 from tuner.store import open_store
 print(MirrorProcess(sys.argv[1], "birds", open_store(sys.argv[2]))._process.pid, flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 
 
@@ -79,7 +81,7 @@ def test_it_dies_with_its_driver(tmp_path, uri):
         assert psutil.pid_exists(pid)
         driver.kill()
         driver.wait()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE_S
         while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
             assert time.monotonic() < deadline
             time.sleep(0.1)

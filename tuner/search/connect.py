@@ -12,7 +12,7 @@ from typing import Any
 import ray
 from rich.console import Console
 
-from tuner.errors import UsageError
+from tuner.errors import TunerError, UsageError
 from tuner.folders import cache_root, made_folder
 from tuner.recipe import ResourcesConfig, StageResources
 from tuner.search.heartbeat import told
@@ -21,6 +21,7 @@ STAGES = ("dense", "assign", "finetune", "evaluate")
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_health_check_failure_threshold": "40",  # a busy machine is no dead one
+    "RAY_enable_open_telemetry": "0",  # nobody reads it, and its thread may outlive ray.shutdown, into the exit
     "RAY_worker_niceness": "0",  # stages are the work, nothing here is more urgent
     "RAY_AIR_NEW_OUTPUT": "0",  # our own progress is shown instead
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C is answered by ourselves
@@ -28,6 +29,7 @@ ENVIRONMENT = {
     "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # as many as budget.parallel start at once, not one after the other
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # the ledger remembers
 }
+ATTEMPTS = 3
 LOCAL = {"include_dashboard": False, "object_store_memory": 100 * 2**20}
 
 
@@ -42,6 +44,7 @@ def connect_ray(resources: ResourcesConfig) -> Iterator[dict[str, StageResources
 
     Raises:
         UsageError: if a stage asks for more than this machine has.
+        TunerError: if Ray does not start.
     """
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
@@ -49,7 +52,7 @@ def connect_ray(resources: ResourcesConfig) -> Iterator[dict[str, StageResources
     local = address == "local"
     options: dict[str, Any] = LOCAL if local else {}
     before = signal.getsignal(signal.SIGTERM)
-    ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **options)
+    _join(address, options)
     sigterm_is_ctrl_c(before)
     try:
         yield settle_resources(resources, ray.cluster_resources(), grows=not local)  # type: ignore[no-untyped-call]
@@ -66,6 +69,24 @@ def ray_for(resources: ResourcesConfig, console: Console) -> Iterator[dict[str, 
         yield settled
         with told(console, "closing Ray"):
             joined.close()
+
+
+def _join(address: str, options: dict[str, Any]) -> None:
+    """Join Ray or start it, again where a busy machine did not get its processes up in the 30 s that Ray waits."""
+    for _ in range(ATTEMPTS):
+        try:
+            ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **options)
+            return
+        except Exception as error:  # Ray's own has no narrower kind
+            if "timed out during startup" not in str(error):
+                raise
+            late = error
+            ray.shutdown()
+    raise TunerError(
+        f"Ray did not start in {ATTEMPTS} attempts: {late}",
+        "a machine that starts Ray's processes within 30 s",
+        "run the same command again when the machine is less busy",
+    ) from late
 
 
 def keep_keys_private() -> None:

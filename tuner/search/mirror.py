@@ -14,6 +14,7 @@ from tuner.search.mirror_process import MirrorProcess
 from tuner.search.records import SearchState
 from tuner.search.values import read_curves
 from tuner.tracking import Mirror
+from tuner.tracking.database import sqlite_uri
 
 FLUSH_S = 60.0
 
@@ -24,7 +25,7 @@ def tracking_uri(home: SearchHome, config: TrackingConfig) -> str:
     if given:
         return given
     path = home.store.local_path("mlflow.db") or made_folder(cache_root()) / "mlflow.db"
-    return f"sqlite:///{path}"
+    return sqlite_uri(path)
 
 
 def open_mirror(home: SearchHome, config: TrackingConfig) -> Mirror:

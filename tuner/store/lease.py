@@ -87,6 +87,7 @@ class Lease:
         self._lost_to = ""
         self._trouble = ""
         self._guarded = True
+        self._writing = threading.Lock()
         self._stop = threading.Event()
         self._heart = threading.Thread(target=self._beat, name=f"lease-{search}", daemon=True)
 
@@ -123,8 +124,16 @@ class Lease:
 
     @property
     def lost(self) -> bool:
-        """Whether somebody else may drive by now: the lease was taken, or not renewed for its lifetime."""
-        return bool(self._lost_to) or _clock_s() - self._renewed_s > self._tenure.ttl_s
+        """Whether somebody else may drive by now: the lease was taken, or cannot be renewed for its lifetime.
+
+        A process that slept or got no processor for that long has not lost it yet: the store tells.
+        """
+        if self._is_overdue() and not (self._lost_to or self._trouble or self._stop.is_set()):
+            self._renew(wait=False)
+        return bool(self._lost_to) or self._is_overdue()
+
+    def _is_overdue(self) -> bool:
+        return _clock_s() - self._renewed_s > self._tenure.ttl_s
 
     def check(self) -> None:
         """Go on only while the lease is held.
@@ -162,14 +171,23 @@ class Lease:
         return silent_s > holder.ttl_s or self.is_gone(holder.holder)
 
     def _beat(self) -> None:
-        while not self._stop.wait(self._tenure.ttl_s / 4):
-            try:
-                if not self._write(replace(self._tenure, beat=self._tenure.beat + 1)):
-                    holder = self._holder()
-                    self._lost_to = f"{holder.holder} since {holder.since}" if holder else "nobody"
-                    return
-            except TunerError as error:
-                self._trouble = error.what
+        while not self._stop.wait(self._tenure.ttl_s / 4) and not self._lost_to:
+            self._renew(wait=True)
+
+    def _renew(self, *, wait: bool) -> None:
+        """Write once more; what goes wrong is kept in `_lost_to` or `_trouble`."""
+        if not self._writing.acquire(blocking=wait):
+            return  # the heartbeat is at it, and takes long
+        try:
+            if self._write(replace(self._tenure, beat=self._tenure.beat + 1)):
+                self._trouble = ""
+            else:
+                holder = self._holder()
+                self._lost_to = f"{holder.holder} since {holder.since}" if holder else "nobody"
+        except TunerError as error:
+            self._trouble = error.what
+        finally:
+            self._writing.release()
 
     def _write(self, tenure: Tenure) -> bool:
         """Write lease.json unless it has changed since this driver saw or wrote it; whether that worked."""

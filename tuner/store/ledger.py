@@ -4,6 +4,7 @@ searches/<name>/ledger/<time, ns>-<hash of the event>.json    the truth
 searches/<name>/ledger.snapshot                               a copy of many events, read in one go
 """
 
+import contextlib
 import hashlib
 import json
 import re
@@ -11,7 +12,7 @@ import threading
 import time
 from typing import Any
 
-from tuner.errors import UsageError
+from tuner.errors import TunerError, UsageError
 from tuner.store.names import check_name
 from tuner.store.store import MissingKey, Store, for_each
 
@@ -73,7 +74,8 @@ class Ledger:
         with self._changing:
             self._entries[key] = data
         if self.compact_every and int(_digest(key.encode()), 16) % self.compact_every == 0:
-            self.compact()
+            with contextlib.suppress(TunerError):  # the event is in the store; the copy only saves time and can wait
+                self.compact()
 
     def read(self) -> list[dict[str, Any]]:
         """All events in order; what is damaged is left out and named in `warnings`.

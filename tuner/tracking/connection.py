@@ -6,13 +6,11 @@ mlflow takes seconds to import; only the mirror's own thread calls `connect`.
 import logging
 import os
 import re
-import sqlite3
-from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from tuner.errors import TunerError
+from tuner.tracking.database import absolute, check_file, make_whole, sqlite_path
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -23,62 +21,51 @@ PATIENCE = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
-LOCK_PATIENCE_S = 2.0
 REFUSALS = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST")
 LONGEST_CAUSE = 300
+BEHIND_A_SERVER = "mlflow-artifacts:/"
 
 
 def connect(uri: str) -> "MlflowClient":
     """A client for tracking and model registry.
 
     Raises:
-        TunerError: an sqlite file is locked or is none.
+        TunerError: an sqlite file is locked, is none, or holds what this MLflow cannot read.
         mlflow.exceptions.MlflowException: what else MLflow finds wrong.
     """
-    for name, value in PATIENCE.items():
-        os.environ.setdefault(name, value)
-    if (path := sqlite_path(uri)) is not None:
-        _check_sqlite(path)
+    uri = prepare(uri, artifact_location(uri))
     from mlflow import MlflowClient
 
-    logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # the mirror warns, once
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
-def sqlite_path(uri: str) -> Path | None:
-    """The file of an `sqlite:///file` address, None for other addresses."""
-    if not uri.startswith("sqlite:///"):
-        return None
-    return Path(uri.removeprefix("sqlite:///").partition("?")[0]).absolute()
+def prepare(uri: str, artifacts: str | None) -> str:
+    """Set MLflow up and make an sqlite file whole; returns the address that MLflow understands.
+
+    Args:
+        uri: of the tracking server or sqlite file.
+        artifacts: where the default experiment of an sqlite file keeps artifacts; None: behind a server.
+
+    Raises:
+        TunerError: as `connect`.
+    """
+    for name, value in PATIENCE.items():
+        os.environ.setdefault(name, value)
+    path = sqlite_path(uri)
+    if path is not None:
+        check_file(path)
+    import mlflow  # noqa: F401
+
+    logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # the mirror warns, once
+    if path is not None:
+        make_whole(path, artifacts or BEHIND_A_SERVER)
+    return absolute(uri)
 
 
 def artifact_location(uri: str) -> str | None:
     """Where artifacts go: beside an sqlite file; a server decides for itself (None)."""
     path = sqlite_path(uri)
     return None if path is None else (path.parent / "mlartifacts").as_uri()
-
-
-def _check_sqlite(path: Path) -> None:
-    # MLflow would try a broken file ten times in a row, for 100 s.
-    if not path.exists():
-        return
-    try:
-        with closing(sqlite3.connect(path, timeout=LOCK_PATIENCE_S, isolation_level=None)) as database:
-            database.execute("BEGIN IMMEDIATE")
-            database.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            database.execute("ROLLBACK")
-    except sqlite3.OperationalError as error:
-        raise TunerError(
-            f"{path} cannot be used by MLflow: {error}",
-            "an sqlite file that no other program keeps locked, in a folder that can be written",
-            "end the program that uses it, or give MLflow another file; the search goes on meanwhile",
-        ) from error
-    except sqlite3.DatabaseError as error:
-        raise TunerError(
-            f"{path} cannot be read by MLflow: {error}",
-            "an sqlite database made by MLflow",
-            "move the file away; the next start of the search makes a new one from the ledger",
-        ) from error
 
 
 def describe(error: Exception, uri: str) -> TunerError:
@@ -100,7 +87,8 @@ def is_refusal(error: Exception) -> bool:
 
 def redact(text: str, uri: str) -> str:
     """The text without `user:password@` and without the address's password anywhere."""
-    _, _, password = uri.partition("://")[2].rpartition("@")[0].partition(":")  # urlsplit stops at a / in it
+    address = "" if uri.startswith(("sqlite:", "file:")) else uri.partition("://")[2]
+    _, _, password = address.rpartition("@")[0].partition(":")  # urlsplit stops at a / in it
     for secret in {password, unquote(password)} if password else ():
         text = text.replace(secret, "***")
     text = re.sub(r"(?<!sqlite)(?<!file)://\S*@", "://***@", text)

@@ -5,6 +5,7 @@ warning. What is not shown yet stays pending and is tried again with growing pau
 what is still pending at the end is shown by `replay` at the next start.
 """
 
+import shlex
 import threading
 import time
 from collections import Counter, deque
@@ -17,6 +18,7 @@ from typing import Any
 
 from tuner.errors import TunerError
 from tuner.tracking.connection import artifact_location, connect, describe, is_refusal, redact
+from tuner.tracking.database import absolute
 from tuner.tracking.experiment import Experiment, Front
 from tuner.tracking.registry import register_model
 from tuner.tracking.updates import Entry, Rows, translate
@@ -137,9 +139,9 @@ class Mirror:
     @property
     def url(self) -> str:
         """Where a person looks, without secrets."""
-        address = redact(self._uri, self._uri)
+        address = redact(absolute(self._uri), self._uri)
         if self._uri.startswith("sqlite:"):
-            return f"mlflow server --backend-store-uri {address}"
+            return f"mlflow server --backend-store-uri {shlex.quote(address)}"
         return f"{address.rstrip('/')}/#/experiments/{self._experiment_id or ''}".rstrip("/")
 
     # What the thread does

@@ -70,6 +70,13 @@ def _grow(race: Race, root: Root, live: Ints, rng: np.random.Generator, seed: in
     """Build the model, run it, and bring what it found to the race, however it ends."""
     problem = _restricted(race.problem, live)
     model = Model("qpm")
+    try:
+        return _grow(model, race, root, problem, live, rng, seed)
+    finally:
+        model.free()  # model and handler hold each other: else SCIP stays until some garbage collection, or the exit
+
+
+def _grow(model: Any, race: Race, root: Root, problem: Problem, live: Ints, rng: np.random.Generator, seed: int) -> int:
     variables = _variables(model, root, problem, live)
     _rows(model, root, live, variables)
     handler = TreeHandler(race, problem, live, variables, rng)

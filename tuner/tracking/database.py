@@ -1,0 +1,228 @@
+"""The sqlite file that MLflow keeps runs in: made whole or not at all, by one process at a time.
+
+MLflow makes and changes its tables in hundreds of small steps. A process that dies between two of them leaves a file
+that no later MLflow opens. So all this happens in a draft, which takes the file's place in one step.
+"""
+
+import os
+import re
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from tuner.errors import TunerError
+from tuner.store.disk import explained, locked
+
+LOCK_PATIENCE_S = 2.0
+MAKING_PATIENCE_S = 60.0
+BOOKKEEPING = ("alembic_version", "experiments", "experiment_tags", "workspaces")  # what an unused database may hold
+# A draft dies with its process anyway, and is made four times faster this way.
+_HASTY = "PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY"
+_SIDES = ("-journal", "-wal", "-shm")
+
+
+def sqlite_path(uri: str) -> Path | None:
+    """The absolute file of an `sqlite:///file` address, None for other addresses.
+
+    As for MLflow, `?` ends the file's name and `%3F` stands for one; a leading `~` is the home folder.
+    """
+    match = re.match(r"sqlite(\+pysqlite)?:///([^?]+)", uri)
+    name = unquote(match[2]) if match else ":memory:"
+    if name.startswith((":memory:", "file:")):
+        return None
+    return Path(os.path.expanduser(name)).absolute()  # noqa: PTH111  which leaves a ~ where there is no home
+
+
+def sqlite_uri(path: Path) -> str:
+    """The address of an sqlite file, whatever its name."""
+    return "sqlite:///" + str(path.absolute()).replace("%", "%25").replace("?", "%3F")
+
+
+def absolute(uri: str) -> str:
+    """The same address wherever one stands; only sqlite's can depend on that."""
+    path, (_, mark, options) = sqlite_path(uri), uri.partition("?")
+    return uri if path is None else f"{sqlite_uri(path)}{mark}{options}"
+
+
+def check_file(path: Path) -> None:
+    """See in seconds whether a database can be used; MLflow itself would try for 100 s.
+
+    Raises:
+        TunerError: the file is locked, cannot be written or is no database.
+    """
+    with _explained(path):
+        if path.exists():
+            _revision(path)
+
+
+def make_whole(path: Path, artifacts: str) -> None:
+    """Leave the file with exactly the tables that this MLflow needs, or as it was.
+
+    A new file is renamed into place. An older database is brought up to date. One that cannot be, such as a half-made
+    one, is made anew if it holds nothing of anybody's.
+
+    Args:
+        path: the database; it need not exist.
+        artifacts: the address of the folder where MLflow's default experiment keeps artifacts.
+
+    Raises:
+        TunerError: the file is locked, no database, or holds what this MLflow cannot read; it stays as it is.
+    """
+    path = Path(os.path.realpath(path))
+    with explained("make", path), _explained(path):
+        if _is_whole(path):
+            return
+        with _alone(path):
+            if not _is_whole(path):  # else somebody was faster
+                _make(path, artifacts)
+
+
+def _is_whole(path: Path) -> bool:
+    from mlflow.store.db.utils import _get_latest_schema_revision
+
+    return path.exists() and _revision(path) == _get_latest_schema_revision()
+
+
+def _make(path: Path, artifacts: str) -> None:
+    with _drafts(path) as new_draft:
+        draft = new_draft()
+        if not path.exists():
+            _bring_up_to_date(draft, artifacts)
+            for side in _SIDES:  # of a file that was deleted; sqlite would undo the new one with it
+                path.with_name(path.name + side).unlink(missing_ok=True)
+            if path.exists():
+                raise sqlite3.OperationalError("another program made it meanwhile")
+            draft.rename(path)
+            return
+        with closing(_open(path)) as live:
+            seen = live.execute("PRAGMA data_version").fetchone()
+            with closing(sqlite3.connect(draft)) as copy:
+                live.backup(copy)
+            try:
+                _bring_up_to_date(draft, artifacts)
+            except Exception as error:  # alembic, SQLAlchemy and MLflow raise each their own
+                if table := _table_in_use(live):
+                    raise _unreadable(path, table, error) from error
+                draft = new_draft()
+                _bring_up_to_date(draft, artifacts)
+            if live.execute("PRAGMA data_version").fetchone() != seen:
+                raise sqlite3.OperationalError("another program wrote to it while its tables were brought up to date")
+            _put(draft, live)
+
+
+def _bring_up_to_date(draft: Path, artifacts: str) -> None:
+    """Make all that is missing in a file that nobody else uses."""
+    from mlflow.store.db.utils import _initialize_tables, create_sqlalchemy_engine
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+    from sqlalchemy import event
+
+    engine = create_sqlalchemy_engine(sqlite_uri(draft))
+    event.listen(engine, "connect", lambda database, _: database.executescript(_HASTY))
+    try:
+        _initialize_tables(engine)
+    finally:
+        engine.dispose()
+    SqlAlchemyStore(sqlite_uri(draft), artifacts).engine.dispose()  # adds the default experiment
+    with draft.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _put(draft: Path, live: sqlite3.Connection) -> None:
+    """Replace a database's content in one transaction, so that whoever has it open sees the old or the new."""
+    deadline_s = time.monotonic() + LOCK_PATIENCE_S
+
+    def give_up(status: int, remaining: int, total: int) -> None:
+        if remaining and time.monotonic() > deadline_s:
+            raise sqlite3.OperationalError("database is locked")
+
+    with closing(sqlite3.connect(draft)) as new:
+        new.backup(live, progress=give_up)
+
+
+def _table_in_use(database: sqlite3.Connection) -> str | None:
+    """A table with rows that somebody may miss, or None."""
+    found = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    for (name,) in found:
+        if name not in BOOKKEEPING and not name.startswith(("sqlite_", "_alembic_tmp_")):
+            quoted = '"' + name.replace('"', '""') + '"'
+            if database.execute(f"SELECT 1 FROM {quoted} LIMIT 1").fetchone():
+                return str(name)
+    return None
+
+
+def _revision(path: Path) -> str | None:
+    """The version of the tables; None where MLflow made none, or not yet."""
+    with closing(_open(path)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        names = database.execute("SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'").fetchone()
+        found = database.execute("SELECT version_num FROM alembic_version").fetchall() if names[0] else []
+        database.execute("ROLLBACK")
+    return str(found[0][0]) if len(found) == 1 else None
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    address = f"file:{quote(str(path))}?mode=rw"  # which makes no file
+    return sqlite3.connect(address, uri=True, timeout=LOCK_PATIENCE_S, isolation_level=None)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Be the only process of ours that makes this database; a lock ends with its process."""
+    deadline_s = time.monotonic() + MAKING_PATIENCE_S
+    while True:
+        with locked(path.with_name(f".{path.name}.lock"), wait=False) as ours:
+            if ours:
+                yield
+                return
+        if time.monotonic() > deadline_s:
+            raise sqlite3.OperationalError(f"another process has been making its tables for {MAKING_PATIENCE_S:g} s")
+        time.sleep(0.05)
+
+
+@contextmanager
+def _drafts(path: Path) -> Iterator[Callable[[], Path]]:
+    """Names for drafts beside the file. All drafts are removed, also those of killed processes: only one makes any."""
+    prefix = f".{path.name}.draft-"
+
+    def clear() -> None:
+        for left in path.parent.iterdir():
+            if left.name.startswith(prefix):
+                left.unlink()
+
+    clear()
+    try:
+        yield lambda: path.with_name(prefix + secrets.token_hex(8))
+    finally:
+        clear()
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise TunerError(
+            f"{path} cannot be used by MLflow: {error}",
+            "an sqlite file that no other program keeps locked, in a folder that can be written",
+            "end the program that uses it, or give MLflow another file; the search goes on meanwhile",
+        ) from error
+    except sqlite3.DatabaseError as error:
+        raise TunerError(
+            f"{path} cannot be read by MLflow: {error}",
+            "an sqlite database made by MLflow",
+            "move the file away; the next start of the search makes a new one from the ledger",
+        ) from error
+
+
+def _unreadable(path: Path, table: str, error: Exception) -> TunerError:
+    cause = str(error).strip().partition("\n")[0]
+    return TunerError(
+        f"{path} has half-made tables or those of another MLflow, and they cannot be brought up to date: {cause}",
+        f"tables of this MLflow; a database without content would be made anew, but '{table}' has rows",
+        "it was left as it is: move it away, or give MLflow another file (tracking.uri); the next start fills that one "
+        "from the ledger",
+    )
