@@ -61,22 +61,18 @@ def branch_and_cut(race: Race, root: Root, rng: np.random.Generator, seed: int) 
         race.prove(race.cutoff, "root")
         return 0
     before = race.log.nodes
-    with race.solver_at_work("tree"):
-        _grow(race, root, live, rng, seed)
+    model = Model("qpm")
+    try:
+        with race.solver_at_work("tree"):
+            _grow(model, race, root, live, rng, seed)
+    finally:
+        model.free()  # model and handler hold each other: else SCIP stays until some garbage collection, or the exit
     return race.log.nodes - before
 
 
-def _grow(race: Race, root: Root, live: Ints, rng: np.random.Generator, seed: int) -> None:
+def _grow(model: Any, race: Race, root: Root, live: Ints, rng: np.random.Generator, seed: int) -> None:
     """Build the model, run it, and bring what it found to the race, however it ends."""
     problem = _restricted(race.problem, live)
-    model = Model("qpm")
-    try:
-        return _grow(model, race, root, problem, live, rng, seed)
-    finally:
-        model.free()  # model and handler hold each other: else SCIP stays until some garbage collection, or the exit
-
-
-def _grow(model: Any, race: Race, root: Root, problem: Problem, live: Ints, rng: np.random.Generator, seed: int) -> int:
     variables = _variables(model, root, problem, live)
     _rows(model, root, live, variables)
     handler = TreeHandler(race, problem, live, variables, rng)
