@@ -36,6 +36,19 @@ A_RUN = (
 )
 
 
+@pytest.fixture(scope="module")
+def older_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("older") / "mlflow.db"
+    made_by_an_older_mlflow(path)
+    return path
+
+
+@pytest.fixture
+def older(older_template: Path, tmp_path: Path) -> Path:
+    """An empty database of an older MLflow."""
+    return Path(shutil.copy(older_template, tmp_path / "mlflow.db"))
+
+
 @pytest.mark.parametrize("statements", HALFWAY)
 def test_a_half_made_file_is_made_anew_and_shows_everything(
     tmp_path: Path, make_mirror: Callable[..., Mirror], statements: int
@@ -61,9 +74,8 @@ def test_what_was_never_begun_is_made(tmp_path: Path) -> None:
     assert not (tmp_path / "absent.db-journal").exists()
 
 
-def test_an_older_database_keeps_its_runs(tmp_path: Path) -> None:
-    path = tmp_path / "mlflow.db"
-    made_by_an_older_mlflow(path)
+def test_an_older_database_keeps_its_runs(older: Path) -> None:
+    path = older
     execute(path, *A_RUN)
     with closing(sqlite3.connect(path)) as reader:  # a program that has the file open goes on with it
         assert reader.execute("SELECT count(*) FROM runs").fetchone() == (1,)
@@ -75,9 +87,8 @@ def test_an_older_database_keeps_its_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cause", ["a table is in the way", "a newer MLflow made it"])
-def test_runs_in_a_file_that_cannot_be_read_are_kept(tmp_path: Path, cause: str) -> None:
-    path = tmp_path / "mlflow.db"
-    made_by_an_older_mlflow(path)
+def test_runs_in_a_file_that_cannot_be_read_are_kept(older: Path, cause: str) -> None:
+    path = older
     execute(path, *A_RUN)
     execute(
         path, "CREATE TABLE secrets (a)" if "table" in cause else "UPDATE alembic_version SET version_num = 'f' || 1"
@@ -94,9 +105,8 @@ def test_runs_in_a_file_that_cannot_be_read_are_kept(tmp_path: Path, cause: str)
     assert connect(f"sqlite:///{path}").search_experiments()[0].name == "Default"
 
 
-def test_what_others_write_meanwhile_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, make = tmp_path / "mlflow.db", database._bring_up_to_date
-    made_by_an_older_mlflow(path)
+def test_what_others_write_meanwhile_is_not_lost(older: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, make = older, database._bring_up_to_date
 
     def make_slowly(draft: Path, artifacts: str) -> None:
         make(draft, artifacts)
