@@ -125,3 +125,14 @@ def test_a_weight_that_is_none_is_refused(weight: float) -> None:
 @pytest.mark.parametrize("weight", [1e-6, 0.5, 3e7])
 def test_the_weight_of_the_relevance_is_kept(weight: float) -> None:
     check(replace(random_problem("plain", 7), weight=weight))
+
+
+@pytest.mark.parametrize("penalty", [1e6, 1e12])
+def test_no_answer_is_stated_better_than_it_is(penalty: float) -> None:
+    for seed in range(4):
+        problem = times(random_problem("all pairs", seed), penalty=penalty)
+        for effort in (0, None):
+            solution = solve(problem, effort=effort)
+            for moment in solution.log.moments:
+                assert moment.incumbent <= solution.objective + 1e-9 * abs(solution.objective)
+                assert moment.bound >= solution.bound - 1e-9 * abs(solution.bound)

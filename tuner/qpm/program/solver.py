@@ -87,6 +87,8 @@ def _solve_free(race: Race, warm_start: ArrayLike | Solution | None, seed: int) 
     with race.catch_interrupt():
         rng = np.random.default_rng(seed)
         race.listener.stage = "heuristics"
+        if race.units.known is not None:
+            race.offer(race.units.known, "greedy")
         _heuristics(race, rng, warm_start)
         refine(race)
         race.log.phases["heuristics"] = race.seconds

@@ -39,21 +39,23 @@ class Units:
         inner: what is solved instead: the same candidates, classes and optima.
         exponent: of the unit.
         offset: value as given of an inner value of 0.
+        known: where something was trimmed, a selection that others have to beat: below it inner values are too good.
     """
 
     given: Problem
     inner: Problem
     exponent: int
     offset: float
+    known: Ints | None = None
 
     @classmethod
     def of(cls, problem: Problem) -> Units:
         """Trim, shift and scale a problem."""
         inner, exponent = _scaled(problem)
-        inner, certain = _trimmed(inner)
+        inner, certain, known = _trimmed(inner)
         inner, lost = _shifted(inner)
         inner, more = _scaled(inner)
-        return cls(problem, inner, exponent + more, _times(certain + lost, exponent))
+        return cls(problem, inner, exponent + more, _times(certain + lost, exponent), known)
 
     @property
     def zero(self) -> float:
@@ -106,8 +108,8 @@ def _scaled(problem: Problem) -> tuple[Problem, int]:
     return scaled, unit
 
 
-def _trimmed(problem: Problem) -> tuple[Problem, float]:
-    """Coefficients that decide themselves brought near the others, and the value that is certain in return.
+def _trimmed(problem: Problem) -> tuple[Problem, float, Ints | None]:
+    """Coefficients that decide themselves brought near the others, the value that is certain in return, a selection.
 
     With L the value of a known selection and P a bound that holds even if no pair costs anything, no bias is below the
     N-th and no relevance of a class below its k-th: whatever takes a coefficient that is m (P - L) worse has a value of
@@ -115,7 +117,7 @@ def _trimmed(problem: Problem) -> tuple[Problem, float]:
     that is in every selection as good as L.
     """
     if problem.forced is not None and len(problem.forced[0]):  # no selection with them is known yet
-        return problem, 0.0
+        return problem, 0.0, None
     n, scale = problem.n_features, problem.scale
     usual = np.sort(problem.linear)[-n]
     likely = problem.ranked[problem.features_per_class - 1]
@@ -131,7 +133,7 @@ def _trimmed(problem: Problem) -> tuple[Problem, float]:
         value = _value(problem, known)
     room = _MARGIN * (best - value)
     if not room > 0.0:
-        return problem, 0.0
+        return problem, 0.0, None
     bias = np.maximum(problem.linear, usual - room)
     certain = 0.0
     if len(price) > n:
@@ -141,8 +143,8 @@ def _trimmed(problem: Problem) -> tuple[Problem, float]:
         certain, bias = math.fsum(bias - lowered), lowered
     relevance, less = np.maximum(problem.relevance, likely - room / scale), np.minimum(penalty, room)
     if all(map(np.array_equal, (relevance, less, bias), (problem.relevance, penalty, problem.linear))):
-        return problem, 0.0
-    return replace(problem, relevance=relevance, pairs=(i, j, less), bias=bias), certain
+        return problem, 0.0, None
+    return replace(problem, relevance=relevance, pairs=(i, j, less), bias=bias), certain, known
 
 
 def _value(problem: Problem, selection: Ints) -> float:
