@@ -6,15 +6,17 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from tuner.front.names import encodable
+
 HERE = Path(__file__).parent
 
 
 def render(template: str, **variables: Any) -> str:
-    """Fill a template, which also finds the style sheet as `css`."""
+    """Fill a template, which also finds the style sheet as `css`; the text can be written as UTF-8."""
     loader = FileSystemLoader(HERE)
     pages = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     pages.policies["json.dumps_kwargs"] = {"allow_nan": False}  # NaN is no JSON: better no page than a dead one
-    return pages.get_template(template).render(css=asset("report.css"), **variables)
+    return encodable(pages.get_template(template).render(css=asset("report.css"), **variables))
 
 
 def asset(name: str) -> Markup:
