@@ -105,7 +105,7 @@ class Likeness:
     def of(cls, arrays: dict[str, Floats]) -> Self:
         """What `arrays` gave."""
         parts = {name: arrays[name].astype(np.float64) for name in ("mean", "axes", "variances", "left_out")}
-        return cls(**parts, rest=float(arrays["rest"]), n_images=int(arrays["n_images"]))
+        return cls(**parts, rest=arrays["rest"].item(), n_images=int(arrays["n_images"].item()))
 
 
 def summed_up(tokens: NDArray[Any]) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ from tuner.front.reasons import Verdict
 from tuner.front.views import ClassView, ComparisonView, FeatureView
 
 PROBABILITY = "softmax over the logits of all classes, not calibrated"
-FULL = "1 is the strongest that the feature gets anywhere on the training images"
+FULL = "1 is the strongest that the feature gets anywhere on the training images (at most 2,000)"
 
 
 def prediction_document(image: str, views: ComparisonView, verdict: Verdict) -> dict[str, Any]:

@@ -27,7 +27,7 @@ class Painter:
 
     def legend(self) -> dict[str, str]:
         """The bar of strengths, and what full strength is."""
-        full = "the strongest the feature is anywhere on the training images, the same in every picture"
+        full = "the strongest the feature is anywhere on the training images (at most 2,000), the same in every picture"
         relative = "the strongest the feature is among the pictures of this page, nothing more"
         note = f"{reasons.NO_SCALE}strengths cannot be compared with other pages, and a silent feature may look active."
         bar = tiles.data_uri(tiles.scale_bar(tiles.PALETTE[0], *BAR_PX))
@@ -116,10 +116,18 @@ def side_by_side(views: ComparisonView, painter: Painter) -> dict[str, Any]:
                 "example": painter.example(view, LARGE_PX),
                 "large": {
                     "uri": painter.picture(view, speaking, LARGE_PX),
-                    "alt": f"{view.name}: where the features are active that speak for it alone",
+                    "alt": f"{view.name}: where the features are active that speak for it and not for the other class",
+                    "caption": f"{view.name}, score {words.signed(view.score)}. {_painted(speaking)}",
                 },
                 "own": [painter.tile(view, f) for f in own],
                 "shared": [painter.tile(view, f) for f in common],
             }
         )
     return {"sides": sides, "sentence": reasons.apart(views)}
+
+
+def _painted(features: list[FeatureView]) -> str:
+    if not features:
+        return "Nothing is painted: no feature that only this class has speaks for it."
+    numbers = words.listing([str(f.index) for f in features])
+    return f"Painted: feature{'s' if len(features) > 1 else ''} {numbers}, which only this class has, speaking for it."

@@ -51,7 +51,8 @@ def verdict(title: str, views: ComparisonView, found: Verdict) -> list[str]:
     best = views.left
     chance = f"probability {_percent(found.probability)} (softmax over all classes, not calibrated)"
     first = f"{title}: {best.name}, score {words.signed(best.score)}, {chance}."
-    return [first, account(best), margin(views, found), trust(found.distance)]
+    low = " A score below 0 is less than usual: all other classes have less still." if best.score < 0 else ""
+    return [first, account(best) + low, margin(views, found), trust(found.distance)]
 
 
 def margin(views: ComparisonView, found: Verdict) -> str:

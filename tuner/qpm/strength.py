@@ -10,7 +10,7 @@ from tuner.features.bank import FeatureBank
 from tuner.qpm.finetune import QpmModel
 from tuner.qpm.head import SMALLEST_STD
 
-IMAGES = 1000  # at most this many training images are looked at, spread evenly
+IMAGES = 2000  # at most this many training images are looked at, spread evenly
 CHUNK = 100
 
 # A feature whose whole map stayed below this share of its deviation could not move a logit by more than this share:
@@ -22,7 +22,7 @@ SILENT = 0.02
 def full_strength(model: QpmModel, bank: FeatureBank) -> NDArray[np.float32]:
     """The value of each feature's map that is shown at full strength, (n_features,) > 0.
 
-    It is the largest value anywhere on the training images, so a map of another image is above it only where the
+    It is the largest value anywhere on those training images, so a map of another image is above it only where the
     feature is stronger than it ever was in training.
 
     Args:
