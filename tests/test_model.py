@@ -1,5 +1,6 @@
 """An exported model on image files: what speaks for and against a class, on which scale, and how far to trust it."""
 
+import itertools
 import json
 import os
 import shutil
@@ -94,7 +95,7 @@ def foreign(digits: list[np.ndarray]) -> dict[str, list[np.ndarray]]:
         "stripes": [np.repeat((squares[axis] // n % 2 * 255)[..., None], 3, 2) for axis in (0, 1) for n in (1, 2, 4)],
         "squares": [np.repeat(((squares // n).sum(0) % 2 * 255)[..., None], 3, 2) for n in (1, 2, 4)],
         "shuffled": [draw.permutation(digit.reshape(64, 3)).reshape(8, 8, 3) for digit in digits],
-        "two digits": [np.concatenate([a, b], axis=1) for a, b in zip(digits[:-1], digits[1:], strict=True)],
+        "two digits": [np.concatenate([a, b], axis=1) for a, b in itertools.pairwise(digits)],
     }
 
 
