@@ -111,7 +111,7 @@ class ExportedModel:
         self._backbone, self._device = backbone, device
         training = training or {}
         self.full: Floats | None = training.get("full")
-        self.likeness = Likeness.of(training) if "axes" in training else None
+        self.likeness = Likeness.of(training) if "directions" in training else None
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -182,7 +182,7 @@ def export_model(
     card = {"format": FORMAT, "class_names": list(bank.class_names), "data": data_name}
     card |= {"backbone": dataclasses.asdict(backbone), "backbone_key": _backbone_key(backbone, data_name), **about}
     training: dict[str, NDArray[Any]] = {"full": full_strength(model, bank)}
-    likeness = Likeness.fit(bank.patches, np.flatnonzero(bank.is_train))
+    likeness = Likeness.fit(bank.patches, np.flatnonzero(bank.is_train), bank.grid)
     training |= {} if likeness is None else likeness.arrays()
     safetensors.numpy.save_file(training, folder / TRAINING)
     if (bank.folder / BACKBONE).exists():

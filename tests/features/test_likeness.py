@@ -16,7 +16,7 @@ def tokens(n: int, seed: int, *, shift: float = 0.0, spread: float = 1.0, dim: i
 
 @pytest.fixture(scope="module")
 def likeness() -> Likeness:
-    found = Likeness.fit(tokens(400, 0), np.arange(400))
+    found = Likeness.fit(tokens(400, 0), np.arange(400), (3, 3))
     assert found is not None
     return found
 
@@ -41,7 +41,7 @@ def test_other_images_are_unlike(likeness: Likeness, other: np.ndarray) -> None:
 
 def test_only_training_images_are_learned_and_nothing_is_random() -> None:
     bank = np.concatenate([tokens(60, 3), tokens(60, 4, shift=50.0)])
-    one, two = (Likeness.fit(bank, np.arange(60)) for _ in range(2))
+    one, two = (Likeness.fit(bank, np.arange(60), (3, 3)) for _ in range(2))
     assert one is not None
     assert two is not None
     for name, part in one.arrays().items():
@@ -57,11 +57,11 @@ def test_what_was_stored_measures_the_same(likeness: Likeness) -> None:
 
 
 def test_few_or_equal_training_images() -> None:
-    assert Likeness.fit(tokens(FEWEST - 1, 6), np.arange(FEWEST - 1)) is None
-    least = Likeness.fit(tokens(FEWEST, 6), np.arange(FEWEST))
+    assert Likeness.fit(tokens(FEWEST - 1, 6), np.arange(FEWEST - 1), (3, 3)) is None
+    least = Likeness.fit(tokens(FEWEST, 6), np.arange(FEWEST), (3, 3))
     assert least is not None
     assert all(np.isfinite(d.value) for d in least.distances(tokens(5, 7)))
-    equal = Likeness.fit(np.ones((20, 9, 6), np.float16), np.arange(20))
+    equal = Likeness.fit(np.ones((20, 9, 6), np.float16), np.arange(20), (3, 3))
     assert equal is not None
     same, other = equal.distances(np.stack([np.ones((9, 6)), np.full((9, 6), 1.5)]))
     assert (same.unlike, other.unlike) == (False, True)
