@@ -31,7 +31,7 @@ class Distance:
 
     Args:
         value: its distance from the training images, about 1 for usual ones.
-        limit: the distance within which `LEVEL` percent of the left-out training images lie.
+        limit: `LEVEL` percent of the left-out training images are nearer, with some room where they are few.
         farther_than: share of the left-out training images that are nearer, percent.
         n_images: how many training images were left out and measured.
     """
@@ -140,7 +140,8 @@ class Likeness:
         sums, blocks = _described(tokens, self.grid)
         apart = [self.which.distances(sums), self.where.distances(_layout(blocks, self.directions))]
         values = (np.stack(apart) / self.usual[:, None]).max(axis=0)
-        limit = float(np.quantile(self.left_out, LEVEL / 100, method="higher"))
+        room = 1 + self.n_images**-0.5
+        limit = room * float(np.quantile(self.left_out, LEVEL / 100, method="higher"))
         nearer = 100 * np.searchsorted(self.left_out, values) / len(self.left_out)
         found = zip(values.tolist(), nearer.tolist(), strict=True)
         return [Distance(value, limit, share, self.n_images) for value, share in found]

@@ -50,7 +50,9 @@ def render_explanations(decisions: Sequence[Decision]) -> str:
     shown = [
         {
             "title": d.title,
-            "sentences": d.sentences(),
+            "sentences": d.sentences()
+            if d.verdict
+            else [reasons.apart(d.comparison)],  # the rest is below the pictures
             "one_image": d.verdict is not None,
             "unlike": d.verdict is not None and d.verdict.distance is not None and d.verdict.distance.unlike,
             **side_by_side(d.comparison, painter),

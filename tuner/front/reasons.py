@@ -100,7 +100,8 @@ def trust(distance: Distance | None) -> str:
         return NO_DISTANCE
     is_unlike = distance.unlike
     text = "Unlike the training images" if is_unlike else "Like the training images"
-    text += f": its distance from them is {distance.value:.2f}, where about 1 is usual and {LEVEL:g} % of "
+    most = f"{LEVEL:g} % of the" if distance.n_images > 1000 else "all"
+    text += f": its distance from them is {distance.value:.2f}, where about 1 is usual and {most} "
     text += f"{distance.n_images:,} training images are within {distance.limit:.2f}"
     return text + ("; do not rely on the class." if is_unlike else ".")
 

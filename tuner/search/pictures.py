@@ -35,7 +35,7 @@ class ModelPictures:
     def __init__(self, model: QpmModel, bank: FeatureBank, dataset: Dataset) -> None:
         if dataset.paths != bank.paths:
             raise TunerError(
-                f"data set {dataset.name} lists {len(dataset)} images, not the {len(bank)} that were searched on",
+                f"data set {dataset.name} lists other images ({len(dataset):,}) than were searched on ({len(bank):,})",
                 "the images as they were when the search started: others would be shown under these features",
                 "restore them, or set data.root to where they are",
             )
