@@ -18,7 +18,12 @@ def main(arguments: list[str] | None = None) -> int:
     made = parser(__file__, __doc__, EXAMPLES, named=False)
     made.add_argument("--model", metavar="DIR", help="a folder written by jobs.pick --export, instead of a search")
     made.add_argument("--trial", type=int, help="the model of this trial, instead of the picked one")
-    made.add_argument("--against", nargs=2, metavar=("CLASS", "CLASS"), help="two classes side by side")
+    made.add_argument(
+        "--against",
+        nargs=2,
+        metavar=("CLASS", "CLASS"),
+        help="two classes side by side, each on a held-out image of its own that is named",
+    )
     made.add_argument("images", nargs="*", metavar="IMAGE", help="image files")
     made.add_argument("--out", metavar="FILE", help="write a self-contained HTML page with the saliency maps")
     made.add_argument("--json", action="store_true", help="print one JSON document")
@@ -47,7 +52,8 @@ def body(arguments: argparse.Namespace) -> int:
         print_json([*(d.to_dict() for d in decisions), *(p.to_dict() for p in predictions)])
         return 0
     for text in [*(d.sentence() for d in decisions), *(p.sentence() for p in predictions)]:
-        print(text)
+        said = sys.stdout.encoding or "utf-8"
+        print(text.encode(said, "replace").decode(said))  # names may hold what this terminal has not
     return 0
 
 

@@ -59,7 +59,7 @@ def test_ties_subsets_and_classes_that_share_nothing_have_words_of_their_own() -
     subset = decision(view("a", (1, 1.0), (2, 0.5)), view("b", (1, 1.0))).sentence()
     assert "a margin of 0.50. Feature 2, only in a, adds +0.50 to it." in subset
     low = decision(view("a", (1, -1.0)), view("b", (2, -2.0))).sentence()
-    assert "A score below 0 is less than usual: all other classes have less still." in low
+    assert "A score below 0 is less than usual, but no other class has more." in low
 
 
 @pytest.mark.parametrize(
@@ -82,13 +82,14 @@ def test_an_image_unlike_the_training_images_is_told_everywhere(distance, said, 
 
 def test_two_classes_say_whose_images_they_are_shown_on() -> None:
     wrong = ImageView("test/8.png", "test", "eight", "nine")
-    left = view("three", (0, 1.0), (4, -2.0), source=ImageView("test/3.png", "test", "three", "three"))
+    left = view("three", (0, 1.0), (4, -2.0), source=ImageView("test/3.png", "test", "three", "three", 12))
     made = Decision("three against eight", ComparisonView(left, view("eight", (0, 1.0), (6, 2.0), source=wrong)))
     said = made.sentence()
     assert "Both rest on feature 0. Feature 4 speaks against three, feature 6 speaks for eight." in said
     assert (
         "three is shown on test/3.png of the test split, whose true class is three; the model predicts it too." in said
     )
+    assert said.count("It is the clearest of 12 images of the class.") == 1
     assert "eight is shown on test/8.png of the test split, whose true class is eight; the model predicts nine" in said
     page = render_explanations([made])
     assert "test/8.png" in page

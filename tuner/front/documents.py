@@ -62,6 +62,7 @@ def _side(view: ClassView) -> dict[str, Any]:
         source = view.source
         shown |= {"image": source.path, "split": source.split}
         shown |= {"true_class": source.label, "predicted_class": source.predicted}
+        shown["clearest_of"] = source.among
     return shown | _features(view)
 
 

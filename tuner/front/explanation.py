@@ -50,9 +50,7 @@ def render_explanations(decisions: Sequence[Decision]) -> str:
     shown = [
         {
             "title": d.title,
-            "sentences": d.sentences()
-            if d.verdict
-            else [reasons.apart(d.comparison)],  # the rest is below the pictures
+            "sentences": d.sentences()[: None if d.verdict else 1],  # the others stand below two classes' images
             "one_image": d.verdict is not None,
             "unlike": d.verdict is not None and d.verdict.distance is not None and d.verdict.distance.unlike,
             **side_by_side(d.comparison, painter),

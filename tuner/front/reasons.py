@@ -51,7 +51,7 @@ def verdict(title: str, views: ComparisonView, found: Verdict) -> list[str]:
     best = views.left
     chance = f"probability {_percent(found.probability)} (softmax over all classes, not calibrated)"
     first = f"{title}: {best.name}, score {words.signed(best.score)}, {chance}."
-    low = " A score below 0 is less than usual: all other classes have less still." if best.score < 0 else ""
+    low = " A score below 0 is less than usual, but no other class has more." if best.score < 0 else ""
     return [first, account(best) + low, margin(views, found), trust(found.distance)]
 
 
@@ -60,11 +60,8 @@ def margin(views: ComparisonView, found: Verdict) -> str:
     best, other = views.left, views.right
     text = f"Next is {other.name}, score {words.signed(other.score)}, probability {_percent(found.next_probability)}: "
     by = lead(views)
-    text += (
-        f"a margin of {words.signed(by).lstrip('+')}"
-        if by > 0
-        else f"a tie, and {best.name} is first in the class list"
-    )
+    tie = f"a tie, and {best.name} is first in the class list"
+    text += f"a margin of {words.signed(by).lstrip('+')}" if by > 0 else tie
     made = [
         f"{_features([f.index for f in own])}, only in {view.name}, {'adds' if len(own) == 1 else 'add'} "
         f"{words.signed(sum(f.contribution for f in own))} to it"
@@ -128,9 +125,9 @@ def side(view: ClassView) -> str:
 def whose(name: str, source: ImageView) -> str:
     """Whose image a class is shown on, and what the model takes it for."""
     text = f"{name} is shown on {source.path} of the {source.split} split, whose true class is {source.label}"
-    if source.predicted == source.label:
-        return f"{text}; the model predicts it too."
-    return f"{text}; the model predicts {source.predicted}, which is wrong."
+    right = source.predicted == source.label
+    text += "; the model predicts it too." if right else f"; the model predicts {source.predicted}, which is wrong."
+    return text + (f" It is the clearest of {source.among} images of the class." if source.among > 1 else "")
 
 
 def plain(sentences: Sequence[str], between: str = " ") -> str:

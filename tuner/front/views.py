@@ -101,12 +101,14 @@ class ImageView:
         split: the official split it is of, train or test.
         label: its true class.
         predicted: the class the model takes it for.
+        among: of how many images of the class it is the one with the largest margin.
     """
 
     path: str
     split: str
     label: str
     predicted: str
+    among: int = 1
 
 
 @dataclass(frozen=True)

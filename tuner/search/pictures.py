@@ -69,28 +69,29 @@ class ModelPictures:
         return int(shared.max(1).values.argmax())
 
     def _view(self, label: int) -> ClassView:
-        index, sample = self._example(label)
+        index, sample, among = self._example(label)
         found = explain(self._model, sample, 0, classes=[label])
         image = np.asarray(self._dataset.pictures.image(index))
         split = "train" if self._bank.is_train[index] else "test"
-        names = [spoken(self.class_names[c]) for c in (found.label, found.predicted)]
-        source = ImageView(readable(self._bank.paths[index]), split, *names)
-        return ClassView(
-            spoken(self.class_names[label]), image, feature_views(found.evidence[label], self._full), source
-        )
+        name, predicted = (spoken(self.class_names[c]) for c in (label, found.predicted))
+        source = ImageView(readable(self._bank.paths[index]), split, name, predicted, among)
+        return ClassView(name, image, feature_views(found.evidence[label], self._full), source)
 
     @torch.no_grad()
-    def _example(self, label: int) -> tuple[int, Samples]:
-        """The held-out image of a class with the largest logit margin, among the first few."""
+    def _example(self, label: int) -> tuple[int, Samples, int]:
+        """The held-out image of a class with the largest logit margin among the first few, and of how many."""
         chosen = self._held_out[self._bank.labels[self._held_out] == label][:CANDIDATES]
         if len(chosen) == 0:
             chosen = np.flatnonzero(self._bank.labels == label)[:CANDIDATES]
+        if len(chosen) == 0:
+            what = f"class {readable(self.class_names[label])} has no image"
+            raise TunerError(what, "an image of each class that is shown", "look at other classes")
         samples = self._bank.samples(chosen)
         logits = self._model.logits(samples.patches.float(), None if samples.cls is None else samples.cls.float())
         own = logits[:, label].clone()
         logits[:, label] = -torch.inf
         best = int((own - logits.max(1).values).argmax())
-        return int(chosen[best]), samples.subset(torch.tensor([best]))
+        return int(chosen[best]), samples.subset(torch.tensor([best])), len(chosen)
 
 
 def spoken(class_name: str) -> str:
