@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from tuner.features.bank import FeatureBank
+from tuner.features.likeness import spread
 from tuner.features.samples import Samples
 from tuner.qpm.assign import Assignment
 from tuner.qpm.dense import DenseModel
 from tuner.qpm.finetune import QpmModel, assigned_model
-from tuner.qpm.strength import SILENT, full_strength, spread
+from tuner.qpm.strength import SILENT, full_strength
 
 
 def bank_of(samples: Samples) -> FeatureBank:

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 Floats = NDArray[np.floating[Any]]
 
@@ -117,15 +118,19 @@ class Likeness:
         """
         if len(rows) < FEWEST:
             return None
-        if len(rows) > IMAGES:
-            rows = rows[np.linspace(0, len(rows) - 1, IMAGES).round().astype(np.int64)]
+        rows = spread(rows, IMAGES)
         parts = [_described(tokens[rows[i : i + 64]], grid) for i in range(0, len(rows), 64)]
         sums, blocks = (np.concatenate(part) for part in zip(*parts, strict=True))
+        with threadpool_limits(1):  # threads would add up in an order that changes
+            return cls._fit(sums, blocks, grid)
+
+    @classmethod
+    def _fit(cls, sums: Floats, blocks: Floats, grid: tuple[int, int]) -> Self:
         _, vectors = np.linalg.eigh(np.cov(blocks.reshape(-1, blocks.shape[-1]).T, bias=True))
         directions = vectors[:, : -DIRECTIONS - 1 : -1].T
         points = (sums, _layout(blocks, directions))
-        fold = np.arange(len(sums)) % FOLDS
         apart = np.empty((2, len(sums)))
+        fold = np.arange(len(sums)) % FOLDS
         for k in range(FOLDS):
             for row, of in zip(apart, points, strict=True):
                 row[fold == k] = Gaussian.fit(of[fold != k]).distances(of[fold == k])
@@ -165,6 +170,13 @@ class Likeness:
         high, wide = exact["grid"].tolist()
         known = (exact["directions"], exact["usual"], exact["left_out"])
         return cls(which, where, *known, (int(high), int(wide)), int(exact["n_images"][0]))
+
+
+def spread(rows: NDArray[Any], most: int) -> NDArray[Any]:
+    """At most `most` of the rows, evenly spaced, always the same ones."""
+    if len(rows) <= most:
+        return rows
+    return np.asarray(rows[np.linspace(0, len(rows) - 1, most).round().astype(np.int64)])
 
 
 def _described(tokens: NDArray[Any], grid: tuple[int, int]) -> tuple[Floats, Floats]:

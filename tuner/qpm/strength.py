@@ -1,12 +1,11 @@
 """How strong each feature gets in training: the one scale on which all its maps are shown and compared."""
 
-from typing import Any
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from tuner.features.bank import FeatureBank
+from tuner.features.likeness import spread
 from tuner.qpm.finetune import QpmModel
 from tuner.qpm.head import SMALLEST_STD
 
@@ -37,10 +36,3 @@ def full_strength(model: QpmModel, bank: FeatureBank) -> NDArray[np.float32]:
         strongest = torch.maximum(strongest, maps.amax(dim=(0, 1)))
     values: NDArray[np.float32] = strongest.float().cpu().numpy()
     return values
-
-
-def spread(rows: NDArray[Any], most: int) -> NDArray[Any]:
-    """At most `most` of the rows, evenly spaced, always the same ones."""
-    if len(rows) <= most:
-        return rows
-    return rows[np.linspace(0, len(rows) - 1, most).round().astype(np.int64)]
