@@ -14,7 +14,7 @@ from PIL import Image
 from jobs import explain
 from tests.exported import Exported, export_digits, written
 from tuner.errors import TunerError, UsageError
-from tuner.front.reasons import NO_DISTANCE, NO_SCALE
+from tuner.front.verdicts import NO_DISTANCE, NO_SCALE
 from tuner.model import CARD, TRAINING, ExportedModel, load_model
 from tuner.search.pictures import ModelPictures
 

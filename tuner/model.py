@@ -32,8 +32,8 @@ from tuner.features.samples import Samples
 from tuner.features.settings import BackboneConfig
 from tuner.front.explanation import Decision
 from tuner.front.names import readable
-from tuner.front.reasons import Verdict
 from tuner.front.tiles import Pixels
+from tuner.front.verdicts import Verdict
 from tuner.front.views import ClassView, ComparisonView, FeatureView
 from tuner.qpm.explain import Evidence, Explanation, Floats, explain
 from tuner.qpm.finetune import QpmModel

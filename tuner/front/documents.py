@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from tuner.features.likeness import LEVEL, Distance
-from tuner.front import reasons
-from tuner.front.reasons import Verdict
+from tuner.front import verdicts
+from tuner.front.verdicts import Verdict
 from tuner.front.views import ClassView, ComparisonView, FeatureView
 
 PROBABILITY = "softmax over the logits of all classes, not calibrated"
@@ -20,7 +20,7 @@ FULL = "1 is the strongest that the feature gets anywhere on the training images
 def prediction_document(image: str, views: ComparisonView, verdict: Verdict) -> dict[str, Any]:
     """One image: its class (left), the runner-up (right), and what makes the difference."""
     best, other = views.left, views.right
-    own, others = reasons.alone(views)
+    own, others = verdicts.alone(views)
     return {
         "image": image,
         "class": best.name,
@@ -31,7 +31,7 @@ def prediction_document(image: str, views: ComparisonView, verdict: Verdict) -> 
         **_features(best),
         "margin": {
             "over": other.name,
-            "value": reasons.lead(views),
+            "value": verdicts.lead(views),
             "logit": other.score,
             "probability": verdict.next_probability,
             "shared": sorted(views.shared),
@@ -39,20 +39,20 @@ def prediction_document(image: str, views: ComparisonView, verdict: Verdict) -> 
             "only_runner_up": [_feature(f) for f in others],
         },
         **_trust(verdict.distance),
-        "sentence": reasons.plain(reasons.verdict(image, views, verdict)),
+        "sentence": verdicts.plain(verdicts.verdict(image, views, verdict)),
     }
 
 
 def comparison_document(title: str, views: ComparisonView) -> dict[str, Any]:
     """Two classes, each on an image of its own: whose image, and the class's features on it."""
-    own, others = reasons.alone(views)
+    own, others = verdicts.alone(views)
     return {
         "comparison": title,
         "classes": [_side(view) for view in (views.left, views.right)],
         "shared": sorted(views.shared),
         "only_first": sorted(f.index for f in own),
         "only_second": sorted(f.index for f in others),
-        "sentence": reasons.plain([reasons.apart(views), *map(reasons.side, (views.left, views.right))]),
+        "sentence": verdicts.plain([verdicts.apart(views), *map(verdicts.side, (views.left, views.right))]),
     }
 
 
@@ -68,7 +68,7 @@ def _side(view: ClassView) -> dict[str, Any]:
 
 def _features(view: ClassView) -> dict[str, Any]:
     """All of a class's features, and the numbers of those that speak for and against it."""
-    said = {kind: [f.index for f in view.features if reasons.speaks(f) == kind] for kind in ("for", "against")}
+    said = {kind: [f.index for f in view.features if verdicts.speaks(f) == kind] for kind in ("for", "against")}
     return {"features": [_feature(f) for f in view.features], **said, "strength_is": _scale(view)}
 
 
@@ -77,7 +77,7 @@ def _feature(feature: FeatureView) -> dict[str, Any]:
     return {
         "feature": feature.index,
         "contribution": feature.contribution,
-        "speaks": reasons.speaks(feature),
+        "speaks": verdicts.speaks(feature),
         "peak": [int(row), int(column)],
         "peak_value": feature.strongest,
         "strength": feature.strongest / feature.full if feature.full else None,
@@ -86,13 +86,13 @@ def _feature(feature: FeatureView) -> dict[str, Any]:
 
 def _scale(view: ClassView) -> str:
     known = all(f.full for f in view.features)
-    return FULL if known else f"{reasons.NO_SCALE}strengths are unknown"
+    return FULL if known else f"{verdicts.NO_SCALE}strengths are unknown"
 
 
 def _trust(distance: Distance | None) -> dict[str, Any]:
     """Whether the image is unlike the training images; null where the model cannot know."""
     if distance is None:
-        return {"unlike": None, "distance": {"is": reasons.NO_DISTANCE}}
+        return {"unlike": None, "distance": {"is": verdicts.NO_DISTANCE}}
     return {
         "unlike": distance.unlike,
         "distance": {

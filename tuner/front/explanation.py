@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tuner.front import reasons
+from tuner.front import verdicts
 from tuner.front.documents import comparison_document, prediction_document
 from tuner.front.galleries import Painter, side_by_side
 from tuner.front.pages import render
-from tuner.front.reasons import Verdict
+from tuner.front.verdicts import Verdict
 from tuner.front.views import ComparisonView
 
 
@@ -30,8 +30,8 @@ class Decision:
         """The explanation in words."""
         views = self.comparison
         if self.verdict is not None:
-            return reasons.verdict(self.title, views, self.verdict)
-        return [f"{self.title}: {reasons.apart(views)}", *(reasons.side(view) for view in (views.left, views.right))]
+            return verdicts.verdict(self.title, views, self.verdict)
+        return [f"{self.title}: {verdicts.apart(views)}", *(verdicts.side(view) for view in (views.left, views.right))]
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON; see `documents`."""
@@ -41,7 +41,7 @@ class Decision:
 
     def sentence(self) -> str:
         """A few lines for a terminal."""
-        return reasons.plain(self.sentences(), "\n  ")
+        return verdicts.plain(self.sentences(), "\n  ")
 
 
 def render_explanations(decisions: Sequence[Decision]) -> str:

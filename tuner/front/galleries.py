@@ -5,7 +5,7 @@ A feature keeps its colour across all pictures of a page, and everywhere the sca
 
 from typing import Any
 
-from tuner.front import reasons, tiles, words
+from tuner.front import tiles, verdicts, words
 from tuner.front.tiles import Colour
 from tuner.front.views import ClassView, ComparisonView, FeatureView, PickView
 
@@ -29,7 +29,9 @@ class Painter:
         """The bar of strengths, and what full strength is."""
         full = "the strongest the feature is anywhere on the training images (at most 2,000), the same in every picture"
         relative = "the strongest the feature is among the pictures of this page, nothing more"
-        note = f"{reasons.NO_SCALE}strengths cannot be compared with other pages, and a silent feature may look active."
+        note = (
+            f"{verdicts.NO_SCALE}other pages cannot be compared, and a silent feature may look active."
+        )
         bar = tiles.data_uri(tiles.scale_bar(tiles.PALETTE[0], *BAR_PX))
         return {
             "uri": bar,
@@ -52,7 +54,7 @@ class Painter:
     def tile(self, view: ClassView, feature: FeatureView) -> dict[str, Any]:
         """One feature on the class's image, with what to write below it."""
         largest = max(abs(f.contribution) for f in view.features) or 1.0
-        kind = reasons.speaks(feature)
+        kind = verdicts.speaks(feature)
         return {
             "uri": self.picture(view, [feature], TILE_PX),
             "alt": f"{view.name}: where feature {feature.index} is active",
@@ -76,7 +78,7 @@ class Painter:
         return {
             "uri": tiles.data_uri(tiles.resized(view.image, width)),
             "alt": f"{view.name}: the untouched image",
-            "whose": reasons.whose(view.name, view.source) if view.source else "",
+            "whose": verdicts.whose(view.name, view.source) if view.source else "",
         }
 
 
@@ -112,7 +114,7 @@ def side_by_side(views: ComparisonView, painter: Painter) -> dict[str, Any]:
             {
                 "name": view.name,
                 "score": words.signed(view.score),
-                "account": reasons.account(view),
+                "account": verdicts.account(view),
                 "example": painter.example(view, LARGE_PX),
                 "large": {
                     "uri": painter.picture(view, speaking, LARGE_PX),
@@ -123,7 +125,7 @@ def side_by_side(views: ComparisonView, painter: Painter) -> dict[str, Any]:
                 "shared": [painter.tile(view, f) for f in common],
             }
         )
-    return {"sides": sides, "sentence": reasons.apart(views)}
+    return {"sides": sides, "sentence": verdicts.apart(views)}
 
 
 def _painted(features: list[FeatureView]) -> str:

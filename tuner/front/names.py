@@ -8,14 +8,8 @@ import re
 
 # lone surrogates, control characters (line ends and terminal codes too), and what turns the direction of a text
 _UNWRITABLE = re.compile("[\ud800-\udfff\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def readable(name: object) -> str:
     """A path or name for people and files: each character that cannot be written or seen becomes U+FFFD."""
     return _UNWRITABLE.sub("\ufffd", str(name))
-
-
-def encodable(text: str) -> str:
-    """A whole text, its line ends kept, that any UTF encoding takes."""
-    return _SURROGATES.sub("\ufffd", text)

@@ -1,22 +1,26 @@
 """The HTML pages of this folder as jinja templates: what enters one is escaped, and what is missing is an error."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from tuner.front.names import encodable
-
 HERE = Path(__file__).parent
+SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def render(template: str, **variables: Any) -> str:
-    """Fill a template, which also finds the style sheet as `css`; the text can be written as UTF-8."""
+    """Fill a template, which also finds the style sheet as `css`.
+
+    The page is UTF-8: bytes of file names that are not, which Python keeps as lone surrogates, become U+FFFD.
+    """
     loader = FileSystemLoader(HERE)
     pages = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     pages.policies["json.dumps_kwargs"] = {"allow_nan": False}  # NaN is no JSON: better no page than a dead one
-    return encodable(pages.get_template(template).render(css=asset("report.css"), **variables))
+    page = pages.get_template(template).render(css=asset("report.css"), **variables)
+    return SURROGATES.sub("\ufffd", page)
 
 
 def asset(name: str) -> Markup:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from tuner.features.likeness import Distance
-from tuner.front import reasons
+from tuner.front import verdicts
 from tuner.front.explanation import Decision, render_explanations
-from tuner.front.names import encodable, readable
-from tuner.front.reasons import Verdict
+from tuner.front.names import readable
+from tuner.front.verdicts import Verdict
 from tuner.front.views import ClassView, ComparisonView, FeatureView, ImageView
 
 IMAGE = np.full((8, 8, 3), 90, dtype=np.uint8)
@@ -26,15 +26,15 @@ def decision(left: ClassView, right: ClassView, distance: Distance | None = USUA
 
 
 def test_a_negative_contribution_speaks_against_its_class() -> None:
-    said = reasons.account(view("three", (4, 2.1), (9, 0.5), (2, -0.31), (7, 0.0)))
+    said = verdicts.account(view("three", (4, 2.1), (9, 0.5), (2, -0.31), (7, 0.0)))
     assert said == (
         "Features 4 (+2.10) and 9 (+0.50) speak for three, feature 2 (−0.31) speaks against three, "
         "feature 7 (0) adds nothing to three; together they make the score, +2.29."
     )
-    assert reasons.account(view("x", (1, -1.0))) == (
+    assert verdicts.account(view("x", (1, -1.0))) == (
         "Feature 1 (−1.00) speaks against x; together they make the score, −1.00."
     )
-    assert "+0.002" in reasons.account(view("x", (1, 0.002)))
+    assert "+0.002" in verdicts.account(view("x", (1, 0.002)))
 
 
 def test_features_of_one_class_alone_make_the_margin() -> None:
@@ -67,7 +67,7 @@ def test_ties_subsets_and_classes_that_share_nothing_have_words_of_their_own() -
     [
         (USUAL, "Like the training images: its distance from them is 1.04, where about 1 is usual and 99.9 %", False),
         (FAR, "Unlike the training images: its distance from them is 7.50", True),
-        (None, reasons.NO_DISTANCE, None),
+        (None, verdicts.NO_DISTANCE, None),
     ],
 )
 def test_an_image_unlike_the_training_images_is_told_everywhere(distance, said, unlike) -> None:
@@ -109,7 +109,6 @@ def test_every_picture_of_a_feature_that_speaks_against_says_so() -> None:
 
 def test_names_that_cannot_be_written_are_replaced() -> None:
     assert readable("caf\udce9\n\x1b[31m\u202e.png") == "caf\ufffd\ufffd\ufffd[31m\ufffd.png"
-    assert encodable("a\udce9\nb") == "a\ufffd\nb"
     made = decision(view("caf\udce9", (1, 1.0)), view("<i>", (2, 0.5)))
     page = render_explanations([made])
     page.encode("utf-8")
