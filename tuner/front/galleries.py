@@ -29,9 +29,7 @@ class Painter:
         """The bar of strengths, and what full strength is."""
         full = "the strongest the feature is anywhere on the training images (at most 2,000), the same in every picture"
         relative = "the strongest the feature is among the pictures of this page, nothing more"
-        note = (
-            f"{verdicts.NO_SCALE}other pages cannot be compared, and a silent feature may look active."
-        )
+        note = f"{verdicts.NO_SCALE}other pages cannot be compared, and a silent feature may look active."
         bar = tiles.data_uri(tiles.scale_bar(tiles.PALETTE[0], *BAR_PX))
         return {
             "uri": bar,
