@@ -18,7 +18,12 @@ def main(arguments: list[str] | None = None) -> int:
     made = parser(__file__, __doc__, EXAMPLES, named=False)
     made.add_argument("--model", metavar="DIR", help="a folder written by jobs.pick --export, instead of a search")
     made.add_argument("--trial", type=int, help="the model of this trial, instead of the picked one")
-    made.add_argument("--against", nargs=2, metavar=("CLASS", "CLASS"), help="two classes side by side")
+    made.add_argument(
+        "--against",
+        nargs=2,
+        metavar=("CLASS", "CLASS"),
+        help="two classes side by side, each on a held-out image of its own that is named",
+    )
     made.add_argument("images", nargs="*", metavar="IMAGE", help="image files")
     made.add_argument("--out", metavar="FILE", help="write a self-contained HTML page with the saliency maps")
     made.add_argument("--json", action="store_true", help="print one JSON document")
@@ -27,30 +32,47 @@ def main(arguments: list[str] | None = None) -> int:
 
 def body(arguments: argparse.Namespace) -> int:
     """Predict and explain."""
-    from tuner.front.explanation import render_explanations
-    from tuner.model import load_model
+    from tuner.front.explanation import Decision, render_explanations
+    from tuner.model import Prediction, load_model
     from tuner.search.explaining import against, load_chosen
 
-    if not (arguments.model or arguments.name):
-        raise UsageError("no model is named", "--model DIR, or --store and --name", "add one of them")
-    if not (arguments.images or (arguments.against and arguments.name)):
-        raise UsageError("nothing to explain", "image files, or --against A B of a search", "add one of them")
-    decisions, predictions = [], []
+    refuse_mixtures(arguments)
+    decisions: list[Decision] = []
+    predictions: list[Prediction] = []
     if arguments.against:
-        decisions.append(against(home_of(arguments), arguments.trial, *arguments.against))
+        decisions = [against(home_of(arguments), arguments.trial, *arguments.against)]
     if arguments.images:
         folder = arguments.model
         model = load_model(folder) if folder else load_chosen(home_of(arguments), arguments.trial)
         predictions = model.predict([Path(image) for image in arguments.images])
     if arguments.out:
-        decisions += [prediction.decision() for prediction in predictions]
-        Path(arguments.out).write_text(render_explanations(decisions), encoding="utf-8")
+        page = render_explanations([*decisions, *(prediction.decision() for prediction in predictions)])
+        Path(arguments.out).write_text(page, encoding="utf-8")
     if arguments.json:
-        print_json([prediction.to_dict() for prediction in predictions])
+        print_json([*(d.to_dict() for d in decisions), *(p.to_dict() for p in predictions)])
         return 0
-    for line in [d.sentence() for d in decisions if arguments.against][:1] + [p.sentence() for p in predictions]:
-        print(line)
+    for text in [*(d.sentence() for d in decisions), *(p.sentence() for p in predictions)]:
+        said = sys.stdout.encoding or "utf-8"
+        print(text.encode(said, "replace").decode(said))  # names may hold what this terminal has not
     return 0
+
+
+def refuse_mixtures(arguments: argparse.Namespace) -> None:
+    """Refuse to explain nothing, or one model with the images of another.
+
+    Raises:
+        UsageError: the arguments do not say of which one model what is to be explained.
+    """
+    if not (arguments.model or arguments.name):
+        raise UsageError("no model is named", "--model DIR, or --store and --name", "add one of them")
+    if not (arguments.images or arguments.against):
+        raise UsageError("nothing to explain", "image files, or --against A B of a search", "add one of them")
+    if arguments.model and arguments.against:
+        todo = "name the search by --store and --name instead of --model"
+        raise UsageError("--against with --model", "a search, whose own images show the two classes", todo)
+    if arguments.model and (arguments.name or arguments.trial is not None):
+        other = "--name" if arguments.name else "--trial"
+        raise UsageError(f"--model with {other}", "one model: a folder, or a search's", f"drop --model or {other}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """An exported model folder: safetensors and JSON, loaded back with one call, predicting on image files.
 
 model.safetensors, model.json     the fine-tuned adapter and its binary head
+training.safetensors              what training looked like: how strong each feature gets, how far images lie apart
 backbone.safetensors              what a fitted backbone learned; pre-trained ones are named, not copied
 card.json                         classes, backbone, where the model comes from and why it was picked
 """
@@ -14,8 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import safetensors.numpy
 import safetensors.torch
 import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
 
 from tuner.data.dataset import Dataset, FilePictures
 from tuner.data.pixels import read_image
@@ -23,16 +27,22 @@ from tuner.errors import TunerError
 from tuner.features.backbone import Backbone, make_backbone
 from tuner.features.bank import FeatureBank
 from tuner.features.device import choose_device
+from tuner.features.likeness import Distance, Likeness
 from tuner.features.loading import batches
 from tuner.features.samples import Samples
 from tuner.features.settings import BackboneConfig
 from tuner.front.explanation import Decision
+from tuner.front.names import readable
+from tuner.front.tiles import Pixels
+from tuner.front.verdicts import Verdict
 from tuner.front.views import ClassView, ComparisonView, FeatureView
-from tuner.qpm.explain import Explanation, explain
+from tuner.qpm.explain import Evidence, Explanation, Floats, explain
 from tuner.qpm.finetune import QpmModel
+from tuner.qpm.strength import full_strength
 
-CARD, BACKBONE = "card.json", "backbone.safetensors"
-FORMAT = 1
+CARD, BACKBONE, TRAINING = "card.json", "backbone.safetensors", "training.safetensors"
+NO_PIXELS = np.zeros((1, 1, 3), dtype=np.uint8)  # words need none
+FORMAT = 2  # 1 had no training.safetensors
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -45,6 +55,8 @@ class Prediction:
         runner_up: the second best class.
         explanation: features of the predicted class and the runner-up, with saliency maps at token resolution.
         class_names: all classes, by index.
+        distance: from the training images; None if the model was exported by an earlier version.
+        full: (n_features,) the value of each map that is shown at full strength; None likewise.
     """
 
     path: Path
@@ -52,36 +64,30 @@ class Prediction:
     runner_up: str
     explanation: Explanation
     class_names: tuple[str, ...]
+    distance: Distance | None = None
+    full: Floats | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON: class, logit, and each feature's contribution with where it fires (row, column on the grid)."""
-        evidence = self.explanation.evidence[self.explanation.predicted]
-        return {
-            "image": str(self.path),
-            "class": self.class_name,
-            "logit": float(self.explanation.logits[self.explanation.predicted]),
-            "runner_up": self.runner_up,
-            "features": [
-                {"feature": e.column, "contribution": e.contribution, "peak": _peak(e.saliency)} for e in evidence
-            ],
-        }
+        """As JSON; see `documents` for what each number is relative to."""
+        return self._decision(readable(self.path), NO_PIXELS).to_dict()
+
+    def sentence(self) -> str:
+        """A few lines for a terminal."""
+        return self._decision(readable(self.path), NO_PIXELS).sentence()
 
     def decision(self) -> Decision:
         """The predicted class against the runner-up on this image, to be drawn."""
-        pixels = np.asarray(read_image(self.path))
-        sides = [
-            ClassView(
-                self.class_names[label], pixels, [FeatureView(e.column, e.saliency, e.contribution) for e in evidence]
-            )
-            for label, evidence in self.explanation.evidence.items()
-        ]
-        return Decision(self.path.name, ComparisonView(*sides))
+        return self._decision(readable(self.path.name), np.asarray(read_image(self.path)))
 
-    def sentence(self) -> str:
-        """One line for a terminal."""
-        evidence = self.explanation.evidence[self.explanation.predicted]
-        parts = ", ".join(f"feature {e.column} ({e.contribution:+.2f})" for e in evidence)
-        return f"{self.path}: {self.class_name} because of {parts}; next: {self.runner_up}"
+    def _decision(self, title: str, pixels: Pixels) -> Decision:
+        best, second = self.explanation.evidence
+        shares = self.explanation.probabilities
+        verdict = Verdict(float(shares[best]), float(shares[second]), self.distance)
+        return Decision(title, ComparisonView(self._view(best, pixels), self._view(second, pixels)), verdict)
+
+    def _view(self, label: int, pixels: Pixels) -> ClassView:
+        features = feature_views(self.explanation.evidence[label], self.full)
+        return ClassView(readable(self.class_names[label]), pixels, features)
 
 
 class ExportedModel:
@@ -90,11 +96,23 @@ class ExportedModel:
     Attributes:
         model: the fine-tuned model.
         card: where it comes from, its parameters, its measured values and why it was picked.
+        full: the value of each map that is shown at full strength, (n_features,); None for an earlier version's export.
+        likeness: the training images' tokens, against which images are measured; None likewise, or if they were few.
     """
 
-    def __init__(self, model: QpmModel, backbone: Backbone, card: dict[str, Any], device: torch.device) -> None:
+    def __init__(
+        self,
+        model: QpmModel,
+        backbone: Backbone,
+        card: dict[str, Any],
+        device: torch.device,
+        training: dict[str, Floats] | None = None,
+    ) -> None:
         self.model, self.card = model, card
         self._backbone, self._device = backbone, device
+        training = training or {}
+        self.full: Floats | None = training.get("full")
+        self.likeness = Likeness.of(training) if "directions" in training else None
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -112,11 +130,12 @@ class ExportedModel:
         return [self._prediction(samples, i, path) for i, path in enumerate(paths)]
 
     def _prediction(self, samples: Samples, i: int, path: Path) -> Prediction:
-        logits = self.model.logits(samples.patches[i : i + 1], None if samples.cls is None else samples.cls[i : i + 1])
-        best, second = logits[0].topk(2).indices.tolist()
-        explanation = explain(self.model, samples, i, classes=[best, second])
-        names = self.class_names
-        return Prediction(path, names[best], names[second], explanation, names)
+        explanation = explain(self.model, samples, i, best=2)
+        best, second = explanation.evidence
+        names, distance = self.class_names, None
+        if self.likeness is not None:
+            (distance,) = self.likeness.distances(samples.patches[i : i + 1].cpu().numpy())
+        return Prediction(path, names[best], names[second], explanation, names, distance, self.full)
 
     @torch.no_grad()
     def _tokens(self, paths: Sequence[Path], batch_size: int) -> Samples:
@@ -163,6 +182,10 @@ def export_model(
     model.save(folder)
     card = {"format": FORMAT, "class_names": list(bank.class_names), "data": data_name}
     card |= {"backbone": dataclasses.asdict(backbone), "backbone_key": _backbone_key(backbone, data_name), **about}
+    training: dict[str, NDArray[Any]] = {"full": full_strength(model, bank)}
+    likeness = Likeness.fit(bank.patches, np.flatnonzero(bank.is_train), bank.grid)
+    training |= {} if likeness is None else likeness.arrays()
+    safetensors.numpy.save_file(training, folder / TRAINING)
     if (bank.folder / BACKBONE).exists():
         shutil.copyfile(bank.folder / BACKBONE, folder / BACKBONE)
     (folder / CARD).write_text(json.dumps(card, indent=1, allow_nan=False), encoding="utf-8")
@@ -178,7 +201,8 @@ def load_model(folder: Path | str, *, device: str = "auto") -> ExportedModel:
     try:
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))
         config = BackboneConfig(**card["backbone"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        training = safetensors.numpy.load_file(folder / TRAINING) if card["format"] >= 2 else None
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise TunerError(
             f"{folder} is no exported model ({error})", f"a folder with {CARD}", "write one with jobs.pick --export DIR"
         ) from None
@@ -192,14 +216,15 @@ def load_model(folder: Path | str, *, device: str = "auto") -> ExportedModel:
     backbone.load(target)
     if (folder / BACKBONE).exists():
         backbone.load_state(safetensors.torch.load_file(folder / BACKBONE, device=str(target)))
-    return ExportedModel(QpmModel.load(folder).to(target), backbone, card, target)
+    return ExportedModel(QpmModel.load(folder).to(target), backbone, card, target, training)
+
+
+def feature_views(evidence: Sequence[Evidence], full: Floats | None) -> list[FeatureView]:
+    """Features to be drawn, on the scale of training where it is known."""
+    scales = [None if full is None else float(full[e.column]) for e in evidence]
+    return [FeatureView(e.column, e.saliency, e.contribution, full=f) for e, f in zip(evidence, scales, strict=True)]
 
 
 def _backbone_key(config: BackboneConfig, data_name: str) -> str:
     material = json.dumps(make_backbone(config, data_name).key_material(), sort_keys=True)
     return hashlib.sha256(material.encode()).hexdigest()
-
-
-def _peak(saliency: Any) -> list[int]:
-    row, column = np.unravel_index(int(np.argmax(saliency)), saliency.shape)
-    return [int(row), int(column)]

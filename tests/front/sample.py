@@ -76,7 +76,8 @@ def sample_views() -> list[ClassView]:
             for f in features
         }
         shown = [
-            FeatureView(f, m.astype(np.float32), float(3.2 * m.max() - 0.9 * (f == 7)), "") for f, m in maps.items()
+            FeatureView(f, m.astype(np.float32), float(3.2 * m.max() - 0.9 * (f == 7)), full=1.25)
+            for f, m in maps.items()
         ]
         views.append(ClassView(NAMES[label], image, shown))
     return views

@@ -9,9 +9,11 @@ import pytest
 from PIL import Image
 
 from tuner.front import words
+from tuner.front.galleries import Painter
 from tuner.front.pareto import Point
 from tuner.front.picture import render_front
-from tuner.front.tiles import PALETTE, colours, data_uri, overlay, resized
+from tuner.front.tiles import PALETTE, colours, data_uri, overlay, resized, scale_bar
+from tuner.front.views import ClassView, FeatureView
 
 from .sample import OBJECTIVES, sample_report
 
@@ -103,6 +105,36 @@ def test_heat_has_the_features_colour_where_it_is_active() -> None:
     assert painted[5, 5, 0] > half[5, 5, 0] > painted[-1, -1, 0]  # the same scale, half as strong
     silent = overlay(image, [corner * 0], [red], [0.0], 80)
     assert np.ptp(silent) == 0
+
+
+def test_a_silent_feature_looks_silent_and_the_same_value_the_same_in_every_picture() -> None:
+    image = np.full((80, 80, 3), 128, dtype=np.uint8)
+    strong, faint = np.full((4, 4), 3.0, np.float32), np.full((4, 4), 0.02, np.float32)
+
+    def shown(maps: list[np.ndarray]) -> list[int]:
+        """How far from grey each map's picture is, of 255."""
+        views = [ClassView("x", image, [FeatureView(7, m, 1.0, full=4.0)]) for m in maps]
+        painter = Painter(views)
+        pictures = [painter.picture(view, list(view.features), 80).partition(",")[2] for view in views]
+        found = [np.asarray(Image.open(io.BytesIO(base64.b64decode(p)))).astype(int) for p in pictures]
+        return [int(np.ptp(p, axis=2).max()) for p in found]
+
+    alone, beside = shown([faint]), shown([faint, strong])
+    assert alone[0] == beside[0]
+    assert alone[0] <= 4
+    assert beside[1] > 100
+    tile = Painter([ClassView("x", image, [FeatureView(7, faint, -2.5, full=4.0)])])
+    assert tile.strongest(FeatureView(7, strong * 2, 1.0, full=4.0)) == "150 %"
+    assert tile.strongest(FeatureView(7, faint, 1.0, full=4.0)) == "0 %"
+
+
+def test_the_scale_bar_is_painted_like_the_pictures() -> None:
+    bar = scale_bar((255, 0, 0), 100, 10).astype(int)
+    redness = bar[5, :, 0] - bar[5, :, 1]
+    assert redness[0] == 0
+    assert (np.diff(redness) >= 0).all()
+    full = overlay(np.full((80, 80, 3), 128, np.uint8), [np.ones((2, 2), np.float32)], [(255, 0, 0)], [1.0], 80)
+    assert abs(redness[-1] - (int(full[9, 9, 0]) - int(full[9, 9, 1]))) <= 2
 
 
 def test_the_stronger_of_two_features_prevails() -> None:

@@ -154,6 +154,31 @@ def test_explain_names_class_and_features_and_draws_them(address, capsys, tmp_pa
     assert explain.main(["--model", str(tmp_path), str(image)]) == 1
 
 
+def test_two_classes_are_compared_in_words_and_json_with_the_images_named(address, capsys, tmp_path, digit):
+    out = tmp_path / "3-8.html"
+    image, _ = digit
+    arguments = [*address, "--against", "3", "8"]
+    assert explain.main([*arguments, "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert explain.main([*arguments, str(image), "--json"]) == 0
+    comparison, prediction = read_json(capsys)
+    assert comparison["comparison"] == "3 against 8"
+    dataset = load_dataset(DataConfig())
+    for side, name in zip(comparison["classes"], "38", strict=True):
+        row = dataset.paths.index(side["image"])
+        assert side["class"] == side["true_class"] == str(dataset.labels[row]) == name
+        assert side["split"] == "test"
+        assert not dataset.is_train[row]
+        assert side["image"] in said
+        assert side["image"] in out.read_text()
+        assert sum(f["contribution"] for f in side["features"]) == pytest.approx(side["logit"], abs=1e-4)
+    assert prediction["image"] == str(image)
+    assert explain.main([*address, "--against", "3", "3"]) == 2
+    assert "two different classes" in capsys.readouterr().err
+    assert explain.main([*address, "--against", "3", "ten"]) == 2
+    assert "'ten' is unknown" in capsys.readouterr().err
+
+
 def test_compare_puts_baselines_beside_the_front_and_runs_them_once(address, capsys):
     elapsed = home_at(address).state().elapsed_s
     assert compare.main([*address, "--json"]) == 0

@@ -61,6 +61,12 @@ def overlay(image: Pixels, maps: Sequence[Map], paints: Sequence[Colour], peaks:
     return np.asarray(np.clip(base * (1 - alpha) + paint * alpha, 0, 255), dtype=np.uint8)
 
 
+def scale_bar(paint: Colour, width: int, height: int) -> Pixels:
+    """Every strength from none on the left to full on the right, as `overlay` paints it on middle grey."""
+    ramp = np.linspace(0.0, 1.0, width, dtype=np.float32)[None].repeat(height, axis=0)
+    return overlay(np.full((height, width, 3), 128, dtype=np.uint8), [ramp], [paint], [1.0], width)
+
+
 def resized(image: Pixels, width: int) -> Pixels:
     """The image at another width; tiny ones keep their pixels visible."""
     height = max(1, round(width * image.shape[0] / image.shape[1]))

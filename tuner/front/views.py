@@ -76,23 +76,56 @@ class FeatureView:
     Args:
         index: of the feature among the selected ones; the same number is the same feature everywhere.
         map: (grid_h, grid_w) activation, at least 0.
-        contribution: what it adds to the class's logit.
+        contribution: what it adds to the class's logit; a negative one speaks against the class.
         label: a name in words, if it has one.
+        full: the map's value that is shown at full strength, the largest on the training images; None if nobody
+            knows it any more: then it is the largest among the pictures of the page.
     """
 
     index: int
     map: Map
     contribution: float
     label: str = ""
+    full: float | None = None
+
+    @property
+    def strongest(self) -> float:
+        """The map's largest value, at least 0."""
+        return max(0.0, float(self.map.max(initial=0.0)))
+
+
+@dataclass(frozen=True)
+class ImageView:
+    """Whose image is shown.
+
+    Args:
+        path: relative to the data set's folder.
+        split: the official split it is of, train or test.
+        label: its true class.
+        predicted: the class the model takes it for.
+        among: of how many images of the class it is the one with the largest margin.
+    """
+
+    path: str
+    split: str
+    label: str
+    predicted: str
+    among: int = 1
 
 
 @dataclass(frozen=True)
 class ClassView:
-    """A class with an example image (h, w, 3) and its features on it."""
+    """A class with an image (h, w, 3), the class's features on it, and whose image it is, where that is known."""
 
     name: str
     image: Pixels
     features: Sequence[FeatureView]
+    source: ImageView | None = None
+
+    @property
+    def score(self) -> float:
+        """The class's logit on the image, which is the sum of the contributions."""
+        return float(sum(f.contribution for f in self.features))
 
 
 @dataclass(frozen=True)
@@ -101,6 +134,11 @@ class ComparisonView:
 
     left: ClassView
     right: ClassView
+
+    @property
+    def shared(self) -> set[int]:
+        """The features of both."""
+        return {f.index for f in self.left.features} & {f.index for f in self.right.features}
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,12 @@ def amount(difference: float, unit: str) -> str:
     return f"{text} percentage point{'' if text == '1.0' else 's'}"
 
 
+def signed(value: float) -> str:
+    """What a feature adds to a score, with its sign and never rounded to nothing: +2.10, −0.31, −0.002."""
+    text = f"{value:+.2f}" if abs(value) >= 0.005 else f"{value:+.1g}" if value else "0"
+    return text.replace("-", "−")
+
+
 def listing(items: list[str]) -> str:
     """`a, b and c`."""
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"

@@ -26,8 +26,9 @@ class Evidence:
     Args:
         column: the feature's column in the assignment.
         feature: its index in the dense model.
-        contribution: its z-score, which is what it adds to the logit.
-        saliency: its map at image size, (height, width), >= 0 with ReLU; comparable between features.
+        contribution: its z-score, which is what it adds to the logit: how many deviations the feature is above its
+            training mean. Below the mean it is negative and speaks against the class.
+        saliency: its map at image size, (height, width), >= 0 with ReLU; `strength.full_strength` is its scale.
     """
 
     column: int
@@ -43,7 +44,7 @@ class Explanation:
     Args:
         index: of the image in the samples.
         label: true class.
-        predicted: predicted class.
+        predicted: predicted class; of classes with equal logits the first.
         logits: (n_classes,).
         evidence: for each class asked for, its features by falling contribution; they add up to its logit.
     """
@@ -54,6 +55,12 @@ class Explanation:
     logits: Floats
     evidence: dict[int, tuple[Evidence, ...]]
 
+    @property
+    def probabilities(self) -> Floats:
+        """Softmax over the logits of all classes, (n_classes,) float64; not calibrated."""
+        powers = np.exp(self.logits.astype(np.float64) - self.logits.max())
+        return np.asarray(powers / powers.sum())
+
 
 @dataclass(frozen=True)
 class ClassComparison:
@@ -63,8 +70,8 @@ class ClassComparison:
         first: a class.
         second: another.
         shared: features of both: they never tell the two apart.
-        only_first: features that speak for the first.
-        only_second: features that speak for the second.
+        only_first: features of the first alone; what they add on an image is the first's side of the margin.
+        only_second: features of the second alone.
     """
 
     first: int
@@ -81,6 +88,7 @@ def explain(
     index: int,
     *,
     classes: Sequence[int] | None = None,
+    best: int = 0,
     image_size: tuple[int, int] | None = None,
 ) -> Explanation:
     """Explain the decision on one image.
@@ -90,22 +98,25 @@ def explain(
         samples: images on any device.
         index: which of them.
         classes: classes whose features are wanted; the predicted and the true class by default.
+        best: instead of naming classes: so many with the largest logits, the predicted one first.
         image_size: height and width of the saliency maps, pixels; the token grid itself by default.
     """
     one = samples.subset(torch.tensor([index])).to(model.mean.device)
     maps, pooled, logits = model.eval()(one.patches, one.cls)
-    predicted, label = int(logits.argmax(1)), int(one.labels)
+    values, label = logits[0].cpu().numpy(), int(one.labels)
+    ranked = np.argsort(-values, kind="stable").tolist()
+    predicted = int(ranked[0])
     saliency = maps.transpose(1, 2).unflatten(2, samples.grid)  # (1, n_features, grid_h, grid_w)
     if image_size is not None:
         saliency = F.interpolate(saliency, size=image_size, mode="bilinear", align_corners=False)
     scores, pictures = model.head.standardise(pooled)[0].cpu().numpy(), saliency[0].cpu().numpy()
-    wanted = dict.fromkeys((predicted, label) if classes is None else classes)
+    wanted = dict.fromkeys(ranked[:best] if best else (predicted, label) if classes is None else classes)
     features = model.features.tolist()
     evidence = {}
     for c in wanted:
         columns = sorted(model.assignment[c].nonzero().flatten().tolist(), key=lambda j: -scores[j])
         evidence[c] = tuple(Evidence(j, features[j], float(scores[j]), pictures[j]) for j in columns)
-    return Explanation(index, label, predicted, logits[0].cpu().numpy(), evidence)
+    return Explanation(index, label, predicted, values, evidence)
 
 
 def compare_classes(model: QpmModel, first: int, second: int) -> ClassComparison:

@@ -39,12 +39,15 @@ def against(home: SearchHome, trial: int | None, first: str, second: str) -> Dec
     """Two classes side by side, each on one of its own held-out images.
 
     Raises:
-        UsageError: if a class is unknown.
+        UsageError: if a class is unknown, or both are the same.
     """
     recipe, bank = home.stored()
     pictures = model_pictures(home, recipe, bank, chosen_model(home, trial))
     labels = [_label(pictures.class_names, name) for name in (first, second)]
-    return Decision(f"{first} against {second}", pictures.pair(*labels))
+    if first == second:
+        raise UsageError(f"--against {first} {second}", "two different classes", "name another second class")
+    views = pictures.pair(*labels)
+    return Decision(f"{views.left.name} against {views.right.name}", views)
 
 
 def _label(class_names: tuple[str, ...], name: str) -> int:

@@ -6,11 +6,15 @@ import numpy as np
 import torch
 
 from tuner.data.dataset import Dataset
+from tuner.errors import TunerError
 from tuner.features.bank import FeatureBank
 from tuner.features.samples import Samples
-from tuner.front.report import ClassView, ComparisonView, FeatureView
+from tuner.front.names import readable
+from tuner.front.views import ClassView, ComparisonView, ImageView
+from tuner.model import feature_views
 from tuner.qpm.explain import explain, nearest_classes
 from tuner.qpm.finetune import QpmModel
+from tuner.qpm.strength import full_strength
 
 SHOWN_CLASSES = 5
 CANDIDATES = 12
@@ -23,9 +27,19 @@ class ModelPictures:
         model: the picked model.
         bank: the feature bank it was trained on.
         dataset: the images themselves.
+
+    Raises:
+        TunerError: the data set no longer lists the images that the bank was made of.
     """
 
     def __init__(self, model: QpmModel, bank: FeatureBank, dataset: Dataset) -> None:
+        if dataset.paths != bank.paths:
+            raise TunerError(
+                f"data set {dataset.name} lists other images ({len(dataset):,}) than were searched on ({len(bank):,})",
+                "the images as they were when the search started: others would be shown under these features",
+                "restore them, or set data.root to where they are",
+            )
+        self._full = full_strength(model, bank)
         self._model, self._bank, self._dataset = model, bank, dataset
         self._held_out = np.flatnonzero(~bank.is_train)
 
@@ -55,26 +69,31 @@ class ModelPictures:
         return int(shared.max(1).values.argmax())
 
     def _view(self, label: int) -> ClassView:
-        index, sample = self._example(label)
-        evidence = explain(self._model, sample, 0, classes=[label]).evidence[label]
-        features = [FeatureView(e.column, e.saliency, e.contribution) for e in evidence]
+        index, sample, among = self._example(label)
+        found = explain(self._model, sample, 0, classes=[label])
         image = np.asarray(self._dataset.pictures.image(index))
-        return ClassView(_spoken(self._bank.class_names[label]), image, features)
+        split = "train" if self._bank.is_train[index] else "test"
+        name, predicted = (spoken(self.class_names[c]) for c in (label, found.predicted))
+        source = ImageView(readable(self._bank.paths[index]), split, name, predicted, among)
+        return ClassView(name, image, feature_views(found.evidence[label], self._full), source)
 
     @torch.no_grad()
-    def _example(self, label: int) -> tuple[int, Samples]:
-        """The held-out image of a class with the largest logit margin, among the first few."""
+    def _example(self, label: int) -> tuple[int, Samples, int]:
+        """The held-out image of a class with the largest logit margin among the first few, and of how many."""
         chosen = self._held_out[self._bank.labels[self._held_out] == label][:CANDIDATES]
         if len(chosen) == 0:
             chosen = np.flatnonzero(self._bank.labels == label)[:CANDIDATES]
+        if len(chosen) == 0:
+            what = f"class {readable(self.class_names[label])} has no image"
+            raise TunerError(what, "an image of each class that is shown", "look at other classes")
         samples = self._bank.samples(chosen)
         logits = self._model.logits(samples.patches.float(), None if samples.cls is None else samples.cls.float())
         own = logits[:, label].clone()
         logits[:, label] = -torch.inf
         best = int((own - logits.max(1).values).argmax())
-        return int(chosen[best]), samples.subset(torch.tensor([best]))
+        return int(chosen[best]), samples.subset(torch.tensor([best])), len(chosen)
 
 
-def _spoken(class_name: str) -> str:
-    """A class's name for people: "010.Red_winged_Blackbird" is a Red winged Blackbird."""
-    return re.sub(r"^\d+\.", "", class_name).replace("_", " ") or class_name
+def spoken(class_name: str) -> str:
+    """A class's name for people: "010.Red_winged_Blackbird" is a Red winged Blackbird, "1.5" stays as it is."""
+    return re.sub(r"^\d+\.(?=[^\W\d])", "", readable(class_name)).replace("_", " ")

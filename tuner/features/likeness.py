@@ -1,0 +1,193 @@
+"""How far an image lies from the training images, by its tokens alone: whether a decision on it can be relied upon.
+
+Two things are compared: which tokens there are (mean and deviation over all places), and where they are (means over
+coarse blocks of places). A Gaussian of each is fitted to the training images, exact along the directions in which they
+differ most and round in all others (probabilistic PCA, Tipping & Bishop 1999). Distances are Mahalanobis', in units of
+what is usual for training images; the larger of the two counts.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+Floats = NDArray[np.floating[Any]]
+
+IMAGES = 4000  # at most this many training images are looked at, spread evenly
+AXES = 64  # directions kept exactly
+BLOCKS = 4  # blocks a side
+DIRECTIONS = 32  # of a token, within a block
+FEWEST = 10  # with fewer training images nothing can be said
+FOLDS = 4  # each training image is measured by Gaussians fitted to the other folds
+LEVEL = 99.9  # the limit is the distance that so many percent of the training images keep
+MARKS = 1001  # quantiles of the left-out distances that are kept
+TINY = 1e-12
+
+
+@dataclass(frozen=True)
+class Distance:
+    """Where an image lies.
+
+    Args:
+        value: its distance from the training images, about 1 for usual ones.
+        limit: `LEVEL` percent of the left-out training images are nearer, with some room where they are few.
+        farther_than: share of the left-out training images that are nearer, percent.
+        n_images: how many training images were left out and measured.
+    """
+
+    value: float
+    limit: float
+    farther_than: float
+    n_images: int
+
+    @property
+    def unlike(self) -> bool:
+        """Whether the image is unlike the training images."""
+        return self.value > self.limit
+
+
+@dataclass(frozen=True, eq=False)
+class Gaussian:
+    """Points in `dim` dimensions.
+
+    Args:
+        mean: (dim,).
+        axes: (n_axes, dim), orthonormal rows.
+        variances: (n_axes,) along the axes.
+        rest: (1,) variance in each other direction.
+    """
+
+    mean: Floats
+    axes: Floats
+    variances: Floats
+    rest: Floats
+
+    @classmethod
+    def fit(cls, points: Floats) -> Self:
+        """To points (n, dim)."""
+        n, dim = points.shape
+        values, vectors = np.linalg.eigh(np.cov(points.T, bias=True))
+        n_axes = min(AXES, n // 4, dim - 1)
+        rest = max(float(values[:-n_axes].mean()), TINY + 1e-6 * float(values[-1]))
+        top = slice(None, -n_axes - 1, -1)
+        return cls(points.mean(0), vectors[:, top].T, np.maximum(values[top], rest), np.array([rest]))
+
+    def distances(self, points: Floats) -> Floats:
+        """(n, dim) -> (n,)."""
+        centred = points - self.mean
+        along = centred @ self.axes.T
+        beside = np.maximum((centred**2).sum(1) - (along**2).sum(1), 0.0)
+        return np.asarray(np.sqrt((along**2 / self.variances).sum(1) + beside / self.rest))
+
+
+@dataclass(frozen=True, eq=False)
+class Likeness:
+    """The training images, and how far they lie from each other.
+
+    Args:
+        which: Gaussian of the means and deviations of their tokens.
+        where: Gaussian of their coarse layouts.
+        directions: (n_directions, token dim), what of a token enters a layout.
+        usual: (2,) median distances of left-out training images from both.
+        left_out: ascending distances of left-out training images, at most `MARKS` quantiles of them.
+        grid: tokens per column and per row.
+        n_images: how many training images were looked at.
+    """
+
+    which: Gaussian
+    where: Gaussian
+    directions: Floats
+    usual: Floats
+    left_out: Floats
+    grid: tuple[int, int]
+    n_images: int
+
+    @classmethod
+    def fit(cls, tokens: NDArray[Any], rows: NDArray[np.integer[Any]], grid: tuple[int, int]) -> Self | None:
+        """Learn the training images.
+
+        Args:
+            tokens: (n_images, n_patches, dim), such as a bank's; read a few images at a time.
+            rows: which of them are training images.
+            grid: tokens per column and per row.
+
+        Returns:
+            None if there are fewer than `FEWEST`.
+        """
+        if len(rows) < FEWEST:
+            return None
+        rows = spread(rows, IMAGES)
+        parts = [_described(tokens[rows[i : i + 64]], grid) for i in range(0, len(rows), 64)]
+        sums, blocks = (np.concatenate(part) for part in zip(*parts, strict=True))
+        with threadpool_limits(1):  # threads would add up in an order that changes
+            return cls._fit(sums, blocks, grid)
+
+    @classmethod
+    def _fit(cls, sums: Floats, blocks: Floats, grid: tuple[int, int]) -> Self:
+        _, vectors = np.linalg.eigh(np.cov(blocks.reshape(-1, blocks.shape[-1]).T, bias=True))
+        directions = vectors[:, : -DIRECTIONS - 1 : -1].T
+        points = (sums, _layout(blocks, directions))
+        apart = np.empty((2, len(sums)))
+        fold = np.arange(len(sums)) % FOLDS
+        for k in range(FOLDS):
+            for row, of in zip(apart, points, strict=True):
+                row[fold == k] = Gaussian.fit(of[fold != k]).distances(of[fold == k])
+        usual = np.maximum(np.median(apart, axis=1), TINY)
+        distances = (apart / usual[:, None]).max(axis=0)
+        marks = np.quantile(distances, np.linspace(0, 1, min(len(distances), MARKS)), method="higher")
+        which, where = (Gaussian.fit(of) for of in points)
+        return cls(which, where, directions, usual, marks, grid, len(sums))
+
+    def distances(self, tokens: NDArray[Any]) -> list[Distance]:
+        """Where images with these tokens lie, (n_images, n_patches, dim)."""
+        sums, blocks = _described(tokens, self.grid)
+        apart = [self.which.distances(sums), self.where.distances(_layout(blocks, self.directions))]
+        values = (np.stack(apart) / self.usual[:, None]).max(axis=0)
+        room = 1 + self.n_images**-0.5
+        limit = room * float(np.quantile(self.left_out, LEVEL / 100, method="higher"))
+        nearer = 100 * np.searchsorted(self.left_out, values) / len(self.left_out)
+        found = zip(values.tolist(), nearer.tolist(), strict=True)
+        return [Distance(value, limit, share, self.n_images) for value, share in found]
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """As float32 arrays by name, to be stored."""
+        parts: dict[str, Any] = {f"which.{name}": part for name, part in vars(self.which).items()}
+        parts |= {f"where.{name}": part for name, part in vars(self.where).items()}
+        parts |= {"directions": self.directions, "usual": self.usual, "left_out": self.left_out}
+        parts |= {"grid": self.grid, "n_images": [self.n_images]}
+        return {name: np.ascontiguousarray(part, dtype=np.float32) for name, part in parts.items()}
+
+    @classmethod
+    def of(cls, arrays: dict[str, Floats]) -> Self:
+        """What `arrays` gave."""
+        exact = {name: part.astype(np.float64) for name, part in arrays.items()}
+        which, where = (
+            Gaussian(*(exact[f"{of}.{name}"] for name in ("mean", "axes", "variances", "rest")))
+            for of in ("which", "where")
+        )
+        high, wide = exact["grid"].tolist()
+        known = (exact["directions"], exact["usual"], exact["left_out"])
+        return cls(which, where, *known, (int(high), int(wide)), int(exact["n_images"][0]))
+
+
+def spread(rows: NDArray[Any], most: int) -> NDArray[Any]:
+    """At most `most` of the rows, evenly spaced, always the same ones."""
+    if len(rows) <= most:
+        return rows
+    return np.asarray(rows[np.linspace(0, len(rows) - 1, most).round().astype(np.int64)])
+
+
+def _described(tokens: NDArray[Any], grid: tuple[int, int]) -> tuple[Floats, Floats]:
+    """Mean and deviation of the tokens over all places, (n, 2 dim), and their means over blocks, (n, blocks, dim)."""
+    values = np.asarray(tokens, dtype=np.float32)
+    sums = np.concatenate([values.mean(1), values.std(1)], axis=1).astype(np.float64)
+    rows, columns = (np.array_split(np.arange(side), min(BLOCKS, side)) for side in grid)
+    places = values.reshape(len(values), *grid, -1)
+    means = [places[:, r[0] : r[-1] + 1, c[0] : c[-1] + 1].mean((1, 2)) for r in rows for c in columns]
+    return sums, np.stack(means, axis=1).astype(np.float64)
+
+
+def _layout(blocks: Floats, directions: Floats) -> Floats:
+    return np.asarray((blocks @ directions.T).reshape(len(blocks), -1))
