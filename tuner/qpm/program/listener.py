@@ -20,7 +20,7 @@ from tuner.qpm.program.solution import Moment
 
 Progress = Callable[[Moment], None]
 
-SILENCE_S = 1.5
+SILENCE_S = 1.0
 
 
 class Listener:

@@ -23,7 +23,7 @@ from tuner.qpm.program.problem import Floats, Ints, Problem
 
 _PRICING, _STEEPEST_EDGE = 4, 4  # SCIP_LPPAR_PRICING: a sixth of the iterations, half of the time
 _ITERATION_LIMIT = 10  # SCIP_LPPAR_LPITLIM
-_PORTION = 5e8  # iterations of a portion x candidates x classes: less than a second
+_PORTION = 2e8  # iterations of a portion x candidates x classes: a fraction of a second
 _ROUNDING = 2.0**-50  # of the terms of the certificate
 
 
