@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.data.duplicates import describe_copies, group_by_content
-from tuner.data.load import check_images, load_dataset
+from tuner.data.load import check_labels, load_dataset
 from tuner.data.settings import DataConfig
 from tuner.data.splits import stratified_split
 from tuner.errors import TunerError, UsageError
+from tuner.features.extract import extract_bank
+from tuner.features.settings import BackboneConfig
 from tuner.recipe import load_recipe
 from tuner.search.feasible import refuse_unusable
 
@@ -70,14 +72,19 @@ def test_copies_across_a_given_split_are_named_and_not_moved(copied: Path, tmp_p
 
 def test_one_image_in_two_classes_is_refused(copied: Path, tmp_path: Path) -> None:
     (copied / "b" / "also in a.png").write_bytes((copied / "a" / "02.png").read_bytes())
-    data = load_dataset(DataConfig(name="folder", root=str(copied)))
+    config = DataConfig(name="folder", root=str(copied))
+    data = load_dataset(config)
     with pytest.raises(UsageError) as caught:
-        check_images(data)
+        check_labels(data)
     assert "a/02.png and b/also in a.png are the same image" in caught.value.what
     assert "in two classes, a and b" in caught.value.what
     (copied / "a" / "broken.png").write_bytes(b"")
+    backbone = BackboneConfig("patch_dictionary", image_size=24, grid=6, n_atoms=16)
     with pytest.raises(TunerError, match=r"broken\.png"):  # broken files come first
-        check_images(load_dataset(DataConfig(name="folder", root=str(copied))))
+        extract_bank(config, backbone, tmp_path / "bank")
+    (copied / "a" / "broken.png").unlink()
+    with pytest.raises(UsageError, match="in two classes, a and b"):
+        extract_bank(config, backbone, tmp_path / "bank")
 
 
 def test_nothing_is_said_where_all_images_differ(tmp_path: Path, write_image: Write) -> None:

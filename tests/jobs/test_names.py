@@ -45,8 +45,8 @@ def test_explain_shows_them_with_a_replacement(model: Path, tmp_path: Path, caps
     page = tmp_path / "why.html"
     assert explain.main(["--model", str(model), str(image), "--out", str(page)]) == 0
     assert "3-caf\ufffd.png" in page.read_text(encoding="utf-8")
-    assert "3-caf\\udce9.png" in capsys.readouterr().out
+    assert "3-caf\ufffd.png" in capsys.readouterr().out
     assert explain.main(["--model", str(model), str(image), "--json"]) == 0
     (answer,) = json.loads(capsys.readouterr().out)
-    assert answer["image"] == str(image)
+    assert answer["image"].endswith("/caf\ufffd/3-caf\ufffd.png")
     assert {answer["class"], answer["runner_up"]} == {"a", "caf\\xe9"}

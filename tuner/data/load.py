@@ -68,19 +68,15 @@ def load_dataset(config: DataConfig) -> Dataset:
 def check_images(dataset: Dataset) -> list[str]:
     """Decodes every image and mask before anything is computed, in parallel, by the rules they are read by later.
 
-    Looks for images under two labels as well.
-
     Returns:
         What was seen that people should know, a sentence each: how masks are read, first frames, faint images.
 
     Raises:
         TunerError: missing, broken or unreadable files, masks of another size than their image, or masks without a
             background; all are counted and the first ones named.
-        UsageError: the same image, byte for byte, has two labels.
     """
     pictures = dataset.pictures
     if not isinstance(pictures, FilePictures):
-        _refuse_two_labels(dataset)
         return []
     with ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
         seen = list(pool.map(_examine, pictures.images, pictures.masks))
@@ -93,7 +89,6 @@ def check_images(dataset: Dataset) -> list[str]:
             "readable images of the kinds in docs/data.md, and masks as large as their image",
             "; ".join(dict.fromkeys(fault.todo for fault in faults)) + "; then start again",
         )
-    _refuse_two_labels(dataset)
     found = [pair for pair in seen if not isinstance(pair, ImageError)]
     masked = [(mask, path) for (_, mask), path in zip(found, dataset.paths, strict=True) if mask is not None]
     notes = _image_notes([facts for facts, _ in found], bool(masked))
@@ -103,7 +98,12 @@ def check_images(dataset: Dataset) -> list[str]:
     return notes
 
 
-def _refuse_two_labels(dataset: Dataset) -> None:
+def check_labels(dataset: Dataset) -> None:
+    """Looks for one image under two labels; to be called once all images are known to be readable.
+
+    Raises:
+        UsageError: the same image, byte for byte, has two labels.
+    """
     if dataset.content is not None:
         refuse_two_labels(dataset.content, dataset.labels, dataset.paths, dataset.class_names)
 

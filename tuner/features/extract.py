@@ -20,7 +20,7 @@ import safetensors.torch
 import torch
 
 from tuner.data.dataset import Dataset
-from tuner.data.load import check_images, load_dataset
+from tuner.data.load import check_images, check_labels, load_dataset
 from tuner.data.settings import DataConfig
 from tuner.errors import TunerError, UsageError
 from tuner.features.backbone import Backbone, make_backbone
@@ -89,6 +89,7 @@ def extract_bank(
             return bank
         say(f"looking at {len(dataset):,} images")
         notes = [*dataset.notes, *check_images(dataset)]
+        check_labels(dataset)
         if note:
             for sentence in notes:
                 note(sentence)

@@ -72,7 +72,7 @@ def run_stage(
             values = _STAGES[spec.stage](job, folder)
             seconds = time.perf_counter() - started
             meta = {"stage": spec.stage, "settings": spec.settings, "inputs": spec.inputs, "seed": spec.seed}
-            meta |= {"seconds": seconds, "made_with": made_with(threads), "program": job.program}
+            meta |= {"seconds": seconds, "timing": job.timing, "made_with": made_with(threads), "program": job.program}
             job.artifacts.publish(spec.kind, spec.key, folder, meta)
     except InfeasibleError as error:
         return _ended("infeasible", error.what, started)
@@ -89,10 +89,11 @@ def run_stage(
 
 
 def program_of(assignment: Assignment) -> dict[str, Any] | None:
-    """How a program ended: {"objective", "bound", "gap" (a share), "status"}; None for the random control."""
+    """How a program ended: {"objective", "bound", "gap" (a share), "status", "seconds"}; None for a random control."""
     if assignment.info["control"] != "none":
         return None
-    return {name: assignment.info[name] for name in ("objective", "bound", "gap", "status")}
+    told = {name: assignment.info[name] for name in ("objective", "bound", "gap", "status")}
+    return told | {"seconds": assignment.timing["seconds"]}
 
 
 def made_with(threads: int) -> dict[str, Any]:
@@ -115,6 +116,7 @@ class _Job:
         # Another device or number of threads rounds otherwise, and so must not go on with this one's epochs.
         self.checkpoint = scratch / spec.key / f"{choose_device('auto').type}-{threads}.ckpt"
         self.program: dict[str, Any] | None = None
+        self.timing: dict[str, Any] = {}  # seconds of the program's phases: no part of its result
         self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
 
     def samples(self, part: str) -> Samples:
@@ -167,7 +169,7 @@ def _assign(job: _Job, folder: Path) -> None:
     dense = DenseModel.load(job.folder("dense"))
     assignment = assign(dense, job.samples("train"), config, seed=job.spec.seed, progress=job.tell_of_the_program)
     assignment.save(folder)
-    job.program = program_of(assignment)
+    job.program, job.timing = program_of(assignment), assignment.timing
 
 
 def _finetune(job: _Job, folder: Path) -> None:
