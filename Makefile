@@ -8,7 +8,7 @@ export RAY_USAGE_STATS_ENABLED := 0
 export MLFLOW_DISABLE_TELEMETRY := true
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help search test check coverage long chaos constraints clean
+.PHONY: help search test check coverage golden long chaos constraints clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -51,6 +51,9 @@ long: $(VENV)/.test  ## the tests that take many minutes: submitted jobs, node s
 CHAOS_SEED ?= $(shell date +%N)
 chaos: $(VENV)/.test  ## every fault we know, in an order drawn by CHAOS_SEED, and that nothing is lost
 	LONG=1 CHAOS_SEED=$(CHAOS_SEED) $(BIN)/python -m pytest -v -m chaos
+
+golden: $(VENV)/.test  ## fingerprints of a tiny trial's artifacts, after a stage's number was raised
+	$(BIN)/python -m tests.search.golden
 
 constraints:  ## pin every dependency again (needs uv)
 	uv pip compile pyproject.toml --extra test --python-version 3.11 --no-header --no-annotate -o constraints.txt
