@@ -15,7 +15,9 @@ from tuner.store import open_store
 
 pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(900)]
 
-OVERRIDES = (*SLOWER, "dense.epochs=40", "budget.retries=0")
+# On a cluster of CPUs `auto` is float32, and on this machine alone perhaps bfloat16.
+PRECISE = ("dense.precision=float32", "finetune.precision=float32")
+OVERRIDES = (*SLOWER, *PRECISE, "dense.epochs=40", "budget.retries=0")
 
 
 @pytest.fixture
