@@ -34,6 +34,8 @@ def check_values(image: Image.Image) -> int | None:
     values = deep_values(image)
     low, high = values.min(), values.max()
     if image.mode == "F":
+        if not np.isfinite(values).all():
+            raise Refused("floats that are no numbers, or infinite", "replace them by numbers from 0 to 1")
         if not (low >= 0 and high <= 1):
             raise Refused(
                 f"floats from {low:g} to {high:g}, which are read from 0 (black) to 1 (white)",

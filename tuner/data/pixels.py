@@ -87,10 +87,11 @@ def examine(file: Path) -> Facts:
 def opened(file: Path) -> Iterator[Image.Image]:
     """An image file whose pixels have not been decoded yet; every failure inside the block is an `ImageError`.
 
-    Large images are decoded one at a time, since each may take gigabytes.
+    Large images are decoded one at a time, since each may take gigabytes. Pillow gets a stream, not a path: a TIFF that
+    it maps into memory comes out scrambled where its orientation is a quarter turn.
     """
     try:
-        with _no_limit_of_pillow(), Image.open(file, formats=_formats()) as image:
+        with _no_limit_of_pillow(), file.open("rb") as stream, Image.open(stream, formats=_formats()) as image:
             pixels = image.width * image.height
             if pixels > LIMIT:
                 raise Refused(
