@@ -117,11 +117,11 @@ def _twelve_bits(folder: Path) -> Path:
     return file
 
 
-def _png16(folder: Path) -> Path:
+def _png16(folder: Path, factor: int = 257) -> Path:
     """A PNG of 16 bits per colour, which Pillow reads but does not write."""
     import zlib
 
-    rows = np.stack([RAMP16, RAMP16[:, ::-1], RAMP16], 2).astype(">u2")
+    rows = (np.stack([RAMP, RAMP[:, ::-1], RAMP], 2) * np.uint16(factor)).astype(">u2")
     raw = b"".join(b"\0" + row.tobytes() for row in rows)
 
     def chunk(kind: bytes, data: bytes) -> bytes:
@@ -232,6 +232,15 @@ def test_values_without_a_meaning_are_refused_by_name(tmp_path: Path, name: str,
         with pytest.raises(ImageError, match=rf"{name}: {said}") as caught:
             read(file)
         assert "restore" not in caught.value.todo  # there is something better to do
+
+
+def test_deep_colours_that_would_be_dark_or_black(tmp_path: Path) -> None:
+    assert examine(_png16(tmp_path)).peak == 65535
+    assert examine(_png16(tmp_path, factor=16)).peak == 4095  # a camera's 12 bits
+    file = _png16(tmp_path, factor=1)
+    for read in (read_image, examine):
+        with pytest.raises(ImageError, match="no value reaches 256 of 65535, so that it would be black"):
+            read(file)
 
 
 def test_signed_bytes_are_refused(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from tuner.data.modes import DEEP, MODES, Refused, check_values, grey_of, to_rgb
+from tuner.data.modes import DEEP, MODES, Refused, check_values, grey_of, has_deep_colours, to_rgb
 from tuner.errors import TunerError
 
 LARGE = 64_000_000  # pixels; an image above is reduced by the whole factor that brings it below
@@ -41,7 +41,7 @@ class Facts:
         size: width and height as it is seen, upright.
         turned: stored otherwise than it is seen (EXIF orientation).
         several: one of several frames or pages.
-        peak: its largest value as 16 bits, for grey images with more than 8; otherwise None.
+        peak: its largest value as 16 bits, for images with more than 8; otherwise None.
     """
 
     size: tuple[int, int]
@@ -59,8 +59,9 @@ def read_image(file: Path) -> Image.Image:
     with opened(file) as image:
         if image.width * image.height > LARGE:
             image.draft(None, _below(image.size))
+        deep_colours = has_deep_colours(image)
         image.load()
-        check_values(image)
+        check_values(image, deep_colours=deep_colours)
         factor = _factor(image.size)
         return turned_upright(to_rgb(image) if factor == 1 else _reduced(image, factor), orientation(image))
 
@@ -75,12 +76,14 @@ def examine(file: Path) -> Facts:
     """
     with opened(file) as image:
         width, height = image.size
+        deep_colours = has_deep_colours(image)  # before EXIF is looked for, which loads a PNG
         turned = orientation(image) > 1
         several = has_several(image)
         image.draft(None, (1, 1))
         image.load()
         lying = orientation(image) >= 5  # not so in a TIFF, whose size is that of the upright image from the start
-        return Facts((height, width) if lying else (width, height), turned, several, check_values(image))
+        peak = check_values(image, deep_colours=deep_colours)
+        return Facts((height, width) if lying else (width, height), turned, several, peak)
 
 
 @contextmanager
