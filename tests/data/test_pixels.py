@@ -243,6 +243,21 @@ def test_deep_colours_that_would_be_dark_or_black(tmp_path: Path) -> None:
             read(file)
 
 
+def test_sixteen_bit_planes_are_refused(tmp_path: Path) -> None:
+    """Three planes of 2 x 1 pixels; Pillow would take the bytes of the first half for pixels."""
+    pair = {256: 2, 257: 1, 258: 16, 259: 1, 262: 2, 277: 3, 278: 1, 284: 2}
+    tags = {tag: struct.pack("<HHIHH", tag, 3, 1, value, 0) for tag, value in pair.items()}
+    tags |= {258: struct.pack("<HHII", 258, 3, 3, 134)}
+    tags |= {tag: struct.pack("<HHII", tag, 4, 3, at) for tag, at in ((273, 140), (279, 152))}
+    entries = b"".join(tags[tag] for tag in sorted(tags))
+    head = b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4)
+    assert len(head) == 134
+    data = struct.pack("<3H3I3I", 16, 16, 16, 164, 168, 172, 4, 4, 4) + struct.pack("<6H", *range(0, 60000, 10000))
+    (tmp_path / "a.tif").write_bytes(head + data)
+    with pytest.raises(ImageError, match="16-bit colours in separate planes"):
+        read_image(tmp_path / "a.tif")
+
+
 def test_signed_bytes_are_refused(tmp_path: Path) -> None:
     file = _save(tmp_path / "a.tif", Image.fromarray(RAMP), tiffinfo={339: 2})
     with pytest.raises(ImageError, match="signed 8-bit"):

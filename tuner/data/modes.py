@@ -13,11 +13,24 @@ MODES = (*DEEP, *FLAT, *CLEAR)
 PAGE = (255, 255, 255)  # what shows through transparent pixels: the white of a page, as viewers show them
 BLACK = 256  # a deep value below is 0 of 255
 BRIGHTEN = "save it as 8 bit, or multiply all images by the same factor"
-BITS, PHOTOMETRIC, SAMPLE_FORMAT = 258, 262, 339  # tags of TIFF
+BITS, COMPRESSION, PHOTOMETRIC, PLANES, SAMPLE_FORMAT = 258, 259, 262, 284, 339  # tags of TIFF
 
 
 class Refused(Exception):
     """A file that opens but has no meaning here: the reason, and what to do; becomes an `ImageError`."""
+
+
+def check_layout(image: Image.Image) -> None:
+    """Refuses what Pillow would read as noise: 16-bit colours plane after plane in a TIFF without compression.
+
+    Raises:
+        Refused: it is such a file.
+    """
+    in_planes = _tags(image, PLANES) == (2,) and _tags(image, COMPRESSION) == (1,)
+    if in_planes and image.mode not in DEEP and max(_tags(image, BITS), default=8) > 8:
+        raise Refused(
+            "16-bit colours in separate planes", "save it with the colours side by side (PlanarConfiguration 1)"
+        )
 
 
 def has_deep_colours(image: Image.Image) -> bool:

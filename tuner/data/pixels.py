@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from tuner.data.modes import DEEP, MODES, Refused, check_values, grey_of, has_deep_colours, to_rgb
+from tuner.data.modes import DEEP, MODES, Refused, check_layout, check_values, grey_of, has_deep_colours, to_rgb
 from tuner.errors import TunerError
 
 LARGE = 64_000_000  # pixels; an image above is reduced by the whole factor that brings it below
@@ -103,13 +103,15 @@ def opened(file: Path) -> Iterator[Image.Image]:
                 )
             if image.mode not in MODES:
                 raise Refused(f"pixels of mode {image.mode}", "save it as RGB or grey")
+            check_layout(image)
             with _ONE_LARGE if pixels > LARGE else nullcontext():
                 yield image
     except Refused as refused:
         reason, todo = refused.args
         raise ImageError(f"{file}: {reason}", "an image as docs/data.md describes", todo) from None
     except Exception as error:  # decoders fail on broken files in every way there is
-        raise ImageError(f"{file}: {_said(file, error)}", "a readable image", "restore or remove it") from error
+        reason, todo = _said(file, error)
+        raise ImageError(f"{file}: {reason}", "a readable image", todo) from error
 
 
 def orientation(image: Image.Image) -> int:
@@ -156,19 +158,21 @@ def _reduced(image: Image.Image, factor: int) -> Image.Image:
     return small
 
 
-def _said(file: Path, error: Exception) -> str:
-    """What went wrong with a file that cannot be read."""
+def _said(file: Path, error: Exception) -> tuple[str, str]:
+    """What went wrong with a file that cannot be read, and what to do."""
+    todo = "restore or remove it"
     if isinstance(error, UnidentifiedImageError):
         with file.open("rb") as stream:
             head = stream.read(4)
         if not head:
-            return "is empty"
+            return "is empty", todo
         if head in (b"II*\0", b"MM\0*"):
-            return "is a broken TIFF, or one of samples that are not read, such as 64-bit or coloured floats"
-        return "is no image that can be read, whatever its name says"
+            kind = "a broken TIFF, or one of samples that are not read, such as 64-bit or coloured floats"
+            return f"is {kind}", "save it as RGB or grey of 8 or 16 bits, or remove it"
+        return "is no image that can be read, whatever its name says", todo
     if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__
+        return error.strerror, todo
+    return str(error) or type(error).__name__, todo
 
 
 @cache
