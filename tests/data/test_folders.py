@@ -48,6 +48,9 @@ def _classes(*folders: str, n: int = 3) -> list[str]:
         ("TRAIN", "valid", "TEST"),
         ("training_set", "dev", "test-set"),
         ("train_images", "eval", "testdata"),
+        ("seg_train", "seg_val", "seg_test"),
+        ("train (1)", "val (1)", "test (1)"),
+        ("cars-train1", "cars-valid1", "cars-test1"),
     ],
 )
 def test_split_folders(fill: Callable[..., Path], train: str, val: str, test: str) -> None:
@@ -80,7 +83,9 @@ def test_a_split_file_overrules_split_folders(fill: Callable[..., Path], tmp_pat
     assert data.notes == ()
 
 
-@pytest.mark.parametrize("names", [("train", "bus", "car"), ("dev", "ops"), ("test", "rest")])
+@pytest.mark.parametrize(
+    "names", [("train", "bus", "car"), ("dev", "ops"), ("test", "rest"), ("bullet train", "crash test")]
+)
 def test_a_class_may_be_called_like_a_side(fill: Callable[..., Path], names: tuple[str, ...]) -> None:
     assert _load(fill(*_classes(*names))).class_names == tuple(sorted(names))
 
@@ -89,6 +94,9 @@ def test_a_class_may_be_called_like_a_side(fill: Callable[..., Path], names: tup
     ("files", "said"),
     [
         (_classes("train/a", "train/b", "test/a", "test/b", "c"), "and beside them c/"),
+        (_classes("seg_train/a", "seg_test/a", "seg_pred"), "seg_train/ and beside them seg_pred/"),
+        (_classes("seg_train/seg_train/a", "seg_test/seg_test/a"), "seg_train/seg_train/, a folder in one of its own"),
+        (_classes("train/train/a", "test/test/a"), "test/test/, train/train/, a folder in one of its own name"),
         (_classes("train", "test", "bus"), "and beside them bus/"),
         (_classes("train", "test"), r"outside class folders, such as test/0\.png"),
         (_classes("train/a", "train/b"), "train/ alone"),
@@ -98,6 +106,9 @@ def test_a_class_may_be_called_like_a_side(fill: Callable[..., Path], names: tup
         (_classes("data/train/a", "data/train/b", "data/test/a"), r"set data\.root=.*/root/data$"),
         (_classes("train/a", "train/b", "test/a", "test/c"), "without a training image: c"),
         (_classes("images/a", "images/b", "masks/a", "masks/b"), "masks/ that looks like masks"),
+        (_classes("Images/a", "Images/b", "GT/a", "GT/b"), "GT/ that looks like masks"),
+        (_classes("JPEGImages", "SegmentationClass"), "SegmentationClass/ that looks like masks"),
+        (_classes("train/images/a", "train/masks/a", "test/images/a"), "move the masks to a folder of their own"),
         (_classes("a", "b", "masks/a", "masks/b"), "masks/ that looks like masks"),
         (_classes("train/a", "train/b", "train/masks/a", "test/a", "test/b"), "train/masks/ that looks like masks"),
         (_classes("photos/a", "photos/b"), "has 1 class folder with images"),
@@ -176,6 +187,19 @@ def test_a_class_of_unreadable_images_is_refused(fill: Callable[..., Path]) -> N
     (root / "c").mkdir()
     (root / "c" / "0.heic").write_bytes(b"\0")
     with pytest.raises(UsageError, match=r"/c holds no image that can be read, but c/0\.heic"):
+        _load(root)
+
+
+def test_a_folder_of_text_is_no_class(fill: Callable[..., Path]) -> None:
+    root = fill(*_classes("a", "b"))
+    for name in ("Annotations/0.xml", "labels/a/0.TXT", "labels/classes.json"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("text")
+    data = _load(root)
+    assert data.class_names == ("a", "b")
+    assert _said(data, "text only") == "2 folders hold text only and no class: Annotations, labels"
+    (root / "labels" / "images.zip").write_bytes(b"PK")
+    with pytest.raises(UsageError, match=r"/labels holds no image that can be read, but labels/images\.zip"):
         _load(root)
 
 

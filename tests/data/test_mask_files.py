@@ -31,7 +31,8 @@ def _notes(data: Dataset) -> str:
 @pytest.mark.parametrize(
     "mask",
     ["x (0)_mask.png", "x (0)-Mask.bmp", "x (0)_mask_1.png", "x (0) mask (1).png", "x (0)_seg.png", "masks/x (0).png",
-     "Masks/x (0)_mask.png", "x (0)_Segmentation.png"],
+     "Masks/x (0)_mask.png", "x (0)_Segmentation.png", "x (0)_GT.png", "x (0)-ground_truth.png", "x (0)_trimap.png",
+     "mask_x (0).png", "Seg-x (0).bmp", "GT/x (0).png", "labels/x (0).png"],
 )  # fmt: skip
 def test_a_mask_beside_its_image(root: Path, write_image: Write, mask: str) -> None:
     file = write_image(root / "benign" / mask, 0, mask=True)
@@ -92,15 +93,28 @@ def test_mask_files_that_match_nothing_are_counted(root: Path, write_image: Writ
     masks = tmp_path / "masks"
     write_image(masks / "benign" / "x (0).png", 0, mask=True)
     for i in range(1, 8):
-        write_image(masks / ("benign", "malignant")[i % 2] / f"x ({i})_mask.png", i, mask=True)
+        write_image(masks / ("benign", "malignant")[i % 2] / f"y ({i})_mask.png", i, mask=True)
     (masks / "benign" / "x (2).npy").write_bytes(b"\0")
     write_image(masks / "benign" / "._x (4).png", 0, mask=True)
     data = _load(root, masks=str(masks))
     assert int(data.has_mask.sum()) == 1
-    assert "7 mask files match no image, such as benign/x (2)_mask.png" in _notes(data)
+    assert "7 mask files match no image, such as benign/y (2)_mask.png" in _notes(data)
     assert "1 image of 8 found a mask" in _notes(data)
     assert "1 file in" in _notes(data)
     assert "x (2).npy" in _notes(data)
+
+
+@pytest.mark.parametrize("pattern", ["{}.PNG", "{}_mask.png", "{}_segmentation.bmp", "mask_{}.png", "{}_gt.tif"])
+def test_masks_in_a_folder_of_their_own_by_any_of_these_names(
+    root: Path, write_image: Write, tmp_path: Path, pattern: str
+) -> None:
+    wanted = [
+        write_image(tmp_path / "masks" / ("benign", "malignant")[i % 2] / pattern.format(f"x ({i})"), i, mask=True)
+        for i in (0, 2, 4, 6, 1, 3, 5, 7)
+    ]
+    data = _load(root, masks=str(tmp_path / "masks"))
+    assert data.pictures.masks == tuple(wanted)  # type: ignore[attr-defined]
+    assert data.notes == ()
 
 
 def test_two_masks_of_one_image_are_refused(root: Path, write_image: Write, tmp_path: Path) -> None:

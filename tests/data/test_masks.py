@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.datasets import load_sample_images
 
 from tuner.data.dataset import Dataset, FilePictures
 from tuner.data.load import check_images, load_dataset
@@ -61,6 +62,7 @@ ENCODINGS: dict[str, Callable[[], Image.Image]] = {
     "palette, VOC": lambda: _palette([BLACK, RED, TEAL], (OBJECT, 1), (RING, 2)),
     "palette, grey": lambda: _palette([BLACK, WHITE], (OBJECT, 1)),
     "palette, white first": lambda: _palette([WHITE, BLACK], (OBJECT, 0), rest=1),
+    "palette, unused first": lambda: _palette([BLACK, RED, BLACK], (OBJECT, 1), rest=2),
     "palette, coloured first": lambda: _palette([RED, BLACK], (OBJECT, 0), rest=1),
     "labels": lambda: _grey((OBJECT, 1), (RING, 2)),
     "many labels": lambda: _grey((OBJECT, 150), *((OBJECT & (across // 9 == i), 20 * i + 1) for i in range(7))),
@@ -194,6 +196,22 @@ def test_masks_that_cannot_be_told_are_refused(tmp_path: Path, masks: Images, sa
         data.pictures.mask(0)
 
 
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_a_photograph_is_no_mask(tmp_path: Path, suffix: str) -> None:
+    """What is called like a mask, or data.masks pointing at the images; the object cut out on black is one."""
+    photo = np.asarray(Image.fromarray(load_sample_images().images[0]).resize((64, 48)))
+    cut = np.where(OBJECT[..., None], photo, 0)
+    data = _data(tmp_path / "photo", [Image.fromarray(photo)] * 4, suffix, quality=95)
+    with pytest.raises(
+        TunerError, match=r"(?s)4 of 4 images.* a photograph rather than a mask: more than 64 colours"
+    ) as e:
+        check_images(data)
+    assert "rename an image that is only called like a mask" in e.value.todo
+    data = _data(tmp_path / "cut", [Image.fromarray(cut)] * 4, suffix, quality=95)
+    check_images(data)
+    assert np.abs(_read(data) - PLAIN.astype(int)).mean() / 255 < (0.001 if suffix == ".png" else 0.05)
+
+
 def test_a_mask_of_several_pages_is_refused(tmp_path: Path) -> None:
     data = _data(tmp_path, [Image.fromarray(PLAIN)] * 4, ".tif", save_all=True, append_images=[_grey()])
     with pytest.raises(TunerError, match="4 of 4 images") as caught:
@@ -211,6 +229,7 @@ FULL, NONE = np.full_like(PLAIN, 255), np.zeros_like(PLAIN)
         ([PLAIN] * 4, ["all 4 masks are the same picture"]),
         ([np.where(across > i, 255, 0) for i in range(4)], ["masks cover nearly all"]),
         ([np.where((across < i) & (down < 1), 255, 0) for i in range(1, 5)], ["masks cover next to nothing"]),
+        ([np.roll(255 - PLAIN, i) for i in range(4)], ["masks cover 100 % of the images' edges"]),
         ([NONE, FULL, PLAIN, PLAIN], ["1 of 4 masks are empty, such as that of a/00.png", "such as that of b/01.png"]),
         ([FULL] * 4, ["masks cover nearly all", "4 of 4 masks are all object", "the same picture"]),
         ([NONE] * 4, ["masks cover next to nothing", "4 of 4 masks are empty", "the same picture"]),

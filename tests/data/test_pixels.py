@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -58,6 +58,19 @@ def test_every_orientation_of_every_format(tmp_path: Path, name: str, tag: int) 
     assert (facts.size, facts.turned) == (seen.size, tag != 1)
 
 
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "LA", "CMYK", "I;16", "I", "F"])
+@pytest.mark.parametrize("tag", [2, 3, 5, 6, 7, 8])
+def test_every_orientation_of_every_mode_of_a_tiff(tmp_path: Path, mode: str, tag: int) -> None:
+    """Pillow maps some of these into memory, and then scrambles quarter turns."""
+    grey = STORED[..., 0]
+    deep = {"I;16": grey.astype(np.uint16) * 257, "I": grey.astype(np.int32) * 257, "F": grey.astype(np.float32) / 255}
+    image = Image.fromarray(deep[mode]) if mode in deep else Image.fromarray(STORED).convert(mode)
+    plain = np.asarray(read_image(_save(tmp_path / "plain.tif", image)))
+    file = _save(tmp_path / "a.tif", image, tiffinfo={274: tag})
+    assert np.array_equal(np.asarray(read_image(file)), UPRIGHT[tag](plain))
+    assert examine(file).size == read_image(file).size
+
+
 @pytest.mark.parametrize("exif", [b"Exif\0\0garbage", b"Exif\0\0II*\0", b"Exif\0\0MM\0*\xff\xff\xff\xff"])
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp"])
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF")  # Pillow also warns of it
@@ -104,11 +117,11 @@ def _twelve_bits(folder: Path) -> Path:
     return file
 
 
-def _png16(folder: Path) -> Path:
+def _png16(folder: Path, factor: int = 257) -> Path:
     """A PNG of 16 bits per colour, which Pillow reads but does not write."""
     import zlib
 
-    rows = np.stack([RAMP16, RAMP16[:, ::-1], RAMP16], 2).astype(">u2")
+    rows = (np.stack([RAMP, RAMP[:, ::-1], RAMP], 2) * np.uint16(factor)).astype(">u2")
     raw = b"".join(b"\0" + row.tobytes() for row in rows)
 
     def chunk(kind: bytes, data: bytes) -> bytes:
@@ -184,6 +197,7 @@ def test_every_mode_has_its_rule(tmp_path: Path, kind: str) -> None:
     assert np.array_equal(np.asarray(FilePictures([file], [None]).image(0)), np.asarray(seen))
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 65535), min_size=2, max_size=30).filter(lambda v: max(v) >= 256))
 def test_sixteen_bits_are_scaled_by_their_range_not_by_the_image(values: list[int]) -> None:
     import tempfile
@@ -202,8 +216,8 @@ def _floats(*values: float) -> Image.Image:
 @pytest.mark.parametrize(
     ("name", "image", "said"),
     [
-        ("nan.tif", _floats(0.0, float("nan")), "floats from nan"),
-        ("inf.tif", _floats(0.0, float("inf")), "floats from 0 to inf"),
+        ("nan.tif", _floats(0.0, float("nan")), "floats that are no numbers"),
+        ("inf.tif", _floats(0.0, float("inf")), "floats that are no numbers, or infinite"),
         ("negative.tif", _floats(-0.5, 1.0), "floats from -0.5 to 1"),
         ("percent.tif", _floats(0.0, 100.0), "floats from 0 to 100"),
         ("below.tif", Image.fromarray(np.array([[-3, 9]], dtype=np.int32)), "integers from -3 to 9"),
@@ -218,6 +232,30 @@ def test_values_without_a_meaning_are_refused_by_name(tmp_path: Path, name: str,
         with pytest.raises(ImageError, match=rf"{name}: {said}") as caught:
             read(file)
         assert "restore" not in caught.value.todo  # there is something better to do
+
+
+def test_deep_colours_that_would_be_dark_or_black(tmp_path: Path) -> None:
+    assert examine(_png16(tmp_path)).peak == 65535
+    assert examine(_png16(tmp_path, factor=16)).peak == 4095  # a camera's 12 bits
+    file = _png16(tmp_path, factor=1)
+    for read in (read_image, examine):
+        with pytest.raises(ImageError, match="no value reaches 256 of 65535, so that it would be black"):
+            read(file)
+
+
+def test_sixteen_bit_planes_are_refused(tmp_path: Path) -> None:
+    """Three planes of 2 x 1 pixels; Pillow would take the bytes of the first half for pixels."""
+    pair = {256: 2, 257: 1, 258: 16, 259: 1, 262: 2, 277: 3, 278: 1, 284: 2}
+    tags = {tag: struct.pack("<HHIHH", tag, 3, 1, value, 0) for tag, value in pair.items()}
+    tags |= {258: struct.pack("<HHII", 258, 3, 3, 134)}
+    tags |= {tag: struct.pack("<HHII", tag, 4, 3, at) for tag, at in ((273, 140), (279, 152))}
+    entries = b"".join(tags[tag] for tag in sorted(tags))
+    head = b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4)
+    assert len(head) == 134
+    data = struct.pack("<3H3I3I", 16, 16, 16, 164, 168, 172, 4, 4, 4) + struct.pack("<6H", *range(0, 60000, 10000))
+    (tmp_path / "a.tif").write_bytes(head + data)
+    with pytest.raises(ImageError, match="16-bit colours in separate planes"):
+        read_image(tmp_path / "a.tif")
 
 
 def test_signed_bytes_are_refused(tmp_path: Path) -> None:

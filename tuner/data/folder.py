@@ -9,7 +9,7 @@ from tuner.data.dataset import Dataset, Entry, assemble, need_folder
 from tuner.data.folder_split import describe_split, refuse_unclear, split_folders
 from tuner.data.mask_files import masks_beside
 from tuner.data.settings import DataConfig
-from tuner.data.suffixes import is_image
+from tuner.data.suffixes import is_image, is_text
 from tuner.data.walk import Found, walk
 from tuner.data.words import count, printable, some
 from tuner.errors import UsageError
@@ -46,7 +46,9 @@ def load_folder(config: DataConfig) -> Dataset:
         raise UsageError(
             f"{root} has {count(len(names), 'class folder')} with images",
             f"{LAYOUT}; at least two classes",
-            f"set data.root={root / images[0].split('/')[0]} if they are in there" if images else "set data.root",
+            f"set data.root={root / images[0].split('/')[0]} if they are in there"
+            if images and not depth
+            else "set data.root",
         )
     held_out = "test" if "test" in sides.values() else "val"
     if sides and not config.split_file:
@@ -87,14 +89,19 @@ def _left_out(root: Path, found: Found, classes: dict[str, str], depth: int) -> 
         notes.append(f"links to a folder above themselves are not followed: {some(found.loops)}")
     if odd := [folder for folder in found.folders if is_image(folder)]:
         notes.append(f"{count(len(odd), 'folder')} named like an image, such as {some(odd)}: read as any folder")
-    empty = _without_images(found.folders, classes, depth)
-    for folder in empty:
-        if files := [path for path in (*found.images, *found.others) if path.startswith(folder + "/")]:
+    empty: list[str] = []
+    texts: list[str] = []
+    for folder in _without_images(found.folders, classes, depth):
+        inside = [path for path in (*found.images, *found.others) if path.startswith(folder + "/")]
+        (texts if inside else empty).append(folder)
+        if files := [path for path in inside if not is_text(path)]:
             raise UsageError(
                 f"class folder {root / printable(folder)} holds no image that can be read, but {some(files)}",
                 LAYOUT,
                 "convert the images (to .png, for example), or remove the folder",
             )
+    if texts:
+        notes.append(f"{count(len(texts), 'folder holds', 'folders hold')} text only and no class: {some(texts)}")
     if empty:
         notes.append(f"{count(len(empty), 'class folder is', 'class folders are')} empty and no class: {some(empty)}")
     return notes

@@ -5,7 +5,7 @@ Also told apart here: folders that look like a split or like masks, but leave op
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tuner.data.mask_files import IMAGE_FOLDERS, MASK_FOLDERS
@@ -19,6 +19,7 @@ SIDES = {
     "test": "test", "testing": "test",
 }  # fmt: skip
 NAME = re.compile(rf"({'|'.join(SIDES)})[ _-]?(?:set|data|images?)?")  # such as training_set
+LONG_NAME = re.compile(rf"(?:.*[ _.-])?{NAME.pattern}(?:[ _.-]?\(?\d+\)?)?")  # such as seg_train, train (1)
 LAYOUT = "class folders with images, or train/ and test/ (and val/) with the same class folders in each"
 
 
@@ -31,7 +32,14 @@ def split_folders(root: Path, found: Found) -> dict[str, str]:
         UsageError: the folders leave open what is meant.
     """
     tops = found.classes(0).get("", [])
-    sides = {folder: side for folder in tops if (side := _side(folder))}
+    below = {top: {_name(folder) for folder in folders} for top, folders in found.classes(1).items()}
+    sides = {folder: side for folder in tops if (side := _side(folder))} or _long_named(tops, below)
+    if doubled := [f"{folder}/{folder}" for folder in sides if below.get(folder) == {folder}]:
+        raise UsageError(
+            f"{root} holds {_slashed(doubled)}, a folder in one of its own name",
+            LAYOUT,
+            "move the inner folder to the place of the outer one",
+        )
     kinds = set(sides.values())
     if not sides or (len(kinds) == 1 and len(sides) < len(tops)):
         return {}
@@ -80,10 +88,13 @@ def refuse_unclear(root: Path, found: Found, depth: int) -> None:
         for folder in classes:
             below = subfolders[folder]
             if _name(folder).casefold() in MASK_FOLDERS and (images or below & (names - {_name(folder)})):
+                apart = f"set data.root={root / (images or 'IMAGES')} data.masks={root / folder}"
                 raise UsageError(
                     f"{root} holds a folder {printable(folder)}/ that looks like masks, not like a class",
                     "class folders with images in data.root, masks in a folder of their own",
-                    f"set data.root={root / (images or 'IMAGES')} data.masks={root / folder}",
+                    "move the masks to a folder of their own (MASKS/train/CLASS/...) and set data.masks"
+                    if depth
+                    else apart,
                 )
             within = {side for name in below if (side := _side(name))}
             if "train" in within and len(within) > 1:
@@ -104,8 +115,21 @@ def describe_split(sides: dict[str, str], held_out: str) -> str:
     return text
 
 
-def _side(name: str) -> str:
-    match = NAME.fullmatch(name.casefold())
+def _long_named(tops: Sequence[str], below: Mapping[str, set[str]]) -> dict[str, str]:
+    """Folders such as seg_train/ and seg_test/ by their side; {} where they do not have the same folders in them.
+
+    A class may be called "bullet train", so the name alone says nothing.
+    """
+    sides = {folder: side for folder in tops if (side := _side(folder, LONG_NAME))}
+    if "train" not in sides.values() or len(set(sides.values())) == 1:
+        return {}
+    inside = [below.get(folder, set()) - {folder} for folder in sides]
+    doubled = all(below.get(folder) == {folder} for folder in sides)
+    return sides if doubled or set.intersection(*inside) else {}
+
+
+def _side(name: str, pattern: re.Pattern[str] = NAME) -> str:
+    match = pattern.fullmatch(name.casefold())
     return SIDES[match[1]] if match else ""
 
 

@@ -10,24 +10,37 @@ from tuner.data.walk import walk
 from tuner.data.words import count, printable, some
 from tuner.errors import UsageError
 
-# x_mask.png, x-seg.png, x_mask_1.png, "x mask (2).png": a mask, if there is an x beside it.
-MASK_NAME = re.compile(r"(?P<image>.+?)[ _.-](?:masks?|segm?|segmentation)(?:[ _.-]?\(?\d+\)?)?", re.IGNORECASE)
-MASK_FOLDERS = frozenset({"mask", "masks", "segmentation", "segmentations"})
-IMAGE_FOLDERS = frozenset({"image", "images", "img", "imgs"})
+# x_mask.png, x-seg.png, x_mask_1.png, "x mask (2).png", mask_x.png: a mask, if there is an x beside it.
+MASK_NAME = re.compile(
+    r"(?P<image>.+?)[ _.-](?:masks?|segm?|segmentation|gt|ground[ _-]?truth|trimap)(?:[ _.-]?\(?\d+\)?)?"
+    r"|(?:mask|seg|segmentation|gt|trimap)[ _.-](?P<named>.+)",
+    re.IGNORECASE,
+)
+MASK_FOLDERS = frozenset(
+    {
+        "mask", "masks", "segmentation", "segmentations", "segmentationclass", "segmentationobject", "gt",
+        "ground_truth", "ground-truth", "ground truth", "groundtruth", "trimap", "trimaps", "labels", "annotations",
+    }
+)  # fmt: skip
+IMAGE_FOLDERS = frozenset({"image", "images", "img", "imgs", "jpegimages"})
 
 
 def masks_like(folder: Path, paths: Sequence[str]) -> tuple[list[Path | None], list[str]]:
     """For each image the mask at the same relative path, whatever its suffix, and what is to be said about them.
+
+    A mask may be called like its image, or x_mask.png and the like where no image is called so.
 
     Raises:
         UsageError: no mask matches, or several match one image.
     """
     found = walk(folder)
     masks: dict[str, list[str]] = defaultdict(list)
-    for mask in found.images:
-        masks[_stem(mask)].append(mask)
     used = [_stem(path) for path in paths]
-    if not (matched := masks.keys() & set(used)):
+    used_set = set(used)
+    for mask in found.images:
+        stem = _stem(mask)
+        masks[stem if stem in used_set else _without_mask(stem) or stem].append(mask)
+    if not (matched := masks.keys() & used_set):
         raise UsageError(
             f"no file in {folder} matches an image",
             f"for example {printable(str(PurePosixPath(paths[0]).with_suffix('.png')))}",
@@ -110,10 +123,14 @@ def _stem(path: str, depth: int = 0, without: frozenset[str] = frozenset()) -> s
 def _image_of(path: str, depth: int) -> str | None:
     """The stem of the image that a file would be the mask of, judged by its name; None for a plain image."""
     stem = _stem(path, depth, IMAGE_FOLDERS | MASK_FOLDERS)
+    return _without_mask(stem) or (stem if _mask_folder(path, depth) else None)
+
+
+def _without_mask(stem: str) -> str | None:
+    """The stem of the image x for a file called x_mask or the like; None for other names."""
     folder, slash, name = stem.rpartition("/")
-    if match := MASK_NAME.fullmatch(name):
-        return f"{folder}{slash}{match['image']}"
-    return stem if _mask_folder(path, depth) else None
+    match = MASK_NAME.fullmatch(name)
+    return f"{folder}{slash}{match['image'] or match['named']}" if match else None
 
 
 def _mask_folder(path: str, depth: int) -> str | None:

@@ -11,6 +11,9 @@ from tuner.data.pixels import has_several, opened, orientation, turned_upright
 WHITE = 65535  # of 16 bits
 VOID = (224, 224, 192)  # the cream of PASCAL VOC's borders where labels were turned into colours
 DARK_COLOUR = 64  # JPEG leaves colours below around what was black
+BLACK = 16  # and what was black is mostly below here
+BACKGROUND = 0.05  # a coloured mask with less black than this share is looked at more closely:
+COLOURS = 64  # labels do not come in more colours, photographs do
 SAVE = "save it with 0 for the background and 255 for the object"
 
 
@@ -60,7 +63,17 @@ def _fold_colours(image: Image.Image, *, lossy: bool) -> np.ndarray:
     if (colours == brightest[..., None]).all():
         return _cut(brightest) if lossy else brightest
     is_object = brightest >= (DARK_COLOUR if lossy else 1)
+    if (brightest < (BLACK if lossy else 1)).mean() < BACKGROUND and _n_colours(colours) > COLOURS:
+        raise Refused(
+            f"a photograph rather than a mask: more than {COLOURS} colours, and hardly any black for a background",
+            f"{SAVE}; rename an image that is only called like a mask",
+        )
     return np.where((colours == VOID).all(2), 255, is_object).astype(np.uint8)
+
+
+def _n_colours(colours: np.ndarray) -> int:
+    red, green, blue = colours.astype(np.uint32).transpose(2, 0, 1)
+    return len(np.unique(red << 16 | green << 8 | blue))
 
 
 def _fold_palette(image: Image.Image) -> np.ndarray:
@@ -78,7 +91,7 @@ def _fold_palette(image: Image.Image) -> np.ndarray:
     elif (colours[used] == grey[:, None]).all() and len(np.unique(grey)) == len(used):
         folded: np.ndarray = colours[:, 0][index]
         return folded
-    elif colours[0].any() and black.any():
+    elif (colours[0].any() or used[0] > 0) and black.any() and not black.all():
         background = used[black]
     else:
         return index

@@ -27,11 +27,13 @@ class MaskFacts:
     Args:
         size: width and height, upright.
         counts: how many pixels have each folded value, (256,) int64.
+        rim: the same along the four edges, (256,) int64.
         digest: a hash of its values, to tell equal masks.
     """
 
     size: tuple[int, int]
     counts: np.ndarray
+    rim: np.ndarray
     digest: bytes
 
 
@@ -66,7 +68,9 @@ def examine_mask(file: Path) -> MaskFacts:
     values = mask_values(file)
     height, width = values.shape
     digest = blake2b(values.tobytes(), digest_size=16, salt=f"{width}x{height}".encode()).digest()
-    return MaskFacts((width, height), np.bincount(values.ravel(), minlength=256), digest)
+    edges = np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
+    counts, rim = (np.bincount(part, minlength=256) for part in (values.ravel(), edges))
+    return MaskFacts((width, height), counts, rim, digest)
 
 
 def reading_of(counts: np.ndarray) -> Reading:
@@ -119,6 +123,7 @@ def mask_notes(reading: Reading, facts: Sequence[MaskFacts], paths: Sequence[str
         n_images: images of the data set.
     """
     shares = reading.shares(np.stack([fact.counts for fact in facts]))
+    rim = float(reading.shares(np.stack([fact.rim for fact in facts])).mean())
     mean, n = float(shares.mean()), len(facts)
     have = "has" if n == 1 else "have"
     notes = [f"{n:,} of {n_images:,} images {have} a mask, mean share {100 * mean:.3g} %; {reading.says}"]
@@ -126,6 +131,8 @@ def mask_notes(reading: Reading, facts: Sequence[MaskFacts], paths: Sequence[str
         notes.append(
             "masks cover nearly all of the images: plausibility will be high for any model; are they inverted?"
         )
+    elif rim > 0.9:
+        notes.append(f"masks cover {100 * rim:.0f} % of the images' edges, as a background does: are they inverted?")
     if mean < 0.001:
         notes.append("masks cover next to nothing: plausibility will be low for any model")
     for share, what in ((0.0, "empty"), (1.0, "all object")):

@@ -12,15 +12,38 @@ MODES = (*DEEP, *FLAT, *CLEAR)
 
 PAGE = (255, 255, 255)  # what shows through transparent pixels: the white of a page, as viewers show them
 BLACK = 256  # a deep value below is 0 of 255
-BITS, PHOTOMETRIC, SAMPLE_FORMAT = 258, 262, 339  # tags of TIFF
+BRIGHTEN = "save it as 8 bit, or multiply all images by the same factor"
+BITS, COMPRESSION, PHOTOMETRIC, PLANES, SAMPLE_FORMAT = 258, 259, 262, 284, 339  # tags of TIFF
 
 
 class Refused(Exception):
     """A file that opens but has no meaning here: the reason, and what to do; becomes an `ImageError`."""
 
 
-def check_values(image: Image.Image) -> int | None:
+def check_layout(image: Image.Image) -> None:
+    """Refuses what Pillow would read as noise: 16-bit colours plane after plane in a TIFF without compression.
+
+    Raises:
+        Refused: it is such a file.
+    """
+    in_planes = _tags(image, PLANES) == (2,) and _tags(image, COMPRESSION) == (1,)
+    if in_planes and image.mode not in DEEP and max(_tags(image, BITS), default=8) > 8:
+        raise Refused(
+            "16-bit colours in separate planes", "save it with the colours side by side (PlanarConfiguration 1)"
+        )
+
+
+def has_deep_colours(image: Image.Image) -> bool:
+    """Whether a file has 16 bits per colour, of which Pillow keeps the upper byte; to be asked before it is loaded."""
+    return image.mode not in DEEP and any(";16" in str(tile) for tile in getattr(image, "tile", ()))
+
+
+def check_values(image: Image.Image, *, deep_colours: bool = False) -> int | None:
     """Refuses values that have no meaning; returns the largest one of a deep image, as 16 bits.
+
+    Args:
+        image: loaded.
+        deep_colours: what `has_deep_colours` said before; the largest value is then known to the upper byte only.
 
     Raises:
         Refused: not a number, negative, beyond the range, or such that the picture would be black, or white on white.
@@ -30,10 +53,12 @@ def check_values(image: Image.Image) -> int | None:
             raise Refused("signed 8-bit integers", "save it as unsigned 8 bit")
         if _has_alpha(image):
             _check_contrast(image)
-        return None
+        return _deepest(image) if deep_colours else None
     values = deep_values(image)
     low, high = values.min(), values.max()
     if image.mode == "F":
+        if not np.isfinite(values).all():
+            raise Refused("floats that are no numbers, or infinite", "replace them by numbers from 0 to 1")
         if not (low >= 0 and high <= 1):
             raise Refused(
                 f"floats from {low:g} to {high:g}, which are read from 0 (black) to 1 (white)",
@@ -45,11 +70,21 @@ def check_values(image: Image.Image) -> int | None:
             f"integers from {low} to {high}, which are read from 0 (black) to 65535 (white)", "save it as 16 bit"
         )
     if low < high < BLACK:
-        raise Refused(
-            f"no value above {high:g} of 65535, so that it would be black",
-            "save it as 8 bit, or multiply all images by the same factor",
-        )
+        raise Refused(f"no value above {high:g} of 65535, so that it would be black", BRIGHTEN)
     return int(high)
+
+
+def _deepest(image: Image.Image) -> int:
+    """The largest value of any colour as 16 bits, whose lower byte is not known.
+
+    Raises:
+        Refused: it would be black.
+    """
+    levels: Any = image.getextrema()  # of each band
+    high = max(most for band, (_, most) in zip(image.getbands(), levels, strict=True) if band.upper() != "A")
+    if high == 0:
+        raise Refused(f"no value reaches {BLACK} of 65535, so that it would be black", BRIGHTEN)
+    return int(high) << 8 | 255
 
 
 def deep_values(image: Image.Image) -> np.ndarray:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from tuner.data.modes import DEEP, MODES, Refused, check_values, grey_of, to_rgb
+from tuner.data.modes import DEEP, MODES, Refused, check_layout, check_values, grey_of, has_deep_colours, to_rgb
 from tuner.errors import TunerError
 
 LARGE = 64_000_000  # pixels; an image above is reduced by the whole factor that brings it below
@@ -41,7 +41,7 @@ class Facts:
         size: width and height as it is seen, upright.
         turned: stored otherwise than it is seen (EXIF orientation).
         several: one of several frames or pages.
-        peak: its largest value as 16 bits, for grey images with more than 8; otherwise None.
+        peak: its largest value as 16 bits, for images with more than 8; otherwise None.
     """
 
     size: tuple[int, int]
@@ -59,8 +59,9 @@ def read_image(file: Path) -> Image.Image:
     with opened(file) as image:
         if image.width * image.height > LARGE:
             image.draft(None, _below(image.size))
+        deep_colours = has_deep_colours(image)
         image.load()
-        check_values(image)
+        check_values(image, deep_colours=deep_colours)
         factor = _factor(image.size)
         return turned_upright(to_rgb(image) if factor == 1 else _reduced(image, factor), orientation(image))
 
@@ -75,22 +76,25 @@ def examine(file: Path) -> Facts:
     """
     with opened(file) as image:
         width, height = image.size
+        deep_colours = has_deep_colours(image)  # before EXIF is looked for, which loads a PNG
         turned = orientation(image) > 1
         several = has_several(image)
         image.draft(None, (1, 1))
         image.load()
         lying = orientation(image) >= 5  # not so in a TIFF, whose size is that of the upright image from the start
-        return Facts((height, width) if lying else (width, height), turned, several, check_values(image))
+        peak = check_values(image, deep_colours=deep_colours)
+        return Facts((height, width) if lying else (width, height), turned, several, peak)
 
 
 @contextmanager
 def opened(file: Path) -> Iterator[Image.Image]:
     """An image file whose pixels have not been decoded yet; every failure inside the block is an `ImageError`.
 
-    Large images are decoded one at a time, since each may take gigabytes.
+    Large images are decoded one at a time, since each may take gigabytes. Pillow gets a stream, not a path: a TIFF that
+    it maps into memory comes out scrambled where its orientation is a quarter turn.
     """
     try:
-        with _no_limit_of_pillow(), Image.open(file, formats=_formats()) as image:
+        with _no_limit_of_pillow(), file.open("rb") as stream, Image.open(stream, formats=_formats()) as image:
             pixels = image.width * image.height
             if pixels > LIMIT:
                 raise Refused(
@@ -99,13 +103,15 @@ def opened(file: Path) -> Iterator[Image.Image]:
                 )
             if image.mode not in MODES:
                 raise Refused(f"pixels of mode {image.mode}", "save it as RGB or grey")
+            check_layout(image)
             with _ONE_LARGE if pixels > LARGE else nullcontext():
                 yield image
     except Refused as refused:
         reason, todo = refused.args
         raise ImageError(f"{file}: {reason}", "an image as docs/data.md describes", todo) from None
     except Exception as error:  # decoders fail on broken files in every way there is
-        raise ImageError(f"{file}: {_said(file, error)}", "a readable image", "restore or remove it") from error
+        reason, todo = _said(file, error)
+        raise ImageError(f"{file}: {reason}", "a readable image", todo) from error
 
 
 def orientation(image: Image.Image) -> int:
@@ -152,19 +158,21 @@ def _reduced(image: Image.Image, factor: int) -> Image.Image:
     return small
 
 
-def _said(file: Path, error: Exception) -> str:
-    """What went wrong with a file that cannot be read."""
+def _said(file: Path, error: Exception) -> tuple[str, str]:
+    """What went wrong with a file that cannot be read, and what to do."""
+    todo = "restore or remove it"
     if isinstance(error, UnidentifiedImageError):
         with file.open("rb") as stream:
             head = stream.read(4)
         if not head:
-            return "is empty"
+            return "is empty", todo
         if head in (b"II*\0", b"MM\0*"):
-            return "is a broken TIFF, or one of samples that are not read, such as 64-bit or coloured floats"
-        return "is no image that can be read, whatever its name says"
+            kind = "a broken TIFF, or one of samples that are not read, such as 64-bit or coloured floats"
+            return f"is {kind}", "save it as RGB or grey of 8 or 16 bits, or remove it"
+        return "is no image that can be read, whatever its name says", todo
     if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__
+        return error.strerror, todo
+    return str(error) or type(error).__name__, todo
 
 
 @cache

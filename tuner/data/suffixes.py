@@ -9,11 +9,19 @@ IMAGE_SUFFIXES = frozenset(
         ".bmp", ".dib", ".webp", ".avif", ".tif", ".tiff", ".tga", ".ppm", ".pgm", ".pbm", ".pnm",
     }
 )  # fmt: skip
+TEXT_SUFFIXES = frozenset(
+    {".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".md", ".html", ".log"}
+)  # a folder of these alone is no class: annotations, labels
 
 
 def is_image(path: str) -> bool:
     """Whether a file is taken for an image: by its suffix alone, it is not opened."""
     return PurePosixPath(path).suffix.casefold() in _readable()
+
+
+def is_text(path: str) -> bool:
+    """Whether a file holds text and no image, by its suffix."""
+    return PurePosixPath(path).suffix.casefold() in TEXT_SUFFIXES
 
 
 @cache
