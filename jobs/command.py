@@ -14,7 +14,7 @@ from rich.console import Console
 
 import tuner
 from jobs import program
-from jobs.surroundings import expand, is_unread, settle
+from jobs.surroundings import Screen, expand, is_unread, settle
 from tuner.errors import TunerError, UsageError
 from tuner.search.heartbeat import never_silent
 from tuner.search.interrupts import EXIT_CODE, Interrupts
@@ -59,9 +59,9 @@ def home_of(arguments: argparse.Namespace) -> "SearchHome":
 
 def terminal(*, stderr: bool = False) -> Console:
     """Where people read: the terminal as wide as it is, or as COLUMNS says; a log wide enough for a table."""
-    console = Console(stderr=stderr)
+    console = Screen(stderr=stderr)
     sized = console.is_terminal or os.environ.get("COLUMNS", "").isdigit()
-    return console if sized else Console(stderr=stderr, width=LOG_WIDTH)
+    return console if sized else Screen(stderr=stderr, width=LOG_WIDTH)
 
 
 def print_json(document: Any) -> None:
@@ -93,7 +93,7 @@ def limits(items: Sequence[str]) -> dict[str, float]:
 def run(
     made: argparse.ArgumentParser, body: Run, arguments: Sequence[str] | None = None, *, tells: bool = False
 ) -> int:
-    """Parse, run, and turn errors into three lines and an exit code: 2 usage, 1 failure, 130 interrupted.
+    """Parse, run, and turn errors into three lines and an exit code: 2 usage, 1 failure, 130 interrupted, 141 unread.
 
     Args:
         made: the command's parser.
@@ -101,8 +101,8 @@ def run(
         arguments: instead of those of the process.
         tells: whether the command says by itself what it does; else somebody says every few seconds that it is at work.
     """
+    settle()
     parsed = made.parse_args(arguments)
-    settle(sys.stdout)
     telling = contextlib.nullcontext() if tells else never_silent(terminal(stderr=True), made.prog)
     with Interrupts(last=arguments is None) as parsed.interrupts:
         try:
@@ -112,6 +112,8 @@ def run(
             sys.stdout.flush()
             return code
         except KeyboardInterrupt:
+            if is_unread(sys.stdout):
+                return UNREAD
             print("interrupted; nothing that had ended is lost, and the same command carries on", file=sys.stderr)
             return EXIT_CODE
         except Exception as error:

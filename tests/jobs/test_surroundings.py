@@ -1,4 +1,4 @@
-"""Commands in odd surroundings: output that nobody reads, a user without a name, paths at home."""
+"""Commands in odd surroundings: output that is closed or unread, a user without a name, paths at home."""
 
 import argparse
 import os
@@ -13,6 +13,7 @@ import jobs
 from jobs.command import run
 from jobs.surroundings import expand, settle
 from tuner.errors import UsageError
+from tuner.search.interrupts import STOPPING
 
 ROOT = Path(jobs.__file__).parents[1]
 TALKS = """
@@ -27,6 +28,19 @@ def body(_):
 sys.exit(run(made, body, []))
 """
 
+WAITS = """
+import sys, time
+from jobs.command import parser, run, terminal
+from tuner.search import heartbeat
+heartbeat.LINE_EVERY_S = 0.05
+def body(_):
+    with heartbeat.told(terminal(), "working"):
+        time.sleep(float(sys.argv[1]))
+    terminal().print("done")
+    return 0
+sys.exit(run(parser("waits.py", "", "", search=False), body, [], tells=True))
+"""
+
 
 def test_output_that_nobody_reads_ends_a_command_without_a_word():
     talk = subprocess.Popen([sys.executable, "-c", TALKS], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -37,6 +51,28 @@ def test_output_that_nobody_reads_ends_a_command_without_a_word():
     assert talk.stderr.read() == b""
     talk.stderr.close()
     assert talk.wait(60) == 141
+
+
+def test_a_reader_that_goes_in_the_middle_of_a_step_ends_it():
+    """The step is told by a thread of its own, and the main thread would work on for nobody."""
+    arguments = [sys.executable, "-c", WAITS, "60"]
+    with subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as step:
+        assert step.stdout.readline() == "working ...\n"
+        step.stdout.close()
+        assert step.stderr.read() == f"{STOPPING}\n"
+        assert step.wait(30) == 141
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_stream_that_is_closed_is_no_defect(closed, tmp_path):
+    """A file that took the number of a closed stream would be written into by whoever prints."""
+    script = WAITS.replace("import sys, time", "import sys, time, os").replace(
+        "    return 0", f"    assert os.open({str(tmp_path / 'ledger')!r}, os.O_CREAT) > 2\n    return 0"
+    )
+    shell = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-c", script, "0.2"]
+    done = subprocess.run(shell, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("done\n") == (">&-" not in closed.split())
 
 
 def test_a_text_that_the_terminal_cannot_show_is_escaped():
@@ -65,7 +101,7 @@ def test_a_user_without_an_entry_gets_a_name(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(pwd, "getpwuid", gone)
     monkeypatch.setenv("LOGNAME", "")
-    settle(sys.stdout)
+    settle()
     assert os.environ["LOGNAME"] == f"uid-{os.getuid()}"
 
 

@@ -1,6 +1,7 @@
 """The training loop: the optimiser's formula, determinism, resuming, divergence, batch-norm statistics."""
 
 import pickle
+import resource
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from tuner.errors import TunerError, UsageError
 from tuner.features.samples import Samples
 from tuner.qpm.assign import Assignment
+from tuner.qpm.checkpoint import UnusableCheckpoint
 from tuner.qpm.classifier import Classifier
 from tuner.qpm.dense import DenseModel, train_dense
 from tuner.qpm.finetune import finetune
@@ -19,6 +22,7 @@ from tuner.qpm.precision import settle
 from tuner.qpm.probe import train_linear_probe
 from tuner.qpm.randomness import dropout, generator
 from tuner.qpm.settings import AdapterConfig, DenseConfig, FinetuneConfig
+from tuner.qpm.storage import write_tensors
 from tuner.qpm.training import DivergedError, shuffled
 
 QUICK = DenseConfig(epochs=3, batch_size=10, precision="float32")
@@ -117,6 +121,28 @@ def test_a_finished_checkpoint_carries_on_to_more_epochs(
     assert_same(resumed, train_dense(train, adapter, longer, seed=1, device="cpu"))
     with pytest.raises(UsageError, match="5 epochs"):
         train_dense(train, adapter, QUICK, seed=1, device="cpu", checkpoint=file)
+
+
+def test_a_damaged_checkpoint_is_refused(train: Samples, adapter: AdapterConfig, tmp_path: Path) -> None:
+    file = tmp_path / "dense.safetensors"
+    for content in (b"", b"half a file", b"\2\0\0\0\0\0\0\0{}"):  # the last: sound, but of something else
+        file.write_bytes(content)
+        with pytest.raises(UnusableCheckpoint, match="cannot be read"):
+            train_dense(train, adapter, QUICK, seed=1, device="cpu", checkpoint=file)
+
+
+def test_a_full_disk_is_an_error_of_the_system_that_names_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "weights.safetensors"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(OSError, match=r"File too large"):
+            write_tensors(file, {"weights": torch.zeros(1000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    write_tensors(file, {"weights": torch.ones(1000), "bias": torch.zeros(3)}, {"about": "x"})
+    save_file({"weights": torch.ones(1000), "bias": torch.zeros(3)}, tmp_path / "theirs", {"about": "x"})
+    assert file.read_bytes() == (tmp_path / "theirs").read_bytes()
 
 
 @pytest.mark.parametrize(

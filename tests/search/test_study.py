@@ -67,6 +67,15 @@ def test_trials_of_an_older_search_are_learnt_from_where_they_fit():
     assert [t.state.name for t in Proposer(recipe, 10, [fits, outside, lacking, failed]).study.trials] == ["COMPLETE"]
 
 
+def test_an_older_search_is_learnt_from_in_one_order_whatever_ended_first():
+    recipe = load_recipe("digits", ["budget.trials=16", *SPACE])
+    points = [{"n_features": n, "features_per_class": k} for n in (10, 20, 30) for k in (2, 3)]
+    prior = [TrialRecord(i, params, "complete", values=outcome(params)) for i, params in enumerate(points)]
+    expected = params_of(search(recipe, 8, prior=prior))
+    assert expected != params_of(search(recipe, 8))
+    assert params_of(search(recipe, 8, restart_at=(5,), prior=prior[::-1])) == expected
+
+
 def test_failed_trials_do_not_stop_the_search():
     recipe = load_recipe("digits", ["budget.parallel=1"])
     proposer, found = Proposer(recipe, 10), {}

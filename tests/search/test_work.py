@@ -13,14 +13,15 @@ from tuner.search.work import run_stage
 from tuner.store import Artifacts, open_store
 
 pytestmark = pytest.mark.slow
+FLOAT32 = ("dense.precision=float32", "finetune.precision=float32")
 
 
 def test_epochs_and_the_programs_incumbent_and_gap_are_reported(tmp_path):
-    recipe, store = tiny_recipe(), open_store(str(tmp_path / "store"))
+    recipe, store = tiny_recipe(*FLOAT32), open_store(str(tmp_path / "store"))
     console = Console(file=io.StringIO(), width=160)
     bank = ensure_bank(Artifacts(store), recipe, console)
     printed = console.file.getvalue()
-    for step in ("reading the data: digits ...", "extracting features of digits by", "publishing "):
+    for step in ("looking for the features ...", "extracting features of digits by", "publishing "):
         assert step in printed
     told = defaultdict(list)
     for spec in plan_trial(recipe, bank, {"n_features": 9, "features_per_class": 3, "width": 24})[:2]:
@@ -39,3 +40,24 @@ def test_epochs_and_the_programs_incumbent_and_gap_are_reported(tmp_path):
     assert incumbents == sorted(incumbents)
     assert gaps[-1] == pytest.approx(0.0, abs=1e-6)
     assert gaps == sorted(gaps, reverse=True)
+
+
+def test_a_checkpoint_of_no_use_is_begun_afresh(tmp_path):
+    """Half written as the machine went down, or by another version of a library: no fault of the trial's parameters."""
+    recipe, store = tiny_recipe(*FLOAT32), open_store(str(tmp_path / "store"))
+    bank = ensure_bank(Artifacts(store), recipe, Console(file=io.StringIO()))
+    spec = plan_trial(recipe, bank, {"n_features": 9, "features_per_class": 3, "width": 24})[0]
+    assert run_stage(spec, store.url, tmp_path, 1)["outcome"] == "complete"
+    straight = Artifacts(store).find(spec.kind, spec.key).digest
+    Artifacts(store).remove(spec.kind, spec.key)
+
+    def spoil(done, epochs, values):
+        (file,) = tmp_path.glob(f"{spec.key}*/*.ckpt")
+        file.write_bytes(file.read_bytes()[:1000])
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_stage(spec, store.url, tmp_path, 1, spoil)
+    assert run_stage(spec, store.url, tmp_path, 1)["outcome"] == "complete"
+    assert Artifacts(store).find(spec.kind, spec.key).digest == straight
+    assert not list(tmp_path.glob(f"{spec.key}*")), "nothing is left behind"

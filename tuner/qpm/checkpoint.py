@@ -11,15 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from tuner.errors import TunerError, UsageError
+from tuner.errors import UsageError
+from tuner.qpm.storage import write_tensors
 
 Curves = list[dict[str, float]]
 _COUNTERS = ("k", "weight_sum", "lr_max", "scheduled_lr", "train_mode")
 _MOMENTS = ("z", "exp_avg_sq")
+
+
+class UnusableCheckpoint(UsageError):
+    """A file that does not belong to the run, or is damaged; without it, the run starts afresh."""
 
 
 def fingerprint(model: nn.Module) -> str:
@@ -54,7 +58,7 @@ class Checkpoint:
         about = json.dumps({"origin": self.origin, "curves": curves, "counters": counters})
         self.path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")
-        save_file({k: v.contiguous().cpu() for k, v in tensors.items()}, unfinished, {"about": about})
+        write_tensors(unfinished, tensors, {"about": about})
         unfinished.replace(self.path)
 
     def resume(self, model: nn.Module, optimizer: Optimizer) -> Curves:
@@ -63,15 +67,14 @@ class Checkpoint:
         Returns no curves, and changes nothing, where there is no file yet.
 
         Raises:
-            UsageError: the file is of another run.
-            TunerError: it cannot be read.
+            UnusableCheckpoint: the file is of another run, or cannot be read.
         """
         if not self.path.is_file():
             return []
         tensors, about = self._read()
         if about["origin"] != self.origin:
             differing = [key for key in self.origin if about["origin"].get(key) != self.origin[key]]
-            raise UsageError(
+            raise UnusableCheckpoint(
                 f"{self.path} is the checkpoint of another run: {', '.join(differing)} differ",
                 "the same stage, settings, seed, data and starting weights",
                 "use another checkpoint file, or delete this one to start afresh",
@@ -92,8 +95,8 @@ class Checkpoint:
             with safe_open(self.path, framework="pt") as file:
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
                 return tensors, json.loads(file.metadata()["about"])
-        except SafetensorError as error:
-            raise TunerError(
+        except (SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise UnusableCheckpoint(
                 f"{self.path} cannot be read: {error}",
                 "a checkpoint written by this stage",
                 "delete it to start afresh",

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from tuner.errors import TunerError
@@ -25,10 +25,15 @@ def write_folder(
 ) -> None:
     """Write one object into `folder`, which is made if need be."""
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({key: value.contiguous().cpu() for key, value in tensors.items()}, folder / f"{name}.safetensors")
+    write_tensors(folder / f"{name}.safetensors", tensors)
     (folder / f"{name}.json").write_text(json.dumps(about, indent=1, sort_keys=True) + "\n")
     if curves:
         pq.write_table(pa.Table.from_pylist(curves), folder / "curves.parquet")
+
+
+def write_tensors(file: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+    """Write a safetensors file; unlike its own `save_file`, a full disk is an OSError and the umask is heeded."""
+    file.write_bytes(save({key: value.contiguous().cpu() for key, value in tensors.items()}, metadata))
 
 
 def read_folder(folder: Path, name: str) -> tuple[dict[str, Tensor], dict[str, Any], list[dict[str, float]]]:

@@ -77,6 +77,8 @@ def _join(address: str, options: dict[str, Any]) -> None:
         try:
             ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **options)
             return
+        except SystemExit as error:  # Ray's answer to SIGTERM, until `sigterm_is_ctrl_c`
+            raise KeyboardInterrupt from error
         except Exception as error:  # Ray's own has no narrower kind
             if "timed out during startup" not in str(error):
                 raise

@@ -13,8 +13,8 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
-# People begin to wonder after three seconds; a busy machine is late by some tenths.
-LINE_EVERY_S = 2.0
+# People begin to wonder after three seconds; a busy machine, and a library that holds the interpreter, are late by one.
+LINE_EVERY_S = 1.5
 REFRESH_S = 0.5
 
 
@@ -106,8 +106,9 @@ def _repeated(every_s: float, act: Callable[[], None]) -> Iterator[None]:
     over = threading.Event()
 
     def run() -> None:
-        while not over.wait(every_s):
-            act()
+        with contextlib.suppress(OSError):  # nowhere to tell it, such as a full disk; what prints next says so
+            while not over.wait(every_s):
+                act()
 
     thread = threading.Thread(target=run, name="heartbeat", daemon=True)
     thread.start()

@@ -66,6 +66,8 @@ class Interrupts:
             if self._last:
                 signal.signal(signal.SIGINT, lambda *_: None)
             signal.set_wakeup_fd(self._wakeup)
+            if self._raised:
+                show_cursor()
             self._over = True
             self._wake()
             self._thread.join()
@@ -117,4 +119,12 @@ class Interrupts:
                 with contextlib.suppress(OSError):  # nobody reads any more
                     print(self._answers.pop(0), file=sys.stderr, flush=True)
             if self._due_s is not None and time.monotonic() - self._due_s > CLOSING_S:
+                show_cursor()
                 os._exit(EXIT_CODE)
+
+
+def show_cursor() -> None:
+    """Bring back the cursor, which a display that was cut off may have hidden."""
+    if sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+        sys.stdout.write("\x1b[?25h")
+        sys.stdout.flush()

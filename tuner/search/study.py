@@ -56,7 +56,7 @@ class Proposer:
         self._told = 0
         self._known: list[tuple[dict[str, Any], bool]] = []  # parameters of ended trials, whether they have values
         self._seen: set[tuple[Any, ...]] = set()
-        for record in prior:
+        for record in sorted(prior, key=lambda record: record.number):  # not as they happened to end
             if self._fits(record.params) and (ended := self._ended(record)) is not None:
                 params = {name: record.params[name] for name in self._space}
                 self.study.add_trial(create_trial(params=params, distributions=self._space, **ended))

@@ -83,6 +83,12 @@ def say(console: Console, line: str) -> None:
     console.print(line, style="dim", markup=False, highlight=False)
 
 
+def _ending(trial: TrialRecord) -> str:
+    """Why a trial has no values, and in which stage, unless it was the machine's fault."""
+    where = f" in {trial.stage}" if trial.stage else ""
+    return f"  trial {trial.number} {trial.outcome}{where}: {trial.cause}"
+
+
 def print_status(home: SearchHome, console: Console) -> None:
     """How far a search is."""
     found = status(home)
@@ -92,7 +98,7 @@ def print_status(home: SearchHome, console: Console) -> None:
     console.print(f"trials ended: {outcomes}; open: {len(found['open'])}; budget: {found['budget']}")
     for trial in state.finished():
         if trial.cause:
-            console.print(f"  trial {trial.number} {trial.outcome} in {trial.stage}: {trial.cause}", markup=False)
+            console.print(_ending(trial), markup=False)
     console.print(f"{reuse_line(state)}; search time {duration(state.elapsed_s)}")
     print_programs(state, console)
     print_front(home.front(state=state), state, console)
@@ -154,7 +160,7 @@ def print_summary(result: "SearchResult", console: Console) -> None:
         console.print(f"search {home.name!r} done: {outcomes}; {reuse_line(result.state)}", markup=False)
     for trial in result.state.finished():
         if trial.outcome == "failed":
-            console.print(f"  trial {trial.number} failed in {trial.stage}: {trial.cause}", markup=False, style="red")
+            console.print(_ending(trial), markup=False, style="red")
     if programs := proof.overview(trial.program for trial in result.state.trials.values()):
         say(console, programs)
     print_front(home.front(state=result.state), result.state, console)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from ray.exceptions import RayError, RayTaskError
+from ray.exceptions import NodeDiedError, RayError, RayTaskError
 
 from tuner.search.plan import StageSpec
 from tuner.store import StoreFailure
@@ -32,7 +32,7 @@ async def conduct(number: int, stages: list[StageSpec], use: Use) -> dict[str, A
 
     Returns:
         The fields of the ledger's outcome event: outcome, stage, cause, values, program, stages, remade, model,
-        seconds.
+        seconds. `stage` is None where a trial failed through a disk or a node, which says nothing of its parameters.
         Outcomes for the driver only: `halted`, the feature bank is damaged or the store fails, so no trial can go on;
         `called off`, the search is to stop.
     """
@@ -44,7 +44,7 @@ async def conduct(number: int, stages: list[StageSpec], use: Use) -> dict[str, A
             break
         remade.append(record["cause"])
     else:
-        record["outcome"] = "failed"
+        record |= {"outcome": "failed", "stage": None}
     return {**record, "remade": remade, "seconds": time.perf_counter() - started}
 
 
@@ -61,7 +61,8 @@ async def _pass(number: int, stages: list[StageSpec], use: Use) -> dict[str, Any
         except StoreFailure as error:
             return record | {"outcome": "halted", "stage": spec.stage, "cause": error.what}
         except RayError as error:
-            return record | {"outcome": "failed", "stage": spec.stage, "cause": _cause(error)}
+            stage = None if isinstance(error, NodeDiedError) else spec.stage
+            return record | {"outcome": "failed", "stage": stage, "cause": _cause(error)}
         outcome, cause, damaged, values, program = (used.pop(name) for name in POPPED)
         uses.append(used)
         record["program"] = record["program"] or program
@@ -74,6 +75,8 @@ async def _pass(number: int, stages: list[StageSpec], use: Use) -> dict[str, Any
 
 def _cause(error: RayError) -> str:
     """One line: what the stage raised, or that its worker died."""
+    if isinstance(error, NodeDiedError):
+        return "its node died again and again"
     if not isinstance(error, RayTaskError):
         return "its worker died again and again, perhaps for want of memory"
     inner = error.cause or error

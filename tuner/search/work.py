@@ -33,12 +33,13 @@ from tuner.qpm import (
     train_dense,
     train_linear_probe,
 )
+from tuner.qpm.checkpoint import UnusableCheckpoint
 from tuner.qpm.metrics.table import COUNTS
 from tuner.qpm.program import Moment
 from tuner.qpm.program.solution import relative_gap
 from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig
 from tuner.search.home import versions
-from tuner.search.plan import StageSpec
+from tuner.search.plan import StageSpec, digest
 from tuner.search.values import VALUES_FILE
 from tuner.store import Artifacts, CorruptArtifact, MissingKey, StoreFailure, open_artifacts
 
@@ -113,8 +114,10 @@ class _Job:
         self.artifacts = artifacts
         self.progress = progress
         self.fetching = ("", "")
-        # Another device or number of threads rounds otherwise, and so must not go on with this one's epochs.
-        self.checkpoint = scratch / spec.key / f"{choose_device('auto').type}-{threads}.ckpt"
+        # Another device or number of threads rounds otherwise, and so must not go on with this one's epochs; and a
+        # search in another store, which may run the same stage, must not clear them away.
+        owner = f"{spec.key}-{digest(artifacts.store.url)[:8]}"
+        self.checkpoint = scratch / owner / f"{choose_device('auto').type}-{threads}.ckpt"
         self.program: dict[str, Any] | None = None
         self.timing: dict[str, Any] = {}  # seconds of the program's phases: no part of its result
         self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
@@ -136,8 +139,13 @@ class _Job:
             gap = relative_gap(moment.bound, moment.incumbent)
             self.progress(0, 0, {"incumbent": moment.incumbent, "gap": gap})
 
-    def train_options(self) -> dict[str, Any]:
-        return {"seed": self.spec.seed, "progress": self.progress, "checkpoint": self.checkpoint}
+    def trained(self, train: Callable[..., Any], *inputs: Any) -> Any:
+        options = {"seed": self.spec.seed, "progress": self.progress, "checkpoint": self.checkpoint}
+        try:
+            return train(*inputs, **options)
+        except UnusableCheckpoint:  # half written as the machine went down, or made by another version of a library
+            self.checkpoint.unlink()
+            return train(*inputs, **options)
 
 
 @lru_cache(maxsize=1)
@@ -155,13 +163,8 @@ def _samples(folder: Path, part: str, split: str) -> Samples:
 
 def _dense(job: _Job, folder: Path) -> None:
     settings = job.spec.settings
-    model = train_dense(
-        job.samples("train"),
-        AdapterConfig(**settings["adapter"]),
-        DenseConfig(**settings["dense"]),
-        **job.train_options(),
-    )
-    model.save(folder)
+    adapter, config = AdapterConfig(**settings["adapter"]), DenseConfig(**settings["dense"])
+    job.trained(train_dense, job.samples("train"), adapter, config).save(folder)
 
 
 def _assign(job: _Job, folder: Path) -> None:
@@ -175,7 +178,7 @@ def _assign(job: _Job, folder: Path) -> None:
 def _finetune(job: _Job, folder: Path) -> None:
     dense, assignment = DenseModel.load(job.folder("dense")), Assignment.load(job.folder("assign"))
     config = FinetuneConfig(**job.spec.settings["finetune"])
-    finetune(dense, assignment, job.samples("train"), config, **job.train_options()).save(folder)
+    job.trained(finetune, dense, assignment, job.samples("train"), config).save(folder)
 
 
 def _probe(job: _Job, folder: Path) -> None:
