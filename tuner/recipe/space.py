@@ -48,6 +48,8 @@ def searched_name(given: str) -> str:
     """
     if SHORT_NAMES.get(given, given) in _searchable():
         return _SHORT.get(given, given)
+    if given in SEARCHED:
+        raise UsageError(f"space.{given} is a group of fields", "each field by itself", f"write space.{given}.NAME=..")
     close = difflib.get_close_matches(given, [*SHORT_NAMES, *_searchable()], n=1)
     raise UsageError(
         f"space.{given} is no field that can be searched",
