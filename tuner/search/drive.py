@@ -164,7 +164,7 @@ class Drive:
             raise TunerError(
                 searcher.halted,
                 "a store that answers and has room, a sound feature bank, and a head node that stays",
-                "mend the cause and run the same command again: a damaged bank is extracted anew, nothing is lost",
+                "fix the cause and run the same command again: a damaged bank is extracted anew, nothing is lost",
             )
         return self.interrupts.asked or not (self.complete() or searcher.exhausted or self._stopping())
 
