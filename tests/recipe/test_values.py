@@ -190,6 +190,7 @@ def test_a_slip_is_answered_with_the_whole_name():
         ("space.width={low:3, high:4}", "", "a blank after the colon"),
         ("epochs=3", "", "'dense.epochs' or 'finetune.epochs'"),
         ("dense.epoch=3", "", "'dense.epochs'"),
+        ("dense.hidden=3", "", "did you mean 'hidden'"),
         ("space.dense={lr: {choices: [1]}}", "", "space.dense.NAME"),
         ("objectives=", "", "[accuracy, n_features:min]"),
         ("objectives=sid5", "", "[sid5]"),

@@ -171,7 +171,7 @@ def _leaves(value: Any, prefix: str) -> list[str]:
 def _unknown(key: str, known: list[str], prefix: str) -> UsageError:
     """The error for a name that no setting has, with the whole names of the nearest that have."""
     what = f"unknown setting {prefix}{key}"
-    if (whole := SHORT_NAMES.get(key, f"{prefix}{key}")) in _fields() or whole.startswith("space."):
+    if not prefix and ((whole := SHORT_NAMES.get(key, key)) in _fields() or whole.startswith("space.")):
         *groups, last = whole.split(".")  # as an override has it, and here it stands in YAML
         nested = "".join(f"{group}: {{" for group in groups) + f"{last}: .." + "}" * len(groups)
         return UsageError(what, "groups of settings, without dots and short names", f"write {nested}")

@@ -84,7 +84,8 @@ class SearchHome:
             raise UsageError(
                 f"the stages of search {self.name!r} gave other results when it started (code {'; '.join(changed)})",
                 "trials of one code version, since others cannot be compared with them",
-                f"start a new search that learns from it: --name NEW --from {self.name}; this one can still be read",
+                f"start a new search: --name NEW, with --from {self.name} if its features are still the same; "
+                "this one can still be read",
             )
 
     def _is_of_other_code(self, content: dict[str, Any]) -> bool:
