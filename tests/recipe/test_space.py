@@ -28,6 +28,7 @@ from tuner.search.study import Proposer, distributions
         ("l1={choices: [-1]}", "at least 0"),
         ("width={choices: [0, 8]}", "at least 1"),
         ("adapter.dropout={low: 0, high: 2}", "at most 0.9"),
+        ("adapter.n_layers={choices: [0, 2]}", "at least 1"),
         ("adapter.pooling={choices: [avg, mox]}", "one of avg"),
         ("adapter.pooling={low: avg, high: max}", "no number"),
         ("dense.reestimate_batch_norm={low: false, high: true}", "no number"),

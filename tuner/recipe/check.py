@@ -28,10 +28,6 @@ def check_recipe(recipe: Recipe) -> None:
     for name in recipe.space:
         _check_dimension(name, recipe)
     objectives_of(recipe)
-    if recipe.adapter.n_layers == 0:
-        raise UsageError(
-            "adapter.n_layers=0", "at least 1 layer: without an adapter there is nothing to fine-tune", "raise it"
-        )
     if sum(1 for _ in feasible_corners(recipe)) == 0:
         raise InfeasibleError(
             f"no point of the space {_space_line(recipe.space)} is feasible",
