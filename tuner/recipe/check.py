@@ -62,6 +62,12 @@ def _check_dimension(name: str, recipe: Recipe) -> None:
     path = SHORT_NAMES.get(searched_name(name), name)
     info = next(info for key, _, info in fields(recipe) if key == path)
     check_dimension(name, recipe.space[name])
+    if path.endswith(".precision") and "auto" in bounds(recipe.space[name]):
+        raise UsageError(
+            f"space.{name} holds auto",
+            "number types by name, since auto is settled once for a whole search",
+            "write float32, bfloat16 or both",
+        )
     for value in bounds(recipe.space[name]):
         _check_value(f"space.{name}", value, info)
 
