@@ -5,9 +5,6 @@ import os
 import sys
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
 from jobs.command import parser, recipe_names, run, terminal
 from tuner.errors import UsageError
 from tuner.search.heartbeat import told
@@ -70,11 +67,15 @@ class HelpRecipe(argparse.Action):
     def __call__(self, *_: object) -> None:
         """Print and exit."""
         from tuner.recipe import describe_fields
+        from tuner.search.tables import Column, print_columns
 
-        table = Table("field", "default", "meaning", box=None)
-        for key, default, help in describe_fields():
-            table.add_row(key, repr(default), help)
-        Console().print(table)
+        rows = describe_fields()
+        columns = [
+            Column("field", [key for key, _, _ in rows], words=True, narrowest=40),
+            Column("default", [repr(default) for _, default, _ in rows], words=True, narrowest=18),
+            Column("meaning", [meaning for _, _, meaning in rows], words=True, narrowest=28),
+        ]
+        print_columns(terminal(), columns)
         sys.exit(0)
 
 

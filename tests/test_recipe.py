@@ -79,7 +79,7 @@ def test_a_dimension_is_replaced_or_dropped_and_a_group_merged():
 
 
 def test_a_near_miss_is_suggested():
-    with pytest.raises(UsageError, match="did you mean 'epochs'"):
+    with pytest.raises(UsageError, match=r"did you mean 'dense\.epochs'"):
         load_recipe("digits", ["dense.epoch=3"])
 
 

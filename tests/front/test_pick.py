@@ -202,6 +202,13 @@ def test_within_counts_the_distance_itself() -> None:
     assert pick_within(points, TWO, 0.2, "accuracy").point.trial == 1
 
 
+def test_one_feature_is_one_feature() -> None:
+    points = [Point(0, {}, {"accuracy": 80.0, "n_features_used": 6.0}), Point(1, {}, {"accuracy": 79.0})]
+    points[1].values["n_features_used"] = 5.0
+    reason = pick_within(points, [ACCURACY, USED], 2.0, "accuracy").reason
+    assert "saves 1 feature used (5, against 6 of trial 0)" in reason
+
+
 def test_within_of_several_others_takes_their_sum() -> None:
     chosen = pick_within(POINTS, [*TWO, USED], 9.0, "accuracy")
     assert chosen.point.trial == 3

@@ -181,3 +181,29 @@ def test_a_slip_is_answered_with_the_whole_name():
         load_recipe("digits", ["test_fractoin=0.5"])
     with pytest.raises(UsageError, match="did you mean 'n_features'"):
         load_recipe("digits", ["nfeatures=5"])
+
+
+@pytest.mark.parametrize(
+    ("override", "text", "todo"),
+    [
+        ("dense={epochs:3}", "", "a blank after the colon"),
+        ("space.width={low:3, high:4}", "", "a blank after the colon"),
+        ("epochs=3", "", "'dense.epochs' or 'finetune.epochs'"),
+        ("dense.epoch=3", "", "'dense.epochs'"),
+        ("dense.hidden=3", "", "did you mean 'hidden'"),
+        ("space.dense={lr: {choices: [1]}}", "", "space.dense.NAME"),
+        ("objectives=", "", "[accuracy, n_features:min]"),
+        ("objectives=sid5", "", "[sid5]"),
+        ("data={root: /x/set #2}", "", "in quotes"),
+        ("", "dense:\n\tepochs: 3", "instead of tabs"),
+        ("", "n_features: 5", "assign: {n_features: ..}"),
+        ("", "data.root: /x", "data: {root: ..}"),
+        ("", "resources.dense.cpus: 1", "resources: {dense: {cpus: ..}}"),
+        ("", "space.width: {choices: [1]}", "space: {width: ..}"),
+        ("", "dense:", "or drop it"),
+    ],
+)
+def test_what_to_do_is_what_helps(override, text, todo):
+    with pytest.raises(UsageError) as error:
+        parse_recipe(text, [override] if override else ())
+    assert todo in error.value.todo

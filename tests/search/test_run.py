@@ -205,7 +205,7 @@ def test_a_damaged_bank_stops_the_search_which_then_goes_on(tmp_path):
 
 
 def test_another_split_cannot_be_learnt_from(first, root):
-    with pytest.raises(UsageError, match="other data or another split"):
+    with pytest.raises(UsageError, match="other data, another split"):
         run_tiny(root, "other", "validation_fraction=0.5", learn_from="tiny")
 
 

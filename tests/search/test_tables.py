@@ -114,7 +114,7 @@ def test_a_comparison_fits(width):
 def test_a_front_without_members_says_why():
     objectives = objectives_of(load_recipe("digits"), ["accuracy", "sid5"])
     for events, said in (
-        (finished(), "none of the 3 complete trials has all objectives"),
+        (finished(), "none of the 3 complete trials has a value of sid5"),
         ([], "no complete trial yet"),
     ):
         state = replay(events)

@@ -223,8 +223,8 @@ def _measured(points: Sequence[Point], objectives: Sequence[Objective]) -> list[
     if not known:
         raise UsageError(
             f"none of {len(points)} trials has a value of {words.listing([o.name for o in objectives])}",
-            "at least one completed trial",
-            "let the search run until a trial completes",
+            "at least one trial with all of them",
+            "let the search run until such a trial completes, or choose other objectives",
         )
     return known
 

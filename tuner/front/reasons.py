@@ -41,8 +41,9 @@ def difference(point: Point, other: Point, objective: Objective) -> tuple[str, s
     name = words.name(objective.name)
     if objective.unit == "%":
         what = f"{words.gap(value, against, '%')} of {name}"
-    else:  # such as 20 features used
-        what = f"{words.number(abs(value - against), objective.unit)} {name}"
+    else:  # such as 20 features used, or 1 feature used
+        number = words.number(abs(value - against), objective.unit)
+        what = f"{number} {name.replace('features', 'feature', 1) if number == '1' else name}"
     return (worse if objective.loss(value, against) > 0 else better), what
 
 

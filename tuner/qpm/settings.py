@@ -18,7 +18,7 @@ class AdapterConfig:
 
     width: int = setting(512, "features the adapter puts out before selection (U)", low=1)
     hidden: int = setting(2048, "hidden width (H)", low=1)
-    n_layers: int = setting(4, "number of linear layers (L); 0: no adapter, dense stage only", low=0, high=16)
+    n_layers: int = setting(4, "number of linear layers (L)", low=1, high=16)
     pooling: str = setting("avg", "how a feature is made from its map", choices=POOLINGS)
     activation: str = setting("relu", "activation after every layer", choices=ACTIVATIONS)
     dropout: float = setting(0.0, "inner dropout, not after the last layer", low=0.0, high=0.9)

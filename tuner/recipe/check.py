@@ -28,10 +28,6 @@ def check_recipe(recipe: Recipe) -> None:
     for name in recipe.space:
         _check_dimension(name, recipe)
     objectives_of(recipe)
-    if recipe.adapter.n_layers == 0:
-        raise UsageError(
-            "adapter.n_layers=0", "at least 1 layer: without an adapter there is nothing to fine-tune", "raise it"
-        )
     if sum(1 for _ in feasible_corners(recipe)) == 0:
         raise InfeasibleError(
             f"no point of the space {_space_line(recipe.space)} is feasible",
@@ -66,6 +62,12 @@ def _check_dimension(name: str, recipe: Recipe) -> None:
     path = SHORT_NAMES.get(searched_name(name), name)
     info = next(info for key, _, info in fields(recipe) if key == path)
     check_dimension(name, recipe.space[name])
+    if path.endswith(".precision") and "auto" in bounds(recipe.space[name]):
+        raise UsageError(
+            f"space.{name} holds auto",
+            "number types by name, since auto is settled once for a whole search",
+            "write float32, bfloat16 or both",
+        )
     for value in bounds(recipe.space[name]):
         _check_value(f"space.{name}", value, info)
 

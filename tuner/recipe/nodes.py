@@ -40,7 +40,10 @@ def compose(text: str, source: str) -> Node | None:
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark is not None and mark.line else ""
-        raise UsageError(f"{source} is not valid YAML{where}: {problem}", "YAML", "correct it there") from None
+        todo = "close every bracket and quote, and put a text with : # , * or brackets in quotes"
+        if "'\\t'" in problem:
+            todo = "use blanks instead of tabs"
+        raise UsageError(f"{source} is not valid YAML{where}: {problem}", "YAML", todo) from None
     except RecursionError:
         raise UsageError(f"{source} is nested too deeply", "settings of settings, no deeper", "correct it") from None
     return node
@@ -57,6 +60,8 @@ def pairs(node: Node, where: str) -> Iterator[tuple[str, Node]]:
     for key, value in node.value:
         if not isinstance(key, ScalarNode):
             raise UsageError(f"{where} has the key {show(key)}", "names as keys", "write NAME: VALUE")
+        if ":" in key.value and is_null(value):  # {epochs:3} is one name to YAML
+            raise UsageError(f"{where} has the key {key.value}", "NAME: VALUE", "write a blank after the colon")
         if key.value in seen:
             raise UsageError(f"{where} sets {key.value} twice", "each setting once", "drop one of the two")
         seen.add(key.value)

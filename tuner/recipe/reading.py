@@ -100,11 +100,11 @@ def _group(node: Node | None, schema: Any, prefix: str) -> Tree:
     """The settings of a group, read by the fields of its dataclass."""
     name = prefix.rstrip(".")
     if not isinstance(node, MappingNode):
-        raise UsageError(f"{name}={show(node)}", "a group of settings", f"set {name}.NAME=VALUE")
+        raise UsageError(f"{name}={show(node)}", "a group of settings", f"set {name}.NAME=VALUE, or drop it")
     kinds: dict[str, Any] = {info.name: info.type for info in dataclasses.fields(schema)}
     tree = {}
     for key, value in pairs(node, name or "the recipe"):
-        if key not in kinds and _is_retired(f"{prefix}{key}", getattr(value, "value", None)):
+        if key not in kinds and _is_retired(f"{prefix}{key}", show(value)):
             continue
         if key not in kinds:
             raise _unknown(key, list(kinds), prefix)
@@ -119,7 +119,7 @@ def _field(node: Node, kind: Any, where: str) -> Any:
         return _collection(node, where)
     text = written(node, where)
     if text is None and node.value:
-        raise UsageError(f"{where}={show(node)} is null in YAML", "a value", "put a text in quotes, or drop the line")
+        raise UsageError(f"{where}={show(node)} is null in YAML", "a value", "put a text in quotes, or drop it")
     return read_scalar(text or "", kind, where)
 
 
@@ -128,7 +128,8 @@ def _collection(node: Node | None, where: str) -> Any:
     if where == "space":
         return read_space(node)
     if not isinstance(node, SequenceNode):
-        raise UsageError(f"{where}={show(node)}", "a list", f"write '{where}=[{show(node)}]'")
+        single = show(node) if isinstance(node, ScalarNode) and not is_null(node) else "accuracy, n_features:min"
+        raise UsageError(f"{where}={show(node)}", "a list", f"write '{where}=[{single}]'")
     return [_objective(item) for item in node.value]
 
 
@@ -139,11 +140,11 @@ def _objective(node: Node) -> str:
     return str(read_scalar(written(node, "an objective") or "", str, "an objective"))
 
 
-def _is_retired(path: str, value: Any) -> bool:
+def _is_retired(path: str, value: str) -> bool:
     """Whether it is a field of an earlier version, set to what happens anyway now; with another value it is refused."""
     if path not in RETIRED:
         return False
-    if not isinstance(value, str) or read_scalar(value, bool, path):
+    if read_scalar(value, bool, path):
         raise UsageError(f"{path}={value}", f"false: {RETIRED[path]}", "drop it")
     return True
 
@@ -168,12 +169,18 @@ def _leaves(value: Any, prefix: str) -> list[str]:
 
 
 def _unknown(key: str, known: list[str], prefix: str) -> UsageError:
-    """The error for a name that no setting has, with the nearest that one has."""
-    close = difflib.get_close_matches(key, known, n=1)
+    """The error for a name that no setting has, with the whole names of the nearest that have."""
+    what = f"unknown setting {prefix}{key}"
+    if not prefix and ((whole := SHORT_NAMES.get(key, key)) in _fields() or whole.startswith("space.")):
+        *groups, last = whole.split(".")  # as an override has it, and here it stands in YAML
+        nested = "".join(f"{group}: {{" for group in groups) + f"{last}: .." + "}" * len(groups)
+        return UsageError(what, "groups of settings, without dots and short names", f"write {nested}")
+    close = [f"{prefix}{name}" for name in difflib.get_close_matches(key, known, n=1)]
     if not close:
-        by_last = {path.rpartition(".")[2]: path for path, _, _ in describe_fields()} | {n: n for n in SHORT_NAMES}
-        close = [by_last[name] for name in difflib.get_close_matches(key, by_last, n=1)]
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return UsageError(
-        f"unknown setting {prefix}{key}", f"one of {', '.join(known)}", f"{hint}see --help-recipe for all"
-    )
+        by_last: dict[str, list[str]] = {}
+        for path in sorted(_fields()):
+            by_last.setdefault(path.rpartition(".")[2], []).append(path)
+        by_last |= {name: [name] for name in SHORT_NAMES}
+        close = [path for name in difflib.get_close_matches(key, by_last, n=1) for path in by_last[name]]
+    hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
+    return UsageError(what, f"one of {', '.join(known)}", f"{hint}see --help-recipe for all")

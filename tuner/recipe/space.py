@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from yaml.nodes import MappingNode, Node, SequenceNode
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from tuner.errors import UsageError
 from tuner.recipe.nodes import pairs, show, written
@@ -48,6 +48,8 @@ def searched_name(given: str) -> str:
     """
     if SHORT_NAMES.get(given, given) in _searchable():
         return _SHORT.get(given, given)
+    if given in SEARCHED:
+        raise UsageError(f"space.{given} is a group of fields", "each field by itself", f"write space.{given}.NAME=..")
     close = difflib.get_close_matches(given, [*SHORT_NAMES, *_searchable()], n=1)
     raise UsageError(
         f"space.{given} is no field that can be searched",
@@ -70,7 +72,8 @@ def read_dimension(node: Node | None, name: str) -> dict[str, Any]:
     if "choices" in parts:
         chosen = parts["choices"]
         if not isinstance(chosen, SequenceNode):
-            raise UsageError(f"{where} has choices: {show(chosen)}", "a list", f"write choices: [{show(chosen)}]")
+            inner = show(chosen).strip("[]") if isinstance(chosen, ScalarNode) else "1, 2"
+            raise UsageError(f"{where} has choices: {show(chosen)}", "a list", f"write choices: [{inner}]")
         return {"choices": [_value(item, kind, where) for item in chosen.value]}
     if kind not in (int, float):
         raise UsageError(f"{where}={show(node)}", "choices, for the field is no number", "write {choices: [..]}")

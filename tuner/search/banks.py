@@ -1,6 +1,9 @@
 """The feature bank of a search: found in the store, or extracted and published there, a step told after the other."""
 
+import contextlib
 import shutil
+from collections.abc import Iterator
+from pathlib import Path
 
 from rich.console import Console
 
@@ -8,6 +11,7 @@ from tuner.folders import cache_root, made_folder
 from tuner.recipe import Recipe
 from tuner.search.heartbeat import told
 from tuner.store import Artifacts
+from tuner.store.disk import locked
 
 
 def ensure_bank(artifacts: Artifacts, recipe: Recipe, console: Console) -> str:
@@ -19,12 +23,21 @@ def ensure_bank(artifacts: Artifacts, recipe: Recipe, console: Console) -> str:
         TunerError: if the data are missing or broken, or the disk is full.
     """
     with told(console, "looking for the features"):
-        from tuner.features.extract import bank_key, extract_bank
+        from tuner.features.extract import bank_key
 
         key = bank_key(recipe.data, recipe.backbone)
         if artifacts.find("banks", key) is not None:
             return key
     folder = made_folder(cache_root() / "extract") / key
+    with _alone(folder.with_suffix(".lock"), console):
+        if artifacts.find("banks", key) is None:
+            _extract(artifacts, recipe, key, folder, console)
+    return key
+
+
+def _extract(artifacts: Artifacts, recipe: Recipe, key: str, folder: Path, console: Console) -> None:
+    """Extract a bank in the folder, publish it, and remove the folder."""
+    from tuner.features.extract import extract_bank
 
     def note(sentence: str) -> None:
         console.print(sentence, markup=False, highlight=False, soft_wrap=True)
@@ -47,7 +60,19 @@ def ensure_bank(artifacts: Artifacts, recipe: Recipe, console: Console) -> str:
         f"feature bank {key[:8]}: {meta['n_images']} images, {meta['n_classes']} classes, "
         f"{bank.grid[0]} x {bank.grid[1]} tokens of width {bank.dim}"
     )
-    return key
+
+
+@contextlib.contextmanager
+def _alone(lock: Path, console: Console) -> Iterator[None]:
+    """Extract for nobody else on this machine meanwhile: whoever has published removes the folder both would use."""
+    with locked(lock, wait=False) as is_free:
+        if is_free:
+            yield
+            return
+    with contextlib.ExitStack() as held:
+        with told(console, "waiting for another search on this machine, which extracts the same features"):
+            held.enter_context(locked(lock))
+        yield
 
 
 def n_classes_of(artifacts: Artifacts, bank: str) -> int:

@@ -201,7 +201,7 @@ def _unreachable(address: str) -> Check | None:
     """Ray waits for minutes for an address where nobody listens; a connection tells at once."""
     parts = urlsplit(f"//{address}")
     if "://" in address or not parts.hostname or not parts.port:
-        todo = "set it to HOST:PORT, such as 127.0.0.1:6379; the dashboard's URL belongs into RAY_API_SERVER_ADDRESS"
+        todo = "set it to HOST:PORT, such as 127.0.0.1:6379; the dashboard's URL goes into RAY_API_SERVER_ADDRESS"
         return None if address == "auto" else Check("Ray", False, f"RAY_ADDRESS={address} is no address of Ray", todo)
     try:
         socket.create_connection((parts.hostname, parts.port), CONNECT_S).close()

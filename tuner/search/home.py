@@ -15,9 +15,10 @@ from tuner.front import pareto, uncertainty
 from tuner.front.pareto import Objective, Point
 from tuner.recipe import Recipe, difference, objectives_of, parse_recipe
 from tuner.search.plan import CODE_VERSIONS
-from tuner.search.records import SearchState, replay
+from tuner.search.records import SearchState, replay, tally
 from tuner.store import Artifacts, Ledger, MissingKey, Store, check_name
 
+KINDS = {"recipe": dict, "bank": str, "versions": dict, "code": dict | None}  # what recipe.yaml holds
 VERSIONED = ("ray", "torch", "optuna", "mlflow", "pyscipopt", "numpy", "scikit-learn", "schedulefree")
 
 
@@ -64,10 +65,11 @@ class SearchHome:
             UsageError: if there is no such search.
         """
         content = self._content()
-        recipe = content["recipe"]
-        if self._is_of_other_code(content):
-            recipe.get("assign", {}).pop("warm_start", None)
-        return parse_recipe(yaml.safe_dump(recipe), source=f"the recipe of {self.name}"), content["bank"]
+        recipe, is_old = content["recipe"], self._is_of_other_code(content)
+        if is_old:  # read, for nothing more is run; what it says may be refused by now
+            (recipe.get("assign") or {}).pop("warm_start", None)
+        source = f"the recipe of {self.name}"
+        return parse_recipe(yaml.safe_dump(recipe), source=source, checked=not is_old), content["bank"]
 
     def require_this_code(self) -> None:
         """Refuse to run stages for a search whose trials were made by stages that gave other results.
@@ -82,7 +84,8 @@ class SearchHome:
             raise UsageError(
                 f"the stages of search {self.name!r} gave other results when it started (code {'; '.join(changed)})",
                 "trials of one code version, since others cannot be compared with them",
-                f"start a new search that learns from it: --name NEW --from {self.name}; this one can still be read",
+                f"start a new search: --name NEW, with --from {self.name} if its features are still the same; "
+                "this one can still be read",
             )
 
     def _is_of_other_code(self, content: dict[str, Any]) -> bool:
@@ -95,7 +98,9 @@ class SearchHome:
     def _content(self) -> dict[str, Any]:
         try:
             content = yaml.safe_load(self.store.get(self.key("recipe.yaml")))
-            return {name: content[name] for name in ("recipe", "bank", "versions")} | {"code": content.get("code")}
+            if not isinstance(content, dict) or not all(isinstance(content.get(n), kind) for n, kind in KINDS.items()):
+                raise TypeError("it lacks a part, or has another in its place")
+            return {name: content.get(name) for name in KINDS}
         except MissingKey:
             known = searches(self.store)
             raise UsageError(
@@ -103,7 +108,7 @@ class SearchHome:
                 f"one of {', '.join(known)}" if known else "a store with searches",
                 "check --store and --name, or start it with jobs.search --recipe",
             ) from None
-        except (yaml.YAMLError, KeyError, TypeError) as error:
+        except (yaml.YAMLError, TypeError) as error:
             raise TunerError(
                 f"{self.address('recipe.yaml')} is damaged ({type(error).__name__})",
                 "the recipe as it was written when the search started",
@@ -118,6 +123,7 @@ class SearchHome:
         """
         changes = difference(old.to_dict(), new.to_dict())
         if changes:
+            self.require_this_code()  # else a preset's new default would look like a change by the user
             raise UsageError(
                 f"the recipe of search {self.name!r} has changed:\n    " + "\n    ".join(changes),
                 "the recipe it was started with (budget, resources, tracking and paths may change)",
@@ -229,7 +235,7 @@ def require_points(view: FrontView) -> None:
         )
     if not view.members:
         raise TunerError(
-            f"search {view.search!r} has no complete trial yet ({view.counts or 'nothing has ended'})",
+            f"search {view.search!r} has no complete trial yet ({tally(view.counts) or 'nothing has ended'})",
             "at least one complete trial",
-            "let the search run on: python -m jobs.search with the same --store and --name",
+            "see jobs.status for causes, and let the search run on: jobs.search with the same --store and --name",
         )

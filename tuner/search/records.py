@@ -63,6 +63,7 @@ class SearchState:
     trials: dict[int, TrialRecord] = field(default_factory=dict)
     baselines: list[dict[str, Any]] = field(default_factory=list)
     pick: dict[str, Any] | None = None
+    budget: int | None = None  # trials in all that the last turn was asked for, if the ledger says
     elapsed_s: float = 0.0
 
     def finished(self) -> list[TrialRecord]:
@@ -122,7 +123,9 @@ def replay(events: Iterable[Mapping[str, Any]]) -> SearchState:
 def apply(state: SearchState, event: Mapping[str, Any], at_s: float) -> None:
     """Apply one event to the state; `at_s` is the search time of the event in seconds."""
     kind = event["event"]
-    if kind == "trial":
+    if kind == "search":
+        state.budget = event["recipe"].get("budget", {}).get("trials")
+    elif kind == "trial":
         state.trials.setdefault(event["trial"], TrialRecord(event["trial"], dict(event["params"])))
     elif kind == "outcome":
         record = state.trials[event["trial"]]
@@ -138,6 +141,11 @@ def apply(state: SearchState, event: Mapping[str, Any], at_s: float) -> None:
         state.baselines = [b for b in state.baselines if b["name"] != event["name"]] + [dict(event)]
     elif kind == "pick":
         state.pick = dict(event)
+
+
+def tally(counts: Mapping[str, int]) -> str:
+    """Outcomes in words: "2 complete, 1 failed"; empty where there is none."""
+    return ", ".join(f"{n} {outcome}" for outcome, n in counts.items())
 
 
 def mirror_events(event: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from tuner.errors import TunerError
+from tuner.front.pareto import measured
 from tuner.front.pick import Pick, pick_knee
 from tuner.front.report import BaselineRow, PickView, Report, StageUse, TrialRow, render_report
 from tuner.recipe import Recipe, objectives_of
@@ -23,7 +24,7 @@ def report_page(home: SearchHome, console: Console, state: SearchState | None = 
     recipe, bank = home.stored()
     state = state or home.state()
     objectives = objectives_of(recipe)
-    chosen = recorded_pick(state, recipe) if state.points(objectives) else None
+    chosen = recorded_pick(state, recipe) if measured(state.points(objectives), objectives) else None
     reuse = state.reuse()
     report = Report(
         search=home.name,

@@ -101,6 +101,7 @@ def _settle_recipe(home: SearchHome, request: SearchRequest, console: Console) -
             home.refuse_changes(recipe, asked)
             recipe = asked
         if home.artifacts.find("banks", bank) is None:
+            home.require_this_code()
             _require_same(ensure_bank(home.artifacts, recipe, console), bank, home.name)
     else:
         if request.recipe is None:

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from tuner.front import proof, uncertainty
+from tuner.front import pareto, proof, uncertainty, words
 from tuner.front.pareto import Point
 from tuner.search.heartbeat import duration
 from tuner.search.home import FrontView, SearchHome
 from tuner.search.progress import heading, number, reuse_line
-from tuner.search.records import SearchState, TrialRecord
+from tuner.search.records import SearchState, TrialRecord, tally
 from tuner.search.tables import Column, print_columns
 
 if TYPE_CHECKING:
@@ -18,14 +18,16 @@ if TYPE_CHECKING:
 
 # The parts of the interpretability index, always shown beside it.
 PARTS = ("plausibility_undilated", "class_independence", "contrastiveness")
+MOST_NAMED = 8  # trials in one line
 
 
 def print_front(view: FrontView, state: SearchState, console: Console) -> None:
     """The front as a table, the best in the first objective on top; where there is no room, columns are left out."""
     if not view.members:
-        complete = view.counts.get("complete")
-        lack = f"none of the {complete} complete trials has all objectives" if complete else "no complete trial yet"
-        console.print(f"{lack}, so no front")
+        points = state.points(view.objectives)
+        lacking = [o.name for o in view.objectives if not pareto.measured(points, [o])]
+        lack = f"none of the {len(points)} complete trials has a value of {' or '.join(lacking) or 'all objectives'}"
+        say(console, f"{lack if points else 'no complete trial yet'}, so no front")
         return
     first = view.objectives[0]
     sign = -1 if first.direction == "max" else 1
@@ -42,9 +44,12 @@ def print_front(view: FrontView, state: SearchState, console: Console) -> None:
     rests.append(f"on test, {tested}" if tested else "")
     if any(rests):
         say(console, f"{uncertainty.RULE}; {'; '.join(filter(None, rests))}")
+    ends: dict[str, list[int]] = {}
     for trial in trials:
         if proof.by_the_clock(trial.program):
-            say(console, f"the program of trial {trial.number} was {proof.sentence(trial.program)}")
+            ends.setdefault(proof.sentence(trial.program), []).append(trial.number)
+    for end, numbers in ends.items():
+        say(console, f"the program of {trials_named(numbers)} was {end}")
 
 
 def _front_columns(view: FrontView, members: list[Point], trials: list[TrialRecord]) -> list[Column]:
@@ -56,11 +61,11 @@ def _front_columns(view: FrontView, members: list[Point], trials: list[TrialReco
     columns += [Column(heading(p), [number(m.params.get(p)) for m in members], weight=5) for p in params]
     columns += [Column(heading(o), [measured(o, m.values) for m in members], weight=8) for o in objectives]
     columns += [Column(heading(p), [measured(p, m.values) for m in members], weight=3) for p in parts]
-    if any(t.test for t in trials):
-        columns += [
-            Column(heading(f"test/{o}"), [measured(o, t.test) for t in trials], weight=4 if i else 6)
-            for i, o in enumerate(objectives)
-        ]
+    tested = [o for o in objectives if any(o in t.test for t in trials)]  # a size is the same on every split
+    columns += [
+        Column(heading(f"test/{o}"), [measured(o, t.test) for t in trials], weight=4 if i else 6)
+        for i, o in enumerate(tested)
+    ]
     if any(t.program for t in trials):
         columns += [
             Column("gap %", [proof.gap(t.program) for t in trials], weight=7),
@@ -83,25 +88,38 @@ def say(console: Console, line: str) -> None:
     console.print(line, style="dim", markup=False, highlight=False)
 
 
-def _ending(trial: TrialRecord) -> str:
-    """Why a trial has no values, and in which stage, unless it was the machine's fault."""
-    where = f" in {trial.stage}" if trial.stage else ""
-    return f"  trial {trial.number} {trial.outcome}{where}: {trial.cause}"
-
-
 def print_status(home: SearchHome, console: Console) -> None:
     """How far a search is."""
     found = status(home)
     state = home.state()
-    outcomes = ", ".join(f"{n} {outcome}" for outcome, n in found["trials"].items()) or "none"
+    ended = tally(found["trials"]) or "none"
     console.print(f"search {home.name} in {home.store.url}", markup=False, soft_wrap=True)
-    console.print(f"trials ended: {outcomes}; open: {len(found['open'])}; budget: {found['budget']}")
-    for trial in state.finished():
-        if trial.cause:
-            console.print(_ending(trial), markup=False)
+    console.print(f"trials ended: {ended}; open: {len(found['open'])}; budget: {found['budget']}")
+    print_causes(state, console)
     console.print(f"{reuse_line(state)}; search time {duration(state.elapsed_s)}")
     print_programs(state, console)
     print_front(home.front(state=state), state, console)
+
+
+def print_causes(state: SearchState, console: Console) -> None:
+    """Why trials did not complete; those of one cause share a line."""
+    groups: dict[str, list[int]] = {}
+    for trial in state.finished():
+        if trial.cause:
+            where = f" in {trial.stage}" if trial.stage else ""
+            groups.setdefault(f"{trial.outcome}{where}: {trial.cause}", []).append(trial.number)
+    for told, numbers in groups.items():
+        console.print(f"  {trials_named(numbers)} {told}", markup=False, highlight=False)
+
+
+def trials_named(numbers: list[int]) -> str:
+    """ "trial 3", "trials 3, 5 and 8", and of many the first ones: "trials 3, 5, 8 and 17 more"."""
+    if len(numbers) == 1:
+        return f"trial {numbers[0]}"
+    named = [str(number) for number in sorted(numbers)]
+    if len(named) > MOST_NAMED:
+        named[MOST_NAMED:] = [f"{len(named) - MOST_NAMED} more"]
+    return f"trials {words.listing(named)}"
 
 
 def print_programs(state: SearchState, console: Console) -> None:
@@ -135,7 +153,7 @@ def status(home: SearchHome) -> dict[str, Any]:
         "bank": bank,
         "trials": state.counts(),
         "open": [trial.number for trial in state.open()],
-        "budget": recipe.budget.trials,
+        "budget": state.budget or recipe.budget.trials,
         "members": [member.trial for member in view.members],
         "hypervolume": view.hypervolume,
         "elapsed_s": state.elapsed_s,
@@ -151,16 +169,13 @@ def print_summary(result: "SearchResult", console: Console) -> None:
     ended = sum(counts.values())
     if result.already_complete:
         console.print(
-            f"search {home.name!r} is complete: {ended} of {result.recipe.budget.trials} trials", markup=False
+            f"search {home.name!r} is complete: {ended} trials, {result.recipe.budget.trials} asked for", markup=False
         )
     elif result.interrupted:
         console.print(f"search {home.name!r} stopped after {ended} trials; the same command carries on", markup=False)
     else:
-        outcomes = ", ".join(f"{n} {outcome}" for outcome, n in counts.items())
-        console.print(f"search {home.name!r} done: {outcomes}; {reuse_line(result.state)}", markup=False)
-    for trial in result.state.finished():
-        if trial.outcome == "failed":
-            console.print(_ending(trial), markup=False, style="red")
+        console.print(f"search {home.name!r} done: {tally(counts)}; {reuse_line(result.state)}", markup=False)
+    print_causes(result.state, console)
     if programs := proof.overview(trial.program for trial in result.state.trials.values()):
         say(console, programs)
     print_front(home.front(state=result.state), result.state, console)

@@ -11,7 +11,8 @@ from urllib.parse import unquote
 from tuner.errors import UsageError
 from tuner.store.names import check_key
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)\s*:")  # `runs:1` too; `./runs:1` and `/data/runs:1` are folders
+# Also `runs:1`, `host:9000/x`, `user@host:/x` and `"s3://x"` in quotes; `./runs:1` and `/data/runs:1` are folders.
+_SCHEME = re.compile(r"([^/\\:]*?)\s*:")
 _LOST_COLON = re.compile(r"(s3\w?|gs|file|https?)\W?//", re.IGNORECASE)
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 _FORMS = "a folder, file:///folder or s3://bucket/prefix"
@@ -67,7 +68,7 @@ def _hint(text: str, scheme: str) -> str:
         return "give s3://bucket/prefix, and the server in AWS_ENDPOINT_URL"
     if scheme in ("s3", "s3a", "s3n", "file"):
         right = "s3://" if scheme.startswith("s3") else "file:///"
-        rest = text[len(scheme) :].lstrip(" :;/\\")
+        rest = re.sub(r"^\W+", "", text[len(scheme) :])
         return f"check the slashes: {right}..." if _is_secret(rest) else f"did you mean {right}{rest}?"
     return "use one of these; a folder with a colon in its name is written ./NAME"
 

@@ -1,0 +1,63 @@
+"""What a search was started with: read back whatever version wrote it, refused by its name where it is damaged."""
+
+import io
+
+import pytest
+import yaml
+from rich.console import Console
+
+from tests.ledgers import finished, home_with
+from tuner.errors import TunerError, UsageError
+from tuner.recipe import load_recipe
+from tuner.search.picking import pick_model
+from tuner.search.reporting import report_page
+from tuner.search.summary import print_status, status
+
+
+def rewritten(tmp_path, change):
+    """A finished search whose recipe.yaml was changed."""
+    home = home_with(tmp_path, finished())
+    content = yaml.safe_load(home.store.get(home.key("recipe.yaml")))
+    change(content)
+    home.store.put(home.key("recipe.yaml"), yaml.safe_dump(content, sort_keys=False).encode())
+    return home
+
+
+def as_before(content):
+    """As the version before code numbers were kept wrote it, with a step that was then lowered in silence."""
+    del content["code"], content["recipe"]["assign"]["effort"]
+    content["recipe"]["assign"]["warm_start"] = True
+    content["recipe"]["space"]["n_features"] = {"low": 5, "high": 30, "step": 4}
+
+
+def test_a_search_of_an_earlier_version_is_read_by_every_command_that_looks(tmp_path):
+    home = rewritten(tmp_path, as_before)
+    console = Console(file=io.StringIO(), width=80)
+    print_status(home, console)
+    assert "trials ended: 3 complete" in console.file.getvalue()
+    assert status(home)["members"] == [0, 1, 2]
+    assert pick_model(home).point.trial == 1
+    assert "made-up" in report_page(home, console)
+
+
+def test_another_recipe_for_it_is_answered_with_its_version(tmp_path):
+    home = rewritten(tmp_path, as_before)
+    with pytest.raises(UsageError, match=r"other results when it started \(code dense 1, now"):
+        home.refuse_changes(home.stored()[0], load_recipe("digits"))
+
+
+@pytest.mark.parametrize(
+    "part",
+    [{"recipe": None}, {"recipe": []}, {"recipe": "x", "code": None}, {"bank": None}, {"versions": 3}, {"code": "x"}],
+)
+def test_a_recipe_with_something_else_in_it_is_named_as_damaged(tmp_path, part):
+    home = rewritten(tmp_path, lambda content: content.update(part))
+    with pytest.raises(TunerError, match=r"searches/made-up/recipe.yaml is damaged"):
+        home.stored()
+
+
+def test_the_budget_is_that_of_the_last_turn(tmp_path):
+    home = home_with(tmp_path, finished())
+    assert status(home)["budget"] == load_recipe("digits").budget.trials
+    home.ledger.append({"event": "search", "time_s": 200.0, "recipe": {"budget": {"trials": 99}}, "versions": {}})
+    assert status(home)["budget"] == 99
