@@ -54,5 +54,5 @@ def _label(class_names: tuple[str, ...], name: str) -> int:
     if name not in class_names:
         near = [known for known in class_names if name.lower() in known.lower()]
         known = ", ".join((near or class_names)[:10])
-        raise UsageError(f"class {name!r} is unknown", f"a class of the data, such as {known}", "mend the name")
+        raise UsageError(f"class {name!r} is unknown", f"a class of the data, such as {known}", "give one of its names")
     return class_names.index(name)
