@@ -160,7 +160,7 @@ class Likeness:
         """The distance beyond which an image is unlike the training images, with some room where they are few."""
         room = 1 + self.n_images**-0.5
         nearly_all, most = np.quantile(self.left_out, (LEVEL / 100, MOST / 100), method="higher")
-        return room * float(min(nearly_all, FARTHER * most))
+        return float(room * min(nearly_all, FARTHER * most))
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """As float32 arrays by name, to be stored."""
