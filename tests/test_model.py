@@ -5,17 +5,19 @@ import json
 import os
 import shutil
 from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.numpy
 from PIL import Image
 
 from jobs import explain
 from tests.exported import Exported, export_digits, written
 from tuner.errors import TunerError, UsageError
 from tuner.front.verdicts import NO_DISTANCE, NO_SCALE
-from tuner.model import CARD, TRAINING, ExportedModel, load_model
+from tuner.model import BACKBONE, CARD, TRAINING, ExportedModel, load_model
 from tuner.search.pictures import ModelPictures
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -192,3 +194,60 @@ def test_an_image_is_shown_as_its_reader_reads_it(exported, model, tmp_path):
     (prediction,) = model.predict([path])
     assert prediction.decision().comparison.left.image.shape == (8, 8, 3)
     assert Path(prediction.path) == path
+
+
+def edited(of: str, **changes: object) -> Callable[[Path], None]:
+    """Writes other values into a JSON file of a model folder; None takes one away."""
+
+    def edit(folder: Path) -> None:
+        document = json.loads((folder / of).read_text()) | changes
+        (folder / of).write_text(json.dumps({key: value for key, value in document.items() if value is not None}))
+
+    return edit
+
+
+def replaced(of: str, **arrays: np.ndarray | None) -> Callable[[Path], None]:
+    """The same for a file of tensors."""
+
+    def edit(folder: Path) -> None:
+        tensors = safetensors.numpy.load_file(folder / of) | arrays
+        safetensors.numpy.save_file({key: value for key, value in tensors.items() if value is not None}, folder / of)
+
+    return edit
+
+
+def damages() -> Iterator[tuple[str, Callable[[Path], object]]]:
+    for name in (CARD, "model.json", "model.safetensors", TRAINING, BACKBONE):
+        yield f"no {name}", lambda folder, name=name: (folder / name).unlink()
+        for content in (b"", b"\x00\xffgarbage" * 100, b"[]", b"{}", b"null"):
+            yield f"{name} of {content[:10]!r}", lambda folder, name=name, b=content: (folder / name).write_bytes(b)
+        yield (
+            f"half of {name}",
+            lambda folder, name=name: os.truncate(folder / name, (folder / name).stat().st_size // 2),
+        )
+    for key in ("format", "class_names", "data", "backbone", "backbone_key"):
+        yield f"card without {key}", edited(CARD, **{key: None})
+    for key, value in {"format": 3, "class_names": ["a", "b"], "backbone": [], "backbone_key": "x"}.items():
+        yield f"card with {key} = {value}", edited(CARD, **{key: value})
+    yield "format as text", edited(CARD, format="2")
+    yield "class names that are numbers", edited(CARD, class_names=list(range(10)))
+    yield "a model of another kind", edited("model.json", kind="dense")
+    yield "strengths of other features", replaced(TRAINING, full=np.ones(3, np.float32))
+    yield "strengths that are no numbers", replaced(TRAINING, full=np.full(9, np.nan, np.float32))
+    yield "training images of another backbone", replaced(TRAINING, **{"which.mean": np.zeros(3, np.float32)})
+    yield "no strengths", replaced(TRAINING, full=None)
+    yield "a dictionary of other patches", replaced(BACKBONE, mean=np.zeros(3, np.float32))
+    yield "tensors of another model", replaced("model.safetensors", **{"head.mean": None})
+
+
+@pytest.mark.parametrize(("what", "damage"), [pytest.param(*both, id=both[0]) for both in damages()])
+def test_a_damaged_or_foreign_export_is_named_in_three_parts(exported, tmp_path, capsys, what, damage):
+    folder = tmp_path / "model"
+    shutil.copytree(exported.folder, folder)
+    damage(folder)
+    assert explain.main(["--model", str(folder), str(tmp_path / "any.png")]) == 1, what
+    said = capsys.readouterr().err
+    assert str(folder) in said.split("expected:")[0]
+    assert "to do:" in said
+    assert "defect" not in said
+    assert "Traceback" not in said

@@ -19,7 +19,6 @@ import safetensors.numpy
 import safetensors.torch
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 
 from tuner.data.dataset import Dataset, FilePictures
 from tuner.data.pixels import read_image
@@ -38,6 +37,7 @@ from tuner.front.verdicts import Verdict
 from tuner.front.views import ClassView, ComparisonView, FeatureView
 from tuner.qpm.explain import Evidence, Explanation, Floats, explain
 from tuner.qpm.finetune import QpmModel
+from tuner.qpm.storage import whole
 from tuner.qpm.strength import full_strength
 
 CARD, BACKBONE, TRAINING = "card.json", "backbone.safetensors", "training.safetensors"
@@ -110,9 +110,8 @@ class ExportedModel:
     ) -> None:
         self.model, self.card = model, card
         self._backbone, self._device = backbone, device
-        training = training or {}
-        self.full: Floats | None = training.get("full")
-        self.likeness = Likeness.of(training) if "directions" in training else None
+        self.full: Floats | None = None if training is None else training["full"]
+        self.likeness = Likeness.of(training) if training and "directions" in training else None
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -136,6 +135,19 @@ class ExportedModel:
         if self.likeness is not None:
             (distance,) = self.likeness.distances(samples.patches[i : i + 1].cpu().numpy())
         return Prediction(path, names[best], names[second], explanation, names, distance, self.full)
+
+    @torch.no_grad()
+    def try_out(self) -> None:
+        """Run everything on a black image; what does not fit together raises an error of any kind."""
+        if len(self.class_names) != self.model.n_classes or not all(isinstance(name, str) for name in self.class_names):
+            raise ValueError(f"{len(self.class_names)} class names for {self.model.n_classes} classes")
+        if self.full is not None and not (self.full.shape == self.model.features.shape and (self.full > 0).all()):
+            raise ValueError(f"strengths of {self.full.shape} features, not all above 0")
+        size = self._backbone.image_size
+        patches, cls = self._backbone.tokens(torch.zeros(1, 3, size, size, dtype=torch.uint8, device=self._device))
+        self.model.logits(patches, cls)
+        if self.likeness is not None:
+            self.likeness.distances(patches.cpu().numpy())
 
     @torch.no_grad()
     def _tokens(self, paths: Sequence[Path], batch_size: int) -> Samples:
@@ -195,28 +207,37 @@ def load_model(folder: Path | str, *, device: str = "auto") -> ExportedModel:
     """Load a model folder written by `export_model`; nothing in it can run code.
 
     Raises:
-        TunerError: if it is no model folder, or its pre-trained backbone is missing or another one.
+        TunerError: if it is no model folder or a damaged one, or its pre-trained backbone is missing or another one.
     """
     folder = Path(folder)
-    try:
+    if not (folder / CARD).is_file():
+        todo = "check the path, or write one with jobs.pick --export DIR"
+        raise TunerError(f"{folder} is no exported model", f"a folder with {CARD}", todo)
+    with whole(folder, "exported model"):
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-        config = BackboneConfig(**card["backbone"])
-        training = safetensors.numpy.load_file(folder / TRAINING) if card["format"] >= 2 else None
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise TunerError(
-            f"{folder} is no exported model ({error})", f"a folder with {CARD}", "write one with jobs.pick --export DIR"
-        ) from None
-    backbone, target = make_backbone(config, card["data"]), choose_device(device)
-    if _backbone_key(config, card["data"]) != card["backbone_key"]:
+        config, data, key = BackboneConfig(**card["backbone"]), card["data"], card["backbone_key"]
+        if card["format"] not in range(1, FORMAT + 1):
+            raise TunerError(
+                f"{folder} was exported in format {card['format']!r}",
+                f"a format up to {FORMAT}",
+                "export it again with this version of qpm-tuner, or use the version that wrote it",
+            )
+        training = safetensors.numpy.load_file(folder / TRAINING) if card["format"] > 1 else None
+    backbone, target = make_backbone(config, data), choose_device(device)
+    if _backbone_key(config, data) != key:
         raise TunerError(
             f"the backbone of {folder} is not the one at {config.weights or 'its usual source'}",
             "the very weights the model was trained on",
             f"set backbone.weights in {folder / CARD} to their place on this machine",
         )
     backbone.load(target)
-    if (folder / BACKBONE).exists():
-        backbone.load_state(safetensors.torch.load_file(folder / BACKBONE, device=str(target)))
-    return ExportedModel(QpmModel.load(folder).to(target), backbone, card, target, training)
+    network = QpmModel.load(folder).to(target)
+    with whole(folder, "exported model"):
+        if backbone.needs_fit() or (folder / BACKBONE).exists():
+            backbone.load_state(safetensors.torch.load_file(folder / BACKBONE, device=str(target)))
+        model = ExportedModel(network, backbone, card, target, training)
+        model.try_out()
+    return model
 
 
 def feature_views(evidence: Sequence[Evidence], full: Floats | None) -> list[FeatureView]:

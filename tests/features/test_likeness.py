@@ -39,6 +39,19 @@ def test_other_images_are_unlike(likeness: Likeness, other: np.ndarray) -> None:
     assert all(d.farther_than == 100 for d in found if d.unlike)
 
 
+def test_a_few_odd_training_images_do_not_set_the_limit() -> None:
+    images = tokens(100, 7)
+    images[[40, 80]] = tokens(2, 8, shift=3.0)  # both are left out together
+    found, pure = (Likeness.fit(of, np.arange(100), (3, 3)) for of in (images, tokens(100, 7)))
+    assert found is not None
+    assert pure is not None
+    assert found.left_out[-1] > 2 * found.limit
+    assert found.limit < 1.5 * pure.limit
+    assert {d.within for d in found.distances(images)} == {97.0}
+    assert {d.within for d in pure.distances(images)} == {100.0}
+    assert sum(d.unlike for d in found.distances(tokens(200, 9))) <= 4
+
+
 def test_only_training_images_are_learned_and_nothing_is_random() -> None:
     bank = np.concatenate([tokens(60, 3), tokens(60, 4, shift=50.0)])
     one, two = (Likeness.fit(bank, np.arange(60), (3, 3)) for _ in range(2))

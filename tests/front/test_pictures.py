@@ -164,6 +164,16 @@ def test_small_images_keep_their_pixels() -> None:
     assert picture.size == (200, 100)
 
 
+def test_strips_stay_within_the_page() -> None:
+    tall, long = np.zeros((3000, 2, 3), np.uint8), np.zeros((2, 3000, 3), np.uint8)
+    assert resized(tall, 420).shape == (1260, 1, 3)
+    assert resized(long, 420).shape == (1, 420, 3)
+    assert resized(np.zeros((600, 200, 3), np.uint8), 100).shape == (300, 100, 3)
+    assert resized(np.zeros((900, 200, 3), np.uint8), 100).shape == (300, 67, 3)
+    assert overlay(tall, [np.ones((8, 8), np.float32)], [(255, 0, 0)], [1.0], 420).shape == (1260, 1, 3)
+    assert data_uri(resized(tall, 420)).startswith("data:image/jpeg")
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0.0, "0.0 s"), (9.96, "10 s"), (59.4, "59 s"), (59.6, "1 min"), (2460, "41 min"), (3599, "1 h"),

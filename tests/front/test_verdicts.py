@@ -13,7 +13,8 @@ from tuner.front.verdicts import Verdict
 from tuner.front.views import ClassView, ComparisonView, FeatureView, ImageView
 
 IMAGE = np.full((8, 8, 3), 90, dtype=np.uint8)
-USUAL, FAR = Distance(1.04, 1.6, 51.0, 1347), Distance(7.5, 1.6, 100.0, 1347)
+USUAL, FAR = Distance(1.04, 1.6, 99.97, 51.0, 1347), Distance(7.5, 1.6, 100.0, 100.0, 1347)
+FEW = Distance(1.04, 1.6, 100.0, 51.0, 20)
 
 
 def view(name: str, *features: tuple[int, float], source: ImageView | None = None) -> ClassView:
@@ -66,7 +67,8 @@ def test_ties_subsets_and_classes_that_share_nothing_have_words_of_their_own() -
     ("distance", "said", "unlike"),
     [
         (USUAL, "Like the training images: its distance from them is 1.04, where about 1 is usual and 99.9 %", False),
-        (FAR, "Unlike the training images: its distance from them is 7.50", True),
+        (FAR, "Unlike the training images: its distance from them is 7.50, where about 1 is usual and all 1,347", True),
+        (FEW, "Like the training images, as far as so few can tell: its distance from them is 1.04", False),
         (None, verdicts.NO_DISTANCE, None),
     ],
 )

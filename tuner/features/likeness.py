@@ -20,8 +20,10 @@ AXES = 64  # directions kept exactly
 BLOCKS = 4  # blocks a side
 DIRECTIONS = 32  # of a token, within a block
 FEWEST = 10  # with fewer training images nothing can be said
+FEW = 50  # with fewer, strange images may look near: their usual directions are hardly known
 FOLDS = 4  # each training image is measured by Gaussians fitted to the other folds
-LEVEL = 99.9  # the limit is the distance that so many percent of the training images keep
+LEVEL = 99.9  # the limit is the distance that so many percent of the training images keep,
+MOST, FARTHER = 95.0, 1.5  # but at most so many times what this percentage keep: a few odd ones do not set it
 MARKS = 1001  # quantiles of the left-out distances that are kept
 TINY = 1e-12
 
@@ -32,13 +34,15 @@ class Distance:
 
     Args:
         value: its distance from the training images, about 1 for usual ones.
-        limit: `LEVEL` percent of the left-out training images are nearer, with some room where they are few.
+        limit: beyond it an image is unlike the training images.
+        within: share of the left-out training images that are within the limit, percent.
         farther_than: share of the left-out training images that are nearer, percent.
         n_images: how many training images were left out and measured.
     """
 
     value: float
     limit: float
+    within: float
     farther_than: float
     n_images: int
 
@@ -145,11 +149,18 @@ class Likeness:
         sums, blocks = _described(tokens, self.grid)
         apart = [self.which.distances(sums), self.where.distances(_layout(blocks, self.directions))]
         values = (np.stack(apart) / self.usual[:, None]).max(axis=0)
+        limit = self.limit
+        nearer = 100 * np.searchsorted(self.left_out, [limit, *values]) / len(self.left_out)
+        within, *shares = nearer.tolist()
+        found = zip(values.tolist(), shares, strict=True)
+        return [Distance(value, limit, within, share, self.n_images) for value, share in found]
+
+    @property
+    def limit(self) -> float:
+        """The distance beyond which an image is unlike the training images, with some room where they are few."""
         room = 1 + self.n_images**-0.5
-        limit = room * float(np.quantile(self.left_out, LEVEL / 100, method="higher"))
-        nearer = 100 * np.searchsorted(self.left_out, values) / len(self.left_out)
-        found = zip(values.tolist(), nearer.tolist(), strict=True)
-        return [Distance(value, limit, share, self.n_images) for value, share in found]
+        nearly_all, most = np.quantile(self.left_out, (LEVEL / 100, MOST / 100), method="higher")
+        return float(room * min(nearly_all, FARTHER * most))
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """As float32 arrays by name, to be stored."""

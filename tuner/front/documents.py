@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tuner.features.likeness import LEVEL, Distance
+from tuner.features.likeness import Distance
 from tuner.front import verdicts
 from tuner.front.verdicts import Verdict
 from tuner.front.views import ClassView, ComparisonView, FeatureView
@@ -98,9 +98,10 @@ def _trust(distance: Distance | None) -> dict[str, Any]:
         "distance": {
             "value": distance.value,
             "limit": distance.limit,
+            "within_limit_percent": distance.within,
             "farther_than_percent": distance.farther_than,
             "training_images": distance.n_images,
-            "is": f"distance from the training images, about 1 for usual ones; {LEVEL:g} % of the training images, "
-            "each left out and measured by the others, are within the limit, and beyond it an image is unlike them",
+            "is": "distance from the training images, about 1 for usual ones; beyond the limit an image is unlike "
+            "them; percentages are of the training images, each left out and measured by others",
         },
     }

@@ -21,6 +21,7 @@ PALETTE: tuple[Colour, ...] = (
 
 SMALL = 64  # images below this many pixels are shown as pixels, not blurred
 LIFT = 40.0  # how far black is lifted, of 255: colours show on dark images too
+TALLEST = 3  # times its width a picture may be high: a strip of a few pixels would fill the page
 STRENGTH = 0.82  # opacity of the heat where it is strongest
 
 
@@ -43,13 +44,13 @@ def overlay(image: Pixels, maps: Sequence[Map], paints: Sequence[Colour], peaks:
         maps: one (grid_h, grid_w) map a feature, at least 0 where it counts; no map: the image in grey.
         paints: one colour a map.
         peaks: one value a map, which is painted at full strength (0 or less: the map is not painted).
-        width: of the result, pixels; the height follows the image.
+        width: of the result, pixels, as in `resized`.
 
     Returns:
         (height, width, 3).
     """
     picture = resized(image, width).astype(np.float32)
-    height = picture.shape[0]
+    height, width = picture.shape[:2]
     grey = picture @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
     base = LIFT + (1 - LIFT / 255) * (0.25 * picture + 0.75 * grey[..., None])
     heats = np.zeros((len(maps), height, width), dtype=np.float32)
@@ -68,8 +69,14 @@ def scale_bar(paint: Colour, width: int, height: int) -> Pixels:
 
 
 def resized(image: Pixels, width: int) -> Pixels:
-    """The image at another width; tiny ones keep their pixels visible."""
-    height = max(1, round(width * image.shape[0] / image.shape[1]))
+    """The image at another width, its height in proportion; tiny ones keep their pixels visible.
+
+    What would be more than `TALLEST` times as high as wide gets that height, and is narrower.
+    """
+    height = round(width * image.shape[0] / image.shape[1])
+    if height > TALLEST * width:
+        height, width = TALLEST * width, max(1, round(TALLEST * width * image.shape[1] / image.shape[0]))
+    height = max(1, height)
     how = Image.Resampling.NEAREST if min(image.shape[:2]) < SMALL else Image.Resampling.LANCZOS
     return np.asarray(Image.fromarray(image).resize((width, height), how))
 

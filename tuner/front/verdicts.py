@@ -3,10 +3,11 @@
 Page, terminal and JSON say the same, because they all take it from here.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tuner.features.likeness import FEWEST, LEVEL, Distance
+from tuner.features.likeness import FEW, FEWEST, Distance
 from tuner.front import words
 from tuner.front.views import ClassView, ComparisonView, FeatureView, ImageView
 
@@ -97,7 +98,9 @@ def trust(distance: Distance | None) -> str:
         return NO_DISTANCE
     is_unlike = distance.unlike
     text = "Unlike the training images" if is_unlike else "Like the training images"
-    most = f"{LEVEL:g} % of the" if distance.n_images > 1000 else "all"
+    if not is_unlike and distance.n_images < FEW:
+        text += ", as far as so few can tell"
+    most = "all" if distance.within == 100 else f"{math.floor(10 * distance.within) / 10:.1f} % of the"
     text += f": its distance from them is {distance.value:.2f}, where about 1 is usual and {most} "
     text += f"{distance.n_images:,} training images are within {distance.limit:.2f}"
     return text + ("; do not rely on the class." if is_unlike else ".")

@@ -23,7 +23,7 @@ from tuner.qpm.program.coefficients import locality_bias, problem_from_features
 from tuner.qpm.program.listener import Listener
 from tuner.qpm.program.problem import Bools, Floats, Ints, Problem, check_feasible
 from tuner.qpm.settings import AssignConfig
-from tuner.qpm.storage import read_folder, write_folder
+from tuner.qpm.storage import read_folder, whole, write_folder
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +62,9 @@ class Assignment:
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         tensors, info, _ = read_folder(folder, "assignment")
-        arrays: dict[str, Any] = {name: tensor.numpy() for name, tensor in tensors.items()}
-        return cls(**arrays, info=info)
+        with whole(folder, "assignment"):
+            arrays: dict[str, Any] = {name: tensor.numpy() for name, tensor in tensors.items()}
+            return cls(**arrays, info=info)
 
 
 def assign(

@@ -17,7 +17,7 @@ from tuner.qpm.adapter import Adapter
 from tuner.qpm.head import BinaryHead
 from tuner.qpm.randomness import dropout
 from tuner.qpm.settings import AdapterConfig
-from tuner.qpm.storage import read_folder, write_folder
+from tuner.qpm.storage import read_folder, whole, write_folder
 
 
 class Activations(NamedTuple):
@@ -93,18 +93,19 @@ class Classifier(nn.Module):
         """Read what `save` wrote, ready to predict.
 
         Raises:
-            TunerError: the folder holds another kind of model, or something is missing.
+            TunerError: the folder holds another kind of model, or something is missing or damaged.
         """
         tensors, about, curves = read_folder(folder, "model")
-        if about["kind"] != cls.kind:
-            raise TunerError(
-                f"{folder} holds a model of kind {about['kind']}",
-                f"kind {cls.kind}",
-                "load it with its own class",
-            )
-        config = AdapterConfig(**about["adapter"])
-        model = cls.blank(config, about["dim"], about["n_classes"], (about["grid"][0], about["grid"][1]))
-        model.load_state_dict(tensors)
+        with whole(folder, "model"):
+            if about["kind"] != cls.kind:
+                raise TunerError(
+                    f"{folder} holds a model of kind {about['kind']}",
+                    f"kind {cls.kind}",
+                    "load it with its own class",
+                )
+            config = AdapterConfig(**about["adapter"])
+            model = cls.blank(config, about["dim"], about["n_classes"], (about["grid"][0], about["grid"][1]))
+            model.load_state_dict(tensors)
         model.curves = curves
         return model.eval()
 

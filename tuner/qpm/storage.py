@@ -4,12 +4,14 @@ One folder an object; `name.safetensors`, `name.json` and, where there are curve
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
@@ -40,7 +42,7 @@ def read_folder(folder: Path, name: str) -> tuple[dict[str, Tensor], dict[str, A
     """Tensors, JSON and curves as `write_folder` left them.
 
     Raises:
-        TunerError: a file is missing.
+        TunerError: a file is missing or damaged.
     """
     missing = [f for f in (f"{name}.safetensors", f"{name}.json") if not (folder / f).is_file()]
     if missing:
@@ -50,5 +52,24 @@ def read_folder(folder: Path, name: str) -> tuple[dict[str, Tensor], dict[str, A
             "check the path, or make the artifact again",
         )
     curves = folder / "curves.parquet"
-    rows = pq.read_table(curves).to_pylist() if curves.is_file() else []
-    return load_file(folder / f"{name}.safetensors"), json.loads((folder / f"{name}.json").read_text()), rows
+    with whole(folder, name):
+        rows = pq.read_table(curves).to_pylist() if curves.is_file() else []
+        return load_file(folder / f"{name}.safetensors"), json.loads((folder / f"{name}.json").read_text()), rows
+
+
+@contextmanager
+def whole(folder: Path, name: str) -> Iterator[None]:
+    """Whatever goes wrong inside means that files of `folder` are damaged, or of something else.
+
+    Raises:
+        TunerError: in place of the error, which it names.
+    """
+    try:
+        yield
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
+        said = " ".join(str(error).split())
+        raise TunerError(
+            f"{folder} holds no {name} that can be used ({type(error).__name__}: {said[:200]})",
+            f"the files of one {name}, complete and as they were written",
+            "check the path, or make the artifact again",
+        ) from error

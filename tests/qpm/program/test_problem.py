@@ -62,11 +62,24 @@ def test_impossible_sizes_are_told_by_arithmetic(sizes: tuple[int, int, int, int
     check_feasible(10, 5, 2, 10)
 
 
-@pytest.mark.parametrize("change", [{"deadline_s": -1.0}, {"deadline_s": np.nan}, {"gap": -0.1}, {"warm_start": [99]}])
-def test_bad_arguments_of_solve(change: dict[str, object]) -> None:
+BAD_AMOUNTS = (-1.0, np.nan, np.inf, "0", [1.0])
+BAD = [(name, value) for name in ("deadline_s", "gap", "effort") for value in BAD_AMOUNTS]
+BAD += [("seed", value) for value in (-1, 1.5, "a", None)]
+BAD += [("clock", "moon"), ("deadline_s", None), ("gap", None)]
+BAD += [("warm_start", value) for value in ([99], [-1], [1.5], [np.nan], "abc", {1, 2}, [True] * 8, [10**30], [None])]
+
+
+@pytest.mark.parametrize(("name", "value"), BAD)
+def test_bad_arguments_of_solve(name: str, value: object) -> None:
     problem = Problem(relevance(), NO_PAIRS, None, 4, 2)
-    with pytest.raises(UsageError):
-        solve(problem, **change)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=name):
+        solve(problem, **{name: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("none", [[], (), np.zeros(0), np.zeros(0, dtype=bool)])
+def test_a_warm_start_of_nothing_is_none(none: object) -> None:
+    problem = Problem(relevance(), NO_PAIRS, None, 4, 2)
+    assert solve(problem, warm_start=none).objective == pytest.approx(solve(problem).objective)  # type: ignore[arg-type]
 
 
 def solved() -> tuple[Problem, Solution]:

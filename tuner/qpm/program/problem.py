@@ -221,7 +221,7 @@ def _finite(name: str, values: Floats) -> None:
 
 
 def _pairs(pairs: tuple[ArrayLike, ArrayLike, ArrayLike], n: int) -> tuple[Ints, Ints, Floats]:
-    i, j = (_indices("pairs", side, n) for side in pairs[:2])
+    i, j = (indices("pairs", side, n) for side in pairs[:2])
     weight = np.ascontiguousarray(pairs[2], dtype=np.float64)
     if not (i.shape == j.shape == weight.shape) or i.ndim != 1:
         raise UsageError(
@@ -241,7 +241,12 @@ def _pairs(pairs: tuple[ArrayLike, ArrayLike, ArrayLike], n: int) -> tuple[Ints,
     return i, j, weight
 
 
-def _indices(name: str, values: ArrayLike, n: int) -> Ints:
+def indices(name: str, values: ArrayLike, n: int) -> Ints:
+    """The values as an array of whole numbers in 0 .. n - 1, of any shape.
+
+    Raises:
+        UsageError: naming the first that is none; a mask of booleans is not taken for indices.
+    """
     raw = np.asarray(values)
     if raw.size and not np.issubdtype(raw.dtype, np.integer):
         raise UsageError(f"{name} of type {raw.dtype}", "integer indices", f"check {name}")
@@ -253,7 +258,7 @@ def _indices(name: str, values: ArrayLike, n: int) -> Ints:
 
 
 def _forced(forced: tuple[ArrayLike, ArrayLike], n_classes: int, n: int, k: int) -> tuple[Ints, Ints]:
-    c, d = (_indices("forced", side, n_classes) for side in forced)
+    c, d = (indices("forced", side, n_classes) for side in forced)
     if c.ndim != 1 or c.shape != d.shape:
         raise UsageError(f"forced of shapes {c.shape}, {d.shape}", "two 1-d arrays of one length", "check forced")
     if (c == d).any():

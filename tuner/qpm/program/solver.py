@@ -6,6 +6,8 @@ Each step reports to the `Race`; the gap is always that of the full problem with
 from __future__ import annotations
 
 from dataclasses import replace
+from numbers import Integral, Real
+from typing import get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,7 +17,7 @@ from tuner.errors import UsageError
 from tuner.qpm.program import etas
 from tuner.qpm.program.heuristic import descend, greedy
 from tuner.qpm.program.listener import Progress, listening
-from tuner.qpm.program.problem import Floats, Ints, Problem
+from tuner.qpm.program.problem import Floats, Ints, Problem, indices
 from tuner.qpm.program.race import Clock, Race
 from tuner.qpm.program.refine import refine
 from tuner.qpm.program.root import Root
@@ -68,8 +70,9 @@ def solve(
 
     Raises:
         UsageError: for arguments out of range.
+        InfeasibleError: where forced pairs contradict each other; TunerError: where no assignment with them was found.
     """
-    _check(problem, deadline_s, gap, effort)
+    _check(problem, deadline_s, gap, seed, clock, effort)
     with listening(progress) as listener, threadpool_limits(limits=1, user_api="blas"):
         race = Race(problem, deadline_s, gap, listener, clock, effort)
         if problem.forced is not None and len(problem.forced[0]):
@@ -111,15 +114,23 @@ def _solve_forced(race: Race, warm_start: ArrayLike | Solution | None, seed: int
     race.cut_short, race.interrupted = race.cut_short or relaxed.cut_short, race.interrupted or relaxed.interrupted
 
 
-def _check(problem: Problem, deadline_s: float, gap: float, effort: int | None) -> None:
+def _check(problem: Problem, deadline_s: float, gap: float, seed: int, clock: str, effort: float | None) -> None:
     if not isinstance(problem, Problem):
         raise UsageError(f"problem of type {type(problem).__name__}", "a Problem", "make one first")
-    if not (np.isfinite(deadline_s) and deadline_s >= 0):
-        raise UsageError(f"deadline_s = {deadline_s}", "a finite number of seconds >= 0", "give a deadline")
-    if not (np.isfinite(gap) and gap >= 0):
-        raise UsageError(f"gap = {gap}", "a finite relative gap >= 0", "0 asks for optimality")
-    if effort is not None and effort < 0:
-        raise UsageError(f"effort = {effort}", "a number of simplex iterations >= 0, or None", "None sets no limit")
+    if not _is_amount(deadline_s):
+        raise UsageError(f"deadline_s = {deadline_s!r}", "a finite number of seconds >= 0", "give a deadline")
+    if not _is_amount(gap):
+        raise UsageError(f"gap = {gap!r}", "a finite relative gap >= 0", "0 asks for optimality")
+    if not (isinstance(seed, Integral) and seed >= 0):
+        raise UsageError(f"seed = {seed!r}", "a whole number >= 0", "give one, so that the answer can be repeated")
+    if clock not in get_args(Clock):
+        raise UsageError(f"clock = {clock!r}", " or ".join(get_args(Clock)), "name one of them")
+    if effort is not None and not _is_amount(effort):
+        raise UsageError(f"effort = {effort!r}", "a number of simplex iterations >= 0, or None", "None sets no limit")
+
+
+def _is_amount(value: float) -> bool:
+    return isinstance(value, Real) and 0.0 <= value < np.inf
 
 
 def _heuristics(race: Race, rng: np.random.Generator, warm_start: ArrayLike | None) -> None:
@@ -177,12 +188,9 @@ def fit(problem: Problem, selection: ArrayLike) -> Ints:
         selection: candidate indices, any number.
 
     Raises:
-        UsageError: for indices out of range.
+        UsageError: for anything but such indices.
     """
-    chosen = np.unique(np.asarray(selection, dtype=np.int64))
-    if len(chosen) and (chosen[0] < 0 or chosen[-1] >= problem.n_candidates):
-        raise UsageError(f"warm_start holds {chosen[0]}..{chosen[-1]}", f"0..{problem.n_candidates - 1}", "check it")
-    return greedy(problem, keep=chosen)
+    return greedy(problem, keep=np.unique(indices("warm_start", selection, problem.n_candidates)))
 
 
 def _prove(race: Race, rng: np.random.Generator, seed: int) -> None:
