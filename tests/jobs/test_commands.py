@@ -245,10 +245,10 @@ def test_a_corrupt_mlflow_database_costs_a_warning_never_a_trial(tmp_path):
 
 
 def test_broken_images_are_all_named_before_anything_is_computed(tmp_path, capsys):
-    for name in ("a/1.png", "a/2.png", "b/3.png", "b/4.png"):
-        path = tmp_path / "images" / name
+    for number in range(12):
+        path = tmp_path / "images" / "ab"[number % 2] / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(path)
+        Image.fromarray(np.full((16, 16, 3), 20 * number, np.uint8)).save(path)
     for name in ("a/2.png", "b/3.png"):
         (tmp_path / "images" / name).write_bytes(b"no image")
     arguments = ["--recipe", "folder", f"data.root={tmp_path / 'images'}", "backbone.name=patch_dictionary"]
