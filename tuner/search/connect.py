@@ -30,7 +30,13 @@ ENVIRONMENT = {
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # the ledger remembers
 }
 ATTEMPTS = 3
+LOCAL_RAY = "local"
 LOCAL = {"include_dashboard": False, "object_store_memory": 100 * 2**20}
+
+
+def ray_address() -> str:
+    """The cluster's address, or `LOCAL_RAY` where none is named."""
+    return os.environ.get("RAY_ADDRESS") or LOCAL_RAY
 
 
 def scratch_folder() -> Path:
@@ -48,8 +54,8 @@ def connect_ray(resources: ResourcesConfig) -> Iterator[dict[str, StageResources
     """
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    address = os.environ.get("RAY_ADDRESS", "local")
-    local = address == "local"
+    address = ray_address()
+    local = address == LOCAL_RAY
     options: dict[str, Any] = LOCAL if local else {}
     before = signal.getsignal(signal.SIGTERM)
     _join(address, options)

@@ -172,7 +172,7 @@ def tracking(uri: str) -> Iterator[Check]:
 
 def ray_head() -> Iterator[Check]:
     """Whether the cluster at RAY_ADDRESS lets us in; without one, what this machine offers."""
-    address = os.environ.get("RAY_ADDRESS", "local")
+    address = os.environ.get("RAY_ADDRESS") or "local"
     if address == "local":
         yield Check("Ray", True, f"no RAY_ADDRESS; a search starts its own on {os.cpu_count()} CPUs")
         return

@@ -4,10 +4,9 @@ A search that is carried on elsewhere keeps what it was started with.
 """
 
 import dataclasses
-import os
 
 from tuner.recipe import Recipe
-from tuner.search.connect import connect_ray
+from tuner.search.connect import LOCAL_RAY, connect_ray, ray_address
 
 STAGES = ("dense", "finetune")
 
@@ -22,7 +21,7 @@ def settle_precision(recipe: Recipe) -> Recipe:
         return recipe
     if recipe.protocol == "paper":
         return _with(recipe, **dict.fromkeys(STAGES, "float32"))
-    if os.environ.get("RAY_ADDRESS", "local") == "local":
+    if ray_address() == LOCAL_RAY:
         return _with(recipe, **{stage: _on_this_machine(getattr(recipe.resources, stage).gpus) for stage in STAGES})
     with connect_ray(recipe.resources) as held:
         return _with(recipe, **{stage: "bfloat16" if held[stage].gpus else "float32" for stage in STAGES})
