@@ -42,7 +42,7 @@ class Step:
         self._detail = f"{done:,} of {total:,} {unit}"
         if done > before:
             rate = (done - before) / max(now - since, 1e-3)
-            self._detail += f", {rate:.3g} {unit}/s, ETA {duration((total - done) / rate)}"
+            self._detail += f", {rate:,.{0 if rate >= 10 else 1}f} {unit}/s, ETA {duration((total - done) / rate)}"
 
     def __str__(self) -> str:
         """The step, how far it is, and how long it has taken."""
