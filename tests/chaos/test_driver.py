@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.chaos.invariants import ledger_is_front_is_mlflow, manifests, nothing_half_written, nothing_ran_twice, same
-from tests.drivers import PATIENCE_S, SLOWER, wait_until
+from tests.drivers import SLOWER, wait_until
 from tests.searches import run_tiny
 from tuner.store import LeaseHeld, open_store
 
@@ -39,15 +39,6 @@ def test_kill_in_every_stage_then_the_same_front_as_without(tmp_path, start):
     nothing_half_written(store, tmp_path / "fresh")
     ledger_is_front_is_mlflow(result.home, f"sqlite:///{root}/mlflow.db")
     same(result.home, straight.home)
-
-
-def test_ctrl_c_ends_gracefully_and_the_same_command_carries_on(tmp_path, start):
-    driver = start(tmp_path)
-    wait_until(lambda: has("assign")(tmp_path), driver)
-    driver.send_signal(signal.SIGINT)
-    assert driver.wait(timeout=PATIENCE_S) == 130
-    result, _ = run_tiny(tmp_path, "tiny", *SLOWER)
-    assert result.state.counts() == {"complete": 3}
 
 
 def test_a_second_driver_stops_with_the_holders_name(tmp_path, start):

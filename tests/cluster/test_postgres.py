@@ -17,7 +17,8 @@ from cluster.services import LOOPBACK, free_port
 from tests.chaos.invariants import ledger_is_front_is_mlflow
 from tests.searches import run_tiny
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(600)]
+# `test_postgresql.py` has another PostgreSQL, from a wheel, in every run.
+pytestmark = [pytest.mark.long, pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(600)]
 
 PASSWORD = secrets.token_hex(16)
 

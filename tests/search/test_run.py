@@ -83,7 +83,7 @@ def test_mlflow_shows_each_trial_once_with_curves_and_front(first, root):
         assert run.info.status == "FINISHED"
 
 
-@pytest.mark.parametrize("objective", ["accuracy", "features_per_class:min"])
+@pytest.mark.parametrize("objective", ["accuracy", pytest.param("features_per_class:min", marks=pytest.mark.long)])
 def test_one_objective_alone_works_to_the_end(first, root, objective):
     name = objective.partition(":")[0]
     alone, _ = run_tiny(root, f"alone-{name.replace('_', '-')}", f"objectives=[{objective}]")
