@@ -108,6 +108,7 @@ def stop(folder: Path) -> None:
     """Stop the server of a folder and wait for its end; none running is no error."""
     server = find(folder)
     if server is None:
+        _forget_dead()
         return
     for sent in (signal.SIGTERM, signal.SIGKILL):
         os.kill(server.pid, sent)
@@ -148,6 +149,13 @@ def _spawn(folder: Path, ports: tuple[int, int, int, int], host: str) -> subproc
         )
     _children[process.pid] = process
     return process
+
+
+def _forget_dead() -> None:
+    """Wait for the servers of this process that somebody else has killed."""
+    for pid, child in list(_children.items()):
+        if child.poll() is not None:
+            del _children[pid]
 
 
 def _wait_until_healthy(
