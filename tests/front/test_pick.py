@@ -85,11 +85,11 @@ def on(*rows: tuple[float, float]) -> list[Point]:
 
 def test_a_front_of_one_member_has_no_knee() -> None:
     assert pick_knee(POINTS[4:], TWO).reason == (
-        "Trial 4 is the only member of the front, which so has no knee: it is the best of the front in "
+        "Trial 4 is the only member of the front, so there is no knee: it is the best of the front in "
         "accuracy (60.0 %) and interpretability (60.0 %)."
     )
     twins = pick_knee([Point(7, values=POINTS[0].values), Point(3, values=POINTS[0].values)], TWO)
-    assert twins.reason.startswith("Trial 3 is one of 2 equal members, the whole of the front, which so has no knee")
+    assert twins.reason.startswith("Trial 3 is one of 2 equal members, the whole of the front, so there is no knee")
     assert twins.reason.endswith("; trial 7 has the same values, and the earliest is taken.")
 
 

@@ -110,7 +110,7 @@ def pick_knee(points: Sequence[Point], objectives: Sequence[Objective], *, whose
         others = _runners_up(chosen, known, objectives)
     elif not others:
         which = "the only member" if len(members) == 1 else f"one of {len(members)} equal members, the whole"
-        why = f"is {which} of {whose}, which so has no knee: it {standing}"
+        why = f"is {which} of {whose}, so there is no knee: it {standing}"
     else:
         why = (
             f"is taken though {whose} has no knee ({_flatness(members, between, objectives)}): it has the largest sum "

@@ -7,7 +7,7 @@ A trial without objective values (infeasible, failed in a stage, or of a size fo
 violates a constraint: the sampler learns to leave such a region, and learns nothing about the objectives there.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise, product
 from typing import Any
 
@@ -76,6 +76,7 @@ class Proposer:
         sampler: BaseSampler = TPESampler(
             seed=rng_seed, n_startup_trials=startup, multivariate=True, constant_liar=True
         )
+        is_doubtful = self._expectation()
         for draw in range(GUIDED_DRAWS + RANDOM_DRAWS):
             if draw == GUIDED_DRAWS:
                 if self._is_exhausted():
@@ -84,7 +85,7 @@ class Proposer:
             self.study.sampler = sampler
             trial = self.study.ask(self._space)
             params = {name: trial.params[name] for name in self._space}
-            if self._accept(params) and not (draw < CAREFUL_DRAWS and self._is_doubtful(params)):
+            if self._accept(params) and not (draw < CAREFUL_DRAWS and is_doubtful(params)):
                 self._trials[number] = trial
                 self._seen.add(self._point(params))
                 return self._recipe.at(params).parameters() | params
@@ -110,15 +111,15 @@ class Proposer:
             return False
         return True
 
-    def _is_doubtful(self, params: dict[str, Any]) -> bool:
-        """Whether a decision tree over the ended trials expects no objective values here."""
+    def _expectation(self) -> Callable[[dict[str, Any]], bool]:
+        """Tells where a decision tree over the ended trials expects no objective values; nowhere if all have some."""
         if all(measured for _, measured in self._known):
-            return False
+            return lambda params: False
         from sklearn.tree import DecisionTreeClassifier
 
         points, measured = zip(*self._known, strict=True)
         tree = DecisionTreeClassifier(random_state=0).fit([self._coordinates(p) for p in points], measured)
-        return not tree.predict([self._coordinates(params)])[0]
+        return lambda params: not tree.predict([self._coordinates(params)])[0]
 
     def _coordinates(self, params: Mapping[str, Any]) -> list[float]:
         """A point as numbers; a tree needs their order only."""

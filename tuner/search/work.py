@@ -100,7 +100,8 @@ def program_of(assignment: Assignment) -> dict[str, Any] | None:
 def made_with(threads: int) -> dict[str, Any]:
     """What the bytes of a stage's result depend on beyond its key: device, CPU threads, versions of libraries."""
     device = choose_device("auto")
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
+    cpu = f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"  # its vector instructions round differently
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu
     return {"device": device.type, "device_name": name, "threads": threads, "versions": versions()}
 
 
