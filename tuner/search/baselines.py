@@ -13,7 +13,7 @@ from tuner.errors import TunerError
 from tuner.front import pareto, uncertainty
 from tuner.recipe import Recipe, objectives_of
 from tuner.search.connect import ray_for, scratch_folder
-from tuner.search.events import Baseline, Tested
+from tuner.search.events import Baseline, Measured
 from tuner.search.finish import measure_front
 from tuner.search.heartbeat import told
 from tuner.search.home import SearchHome, require_points
@@ -52,7 +52,7 @@ def compare(home: SearchHome, console: Console) -> list[dict[str, Any]]:
         broker = start_broker(home.store.url, scratch_folder(), resources)
         state = home.state()
 
-        def record(event: Tested | Baseline) -> None:
+        def record(event: Measured | Baseline) -> None:
             home.append(dataclasses.replace(event, command="compare"))
 
         measure_front(home, recipe, bank, state, broker, record, console)

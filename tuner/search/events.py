@@ -162,6 +162,8 @@ class Ended(Event):
         tuned = next((use.key for use in self.stages if use.stage == "finetune"), self.model)
         if self.outcome == "complete" and (self.model is None or self.model != tuned):
             raise Damaged("its model is not what its finetune stage made")
+        if self.outcome == "complete" and not self.values:
+            raise Damaged("it is complete without any value")
         check_number("seconds", self.seconds)
         if self.program is not None:
             check_program(self.program)
@@ -205,7 +207,7 @@ class OfACommand(Event):
 
 
 @dataclass(frozen=True)
-class Tested(OfACommand):
+class Measured(OfACommand):
     """A member of the front was measured on the test split."""
 
     kind = "test"
@@ -257,7 +259,7 @@ class Picked(Event):
         object.__setattr__(self, "reason", line("reason", self.reason))
 
 
-KINDS: dict[str, type[Event]] = {made.kind: made for made in (Started, Proposed, Ended, Tested, Baseline, Picked)}
+KINDS: dict[str, type[Event]] = {made.kind: made for made in (Started, Proposed, Ended, Measured, Baseline, Picked)}
 
 
 def read_event(content: Any) -> Event:

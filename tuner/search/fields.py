@@ -16,7 +16,7 @@ _WORD = re.compile(r"[A-Za-z][0-9A-Za-z_.-]{0,99}")
 
 
 class Damaged(ValueError):
-    """An event that cannot count; the text goes on from the name of its entry: "lacks its time_s"."""
+    """An event that cannot count; its text says why: "lacks time_s"."""
 
 
 def taken(made: type[Any], content: Any) -> dict[str, Any]:

@@ -16,14 +16,14 @@ from tuner.errors import TunerError
 from tuner.front import pareto
 from tuner.front.picture import render_front
 from tuner.recipe import Recipe, objectives_of
-from tuner.search.events import Tested
+from tuner.search.events import Measured
 from tuner.search.heartbeat import told
 from tuner.search.home import SearchHome
 from tuner.search.plan import evaluation, plan_trial
 from tuner.search.records import SearchState
 from tuner.search.stages import conduct_all
 
-Record = Callable[[Tested], None]
+Record = Callable[[Measured], None]
 
 
 def measure_front(
@@ -53,7 +53,7 @@ def measure_front(
                 "fix the cause and run the same command again: what was measured is kept",
             )
         if measured["outcome"] == "complete":
-            record(Tested(time.time(), trial, measured["values"]))
+            record(Measured(time.time(), trial, measured["values"]))
 
 
 def hypervolume_history(state: SearchState, objectives: Iterable[pareto.Objective]) -> list[tuple[float, float]]:

@@ -96,6 +96,10 @@ class SearchHome:
                 "this one can still be read",
             )
 
+    def is_of_this_code(self) -> bool:
+        """Whether its stages give the same results now as when it started."""
+        return not self._is_of_other_code(self._content())
+
     def _is_of_other_code(self, content: dict[str, Any]) -> bool:
         return bool(content["code"] != CODE_VERSIONS)
 
@@ -153,7 +157,8 @@ class SearchHome:
         """
         entries = self.ledger.entries()
         state = restore(entries, self._possible(recipe), self.ledger.damaged, accepted)
-        self._tell([*self.ledger.warnings, *(f"{damage} ({self.store.url})" for damage in state.damage)])
+        pending = [f"{d.key} in {self.store.url}: {d.reason}; {d.then}" for d in state.damage if not d.settled]
+        self._tell([*self.ledger.warnings, *pending])
         return state
 
     def _possible(self, recipe: Recipe | None) -> Possible | None:

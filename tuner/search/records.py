@@ -3,174 +3,46 @@
 An event that is damaged, or that cannot follow on those before it, is left out and named; the rest adds up without it.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
-from tuner.front.pareto import Objective, Point
-from tuner.search.events import (
-    KINDS,
-    OUTCOMES,
-    Baseline,
-    Ended,
-    Event,
-    Picked,
-    Proposed,
-    Started,
-    Tested,
-    read_event,
-)
+from tuner.search.events import KINDS, Baseline, Ended, Event, Measured, Picked, Proposed, Started, read_event
 from tuner.search.fields import Damaged
 from tuner.search.possible import Possible
+from tuner.search.state import Budget, Damage, SearchState, TrialRecord
 from tuner.search.turns import FAR_S, Moment, SearchClock, entry_time
 
+__all__ = [
+    "Budget",
+    "Damage",
+    "SearchState",
+    "TrialRecord",
+    "apply",
+    "mirror_events",
+    "replay",
+    "restore",
+    "tally",
+]
+
 # What a driver records; what other commands record names them, and takes no search time.
-OF_A_TURN = (Proposed, Ended, Tested)
+OF_A_TURN = (Proposed, Ended, Measured)
+DAY_S = 86_400.0
 DATED = "dated"  # in place of a kind: the event counts, its time does not
 
 
-@dataclass
-class TrialRecord:
-    """One trial: what was proposed and what came of it.
+class Doubt(NamedTuple):
+    """What is wrong with an entry: its key, the reason, and the kind and trial of the event if they can be told.
 
     Attributes:
-        number: position in the search, from 0.
-        params: the trial's parameters as named in the recipe.
-        outcome: one of `OUTCOMES`, or None while it is open.
-        stage: the stage it ended in, where it did not complete.
-        cause: one line, where it did not complete.
-        values: every metric measured on the validation split.
-        test: every metric measured on the test split (front members only).
-        stages: the stages it asked for: {stage, key, reused, seconds, saved_s}.
-        remade: what was found damaged on the way and made again, a line each.
-        model: key of the fine-tuned model's artifact.
-        program: how its program ended: {"objective", "bound", "gap", "status", "seconds"}; None if it never ran, or the
-            ledger is of an earlier version.
-        seconds: wall time of the trial.
-        ended_s: seconds of search time at which it ended, pauses between drivers not counted.
-        ended_at: when it ended, unix seconds.
+        follows: the entry is sound, and does not count for want of another.
     """
-
-    number: int
-    params: dict[str, Any]
-    outcome: str | None = None
-    stage: str | None = None
-    cause: str | None = None
-    values: dict[str, float] = field(default_factory=dict)
-    test: dict[str, float] = field(default_factory=dict)
-    stages: list[dict[str, Any]] = field(default_factory=list)
-    remade: list[str] = field(default_factory=list)
-    model: str | None = None
-    program: dict[str, Any] | None = None
-    seconds: float = 0.0
-    ended_s: float = 0.0
-    ended_at: float = 0.0
-
-    def stage_key(self, stage: str) -> str | None:
-        """Key of the artifact of one of its stages, or None if it never got there."""
-        return next((use["key"] for use in self.stages if use["stage"] == stage), None)
-
-
-class Budget(NamedTuple):
-    """What a turn was asked for, on which its proposals depend: trials in all, and how many at once."""
-
-    trials: int | None = None
-    parallel: int | None = None
-
-
-class Doubt(NamedTuple):
-    """What is wrong with an entry: its key, the reason, and the kind and trial of the event if they can be told."""
 
     key: str
     reason: str
     kind: str | None
     trial: int | None
-
-
-@dataclass(frozen=True)
-class Damage:
-    """An entry of the ledger that does not count, or not as it stands.
-
-    Attributes:
-        key: of the entry.
-        reason: what is wrong with it; goes on from the key.
-        then: what happens instead.
-    """
-
-    key: str
-    reason: str
-    then: str
-
-    def __str__(self) -> str:
-        return f"{self.key or 'an event'} {self.reason}; {self.then}"
-
-
-@dataclass
-class SearchState:
-    """What the ledger says.
-
-    Attributes:
-        trials: by number; a number is missing where its proposal is damaged, until it is proposed again.
-        baselines: the last of each name.
-        picks: all choices, oldest first.
-        budget: trials in all that the last turn was asked for, if the ledger says.
-        elapsed_s: search time.
-        damage: what was left out.
-        lost: trials whose proposals are damaged, and what the turn that proposed them was asked for.
-    """
-
-    trials: dict[int, TrialRecord] = field(default_factory=dict)
-    baselines: list[Baseline] = field(default_factory=list)
-    picks: list[Picked] = field(default_factory=list)
-    budget: int | None = None
-    elapsed_s: float = 0.0
-    damage: list[Damage] = field(default_factory=list)
-    lost: dict[int, Budget] = field(default_factory=dict)
-
-    @property
-    def pick(self) -> Picked | None:
-        """The last choice of a trial that has a model."""
-        return next((pick for pick in reversed(self.picks) if self.is_complete(pick.trial)), None)
-
-    def is_complete(self, number: int) -> bool:
-        """Whether a trial has a model."""
-        return number in self.trials and self.trials[number].outcome == "complete"
-
-    def missing(self, trials: int) -> list[int]:
-        """Of the first so many trials those to be proposed: new ones, and those whose proposal is damaged."""
-        return [number for number in range(trials) if number not in self.trials]
-
-    def finished(self) -> list[TrialRecord]:
-        """Trials with an outcome, in the order in which they ended."""
-        return sorted((t for t in self.trials.values() if t.outcome), key=lambda t: (t.ended_s, t.number))
-
-    def open(self) -> list[TrialRecord]:
-        """Trials proposed but not ended, by number."""
-        return [t for _, t in sorted(self.trials.items()) if t.outcome is None]
-
-    def counts(self) -> dict[str, int]:
-        """Number of trials with each outcome; outcomes that did not occur are absent."""
-        counted = Counter(t.outcome for t in self.trials.values() if t.outcome)
-        return {outcome: counted[outcome] for outcome in OUTCOMES if counted[outcome]}
-
-    def points(self, objectives: Iterable[Objective]) -> list[Point]:
-        """The complete trials as points, in the order in which they ended."""
-        names = [objective.name for objective in objectives]
-        return [
-            Point(t.number, t.params, {**{n: t.params[n] for n in names if n in t.params}, **t.values}, t.model)
-            for t in self.finished()
-            if t.outcome == "complete"
-        ]
-
-    def reuse(self) -> dict[str, dict[str, float]]:
-        """For each stage: runs, reuses, seconds spent and seconds saved."""
-        table: dict[str, dict[str, float]] = {}
-        for use in (use for t in self.trials.values() for use in t.stages):
-            row = table.setdefault(use["stage"], {"runs": 0, "reused": 0, "seconds": 0.0, "saved_s": 0.0})
-            row["reused" if use["reused"] else "runs"] += 1
-            row["saved_s" if use["reused"] else "seconds"] += use["saved_s"] if use["reused"] else use["seconds"]
-        return table
+    follows: bool = False
 
 
 def replay(events: Iterable[Any], possible: Possible | None = None) -> SearchState:
@@ -214,7 +86,9 @@ def restore(
             continue
         at = Moment(event.time_s, entry_s)
         if entry_s is not None and event.time_s > entry_s + FAR_S:
-            doubts.append(Doubt(key, f"is dated {event.time_s - entry_s:,.0f} s after it was written", DATED, None))
+            doubts.append(
+                Doubt(key, f"is dated {(event.time_s - entry_s) / DAY_S:,.1f} days after it was written", DATED, None)
+            )
             at, event = Moment(entry_s, entry_s), replace(event, time_s=entry_s)  # noqa: PLW2901
         if isinstance(event, Started):
             turn, driver = Budget(*event.budget), content.get("token")
@@ -228,15 +102,15 @@ def restore(
         if reason is None:
             accepted(event)
             continue
-        doubts.append(Doubt(key, reason, event.kind, getattr(event, "trial", None)))
+        doubts.append(Doubt(key, reason, event.kind, getattr(event, "trial", None), follows=True))
         if isinstance(event, Ended) and event.trial not in state.trials:
             state.lost.setdefault(event.trial, turn)
     doubts += [
-        Doubt(key, f"picks trial {event.trial}, which has no model", event.kind, event.trial)
+        Doubt(key, f"picks trial {event.trial}, which has no model", event.kind, event.trial, follows=True)
         for key, _, event in found
         if isinstance(event, Picked) and not state.is_complete(event.trial)
     ]
-    state.damage = [Damage(d.key, d.reason, _then(state, d)) for d in sorted(doubts, key=lambda doubt: doubt.key)]
+    state.damage = [_settled(state, doubt) for doubt in sorted(doubts, key=lambda doubt: (doubt.follows, doubt.key))]
     return state
 
 
@@ -264,7 +138,7 @@ def apply(state: SearchState, event: Event, at_s: float, most: int | None = None
                 return f"proposes trial {event.trial} once more, with other parameters"
         case Ended():
             return _end(state, event, at_s)
-        case Tested():
+        case Measured():
             if not state.is_complete(event.trial):
                 return f"measures trial {event.trial} on test, which has no model"
             state.trials[event.trial].test = dict(event.values)
@@ -322,12 +196,15 @@ def _hints(content: Any) -> tuple[str | None, int | None]:
     return kind if isinstance(kind, str) else None, number if type(number) is int else None
 
 
-def _then(state: SearchState, doubt: Doubt) -> str:
+def _settled(state: SearchState, doubt: Doubt) -> Damage:
     """What happens instead of what an entry said, or has happened since."""
     record = None if doubt.trial is None else state.trials.get(doubt.trial)
-    if doubt.kind in ("trial", "outcome") and record is not None and record.outcome:
-        return f"it is left out, and trial {doubt.trial} has been run since"
-    return _INSTEAD.get(doubt.kind or "", "it is left out")
+    then, settled = _INSTEAD.get(doubt.kind or "", "it is left out"), False
+    if record is not None and doubt.kind in ("trial", "outcome") and record.outcome:
+        then, settled = f"it is left out, and trial {doubt.trial} has been run since", doubt.follows
+    elif record is not None and doubt.kind == "test" and record.test:
+        then, settled = f"it is left out, and trial {doubt.trial} has been measured since", doubt.follows
+    return Damage(doubt.key, doubt.reason, then, settled)
 
 
 _INSTEAD = {

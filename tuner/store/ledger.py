@@ -134,6 +134,10 @@ class Ledger:
             self.store.put(self.snapshot_key, b"\n".join(lines))
             self._n_copied = len(lines)
 
+    def unsound_copies(self) -> int:
+        """How many entries of the copy are damaged. Raises `MissingKey` where there is no copy."""
+        return len(self.store.get(self.snapshot_key).split(b"\n")) - len(self._snapshot())
+
     def _snapshot(self) -> dict[str, bytes]:
         """The sound entries of the copy; each carries its hash, so damage to the copy only costs time."""
         try:
