@@ -77,7 +77,8 @@ class SearchHome:
         if is_old:  # read, for nothing more is run; what it says may be refused by now
             (recipe.get("assign") or {}).pop("warm_start", None)
         source = f"the recipe of {self.name}"
-        return parse_recipe(yaml.safe_dump(recipe), source=source, checked=not is_old), content["bank"]
+        text = yaml.safe_dump(recipe, sort_keys=False)  # proposals depend on the order of the space
+        return parse_recipe(text, source=source, checked=not is_old), content["bank"]
 
     def require_this_code(self) -> None:
         """Refuse to run stages for a search whose trials were made by stages that gave other results.

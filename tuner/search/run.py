@@ -103,6 +103,7 @@ def _settle_recipe(home: SearchHome, request: SearchRequest, console: Console) -
         if request.recipe is not None:
             asked = adopt_precision(request.recipe, recipe)
             home.refuse_changes(recipe, asked)
+            asked.space = recipe.space  # in the order in which it was started, for proposals depend on it
             recipe = asked
         if home.artifacts.find("banks", bank) is None:
             home.require_this_code()
