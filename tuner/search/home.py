@@ -73,12 +73,16 @@ class SearchHome:
             UsageError: if there is no such search.
         """
         content = self._content()
+        return self._parsed(content), content["bank"]
+
+    def _parsed(self, content: dict[str, Any]) -> Recipe:
+        """The recipe in what recipe.yaml holds."""
         recipe, is_old = content["recipe"], self._is_of_other_code(content)
         if is_old:  # read, for nothing more is run; what it says may be refused by now
             (recipe.get("assign") or {}).pop("warm_start", None)
         source = f"the recipe of {self.name}"
         text = yaml.safe_dump(recipe, sort_keys=False)  # proposals depend on the order of the space
-        return parse_recipe(text, source=source, checked=not is_old), content["bank"]
+        return parse_recipe(text, source=source, checked=not is_old)
 
     def require_this_code(self) -> None:
         """Refuse to run stages for a search whose trials were made by stages that gave other results.
@@ -166,17 +170,18 @@ class SearchHome:
         """What proposals keep to; None where an earlier version made them, by its own rules."""
         if self._started is None:  # written once, so read once
             try:
-                is_old = self._is_of_other_code(self._content())
+                content = self._content()
             except UsageError:  # not started yet
                 return None
-            self._started = None if is_old else self.stored()[0], self._n_classes()
+            settled = None if self._is_of_other_code(content) else self._parsed(content)
+            self._started = settled, self._n_classes(content["bank"])
         settled, n_classes = self._started
         return None if settled is None else Possible.of(recipe or settled, n_classes)
 
-    def _n_classes(self) -> int:
+    def _n_classes(self, bank: str) -> int:
         """Classes of the data; 1 where the bank does not say, and then the search has worse troubles."""
         try:
-            manifest = self.artifacts.find("banks", self._content()["bank"])
+            manifest = self.artifacts.find("banks", bank)
             return 1 if manifest is None else int(manifest.meta["n_classes"])
         except (TunerError, KeyError, TypeError, ValueError):
             return 1
