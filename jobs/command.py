@@ -7,6 +7,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +55,9 @@ def home_of(arguments: argparse.Namespace) -> "SearchHome":
     from tuner.search.home import open_home
     from tuner.store import open_store
 
-    return open_home(open_store(arguments.store), arguments.name)
+    told = terminal(stderr=True)
+    warn = partial(told.print, style="yellow", markup=False, highlight=False, soft_wrap=True)
+    return open_home(open_store(arguments.store), arguments.name, warn)
 
 
 def terminal(*, stderr: bool = False) -> Console:

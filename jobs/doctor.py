@@ -1,14 +1,17 @@
-"""Check everything a search stands on: versions, GPU, store, clock, cache, disk, MLflow, Ray."""
+"""Check everything a search stands on (versions, GPU, store, clock, cache, disk, MLflow, Ray), or a search itself."""
 
 import argparse
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 
 from jobs.command import parser, print_json, run
 from tuner.search.doctor import Check, examine
+from tuner.store import open_store
 
 EXAMPLES = """  python -m jobs.doctor
   python -m jobs.doctor --store s3://bucket/qpm --tracking-uri http://127.0.0.1:5000
+  python -m jobs.doctor --store runs --name digits     (is this search whole? recipe, ledger, files, artifacts)
   python -m jobs.doctor --json"""
 
 
@@ -16,6 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     made = parser(__file__, __doc__, EXAMPLES, search=False)
     made.add_argument("--store", default="runs", help="folder or s3://bucket/prefix (default: runs)")
+    made.add_argument("--name", help="examine this search: each damage is named, and what the next start does about it")
     made.add_argument("--tracking-uri", default="", help="MLflow's address (default: MLFLOW_TRACKING_URI)")
     made.add_argument("--json", action="store_true", help="print one JSON document")
     return run(made, body, arguments)
@@ -24,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
 def body(arguments: argparse.Namespace) -> int:
     """Check, and print a line each; exit code 1 if anything failed."""
     checks = []
-    for check in examine(arguments.store, arguments.tracking_uri):
+    for check in _checks(arguments):
         checks.append(check)
         if not arguments.json:
             print(line(check), flush=True)
@@ -32,6 +36,14 @@ def body(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"healthy": healthy, "checks": [asdict(check) for check in checks]})
     return 0 if healthy else 1
+
+
+def _checks(arguments: argparse.Namespace) -> Iterator[Check]:
+    if arguments.name is None:
+        return examine(arguments.store, arguments.tracking_uri)
+    from tuner.search.inspection import inspect_search
+
+    return inspect_search(open_store(arguments.store), arguments.name)
 
 
 def line(check: Check) -> str:

@@ -7,6 +7,11 @@ from tuner.recipe import load_recipe
 from tuner.search.home import SearchHome
 from tuner.store import open_store
 
+# A space that the trials made here lie in.
+SPACE = (
+    "space={n_features: {low: 10, high: 250, step: 10}, features_per_class: {low: 2, high: 26}, "
+    "width: {choices: [128, 256]}, l1: {low: 0.0001, high: 3.0, log: true}}"
+)
 COUNTS = {"n_images": 288.0, "n_masked_images": 120.0, "n_train_images": 1149.0}
 PROGRAMS = [
     {"objective": 338.2335, "bound": 338.2335, "gap": 0.0, "status": "optimal"},
@@ -18,7 +23,7 @@ PROGRAMS = [
 def trial_events(number: int, values: dict[str, float], **fields: Any) -> list[dict[str, Any]]:
     """A trial's proposal and its outcome."""
     time_s = 100.0 + 10 * number
-    params = {"n_features": 10 * (number + 1), "features_per_class": 2 + number, "width": 64, "l1": 0.001234567}
+    params = {"n_features": 10 * (number + 1), "features_per_class": 2 + number, "width": 256, "l1": 0.001234567}
     stages = [
         {"stage": stage, "key": f"{stage}{number}", "reused": False, "seconds": 2.0, "saved_s": 0.0}
         for stage in ("dense", "assign", "finetune", "evaluate")
@@ -56,7 +61,7 @@ def finished(
 def home_with(root: Path, events: list[dict[str, Any]], *overrides: str) -> SearchHome:
     """A search with these events in a store of its own."""
     home = SearchHome(open_store(str(root)), "made-up")
-    home.start(load_recipe("digits", list(overrides)), "bank")
+    home.start(load_recipe("digits", [SPACE, *overrides]), "bank")
     for event in events:
         home.ledger.append(event)
     return home

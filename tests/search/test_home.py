@@ -46,6 +46,12 @@ def test_another_recipe_for_it_is_answered_with_its_version(tmp_path):
         home.refuse_changes(home.stored()[0], load_recipe("digits"))
 
 
+def test_the_space_keeps_the_order_in_which_it_was_started(tmp_path):
+    """Proposals depend on it: a search carried on from its stored recipe must not draw others."""
+    home = home_with(tmp_path, finished(), "space={width: {choices: [256]}, n_features: {low: 10, high: 50}}")
+    assert list(home.stored()[0].space) == ["width", "n_features"]
+
+
 @pytest.mark.parametrize(
     "part",
     [{"recipe": None}, {"recipe": []}, {"recipe": "x", "code": None}, {"bank": None}, {"versions": 3}, {"code": "x"}],

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from tuner.front.pareto import Objective
+from tuner.search.events import Ended, Proposed
 from tuner.search.progress import ProgressView
 from tuner.search.records import SearchState, apply
 
@@ -26,8 +27,8 @@ def view(console, stages=()):
     values = {"accuracy": 98.27, "interpretability": 69.51}
     ended = {"outcome": "complete", "stage": None, "cause": None, "values": values, "stages": [], "model": "m"}
     for trial in (0, 1):
-        apply(state, {"event": "trial", "trial": trial, "params": params}, 0.0)
-    apply(state, {"event": "outcome", "trial": 0, "time_s": 1.0, "seconds": 1.0, **ended}, 1.0)
+        apply(state, Proposed(0.0, trial, params), 0.0)
+    apply(state, Ended.from_json({"trial": 0, "time_s": 1.0, "seconds": 1.0, **ended}), 1.0)
     made = ProgressView(console, state, OBJECTIVES, 3, SEARCHED, lambda: list(stages))
     made._running = list(stages)
     return made
@@ -81,9 +82,9 @@ def test_a_log_repeats_the_summary_only_when_it_is_news():
     made = view(console, [running()])
     assert "trials" in made.line()
     assert made.line() == "trial 1 dense 7 s"
-    apply(made._state, {"event": "trial", "trial": 2, "params": {}}, 0.0)
+    apply(made._state, Proposed(0.0, 2, {}), 0.0)
     outcome = {"outcome": "failed", "stage": "dense", "cause": "x", "values": {}, "stages": [], "model": None}
-    apply(made._state, {"event": "outcome", "trial": 2, "time_s": 2.0, "seconds": 1.0, **outcome}, 2.0)
+    apply(made._state, Ended.from_json({"trial": 2, "time_s": 2.0, "seconds": 1.0, **outcome}), 2.0)
     assert "2/3 trials, 1 failed" in made.line()
 
 

@@ -61,8 +61,8 @@ def test_test_metrics_baselines_and_the_last_pick_are_kept():
         events.append({"event": "pick", "time_s": 8, "trial": 0, "reason": f"reason {value}"})
     state = replay(events)
     assert state.trials[0].test == {"a": 1.0}
-    assert [b["values"] for b in state.baselines] == [{"a": 2.0}]
-    assert state.pick["reason"] == "reason 2.0"
+    assert [b.values for b in state.baselines] == [{"a": 2.0}]
+    assert state.pick.reason == "reason 2.0"
 
 
 def test_the_mirror_sees_stages_before_their_outcome():

@@ -6,7 +6,9 @@ import mlflow
 import pytest
 import yaml
 
+from jobs import doctor, search
 from tests.searches import run_tiny
+from tests.turns import retold
 from tuner.errors import TunerError, UsageError
 from tuner.search.home import SearchHome
 from tuner.search.picking import pick_model
@@ -110,13 +112,33 @@ def test_an_objective_that_the_sizes_cannot_give_is_refused_before_anything_is_c
     ]
 
 
-def test_again_is_carry_on_more_is_more_and_stages_are_reused(first, root):
+def lose_proposal(home, trial):
+    """Take the parameters out of a trial's proposal, under a name that agrees with the bytes."""
+    for key, event in home.ledger.entries():
+        if (event["event"], event.get("trial")) == ("trial", trial):
+            del event["params"]
+            home.store.delete(key)
+            home.store.put(*retold(key, json.dumps(event).encode()))
+
+
+def test_again_is_carry_on_more_is_more_and_stages_are_reused(first, root, capsys):
     again, _ = run_tiny(root)
     assert again.already_complete
     assert again.state.counts() == {"complete": 3}
-    more, _ = run_tiny(root, trials=4)
-    assert more.state.counts() == {"complete": 4}
-    assert more.state.trials[3].stages[0]["reused"]
+    result, _ = first
+    lose_proposal(home(root), 1)
+    assert sorted(home(root).state().trials) == [0, 2]
+    assert search.main(["--store", str(root), "--name", "tiny", "--trials", "4"]) == 0
+    said = capsys.readouterr().out
+    assert "lacks params; it is left out, and the trial is proposed again" in said
+    more = home(root).state()
+    assert more.counts() == {"complete": 4}
+    assert more.trials[3].stages[0]["reused"]
+    found, expected = more.trials[1], result.state.trials[1]
+    assert (found.params, found.values, found.model) == (expected.params, expected.values, expected.model)
+    assert all(use["reused"] for use in found.stages)
+    assert doctor.main(["--store", str(root), "--name", "tiny"]) == 1
+    assert "trial 1 has been run since" in capsys.readouterr().out
     _, runs = mlflow_runs(root)
     assert len(runs) == 5
 

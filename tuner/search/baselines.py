@@ -13,6 +13,7 @@ from tuner.errors import TunerError
 from tuner.front import pareto, uncertainty
 from tuner.recipe import Recipe, objectives_of
 from tuner.search.connect import ray_for, scratch_folder
+from tuner.search.events import Baseline, Measured
 from tuner.search.finish import measure_front
 from tuner.search.heartbeat import told
 from tuner.search.home import SearchHome, require_points
@@ -51,15 +52,15 @@ def compare(home: SearchHome, console: Console) -> list[dict[str, Any]]:
         broker = start_broker(home.store.url, scratch_folder(), resources)
         state = home.state()
 
-        def record(event: Any) -> None:
-            home.ledger.append({**event, "command": "compare"})
+        def record(event: Measured | Baseline) -> None:
+            home.append(dataclasses.replace(event, command="compare"))
 
         measure_front(home, recipe, bank, state, broker, record, console)
         state = home.state()
         objectives = objectives_of(recipe)
         members = pareto.front(state.points(objectives), objectives)
         wanted = _baselines(recipe, bank, [m.params for m in members])
-        known = {b["name"]: b for b in state.baselines}
+        known = {b.name: b for b in state.baselines}
         missing = [row for row in wanted if row[0] not in known]
         with told(console, "measuring the baselines"):
             outcomes = conduct_all(broker, [-1] * len(missing), [specs for _, _, specs in missing])
@@ -70,13 +71,11 @@ def compare(home: SearchHome, console: Console) -> list[dict[str, Any]]:
                     "every baseline to run to its end",
                     "fix the cause and run the same command again: what was measured is kept",
                 )
-            event = {"event": "baseline", "time_s": time.time(), "name": name, "note": note, "split": "test"}
-            event["values"] = outcome["values"]
-            record(event)
-            known[name] = event
+            known[name] = Baseline(time.time(), name, note, outcome["values"])
+            record(known[name])
     trials = [state.trials[member.trial] for member in members]
     rows = [(f"trial {t.number}", _size(t.params), t.test or t.values) for t in trials]
-    rows += [(name, known[name]["note"], known[name]["values"]) for name, _, _ in wanted]
+    rows += [(name, known[name].note, known[name].values) for name, _, _ in wanted]
     return [{"name": n, "note": note, "values": v, "errors": uncertainty.errors(v)} for n, note, v in rows]
 
 

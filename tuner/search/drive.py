@@ -4,7 +4,7 @@ import contextlib
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,14 @@ from tuner.recipe import Recipe, objectives_of
 from tuner.search.banks import n_classes_of
 from tuner.search.connect import keep_keys_private, ray_for, scratch_folder
 from tuner.search.coordinator import Coordinator
+from tuner.search.events import Ended, Event, Started
 from tuner.search.finish import measure_front, write_files
 from tuner.search.heartbeat import told
 from tuner.search.home import SearchHome, versions
 from tuner.search.interrupts import Interrupts
 from tuner.search.mirror import FLUSH_S, mirror_front, start_mirror
 from tuner.search.progress import ProgressView
-from tuner.search.records import TrialRecord, apply, mirror_events, replay
+from tuner.search.records import TrialRecord, apply, mirror_events
 from tuner.search.searcher import LedgerSearcher
 from tuner.search.stages import ON_THE_HEAD, start_broker
 from tuner.search.study import Proposer
@@ -60,14 +61,12 @@ class Drive:
         self.console, self.lost, self.interrupts = console, lost, interrupts
         self._stages: list[dict[str, Any]] = []
         self.started = time.monotonic()
+        past: list[Event] = []
         with told(console, "reading the ledger"):
-            past = home.ledger.read()
-        for warning in home.ledger.warnings:
-            console.print(warning, style="yellow", markup=False)
-        self.state = replay(past)
+            self.state = home.state(recipe, past.append)
         self.mirror = start_mirror(home, recipe.tracking) if recipe.tracking.enabled else None
         if self.mirror is not None:  # the past first: its oldest event tells this search from another of its name
-            self.mirror.replay([expanded for event in past for expanded in mirror_events(event)])
+            self.mirror.replay([expanded for event in past for expanded in mirror_events(event.to_json())])
 
     def run(self) -> bool:
         """Run what is left; returns whether it was interrupted.
@@ -78,7 +77,7 @@ class Drive:
         unfinished = not self.complete() or self._unmeasured()
         if unfinished:
             self.home.require_this_code()
-        self.record({"event": "search", "time_s": time.time(), "recipe": self.recipe.to_dict(), "versions": versions()})
+        self.record(Started(time.time(), self.recipe.to_dict(), versions()))
         interrupted = False
         if unfinished:
             with ray_for(self.recipe.resources, self.console) as resources:
@@ -103,19 +102,20 @@ class Drive:
         if self.mirror is not None:
             self.mirror.abandon()
 
-    def record(self, event: Mapping[str, Any]) -> None:
+    def record(self, event: Event) -> None:
         """Append to the ledger, then to the state and the mirror."""
-        self.home.ledger.append(dict(event))
+        self.home.append(event)
         apply(self.state, event, self.state.elapsed_s + time.monotonic() - self.started)
         if self.mirror is not None:
-            for expanded in mirror_events(event):
+            for expanded in mirror_events(event.to_json()):
                 self.mirror.publish(expanded)
-        for damage in event.get("remade", ()):
-            self.console.print(f"trial {event['trial']}: {damage}; made again", style="yellow", markup=False)
+        if isinstance(event, Ended):
+            for damage in event.remade:
+                self.console.print(f"trial {event.trial}: {damage}; made again", style="yellow", markup=False)
 
     def complete(self) -> bool:
         """Whether the budget is spent and every trial has ended."""
-        return not self.state.open() and len(self.state.trials) >= self.recipe.budget.trials
+        return not self.state.open() and not self.state.missing(self.recipe.budget.trials)
 
     def _unmeasured(self) -> bool:
         objectives = objectives_of(self.recipe)
@@ -143,7 +143,7 @@ class Drive:
             tune.with_resources(Coordinator, tune.PlacementGroupFactory([ON_THE_HEAD])),
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
-                num_samples=self.recipe.budget.trials - len(self.state.finished()),
+                num_samples=searcher.n_left,
                 reuse_actors=True,
                 trial_dirname_creator=lambda trial: str(trial.trial_id),
             ),

@@ -5,7 +5,7 @@ Derived files can be deleted at any time; they are rebuilt from recipe and ledge
 
 import io
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pyarrow as pa
@@ -16,13 +16,14 @@ from tuner.errors import TunerError
 from tuner.front import pareto
 from tuner.front.picture import render_front
 from tuner.recipe import Recipe, objectives_of
+from tuner.search.events import Measured
 from tuner.search.heartbeat import told
 from tuner.search.home import SearchHome
 from tuner.search.plan import evaluation, plan_trial
 from tuner.search.records import SearchState
 from tuner.search.stages import conduct_all
 
-Record = Callable[[Mapping[str, Any]], None]
+Record = Callable[[Measured], None]
 
 
 def measure_front(
@@ -52,7 +53,7 @@ def measure_front(
                 "fix the cause and run the same command again: what was measured is kept",
             )
         if measured["outcome"] == "complete":
-            record({"event": "test", "trial": trial, "time_s": time.time(), "values": measured["values"]})
+            record(Measured(time.time(), trial, measured["values"]))
 
 
 def hypervolume_history(state: SearchState, objectives: Iterable[pareto.Objective]) -> list[tuple[float, float]]:
@@ -74,7 +75,7 @@ def write_front(home: SearchHome, state: SearchState) -> None:
         home.store.put(home.key("history.parquet"), buffer.getvalue())
     if view.members:
         points = state.points(view.objectives)
-        chosen = next((p for p in points if state.pick is not None and p.trial == state.pick["trial"]), None)
+        chosen = next((p for p in points if state.pick is not None and p.trial == state.pick.trial), None)
         picture = render_front(points, view.objectives, picked=chosen, title=home.name)
         home.store.put(home.key("front.svg"), picture.encode())
 

@@ -3,7 +3,7 @@
 import importlib.metadata
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,11 +14,15 @@ from tuner.errors import TunerError, UsageError
 from tuner.front import pareto, uncertainty
 from tuner.front.pareto import Objective, Point
 from tuner.recipe import Recipe, difference, objectives_of, parse_recipe
+from tuner.search.events import Event
+from tuner.search.fields import clean
 from tuner.search.plan import CODE_VERSIONS
-from tuner.search.records import SearchState, replay, tally
+from tuner.search.possible import Possible
+from tuner.search.records import SearchState, restore, tally
 from tuner.store import Artifacts, Ledger, MissingKey, Store, check_name
 
 KINDS = {"recipe": dict, "bank": str, "versions": dict, "code": dict | None}  # what recipe.yaml holds
+MOST_TOLD = 10  # warnings about one ledger
 VERSIONED = ("ray", "torch", "optuna", "mlflow", "pyscipopt", "numpy", "scikit-learn", "schedulefree")
 
 
@@ -29,10 +33,12 @@ class SearchHome:
     Attributes:
         store: the store it lives in.
         name: its name.
+        warn: called with a line for each thing that the ledger holds and that does not count, and never twice.
     """
 
     store: Store
     name: str
+    warn: Callable[[str], None] = field(default=lambda line: None, repr=False, compare=False)
     artifacts: Artifacts = field(init=False)
     ledger: Ledger = field(init=False)
 
@@ -40,6 +46,8 @@ class SearchHome:
         self.name = check_name(self.name)
         self.artifacts = Artifacts(self.store)
         self.ledger = Ledger(self.store, self.name)
+        self._told: set[str] = set()
+        self._started: tuple[Recipe | None, int] | None = None
 
     def key(self, file: str) -> str:
         """The store key of one of the search's files."""
@@ -65,11 +73,16 @@ class SearchHome:
             UsageError: if there is no such search.
         """
         content = self._content()
+        return self._parsed(content), content["bank"]
+
+    def _parsed(self, content: dict[str, Any]) -> Recipe:
+        """The recipe in what recipe.yaml holds."""
         recipe, is_old = content["recipe"], self._is_of_other_code(content)
         if is_old:  # read, for nothing more is run; what it says may be refused by now
             (recipe.get("assign") or {}).pop("warm_start", None)
         source = f"the recipe of {self.name}"
-        return parse_recipe(yaml.safe_dump(recipe), source=source, checked=not is_old), content["bank"]
+        text = yaml.safe_dump(recipe, sort_keys=False)  # proposals depend on the order of the space
+        return parse_recipe(text, source=source, checked=not is_old)
 
     def require_this_code(self) -> None:
         """Refuse to run stages for a search whose trials were made by stages that gave other results.
@@ -87,6 +100,10 @@ class SearchHome:
                 f"start a new search: --name NEW, with --from {self.name} if its features are still the same; "
                 "this one can still be read",
             )
+
+    def is_of_this_code(self) -> bool:
+        """Whether its stages give the same results now as when it started."""
+        return not self._is_of_other_code(self._content())
 
     def _is_of_other_code(self, content: dict[str, Any]) -> bool:
         return bool(content["code"] != CODE_VERSIONS)
@@ -130,9 +147,53 @@ class SearchHome:
                 f"drop the changes, or start a new search that learns from it: --name NEW --from {self.name}",
             )
 
-    def state(self) -> SearchState:
-        """What the ledger says now."""
-        return replay(self.ledger.read())
+    def append(self, event: Event) -> None:
+        """Add an event to the ledger; it is there when this returns."""
+        self.ledger.append(event.to_json())
+
+    def state(
+        self, recipe: Recipe | None = None, accepted: Callable[[Event], None] = lambda event: None
+    ) -> SearchState:
+        """What the ledger says now; what does not count is left out, and `warn` is told.
+
+        Args:
+            recipe: what the search is run with now; None: the recipe it was started with.
+            accepted: called with each event that counts.
+        """
+        entries = self.ledger.entries()
+        state = restore(entries, self._possible(recipe), self.ledger.damaged, accepted)
+        pending = [f"{d.key} in {self.store.url}: {d.reason}; {d.then}" for d in state.damage if not d.settled]
+        self._tell([*self.ledger.warnings, *pending])
+        return state
+
+    def _possible(self, recipe: Recipe | None) -> Possible | None:
+        """What proposals keep to; None where an earlier version made them, by its own rules."""
+        if self._started is None:  # written once, so read once
+            try:
+                content = self._content()
+            except UsageError:  # not started yet
+                return None
+            settled = None if self._is_of_other_code(content) else self._parsed(content)
+            self._started = settled, self._n_classes(content["bank"])
+        settled, n_classes = self._started
+        return None if settled is None else Possible.of(recipe or settled, n_classes)
+
+    def _n_classes(self, bank: str) -> int:
+        """Classes of the data; 1 where the bank does not say, and then the search has worse troubles."""
+        try:
+            manifest = self.artifacts.find("banks", bank)
+            return 1 if manifest is None else int(manifest.meta["n_classes"])
+        except (TunerError, KeyError, TypeError, ValueError):
+            return 1
+
+    def _tell(self, warnings: Sequence[str]) -> None:
+        """Pass on the first warnings that are new."""
+        fresh = [clean(warning) for warning in warnings if warning not in self._told]
+        self._told.update(warnings)
+        for warning in fresh[:MOST_TOLD]:
+            self.warn(warning)
+        if (more := len(fresh) - MOST_TOLD) > 0:
+            self.warn(f"and {more} more entries of the ledger; jobs.doctor --name {self.name} names all")
 
     def front(self, objectives: Sequence[Objective] | None = None, state: SearchState | None = None) -> "FrontView":
         """The front for the search's own objectives or others, as the ledger has it now or as `state` says."""
@@ -208,13 +269,13 @@ def versions() -> dict[str, str]:
     return {"qpm-tuner": __version__, "python": platform.python_version(), **found}
 
 
-def open_home(store: Store, name: str) -> SearchHome:
-    """A search that must exist.
+def open_home(store: Store, name: str, warn: Callable[[str], None] = lambda line: None) -> SearchHome:
+    """A search that must exist; `warn` as `SearchHome` takes it.
 
     Raises:
         UsageError: if it does not.
     """
-    home = SearchHome(store, name)
+    home = SearchHome(store, name, warn)
     if not home.exists():
         home.stored()
     return home

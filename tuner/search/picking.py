@@ -13,6 +13,7 @@ from tuner.errors import TunerError, UsageError
 from tuner.front import pick as rules
 from tuner.front.pick import Pick
 from tuner.recipe import objectives_of
+from tuner.search.events import Picked
 from tuner.search.home import SearchHome, require_points
 from tuner.search.mirror import FLUSH_S, open_mirror
 
@@ -69,8 +70,7 @@ def carry_out(
     if register:
         done["registered"] = register_pick(home, chosen)
     if done or choose:
-        event = {"event": "pick", "time_s": time.time(), "trial": chosen.point.trial, "reason": chosen.reason}
-        home.ledger.append(event)
+        home.append(Picked(time.time(), chosen.point.trial, chosen.reason))
     return done
 
 

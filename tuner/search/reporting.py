@@ -33,7 +33,7 @@ def report_page(home: SearchHome, console: Console, state: SearchState | None = 
         hypervolume=hypervolume_history(state, objectives),
         stages=[_use(name, reuse[name]) for name in STAGE_ORDER if name in reuse],
         pick=None if chosen is None else _pick_view(home, recipe, bank, chosen, console, _is_chosen(chosen, state)),
-        baselines=[BaselineRow(b["name"], b["values"], b["note"]) for b in state.baselines],
+        baselines=[BaselineRow(b.name, b.values, b.note) for b in state.baselines],
         environment={
             "store": home.store.url,
             "bank": bank,
@@ -49,10 +49,10 @@ def recorded_pick(state: SearchState, recipe: Recipe) -> Pick:
     """The pick in the ledger, or the knee while nobody has picked."""
     objectives = objectives_of(recipe)
     points = state.points(objectives)
-    recorded = None if state.pick is None else state.pick["trial"]
+    recorded = state.pick
     for point in points:
-        if state.pick is not None and point.trial == recorded:
-            return Pick(point, state.pick["reason"])
+        if recorded is not None and point.trial == recorded.trial:
+            return Pick(point, recorded.reason)
     return pick_knee(points, objectives)
 
 
@@ -75,7 +75,7 @@ def model_pictures(home: SearchHome, recipe: Recipe, bank: str, chosen: Pick) ->
 
 def _is_chosen(chosen: Pick, state: SearchState) -> bool:
     """Whether somebody picked it, rather than the default rule while nobody has."""
-    return state.pick is not None and state.pick["trial"] == chosen.point.trial
+    return state.pick is not None and state.pick.trial == chosen.point.trial
 
 
 def _pick_view(home: SearchHome, recipe: Recipe, bank: str, chosen: Pick, console: Console, recorded: bool) -> PickView:

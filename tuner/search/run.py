@@ -78,7 +78,7 @@ def run_search(request: SearchRequest, console: Console, interrupts: Interrupts 
     Raises:
         TunerError: if it cannot run; nothing that had been finished is lost.
     """
-    home = SearchHome(request.store, request.name)
+    home = SearchHome(request.store, request.name, lambda line: _warn(line, console))
     with contextlib.ExitStack() as held:
         with told(console, f"opening search {home.name!r} in {request.store.url}"):  # it may wait for another driver
             lease = held.enter_context(Lease(request.store, home.name, this_driver(), wait_s=WAIT_S, is_gone=is_gone))
@@ -92,6 +92,10 @@ def run_search(request: SearchRequest, console: Console, interrupts: Interrupts 
     return SearchResult(home, recipe, drive.state, files, interrupted, complete, tracking)
 
 
+def _warn(line: str, console: Console) -> None:
+    console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+
 def _settle_recipe(home: SearchHome, request: SearchRequest, console: Console) -> tuple[Recipe, str]:
     """The recipe to run and its bank, made if need be."""
     if home.exists():
@@ -99,6 +103,7 @@ def _settle_recipe(home: SearchHome, request: SearchRequest, console: Console) -
         if request.recipe is not None:
             asked = adopt_precision(request.recipe, recipe)
             home.refuse_changes(recipe, asked)
+            asked.space = recipe.space  # in the order in which it was started, for proposals depend on it
             recipe = asked
         if home.artifacts.find("banks", bank) is None:
             home.require_this_code()
@@ -134,7 +139,7 @@ def _prior(home: SearchHome, name: str | None, bank: str, recipe: Recipe, consol
     """Finished trials of another search on the same bank and protocol, to learn from."""
     if name is None:
         return ()
-    other = SearchHome(home.store, name)
+    other = SearchHome(home.store, name, home.warn)
     old, old_bank = other.stored()
     if (old_bank, old.protocol, old.validation_fraction) != (bank, recipe.protocol, recipe.validation_fraction):
         raise UsageError(

@@ -9,22 +9,36 @@ are under way while Tune is still busy with the coordinator.
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from ray.tune.search import Searcher
 
 from tuner.recipe import Recipe
+from tuner.search.events import Ended, Event, Proposed
+from tuner.search.fields import Damaged
 from tuner.search.plan import plan_trial
-from tuner.search.records import SearchState
+from tuner.search.records import Budget, SearchState
 from tuner.search.study import Proposer
 from tuner.store import StoreFailure
 
-Record = Callable[[Mapping[str, Any]], None]
+Record = Callable[[Event], None]
+
+
+_FAILED: dict[str, Any] = {
+    "outcome": "failed",
+    "stage": None,
+    "values": {},
+    "stages": [],
+    "model": None,
+    "seconds": 0.0,
+}
 
 
 class LedgerSearcher(Searcher):
-    """Proposes open trials of an earlier driver first, then new ones, up to the budget.
+    """Gives out open trials of an earlier driver first, then those to be proposed, up to the budget.
+
+    Those to be proposed may have been proposed before, where the ledger lost it; later trials may have ended since.
 
     Args:
         recipe: the search.
@@ -50,11 +64,16 @@ class LedgerSearcher(Searcher):
         self._recipe, self._bank, self._state, self._proposer = recipe, bank, state, proposer
         self._record, self._broker, self._stop = record, broker, stop
         self._open = [trial.number for trial in state.open()]
-        self._next = len(state.trials)
+        self._missing = state.missing(recipe.budget.trials)
         self._promised: list[int] = []
         self._running: dict[str, int] = {}
         self.exhausted = False
         self.halted: str | None = None  # why no trial can go on
+
+    @property
+    def n_left(self) -> int:
+        """Trials to be run."""
+        return len(self._open) + len(self._missing)
 
     def suggest(self, trial_id: str) -> Any:
         """The next trial's configuration, None for "not now", or FINISHED."""
@@ -64,10 +83,10 @@ class LedgerSearcher(Searcher):
             return None
         if self._open:
             number = self._open.pop(0)
-        elif self.exhausted or self._next >= self._recipe.budget.trials:
+        elif self.exhausted or not self._missing:
             return str(Searcher.FINISHED)
         else:
-            number, self._next = self._next, self._next + 1
+            number = self._missing.pop(0)
         self._running[trial_id] = number
         self._broker.expect.remote(number)
         self._promised.append(number)
@@ -84,7 +103,7 @@ class LedgerSearcher(Searcher):
         if outcome is not None and outcome["outcome"] == "halted":
             self.halted = outcome["cause"]  # the trial stays open
         elif outcome is not None and outcome["outcome"] != "called off":
-            self._write({"event": "outcome", "trial": number, "time_s": time.time(), **outcome})
+            self._write(self._ended(number, outcome))
         self._keep_promises()
 
     def save(self, checkpoint_path: str) -> None:
@@ -96,6 +115,19 @@ class LedgerSearcher(Searcher):
     def __getstate__(self) -> dict[str, Any]:
         return {}
 
+    def _ended(self, number: int, outcome: dict[str, Any]) -> Ended:
+        """The event of an outcome; one that no ledger can hold is a failure."""
+        try:
+            return Ended.from_json({**outcome, "trial": number, "time_s": time.time()})
+        except Damaged as damage:
+            failed = {**_FAILED, "cause": f"its outcome cannot be recorded: {damage}"}
+            return Ended.from_json({**failed, "trial": number, "time_s": time.time()})
+
+    def _proposer_of(self, number: int) -> Proposer:
+        """Who proposes a trial: for one whose proposal was lost, as the turn did that it was first proposed in."""
+        lost = self._state.lost.get(number, Budget())
+        return self._proposer.under(lost.trials, lost.parallel)
+
     def _died(self, number: int) -> dict[str, Any] | None:
         """The outcome of a trial whose coordinator died; None leaves it to the next driver."""
         cause = "its coordinator died more often than budget.retries allows"
@@ -103,8 +135,7 @@ class LedgerSearcher(Searcher):
             self.halted = f"trial {number}: {cause}"  # not even proposed: nobody would run it, and others wait for it
         if self._called_off():
             return None
-        died: dict[str, Any] = {"outcome": "failed", "stage": None, "cause": cause, "values": {}, "stages": []}
-        return {**died, "model": None, "seconds": 0.0}
+        return {**_FAILED, "cause": cause}
 
     def _keep_promises(self) -> None:
         """Start the promised trials whose time has come, in order; call off those that will not be."""
@@ -124,13 +155,13 @@ class LedgerSearcher(Searcher):
 
     def _propose(self, number: int) -> None:
         """Give a trial its parameters, unless the space is exhausted."""
-        params = None if self.exhausted else self._proposer.propose(number, self._state.trials)
+        params = None if self.exhausted else self._proposer_of(number).propose(number, self._state.trials)
         if params is None:
             self.exhausted = True
         else:
-            self._write({"event": "trial", "trial": number, "time_s": time.time(), "params": params})
+            self._write(Proposed(time.time(), number, params))
 
-    def _write(self, event: Mapping[str, Any]) -> None:
+    def _write(self, event: Event) -> None:
         """Record an event; a store that cannot take it halts the search, and what is not written stays open."""
         try:
             self._record(event)
@@ -139,5 +170,5 @@ class LedgerSearcher(Searcher):
 
     def _ready(self, number: int) -> bool:
         """Whether a trial has been proposed before, or the trials that its proposal is made from have all ended."""
-        known = range(max(0, number - self._recipe.budget.parallel + 1))
-        return number in self._state.trials or all(self._state.trials[n].outcome is not None for n in known)
+        trials, parallel = self._state.trials, self._proposer_of(number).parallel
+        return number in trials or all(n in trials and trials[n].outcome for n in range(number - parallel + 1))

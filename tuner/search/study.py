@@ -8,6 +8,7 @@ violates a constraint: the sampler learns to leave such a region, and learns not
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise, product
 from typing import Any
 
@@ -49,6 +50,8 @@ class Proposer:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._recipe = recipe
         self._n_classes = n_classes
+        self._prior = prior
+        self._others: dict[tuple[int, int], Proposer] = {}
         self._objectives = objectives_of(recipe)
         self._space = distributions(recipe.space)
         self.study = optuna.create_study(directions=["maximize"] * len(self._objectives))
@@ -62,12 +65,29 @@ class Proposer:
                 self.study.add_trial(create_trial(params=params, distributions=self._space, **ended))
                 self._known.append((params, "values" in ended))
 
+    @property
+    def parallel(self) -> int:
+        """Trials in flight: the outcomes of the trials up to `number - parallel` are what a proposal is made from."""
+        return self._recipe.budget.parallel
+
+    def under(self, trials: int | None, parallel: int | None) -> "Proposer":
+        """Who proposes as this one would have done under another budget; None: the same."""
+        budget = self._recipe.budget
+        other = (trials or budget.trials, parallel or budget.parallel)
+        if other == (budget.trials, budget.parallel):
+            return self
+        if other not in self._others:
+            changed = replace(budget, trials=other[0], parallel=other[1])
+            self._others[other] = Proposer(replace(self._recipe, budget=changed), self._n_classes, self._prior)
+        return self._others[other]
+
     def propose(self, number: int, earlier: Mapping[int, TrialRecord]) -> dict[str, Any] | None:
         """Parameters of trial `number`, or None if every feasible point of the space has been tried.
 
         Args:
             number: the trial's number; calls come in increasing order.
-            earlier: all earlier trials by number; those up to `number - parallel` must have ended.
+            earlier: all earlier trials by number; those up to `number - parallel` must have ended. Later ones, of a
+                turn before the proposal was lost, change nothing.
         """
         self._tell(number, earlier)
         rng_seed = (self._recipe.seed * 1_000_003 + number) % 2**32

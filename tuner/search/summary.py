@@ -159,7 +159,7 @@ def status(home: SearchHome) -> dict[str, Any]:
         "elapsed_s": state.elapsed_s,
         "stages": state.reuse(),
         "programs": [{"trial": n, "program": trial.program} for n, trial in sorted(state.trials.items())],
-        "pick": None if state.pick is None else {"trial": state.pick["trial"], "reason": state.pick["reason"]},
+        "pick": None if state.pick is None else {"trial": state.pick.trial, "reason": state.pick.reason},
     }
 
 

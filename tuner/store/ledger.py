@@ -13,10 +13,12 @@ import time
 from typing import Any
 
 from tuner.errors import TunerError, UsageError
+from tuner.store.entry import MOST_BYTES, NoEvent, read_object
 from tuner.store.names import check_name
 from tuner.store.store import MissingKey, Store, for_each
 
-_KEY = re.compile(r"(?P<time_ns>\d{20})-(?P<digest>[0-9a-f]{16})\.json")
+_KEY = re.compile(r"(?P<time_ns>\d{20})-(?P<digest>[0-9a-f]{16})\.json", re.ASCII)
+_STRAY = "is not an entry of a ledger"
 
 
 class Ledger:
@@ -42,6 +44,8 @@ class Ledger:
         self.snapshot_key = f"searches/{search}/ledger.snapshot"
         self.warnings: list[str] = []
         """What the last `read` left out, and why: one sentence for each damaged entry."""
+        self.damaged: list[str] = []
+        """The keys of what the last `read` left out, in order."""
         self._entries: dict[str, bytes] = {}
         self._n_copied: int | None = None  # how many of them the snapshot holds; None: not looked yet
         self._last_ns = 0
@@ -69,6 +73,10 @@ class Ledger:
                 "JSON: text, finite numbers, booleans, null, lists and dictionaries",
                 "convert the values before appending",
             ) from error
+        if len(data) > MOST_BYTES:
+            raise UsageError(
+                f"an event of the ledger has {len(data):,} bytes", f"at most {MOST_BYTES:,}", "keep less in the event"
+            )
         while not self.store.put_new(key := f"{self.prefix}{self._next_ns():020d}-{_digest(data)}.json", data):
             pass  # the same event in the same nanosecond by somebody else: take the next one
         with self._changing:
@@ -78,10 +86,11 @@ class Ledger:
                 self.compact()
 
     def read(self) -> list[dict[str, Any]]:
-        """All events in order; what is damaged is left out and named in `warnings`.
+        """All events in order; what is damaged is left out and named in `warnings`."""
+        return [event for _, event in self.entries()]
 
-        Reading again fetches only what is new.
-        """
+    def entries(self) -> list[tuple[str, dict[str, Any]]]:
+        """As `read`, each event with the key of its entry. Reading again fetches only what is new."""
         with self._reading:
             keys = sorted(self.store.list(self.prefix))
             if keys and self._n_copied is None:
@@ -89,15 +98,23 @@ class Ledger:
                 self._n_copied = len(snapshot)
                 with self._changing:
                     self._entries |= snapshot
-            loose = [key for key in keys if key not in self._entries]
+            problems = {key: _STRAY for key in keys if not _KEY.fullmatch(key.removeprefix(self.prefix))}
+            loose = [key for key in keys if key not in self._entries and key not in problems]
             found = dict(zip(loose, for_each(self.store, self._get, loose), strict=True))
-            problems = {key: problem for key, data in found.items() if (problem := _problem(key, data))}
-            self.warnings = [f"{key} in {self.store.url} {problem}" for key, problem in problems.items()]
+            problems |= {key: problem for key, data in found.items() if (problem := _problem(key, data))}
             sound = [key for key in keys if key not in problems]
             with self._changing:
                 self._entries |= {key: data for key, data in found.items() if key not in problems}
                 self._last_ns = max([self._last_ns, *(_time_ns(key) for key in sound[-1:])])
-            return [json.loads(self._entries[key]) for key in sound]
+            events: list[tuple[str, dict[str, Any]]] = []
+            for key in sound:
+                try:
+                    events.append((key, read_object(self._entries[key])))
+                except NoEvent as error:
+                    problems[key] = str(error)
+            self.damaged = sorted(problems)
+            self.warnings = [f"{key} in {self.store.url} {problems[key]}" for key in self.damaged]
+            return events
 
     def compact(self, at_least: int = 1) -> None:
         """Copy all events into one object, so that a fresh `read` needs few requests instead of one an event.
@@ -116,6 +133,10 @@ class Ledger:
             lines = [f"{key.removeprefix(self.prefix)} ".encode() + data for key, data in entries]
             self.store.put(self.snapshot_key, b"\n".join(lines))
             self._n_copied = len(lines)
+
+    def unsound_copies(self) -> int:
+        """How many entries of the copy are damaged. Raises `MissingKey` where there is no copy."""
+        return len(self.store.get(self.snapshot_key).split(b"\n")) - len(self._snapshot())
 
     def _snapshot(self) -> dict[str, bytes]:
         """The sound entries of the copy; each carries its hash, so damage to the copy only costs time."""
@@ -151,9 +172,11 @@ def _problem(key: str, data: bytes) -> str | None:
     """What is wrong with an entry, None if nothing: its name carries the hash of its bytes."""
     name = _KEY.fullmatch(key.rpartition("/")[2])
     if name is None:
-        return "is not an entry of a ledger"
+        return _STRAY
     if not data:
         return "is empty"
+    if len(data) > MOST_BYTES:
+        return f"has {len(data):,} bytes, where an event has at most {MOST_BYTES:,}"
     if name["digest"] != _digest(data):
         return "is damaged (its hash does not match)"
     return None

@@ -1,0 +1,149 @@
+"""Events are checked when they are made and when they are read, by the same rules; what came later has a default."""
+
+import dataclasses
+import json
+
+import pytest
+
+from tests.ledgers import finished
+from tuner.search.events import KINDS, Ended, Measured, Proposed, StageUse, Started, read_event
+from tuner.search.fields import Damaged, clean
+
+USE = {"stage": "finetune", "key": "f0", "reused": False, "seconds": 2.0, "saved_s": 0.0}
+EVENTS = {
+    "search": {
+        "event": "search",
+        "time_s": 1.0,
+        "recipe": {"budget": {"trials": 3, "parallel": 2}},
+        "versions": {"a": "1"},
+    },
+    "trial": {"event": "trial", "time_s": 2.0, "trial": 0, "params": {"width": 48, "l1": 0.5, "mode": "x", "on": True}},
+    "outcome": {
+        "event": "outcome",
+        "time_s": 3.0,
+        "trial": 0,
+        "outcome": "complete",
+        "stage": None,
+        "cause": None,
+        "values": {"accuracy": 95.0, "n_images": 288},
+        "stages": [USE],
+        "model": "f0",
+        "seconds": 2.5,
+        "program": {"objective": 1.0, "bound": None, "gap": 0.0, "status": "optimal", "seconds": 0.1},
+        "remade": ["a bank was damaged"],
+    },
+    "test": {"event": "test", "time_s": 4.0, "trial": 0, "values": {"accuracy": 94.0}},
+    "baseline": {
+        "event": "baseline",
+        "time_s": 5.0,
+        "name": "probe",
+        "note": "",
+        "split": "test",
+        "values": {"a": 1.0},
+    },
+    "pick": {"event": "pick", "time_s": 6.0, "trial": 0, "reason": "Trial 0 is the knee."},
+}
+NO_NUMBER = [None, True, "3", "NaN", [], {}, float("nan"), float("inf"), -1, 10**400]
+NO_TRIAL = [None, True, "3", 1.0, -1, 10**18, 10**6, []]
+NO_KEY = [1, "", "../..", "a/b", "/etc", "a.b", "x" * 101, "ä", "a\n", True, []]
+NO_WORD = [1, "", "a b", "../x", "\x1b[2J", [], True]
+NO_VALUES = [None, [], "x", 3, {"a": None}, {"a": "1"}, {"a": True}, {"a": float("inf")}, {"a": 10**400}, {"": 1.0}]
+NO_VALUES += [{"a\x1b[2J": 1.0}, {"x" * 300: 1.0}, {"a": {}}]
+NO_TREE = [None, [], "x", {"a": float("nan")}, {"a": object()}]
+WRONG = [
+    *((kind, "time_s", value) for kind in EVENTS for value in NO_NUMBER),
+    *((kind, "trial", value) for kind in ("trial", "outcome", "test", "pick") for value in NO_TRIAL),
+    *(("trial", "params", value) for value in [None, [], "x", {"a": None}, {"a": float("nan")}, {"a": []}, {"": 1}]),
+    *((kind, "values", value) for kind in ("outcome", "test", "baseline") for value in NO_VALUES),
+    *(("outcome", "outcome", value) for value in (None, "done", 1, [], {})),
+    *(("outcome", "stage", value) for value in NO_WORD),
+    *(("outcome", "cause", value) for value in (1, [], {}, True)),
+    *(("outcome", "model", value) for value in [*NO_KEY, None, "another"]),
+    *(("outcome", "values", value) for value in ({},)),
+    *(("outcome", "seconds", value) for value in NO_NUMBER),
+    *(("outcome", "stages", value) for value in (None, {}, "x", [1], [None], [[]], [{}])),
+    *(("outcome", "stages", [{**USE, "key": value}]) for value in NO_KEY),
+    *(("outcome", "stages", [{**USE, "stage": value}]) for value in NO_WORD),
+    *(("outcome", "stages", [{**USE, "reused": value}]) for value in (None, 0, "no")),
+    *(("outcome", "stages", [{**USE, name: value}]) for name in ("seconds", "saved_s") for value in NO_NUMBER),
+    *(("outcome", "program", value) for value in (1, [], {"gap": "x"}, {"gap": float("nan")}, {"status": "a b\n"})),
+    *(("outcome", "remade", value) for value in (1, "x", {}, [1], [[]])),
+    *(("baseline", name, value) for name in ("name", "note") for value in (None, 1, [], "a\x1b[2J")),
+    *(("baseline", "split", value) for value in NO_WORD),
+    *(("pick", "reason", value) for value in (None, 1, [])),
+    *(("search", name, value) for name in ("recipe", "versions") for value in NO_TREE),
+    *(("test", "command", value) for value in NO_WORD),
+]
+
+
+@pytest.mark.parametrize("kind", EVENTS)
+def test_an_event_reads_back_as_it_was_written(kind):
+    event = read_event(EVENTS[kind])
+    assert type(event) is KINDS[kind]
+    assert event.to_json() == EVENTS[kind]
+    assert read_event(json.loads(json.dumps(event.to_json()))) == event
+
+
+@pytest.mark.parametrize("old", [True, False])
+def test_ledgers_of_earlier_versions_are_read(old):
+    for event in finished(old=old):
+        read_event(event)
+    content = {name: value for name, value in EVENTS["outcome"].items() if name not in ("program", "remade")}
+    assert (read_event(content).program, read_event(content).remade) == (None, ())
+
+
+@pytest.mark.parametrize("kind", EVENTS)
+def test_a_field_that_lacks_is_named_and_one_too_many_is_left(kind):
+    content = EVENTS[kind]
+    assert read_event({**content, "token": "x", "of a newer version": [1]}) == read_event(content)
+    required = {f.name for f in dataclasses.fields(KINDS[kind]) if f.default is dataclasses.MISSING}
+    assert required >= {"time_s"}
+    for name in required:
+        with pytest.raises(Damaged, match=f"lacks {name}"):
+            read_event({key: value for key, value in content.items() if key != name})
+
+
+@pytest.mark.parametrize(("kind", "name", "value"), WRONG)
+def test_a_field_of_another_kind_is_damage(kind, name, value):
+    with pytest.raises(Damaged) as told:
+        read_event({**EVENTS[kind], name: value})
+    assert str(told.value).isprintable()
+    assert len(str(told.value)) < 250
+
+
+def test_whoever_writes_is_held_to_the_same_rules():
+    for make in (
+        lambda: Proposed(1.0, -1, {}),
+        lambda: Proposed(1.0, 0, {"l1": float("nan")}),
+        lambda: Measured(float("inf"), 0, {}),
+        lambda: StageUse("dense", "../..", False, 1.0, 0.0),
+        lambda: Ended(1.0, 0, "complete", None, None, {"a": 1.0}, (), None, 1.0),
+        lambda: Started(1.0, {"a": object()}, {}),
+    ):
+        with pytest.raises(Damaged):
+            make()
+
+
+@pytest.mark.parametrize("content", [None, [], 3, "x", {}, {"event": None}, {"event": 3}, {"event": ["trial"]}])
+def test_what_is_no_event_is_damage(content):
+    with pytest.raises(Damaged, match="names no kind"):
+        read_event(content)
+
+
+def test_an_event_of_a_newer_version_is_named_as_such():
+    with pytest.raises(Damaged, match="kind unknown here: 'fork'; a newer version may have written it"):
+        read_event({"event": "fork", "time_s": 1.0})
+
+
+def test_a_tree_that_is_too_deep_is_damage():
+    deep = {}
+    for _ in range(900):
+        deep = {"a": deep}
+    with pytest.raises(Damaged, match="recipe"):
+        read_event({**EVENTS["search"], "recipe": deep})
+
+
+def test_texts_of_errors_become_one_line_that_a_terminal_can_show():
+    ended = read_event({**EVENTS["outcome"], "outcome": "failed", "model": None, "cause": "a\x1b[2J\nb\ud800ü"})
+    assert ended.cause == "a?[2J b?ü"
+    assert len(clean("x" * 10**6)) < 6000

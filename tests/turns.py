@@ -1,0 +1,123 @@
+"""A driver's turn without Ray: the real searcher, proposer and ledger, stages that end at once with made-up values."""
+
+import hashlib
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+from tuner.recipe import Recipe, load_recipe
+from tuner.search.events import Measured, Started
+from tuner.search.home import SearchHome
+from tuner.search.records import apply
+from tuner.search.searcher import LedgerSearcher
+from tuner.search.study import Proposer
+from tuner.store import open_store
+
+N_CLASSES = 10
+
+
+class Broker:
+    """In place of the actor: takes down which trials are handed out."""
+
+    def __init__(self) -> None:
+        self.ready: dict[int, Any] = {}
+        self.expect, self.hand_out = Remote(lambda number: None), Remote(self.ready.__setitem__)
+
+
+class Remote:
+    """A method of an actor."""
+
+    def __init__(self, remote: Any) -> None:
+        self.remote = remote
+
+
+def recipe_of(*overrides: str) -> Recipe:
+    """The digits recipe with eight trials, two at a time."""
+    settled = ["dense.precision=float32", "finetune.precision=float32"]
+    return load_recipe("digits", ["budget.trials=8", "budget.parallel=2", *settled, *overrides])
+
+
+def begin(root: Path, *overrides: str) -> SearchHome:
+    """A search that has begun, in a store of its own."""
+    home = SearchHome(open_store(str(root)), "made-up")
+    home.ledger.compact_every = 0
+    home.start(recipe_of(*overrides), "bank")
+    return home
+
+
+def outcome_of(params: dict[str, Any], stages: list[Any]) -> dict[str, Any]:
+    """What becomes of a trial: it follows from its parameters."""
+    values = {"accuracy": 60 + params["n_features"] + math.sin(9 * params["l1"]), "n_images": 288.0}
+    values["interpretability"] = 90 - 5 * params["features_per_class"] - params["l1"]
+    uses = [{"stage": s.stage, "key": s.key, "reused": False, "seconds": 1.0, "saved_s": 0.0} for s in stages]
+    ended = {"outcome": "complete", "stage": None, "cause": None, "values": values, "stages": uses, "seconds": 4.0}
+    program = {"objective": 3.5, "bound": 3.5, "gap": 0.0, "status": "optimal", "seconds": 0.1}
+    return ended | {"model": stages[2].key, "program": program, "remade": []}
+
+
+def turn(home: SearchHome, *overrides: str, ends: int = 10**6) -> list[int]:
+    """A driver's turn up to its end, or until so many trials have ended; returns those that it proposed."""
+    recipe, proposed = recipe_of(*overrides), []
+    state = home.state(recipe)
+
+    def record(event: Any) -> None:
+        home.append(event)
+        assert apply(state, event, state.elapsed_s) is None
+        if event.kind == "trial":
+            proposed.append(event.trial)
+
+    record(Started(time.time(), recipe.to_dict(), {}))
+    proposer, broker = Proposer(recipe, N_CLASSES), Broker()
+    searcher = LedgerSearcher(recipe, "bank", state, proposer, record, broker, lambda: False)
+    names, running = iter(f"tune-{i}" for i in range(searcher.n_left + 1)), dict[int, str]()
+    name = next(names)
+    while ends:
+        while isinstance(given := searcher.suggest(name), dict):
+            running[given["number"]], name = name, next(names)
+        if not running:
+            assert given == "FINISHED"
+            break
+        number = next(number for number in running if number in broker.ready)  # else the turn would hang
+        stages = broker.ready.pop(number)
+        text = None if stages is None else json.dumps(outcome_of(state.trials[number].params, stages))
+        searcher.on_trial_complete(running.pop(number), {"record": text})
+        ends -= 1
+    for number, trial in sorted(state.trials.items()):
+        if trial.outcome == "complete" and not trial.test:
+            record(Measured(time.time(), number, {"accuracy": trial.values["accuracy"] - 1}))
+    return proposed
+
+
+def same(found: SearchHome, expected: SearchHome) -> None:
+    """Two searches have the same trials, and so the same front."""
+    for name in ("params", "outcome", "values", "model", "test"):
+        trials, others = ({n: getattr(t, name) for n, t in h.state().trials.items()} for h in (found, expected))
+        assert trials == others, name
+    view, straight = found.front(), expected.front()
+    assert sorted(view.members, key=lambda m: m.trial) == sorted(straight.members, key=lambda m: m.trial)
+    assert (view.counts, view.ranks) == (straight.counts, straight.ranks)
+    assert math.isclose(view.hypervolume, straight.hypervolume)  # summed in another order
+
+
+Entries = list[tuple[str, bytes]]
+
+
+def entries_of(home: SearchHome) -> Entries:
+    """The bytes of a ledger, entry by entry."""
+    return [(key, home.store.get(key)) for key in sorted(home.store.list(home.ledger.prefix))]
+
+
+def retold(key: str, data: bytes) -> tuple[str, bytes]:
+    """An entry that tells something else, under a name that agrees with its bytes."""
+    folder, _, name = key.rpartition("/")
+    return f"{folder}/{name[:20]}-{hashlib.sha256(data).hexdigest()[:16]}.json", data
+
+
+def copy_of(root: Path, entries: Entries, *overrides: str) -> SearchHome:
+    """A search with these entries, in a store of its own."""
+    home = begin(root, *overrides)
+    for key, data in entries:
+        home.store.put(key, data)
+    return home
