@@ -18,7 +18,7 @@ from tuner.recipe import Recipe
 from tuner.search.plan import plan_trial
 from tuner.search.records import SearchState
 from tuner.search.study import Proposer
-from tuner.store import StoreFailure
+from tuner.store import LeaseHeld, StoreFailure
 
 Record = Callable[[Mapping[str, Any]], None]
 
@@ -131,10 +131,10 @@ class LedgerSearcher(Searcher):
             self._write({"event": "trial", "trial": number, "time_s": time.time(), "params": params})
 
     def _write(self, event: Mapping[str, Any]) -> None:
-        """Record an event; a store that cannot take it halts the search, and what is not written stays open."""
+        """Record an event; where that is refused (by the store, by the lease) the search halts, and it stays open."""
         try:
             self._record(event)
-        except StoreFailure as error:
+        except (StoreFailure, LeaseHeld) as error:
             self.halted = error.what
 
     def _ready(self, number: int) -> bool:

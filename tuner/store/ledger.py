@@ -10,11 +10,17 @@ import json
 import re
 import threading
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 from tuner.errors import TunerError, UsageError
+from tuner.store.fencing import judge, time_ns
+from tuner.store.lease import Lease
 from tuner.store.names import check_name
 from tuner.store.store import MissingKey, Store, for_each
+
+_FEW = 3
+"""So many events that are all of a day to come speak against the clock of this machine, not against themselves."""
 
 _KEY = re.compile(r"(?P<time_ns>\d{20})-(?P<digest>[0-9a-f]{16})\.json")
 
@@ -24,6 +30,8 @@ class Ledger:
 
     Order is by time of appending. Clocks of machines differ, so an event is never dated before the last one
     its writer has read or written: what a driver appends after a restart comes after what it restored.
+
+    A driver writes under its lease, from `begin` to `end`; what others write of its turn does not count.
 
     Args:
         store: where the search lives.
@@ -41,11 +49,14 @@ class Ledger:
         self.prefix = f"searches/{check_name(search)}/ledger/"
         self.snapshot_key = f"searches/{search}/ledger.snapshot"
         self.warnings: list[str] = []
-        """What the last `read` left out, and why: one sentence for each damaged entry."""
+        """What the last `read` left out, and why: one sentence for each entry."""
         self._entries: dict[str, bytes] = {}
         self._n_copied: int | None = None  # how many of them the snapshot holds; None: not looked yet
+        self._verdict = judge({}, 0)
         self._last_ns = 0
-        self._changing, self._reading = threading.Lock(), threading.RLock()
+        self._changing, self._reading, self._appending = threading.Lock(), threading.RLock(), threading.Lock()
+        self._lease: Lease | None = None
+        self._opening: dict[str, Any] = {}  # what the first event of a turn says besides
 
     def __reduce__(self) -> tuple[type["Ledger"], tuple[Store, str, int]]:
         """Travel by store and name."""
@@ -59,8 +70,44 @@ class Ledger:
 
         Raises:
             UsageError: the event is not JSON.
+            LeaseHeld: this driver has lost the search; nothing is written.
             TunerError: the store cannot take it.
         """
+        lease = self._lease
+        if lease is None:
+            self._append(event)
+            return
+        with self._appending:  # one after the other: what is dated later is written later
+            lease.check()
+            self._append({**event, "token": lease.token, "term": lease.term, **self._opening})
+            self._opening = {}
+
+    def begin(self, lease: Lease) -> list[dict[str, Any]]:
+        """Begin a driver's turn: read everything; what earlier drivers write from now on does not count.
+
+        Raises:
+            LeaseHeld: the search is lost already.
+            TunerError: the clock of this machine cannot be right.
+        """
+        with self._reading:
+            events = self.read()
+            verdict = self._verdict
+            lease.rise_above(verdict.newest_term)
+        if not events and len(verdict.ahead) >= _FEW:
+            raise TunerError(
+                f"all {len(verdict.ahead)} events in {self.prefix} are dated more than a day ahead of the clock of "
+                f"this machine, which says {datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+                "a clock that is right",
+                "set this machine's clock by NTP",
+            )
+        self._lease, self._opening = lease, verdict.opening
+        return events
+
+    def end(self) -> None:
+        """End the turn; what is written afterwards is that of another command."""
+        self._lease = None
+
+    def _append(self, event: dict[str, Any]) -> None:
         try:
             data = json.dumps(event, allow_nan=False, separators=(",", ":")).encode()
         except (TypeError, ValueError) as error:
@@ -78,10 +125,14 @@ class Ledger:
                 self.compact()
 
     def read(self) -> list[dict[str, Any]]:
-        """All events in order; what is damaged is left out and named in `warnings`.
+        """All events that count, in order; what is left out is named in `warnings`.
 
         Reading again fetches only what is new.
         """
+        return [event for _, event in self.entries()]
+
+    def entries(self) -> list[tuple[str, dict[str, Any]]]:
+        """As `read`, each event with its key."""
         with self._reading:
             keys = sorted(self.store.list(self.prefix))
             if keys and self._n_copied is None:
@@ -92,12 +143,19 @@ class Ledger:
             loose = [key for key in keys if key not in self._entries]
             found = dict(zip(loose, for_each(self.store, self._get, loose), strict=True))
             problems = {key: problem for key, data in found.items() if (problem := _problem(key, data))}
-            self.warnings = [f"{key} in {self.store.url} {problem}" for key, problem in problems.items()]
-            sound = [key for key in keys if key not in problems]
             with self._changing:
                 self._entries |= {key: data for key, data in found.items() if key not in problems}
-                self._last_ns = max([self._last_ns, *(_time_ns(key) for key in sound[-1:])])
-            return [json.loads(self._entries[key]) for key in sound]
+                events = {key: parse(self._entries[key]) for key in keys if key not in problems}
+            problems |= {key: "is no event (a JSON object)" for key, event in events.items() if event is None}
+            self._verdict = judge({_name(key): e for key, e in events.items() if e is not None}, time.time_ns())
+            for key in events:
+                if key not in problems and (problem := self._verdict.problem(_name(key))):
+                    problems[key] = problem
+            self.warnings = [f"{key} in {self.store.url} {problems[key]}" for key in keys if key in problems]
+            dates = [time_ns(name) for key in events if (name := _name(key)) not in self._verdict.ahead]
+            with self._changing:
+                self._last_ns = max([self._last_ns, *dates[-1:]])
+            return [(key, event) for key, event in events.items() if event is not None and key not in problems]
 
     def compact(self, at_least: int = 1) -> None:
         """Copy all events into one object, so that a fresh `read` needs few requests instead of one an event.
@@ -108,7 +166,7 @@ class Ledger:
             at_least: do nothing while fewer events than this are missing from the copy.
         """
         with self._reading:
-            self.read()
+            self.entries()
             with self._changing:
                 entries = list(self._entries.items())
             if len(entries) - (self._n_copied or 0) < at_least:
@@ -139,8 +197,21 @@ class Ledger:
             return self._last_ns
 
 
-def _time_ns(key: str) -> int:
-    return int(key.rpartition("/")[2][:20])
+def parse(data: bytes) -> dict[str, Any] | None:
+    """The event in these bytes; None for what is no JSON object, or JSON that no ledger writes."""
+    try:
+        event = json.loads(data, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return None
+    return event if isinstance(event, dict) else None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _name(key: str) -> str:
+    return key.rpartition("/")[2]
 
 
 def _digest(data: bytes) -> str:
