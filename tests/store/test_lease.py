@@ -40,7 +40,7 @@ def date_back(store: Store, seconds: float) -> None:
 
 
 def _drive_until_killed(store: Store, started: str) -> None:
-    with Lease(store, "digits", "the first driver", 10.0):
+    with Lease(store, "digits", "the first driver", 2.0):
         Path(started).touch()
         time.sleep(600)
 
