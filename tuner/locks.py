@@ -19,10 +19,42 @@ _SHOWN_COMMAND = 80  # characters
 _log = logging.getLogger(__name__)
 
 
+class Waiting:
+    """Somebody's wait for a lock, told to the log as a warning: to standard error, and so to the log of a job as well.
+
+    Args:
+        path: the lock's file or folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._begun_s = time.monotonic()
+        self._due_s = WORD_AFTER_S
+
+    @property
+    def seconds(self) -> float:
+        """How long it has been."""
+        return time.monotonic() - self._begun_s
+
+    def go_on(self) -> None:
+        """Say who has the lock, if it is time to; to be called again and again."""
+        if self.seconds >= self._due_s:
+            _log.warning(
+                "waiting for the lock %s for %.0f s now; it is held by %s",
+                self.path,
+                self.seconds,
+                holder_of(self.path),
+            )
+            self._due_s = self.seconds + WORD_EVERY_S
+
+    def end(self) -> None:
+        """Say that it is over, if it was told."""
+        if self._due_s > WORD_AFTER_S:
+            _log.warning("%s is free now", self.path)
+
+
 def take(descriptor: int, path: Path, patience_s: float = math.inf) -> bool:
     """Take the exclusive lock on an open file or folder, and say so while somebody else has it.
-
-    What is said goes to the log as a warning: to standard error, and so to the log of a job as well.
 
     Args:
         descriptor: the open file; closing it lets go.
@@ -32,23 +64,18 @@ def take(descriptor: int, path: Path, patience_s: float = math.inf) -> bool:
     Returns:
         whether it was taken.
     """
-    begun_s = time.monotonic()
-    due_s, pause_s = WORD_AFTER_S, 0.001
+    waiting, pause_s = Waiting(path), 0.001
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            waited_s = time.monotonic() - begun_s
+            if waiting.seconds >= patience_s:
+                return False
         else:
-            if due_s > WORD_AFTER_S:
-                _log.warning("%s is free now", path)
+            waiting.end()
             return True
-        if waited_s >= patience_s:
-            return False
-        if waited_s >= due_s:
-            _log.warning("waiting for the lock %s for %.0f s now; it is held by %s", path, waited_s, holder_of(path))
-            due_s = waited_s + WORD_EVERY_S
-        time.sleep(min(pause_s, patience_s - waited_s))
+        waiting.go_on()
+        time.sleep(min(pause_s, max(0.0, patience_s - waiting.seconds)))
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
 

@@ -105,7 +105,7 @@ def test_what_slips_in_between_reading_and_starting_is_ignored(
     unheard(ana, monkeypatch)
     ana.say("trial")  # older than ben's start, and yet unread by him
     assert said(store) == ["ana search", "ana trial"]
-    ben.ledger.read()  # which changes nothing of what he began with
+    assert [event["event"] for event in ben.ledger.read()] == ["search"], "what he began with"
     ben.say("search")
     assert said(store) == ["ana search", "ben search"]
 
@@ -169,7 +169,20 @@ def test_other_commands_are_never_fenced(store: Store, held: ExitStack) -> None:
     assert said(store) == [
         *("ana search", "people pick", "ben search", "people test", "people baseline", "ana pick"),
     ]
-    assert all("token" not in event for event in other.read() if event["event"] in ("pick", "test", "baseline"))
+
+
+def test_a_driver_reads_what_it_wrote_and_the_store_has_the_marks(store: Store, held: ExitStack) -> None:
+    """MLflow knows events by their content, be they told as they happen or read later."""
+    ana = Driver(store, "ana", held)
+    ana.ledger.begin(ana.lease)
+    events = [{"event": "search", "time_s": 1.0}, {"event": "trial", "trial": 0}]
+    for event in events:
+        ana.ledger.append(event)
+    assert ana.ledger.read() == Ledger(store, "digits").read() == events
+    first, second = (json.loads(store.get(key)) for key in sorted(store.list(ana.ledger.prefix)))
+    assert (first["token"], first["term"], first["after"]) == (ana.lease.token, 1, {})
+    assert (second["token"], second["term"]) == (ana.lease.token, 1)
+    assert "after" not in second
 
 
 def test_a_ledger_of_an_earlier_version_is_read_and_fenced_from_then_on(store: Store, held: ExitStack) -> None:

@@ -16,6 +16,9 @@ AHEAD_NS = 24 * 3600 * 10**9
 OF_A_DRIVER = ("search", "trial", "outcome", "test")
 """Events that a driver of an earlier version wrote without a token; of other commands they name the `command`."""
 
+MARKS = ("token", "term", "after", "follows", "refused")
+"""What the ledger adds to the events of a driver, and takes away again."""
+
 Event = Mapping[str, Any]
 Rank = tuple[int, str]
 EARLIER: Rank = (-1, "")
@@ -64,27 +67,29 @@ class _Start:
         return name <= self.after[rank[1]] if rank[1] in self.after else name < self.follows
 
 
-def judge(entries: Mapping[str, Event], now_ns: int) -> Verdict:
+def judge(entries: Mapping[str, Event], now_ns: int, own: Event | None = None) -> Verdict:
     """Which entries count.
 
     Args:
         entries: the sound ones by name, in order.
         now_ns: the time.
+        own: what the first event of this driver's turn says, though it may not be written yet.
     """
     ranks = {name: rank for name, event in entries.items() if (rank := _rank(event)) is not None}
     ahead = {name for name in entries if time_ns(name) > now_ns + AHEAD_NS}
+    candidates = [(name, entries[name]) for name, rank in ranks.items() if rank != EARLIER and "after" in entries[name]]
+    candidates.sort(key=lambda found: ranks[found[0]], reverse=True)
     listed: set[str] = set()
     starts: list[tuple[str, _Start]] = []  # those that count, the latest term first
-    candidates = [name for name, rank in ranks.items() if rank != EARLIER and "after" in entries[name]]
-    for name in sorted(candidates, key=lambda name: ranks[name], reverse=True):
+    if own is not None:
+        starts.append(("", _start((own["term"], own["token"]), own)))
+        listed |= _refused(own)
+    for name, event in candidates:
         start = _judge(ranks[name], starts)
         if name in ahead or name in listed or (start is not None and not start.has_read(ranks[name], name)):
             continue
-        event = entries[name]
-        after, follows, refused = event.get("after"), event.get("follows"), event.get("refused")
-        after = {t: last for t, last in after.items() if isinstance(last, str)} if isinstance(after, dict) else {}
-        starts.append((name, _Start(ranks[name], follows if isinstance(follows, str) else "", after)))
-        listed |= {entry for entry in refused if isinstance(entry, str)} if isinstance(refused, list) else set()
+        starts.append((name, _start(ranks[name], event)))
+        listed |= _refused(event)
     new = sorted(ahead - listed)
     ahead |= listed & entries.keys()
     judges = {rank: _judge(rank, starts) for rank in set(ranks.values())}
@@ -102,9 +107,25 @@ def judge(entries: Mapping[str, Event], now_ns: int) -> Verdict:
     return Verdict(lost, ahead, opening, max((term for term, _ in ranks.values()), default=0))
 
 
+def unmarked(event: dict[str, Any]) -> dict[str, Any]:
+    """The event as its driver gave it to the ledger."""
+    return event if _rank(event) in (None, EARLIER) else {k: v for k, v in event.items() if k not in MARKS}
+
+
 def time_ns(name: str) -> int:
     """When an entry was written, by its name."""
     return int(name[:20])
+
+
+def _start(rank: Rank, event: Event) -> _Start:
+    after, follows = event.get("after"), event.get("follows")
+    read = {token: name for token, name in after.items() if isinstance(name, str)} if isinstance(after, dict) else {}
+    return _Start(rank, follows if isinstance(follows, str) else "", read)
+
+
+def _refused(event: Event) -> set[str]:
+    names = event.get("refused")
+    return {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()
 
 
 def _judge(rank: Rank, starts: list[tuple[str, _Start]]) -> _Start | None:

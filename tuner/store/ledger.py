@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tuner.errors import TunerError, UsageError
-from tuner.store.fencing import judge, time_ns
+from tuner.store.fencing import judge, time_ns, unmarked
 from tuner.store.lease import Lease
 from tuner.store.names import check_name
 from tuner.store.store import MissingKey, Store, for_each
@@ -31,7 +31,8 @@ class Ledger:
     Order is by time of appending. Clocks of machines differ, so an event is never dated before the last one
     its writer has read or written: what a driver appends after a restart comes after what it restored.
 
-    A driver writes under its lease, from `begin` to `end`; what others write of its turn does not count.
+    A driver writes under its lease, from `begin` to `end`. The ledger marks its events with the lease's token, and
+    leaves out, and names, what a driver wrote that had lost the search.
 
     Args:
         store: where the search lives.
@@ -56,7 +57,8 @@ class Ledger:
         self._last_ns = 0
         self._changing, self._reading, self._appending = threading.Lock(), threading.RLock(), threading.Lock()
         self._lease: Lease | None = None
-        self._opening: dict[str, Any] = {}  # what the first event of a turn says besides
+        self._own: dict[str, Any] | None = None  # what the first event of this driver's turn says besides
+        self._opened = False
 
     def __reduce__(self) -> tuple[type["Ledger"], tuple[Store, str, int]]:
         """Travel by store and name."""
@@ -79,11 +81,14 @@ class Ledger:
             return
         with self._appending:  # one after the other: what is dated later is written later
             lease.check()
-            self._append({**event, "token": lease.token, "term": lease.term, **self._opening})
-            self._opening = {}
+            opening = {} if self._opened or self._own is None else self._own
+            self._append({**event, "token": lease.token, "term": lease.term, **opening})
+            self._opened = True
 
     def begin(self, lease: Lease) -> list[dict[str, Any]]:
         """Begin a driver's turn: read everything; what earlier drivers write from now on does not count.
+
+        So does this ledger see it at once, and all others with the first event of the turn.
 
         Raises:
             LeaseHeld: the search is lost already.
@@ -100,12 +105,13 @@ class Ledger:
                 "a clock that is right",
                 "set this machine's clock by NTP",
             )
-        self._lease, self._opening = lease, verdict.opening
+        self._own = {"token": lease.token, "term": lease.term, **verdict.opening}
+        self._lease, self._opened = lease, False
         return events
 
     def end(self) -> None:
         """End the turn; what is written afterwards is that of another command."""
-        self._lease = None
+        self._lease = self._own = None
 
     def _append(self, event: dict[str, Any]) -> None:
         try:
@@ -147,7 +153,8 @@ class Ledger:
                 self._entries |= {key: data for key, data in found.items() if key not in problems}
                 events = {key: parse(self._entries[key]) for key in keys if key not in problems}
             problems |= {key: "is no event (a JSON object)" for key, event in events.items() if event is None}
-            self._verdict = judge({_name(key): e for key, e in events.items() if e is not None}, time.time_ns())
+            sound = {_name(key): event for key, event in events.items() if event is not None}
+            self._verdict = judge(sound, time.time_ns(), self._own)
             for key in events:
                 if key not in problems and (problem := self._verdict.problem(_name(key))):
                     problems[key] = problem
@@ -155,7 +162,9 @@ class Ledger:
             dates = [time_ns(name) for key in events if (name := _name(key)) not in self._verdict.ahead]
             with self._changing:
                 self._last_ns = max([self._last_ns, *dates[-1:]])
-            return [(key, event) for key, event in events.items() if event is not None and key not in problems]
+            return [
+                (key, unmarked(event)) for key, event in events.items() if event is not None and key not in problems
+            ]
 
     def compact(self, at_least: int = 1) -> None:
         """Copy all events into one object, so that a fresh `read` needs few requests instead of one an event.
