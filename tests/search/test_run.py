@@ -111,7 +111,10 @@ def test_an_objective_that_the_sizes_cannot_give_is_refused_before_anything_is_c
 
 
 def test_again_is_carry_on_more_is_more_and_stages_are_reused(first, root):
-    again, _ = run_tiny(root)
+    holder = {"holder": "a driver elsewhere", "since": "noon", "token": "t", "ttl_s": 600.0, "term": 6}
+    open_store(str(root)).put("searches/tiny/lease.json", json.dumps(holder).encode())
+    again, printed = run_tiny(root, take_over=True)
+    assert "taking the search over from a driver elsewhere" in printed
     assert again.already_complete
     assert again.state.counts() == {"complete": 3}
     more, _ = run_tiny(root, trials=4)

@@ -148,7 +148,7 @@ class Ledger:
                     self._entries |= snapshot
             loose = [key for key in keys if key not in self._entries]
             found = dict(zip(loose, for_each(self.store, self._get, loose), strict=True))
-            problems = {key: problem for key, data in found.items() if (problem := _problem(key, data))}
+            problems = {key: problem for key, data in found.items() if (problem := self._problem(key, data))}
             with self._changing:
                 self._entries |= {key: data for key, data in found.items() if key not in problems}
                 events = {key: parse(self._entries[key]) for key in keys if key not in problems}
@@ -192,7 +192,18 @@ class Ledger:
             return {}
         pairs = (line.partition(b" ") for line in lines)
         entries = {self.prefix + name.decode(errors="replace"): data for name, _, data in pairs}
-        return {key: data for key, data in entries.items() if _problem(key, data) is None}
+        return {key: data for key, data in entries.items() if self._problem(key, data) is None}
+
+    def _problem(self, key: str, data: bytes) -> str | None:
+        """What is wrong with an entry, None if nothing: its name carries the hash of its bytes."""
+        name = _KEY.fullmatch(key.removeprefix(self.prefix))
+        if name is None:
+            return "is not an entry of a ledger"
+        if not data:
+            return "is empty"
+        if name["digest"] != _digest(data):
+            return "is damaged (its hash does not match)"
+        return None
 
     def _get(self, key: str) -> bytes:
         try:
@@ -225,15 +236,3 @@ def _name(key: str) -> str:
 
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:16]
-
-
-def _problem(key: str, data: bytes) -> str | None:
-    """What is wrong with an entry, None if nothing: its name carries the hash of its bytes."""
-    name = _KEY.fullmatch(key.rpartition("/")[2])
-    if name is None:
-        return "is not an entry of a ledger"
-    if not data:
-        return "is empty"
-    if name["digest"] != _digest(data):
-        return "is damaged (its hash does not match)"
-    return None
