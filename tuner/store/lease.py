@@ -106,7 +106,7 @@ class Lease:
 
     @property
     def term(self) -> int:
-        """The how-manieth holder of the search this one is."""
+        """Counts the holders of the search: that of the holder before, and one more."""
         return self._tenure.term
 
     @property

@@ -29,7 +29,7 @@ class Tenure:
         since: UTC, ISO 8601.
         token: tells two holders of one name apart.
         ttl_s: for how long the holder may be silent.
-        term: the how-manieth holder of the search it is; 0 for one of an earlier version.
+        term: counts the holders of the search; 0 for one of an earlier version.
         beat: counts the renewals.
         released: the holder is done.
     """
