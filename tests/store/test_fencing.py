@@ -140,6 +140,24 @@ def test_a_driver_that_was_robbed_writes_nothing(store: Store, held: ExitStack) 
     assert list(store.list(ana.ledger.prefix)) == before
 
 
+def test_a_write_during_which_the_search_was_lost_is_not_acknowledged(
+    store: Store, held: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else MLflow would be told of an event that does not count."""
+    ana = Driver(store, "ana", held).begin()
+    put_new = type(store).put_new
+
+    def stopped(self: Store, key: str, data: bytes) -> bool:
+        if b"outcome" in data:
+            Driver(store, "ben", held).begin()
+        return put_new(self, key, data)
+
+    monkeypatch.setattr(type(store), "put_new", stopped)
+    with pytest.raises(LeaseHeld, match="taken over by ben"):
+        ana.say("outcome")
+    assert said(store) == ["ana search", "ben search"]
+
+
 def test_terms_never_fall_behind_the_ledger_though_the_lease_was_deleted(
     store: Store, held: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

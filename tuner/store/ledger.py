@@ -65,14 +65,14 @@ class Ledger:
         return Ledger, (self.store, self.prefix.split("/")[1], self.compact_every)
 
     def append(self, event: dict[str, Any]) -> None:
-        """Add an event; when this returns it is in the store.
+        """Add an event; when this returns it is in the store, and a driver's event counts.
 
         Args:
             event: JSON; finite numbers only.
 
         Raises:
             UsageError: the event is not JSON.
-            LeaseHeld: this driver has lost the search; nothing is written.
+            LeaseHeld: this driver has lost the search; nothing is written, or nobody can say whether it counts.
             TunerError: the store cannot take it.
         """
         lease = self._lease
@@ -84,6 +84,7 @@ class Ledger:
             opening = {} if self._opened or self._own is None else self._own
             self._append({**event, "token": lease.token, "term": lease.term, **opening})
             self._opened = True
+            lease.check()  # who follows reads what is there by now; what took longer than the lease may not count
 
     def begin(self, lease: Lease) -> list[dict[str, Any]]:
         """Begin a driver's turn: read everything; what earlier drivers write from now on does not count.
