@@ -114,6 +114,7 @@ time.sleep(600)
 """
 
 
+@pytest.mark.long
 def test_a_stopped_process_with_the_stores_lock_is_named_to_every_driver(tmp_path, spoken):
     root = tmp_path / "runs"
     LocalStore(root).put("x", b"")

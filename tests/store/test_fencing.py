@@ -4,12 +4,13 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tuner.errors import TunerError
-from tuner.store import Lease, LeaseHeld, Ledger, Store
+from tuner.store import Lease, LeaseHeld, Ledger, Store, open_store
 from tuner.store.ledger import _digest
 
 HOUR_NS = 3600 * 10**9
@@ -32,6 +33,12 @@ class Driver:
 
     def say(self, event: str, **more: Any) -> None:
         self.ledger.append({"event": event, "by": self.name, **more})
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """A folder: what counts is judged above the store, and tried on S3 once."""
+    return open_store(tmp_path / "store")
 
 
 @pytest.fixture
@@ -94,6 +101,11 @@ def test_what_a_woken_driver_writes_is_ignored_and_named(
         late.say("test")
     assert said(store) == [*expected, "cleo search"]
     assert len(warnings(store)) == 3
+
+
+@pytest.mark.cluster
+def test_it_is_the_same_on_s3(s3_store: Store, held: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    test_what_a_woken_driver_writes_is_ignored_and_named(s3_store, held, monkeypatch, 0)
 
 
 def test_what_slips_in_between_reading_and_starting_is_ignored(
