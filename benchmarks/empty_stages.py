@@ -19,7 +19,7 @@ from tuner.search.home import SearchHome
 from tuner.search.interrupts import Interrupts
 from tuner.search.mirror import FLUSH_S
 from tuner.search.stages import ON_THE_HEAD
-from tuner.store import Store
+from tuner.store import Lease, Store
 
 # Dense stages differ from trial to trial, too: nothing is shared.
 SPACE = (
@@ -53,7 +53,10 @@ def run(home: SearchHome, recipe: Recipe, bank: str, sleep_s: float = 0.0) -> tu
     drive.ray_for = running_ray
     started = time.perf_counter()
     console = Console(file=io.StringIO())
-    with contextlib.closing(drive.Drive(home, recipe, bank, (), console, lambda: False, Interrupts())) as turn:
+    with (
+        Lease(home.store, home.name, "the benchmark") as lease,
+        contextlib.closing(drive.Drive(home, recipe, bank, (), console, lease, Interrupts())) as turn,
+    ):
         turn.run()
         ended = time.perf_counter()
         if turn.mirror is not None:

@@ -24,6 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     made.add_argument("--recipe", help=f"one of {recipe_names()}, or a YAML file; may be left out to carry on")
     made.add_argument("--trials", type=int, help="trials in all; more than before means more")
     made.add_argument("--from", dest="learn_from", metavar="OLD", help="learn from the trials of another search")
+    made.add_argument("--take-over", action="store_true", help="take the search from the driver that holds it")
     made.add_argument("--help-recipe", action=HelpRecipe, nargs=0, help="list every field of a recipe and exit")
     made.add_argument("overrides", nargs="*", metavar="key=value", help="overrides of the recipe")
     return run(made, body, arguments, tells=True)
@@ -55,7 +56,7 @@ def body(arguments: argparse.Namespace) -> int:
     elif overrides:
         stored, _ = open_home(store, arguments.name).stored()
         recipe = parse_recipe(stored.to_yaml(), overrides)
-    request = SearchRequest(store, arguments.name, recipe, arguments.trials, arguments.learn_from)
+    request = SearchRequest(store, arguments.name, recipe, arguments.trials, arguments.learn_from, arguments.take_over)
     result = run_search(request, console, arguments.interrupts)
     print_summary(result, console)
     return EXIT_CODE if result.interrupted else 0

@@ -33,7 +33,8 @@ def nothing_half_written(store: Store, cache: Path) -> None:
     for search in {key.split("/")[1] for key in store.list("searches/")}:
         ledger = SearchHome(store, search).ledger
         ledger.read()
-        assert ledger.warnings == []
+        # What a killed driver had on its way may arrive after the next one began; then it does not count, and is named.
+        assert [warning for warning in ledger.warnings if "had lost the search" not in warning] == []
 
 
 def ledger_is_front_is_mlflow(home: SearchHome, uri: str) -> None:

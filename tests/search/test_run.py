@@ -122,7 +122,10 @@ def lose_proposal(home, trial):
 
 
 def test_again_is_carry_on_more_is_more_and_stages_are_reused(first, root, capsys):
-    again, _ = run_tiny(root)
+    holder = {"holder": "a driver elsewhere", "since": "noon", "token": "t", "ttl_s": 600.0, "term": 6}
+    open_store(str(root)).put("searches/tiny/lease.json", json.dumps(holder).encode())
+    again, printed = run_tiny(root, take_over=True)
+    assert "taking the search over from a driver elsewhere" in printed
     assert again.already_complete
     assert again.state.counts() == {"complete": 3}
     result, _ = first

@@ -80,10 +80,11 @@ def test_damaged_entries_are_named_and_the_rest_is_read(store: Store) -> None:
     store.put(keys[1], store.get(keys[1]).replace(b"1", b"7"))
     store.put(keys[2], b"")
     store.put(f"{ledger.prefix}stray.txt", b"hello")
+    store.put(f"{ledger.prefix}moved/{keys[3].rpartition('/')[2]}", store.get(keys[3]))
     fresh = Ledger(store, "digits")
     assert fresh.read() == [{"number": 3}]
-    assert len(fresh.warnings) == 4
-    for key, warning in zip([*keys[:3], f"{ledger.prefix}stray.txt"], fresh.warnings, strict=True):
+    assert len(fresh.warnings) == 5
+    for key, warning in zip([*keys[:3], f"{ledger.prefix}moved/", "stray.txt"], fresh.warnings, strict=True):
         assert key in warning
     fresh.append({"number": 4})
     assert fresh.read()[-1] == {"number": 4}

@@ -11,7 +11,8 @@ import pytest
 from cluster.s3 import S3Server
 from tests.faults import Fault, FaultProxy
 from tuner.errors import TunerError, UsageError
-from tuner.store import Artifacts, Ledger, MissingKey, open_store, probe_conditional_put
+from tuner.search.doctor import stores
+from tuner.store import Artifacts, Lease, Ledger, MissingKey, StoreFailure, open_store, probe_conditional_put
 from tuner.store.s3 import S3Store
 
 pytestmark = pytest.mark.cluster
@@ -157,6 +158,22 @@ def test_server_without_conditional_puts(s3_url: str, s3_server: S3Server, monke
         monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
         proxy.plan([Fault("error", 501, method="PUT")] * 8)
         assert probe_conditional_put(open_store(s3_url)) is False
+
+
+@pytest.mark.parametrize("ignored", [["If-None-Match", "If-Match"], ["If-Match"], ["If-None-Match"]])
+def test_a_server_that_ignores_conditions_holds_no_search(s3_store: S3Store, ignored: list[str]) -> None:
+    """As gateways do; whoever asks before a search is told so as well."""
+
+    def drop(params: dict[str, dict[str, str]], **_: object) -> None:
+        for name in ignored:
+            params["headers"].pop(name, None)
+
+    s3_store.client.meta.events.register("before-call.s3.PutObject", drop)
+    with pytest.raises(StoreFailure, match="ignores conditional writes") as caught, Lease(s3_store, "digits", "ana"):
+        pass
+    assert "If-None-Match" in caught.value.expected
+    assert [check.ok for check in stores(s3_store) if check.name == "conditions"] == [False]
+    assert list(s3_store.list("")) == []
 
 
 @pytest.mark.parametrize(

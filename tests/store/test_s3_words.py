@@ -5,7 +5,10 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -13,6 +16,7 @@ import pytest
 from botocore.config import Config
 
 from tuner.store import Store, StoreFailure, open_store, s3
+from tuner.store.probe import require_conditional_put
 
 PAGE = b"<!doctype html><html><head><title>Welcome</title></head><body><br>Sign in</body></html>"
 Answer = tuple[int, dict[str, str], bytes]
@@ -154,6 +158,56 @@ def test_a_bare_400_may_be_token_or_region(server, store):
     told = str(refusal(store, "stat"))
     assert "AWS_SESSION_TOKEN" in told
     assert "AWS_REGION" in told
+
+
+@pytest.mark.parametrize(
+    "code", ["RequestTimeTooSkewed", "AccessDenied", "SignatureDoesNotMatch", "RequestExpired", ""]
+)
+@pytest.mark.parametrize(
+    ("off_s", "said"), [(3 * 3600, "3.0 h ahead of"), (-1200, "20 min behind"), (-9e6, "104 days")]
+)
+def test_a_wrong_clock_is_told_as_one_whatever_the_server_calls_it(server, store, monkeypatch, code, off_s, said):
+    status, _, body = spoken(code) if code else (403, {}, b"")
+    server.answers = {"any": (status, {}, body)}
+    monkeypatch.setattr(Handler, "date_time_string", lambda _: formatdate(time.time() - off_s, usegmt=True))
+    for action in ("stat", "put_new", "list", "now"):
+        error = refusal(store, action)
+        assert said in error.what
+        assert "clock" in error.expected
+        assert "NTP" in error.todo
+        assert "AWS_" not in str(error)
+
+
+def test_a_skew_that_only_the_body_tells_is_told(server, store):
+    """Through a proxy that dates its answers itself."""
+    moment = datetime.now(UTC) - timedelta(hours=5)
+    body = f"<Error><Code>RequestTimeTooSkewed</Code><ServerTime>{moment:%Y-%m-%dT%H:%M:%SZ}</ServerTime></Error>"
+    server.answers = {"any": (403, {}, body.encode())}
+    assert "5.0 h ahead of" in refusal(store, "get").what
+
+
+@pytest.mark.parametrize("date", ["", "nonsense", "Thu, 99 Jan 2026 00:00:00 GMT"])
+def test_an_answer_without_a_date_says_nothing_of_the_clock(server, store, date):
+    server.answers = {"any": (403, {"date": date}, b"<Error><Code>AccessDenied</Code></Error>")}
+    assert "policy" in refusal(store, "get").todo
+
+
+@pytest.mark.parametrize("answer", [spoken("NotImplemented", 501), spoken("InvalidArgument", 400), (405, {}, b"")])
+def test_a_server_that_refuses_conditions_alone_holds_no_search(server, store, answer, monkeypatch):
+    """It answers a plain PUT, and one with a condition with a no."""
+    real = Handler.answer
+
+    def by_condition(handler: Handler) -> None:
+        server.answers = {"any": (200, {"etag": '"1"', "last-modified": "Thu, 01 Jan 2026 00:00:00 GMT"}, b"")}
+        if handler.headers.get("if-none-match") or handler.headers.get("if-match"):
+            server.answers = {"any": answer}
+        real(handler)
+
+    for method in ("GET", "HEAD", "PUT", "DELETE"):
+        monkeypatch.setattr(Handler, f"do_{method}", by_condition)
+    with pytest.raises(StoreFailure, match="cannot hold a search: it refuses conditional writes") as caught:
+        require_conditional_put(store)
+    assert "credentials" not in caught.value.expected
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])

@@ -1,5 +1,6 @@
 """The sqlite file is whole, whoever died while making it, and keeps what it holds; its address may be odd."""
 
+import os
 import shutil
 import signal
 import sqlite3
@@ -16,6 +17,7 @@ from mlflow.store.db import utils
 
 from tests.tracking.half_made import HALFWAY, half_made, made_by_an_older_mlflow
 from tests.tracking.ledgers import history, ledger, look
+from tuner import locks
 from tuner.errors import TunerError
 from tuner.store.disk import locked
 from tuner.tracking import Mirror, database
@@ -137,10 +139,15 @@ def test_many_first_searches_make_one_file(tmp_path: Path) -> None:
     assert names == {"Default", *(f"search {number}" for number in range(4))}
 
 
-def test_who_waits_too_long_for_another_maker_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_waits_too_long_for_another_maker_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(database, "MAKING_PATIENCE_S", 0.1)
+    monkeypatch.setattr(locks, "WORD_AFTER_S", 0.0)
     with locked(tmp_path / ".mlflow.db.lock"), pytest.raises(TunerError, match="another process has been making"):
         connect(f"sqlite:///{tmp_path}/mlflow.db")
+    assert ".mlflow.db.lock" in caplog.messages[0]
+    assert f"held by pid {os.getpid()}" in caplog.messages[0]
 
 
 MORTAL = """

@@ -4,7 +4,6 @@ Arrays are memory-mapped files of their final size. A journal says how many imag
 last, turns the folder into a bank.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -29,6 +28,7 @@ from tuner.features.device import choose_device
 from tuner.features.forward import forward
 from tuner.features.loading import batches
 from tuner.features.settings import BackboneConfig
+from tuner.locks import take
 
 FORMAT = 2  # raise it when the same inputs give other arrays; 2: images upright and by mode, masks by one reading
 JOURNAL = "journal.json"
@@ -281,7 +281,7 @@ def _alone(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        take(handle, folder)
         yield
     finally:
         os.close(handle)

@@ -120,9 +120,10 @@ def stores(store: Store) -> Iterator[Check]:
     yield Check(
         "store", same, f"{store.url}: written, read and removed" if same else f"{store.url}: read back otherwise", todo
     )
-    todo = "run one driver at a time, or use a server with If-None-Match and If-Match (AWS, MinIO, SeaweedFS)"
+    todo = "use a folder, or a server that keeps If-None-Match and If-Match (Amazon S3, MinIO, SeaweedFS, Ceph)"
     kept = probe_conditional_put(store)
-    yield Check("conditions", kept, "of several writers one wins" if kept else "conditional writes are ignored", todo)
+    found = "of several writers one wins" if kept else "conditional writes are not kept, so a search is refused"
+    yield Check("conditions", kept, found, todo)
     before = time.time()
     theirs = store.now()
     off_s = max(before - theirs, theirs - time.time(), 0.0)

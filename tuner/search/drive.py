@@ -4,7 +4,7 @@ import contextlib
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from tuner.search.records import TrialRecord, apply, mirror_events
 from tuner.search.searcher import LedgerSearcher
 from tuner.search.stages import ON_THE_HEAD, start_broker
 from tuner.search.study import Proposer
+from tuner.store import Lease, LeaseHeld
 
 LOOK_S = 1.0  # what the screen waits for news
 
@@ -43,7 +44,7 @@ class Drive:
         bank: key of the feature bank.
         prior: finished trials of another search to learn from.
         console: where people read.
-        lost: tells whether the lease is gone, so that another driver may be at work.
+        lease: the right to drive it, asked before each write.
         interrupts: tells whether Ctrl-C asked for an end.
     """
 
@@ -54,15 +55,17 @@ class Drive:
         bank: str,
         prior: Sequence[TrialRecord],
         console: Console,
-        lost: Callable[[], bool],
+        lease: Lease,
         interrupts: Interrupts,
     ) -> None:
         self.home, self.recipe, self.bank, self.prior = home, recipe, bank, prior
-        self.console, self.lost, self.interrupts = console, lost, interrupts
+        self.console, self.lease, self.interrupts = console, lease, interrupts
         self._stages: list[dict[str, Any]] = []
+        self._refused: LeaseHeld | None = None  # what the lease said to a write
         self.started = time.monotonic()
         past: list[Event] = []
         with told(console, "reading the ledger"):
+            home.ledger.begin(lease)
             self.state = home.state(recipe, past.append)
         self.mirror = start_mirror(home, recipe.tracking) if recipe.tracking.enabled else None
         if self.mirror is not None:  # the past first: its oldest event tells this search from another of its name
@@ -73,6 +76,7 @@ class Drive:
 
         Raises:
             UsageError: something is left, and the search is of an earlier version whose stages gave other results.
+            LeaseHeld: the search was lost to another driver.
         """
         unfinished = not self.complete() or self._unmeasured()
         if unfinished:
@@ -84,27 +88,37 @@ class Drive:
                 broker = start_broker(self.home.store.url, scratch_folder(), resources)
                 if not self.complete():
                     interrupted = self._tune(broker)
-                if not self.lost() and not interrupted:
+                if not interrupted:
                     measure_front(self.home, self.recipe, self.bank, self.state, broker, self.record, self.console)
-        return interrupted or self.lost()
+        return interrupted
 
     def publish(self) -> tuple[dict[str, str], str]:
         """Write the derived files; returns where they are by name, and where MLflow is or what is wrong with it."""
-        files = write_files(self.home, self.state, self.console)
+        files = write_files(self.home, self.state, self.console, self.lease.check)
         if self.mirror is None:
             return files, "switched off (tracking.enabled)"
         with told(self.console, f"showing the rest in MLflow, for at most {FLUSH_S:.0f} s"):
+            self.lease.check()
             mirror_front(self.mirror, self.home, self.state, [Path(place).name for place in files.values()])
         return files, self.mirror.warning or self.mirror.url
 
     def close(self) -> None:
-        """End what runs beside the driver."""
+        """End the turn, and what runs beside the driver."""
+        self.home.ledger.end()
         if self.mirror is not None:
             self.mirror.abandon()
 
     def record(self, event: Event) -> None:
-        """Append to the ledger, then to the state and the mirror."""
-        self.home.append(event)
+        """Append to the ledger, then to the state and the mirror.
+
+        Raises:
+            LeaseHeld: the search was lost to another driver; nothing is written any more.
+        """
+        try:
+            self.home.append(event)
+        except LeaseHeld as error:
+            self._refused = error
+            raise
         apply(self.state, event, self.state.elapsed_s + time.monotonic() - self.started)
         if self.mirror is not None:
             for expanded in mirror_events(event.to_json()):
@@ -124,13 +138,14 @@ class Drive:
 
     def _stopping(self) -> bool:
         limit = self.recipe.budget.time_limit_s
-        return self.interrupts.asked or self.lost() or bool(limit and time.monotonic() - self.started > limit)
+        return self.interrupts.asked or self.lease.lost or bool(limit and time.monotonic() - self.started > limit)
 
     def _tune(self, broker: Any) -> bool:
         """Let Ray Tune run the trials; returns whether it was interrupted.
 
         Raises:
             KeyboardInterrupt: somebody would not wait for what was running.
+            LeaseHeld: the search was lost to another driver.
         """
         proposer = Proposer(self.recipe, n_classes_of(self.home.artifacts, self.bank), self.prior)
         searcher = LedgerSearcher(self.recipe, self.bank, self.state, proposer, self.record, broker, self._stopping)
@@ -160,17 +175,20 @@ class Drive:
                 tuner.fit()
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+        if self._refused is not None:
+            raise self._refused
         if searcher.halted:
             raise TunerError(
                 searcher.halted,
                 "a store that answers and has room, a sound feature bank, and a head node that stays",
                 "fix the cause and run the same command again: a damaged bank is extracted anew, nothing is lost",
             )
+        self.lease.check()
         return self.interrupts.asked or not (self.complete() or searcher.exhausted or self._stopping())
 
     def _look(self, broker: Any) -> list[dict[str, Any]]:
-        """The stages under way, for the screen; that Ctrl-C was pressed is passed on as well."""
-        if self.interrupts.asked:
+        """The stages under way, for the screen; that Ctrl-C was pressed, or the search lost, is passed on as well."""
+        if self.interrupts.asked or self.lease.lost:
             broker.stop.remote()
         with contextlib.suppress(RayError):  # busy; or gone, and then the trials fail with it and say so
             self._stages = ray.get(broker.snapshot.remote(), timeout=LOOK_S)

@@ -64,28 +64,32 @@ def hypervolume_history(state: SearchState, objectives: Iterable[pareto.Objectiv
     return list(zip(times, pareto.history(points, axes), strict=True))
 
 
-def write_front(home: SearchHome, state: SearchState) -> None:
-    """Write front.json, history.parquet and front.svg into the store."""
+def write_front(home: SearchHome, state: SearchState, put: Callable[[str, bytes], None]) -> None:
+    """Write front.json, history.parquet and front.svg by `put`, which takes name and bytes."""
     view = home.front(state=state)
-    home.store.put(home.key("front.json"), view.to_json())
+    put("front.json", view.to_json())
     rows = [{"seconds": s, "hypervolume": v} for s, v in hypervolume_history(state, view.objectives)]
     if rows:
         buffer = io.BytesIO()
         pq.write_table(pa.Table.from_pylist(rows), buffer)
-        home.store.put(home.key("history.parquet"), buffer.getvalue())
+        put("history.parquet", buffer.getvalue())
     if view.members:
         points = state.points(view.objectives)
         chosen = next((p for p in points if state.pick is not None and p.trial == state.pick.trial), None)
         picture = render_front(points, view.objectives, picked=chosen, title=home.name)
-        home.store.put(home.key("front.svg"), picture.encode())
+        put("front.svg", picture.encode())
 
 
-def write_files(home: SearchHome, state: SearchState, console: Console) -> dict[str, str]:
-    """Write front, history, picture and report; returns where they are, by name."""
+def write_files(home: SearchHome, state: SearchState, console: Console, check: Callable[[], None]) -> dict[str, str]:
+    """Write front, history, picture and report, each once `check` lets it; returns where they are, by name."""
     from tuner.search.reporting import report_page
 
+    def put(name: str, data: bytes) -> None:
+        check()
+        home.store.put(home.key(name), data)
+
     with told(console, "writing front and report"):
-        write_front(home, state)
-        home.store.put(home.key("report.html"), report_page(home, console, state).encode())
+        write_front(home, state, put)
+        put("report.html", report_page(home, console, state).encode())
     found = {"report": "report.html", "front": "front.json", "picture": "front.svg"}
     return {name: home.address(file) for name, file in found.items() if home.store.stat(home.key(file))}

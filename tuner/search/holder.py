@@ -5,33 +5,56 @@ import re
 import socket
 from pathlib import Path
 
+_HOLDER = re.compile(r"(?P<host>\S+) pid (?P<pid>\d{1,9}) \((?P<machine>\S+), (?P<started>\d+)\)")
+_UNKNOWN = "unknown"
+
 
 def this_driver() -> str:
-    """Host, process, and the machine's boot with the process's start, such as "lab7 pid 4711 (1f0c..., 812345)"."""
-    return f"{_machine()[0]} pid {os.getpid()} ({_machine()[1]}, {_started(os.getpid())})"
+    """Host, process, where it runs and since when, such as "lab7 pid 4711 (1f0c...+4026531836+4026531834, 812345)"."""
+    return f"{socket.gethostname()} pid {os.getpid()} ({_machine() or _UNKNOWN}, {_started(os.getpid()) or _UNKNOWN})"
 
 
 def is_gone(holder: str) -> bool:
-    """Whether a driver named by `this_driver` ran on this machine and has died; False where that cannot be told."""
-    match = re.fullmatch(r"(\S+) pid (\d+) \((\S+), (\S+)\)", holder)
-    if match is None or (match[1], match[3]) != _machine() or match[4] == "unknown":
+    """Whether a driver named by `this_driver` ran here and has died; False where that cannot be told.
+
+    "Here" is this host name, this boot of its kernel, and the same view of its processes: containers of one host may
+    share its name, and one process has another number in each of them.
+    """
+    named, machine = _HOLDER.fullmatch(holder), _machine()
+    if named is None or machine is None or (named["host"], named["machine"]) != (socket.gethostname(), machine):
         return False
-    return _started(int(match[2])) != match[4]
+    pid = int(named["pid"])
+    started = _started(pid)
+    return started not in (named["started"], None) or (started is None and not _exists(pid))
 
 
-def _machine() -> tuple[str, str]:
-    """Host name and the kernel's boot, which tells machines and containers of one name apart as well as can be."""
+def _machine() -> str | None:
+    """The kernel's boot and this process's view of processes and times; None where /proc does not show this view."""
     try:
+        if str(Path("/proc/self").readlink()) != str(os.getpid()):
+            return None  # the /proc of another container or of the host: its numbers mean other processes
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        boot = "unknown"
-    return socket.gethostname(), boot
+        space, times = Path("/proc/self/ns/pid").stat().st_ino, Path("/proc/self/ns/time")
+        return f"{boot}+{space}+{times.stat().st_ino if times.exists() else 0}" if boot else None
+    except (OSError, ValueError):
+        return None
 
 
-def _started(pid: int) -> str:
-    """When a process started, in clock ticks since boot; "unknown" where there is no /proc or no such process."""
+def _started(pid: int) -> str | None:
+    """When a process started, in clock ticks since boot, or "zombie"; None where that cannot be seen."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        return "zombie" if fields[0] in "ZX" else fields[19]
+    except (OSError, IndexError):
+        return None
+
+
+def _exists(pid: int) -> bool:
+    """Whether there is such a process, though /proc may hide it."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
     except OSError:
-        return "unknown"
-    return "zombie" if fields[0] == "Z" else fields[19]
+        return True
+    return True

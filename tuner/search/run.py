@@ -20,9 +20,10 @@ from tuner.search.measurable import refuse_unmeasurable
 from tuner.search.precision import adopt_precision, settle_precision
 from tuner.search.records import SearchState, TrialRecord
 from tuner.store import Lease, Store
+from tuner.store.tenure import LONGEST_TTL_S, usual_ttl_s
 
-# A driver that died on another machine is silent; the next one waits until its lease has run out.
-WAIT_S = 70.0
+# A driver that died on another machine is silent; the next one waits until its lease has run out, however long it is.
+WAIT_S = LONGEST_TTL_S + 10.0
 
 
 @dataclass
@@ -35,6 +36,7 @@ class SearchRequest:
         recipe: the recipe, or None to carry on with the stored one.
         trials: trials in all, or None for the recipe's budget.
         learn_from: name of another search in the store whose trials seed the proposals.
+        take_over: take the search from whoever drives it.
     """
 
     store: Store
@@ -42,6 +44,7 @@ class SearchRequest:
     recipe: Recipe | None = None
     trials: int | None = None
     learn_from: str | None = None
+    take_over: bool = False
 
 
 @dataclass
@@ -53,7 +56,7 @@ class SearchResult:
         recipe: what was run.
         state: what the ledger says now.
         files: derived files by name, as paths or URLs.
-        interrupted: whether the user or the loss of the lease stopped it.
+        interrupted: whether the user stopped it.
         already_complete: whether there was nothing left to do.
         tracking: where the MLflow data are, or what went wrong with them.
     """
@@ -76,24 +79,40 @@ def run_search(request: SearchRequest, console: Console, interrupts: Interrupts 
         interrupts: who listens to Ctrl-C; without, it raises KeyboardInterrupt as usual.
 
     Raises:
+        LeaseHeld: another driver has the search, or took it over while this one was stopped.
         TunerError: if it cannot run; nothing that had been finished is lost.
     """
     home = SearchHome(request.store, request.name, lambda line: _warn(line, console))
     with contextlib.ExitStack() as held:
-        with told(console, f"opening search {home.name!r} in {request.store.url}"):  # it may wait for another driver
-            lease = held.enter_context(Lease(request.store, home.name, this_driver(), wait_s=WAIT_S, is_gone=is_gone))
+        with told(console, f"opening search {home.name!r} in {home.store.url}"):  # it may wait for another driver
+            lease = held.enter_context(_lease(request, console))
         recipe, bank = _settle_recipe(home, request, console)
         prior = _prior(home, request.learn_from, bank, recipe, console)
         listening = interrupts or Interrupts()
-        with contextlib.closing(Drive(home, recipe, bank, prior, console, lambda: lease.lost, listening)) as drive:
+        with contextlib.closing(Drive(home, recipe, bank, prior, console, lease, listening)) as drive:
             complete = drive.complete()
             interrupted = drive.run()
-            files, tracking = ({}, "the lease was lost") if lease.lost else drive.publish()
+            files, tracking = drive.publish()
+            lease.check()
     return SearchResult(home, recipe, drive.state, files, interrupted, complete, tracking)
 
 
 def _warn(line: str, console: Console) -> None:
     console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+
+def _lease(request: SearchRequest, console: Console) -> Lease:
+    """The right to drive the search; whom it waits for, or takes the search from, is printed."""
+    return Lease(
+        request.store,
+        request.name,
+        this_driver(),
+        usual_ttl_s(),
+        WAIT_S,
+        is_gone,
+        take_over=request.take_over,
+        tell=lambda line: _warn(line, console),
+    )
 
 
 def _settle_recipe(home: SearchHome, request: SearchRequest, console: Console) -> tuple[Recipe, str]:

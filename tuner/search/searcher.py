@@ -20,7 +20,7 @@ from tuner.search.fields import Damaged
 from tuner.search.plan import plan_trial
 from tuner.search.records import Budget, SearchState
 from tuner.search.study import Proposer
-from tuner.store import StoreFailure
+from tuner.store import LeaseHeld, StoreFailure
 
 Record = Callable[[Event], None]
 
@@ -162,10 +162,10 @@ class LedgerSearcher(Searcher):
             self._write(Proposed(time.time(), number, params))
 
     def _write(self, event: Event) -> None:
-        """Record an event; a store that cannot take it halts the search, and what is not written stays open."""
+        """Record an event; where that is refused (by the store, by the lease) the search halts, and it stays open."""
         try:
             self._record(event)
-        except StoreFailure as error:
+        except (StoreFailure, LeaseHeld) as error:
             self.halted = error.what
 
     def _ready(self, number: int) -> bool:

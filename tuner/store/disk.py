@@ -1,8 +1,8 @@
-"""What the local store and the node cache need from a disk: whole files, locks, and errors in three parts."""
+"""What the local store and the node cache need from a disk: whole files that last, locks, and errors in three parts."""
 
 import errno
-import fcntl
 import hashlib
+import math
 import os
 import secrets
 import shutil
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tuner import locks
 from tuner.store.store import StoreFailure
 
 _REASONS = {
@@ -22,6 +23,9 @@ _REASONS = {
     errno.ENOTDIR: ("a part of the path is a file, not a folder", "choose another folder, or move the file"),
     errno.EISDIR: ("the path is a folder, not a file", "choose another folder or key"),
 }
+
+_NO_FOLDER_SYNC = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS)
+"""What some network file systems answer: they cannot write down a folder by itself."""
 
 
 @contextmanager
@@ -40,7 +44,7 @@ def draft(target: Path) -> Iterator[Path]:
 
     A folder serves as well as a file. What a killed process leaves behind is hidden from `Store.list`.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     path = target.parent / f".{secrets.token_hex(8)}"
     try:
         yield path
@@ -66,22 +70,52 @@ def copy_synced(source: Path, path: Path) -> None:
         os.fsync(file.fileno())
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it that are missing, so that a power cut does not take them back."""
+    missing = []
+    for place in (folder, *folder.parents):
+        if place.exists():
+            break
+        missing.append(place)
+    folder.mkdir(parents=True, exist_ok=True)
+    for place in reversed(missing):
+        sync_folder(place.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the disk has the names in a folder: a file is there after a power cut only if its name is."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
+    finally:
+        os.close(descriptor)
+
+
 @contextmanager
-def locked(path: Path, *, wait: bool = True) -> Iterator[bool]:
-    """Hold an exclusive lock between processes and threads; the system lets go of it when a process dies.
+def locked(path: Path, *, wait: bool = True, patience_s: float = math.inf) -> Iterator[bool]:
+    """Hold an exclusive lock between processes and threads; who waits for it is told who has it.
 
     Args:
         path: the lock file; it stays.
         wait: wait for the lock; else yield False at once when somebody has it.
+        patience_s: for how long to wait, where everybody lets go soon.
+
+    Raises:
+        StoreFailure: somebody has held it for as long as that.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+        taken = locks.take(file.fileno(), path, patience_s if wait else 0.0)
+        if wait and not taken:
+            raise StoreFailure(
+                f"the lock {path} has been held for {patience_s:.0f} s by {locks.holder_of(path)}",
+                "a lock that everybody lets go of within an instant",
+                "end that process, or let it go on if it is stopped, then run the same command again",
+            )
+        yield taken
 
 
 def sha256_of(path: Path) -> str:

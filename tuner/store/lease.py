@@ -1,52 +1,31 @@
-"""The lease: one driver a search. Who holds it renews it; who falls silent for its lifetime loses it.
+"""The lease: one driver a search. Who holds it renews it; who is seen to be silent for its lifetime loses it.
 
-Safe against clocks that differ: how long a holder has been silent is measured by the store's clock alone, and
-every step is a compare-and-swap, so that of two drivers that take over at once, one wins.
+No two clocks are compared: who waits measures the silence, who holds measures the time since its last renewal, each by
+a clock of its own that nobody sets. Every step is a compare-and-swap, so that of two that take over at once one wins.
 """
 
-import json
 import math
 import secrets
 import threading
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
 
 from tuner.errors import TunerError
 from tuner.store.names import check_name
-from tuner.store.probe import probe_conditional_put
-from tuner.store.store import MissingKey, Store
+from tuner.store.probe import require_conditional_put
+from tuner.store.store import MissingKey, Store, StoreFailure
+from tuner.store.tenure import MOST_BYTES, USUAL_TTL_S, Seen, Tenure, bounded_ttl_s
+from tuner.store.watch import Watch, steady_s
 
-_SETTLE_S = 2.0
-"""How long a store without conditional writes is given to show who wrote last."""
+_TRIES = 10
 
 
 class LeaseHeld(TunerError):
     """Somebody else drives this search."""
-
-
-@dataclass(frozen=True)
-class Tenure:
-    """What lease.json says.
-
-    Args:
-        holder: who, for people.
-        since: UTC, ISO 8601.
-        token: tells two holders of one name apart.
-        ttl_s: for how long the holder may be silent.
-        beat: counts the renewals.
-        released: the holder is done.
-    """
-
-    holder: str
-    since: str
-    token: str
-    ttl_s: float
-    beat: int = 0
-    released: bool = False
 
 
 class Lease:
@@ -56,10 +35,13 @@ class Lease:
         store: where the search lives.
         search: its name.
         holder: who asks, for people: user, host, process.
-        ttl_s: after how many seconds of silence another driver may take over; renewed four times as often.
+        ttl_s: after how many seconds of silence another driver may take over, between 1 and 600; renewed four times
+            as often.
         wait_s: how long to wait for a holder that does not renew; one that does is never waited for. With
             `wait_s > ttl_s` a driver can be started again right after it was killed.
         is_gone: tells of a holder, by name, whether it is known to have died; its lease is taken over at once.
+        take_over: take the lease from whoever holds it.
+        tell: is told, in a sentence, who is waited for or whose search is taken over.
 
     Raises:
         UsageError: the name cannot be used.
@@ -70,23 +52,24 @@ class Lease:
         store: Store,
         search: str,
         holder: str,
-        ttl_s: float = 60.0,
+        ttl_s: float = USUAL_TTL_S,
         wait_s: float = 0.0,
         is_gone: Callable[[str], bool] = lambda _: False,
+        *,
+        take_over: bool = False,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.store = store
         self.key = f"searches/{check_name(search)}/lease.json"
-        self.wait_s = wait_s
-        self.is_gone = is_gone
+        self.wait_s, self.is_gone, self.take_over, self.tell = wait_s, is_gone, take_over, tell
         self.taken_from: Tenure | None = None
-        """The holder that had fallen silent, if there was one."""
+        """The holder that had not let go, if there was one."""
         since = datetime.now(UTC).isoformat(timespec="seconds")
-        self._tenure = Tenure(holder, since, secrets.token_hex(8), ttl_s)
+        self._tenure = Tenure(holder, since, secrets.token_hex(8), bounded_ttl_s(ttl_s))
         self._version: str | None = None
         self._renewed_s = -math.inf
         self._lost_to = ""
         self._trouble = ""
-        self._guarded = True
         self._writing = threading.Lock()
         self._stop = threading.Event()
         self._heart = threading.Thread(target=self._beat, name=f"lease-{search}", daemon=True)
@@ -96,15 +79,9 @@ class Lease:
 
         Raises:
             LeaseHeld: somebody else drives the search.
-            TunerError: the store cannot be reached or written to.
+            TunerError: the store cannot be reached or written to, or does not keep conditions.
         """
-        self._guarded = probe_conditional_put(self.store)
-        if not self._guarded:
-            warnings.warn(
-                f"{self.store.url} ignores conditional writes: two drivers started within {_SETTLE_S:g} s "
-                "might both believe that they hold the search; start one driver at a time",
-                stacklevel=2,
-            )
+        require_conditional_put(self.store)
         self._acquire()
         self._heart.start()
         return self
@@ -118,9 +95,19 @@ class Lease:
         if self._lost_to:
             return
         try:
-            self._write(replace(self._tenure, released=True))
+            self._keep(replace(self._tenure, released=True))
         except TunerError as trouble:
             warnings.warn(f"the lease ends by itself in {self._tenure.ttl_s:g} s: {trouble.what}", stacklevel=2)
+
+    @property
+    def token(self) -> str:
+        """What tells this holder from every other one."""
+        return self._tenure.token
+
+    @property
+    def term(self) -> int:
+        """Counts the holders of the search: that of the holder before, and one more."""
+        return self._tenure.term
 
     @property
     def lost(self) -> bool:
@@ -129,73 +116,121 @@ class Lease:
         A process that slept or got no processor for that long has not lost it yet: the store tells.
         """
         if self._is_overdue() and not (self._lost_to or self._trouble or self._stop.is_set()):
-            self._renew(wait=False)
+            with self._writing:
+                if self._is_overdue():
+                    self._renew()
         return bool(self._lost_to) or self._is_overdue()
 
-    def _is_overdue(self) -> bool:
-        return _clock_s() - self._renewed_s > self._tenure.ttl_s
-
     def check(self) -> None:
-        """Go on only while the lease is held.
+        """Go on only while the lease is held; the store is asked.
 
         Raises:
             LeaseHeld: it is lost.
         """
+        with self._writing:
+            if not self._lost_to and not self._stop.is_set() and not self._is_as_written():
+                self._renew()
         if self.lost:
             cause = f"taken over by {self._lost_to}" if self._lost_to else f"not renewed: {self._trouble}"
             raise LeaseHeld(
-                f"the lease {self.key} in {self.store.url} is lost ({cause})",
-                f"a heartbeat at least every {self._tenure.ttl_s:g} s",
-                "leave the search to the other driver, or run the same command again",
+                f"this driver has lost the search: the lease {self.key} in {self.store.url} was {cause}",
+                f"a heartbeat at least every {self._tenure.ttl_s:g} s, which a process that was stopped or slept "
+                "does not give",
+                "nothing that had ended before is lost; leave the search to the other driver, or run the same "
+                "command again",
             )
 
-    def _acquire(self) -> None:
-        deadline_s = _clock_s() + self.wait_s
-        seen = None
-        while True:
-            stat = self.store.stat(self.key)
-            holder = self._holder() if stat else None
-            silent_s = self.store.now() - stat.modified if stat else 0.0
-            if stat is None or holder is None or holder.released or self._is_over(holder, silent_s):
-                self._version = stat.version if stat else None
-                if self._write(self._tenure):
-                    self.taken_from = None if holder is None or holder.released else holder
-                    return
-                continue  # somebody was faster: see who
-            if seen not in (None, stat.version) or _clock_s() >= deadline_s:
-                raise _held(self.key, self.store.url, holder, silent_s)
-            seen = stat.version
-            time.sleep(min(1.0, holder.ttl_s / 8))
+    def rise_above(self, term: int) -> None:
+        """Give this holder a term above another one, in lease.json first, so that nobody follows with less.
 
-    def _is_over(self, holder: Tenure, silent_s: float) -> bool:
-        return silent_s > holder.ttl_s or self.is_gone(holder.holder)
+        Raises:
+            LeaseHeld: the lease is lost.
+            StoreFailure: the store cannot take it.
+        """
+        with self._writing:
+            if self._tenure.term <= term and not self._lost_to:
+                self._keep(replace(self._tenure, term=term + 1))
+        self.check()
+
+    def _is_overdue(self) -> bool:
+        return steady_s() - self._renewed_s > self._tenure.ttl_s
+
+    def _is_as_written(self) -> bool:
+        """Whether lease.json is the one that this driver wrote last, and not too long ago."""
+        try:
+            stat = self.store.stat(self.key)
+        except StoreFailure as error:
+            self._trouble = error.what
+            return True  # as far as anybody knows; who is silent for too long is overdue all the same
+        return stat is not None and stat.version == self._version and not self._is_overdue()
+
+    def _acquire(self) -> None:
+        deadline_s = steady_s() + self.wait_s
+        watch, first, warned = Watch(self._tenure.ttl_s), "", False
+        while True:
+            seen = self._see()
+            holder = seen.tenure if seen and not seen.tenure.released else None
+            if seen and holder and not self.take_over and not self._is_over(holder, watch, seen.beat):
+                renewed = first not in ("", seen.beat)
+                if renewed or steady_s() >= deadline_s:
+                    silent = f"not renewed in the {watch.silent_s(seen.beat):.0f} s that this driver has watched it"
+                    raise _held(self.key, self.store.url, holder, "renewed just now" if renewed else silent)
+                if not first:
+                    self.tell(
+                        f"waiting for {holder.holder}, which has held the search since {holder.since}: "
+                        f"this driver follows if nothing is heard of it for {holder.ttl_s:g} s"
+                    )
+                first = seen.beat
+                time.sleep(min(1.0, holder.ttl_s / 8))
+                continue
+            if holder and self.take_over and not warned:
+                warned = True
+                self.tell(
+                    f"taking the search over from {holder.holder}, which has held it since {holder.since}; "
+                    "if it still runs, whatever it writes from now on is ignored"
+                )
+            self._version = seen.version if seen else None
+            if self._write(replace(self._tenure, term=(seen.tenure.term if seen else 0) + 1)):
+                self.taken_from = holder
+                return  # else somebody was faster: see who
+
+    def _is_over(self, holder: Tenure, watch: Watch, beat: str) -> bool:
+        watch.ttl_s = holder.ttl_s
+        return watch.is_silent(beat) or self.is_gone(holder.holder)
 
     def _beat(self) -> None:
         while not self._stop.wait(self._tenure.ttl_s / 4) and not self._lost_to:
-            self._renew(wait=True)
+            with self._writing:
+                self._renew()
 
-    def _renew(self, *, wait: bool) -> None:
+    def _renew(self) -> None:
         """Write once more; what goes wrong is kept in `_lost_to` or `_trouble`."""
-        if not self._writing.acquire(blocking=wait):
-            return  # the heartbeat is at it, and takes long
         try:
-            if self._write(replace(self._tenure, beat=self._tenure.beat + 1)):
-                self._trouble = ""
-            else:
-                holder = self._holder()
-                self._lost_to = f"{holder.holder} since {holder.since}" if holder else "nobody"
+            self._keep(replace(self._tenure, beat=self._tenure.beat + 1))
+            self._trouble = ""
         except TunerError as error:
             self._trouble = error.what
-        finally:
-            self._writing.release()
+
+    def _keep(self, tenure: Tenure) -> None:
+        """Write lease.json, unless it names somebody else by now: then the lease is lost.
+
+        A file that somebody touched, or a store whose clock stepped, is another version with the same words.
+        """
+        for _ in range(_TRIES):
+            if self._write(tenure):
+                return
+            seen = self._see()
+            if seen is None or seen.tenure.token != tenure.token:
+                self._lost_to = f"{seen.tenure.holder} since {seen.tenure.since}" if seen else "nobody: it is gone"
+                return
+            self._version = seen.version
+        raise StoreFailure(f"{self.key} in {self.store.url} changes all the time", "its holder's words", "see who does")
 
     def _write(self, tenure: Tenure) -> bool:
         """Write lease.json unless it has changed since this driver saw or wrote it; whether that worked."""
-        data = json.dumps(asdict(tenure)).encode()
-        asked_s = _clock_s()
-        if not self._guarded:
-            version = self._put_and_look(tenure, data)
-        elif self._version is not None:
+        data = tenure.to_json()
+        asked_s = steady_s()
+        if self._version is not None:
             version = self.store.replace(self.key, data, self._version)
         else:
             stat = self.store.stat(self.key) if self.store.put_new(self.key, data) else None
@@ -205,38 +240,22 @@ class Lease:
         self._tenure, self._version, self._renewed_s = tenure, version, asked_s
         return True
 
-    def _put_and_look(self, tenure: Tenure, data: bytes) -> str | None:
-        """The best a store without conditional writes allows: the last writer wins, the others notice."""
-        first = self._renewed_s == -math.inf
-        holder = self._holder()
-        if not first and (holder is None or holder.token != tenure.token):
+    def _see(self) -> Seen | None:
+        """Look at lease.json; None if there is none."""
+        stat = self.store.stat(self.key)
+        if stat is None:
             return None
-        self.store.put(self.key, data)
-        if first:
-            time.sleep(_SETTLE_S)
-            holder = self._holder()
-            return "unguarded" if holder and holder.token == tenure.token else None
-        return "unguarded"
-
-    def _holder(self) -> Tenure | None:
         try:
-            tenure = Tenure(**json.loads(self.store.get(self.key)))
-            return replace(tenure, ttl_s=float(tenure.ttl_s))
+            data = self.store.get(self.key) if stat.size <= MOST_BYTES else stat.version.encode()
+            return Seen.of(stat.version, data, self._tenure.ttl_s)
         except MissingKey:
             return None
-        except (ValueError, TypeError):  # damaged: its holder is given the time of a lease to write again
-            return Tenure("a driver whose lease.json is damaged", "unknown", "", self._tenure.ttl_s)
 
 
-def _held(key: str, url: str, holder: Tenure, silent_s: float) -> LeaseHeld:
-    rest_s = max(1, math.ceil(holder.ttl_s - silent_s))
+def _held(key: str, url: str, holder: Tenure, seen: str) -> LeaseHeld:
     return LeaseHeld(
-        f"{key} in {url} is held by {holder.holder} since {holder.since}, last heartbeat {max(0, silent_s):.0f} s ago",
+        f"{key} in {url} is held by {holder.holder} since {holder.since}, {seen}",
         "one driver a search",
-        f"watch the other driver or stop it; if it has died, run the same command again in {rest_s} s",
+        f"watch the other driver or stop it; if it has died, run the same command again, which follows after "
+        f"{holder.ttl_s:g} s of silence; jobs.search --take-over takes the search from it at once",
     )
-
-
-def _clock_s() -> float:
-    """A clock that nobody sets and that also runs while the machine sleeps, where the system has one."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

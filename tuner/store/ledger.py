@@ -10,12 +10,18 @@ import json
 import re
 import threading
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 from tuner.errors import TunerError, UsageError
 from tuner.store.entry import MOST_BYTES, NoEvent, read_object
+from tuner.store.fencing import judge, time_ns, unmarked
+from tuner.store.lease import Lease
 from tuner.store.names import check_name
 from tuner.store.store import MissingKey, Store, for_each
+
+_FEW = 3
+"""So many events that are all of a day to come speak against the clock of this machine, not against themselves."""
 
 _KEY = re.compile(r"(?P<time_ns>\d{20})-(?P<digest>[0-9a-f]{16})\.json", re.ASCII)
 _STRAY = "is not an entry of a ledger"
@@ -26,6 +32,9 @@ class Ledger:
 
     Order is by time of appending. Clocks of machines differ, so an event is never dated before the last one
     its writer has read or written: what a driver appends after a restart comes after what it restored.
+
+    A driver writes under its lease, from `begin` to `end`. The ledger marks its events with the lease's token, and
+    leaves out, and names, what a driver wrote that had lost the search.
 
     Args:
         store: where the search lives.
@@ -43,28 +52,73 @@ class Ledger:
         self.prefix = f"searches/{check_name(search)}/ledger/"
         self.snapshot_key = f"searches/{search}/ledger.snapshot"
         self.warnings: list[str] = []
-        """What the last `read` left out, and why: one sentence for each damaged entry."""
+        """What the last `read` left out, and why: one sentence for each entry."""
         self.damaged: list[str] = []
-        """The keys of what the last `read` left out, in order."""
+        """The keys of what the last `read` left out since it holds no event that can count, in order."""
         self._entries: dict[str, bytes] = {}
         self._n_copied: int | None = None  # how many of them the snapshot holds; None: not looked yet
+        self._verdict = judge({}, 0)
         self._last_ns = 0
-        self._changing, self._reading = threading.Lock(), threading.RLock()
+        self._changing, self._reading, self._appending = threading.Lock(), threading.RLock(), threading.Lock()
+        self._lease: Lease | None = None
+        self._own: dict[str, Any] | None = None  # what the first event of this driver's turn says besides
+        self._opened = False
 
     def __reduce__(self) -> tuple[type["Ledger"], tuple[Store, str, int]]:
         """Travel by store and name."""
         return Ledger, (self.store, self.prefix.split("/")[1], self.compact_every)
 
     def append(self, event: dict[str, Any]) -> None:
-        """Add an event; when this returns it is in the store.
+        """Add an event; when this returns it is in the store, and a driver's event counts.
 
         Args:
             event: JSON; finite numbers only.
 
         Raises:
             UsageError: the event is not JSON.
+            LeaseHeld: this driver has lost the search; nothing is written, or nobody can say whether it counts.
             TunerError: the store cannot take it.
         """
+        lease = self._lease
+        if lease is None:
+            self._append(event)
+            return
+        with self._appending:  # one after the other: what is dated later is written later
+            lease.check()
+            opening = {} if self._opened or self._own is None else self._own
+            self._append({**event, "token": lease.token, "term": lease.term, **opening})
+            self._opened = True
+            lease.check()  # who follows reads what is there by now; what took longer than the lease may not count
+
+    def begin(self, lease: Lease) -> list[dict[str, Any]]:
+        """Begin a driver's turn: read everything; what earlier drivers write from now on does not count.
+
+        So does this ledger see it at once, and all others with the first event of the turn.
+
+        Raises:
+            LeaseHeld: the search is lost already.
+            TunerError: the clock of this machine cannot be right.
+        """
+        with self._reading:
+            events = self.read()
+            verdict = self._verdict
+            lease.rise_above(verdict.newest_term)
+        if not events and len(verdict.ahead) >= _FEW:
+            raise TunerError(
+                f"all {len(verdict.ahead)} events in {self.prefix} are dated more than a day ahead of the clock of "
+                f"this machine, which says {datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+                "a clock that is right",
+                "set this machine's clock by NTP",
+            )
+        self._own = {"token": lease.token, "term": lease.term, **verdict.opening}
+        self._lease, self._opened = lease, False
+        return events
+
+    def end(self) -> None:
+        """End the turn; what is written afterwards is that of another command."""
+        self._lease = self._own = None
+
+    def _append(self, event: dict[str, Any]) -> None:
         try:
             data = json.dumps(event, allow_nan=False, separators=(",", ":")).encode()
         except (TypeError, ValueError) as error:
@@ -86,11 +140,14 @@ class Ledger:
                 self.compact()
 
     def read(self) -> list[dict[str, Any]]:
-        """All events in order; what is damaged is left out and named in `warnings`."""
+        """All events that count, in order; what is left out is named in `warnings`.
+
+        Reading again fetches only what is new.
+        """
         return [event for _, event in self.entries()]
 
     def entries(self) -> list[tuple[str, dict[str, Any]]]:
-        """As `read`, each event with the key of its entry. Reading again fetches only what is new."""
+        """As `read`, each event with its key."""
         with self._reading:
             keys = sorted(self.store.list(self.prefix))
             if keys and self._n_copied is None:
@@ -101,20 +158,23 @@ class Ledger:
             problems = {key: _STRAY for key in keys if not _KEY.fullmatch(key.removeprefix(self.prefix))}
             loose = [key for key in keys if key not in self._entries and key not in problems]
             found = dict(zip(loose, for_each(self.store, self._get, loose), strict=True))
-            problems |= {key: problem for key, data in found.items() if (problem := _problem(key, data))}
-            sound = [key for key in keys if key not in problems]
+            problems |= {key: problem for key, data in found.items() if (problem := self._problem(key, data))}
             with self._changing:
                 self._entries |= {key: data for key, data in found.items() if key not in problems}
-                self._last_ns = max([self._last_ns, *(_time_ns(key) for key in sound[-1:])])
-            events: list[tuple[str, dict[str, Any]]] = []
-            for key in sound:
+            events: dict[str, dict[str, Any]] = {}
+            for key in (key for key in keys if key not in problems):
                 try:
-                    events.append((key, read_object(self._entries[key])))
+                    events[key] = read_object(self._entries[key])
                 except NoEvent as error:
                     problems[key] = str(error)
-            self.damaged = sorted(problems)
-            self.warnings = [f"{key} in {self.store.url} {problems[key]}" for key in self.damaged]
-            return events
+            self._verdict = judge({_name(key): event for key, event in events.items()}, time.time_ns(), self._own)
+            dates = [time_ns(_name(key)) for key in events if _name(key) not in self._verdict.ahead]
+            with self._changing:
+                self._last_ns = max([self._last_ns, *dates[-1:]])
+            self.damaged = sorted([*problems, *(key for key in events if _name(key) in self._verdict.ahead)])
+            problems |= {key: problem for key in events if (problem := self._verdict.problem(_name(key)))}
+            self.warnings = [f"{key} in {self.store.url} {problems[key]}" for key in sorted(problems)]
+            return [(key, unmarked(event)) for key, event in events.items() if key not in problems]
 
     def compact(self, at_least: int = 1) -> None:
         """Copy all events into one object, so that a fresh `read` needs few requests instead of one an event.
@@ -125,7 +185,7 @@ class Ledger:
             at_least: do nothing while fewer events than this are missing from the copy.
         """
         with self._reading:
-            self.read()
+            self.entries()
             with self._changing:
                 entries = list(self._entries.items())
             if len(entries) - (self._n_copied or 0) < at_least:
@@ -146,7 +206,20 @@ class Ledger:
             return {}
         pairs = (line.partition(b" ") for line in lines)
         entries = {self.prefix + name.decode(errors="replace"): data for name, _, data in pairs}
-        return {key: data for key, data in entries.items() if _problem(key, data) is None}
+        return {key: data for key, data in entries.items() if self._problem(key, data) is None}
+
+    def _problem(self, key: str, data: bytes) -> str | None:
+        """What is wrong with an entry, None if nothing: its name carries the hash of its bytes."""
+        name = _KEY.fullmatch(key.removeprefix(self.prefix))
+        if name is None:
+            return _STRAY
+        if not data:
+            return "is empty"
+        if len(data) > MOST_BYTES:
+            return f"has {len(data):,} bytes, where an event has at most {MOST_BYTES:,}"
+        if name["digest"] != _digest(data):
+            return "is damaged (its hash does not match)"
+        return None
 
     def _get(self, key: str) -> bytes:
         try:
@@ -160,23 +233,9 @@ class Ledger:
             return self._last_ns
 
 
-def _time_ns(key: str) -> int:
-    return int(key.rpartition("/")[2][:20])
+def _name(key: str) -> str:
+    return key.rpartition("/")[2]
 
 
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:16]
-
-
-def _problem(key: str, data: bytes) -> str | None:
-    """What is wrong with an entry, None if nothing: its name carries the hash of its bytes."""
-    name = _KEY.fullmatch(key.rpartition("/")[2])
-    if name is None:
-        return _STRAY
-    if not data:
-        return "is empty"
-    if len(data) > MOST_BYTES:
-        return f"has {len(data):,} bytes, where an event has at most {MOST_BYTES:,}"
-    if name["digest"] != _digest(data):
-        return "is damaged (its hash does not match)"
-    return None

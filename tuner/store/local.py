@@ -1,17 +1,22 @@
-"""The store in a folder: every write is a hidden draft first, then one atomic step that makes it visible."""
+"""The store in a folder: every write is a hidden draft first, then one atomic step that makes it visible.
+
+What a write has returned from is on the disk, with its name and the folders above it.
+"""
 
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from tuner.folders import home_path
-from tuner.store.disk import copy_synced, draft, explained, locked, write_synced
+from tuner.store.disk import copy_synced, draft, explained, locked, sync_folder, write_synced
 from tuner.store.names import check_key, check_prefix
 from tuner.store.store import Stat, missing_key
 
 _NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
+_LOCK_PATIENCE_S = 60.0
+"""Nobody needs the store's lock for longer than it takes to rename a file."""
 
 
 class LocalStore:
@@ -49,7 +54,7 @@ class LocalStore:
         """See `Store.put`."""
         with self._draft(key) as new:
             write_synced(new, data)
-            new.replace(self.local_path(key))
+            _rename(new, self.local_path(key))
 
     def put_new(self, key: str, data: bytes) -> bool:
         """See `Store.put_new`."""
@@ -66,18 +71,19 @@ class LocalStore:
                 if error.errno not in _NO_HARD_LINKS:
                     raise
                 return self._move_if_free(new, path)
+            sync_folder(path.parent)
         return True
 
     def replace(self, key: str, data: bytes, version: str) -> str | None:
         """See `Store.replace`."""
         path = self.local_path(key)
-        with self._draft(key) as new, locked(self.root / ".lock"):
+        with self._draft(key) as new, self._locked():
             before = self.stat(key)
             if before is None or before.version != version:
                 return None
             write_synced(new, data)
             _date_after(path, new)
-            new.replace(path)
+            _rename(new, path)
             return _version(path.stat())
 
     def stat(self, key: str) -> Stat | None:
@@ -113,7 +119,7 @@ class LocalStore:
         """See `Store.upload`."""
         with self._draft(key) as new:
             copy_synced(path, new)
-            new.replace(self.local_path(key))
+            _rename(new, self.local_path(key))
 
     def download(self, key: str, path: Path) -> None:
         """See `Store.download`."""
@@ -137,11 +143,20 @@ class LocalStore:
 
     def _move_if_free(self, new: Path, path: Path) -> bool:
         """What `put_new` does on a file system without hard links (exFAT, some network shares)."""
-        with locked(self.root / ".lock"):
+        with self._locked():
             if path.exists():
                 return False
-            new.rename(path)
+            _rename(new, path)
             return True
+
+    def _locked(self) -> AbstractContextManager[bool]:
+        return locked(self.root / ".lock", patience_s=_LOCK_PATIENCE_S)
+
+
+def _rename(new: Path, path: Path) -> None:
+    """Make a draft visible under its name, for good: the disk has the name when this returns."""
+    new.replace(path)
+    sync_folder(path.parent)
 
 
 def _walk(root: Path, folder: str) -> Iterator[str]:

@@ -6,6 +6,11 @@ and signatures.
 
 import os
 import re
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 from botocore.exceptions import (
@@ -28,7 +33,7 @@ from botocore.parsers import ResponseParserError
 from s3transfer.exceptions import RetriesExceededError
 
 from tuner.store.s3_errors import NotS3, code_of, status_of
-from tuner.store.store import NotSupported, StoreFailure
+from tuner.store.store import NotSupported, Refused, StoreFailure
 
 _KEYS = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"
 _ELSEWHERE = "check AWS_ENDPOINT_URL: its host, its port, and http or https"
@@ -42,6 +47,7 @@ _WRONG_SECRET = (
 )
 _REGION = ("the region of the bucket", "set AWS_REGION to it, or check AWS_ENDPOINT_URL")
 _CLOCK = ("a clock that agrees with the server's within 15 minutes", "set this machine's clock by NTP")
+_CLOCK_S = 900.0  # how far S3 lets a clock be off
 _OTHER = ("an answer of 200", "check the server, then run the same command again")
 _FULL = ("room for more", "make room in the bucket, or raise its quota")
 _BY_CODE = {
@@ -127,6 +133,7 @@ _NO_ANSWER: tuple[tuple[tuple[type[Exception], ...], str, str, str], ...] = (
 # words in botocore's account of a connection that failed -> the cause
 _CAUSES = (
     (("invalid header",), " (AWS_ACCESS_KEY_ID or AWS_SESSION_TOKEN holds a blank or a line end)"),
+    (("expired", "not yet valid"), " (by this machine's clock, its certificate is not valid now; is the clock right?)"),
     (("certificate",), " (its certificate is not accepted)"),
     (("wrong_version_number", "wrong version number", "record layer"), " (it does not speak TLS)"),
     (("nameresolution", "getaddrinfo", "name or service", "nodename"), " (its name is unknown)"),
@@ -158,6 +165,10 @@ def _answer(error: ClientError, start: str, bucket: str) -> StoreFailure:
     what = f"{start} {status}" if code == str(status) else f"{start} {status} {code}"
     headers = error.response["ResponseMetadata"].get("HTTPHeaders", {})
     region = str(headers.get("x-amz-bucket-region") or error.response["Error"].get("Region", ""))
+    off_s = _off_s(headers, error.response["Error"])
+    if _BY_CODE.get(code) is _CLOCK or (status in (400, 401, 403) and abs(off_s) > _CLOCK_S):
+        far = f"; this machine's clock is {_far(off_s)} the server's" if abs(off_s) > 1 else ""
+        return Refused(f"{what}{far}", *_CLOCK)
     elsewhere = 300 <= status <= 400 or _BY_CODE.get(code) is _REGION
     if elsewhere and re.fullmatch(r"[a-z0-9-]{1,40}", region):
         return StoreFailure(what, f"the region of the bucket, {region}", f"set AWS_REGION={region}")
@@ -166,8 +177,28 @@ def _answer(error: ClientError, start: str, bucket: str) -> StoreFailure:
         expected = "an S3 server that answers itself, in the region of the bucket"
         return StoreFailure(what, expected, f"{_ELSEWHERE}; on Amazon, set AWS_REGION")
     expected, todo = _BY_CODE.get(code) or _BY_STATUS.get(status) or (_REGION if 300 <= status < 400 else _OTHER)
-    kind = NotSupported if status == 501 or code == "NotImplemented" else StoreFailure
+    refused = Refused if 400 <= status < 500 and status != 429 else StoreFailure
+    kind = NotSupported if status == 501 or code == "NotImplemented" else refused
     return kind(what, expected.format(bucket=bucket), todo)
+
+
+def _off_s(headers: Mapping[str, str], said: Mapping[str, Any]) -> float:
+    """By how many seconds this machine's clock is ahead of the server's, as far as its answer tells."""
+    for text, read in ((said.get("ServerTime"), datetime.fromisoformat), (headers.get("date"), parsedate_to_datetime)):
+        try:
+            moment = read(str(text))
+        except ValueError:
+            continue
+        return time.time() - (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    return 0.0
+
+
+def _far(off_s: float) -> str:
+    """How far, in words: "3.0 h behind"."""
+    size = abs(off_s)
+    days, hours, minutes = size / 86400, size / 3600, size / 60
+    length = f"{days:.0f} days" if days > 3 else f"{hours:.1f} h" if hours > 2 else f"{minutes:.0f} min"
+    return f"{length} {'ahead of' if off_s > 0 else 'behind'}"
 
 
 def _cause(error: Exception) -> str:

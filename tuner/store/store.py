@@ -24,7 +24,11 @@ class StoreFailure(TunerError):
     """The store cannot do its work now: unreachable, refusing or full. What was asked of it was right."""
 
 
-class NotSupported(StoreFailure):
+class Refused(StoreFailure):
+    """The store's server has answered, and says no to a request."""
+
+
+class NotSupported(Refused):
     """A request that the store's server does not know."""
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from tuner.errors import TunerError
+from tuner.locks import Waiting
 from tuner.store.disk import explained, locked
 
 LOCK_PATIENCE_S = 2.0
@@ -173,11 +174,14 @@ def _open(path: Path) -> sqlite3.Connection:
 def _alone(path: Path) -> Iterator[None]:
     """Be the only process of ours that makes this database; a lock ends with its process."""
     deadline_s = time.monotonic() + MAKING_PATIENCE_S
+    waiting = Waiting(path.with_name(f".{path.name}.lock"))
     while True:
-        with locked(path.with_name(f".{path.name}.lock"), wait=False) as ours:
+        with locked(waiting.path, wait=False) as ours:
             if ours:
+                waiting.end()
                 yield
                 return
+        waiting.go_on()
         if time.monotonic() > deadline_s:
             raise sqlite3.OperationalError(f"another process has been making its tables for {MAKING_PATIENCE_S:g} s")
         time.sleep(0.05)
