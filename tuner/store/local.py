@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,6 +42,8 @@ class LocalStore:
         path = self.local_path(key)
         with explained("read", path):
             try:
+                if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe would wait for ever, a device never end
+                    raise OSError(errno.EINVAL, "it is no plain file")
                 return path.read_bytes()
             except FileNotFoundError:
                 raise missing_key(key, self.url) from None
