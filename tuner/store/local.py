@@ -42,7 +42,8 @@ class LocalStore:
         path = self.local_path(key)
         with explained("read", path):
             try:
-                if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe would wait for ever, a device never end
+                kind = stat.S_IFMT(path.stat().st_mode)
+                if kind not in (stat.S_IFREG, stat.S_IFDIR):  # reading a pipe would wait for ever, a device never end
                     raise OSError(errno.EINVAL, "it is no plain file")
                 return path.read_bytes()
             except FileNotFoundError:
