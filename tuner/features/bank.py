@@ -180,11 +180,12 @@ def _check(bank: FeatureBank) -> None:
     attributes = (bank.class_attributes, bank.image_attributes)
     widths = {part.shape[1] for part in attributes if part is not None}
     first = np.arange(n) if bank.content is None else bank.content
+    earlier = (first >= 0).all() and (first <= np.arange(n)).all()
+    require(earlier, bank.folder, "a copy names no earlier image", "an earlier image, or itself")
     for holds, problem, expected in (
         (bank.dim > 0, "its tokens have no width", "tokens"),
         (bank.cls is None or bank.cls.shape[1] == bank.dim, "CLS and patch tokens differ in width", "one width"),
         (0 <= bank.labels.min() <= bank.labels.max() < n_classes, "a label is of no class", f"0 to {n_classes - 1}"),
-        ((first >= 0).all() and (first <= np.arange(n)).all(), "a copy names no earlier image", "an earlier image"),
         ((first[first] == first).all(), "a copy names a copy", "the first image of a content"),
         (bank.masks is not None or not bank.has_mask.any(), "it has no masks and says so of none", "masks"),
         (len(widths) < 2, "images and classes have different attributes", "the same ones"),
