@@ -30,7 +30,7 @@ from tuner.store import Artifacts, CorruptArtifact, open_artifacts, open_store
 from tuner.untrusted import Unsound
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-EVERY = 1 if os.environ.get("LONG") else 10
+EVERY = 1 if os.environ.get("LONG") else 25
 PARAMS = {"n_features": 9, "features_per_class": 3, "width": 24}
 
 
