@@ -17,6 +17,12 @@ def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     made = parser(__file__, __doc__, EXAMPLES, named=False)
     made.add_argument("--model", metavar="DIR", help="a folder written by jobs.pick --export, instead of a search")
+    made.add_argument(
+        "--weights",
+        metavar="PATH",
+        default="",
+        help="where the backbone's weights are, if its recipe had them in a file: a model folder is not asked",
+    )
     made.add_argument("--trial", type=int, help="the model of this trial, instead of the picked one")
     made.add_argument(
         "--against",
@@ -42,8 +48,11 @@ def body(arguments: argparse.Namespace) -> int:
     if arguments.against:
         decisions = [against(home_of(arguments), arguments.trial, *arguments.against)]
     if arguments.images:
-        folder = arguments.model
-        model = load_model(folder) if folder else load_chosen(home_of(arguments), arguments.trial)
+        folder, weights = arguments.model, arguments.weights
+        if folder:
+            model = load_model(folder, weights=weights)
+        else:
+            model = load_chosen(home_of(arguments), arguments.trial, weights)
         predictions = model.predict([Path(image) for image in arguments.images])
     if arguments.out:
         page = render_explanations([*decisions, *(prediction.decision() for prediction in predictions)])

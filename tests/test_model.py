@@ -15,9 +15,10 @@ from PIL import Image
 
 from jobs import explain
 from tests.exported import Exported, export_digits, written
+from tuner.card import CARD
 from tuner.errors import TunerError, UsageError
 from tuner.front.verdicts import NO_DISTANCE, NO_SCALE
-from tuner.model import BACKBONE, CARD, TRAINING, ExportedModel, load_model
+from tuner.model import BACKBONE, TRAINING, ExportedModel, load_model
 from tuner.search.pictures import ModelPictures
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -142,10 +143,12 @@ def test_the_page_shows_the_untouched_image_the_scale_and_the_warning(exported, 
 def test_an_export_of_an_earlier_version_is_read_and_says_what_it_cannot_know(exported, tmp_path):
     old = tmp_path / "old"
     shutil.copytree(exported.folder, old)
+    card = json.loads((old / CARD).read_text())
+    (old / CARD).write_text(json.dumps({key: card[key] for key in card if key != "files"} | {"format": 2}))
+    assert load_model(old, device="cpu").likeness is not None
     (old / TRAINING).unlink()
     with pytest.raises(TunerError, match=TRAINING):
         load_model(old)
-    card = json.loads((old / CARD).read_text())
     (old / CARD).write_text(json.dumps(card | {"format": 1}))
     (prediction,) = load_model(old, device="cpu").predict(written(tmp_path, held_out(exported, 1)))
     document = prediction.to_dict()
@@ -227,7 +230,7 @@ def damages() -> Iterator[tuple[str, Callable[[Path], object]]]:
         )
     for key in ("format", "class_names", "data", "backbone", "backbone_key"):
         yield f"card without {key}", edited(CARD, **{key: None})
-    for key, value in {"format": 3, "class_names": ["a", "b"], "backbone": [], "backbone_key": "x"}.items():
+    for key, value in {"format": 4, "class_names": ["a", "b"], "backbone": [], "backbone_key": "x"}.items():
         yield f"card with {key} = {value}", edited(CARD, **{key: value})
     yield "format as text", edited(CARD, format="2")
     yield "class names that are numbers", edited(CARD, class_names=list(range(10)))

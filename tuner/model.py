@@ -9,6 +9,7 @@ card.json                         classes, backbone, where the model comes from 
 import dataclasses
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,14 +17,15 @@ from typing import Any
 
 import numpy as np
 import safetensors.numpy
-import safetensors.torch
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from tuner.card import Card, read_card, settled_weights, write_card
 from tuner.data.dataset import Dataset, FilePictures
 from tuner.data.pixels import read_image
-from tuner.errors import TunerError
-from tuner.features.backbone import Backbone, make_backbone
+from tuner.errors import TunerError, UsageError
+from tuner.features.backbone import Backbone, load_fitted, make_backbone
 from tuner.features.bank import FeatureBank
 from tuner.features.device import choose_device
 from tuner.features.likeness import Distance, Likeness
@@ -37,12 +39,11 @@ from tuner.front.verdicts import Verdict
 from tuner.front.views import ClassView, ComparisonView, FeatureView
 from tuner.qpm.explain import Evidence, Explanation, Floats, explain
 from tuner.qpm.finetune import QpmModel
-from tuner.qpm.storage import whole
 from tuner.qpm.strength import full_strength
+from tuner.untrusted import plain_file, read_tensors, require, tensor_table, unsound
 
-CARD, BACKBONE, TRAINING = "card.json", "backbone.safetensors", "training.safetensors"
+BACKBONE, TRAINING, MODEL = "backbone.safetensors", "training.safetensors", ("model.safetensors", "model.json")
 NO_PIXELS = np.zeros((1, 1, 3), dtype=np.uint8)  # words need none
-FORMAT = 2  # 1 had no training.safetensors
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -96,6 +97,7 @@ class ExportedModel:
     Attributes:
         model: the fine-tuned model.
         card: where it comes from, its parameters, its measured values and why it was picked.
+        class_names: one name a class.
         full: the value of each map that is shown at full strength, (n_features,); None for an earlier version's export.
         likeness: the training images' tokens, against which images are measured; None likewise, or if they were few.
     """
@@ -104,19 +106,14 @@ class ExportedModel:
         self,
         model: QpmModel,
         backbone: Backbone,
-        card: dict[str, Any],
+        card: Card,
         device: torch.device,
-        training: dict[str, Floats] | None = None,
+        full: Floats | None = None,
+        likeness: Likeness | None = None,
     ) -> None:
-        self.model, self.card = model, card
+        self.model, self.card, self.class_names = model, card.content, card.class_names
         self._backbone, self._device = backbone, device
-        self.full: Floats | None = None if training is None else training["full"]
-        self.likeness = Likeness.of(training) if training and "directions" in training else None
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """One name a class."""
-        return tuple(self.card["class_names"])
+        self.full, self.likeness = full, likeness
 
     def predict(self, images: Sequence[Path | str], *, batch_size: int = 32) -> list[Prediction]:
         """Classify image files and explain each decision.
@@ -130,6 +127,7 @@ class ExportedModel:
 
     def _prediction(self, samples: Samples, i: int, path: Path) -> Prediction:
         explanation = explain(self.model, samples, i, best=2)
+        self._require_finite(path, torch.from_numpy(explanation.logits))
         best, second = explanation.evidence
         names, distance = self.class_names, None
         if self.likeness is not None:
@@ -137,17 +135,25 @@ class ExportedModel:
         return Prediction(path, names[best], names[second], explanation, names, distance, self.full)
 
     @torch.no_grad()
-    def try_out(self) -> None:
-        """Run everything on a black image; what does not fit together raises an error of any kind."""
-        if len(self.class_names) != self.model.n_classes or not all(isinstance(name, str) for name in self.class_names):
-            raise ValueError(f"{len(self.class_names)} class names for {self.model.n_classes} classes")
-        if self.full is not None and not (self.full.shape == self.model.features.shape and (self.full > 0).all()):
-            raise ValueError(f"strengths of {self.full.shape} features, not all above 0")
+    def try_out(self, where: object) -> None:
+        """Run everything on a black and on a motley image.
+
+        Raises:
+            Unsound: the result is not finite; it names `where` the model is from.
+        """
         size = self._backbone.image_size
-        patches, cls = self._backbone.tokens(torch.zeros(1, 3, size, size, dtype=torch.uint8, device=self._device))
-        self.model.logits(patches, cls)
+        motley = torch.randint(0, 256, (3, size, size), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+        images = torch.stack([torch.zeros_like(motley), motley]).to(self._device)
+        patches, cls = self._backbone.tokens(images)
+        self._require_finite(where, *_as_kept(patches, cls))
+        self._require_finite(where, self.model.logits(patches, cls))
         if self.likeness is not None:
-            self.likeness.distances(patches.cpu().numpy())
+            values = [distance.value for distance in self.likeness.distances(patches.cpu().numpy())]
+            self._require_finite(where, torch.tensor([*values, self.likeness.limit]))
+
+    def _require_finite(self, where: object, *parts: Tensor) -> None:
+        finite = all(bool(torch.isfinite(part).all()) for part in parts)
+        require(finite, where, "on an image its backbone or its model gives no finite numbers", "finite numbers")
 
     @torch.no_grad()
     def _tokens(self, paths: Sequence[Path], batch_size: int) -> Samples:
@@ -164,9 +170,10 @@ class ExportedModel:
         size, grid = self._backbone.image_size, self._backbone.grid
         patches, cls = [], []
         for batch in batches(dataset, np.arange(n), size, grid, batch_size):
-            tokens, summary = self._backbone.tokens(batch.images.to(self._device))
-            patches.append(tokens.half().float())  # as the bank keeps them
-            cls += [] if summary is None else [summary.half().float()]
+            tokens = _as_kept(*self._backbone.tokens(batch.images.to(self._device)))
+            self._require_finite(paths[int(batch.index[0])], *tokens)
+            patches.append(tokens[0])
+            cls += tokens[1:]
         return Samples(
             patches=torch.cat(patches),
             cls=torch.cat(cls) if cls else None,
@@ -176,6 +183,11 @@ class ExportedModel:
             grid=grid,
             n_classes=len(self.class_names),
         ).to(self._device)
+
+
+def _as_kept(patches: Tensor, cls: Tensor | None) -> list[Tensor]:
+    """Tokens as a bank keeps them: patches, and CLS where there is one."""
+    return [part.half().float() for part in (patches, cls) if part is not None]
 
 
 def export_model(
@@ -192,52 +204,74 @@ def export_model(
         about: where the model comes from; JSON.
     """
     model.save(folder)
-    card = {"format": FORMAT, "class_names": list(bank.class_names), "data": data_name}
-    card |= {"backbone": dataclasses.asdict(backbone), "backbone_key": _backbone_key(backbone, data_name), **about}
+    made_by = bank.backbone or make_backbone(backbone, data_name, offline=True).key_material()
+    card: dict[str, Any] = {"class_names": list(bank.class_names), "data": data_name}
+    card |= {"backbone": dataclasses.asdict(backbone), "backbone_key": _hash(made_by), **about}
     training: dict[str, NDArray[Any]] = {"full": full_strength(model, bank)}
     likeness = Likeness.fit(bank.patches, np.flatnonzero(bank.is_train), bank.grid)
     training |= {} if likeness is None else likeness.arrays()
-    safetensors.numpy.save_file(training, folder / TRAINING)
+    (folder / TRAINING).write_bytes(safetensors.numpy.save(training))
     if (bank.folder / BACKBONE).exists():
+        tensor_table(bank.folder / BACKBONE)  # whoever loads the model would refuse anything else
         shutil.copyfile(bank.folder / BACKBONE, folder / BACKBONE)
-    (folder / CARD).write_text(json.dumps(card, indent=1, allow_nan=False), encoding="utf-8")
+    write_card(folder, card)
 
 
-def load_model(folder: Path | str, *, device: str = "auto") -> ExportedModel:
-    """Load a model folder written by `export_model`; nothing in it can run code.
+def load_model(folder: Path | str, *, device: str = "auto", weights: str = "") -> ExportedModel:
+    """Load a model folder written by `export_model`; nothing in it can run code, name files to read, or call out.
+
+    Args:
+        folder: the model folder.
+        device: `auto`, `cpu`, `cuda`, `cuda:1` ...
+        weights: of a pre-trained backbone: a file or folder, where they are not the backbone's usual ones.
 
     Raises:
-        TunerError: if it is no model folder or a damaged one, or its pre-trained backbone is missing or another one.
+        TunerError: it is no model folder or a damaged one, or its pre-trained backbone is missing or another one.
+        UsageError: its backbone's weights were in a file of the machine that exported it, and `weights` names none.
     """
     folder = Path(folder)
-    if not (folder / CARD).is_file():
-        todo = "check the path, or write one with jobs.pick --export DIR"
-        raise TunerError(f"{folder} is no exported model", f"a folder with {CARD}", todo)
-    with whole(folder, "exported model"):
-        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-        config, data, key = BackboneConfig(**card["backbone"]), card["data"], card["backbone_key"]
-        if card["format"] not in range(1, FORMAT + 1):
-            raise TunerError(
-                f"{folder} was exported in format {card['format']!r}",
-                f"a format up to {FORMAT}",
-                "export it again with this version of qpm-tuner, or use the version that wrote it",
-            )
-        training = safetensors.numpy.load_file(folder / TRAINING) if card["format"] > 1 else None
-    backbone, target = make_backbone(config, data), choose_device(device)
-    if _backbone_key(config, data) != key:
+    card = read_card(folder, MODEL)
+    network = QpmModel.load(folder)
+    n, names = network.n_classes, len(card.class_names)
+    require(n == names, folder, f"it has {n} classes and {names} names of classes", "one name a class")
+    config, target = settled_weights(card, folder, weights), choose_device(device)
+    try:
+        backbone = make_backbone(config, card.data, offline=True)
+    except UsageError as error:  # its settings do not fit each other, which is no fault of who loads it
+        raise unsound(folder, error.what, error.expected) from error
+    if _hash(backbone.key_material()) != card.backbone_key:
         raise TunerError(
             f"the backbone of {folder} is not the one at {config.weights or 'its usual source'}",
             "the very weights the model was trained on",
-            f"set backbone.weights in {folder / CARD} to their place on this machine",
+            "name their place on this machine by --weights PATH; in Python, load_model(folder, weights=PATH)",
         )
+    sizes, own = (network.adapter.dim, network.grid), (backbone.dim, backbone.grid)
+    require(sizes == own, folder, f"its tokens are of {sizes}, its backbone's of {own}", "one width and one grid")
+    full, likeness = (None, None) if card.format == 1 else _training(folder, network)
     backbone.load(target)
-    network = QpmModel.load(folder).to(target)
-    with whole(folder, "exported model"):
-        if backbone.needs_fit() or (folder / BACKBONE).exists():
-            backbone.load_state(safetensors.torch.load_file(folder / BACKBONE, device=str(target)))
-        model = ExportedModel(network, backbone, card, target, training)
-        model.try_out()
+    fitted = folder / BACKBONE
+    if backbone.needs_fit():
+        load_fitted(backbone, plain_file(fitted, within=folder))
+    else:
+        require(not os.path.lexists(fitted), fitted, "its backbone learns nothing from data", "no such file")
+    model = ExportedModel(network.to(target), backbone, card, target, full, likeness)
+    model.try_out(folder)
     return model
+
+
+def _training(folder: Path, model: QpmModel) -> tuple[Floats, Likeness | None]:
+    """How strong each feature gets in training, and how far the training images lie apart.
+
+    Raises:
+        Unsound: the file holds something else.
+    """
+    file = plain_file(folder / TRAINING, within=folder)
+    table = tensor_table(file)
+    expected = {name: ("F32", shape) for name, (_, shape) in table.items()}
+    arrays = read_tensors(file, expected | {"full": ("F32", tuple(model.features.shape))})
+    full = arrays.pop("full")
+    require((full > 0).all(), file, "a strength is not above 0", "strengths above 0")
+    return full, Likeness.of(arrays, model.adapter.dim, model.grid, file) if arrays else None
 
 
 def feature_views(evidence: Sequence[Evidence], full: Floats | None) -> list[FeatureView]:
@@ -246,6 +280,5 @@ def feature_views(evidence: Sequence[Evidence], full: Floats | None) -> list[Fea
     return [FeatureView(e.column, e.saliency, e.contribution, full=f) for e, f in zip(evidence, scales, strict=True)]
 
 
-def _backbone_key(config: BackboneConfig, data_name: str) -> str:
-    material = json.dumps(make_backbone(config, data_name).key_material(), sort_keys=True)
-    return hashlib.sha256(material.encode()).hexdigest()
+def _hash(material: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(material, sort_keys=True).encode()).hexdigest()

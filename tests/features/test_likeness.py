@@ -63,7 +63,7 @@ def test_only_training_images_are_learned_and_nothing_is_random() -> None:
 
 
 def test_what_was_stored_measures_the_same(likeness: Likeness) -> None:
-    again = Likeness.of(likeness.arrays())
+    again = Likeness.of(likeness.arrays(), 6, (3, 3), "a file")
     images = tokens(20, 5)
     stored, fitted = ([d.value for d in one.distances(images)] for one in (again, likeness))
     np.testing.assert_allclose(stored, fitted, rtol=1e-3)

@@ -115,5 +115,5 @@ def test_a_wrong_or_missing_folder_is_named(dense: DenseModel, tmp_path: Path) -
     with pytest.raises(TunerError, match="kind dense"):
         LinearProbe.load(tmp_path / "dense")
     (tmp_path / "dense" / "model.json").unlink()
-    with pytest.raises(TunerError, match=r"has no model\.json"):
+    with pytest.raises(TunerError, match=r"model\.json cannot be used: it is missing"):
         DenseModel.load(tmp_path / "dense")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 from tuner.errors import UsageError
 from tuner.features.settings import BackboneConfig
 from tuner.folders import at_home
+from tuner.untrusted import read_tensors
 
 Tokens = tuple[Tensor, Tensor | None]
 
@@ -57,6 +59,10 @@ class Backbone(Protocol):
         """Takes `state` instead of fitting."""
         ...
 
+    def state_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each tensor of a state, all of them float32; empty for pre-trained networks."""
+        ...
+
     def needs_fit(self) -> bool:
         """Whether `fit` is to be called before `tokens`."""
         ...
@@ -83,17 +89,32 @@ class Pretrained:
     def load_state(self, state: dict[str, Tensor]) -> None:
         """Nothing to take."""
 
+    def state_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Nothing."""
+        return {}
+
     def needs_fit(self) -> bool:
         """Never."""
         return False
 
 
-def make_backbone(config: BackboneConfig, data_name: str) -> Backbone:
+def load_fitted(backbone: Backbone, file: Path) -> None:
+    """Gives a loaded backbone what it learned on a data set.
+
+    Raises:
+        Unsound: the file holds something else.
+    """
+    expected = {name: ("F32", shape) for name, shape in backbone.state_shapes().items()}
+    backbone.load_state({name: torch.from_numpy(values) for name, values in read_tensors(file, expected).items()})
+
+
+def make_backbone(config: BackboneConfig, data_name: str, *, offline: bool = False) -> Backbone:
     """The backbone a recipe names, not yet loaded.
 
     Args:
         config: the recipe's backbone settings.
         data_name: the data set's name, for published pixel statistics (`preprocessing: parity`).
+        offline: take weights from this machine only, whatever the settings name.
 
     Raises:
         UsageError: settings that do not fit the backbone.
@@ -113,7 +134,7 @@ def make_backbone(config: BackboneConfig, data_name: str) -> Backbone:
     def dinov2() -> Backbone:
         from tuner.features.dinov2 import Dinov2
 
-        return Dinov2(config, data_name)
+        return Dinov2(config, data_name, offline=offline)
 
     makers: dict[str, Callable[[], Backbone]] = {
         "patch_dictionary": patch_dictionary,

@@ -15,7 +15,9 @@ import numpy as np
 import torch
 
 from tuner.errors import TunerError
+from tuner.features.arrays import read_array
 from tuner.features.samples import Samples
+from tuner.untrusted import Unsound, is_whole, pair, read_json, require, require_finite, shown, texts, unsound
 
 MANIFEST = "manifest.json"
 DESCRIPTION = "bank.json"
@@ -29,6 +31,8 @@ OPTIONAL = (
     "backbone.safetensors",
 )
 FILES = (*REQUIRED, *OPTIONAL)
+DESCRIPTION_BYTES = 1_000_000_000  # it holds the path of every image
+MOST_TOKENS = 1024  # a side
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class FeatureBank:
         folder: where it lies.
         content: for each image the first one with the same content, (n_images,) int64; None in banks made before
             copies were looked for, where every image counts as one of its own.
+        backbone: what shaped the tokens besides the pixels, as its `key_material` said; None where unknown.
     """
 
     patches: np.ndarray
@@ -67,6 +72,7 @@ class FeatureBank:
     key: str
     folder: Path
     content: np.ndarray | None = None
+    backbone: dict[str, Any] | None = None
 
     def __len__(self) -> int:
         """The number of images."""
@@ -82,6 +88,9 @@ class FeatureBank:
 
         Args:
             index: (n,) int64 into the images, or an (n_images,) bool mask.
+
+        Raises:
+            Unsound: a token of them is no number.
         """
         rows = np.flatnonzero(index) if index.dtype == np.bool_ else index
 
@@ -89,8 +98,10 @@ class FeatureBank:
             return None if values is None else torch.from_numpy(np.asarray(values[rows]))
 
         attributes = self.class_attributes
+        patches = np.asarray(self.patches[rows])
+        require_finite(patches, "patches.npy", self.folder)
         return Samples(
-            patches=torch.from_numpy(np.asarray(self.patches[rows])),
+            patches=torch.from_numpy(patches),
             cls=tensor(self.cls),
             labels=torch.from_numpy(self.labels[rows]),
             masks=tensor(self.masks),
@@ -110,47 +121,93 @@ def load_bank(folder: Path, *, contents: bool = True) -> FeatureBank:
         contents: hash every file; otherwise only sizes are compared, for those who have just verified the folder.
 
     Raises:
-        TunerError: the folder is no complete bank, or a file differs from the manifest; the files are named.
+        Unsound: the folder is no complete bank, a file differs from the manifest, or what they hold makes no sense.
     """
     verify(folder, contents=contents)
-    description = json.loads((folder / DESCRIPTION).read_text())
+    key, sides, names, paths, made_by = _description(folder / DESCRIPTION)
+    n = len(paths)
 
-    def array(name: str) -> np.ndarray:
-        values: np.ndarray = np.load(folder / f"{name}.npy", allow_pickle=False)
-        return values
+    def optional(name: str, dtype: type[np.generic], *shape: int | None) -> np.ndarray | None:
+        path = folder / f"{name}.npy"
+        return read_array(path, dtype, shape, mapped=False) if os.path.lexists(path) else None
 
-    def optional(name: str) -> np.ndarray | None:
-        return array(name) if (folder / f"{name}.npy").exists() else None
+    def array(name: str, dtype: type[np.generic], *shape: int | None) -> np.ndarray:
+        return read_array(folder / f"{name}.npy", dtype, shape, mapped=False)
 
-    return FeatureBank(
-        patches=np.load(folder / "patches.npy", mmap_mode="r", allow_pickle=False),
-        cls=optional("cls"),
-        labels=array("labels"),
-        is_train=array("is_train"),
-        masks=optional("masks"),
-        has_mask=array("has_mask"),
-        grid=(description["grid"][0], description["grid"][1]),
-        class_names=tuple(description["class_names"]),
-        paths=tuple(description["paths"]),
-        class_attributes=optional("class_attributes"),
-        image_attributes=optional("image_attributes"),
-        key=description["key"],
+    bank = FeatureBank(
+        patches=read_array(folder / "patches.npy", np.float16, (n, sides[0] * sides[1], None)),
+        cls=optional("cls", np.float16, n, None),
+        labels=array("labels", np.int64, n),
+        is_train=array("is_train", np.bool_, n),
+        masks=optional("masks", np.uint8, n, *sides),
+        has_mask=array("has_mask", np.bool_, n),
+        grid=sides,
+        class_names=tuple(names),
+        paths=tuple(paths),
+        class_attributes=optional("class_attributes", np.float32, len(names), None),
+        image_attributes=optional("image_attributes", np.int8, n, None),
+        key=key,
         folder=folder,
-        content=optional("content"),
+        content=optional("content", np.int64, n),
+        backbone=made_by,
     )
+    _check(bank)
+    return bank
+
+
+def open_bank(folder: Path) -> FeatureBank:
+    """As `load_bank`, for a folder whose files somebody has just verified."""
+    return load_bank(folder, contents=False)
+
+
+def _description(file: Path) -> tuple[str, tuple[int, int], list[str], list[str], dict[str, Any] | None]:
+    """Key, grid, class names, paths and the backbone's description."""
+    about = read_json(file, DESCRIPTION_BYTES)
+    key, names, paths, made_by = (about.get(name) for name in ("key", "class_names", "paths", "backbone"))
+    sides = pair(about.get("grid"), 1, MOST_TOKENS)
+    if isinstance(key, str) and sides and texts(names) and texts(paths) and isinstance(made_by, dict | None):
+        return key, sides, names, paths, made_by
+    raise unsound(file, "its key, grid, class_names or paths are missing or odd", "the description of a bank")
+
+
+def _check(bank: FeatureBank) -> None:
+    """Refuse arrays that cannot belong together.
+
+    Raises:
+        Unsound: naming the first such thing.
+    """
+    n, n_classes = len(bank), len(bank.class_names)
+    attributes = (bank.class_attributes, bank.image_attributes)
+    widths = {part.shape[1] for part in attributes if part is not None}
+    first = np.arange(n) if bank.content is None else bank.content
+    earlier = (first >= 0).all() and (first <= np.arange(n)).all()
+    require(earlier, bank.folder, "a copy names no earlier image", "an earlier image, or itself")
+    for holds, problem, expected in (
+        (bank.dim > 0, "its tokens have no width", "tokens"),
+        (bank.cls is None or bank.cls.shape[1] == bank.dim, "CLS and patch tokens differ in width", "one width"),
+        (0 <= bank.labels.min() <= bank.labels.max() < n_classes, "a label is of no class", f"0 to {n_classes - 1}"),
+        ((first[first] == first).all(), "a copy names a copy", "the first image of a content"),
+        (bank.masks is not None or not bank.has_mask.any(), "it has no masks and says so of none", "masks"),
+        (len(widths) < 2, "images and classes have different attributes", "the same ones"),
+    ):
+        require(holds, bank.folder, problem, expected)
 
 
 def verify(folder: Path, *, contents: bool = True) -> None:
     """Compares every file of a bank with the manifest: size, and SHA-256 if `contents`.
 
     Raises:
-        TunerError: something is missing or differs.
+        Unsound: something is missing or differs.
     """
     try:
-        files: dict[str, dict[str, Any]] = json.loads((folder / MANIFEST).read_text())["files"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise TunerError(
-            f"{folder} is not a complete feature bank ({MANIFEST}: {error})",
+        files = read_json(folder / MANIFEST)["files"]
+        if not all(name in FILES and is_whole(entry["size"], 0, 2**60) for name, entry in files.items()):
+            raise ValueError("it names files that no bank has")
+        recorded = {name: str(entry["sha256"]) for name, entry in files.items()}
+    except (TunerError, AttributeError, ValueError, KeyError, TypeError) as error:
+        reason = error.what if isinstance(error, TunerError) else shown(str(error), 200)
+        raise Unsound(
+            f"{folder} is not a complete feature bank ({MANIFEST}: {reason})",
             f"a folder with a {MANIFEST}, which is written last",
             "extract the features again; what was already computed is kept where it can be",
         ) from error
@@ -161,10 +218,10 @@ def verify(folder: Path, *, contents: bool = True) -> None:
             bad.append(f"{name} (missing)")
         elif path.stat().st_size != entry["size"]:
             bad.append(f"{name} ({path.stat().st_size} bytes instead of {entry['size']})")
-        elif contents and sha256_file(path) != entry["sha256"]:
+        elif contents and sha256_file(path) != recorded[name]:
             bad.append(f"{name} (content changed)")
     if bad:
-        raise TunerError(
+        raise Unsound(
             f"feature bank {folder} is corrupt: {', '.join(bad)}",
             f"every file as recorded in {MANIFEST}",
             "remove the folder or extract the features again, which rebuilds it",

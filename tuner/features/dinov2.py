@@ -10,14 +10,13 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tuner.data.fingerprint import Hasher
 from tuner.errors import TunerError, UsageError
 from tuner.features.backbone import Tokens
-from tuner.features.dinov2_weights import TODO, hub_folder, package
+from tuner.features.dinov2_weights import SHAPING, TODO, architecture, hub_folder, package
 from tuner.features.settings import BackboneConfig
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -33,6 +32,7 @@ class Dinov2:
             `norm`, `position_antialias`, `position_offset` and `preprocessing` are explained there.
         data_name: the data set, whose pixel statistics `parity` uses; measured on the training images where none
             were published.
+        offline: never ask the hub.
 
     Raises:
         UsageError: an image size that is no multiple of the patch size, or a layer that is not there.
@@ -41,18 +41,18 @@ class Dinov2:
 
     has_cls = True
 
-    def __init__(self, config: BackboneConfig, data_name: str) -> None:
+    def __init__(self, config: BackboneConfig, data_name: str, *, offline: bool = False) -> None:
         self._config = config
-        self._folder = hub_folder(config.weights)
-        self._architecture = json.loads((self._folder / "config.json").read_text())
-        self._registers = int(self._architecture.get("num_register_tokens", 0))
+        self._folder = hub_folder(config.weights, offline=offline)
+        self._architecture = architecture(self._folder)
+        self._registers: int = self._architecture.get("num_register_tokens", 0)
         self.image_size = config.image_size or 224
-        self.dim = int(self._architecture["hidden_size"])
-        patch = int(self._architecture["patch_size"])
+        self.dim: int = self._architecture["hidden_size"]
+        patch: int = self._architecture["patch_size"]
         if self.image_size % patch:
             nearest = max(1, round(self.image_size / patch)) * patch
             raise UsageError(f"backbone.image_size={self.image_size}", f"a multiple of {patch}", f"set it to {nearest}")
-        if not -int(self._architecture["num_hidden_layers"]) <= config.layer <= -1:
+        if not -self._architecture["num_hidden_layers"] <= config.layer <= -1:
             raise UsageError(
                 f"backbone.layer={config.layer}",
                 f"-1 (the last) to -{self._architecture['num_hidden_layers']} (the first)",
@@ -87,12 +87,16 @@ class Dinov2:
         """Loads the network and makes the options part of it: later blocks are cut off, positions resized."""
         transformers = package("transformers")
         kind = transformers.Dinov2WithRegistersModel if self._registers else transformers.Dinov2Model
+        known = {name: value for name, value in self._architecture.items() if name in SHAPING}
+        options: dict[str, Any] = {"local_files_only": True, "use_safetensors": True, "output_loading_info": True}
         try:
-            model, report = kind.from_pretrained(
-                self._folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True
-            )
-        except (OSError, RuntimeError, ValueError, SafetensorError) as error:
+            config = kind.config_class(**known)  # no other key: some name code to be fetched and run
+            model, report = kind.from_pretrained(self._folder, config=config, dtype=torch.float32, **options)
+            sound = all(bool(torch.isfinite(values).all()) for values in model.parameters())
+        except Exception as error:  # transformers raises a dozen types for a damaged or foreign folder
             raise TunerError(f"{self._folder} cannot be loaded: {error}", "DINOv2 weights", TODO) from error
+        if not sound:
+            raise TunerError(f"{self._folder} holds weights that are not finite", "DINOv2 weights, whole", TODO)
         if missing := sorted(report["missing_keys"]):
             raise TunerError(f"{self._folder} lacks {len(missing)} tensors: {missing[0]} ...", "all weights", TODO)
         n_blocks = len(model.encoder.layer) + 1 + self._config.layer
@@ -134,6 +138,10 @@ class Dinov2:
         """Takes measured pixel statistics."""
         self._statistics = state["mean"], state["std"]
         self._move_statistics(next(iter(self._model.parameters()), state["mean"]).device)
+
+    def state_shapes(self) -> dict[str, tuple[int, ...]]:
+        """See `state`."""
+        return {"mean": (3,), "std": (3,)}
 
     def _move_statistics(self, device: torch.device) -> None:
         if self._statistics is not None:

@@ -18,6 +18,7 @@ from torch import Tensor
 from tuner.data.fingerprint import Hasher
 from tuner.errors import TunerError
 from tuner.folders import cache_root
+from tuner.untrusted import is_whole, read_json, shown
 
 DEFAULT = "facebook/dinov2-with-registers-base"
 KINDS = ("dinov2", "dinov2_with_registers")
@@ -40,14 +41,23 @@ RENAMES = (
     (r"^blocks\.(\d+)\.(norm1|norm2|mlp\.fc1|mlp\.fc2)\.", r"encoder.layer.\1.\2."),
     (r"^norm\.", "layernorm."),
 )
+
+# what config.json may say of a network's shape, and the largest sizes that are believed
+SHAPING = (
+    *("hidden_size", "num_hidden_layers", "num_attention_heads", "mlp_ratio", "hidden_act", "layer_norm_eps"),
+    *("image_size", "patch_size", "num_channels", "qkv_bias", "layerscale_value", "use_swiglu_ffn"),
+    "num_register_tokens",
+)
+SIZES = {"hidden_size": 16_384, "num_hidden_layers": 256, "patch_size": 1024, "num_register_tokens": 1024}
 QKV = re.compile(r"^blocks\.(\d+)\.attn\.qkv\.(weight|bias)$")
 
 
-def hub_folder(weights: str) -> Path:
+def hub_folder(weights: str, *, offline: bool = False) -> Path:
     """The local folder with config.json and safetensors for what a recipe names.
 
     Args:
         weights: a folder, a .pth of Meta, a hub name, or empty for the default hub name.
+        offline: of the hub, take only what this machine already has.
 
     Raises:
         TunerError: it is missing, cannot be downloaded, or is no DINOv2.
@@ -58,14 +68,29 @@ def hub_folder(weights: str) -> Path:
     elif weights and path.is_dir():
         folder = path
     else:
-        folder = _downloaded(weights or DEFAULT)
+        folder = _downloaded(weights or DEFAULT, offline)
     config = folder / "config.json"
-    kind = json.loads(config.read_text()).get("model_type") if config.is_file() else None
+    kind = read_json(config).get("model_type") if config.is_file() else None
     if kind not in KINDS or not any(folder.glob("*.safetensors")):
         raise TunerError(
             f"{folder} holds no DINOv2 weights", f"config.json of a {' or '.join(KINDS)} and *.safetensors", TODO
         )
     return folder
+
+
+def architecture(folder: Path) -> dict[str, Any]:
+    """The content of a folder's config.json, whose sizes are those of a network.
+
+    Raises:
+        TunerError: they are not.
+    """
+    file = folder / "config.json"
+    found = read_json(file)
+    for name, most in SIZES.items():
+        value = found.get(name, 0 if name == "num_register_tokens" else None)
+        if not is_whole(value, 0 if name == "num_register_tokens" else 1, most):
+            raise TunerError(f"{file} says {name}={shown(value)}", f"a whole number, at most {most}", TODO)
+    return found
 
 
 def package(name: str) -> Any:
@@ -80,7 +105,7 @@ def package(name: str) -> Any:
         raise TunerError(f"package {name} is not installed", "the optional extra `dino`", TODO) from error
 
 
-def _downloaded(name: str) -> Path:
+def _downloaded(name: str, offline: bool) -> Path:
     """The hub's files from the local cache, else from the network."""
     download = package("huggingface_hub").snapshot_download
     wanted = ["config.json", "*.safetensors"]
@@ -88,8 +113,16 @@ def _downloaded(name: str) -> Path:
         try:
             return Path(download(name, allow_patterns=wanted, local_files_only=True))
         except OSError:
+            if offline:
+                raise
             return Path(download(name, allow_patterns=wanted))
     except Exception as error:  # no common base: HTTP, DNS, validation and file errors
+        if offline:
+            raise TunerError(
+                f"the weights {shown(name)} are not on this machine, and nothing is downloaded for a model",
+                "DINOv2 weights in a local folder, or in the hub's cache",
+                f"name them by --weights, or fetch them first: hf download {shown(name)}",
+            ) from error
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise TunerError(
             f"backbone.weights={name} is neither a local path nor can it be downloaded: {reason}",

@@ -61,8 +61,12 @@ class EfficientNetLite2(Pretrained):
         network = _package("efficientnet_lite_pytorch").EfficientNet.from_name(
             "efficientnet-lite2", image_size=self.image_size
         )
-        state = {name: value.float() for name, value in _read_weights(self._weights).items()}
-        missing, unknown = network.load_state_dict(state, strict=False)
+        state = _read_weights(self._weights)
+        try:
+            missing, unknown = network.load_state_dict(state, strict=False)
+        except RuntimeError as error:  # of other shapes
+            what = " ".join(str(error).split())[:200]
+            raise TunerError(f"{self._weights} is not EfficientNet-Lite2: {what}", "its own shapes", TODO) from None
         if wrong := [*(set(missing) - {"_fc.weight", "_fc.bias"}), *unknown]:
             raise TunerError(
                 f"{self._weights} is not EfficientNet-Lite2: {len(wrong)} tensors differ, such as {wrong[0]}",
@@ -110,10 +114,15 @@ def _package(name: str) -> Any:
 
 
 def _read_weights(file: Path) -> dict[str, Tensor]:
-    """Tensors of a .safetensors or .pth file; nothing in it is executed."""
+    """Finite float32 tensors of a .safetensors or .pth file; nothing in it is executed."""
     try:
         if file.suffix == ".safetensors":
-            return dict(safetensors.torch.load_file(file))
-        return dict(torch.load(file, map_location="cpu", weights_only=True))
+            found = safetensors.torch.load_file(file)
+        else:
+            found = torch.load(file, map_location="cpu", weights_only=True)
+        state = {str(name): value.float() for name, value in found.items()}
+        if not all(bool(torch.isfinite(value).all()) for value in state.values()):
+            raise ValueError("some weights are not finite")
+        return state
     except Exception as error:  # the two readers raise a dozen types for a damaged file
         raise TunerError(f"{file} cannot be read as weights: {error}", "a .safetensors or .pth file", TODO) from error

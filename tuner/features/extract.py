@@ -9,7 +9,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -22,13 +22,15 @@ from tuner.data.dataset import Dataset
 from tuner.data.load import check_images, check_labels, load_dataset
 from tuner.data.settings import DataConfig
 from tuner.errors import TunerError, UsageError
-from tuner.features.backbone import Backbone, make_backbone
+from tuner.features.arrays import read_array
+from tuner.features.backbone import Backbone, load_fitted, make_backbone
 from tuner.features.bank import DESCRIPTION, FILES, MANIFEST, FeatureBank, load_bank, seal, write_json, write_whole
 from tuner.features.device import choose_device
 from tuner.features.forward import forward
 from tuner.features.loading import batches
 from tuner.features.settings import BackboneConfig
 from tuner.locks import take
+from tuner.untrusted import Unsound, is_whole, read_json
 
 FORMAT = 2  # raise it when the same inputs give other arrays; 2: images upright and by mode, masks by one reading
 JOURNAL = "journal.json"
@@ -158,11 +160,12 @@ def _begin(folder: Path, key: str, shapes: dict[str, ArraySpec]) -> int:
     """Prepares the folder and returns how many images are done already."""
     corrupt = (folder / MANIFEST).exists()
     try:
-        journal = json.loads((folder / JOURNAL).read_text())
-        complete = all(_is_there(folder / f"{name}.npy", *shape) for name, shape in shapes.items())
-        if journal["key"] == key and complete and not corrupt:
+        journal = read_json(folder / JOURNAL)
+        for name, (shape, dtype) in shapes.items():
+            read_array(folder / f"{name}.npy", dtype, shape)
+        if journal.get("key") == key and is_whole(journal.get("done"), 0, shapes["patches"][0][0]) and not corrupt:
             return int(journal["done"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except Unsound:
         pass  # no journal, half of one, or no arrays: start over
     for name in (JOURNAL, *FILES, MANIFEST):
         (folder / name).unlink(missing_ok=True)
@@ -174,12 +177,13 @@ def _fit(network: Backbone, dataset: Dataset, folder: Path, batch_size: int) -> 
     if not network.needs_fit():
         return
     file = folder / FITTED
-    if not file.exists():
-        train = np.flatnonzero(dataset.is_train)
-        loader = batches(dataset, train, network.image_size, network.grid, batch_size)
-        network.fit(batch.images for batch in loader)
-        write_whole(file, safetensors.torch.save(network.state()))
-    network.load_state(safetensors.torch.load_file(file))
+    with suppress(Unsound):  # none yet, or one of no use
+        return load_fitted(network, file)
+    train = np.flatnonzero(dataset.is_train)
+    loader = batches(dataset, train, network.image_size, network.grid, batch_size)
+    network.fit(batch.images for batch in loader)
+    write_whole(file, safetensors.torch.save(network.state()))
+    load_fitted(network, file)
 
 
 def _fill(
@@ -229,12 +233,6 @@ def _half(tokens: torch.Tensor, path: str) -> np.ndarray:
         )
     values: np.ndarray = half.cpu().numpy()
     return values
-
-
-def _is_there(file: Path, shape: tuple[int, ...], dtype: type[np.generic]) -> bool:
-    """Whether an array of that shape and type is on disk."""
-    array: np.ndarray = np.load(file, mmap_mode="r", allow_pickle=False)
-    return array.shape == shape and bool(array.dtype == dtype)
 
 
 def _array(file: Path, shape: tuple[int, ...], dtype: type[np.generic]) -> np.memmap:

@@ -6,12 +6,15 @@ differ most and round in all others (probabilistic PCA, Tipping & Bishop 1999). 
 what is usual for training images; the larger of the two counts.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
+
+from tuner.untrusted import require
 
 Floats = NDArray[np.floating[Any]]
 
@@ -26,6 +29,9 @@ LEVEL = 99.9  # the limit is the distance that so many percent of the training i
 MOST, FARTHER = 95.0, 1.5  # but at most so many times what this percentage keep: a few odd ones do not set it
 MARKS = 1001  # quantiles of the left-out distances that are kept
 TINY = 1e-12
+LOOSE = 1e-3  # by how much axes kept as float32 may miss being orthonormal
+_PARTS = [f"{of}.{name}" for of in ("which", "where") for name in ("mean", "axes", "variances", "rest")]
+NAMES = (*_PARTS, "directions", "usual", "left_out", "grid", "n_images")
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,19 @@ class Gaussian:
         rest = max(float(values[:-n_axes].mean()), TINY + 1e-6 * float(values[-1]))
         top = slice(None, -n_axes - 1, -1)
         return cls(points.mean(0), vectors[:, top].T, np.maximum(values[top], rest), np.array([rest]))
+
+    def check(self, dim: int, where: object) -> None:
+        """Refuse what is no Gaussian in so many dimensions.
+
+        Raises:
+            Unsound: naming `where` it is from.
+        """
+        n_axes = len(self.variances) if self.variances.ndim == 1 else -1
+        shapes = (self.mean.shape, self.axes.shape, self.rest.shape) == ((dim,), (n_axes, dim), (1,))
+        require(shapes and 0 < n_axes <= AXES, where, "a Gaussian is of other sizes", f"one in {dim} dimensions")
+        positive = (self.variances > 0).all() and (self.rest > 0).all()
+        require(positive, where, "a variance is not above 0", "variances above 0")
+        require(_is_orthonormal(self.axes), where, "the axes of a Gaussian are not orthonormal", "orthonormal axes")
 
     def distances(self, points: Floats) -> Floats:
         """(n, dim) -> (n,)."""
@@ -171,16 +190,44 @@ class Likeness:
         return {name: np.ascontiguousarray(part, dtype=np.float32) for name, part in parts.items()}
 
     @classmethod
-    def of(cls, arrays: dict[str, Floats]) -> Self:
-        """What `arrays` gave."""
+    def of(cls, arrays: dict[str, Floats], dim: int, grid: tuple[int, int], where: object) -> Self:
+        """What `arrays` gave.
+
+        Args:
+            arrays: finite, by name.
+            dim: width of a token.
+            grid: tokens per column and per row.
+            where: the file they are from, for the error.
+
+        Raises:
+            Unsound: they are not those of a `Likeness` of such tokens.
+        """
+        require(set(arrays) == set(NAMES), where, f"it holds {', '.join(sorted(arrays))}", ", ".join(NAMES))
         exact = {name: part.astype(np.float64) for name, part in arrays.items()}
-        which, where = (
+        known, (n_images,) = exact["left_out"], exact["n_images"] if exact["n_images"].shape == (1,) else (0,)
+        n_directions = min(DIRECTIONS, dim)
+        blocks = math.prod(min(BLOCKS, side) for side in grid)
+        for holds, problem in (
+            (exact["grid"].tolist() == list(grid), "the grid is another one"),
+            (n_images >= FEWEST and n_images == int(n_images), f"{n_images:g} images were looked at"),
+            (known.shape == (min(int(n_images), MARKS),), "the left-out distances are not so many"),
+            (known.min(initial=1.0) >= 0 and (np.diff(known) >= 0).all(), "the left-out distances do not ascend"),
+            (exact["usual"].shape == (2,) and (exact["usual"] > 0).all(), "the usual distances are not above 0"),
+            (exact["directions"].shape == (n_directions, dim), "the directions are not so many, or not so wide"),
+            (_is_orthonormal(exact["directions"]), "the directions are not orthonormal"),
+        ):
+            require(holds, where, problem, "how training images lie, as it was measured")
+        which, places = (
             Gaussian(*(exact[f"{of}.{name}"] for name in ("mean", "axes", "variances", "rest")))
             for of in ("which", "where")
         )
-        high, wide = exact["grid"].tolist()
-        known = (exact["directions"], exact["usual"], exact["left_out"])
-        return cls(which, where, *known, (int(high), int(wide)), int(exact["n_images"][0]))
+        which.check(2 * dim, where)
+        places.check(blocks * n_directions, where)
+        return cls(which, places, exact["directions"], exact["usual"], known, grid, int(n_images))
+
+
+def _is_orthonormal(rows: Floats) -> bool:
+    return bool(np.abs(rows @ rows.T - np.eye(len(rows))).max(initial=0.0) < LOOSE)
 
 
 def spread(rows: NDArray[Any], most: int) -> NDArray[Any]:

@@ -85,6 +85,11 @@ class PatchDictionary:
         """Takes a fitted dictionary."""
         self._state = {name: value.to(self._device) for name, value in state.items()}
 
+    def state_shapes(self) -> dict[str, tuple[int, ...]]:
+        """See `state`."""
+        values = 3 * self.patch_size**2
+        return {"mean": (values,), "whitening": (values, values), "atoms": (self.n_atoms, values)}
+
     def fit(self, images: Iterable[Tensor]) -> None:
         """Draws patches from training images, whitens them and clusters them.
 

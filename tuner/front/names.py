@@ -6,8 +6,11 @@ other programs, nor a terminal takes.
 
 import re
 
-# lone surrogates, control characters (line ends and terminal codes too), and what turns the direction of a text
-_UNWRITABLE = re.compile("[\ud800-\udfff\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+# lone surrogates, control characters (line ends and terminal codes too), what turns the direction of a text, and what
+# nobody sees
+_UNWRITABLE = re.compile(
+    "[\ud800-\udfff\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
+)
 
 
 def readable(name: object) -> str:

@@ -23,7 +23,8 @@ from tuner.qpm.program.coefficients import locality_bias, problem_from_features
 from tuner.qpm.program.listener import Listener
 from tuner.qpm.program.problem import Bools, Floats, Ints, Problem, check_feasible
 from tuner.qpm.settings import AssignConfig
-from tuner.qpm.storage import read_folder, whole, write_folder
+from tuner.qpm.storage import write_folder
+from tuner.untrusted import read_json, read_tensors, require, shown, tensor_table
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,11 +61,45 @@ class Assignment:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote."""
-        tensors, info, _ = read_folder(folder, "assignment")
-        with whole(folder, "assignment"):
-            arrays: dict[str, Any] = {name: tensor.numpy() for name, tensor in tensors.items()}
-            return cls(**arrays, info=info)
+        """Read what `save` wrote.
+
+        Raises:
+            Unsound: a file is missing or damaged, or it is no assignment of features to classes.
+        """
+        file = folder / "assignment.safetensors"
+        shape = tensor_table(file).get("matrix", ("", ()))[1]
+        require(len(shape) == 2 and min(shape) > 0, file, f"its matrix is of {shown(shape)}", "classes x features")
+        kinds = {"features": "I64", "mean": "F64", "std": "F64"}
+        expected = {"matrix": ("BOOL", shape), **{name: (kind, shape[1:]) for name, kind in kinds.items()}}
+        arrays: dict[str, Any] = read_tensors(file, expected)
+        check_table(arrays["features"], arrays["matrix"], arrays["std"], file)
+        return cls(**arrays, info=read_json(folder / "assignment.json"))
+
+    def of(self, dense: DenseModel) -> Self:
+        """Itself, once it is known to be of this model.
+
+        Raises:
+            Unsound: it names features or classes that the model lacks.
+        """
+        fits = len(self.matrix) == dense.n_classes and int(self.features.max()) < dense.adapter.width
+        require(fits, "the assignment", "it names classes or features that the dense model lacks", "one of this model")
+        return self
+
+
+def check_table(features: Ints, matrix: Bools, std: Floats, where: object) -> None:
+    """Refuse a table that no program and no draw makes: as many features for each class, no two classes alike.
+
+    Raises:
+        Unsound: naming `where` it is from.
+    """
+    ascending = features[0] >= 0 and (np.diff(features) > 0).all()
+    require(ascending, where, "its features are not ascending", "each selected feature once, in order")
+    sizes = matrix.sum(1)
+    same = sizes.min() == sizes.max() > 0
+    require(same, where, "its classes have different numbers of features", "as many for each class, at least one")
+    distinct = len(np.unique(matrix, axis=0)) == len(matrix)
+    require(distinct, where, "two of its classes have the same features", "classes that can be told apart")
+    require((std > 0).all(), where, "a deviation is not above 0", "deviations of features that vary")
 
 
 def assign(

@@ -6,6 +6,7 @@ Weights are saved as training has them (at y), with the optimiser's z and second
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,12 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from tuner.errors import UsageError
-from tuner.qpm.storage import write_tensors
+from tuner.qpm.storage import CODES, read_state, table_of, write_tensors
+from tuner.untrusted import Shape, Unsound, parse_json, tensor_table
 
 Curves = list[dict[str, float]]
 _COUNTERS = ("k", "weight_sum", "lr_max", "scheduled_lr", "train_mode")
+OF_MODEL = "model."
 _MOMENTS = ("z", "exp_avg_sq")
 
 
@@ -71,7 +74,7 @@ class Checkpoint:
         """
         if not self.path.is_file():
             return []
-        tensors, about = self._read()
+        about = self._about()
         if about["origin"] != self.origin:
             differing = [key for key in self.origin if about["origin"].get(key) != self.origin[key]]
             raise UnusableCheckpoint(
@@ -79,25 +82,43 @@ class Checkpoint:
                 "the same stage, settings, seed, data and starting weights",
                 "use another checkpoint file, or delete this one to start afresh",
             )
-        of_model = "model."
-        model.load_state_dict({k.removeprefix(of_model): v for k, v in tensors.items() if k.startswith(of_model)})
         group = optimizer.param_groups[0]
+        expected = {f"{OF_MODEL}{name}": entry for name, entry in table_of(model).items()}
+        for i, parameter in enumerate(group["params"]):
+            moment = (CODES[parameter.dtype], tuple(parameter.shape))
+            expected |= {f"{name}.{i}": moment for name in _MOMENTS}
+        tensors = self._tensors(expected)
+        model.load_state_dict({k.removeprefix(OF_MODEL): v for k, v in tensors.items() if k.startswith(OF_MODEL)})
         for i, parameter in enumerate(group["params"]):
             for name in _MOMENTS:
-                if f"{name}.{i}" in tensors:
-                    optimizer.state[parameter][name] = tensors[f"{name}.{i}"].to(parameter.device)
+                optimizer.state[parameter][name] = tensors[f"{name}.{i}"].to(parameter.device)
         group.update(about["counters"])
         curves: Curves = about["curves"]
         return curves
 
-    def _read(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    def _about(self) -> dict[str, Any]:
         try:
+            tensor_table(self.path)
             with safe_open(self.path, framework="pt") as file:
-                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
-                return tensors, json.loads(file.metadata()["about"])
-        except (SafetensorError, KeyError, TypeError, ValueError) as error:
-            raise UnusableCheckpoint(
-                f"{self.path} cannot be read: {error}",
-                "a checkpoint written by this stage",
-                "delete it to start afresh",
-            ) from error
+                about = parse_json(file.metadata()["about"], self.path)
+            counters, curves = about["counters"], about["curves"]
+            numbers = [value for row in curves for value in row.values()] + list(counters.values())
+            sound = isinstance(about["origin"], dict) and counters.keys() == set(_COUNTERS) and len(curves) > 0
+            if not (sound and all(isinstance(value, int | float) for value in numbers)):
+                raise ValueError("its counters or curves are not those of a run")
+            return about
+        except (Unsound, OSError, SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
+            raise self._unusable(error) from error
+
+    def _tensors(self, expected: Mapping[str, tuple[str, Shape]]) -> dict[str, Tensor]:
+        """Those of the file; an epoch without a step has left no moments."""
+        try:
+            return read_state(self.path, expected)
+        except Unsound as error:
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: Exception) -> UnusableCheckpoint:
+        reason = error.what.removeprefix(f"{self.path} cannot be used: ") if isinstance(error, Unsound) else str(error)
+        return UnusableCheckpoint(
+            f"{self.path} cannot be read: {reason}", "a checkpoint written by this stage", "delete it to start afresh"
+        )

@@ -11,13 +11,17 @@ from typing import ClassVar, NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
-from tuner.errors import TunerError
+from tuner.features.bank import FeatureBank
 from tuner.features.samples import Samples
 from tuner.qpm.adapter import Adapter
+from tuner.qpm.curves import read_curves
 from tuner.qpm.head import BinaryHead
 from tuner.qpm.randomness import dropout
 from tuner.qpm.settings import AdapterConfig
-from tuner.qpm.storage import read_folder, whole, write_folder
+from tuner.qpm.storage import read_state, table_of, write_folder
+from tuner.untrusted import is_whole, pair, read_json, require, settings_from, shown, unsound
+
+MOST_TOKENS, MOST_WIDTH, MOST_CLASSES, MOST_LAYERS = 1024, 1_000_000, 10_000_000, 16  # what is believed of a file
 
 
 class Activations(NamedTuple):
@@ -93,21 +97,47 @@ class Classifier(nn.Module):
         """Read what `save` wrote, ready to predict.
 
         Raises:
-            TunerError: the folder holds another kind of model, or something is missing or damaged.
+            Unsound: the folder holds another kind of model, or something in it is missing, damaged or makes no sense.
         """
-        tensors, about, curves = read_folder(folder, "model")
-        with whole(folder, "model"):
-            if about["kind"] != cls.kind:
-                raise TunerError(
-                    f"{folder} holds a model of kind {about['kind']}",
-                    f"kind {cls.kind}",
-                    "load it with its own class",
-                )
-            config = AdapterConfig(**about["adapter"])
-            model = cls.blank(config, about["dim"], about["n_classes"], (about["grid"][0], about["grid"][1]))
-            model.load_state_dict(tensors)
-        model.curves = curves
+        file = folder / "model.json"
+        about = read_json(file)
+        require(about.get("kind") == cls.kind, file, f"it is of kind {shown(about.get('kind'))}", f"kind {cls.kind}")
+        config = settings_from(AdapterConfig, about.get("adapter"), file, free=["n_layers"])
+        layers = is_whole(config.n_layers, 0, MOST_LAYERS)  # a linear probe has none
+        require(layers, file, f"n_layers is {config.n_layers}", f"from 0 to {MOST_LAYERS}")
+        dim, n_classes, grid = about.get("dim"), about.get("n_classes"), pair(about.get("grid"), 1, MOST_TOKENS)
+        wide = max(config.width, config.hidden) > MOST_WIDTH
+        if wide or not (is_whole(dim, 1, MOST_WIDTH) and is_whole(n_classes, 1, MOST_CLASSES) and grid):
+            raise unsound(file, "dim, n_classes, grid or a width is missing or odd", "the sizes of a model")
+        with torch.device("meta"):  # nothing is made room for until the weights are known to be of these sizes
+            expected = table_of(cls.blank(config, dim, n_classes, grid))
+        weights = folder / "model.safetensors"
+        tensors = read_state(weights, expected)
+        model = cls.blank(config, dim, n_classes, grid)
+        model.load_state_dict(tensors)
+        model.check(weights)
+        model.curves = read_curves(folder)
         return model.eval()
+
+    def of(self, bank: FeatureBank) -> Self:
+        """Itself, once it is known to be of such tokens and classes.
+
+        Raises:
+            Unsound: it is of others.
+        """
+        own, wanted = (self.adapter.dim, self.grid, self.n_classes), (bank.dim, bank.grid, len(bank.class_names))
+        require(own == wanted, "the model", f"its tokens, grid and classes are {own}", f"those of its bank, {wanted}")
+        return self
+
+    def check(self, where: object) -> None:
+        """Refuse weights that no training ends with.
+
+        Raises:
+            Unsound: naming `where` they are from.
+        """
+        for name, values in self.named_buffers():
+            if name.endswith("running_var"):
+                require((values >= 0).all(), where, f"{name} holds a variance below 0", "variances of at least 0")
 
 
 @torch.no_grad()

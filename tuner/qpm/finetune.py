@@ -12,7 +12,7 @@ from torch import Tensor
 from tuner.features.device import choose_device
 from tuner.features.samples import Samples
 from tuner.qpm.adapter import Adapter, cut
-from tuner.qpm.assign import Assignment
+from tuner.qpm.assign import Assignment, check_table
 from tuner.qpm.classifier import Classifier
 from tuner.qpm.dense import DenseModel
 from tuner.qpm.head import BinaryHead
@@ -40,6 +40,12 @@ class QpmModel(Classifier):
         """A model of the right shape whose weights are still to be loaded."""
         return cls(Adapter(config, dim), n_classes, grid)
 
+    def check(self, where: object) -> None:
+        """See `Classifier.check`; the head must be one that an assignment gave."""
+        super().check(where)
+        head = {name: values.cpu().numpy() for name, values in self.head.named_buffers()}
+        check_table(head["features"], head["assignment"], head["std"], where)
+
     @property
     def features(self) -> Tensor:
         """Indices of the features in the dense model, (n_features,) int64."""
@@ -62,8 +68,12 @@ class QpmModel(Classifier):
 
 
 def assigned_model(dense: DenseModel, assignment: Assignment) -> QpmModel:
-    """The dense model's adapter behind the binary head, not yet tuned; the start of fine-tuning."""
-    features = torch.as_tensor(assignment.features, device=dense.weight.device)
+    """The dense model's adapter behind the binary head, not yet tuned; the start of fine-tuning.
+
+    Raises:
+        Unsound: the assignment is of another model.
+    """
+    features = torch.as_tensor(assignment.of(dense).features, device=dense.weight.device)
     model = QpmModel(cut(dense.adapter, features), dense.n_classes, dense.grid)
     model.head.load_state_dict(
         {

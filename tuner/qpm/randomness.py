@@ -30,7 +30,8 @@ def linear(n_in: int, n_out: int, init: torch.Generator | None) -> nn.Linear:
 
     Without a generator the weights are left unset, to be loaded.
     """
-    layer: nn.Linear = nn.utils.skip_init(nn.Linear, n_in, n_out)  # type: ignore[no-untyped-call]
+    device = torch.get_default_device()  # "meta" for whoever only asks for shapes
+    layer: nn.Linear = nn.utils.skip_init(nn.Linear, n_in, n_out, device=device)  # type: ignore[no-untyped-call]
     if init is not None:
         bound = n_in**-0.5
         nn.init.uniform_(layer.weight, -bound, bound, generator=init)

@@ -4,18 +4,20 @@ One folder an object; `name.safetensors`, `name.json` and, where there are curve
 """
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
-from torch import Tensor
+import torch
+from safetensors.torch import save
+from torch import Tensor, nn
 
-from tuner.errors import TunerError
+from tuner.qpm.curves import CURVES
+from tuner.untrusted import Shape, read_tensors
+
+CODES = {torch.float32: "F32", torch.float64: "F64", torch.int64: "I64", torch.bool: "BOOL"}
 
 
 def write_folder(
@@ -30,7 +32,7 @@ def write_folder(
     write_tensors(folder / f"{name}.safetensors", tensors)
     (folder / f"{name}.json").write_text(json.dumps(about, indent=1, sort_keys=True) + "\n")
     if curves:
-        pq.write_table(pa.Table.from_pylist(curves), folder / "curves.parquet")
+        pq.write_table(pa.Table.from_pylist(curves), folder / CURVES)
 
 
 def write_tensors(file: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
@@ -38,38 +40,11 @@ def write_tensors(file: Path, tensors: Mapping[str, Tensor], metadata: dict[str,
     file.write_bytes(save({key: value.contiguous().cpu() for key, value in tensors.items()}, metadata))
 
 
-def read_folder(folder: Path, name: str) -> tuple[dict[str, Tensor], dict[str, Any], list[dict[str, float]]]:
-    """Tensors, JSON and curves as `write_folder` left them.
-
-    Raises:
-        TunerError: a file is missing or damaged.
-    """
-    missing = [f for f in (f"{name}.safetensors", f"{name}.json") if not (folder / f).is_file()]
-    if missing:
-        raise TunerError(
-            f"{folder} has no {' and no '.join(missing)}",
-            f"a folder written by save, with {name}.safetensors and {name}.json",
-            "check the path, or make the artifact again",
-        )
-    curves = folder / "curves.parquet"
-    with whole(folder, name):
-        rows = pq.read_table(curves).to_pylist() if curves.is_file() else []
-        return load_file(folder / f"{name}.safetensors"), json.loads((folder / f"{name}.json").read_text()), rows
+def table_of(module: nn.Module) -> dict[str, tuple[str, Shape]]:
+    """What `read_tensors` expects of the file of a module's state; the module may be on the meta device."""
+    return {name: (CODES[value.dtype], tuple(value.shape)) for name, value in module.state_dict().items()}
 
 
-@contextmanager
-def whole(folder: Path, name: str) -> Iterator[None]:
-    """Whatever goes wrong inside means that files of `folder` are damaged, or of something else.
-
-    Raises:
-        TunerError: in place of the error, which it names.
-    """
-    try:
-        yield
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
-        said = " ".join(str(error).split())
-        raise TunerError(
-            f"{folder} holds no {name} that can be used ({type(error).__name__}: {said[:200]})",
-            f"the files of one {name}, complete and as they were written",
-            "check the path, or make the artifact again",
-        ) from error
+def read_state(file: Path, expected: Mapping[str, tuple[str, Shape]]) -> dict[str, Tensor]:
+    """Exactly these tensors, as `untrusted.read_tensors` has them."""
+    return {name: torch.from_numpy(values) for name, values in read_tensors(file, expected).items()}

@@ -100,6 +100,8 @@ def fit(
     if config.reestimate_batch_norm:
         order = generator(seed, stage, "batch norm")
         reestimate_batch_norm(model, shuffled(train, config.batch_size, order))
+    if not all(bool(torch.isfinite(values).all()) for values in model.state_dict().values()):
+        raise DivergedError(stage, config.epochs, config.lr)  # in its very last steps, which no loss has seen
     model.curves = curves
     model.eval()
 

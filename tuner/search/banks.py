@@ -79,4 +79,4 @@ def n_classes_of(artifacts: Artifacts, bank: str) -> int:
     """Number of classes of a bank in the store."""
     manifest = artifacts.find("banks", bank)
     assert manifest is not None, "the bank is published before any trial starts"
-    return int(manifest.meta["n_classes"])
+    return manifest.told("n_classes", int)

@@ -4,12 +4,14 @@ import tempfile
 from pathlib import Path
 
 from tuner.errors import UsageError
+from tuner.folders import at_home
 from tuner.front.explanation import Decision
 from tuner.front.pick import Pick
 from tuner.model import ExportedModel, load_model
 from tuner.search.home import SearchHome, require_points
 from tuner.search.picking import export_pick
 from tuner.search.reporting import model_pictures, recorded_pick
+from tuner.untrusted import shown
 
 
 def chosen_model(home: SearchHome, trial: int | None) -> Pick:
@@ -29,10 +31,19 @@ def chosen_model(home: SearchHome, trial: int | None) -> Pick:
     return Pick(points[trial], f"Trial {trial} was asked for.")
 
 
-def load_chosen(home: SearchHome, trial: int | None) -> ExportedModel:
-    """That model, ready for image files."""
+def load_chosen(home: SearchHome, trial: int | None, weights: str = "") -> ExportedModel:
+    """That model, ready for image files.
+
+    Args:
+        home: the search.
+        trial: the model of this trial; None for the picked one.
+        weights: of a pre-trained backbone, where they are not at the place in the search's recipe.
+    """
+    told = home.stored()[0].backbone.weights
+    usual = told if Path(at_home(told, "backbone.weights")).exists() else ""
     with tempfile.TemporaryDirectory(prefix="qpm-tuner-") as name:
-        return load_model(export_pick(home, chosen_model(home, trial), Path(name) / "model"))
+        folder = export_pick(home, chosen_model(home, trial), Path(name) / "model")
+        return load_model(folder, weights=weights or usual)
 
 
 def against(home: SearchHome, trial: int | None, first: str, second: str) -> Decision:
@@ -53,6 +64,6 @@ def against(home: SearchHome, trial: int | None, first: str, second: str) -> Dec
 def _label(class_names: tuple[str, ...], name: str) -> int:
     if name not in class_names:
         near = [known for known in class_names if name.lower() in known.lower()]
-        known = ", ".join((near or class_names)[:10])
+        known = ", ".join(shown(known) for known in (near or class_names)[:10])
         raise UsageError(f"class {name!r} is unknown", f"a class of the data, such as {known}", "correct the name")
     return class_names.index(name)

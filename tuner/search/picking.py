@@ -15,6 +15,7 @@ from tuner.front.pick import Pick
 from tuner.recipe import objectives_of
 from tuner.search.events import Picked
 from tuner.search.home import SearchHome, require_points
+from tuner.search.inputs import load_input
 from tuner.search.mirror import FLUSH_S, open_mirror
 
 ALIAS = "picked"
@@ -91,15 +92,15 @@ def export_pick(home: SearchHome, chosen: Pick, folder: Path) -> Path:
     Raises:
         UsageError: if the folder exists and is not empty, or is a file.
     """
-    from tuner.features.bank import load_bank
+    from tuner.features.bank import open_bank
     from tuner.model import export_model
     from tuner.qpm.finetune import QpmModel
 
     require_room(folder)
     recipe, bank_key = home.stored()
     assert chosen.point.model is not None, "a complete trial has a model"
-    bank = load_bank(home.artifacts.fetch("banks", bank_key), contents=False)
-    model = QpmModel.load(home.artifacts.fetch("stages/finetune", chosen.point.model))
+    bank = load_input(home.artifacts, "banks", bank_key, open_bank)
+    model = load_input(home.artifacts, "stages/finetune", chosen.point.model, lambda f: QpmModel.load(f).of(bank))
     about: dict[str, Any] = {
         "search": home.name,
         "trial": chosen.point.trial,

@@ -11,6 +11,7 @@ from tuner.front.report import BaselineRow, PickView, Report, StageUse, TrialRow
 from tuner.recipe import Recipe, objectives_of
 from tuner.search.finish import hypervolume_history
 from tuner.search.home import SearchHome
+from tuner.search.inputs import load_input
 from tuner.search.records import SearchState, TrialRecord
 
 if TYPE_CHECKING:
@@ -63,14 +64,15 @@ def model_pictures(home: SearchHome, recipe: Recipe, bank: str, chosen: Pick) ->
         TunerError: if the images are not on this machine, or the model is damaged.
     """
     from tuner.data.load import load_dataset
-    from tuner.features.bank import load_bank
+    from tuner.features.bank import open_bank
     from tuner.qpm.finetune import QpmModel
     from tuner.search.pictures import ModelPictures
 
     assert chosen.point.model is not None, "a complete trial has a model"
     dataset = load_dataset(recipe.data)
-    model = QpmModel.load(home.artifacts.fetch("stages/finetune", chosen.point.model))
-    return ModelPictures(model, load_bank(home.artifacts.fetch("banks", bank), contents=False), dataset)
+    tokens = load_input(home.artifacts, "banks", bank, open_bank)
+    model = load_input(home.artifacts, "stages/finetune", chosen.point.model, lambda f: QpmModel.load(f).of(tokens))
+    return ModelPictures(model, tokens, dataset)
 
 
 def _is_chosen(chosen: Pick, state: SearchState) -> bool:

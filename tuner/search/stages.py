@@ -21,7 +21,7 @@ from ray.exceptions import RayError, RayTaskError
 from tuner.recipe import StageResources
 from tuner.search.plan import StageSpec
 from tuner.search.trial import CalledOff, conduct
-from tuner.search.values import read_values
+from tuner.search.values import read_values, stored_program
 from tuner.store import CorruptArtifact, MissingKey, open_artifacts
 
 # Coordinators and the broker ask for a sliver of the head node: it is there as long as the search is, and any share
@@ -255,11 +255,11 @@ class StageBroker:
             if manifest is None:
                 return None
             values = read_values(self._artifacts, spec.key) if spec.stage == "evaluate" else None
+            told = {"seconds": manifest.told("seconds", float), "program": stored_program(manifest)}
         except (CorruptArtifact, MissingKey):
             self._artifacts.remove(spec.kind, spec.key)
             return None
-        stored = {"outcome": "complete", "cause": None, "values": values, "trial": None}
-        return stored | {"seconds": float(manifest.meta["seconds"]), "program": manifest.meta.get("program")}
+        return {"outcome": "complete", "cause": None, "values": values, "trial": None, **told}
 
     def remove(self, kind: str, key: str, seen_s: float) -> None:
         """Remove a damaged artifact, so that it is made again.

@@ -39,6 +39,7 @@ from tuner.qpm.program import Moment
 from tuner.qpm.program.solution import relative_gap
 from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig
 from tuner.search.home import versions
+from tuner.search.inputs import Loaded, load_input
 from tuner.search.plan import StageSpec, digest
 from tuner.search.values import VALUES_FILE
 from tuner.store import Artifacts, CorruptArtifact, MissingKey, StoreFailure, open_artifacts
@@ -124,15 +125,24 @@ class _Job:
         self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
 
     def samples(self, part: str) -> Samples:
-        bank = _bank(self._fetch("banks", self.spec.inputs["bank"]))
-        return _samples(bank.folder, part, json.dumps(self.spec.settings["split"], sort_keys=True))
+        split = json.dumps(self.spec.settings["split"], sort_keys=True)
+        return self._load("banks", self.spec.inputs["bank"], lambda folder: _samples(folder, part, split))
 
-    def folder(self, stage: str) -> Path:
-        return self._fetch(f"stages/{stage}", self.spec.inputs[stage])
+    def input(self, stage: str) -> Any:
+        """The model that an earlier stage made on the bank."""
+        bank = self._load("banks", self.spec.inputs["bank"], _bank)
+        return self._load(
+            f"stages/{stage}", self.spec.inputs[stage], lambda folder: _LOADED[stage].load(folder).of(bank)
+        )
 
-    def _fetch(self, kind: str, key: str) -> Path:
+    def table(self, dense: DenseModel) -> Assignment:
+        """The assignment, which must be one of the dense model's features."""
+        key = self.spec.inputs["assign"]
+        return self._load("stages/assign", key, lambda folder: Assignment.load(folder).of(dense))
+
+    def _load(self, kind: str, key: str, load: Callable[[Path], Loaded]) -> Loaded:
         self.fetching = (kind, key)
-        return self.artifacts.fetch(kind, key)
+        return load_input(self.artifacts, kind, key, load)
 
     def tell_of_the_program(self, moment: Moment) -> None:
         """Report how far the program is: its incumbent, and the gap once there is a bound."""
@@ -170,14 +180,15 @@ def _dense(job: _Job, folder: Path) -> None:
 
 def _assign(job: _Job, folder: Path) -> None:
     config = AssignConfig(**job.spec.settings["assign"])
-    dense = DenseModel.load(job.folder("dense"))
+    dense = job.input("dense")
     assignment = assign(dense, job.samples("train"), config, seed=job.spec.seed, progress=job.tell_of_the_program)
     assignment.save(folder)
     job.program, job.timing = program_of(assignment), assignment.timing
 
 
 def _finetune(job: _Job, folder: Path) -> None:
-    dense, assignment = DenseModel.load(job.folder("dense")), Assignment.load(job.folder("assign"))
+    dense = job.input("dense")
+    assignment = job.table(dense)
     config = FinetuneConfig(**job.spec.settings["finetune"])
     job.trained(finetune, dense, assignment, job.samples("train"), config).save(folder)
 
@@ -189,10 +200,11 @@ def _probe(job: _Job, folder: Path) -> None:
 def _evaluate(job: _Job, folder: Path) -> dict[str, float]:
     train, held_out = job.samples("train"), job.samples(job.spec.settings["held_out"])
     stage = job.spec.settings["model"]
-    model = _MODELS[stage].load(job.folder(stage))
+    model = job.input(stage)
     values = evaluate(model, train, held_out)
     if stage == "finetune":  # what the program gave before fine-tuning bent the features to it (METHOD 11.1)
-        untuned = assigned_model(DenseModel.load(job.folder("dense")), Assignment.load(job.folder("assign")))
+        dense = job.input("dense")
+        untuned = assigned_model(dense, job.table(dense))
         before = evaluate(untuned, train, held_out)
         values |= {f"assigned_{name}": value for name, value in before.items() if name not in COUNTS}
     (folder / VALUES_FILE).write_text(json.dumps(values, allow_nan=False), encoding="utf-8")
@@ -210,4 +222,4 @@ _STAGES: dict[str, Callable[[_Job, Path], dict[str, float] | None]] = {
     "probe": _probe,
     "evaluate": _evaluate,
 }
-_MODELS: dict[str, Any] = {"dense": DenseModel, "finetune": QpmModel, "probe": LinearProbe}
+_LOADED: dict[str, Any] = {"dense": DenseModel, "finetune": QpmModel, "probe": LinearProbe}

@@ -16,6 +16,7 @@ from tuner.store.disk import explained, sha256_of
 from tuner.store.manifest import CorruptArtifact, File, Manifest, corrupt
 from tuner.store.names import check_key
 from tuner.store.store import MissingKey, Store, for_each, missing_key, open_store
+from tuner.untrusted import shown
 
 
 class Artifacts:
@@ -47,7 +48,7 @@ class Artifacts:
             return None
         manifest = Manifest.from_json(data, f"{name} in {self.store.url}")
         if (manifest.kind, manifest.key) != (kind, key):
-            raise corrupt(f"{name} in {self.store.url}", f"belongs to {manifest.kind}/{manifest.key}")
+            raise corrupt(f"{name} in {self.store.url}", f"belongs to {shown(f'{manifest.kind}/{manifest.key}')}")
         return manifest
 
     def publish(self, kind: str, key: str, folder: Path, meta: dict[str, Any]) -> Manifest:

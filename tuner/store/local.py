@@ -5,6 +5,7 @@ What a write has returned from is on the disk, with its name and the folders abo
 
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -46,6 +47,9 @@ class LocalStore:
         path = self.local_path(key)
         with explained("read", path):
             try:
+                kind = stat.S_IFMT(path.stat().st_mode)
+                if kind not in (stat.S_IFREG, stat.S_IFDIR):  # reading a pipe would wait for ever, a device never end
+                    raise OSError(errno.EINVAL, "it is no plain file")
                 return path.read_bytes()
             except FileNotFoundError:
                 raise missing_key(key, self.url) from None

@@ -2,13 +2,18 @@
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from tuner.errors import TunerError, UsageError
 from tuner.store.names import check_key
+from tuner.untrusted import Unsound, is_whole, parse_json, shown
 
 FORMAT = 1
+LARGEST = 2**60  # bytes
+Meta = TypeVar("Meta", int, float, str)
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 class CorruptArtifact(TunerError):
@@ -86,18 +91,33 @@ class Manifest:
             TunerError: a later version of this program wrote it.
         """
         try:
-            fields = json.loads(data)
-            if fields["format"] != FORMAT:
+            fields = parse_json(data, where)
+            if (written := fields.get("format")) != FORMAT:
                 raise TunerError(
-                    f"{where} has format {fields['format']!r}",
+                    f"{where} has format {shown(written)}",
                     f"format {FORMAT}",
                     "use the version of qpm-tuner that wrote it, or a later one",
                 )
             files = {check_key(name): _file(entry) for name, entry in fields["files"].items()}
+            if not files or len({name.lower() for name in files}) < len(files):
+                raise ValueError("no files, or two that some disks take for one")
             kind, key, created = (_text(fields[name]) for name in ("kind", "key", "created"))
-            return cls(kind, key, files, dict(fields["meta"]), created)
-        except (ValueError, KeyError, TypeError, AttributeError, UsageError) as error:
+            if not isinstance(meta := fields["meta"], dict):
+                raise TypeError("meta")
+            return cls(kind, key, files, meta, created)
+        except (ValueError, KeyError, TypeError, AttributeError, UsageError, Unsound) as error:
             raise corrupt(where, f"is not a valid manifest ({type(error).__name__})") from error
+
+    def told(self, name: str, kind: type[Meta]) -> Meta:
+        """What the publisher wanted to remember under a name.
+
+        Raises:
+            CorruptArtifact: it is not of that kind.
+        """
+        value = self.meta.get(name)
+        if type(value) is kind or (kind is float and type(value) is int):
+            return kind(value)
+        raise corrupt(f"manifest {self.kind}/{self.key}", f"says {name}={shown(value)}, which is no {kind.__name__}")
 
 
 def corrupt(where: str, problem: str) -> CorruptArtifact:
@@ -110,9 +130,9 @@ def corrupt(where: str, problem: str) -> CorruptArtifact:
 
 
 def _file(entry: dict[str, Any]) -> File:
-    if not isinstance(entry["size"], int):
-        raise TypeError("size")
-    return File(_text(entry["sha256"]), entry["size"])
+    if not (is_whole(entry["size"], 0, LARGEST) and _SHA256.fullmatch(_text(entry["sha256"]))):
+        raise ValueError("a size or a hash")
+    return File(entry["sha256"], entry["size"])
 
 
 def _text(value: object) -> str:

@@ -1,0 +1,138 @@
+"""The card of an exported model folder: what it is, what belongs to it, and where its backbone's weights may come from.
+
+A card is data that others may have written: it names no file to be read, and nothing is fetched for it.
+"""
+
+import dataclasses
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tuner.errors import TunerError, UsageError
+from tuner.features.settings import BackboneConfig
+from tuner.untrusted import is_whole, plain_file, read_json, require, settings_from, shown, texts, unsound
+
+CARD = "card.json"
+FORMAT = 3  # 1 had no training.safetensors, 2 no sums of the files
+LARGEST = {"image_size": 4096, "grid": 256, "patch_size": 1024, "n_atoms": 1_000_000}
+MOST_VALUES = 2**27  # of all overlapping patches of an image
+NAME = 1000  # characters of a class name
+HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[\w.-]{1,96}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Card:
+    """A card that was read and checked.
+
+    Attributes:
+        content: all of it, as it stands.
+        format: its version.
+        class_names: one name a class.
+        data: the data set's name.
+        backbone: settings of the backbone; `weights` is a hub name, empty, or a path of the machine that exported.
+        backbone_key: hash of all that shapes the tokens.
+    """
+
+    content: dict[str, Any]
+    format: int
+    class_names: tuple[str, ...]
+    data: str
+    backbone: BackboneConfig
+    backbone_key: str
+
+
+def write_card(folder: Path, content: dict[str, Any]) -> None:
+    """Write the card last: with the sums of all files that are there."""
+    files = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name != CARD)
+    sums = {name: _sum(folder / name) for name in files}
+    card = {"format": FORMAT, **content, "files": sums}
+    (folder / CARD).write_text(json.dumps(card, indent=1, allow_nan=False), encoding="utf-8")
+
+
+def read_card(folder: Path, needed: tuple[str, ...]) -> Card:
+    """The card of a model folder, whose files are those it was exported with.
+
+    Args:
+        folder: the model folder.
+        needed: files that every format has.
+
+    Raises:
+        TunerError: it is no model folder, of a later version, or not as it was exported.
+    """
+    file = folder / CARD
+    if not file.is_file():
+        todo = "check the path, or write one with jobs.pick --export DIR"
+        raise TunerError(f"{folder} is no exported model", f"a folder with {CARD}", todo)
+    for name in (CARD, *needed):
+        plain_file(folder / name, within=folder)
+    card = read_json(file)
+    written = card.get("format")
+    if not is_whole(written, 1, FORMAT):
+        raise TunerError(
+            f"{folder} was exported in format {shown(written)}",
+            f"a format up to {FORMAT}",
+            "export it again with this version of qpm-tuner, or use the version that wrote it",
+        )
+    names, data, key = (card.get(name) for name in ("class_names", "data", "backbone_key"))
+    if not (texts(names, NAME) and len(names) > 1):
+        raise unsound(file, f"its class names are {shown(names)}", f"a list of names of at most {NAME} characters")
+    if not (isinstance(data, str) and isinstance(key, str)):
+        raise unsound(file, "its data or backbone_key is no text", "the name of a data set, and a hash")
+    backbone = settings_from(BackboneConfig, card.get("backbone"), file)
+    for name, most in LARGEST.items():
+        value = getattr(backbone, name)
+        require(value <= most, file, f"backbone.{name} is {value}", f"at most {most}")
+    patches = backbone.grid**2 * 3 * backbone.patch_size**2
+    require(patches <= MOST_VALUES, file, "its backbone's grid and patch_size are very large", "a smaller product")
+    if written > 2:
+        _check_sums(folder, card.get("files"), needed)
+    return Card(card, written, tuple(names), data, backbone, key)
+
+
+def settled_weights(card: Card, folder: Path, weights: str) -> BackboneConfig:
+    """The backbone's settings with weights that may be read: named by the user, or the backbone's usual ones.
+
+    Args:
+        card: of the folder.
+        folder: for the error.
+        weights: what the user named; empty for nothing.
+
+    Raises:
+        UsageError: the card names a path, and the user none.
+    """
+    told = card.backbone.weights
+    if card.backbone.name == "patch_dictionary":  # its weights are part of the export
+        return dataclasses.replace(card.backbone, weights="")
+    if weights:
+        return dataclasses.replace(card.backbone, weights=weights)
+    if told and (not HUB_NAME.fullmatch(told) or Path(told).exists()):
+        raise UsageError(
+            f"{folder} was exported with backbone.weights={shown(told, 200)}, which is not read because a card says so",
+            "the path of these weights, named by you",
+            "add --weights PATH; in Python, load_model(folder, weights=PATH)",
+        )
+    return card.backbone
+
+
+def _check_sums(folder: Path, sums: object, needed: tuple[str, ...]) -> None:
+    """Refuse files that are not those the card was written for.
+
+    Raises:
+        Unsound: naming the first one.
+    """
+    file = folder / CARD
+    if not isinstance(sums, dict) or not sums.keys() >= set(needed):
+        raise unsound(file, f"its sums are {shown(sums)}", f"those of {', '.join(needed)}")
+    for name, known in sums.items():
+        plain = name == Path(name).name and not name.startswith(".")
+        require(plain and isinstance(known, str), file, f"its sums name {shown(name)}", "names of files beside it")
+        found = _sum(plain_file(folder / name, within=folder))
+        require(found == known, folder / name, "it is not the file that was exported", f"SHA-256 {shown(known, 64)}")
+
+
+def _sum(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

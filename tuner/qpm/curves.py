@@ -1,0 +1,36 @@
+"""Learning curves as they lie on disk, one row an epoch; read without torch."""
+
+import math
+import os
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from tuner.untrusted import plain_file, require, unsound
+
+CURVES = "curves.parquet"
+MOST_ROWS, MOST_COLUMNS = 1_000_000, 100
+
+
+def read_curves(folder: Path) -> list[dict[str, float]]:
+    """One row an epoch; none where there is no such file.
+
+    Raises:
+        Unsound: it is no table of finite numbers.
+    """
+    file = folder / CURVES
+    if not os.path.lexists(file):
+        return []
+    plain_file(file)
+    try:
+        with pq.ParquetFile(file) as table:
+            size = table.metadata.num_rows, table.metadata.num_columns
+            fits = size[0] <= MOST_ROWS and size[1] <= MOST_COLUMNS
+            rows = table.read().to_pylist() if fits else []
+    except Exception as error:  # pyarrow raises a dozen types for a damaged file
+        raise unsound(file, str(error), "learning curves") from None
+    require(fits, file, f"it holds {size[0]:,} rows of {size[1]:,}", f"at most {MOST_ROWS:,} of {MOST_COLUMNS}")
+    numbers = (value for row in rows for value in row.values())
+    good = all(type(value) in (int, float) and math.isfinite(value) for value in numbers)
+    require(good, file, "it holds values that are no finite numbers", "one row an epoch, of numbers")
+    return rows
