@@ -8,8 +8,10 @@ from rich.console import Console
 
 from tuner.data.load import load_dataset
 from tuner.errors import TunerError, UsageError
+from tuner.private import private_temporaries
 from tuner.recipe import Recipe
 from tuner.search.banks import ensure_bank
+from tuner.search.connect import require_ray
 from tuner.search.drive import Drive
 from tuner.search.feasible import refuse_unusable
 from tuner.search.heartbeat import told
@@ -80,6 +82,8 @@ def run_search(request: SearchRequest, console: Console, interrupts: Interrupts 
     """
     home = SearchHome(request.store, request.name)
     with contextlib.ExitStack() as held:
+        held.enter_context(private_temporaries())
+        require_ray(console)
         with told(console, f"opening search {home.name!r} in {request.store.url}"):  # it may wait for another driver
             lease = held.enter_context(Lease(request.store, home.name, this_driver(), wait_s=WAIT_S, is_gone=is_gone))
         recipe, bank = _settle_recipe(home, request, console)

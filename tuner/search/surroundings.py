@@ -1,0 +1,108 @@
+"""Can Ray start on this machine? One list of checks, for every start of it and for the doctor.
+
+Each takes milliseconds and names the cause; Ray itself would time out after minutes, or end in a traceback.
+"""
+
+import contextlib
+import os
+import resource
+import socket
+from collections.abc import Callable
+
+from tuner.errors import TunerError, UsageError
+from tuner.private import choose_root
+from tuner.search.address import LOCAL_RAY, ray_address, require_cluster
+
+OPEN_FILES = 128 + 16 * (os.cpu_count() or 1)
+"""Ray's busiest process has some 70 open for two workers, and some more for each worker beyond."""
+FILE_BYTES = 2**30
+"""Room for Ray's objects, and for a feature bank of some hundred images."""
+
+
+def require_surroundings() -> str:
+    """Where Ray is or is to be, `LOCAL_RAY` or HOST:PORT, once nothing speaks against it.
+
+    Raises:
+        TunerError: what does.
+    """
+    address = ray_address()
+    if address != LOCAL_RAY:
+        choose_root()
+        return require_cluster(address)
+    for _, check in CHECKS:
+        check()
+    return address
+
+
+def temporary_files() -> str:
+    """The folders for temporary files: a private one can be made there, and Ray's sockets have room in its path."""
+    from tuner.search.own_ray import RAY_ADDS, SOCKET_BYTES
+
+    root, wrong = choose_root()
+    rays, wrong_for_ray = choose_root(SOCKET_BYTES - RAY_ADDS, "RAY_TMPDIR")
+    unfit = "".join(f"; not {reason}" for reason in dict.fromkeys([*wrong, *wrong_for_ray]))
+    return f"in {root}" + (f", Ray's in {rays}" if rays != root else "") + unfit
+
+
+def open_files() -> str:
+    """The files and connections that a process may have open; what the user may raise is raised."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= soft < OPEN_FILES:  # below 0: unlimited
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, hard if hard < 0 else max(hard, OPEN_FILES)))
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= soft < OPEN_FILES:
+        raise UsageError(
+            f"a process may have at most {soft} files and connections open (ulimit -n)",
+            f"at least {OPEN_FILES}, which Ray's processes need",
+            f"raise the limit: ulimit -n {OPEN_FILES}, or LimitNOFILE= or nofile where this session is configured",
+        )
+    return f"{soft} at once"
+
+
+def file_size() -> str:
+    """The size that a file may have."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if limit == resource.RLIM_INFINITY:
+        return "unlimited"
+    if limit < FILE_BYTES:
+        raise UsageError(
+            f"a file may have at most {limit / 1e6:.3g} MB (ulimit -f)",
+            f"at least {FILE_BYTES / 1e6:.0f} MB, for Ray's objects and the features",
+            "lift the limit: ulimit -f unlimited",
+        )
+    return f"up to {limit / 1e9:.1f} GB"
+
+
+def loopback() -> str:
+    """The network of this machine with itself."""
+    try:
+        with (
+            socket.create_server(("127.0.0.1", 0)) as server,
+            socket.create_connection(server.getsockname()[:2], timeout=5),
+        ):
+            return "127.0.0.1 answers"
+    except OSError as error:
+        raise TunerError(
+            f"this machine does not reach itself at 127.0.0.1: {error.strerror or error}",
+            "a loopback interface that is up, by which Ray's processes speak to each other",
+            "bring it up (ip link set lo up), or start the container with a network",
+        ) from None
+
+
+def shared_memory() -> str:
+    """Where Ray keeps its objects."""
+    from tuner.search.own_ray import SHARED_MEMORY, shared_memory
+
+    reason = shared_memory()
+    return f"in {SHARED_MEMORY}" if reason is None else f"{reason}; Ray's objects go to its temporary folder"
+
+
+CHECKS: tuple[tuple[str, Callable[[], str]], ...] = (
+    ("temporary", temporary_files),
+    ("open files", open_files),
+    ("file size", file_size),
+    ("loopback", loopback),
+    ("objects", shared_memory),
+)
+"""Name and check: each returns the fact it found, or raises a `TunerError`."""
