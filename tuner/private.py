@@ -24,6 +24,7 @@ ROOM_BYTES = 20_000_000
 """What Ray's logs and the files of a stage may take."""
 WISHES = ("TMPDIR", "TEMP", "TMP")  # as Python's own `tempfile` asks
 ELSEWHERE = ("/tmp", "/var/tmp")
+GIVEN = "QPM_TUNER_GIVEN_TMPDIR"
 HALF_MADE_S = 3600.0
 
 
@@ -72,7 +73,8 @@ def private_folder(longest: int | None = None, wish: str = "") -> Iterator[Path]
     outer, lock = _locked_folder(root)
     try:
         inner = outer / INNER
-        inner.mkdir(mode=0o700)
+        inner.mkdir()
+        inner.chmod(0o700)
         yield inner
     finally:
         shutil.rmtree(outer, ignore_errors=True)
@@ -91,8 +93,9 @@ def private_temporaries() -> Iterator[Path]:
     with private_folder() as folder:
         _current.append(folder)
         before, tempfile.tempdir = tempfile.tempdir, str(folder)
+        given = {GIVEN: os.environ.get(GIVEN, os.environ.get("TMPDIR", ""))}
         try:
-            with environment({"TMPDIR": str(folder)}):
+            with environment({"TMPDIR": str(folder), **given}):
                 yield folder
         finally:
             tempfile.tempdir = before
@@ -100,6 +103,11 @@ def private_temporaries() -> Iterator[Path]:
 
 
 _current: list[Path] = []
+
+
+def given_temporaries() -> str:
+    """TMPDIR as the user has it, also while this process has one of its own; empty: not set."""
+    return os.environ.get(GIVEN, os.environ.get("TMPDIR", ""))
 
 
 @contextlib.contextmanager
@@ -159,6 +167,7 @@ def _locked_folder(root: Path) -> tuple[Path, int]:
             continue
         folder.chmod(0o700)  # whatever the umask says
         lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        os.fchmod(lock, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             mine = (folder / LOCK).exists()
@@ -211,5 +220,6 @@ def write_private(path: Path, text: str) -> None:
     new = path.with_name(f".{path.name}.new")
     new.unlink(missing_ok=True)
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        os.fchmod(file.fileno(), 0o600)  # whatever the umask says
         file.write(text)
     new.replace(path)

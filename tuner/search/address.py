@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tuner.errors import TunerError, UsageError
+from tuner.private import given_temporaries
 
 LOCAL_RAY = "local"
 AUTO = "auto"
@@ -62,7 +63,8 @@ def _of_this_user() -> str:
     from ray._common.utils import get_ray_address_file
     from ray._private.authentication.authentication_token_setup import maybe_enable_token_auth_if_token_available
 
-    path = get_ray_address_file(None)
+    place = os.environ.get("RAY_TMPDIR") or given_temporaries() or "/tmp"
+    path = get_ray_address_file(os.path.join(place, "ray"))  # noqa: PTH118  as Ray joins them
     todo = f"set RAY_ADDRESS to HOST:PORT of a cluster, start one (python -m cluster.up), or {ALONE}"
     try:
         with open(path, encoding="utf-8") as file:  # noqa: PTH123  the owner is that of the very file that is read

@@ -33,6 +33,7 @@ ENVIRONMENT = {
     "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # as many as budget.parallel start at once, not one after the other
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # the ledger remembers
 }
+SET_BY_RAY = ("PYTHONBREAKPOINT", "RAY_AUTH_MODE")
 ATTEMPTS = 3
 LATE = ("timed out during startup", "Timed out waiting for file")
 JOIN_S = 90.0
@@ -51,12 +52,11 @@ def connect_ray(resources: ResourcesConfig) -> Iterator[dict[str, StageResources
         UsageError: if a stage asks for more than this machine has, or nothing can start or be joined here.
         TunerError: if Ray does not start.
     """
-    address = require_surroundings()
-    local = address == LOCAL_RAY
     with contextlib.ExitStack() as held:
         settings: dict[str, str | None] = {name: os.environ.get(name, value) for name, value in ENVIRONMENT.items()}
-        held.enter_context(environment(settings))
+        held.enter_context(environment(settings | {name: os.environ.get(name) for name in SET_BY_RAY}))
         held.enter_context(private_temporaries())
+        local = (address := require_surroundings()) == LOCAL_RAY
         options = held.enter_context(own_ray()) if local else {}
         before = signal.getsignal(signal.SIGTERM)
         held.callback(ray.shutdown)

@@ -5,7 +5,6 @@ runs code as the user.
 """
 
 import contextlib
-import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,11 +14,8 @@ import ray._private.ray_constants as constants
 import ray._raylet as raylet
 
 from tuner.private import environment, private_folder, write_private
+from tuner.search.surroundings import FOLDER_BYTES, OBJECT_BYTES, memory_trouble
 
-SOCKET_BYTES = 107  # of a socket's path, as the system allows
-RAY_ADDS = len("/session_2026-01-31_12-30-59_123456_4194304/sockets/plasma_store")
-OBJECT_BYTES = 100 * 2**20  # stages exchange keys of the store, hardly any objects
-SHARED_MEMORY = Path("/dev/shm")
 ALONE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 
 
@@ -32,24 +28,12 @@ def own_ray() -> Iterator[dict[str, Any]]:
     Raises:
         UsageError: there is no folder for it.
     """
-    with private_folder(SOCKET_BYTES - RAY_ADDS, "RAY_TMPDIR") as folder, _token(folder / "token"), _alone():
+    with private_folder(FOLDER_BYTES, "RAY_TMPDIR") as folder, _token(folder / "token"), _alone():
         options: dict[str, Any] = {"include_dashboard": False, "object_store_memory": OBJECT_BYTES}
         options["_temp_dir"] = str(folder)
-        if shared_memory() is not None:
+        if memory_trouble() is not None:
             options["_plasma_directory"] = str(folder)
         yield options
-
-
-def shared_memory() -> str | None:
-    """Why Ray cannot keep its objects in shared memory; None: it can. A folder on a disk does as well, but slower."""
-    try:
-        if not os.access(SHARED_MEMORY, os.W_OK | os.X_OK):
-            return f"{SHARED_MEMORY} cannot be written"
-        found = os.statvfs(SHARED_MEMORY)
-        free = found.f_bavail * found.f_frsize
-    except OSError as error:
-        return f"{SHARED_MEMORY}: {error.strerror}"
-    return None if free > OBJECT_BYTES else f"{SHARED_MEMORY} has {free / 1e6:.0f} MB free of {OBJECT_BYTES / 1e6:.0f}"
 
 
 @contextlib.contextmanager

@@ -8,11 +8,17 @@ import os
 import resource
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 from tuner.errors import TunerError, UsageError
 from tuner.private import choose_root
 from tuner.search.address import LOCAL_RAY, ray_address, require_cluster
 
+FOLDER_BYTES = 107 - len("/session_2026-01-31_12-30-59_123456_4194304/sockets/plasma_store")
+"""What the longest path of a socket leaves for the folder that Ray is given."""
+OBJECT_BYTES = 100 * 2**20
+"""For Ray's objects: stages exchange keys of the store, hardly any objects."""
+SHARED_MEMORY = Path("/dev/shm")  # Ray's choice; its files have no name there
 OPEN_FILES = 128 + 16 * (os.cpu_count() or 1)
 """Ray's busiest process has some 70 open for two workers, and some more for each worker beyond."""
 FILE_BYTES = 2**30
@@ -36,10 +42,8 @@ def require_surroundings() -> str:
 
 def temporary_files() -> str:
     """The folders for temporary files: a private one can be made there, and Ray's sockets have room in its path."""
-    from tuner.search.own_ray import RAY_ADDS, SOCKET_BYTES
-
     root, wrong = choose_root()
-    rays, wrong_for_ray = choose_root(SOCKET_BYTES - RAY_ADDS, "RAY_TMPDIR")
+    rays, wrong_for_ray = choose_root(FOLDER_BYTES, "RAY_TMPDIR")
     unfit = "".join(f"; not {reason}" for reason in dict.fromkeys([*wrong, *wrong_for_ray]))
     return f"in {root}" + (f", Ray's in {rays}" if rays != root else "") + unfit
 
@@ -67,8 +71,8 @@ def file_size() -> str:
         return "unlimited"
     if limit < FILE_BYTES:
         raise UsageError(
-            f"a file may have at most {limit / 1e6:.3g} MB (ulimit -f)",
-            f"at least {FILE_BYTES / 1e6:.0f} MB, for Ray's objects and the features",
+            f"a file may have at most {limit / 1e6:.1f} MB (ulimit -f)",
+            f"at least {FILE_BYTES / 1e6:,.0f} MB, for Ray's objects and the features",
             "lift the limit: ulimit -f unlimited",
         )
     return f"up to {limit / 1e9:.1f} GB"
@@ -92,10 +96,20 @@ def loopback() -> str:
 
 def shared_memory() -> str:
     """Where Ray keeps its objects."""
-    from tuner.search.own_ray import SHARED_MEMORY, shared_memory
-
-    reason = shared_memory()
+    reason = memory_trouble()
     return f"in {SHARED_MEMORY}" if reason is None else f"{reason}; Ray's objects go to its temporary folder"
+
+
+def memory_trouble() -> str | None:
+    """Why Ray cannot keep its objects in shared memory; None: it can. A folder on a disk does as well, but slower."""
+    try:
+        if not os.access(SHARED_MEMORY, os.W_OK | os.X_OK):
+            return f"{SHARED_MEMORY} cannot be written"
+        found = os.statvfs(SHARED_MEMORY)
+        free = found.f_bavail * found.f_frsize
+    except OSError as error:
+        return f"{SHARED_MEMORY}: {error.strerror}"
+    return None if free > OBJECT_BYTES else f"{SHARED_MEMORY} has {free / 1e6:.0f} MB free of {OBJECT_BYTES / 1e6:.0f}"
 
 
 CHECKS: tuple[tuple[str, Callable[[], str]], ...] = (
