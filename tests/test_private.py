@@ -100,6 +100,18 @@ def test_what_a_killed_process_leaves_goes_at_the_next_start_and_a_living_ones_s
         assert (kept / "t" / "checkpoint").read_text() == "half"
 
 
+def test_what_cannot_be_removed_yet_is_tried_again(root, holder, monkeypatch):
+    """Ray's processes outlive a killed driver by seconds, and write."""
+    dead, left = holder()
+    dead.kill()
+    dead.wait()
+    with monkeypatch.context() as late:
+        late.setattr("shutil.rmtree", lambda *_, **__: None)
+        assert remove_leftovers(root) == []
+    assert remove_leftovers(root) == [left]
+    assert not left.exists()
+
+
 def test_what_belongs_to_others_is_not_touched(root):
     for name, mode in (("qpm-tuner-mine", 0o700), ("qpmt-open", 0o755), ("qpmt-unmarked", 0o700)):
         (root / name).mkdir(mode=mode)

@@ -59,7 +59,7 @@ def choose_root(longest: int | None = None, wish: str = "") -> tuple[Path, list[
 
 @contextlib.contextmanager
 def private_folder(longest: int | None = None, wish: str = "") -> Iterator[Path]:
-    """A new folder that nobody else can reach, and that is removed in the end; leftovers beside it are removed first.
+    """A new folder that nobody else can reach, and that is removed in the end; leftovers beside it are removed, too.
 
     Args:
         longest: bytes that its path may have; None for any.
@@ -77,8 +77,9 @@ def private_folder(longest: int | None = None, wish: str = "") -> Iterator[Path]
         inner.chmod(0o700)
         yield inner
     finally:
-        shutil.rmtree(outer, ignore_errors=True)
+        _removed(outer)
         os.close(lock)
+        remove_leftovers(root)
 
 
 @contextlib.contextmanager
@@ -149,12 +150,20 @@ def _remove_if_dead(folder: Path) -> bool:
         return False
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(folder, ignore_errors=True)
-        return True
+        return _removed(folder)
     except BlockingIOError:
         return False
     finally:
         os.close(lock)
+
+
+def _removed(folder: Path) -> bool:
+    """Remove a folder whose lock is held; the lock comes last, or nobody would try again."""
+    shutil.rmtree(folder / INNER, ignore_errors=True)
+    if (folder / INNER).exists():  # Ray's processes may still write there for some seconds
+        return False
+    shutil.rmtree(folder, ignore_errors=True)
+    return True
 
 
 def _locked_folder(root: Path) -> tuple[Path, int]:

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from tuner.errors import TunerError
 from tuner.search import surroundings
-from tuner.search.surroundings import CHECKS, require_surroundings
+from tuner.search.surroundings import OF_A_START, require_surroundings
 
 ASKS = """
 import sys
+from tuner.errors import TunerError
 from tuner.errors import TunerError
 from tuner.search import surroundings
 try:
@@ -48,7 +50,7 @@ def unshared(kind):
 def test_here_all_is_well_and_each_check_tells_a_fact(monkeypatch):
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     assert require_surroundings() == "local"
-    assert all(check() for _, check in CHECKS)
+    assert all(check() for _, check in OF_A_START)
 
 
 def test_too_few_open_files_are_refused_or_raised():
@@ -101,9 +103,19 @@ def test_rays_sockets_fit_into_the_longest_path_that_is_let_through():
     assert surroundings.FOLDER_BYTES + len(name) == 107
 
 
+def test_a_cache_that_cannot_be_written_is_told_before_anything_else(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", Path("/proc/no")):
+        monkeypatch.setenv("QPM_TUNER_CACHE", str(place))
+        with pytest.raises(TunerError, match="cannot cache in") as caught:
+            require_surroundings()
+        assert "QPM_TUNER_CACHE" in caught.value.todo
+
+
 def test_nothing_is_left_of_the_checks(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    monkeypatch.setenv("QPM_TUNER_CACHE", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", None)
     require_surroundings()
-    assert list(Path(tmp_path).iterdir()) == []
+    assert list(tmp_path.rglob("*")) == [tmp_path / "scratch"]

@@ -19,10 +19,9 @@ from packaging.requirements import Requirement
 from tuner.errors import TunerError
 from tuner.folders import cache_root, home_path
 from tuner.search.address import LOCAL_RAY, ray_address, require_cluster
-from tuner.search.surroundings import CHECKS
+from tuner.search.surroundings import OF_A_START, cache_folder
 from tuner.store import Store, open_store, probe_conditional_put
 from tuner.store.address import parse_address
-from tuner.store.cache import default_limit_bytes
 
 DISTRIBUTION = "qpm-tuner"
 DISK_BYTES = 5_000_000_000
@@ -63,11 +62,11 @@ def examine(store: str, tracking_uri: str = "") -> Iterator[Check]:
         ("versions", versions),
         ("GPU", gpu),
         ("store", lambda: stores(open_store(store))),
-        ("cache", cache),
+        ("cache", lambda: _fact("cache", cache_folder)),
         ("disk", lambda: disk(store)),
         ("MLflow", lambda: tracking(uri)),
         ("Ray", ray_head),
-        *((name, partial(_fact, name, check)) for name, check in (CHECKS if ray_address() == LOCAL_RAY else ())),
+        *((name, partial(_fact, name, check)) for name, check in (OF_A_START if ray_address() == LOCAL_RAY else ())),
     ]
     for name, check in checks:
         try:
@@ -133,21 +132,6 @@ def stores(store: Store) -> Iterator[Check]:
     off_s = max(before - theirs, theirs - time.time(), 0.0)
     found = f"the store's clock is {off_s:.0f} s off" if off_s > 1 else "agrees with the store's"
     yield Check("clock", off_s <= CLOCK_S, found, "set the clocks of this machine and of the store by NTP")
-
-
-def cache() -> Iterator[Check]:
-    """Whether this node can keep downloads and checkpoints."""
-    folder = cache_root()
-    limit = default_limit_bytes()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".probe-{secrets.token_hex(8)}"
-        probe.write_bytes(b"probe")
-        probe.unlink()
-    except OSError as error:
-        yield Check("cache", False, f"{folder}: {error.strerror}", "set QPM_TUNER_CACHE to a folder on a local disk")
-        return
-    yield Check("cache", True, f"{folder}, up to {limit / 1e9:.0f} GB")
 
 
 def disk(store: str) -> Iterator[Check]:

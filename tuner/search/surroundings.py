@@ -6,13 +6,16 @@ Each takes milliseconds and names the cause; Ray itself would time out after min
 import contextlib
 import os
 import resource
+import secrets
 import socket
 from collections.abc import Callable
 from pathlib import Path
 
 from tuner.errors import TunerError, UsageError
+from tuner.folders import cache_root, made_folder, unusable
 from tuner.private import choose_root
 from tuner.search.address import LOCAL_RAY, ray_address, require_cluster
+from tuner.store.cache import default_limit_bytes
 
 FOLDER_BYTES = 107 - len("/session_2026-01-31_12-30-59_123456_4194304/sockets/plasma_store")
 """What the longest path of a socket leaves for the folder that Ray is given."""
@@ -32,12 +35,25 @@ def require_surroundings() -> str:
         TunerError: what does.
     """
     address = ray_address()
+    cache_folder()
     if address != LOCAL_RAY:
         choose_root()
         return require_cluster(address)
-    for _, check in CHECKS:
+    for _, check in OF_A_START:
         check()
     return address
+
+
+def cache_folder() -> str:
+    """The folder for downloads and checkpoints: it can be written."""
+    folder = made_folder(cache_root() / "scratch")
+    probe = folder / f".probe-{secrets.token_hex(8)}"
+    try:
+        probe.write_bytes(b"probe")
+        probe.unlink()
+    except OSError as error:
+        raise unusable(folder, error.strerror or str(error)) from None
+    return f"{cache_root()}, up to {default_limit_bytes() / 1e9:.0f} GB"
 
 
 def temporary_files() -> str:
@@ -112,11 +128,11 @@ def memory_trouble() -> str | None:
     return None if free > OBJECT_BYTES else f"{SHARED_MEMORY} has {free / 1e6:.0f} MB free of {OBJECT_BYTES / 1e6:.0f}"
 
 
-CHECKS: tuple[tuple[str, Callable[[], str]], ...] = (
+OF_A_START: tuple[tuple[str, Callable[[], str]], ...] = (
     ("temporary", temporary_files),
     ("open files", open_files),
     ("file size", file_size),
     ("loopback", loopback),
     ("objects", shared_memory),
 )
-"""Name and check: each returns the fact it found, or raises a `TunerError`."""
+"""What a Ray that is started here needs, name and check: each returns the fact it found, or raises a `TunerError`."""
