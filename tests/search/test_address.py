@@ -9,13 +9,14 @@ import threading
 import time
 
 import pytest
+from ray._raylet import node_ip_address_from_perspective
 from rich.console import Console
 
 from tests.searches import tiny_recipe
 from tuner.errors import TunerError, UsageError
 from tuner.private import private_temporaries
 from tuner.search import address
-from tuner.search.address import ray_address, require_cluster
+from tuner.search.address import is_on_loopback_only, ray_address, require_cluster
 from tuner.search.connect import connect_ray
 from tuner.search.run import SearchRequest, run_search
 from tuner.store import open_store
@@ -135,6 +136,15 @@ def test_auto_finds_only_a_cluster_of_ones_own(tmp_path, monkeypatch, closed):
         pytest.skip("only root can give a file to another user")
     os.chown(named, 65534, 65534)
     assert "another user's" in refused("auto").what
+
+
+def test_a_cluster_on_loopback_only_is_told_from_one_that_this_nodes_address_leads_to():
+    with socket.create_server(("127.0.0.1", 0)) as alone, socket.create_server(("0.0.0.0", 0)) as open_to_all:
+        ports = [server.getsockname()[1] for server in (alone, open_to_all)]
+        own = node_ip_address_from_perspective()
+        assert is_on_loopback_only(f"127.0.0.1:{ports[0]}") == (own != "127.0.0.1")
+        assert not is_on_loopback_only(f"127.0.0.1:{ports[1]}")
+        assert not is_on_loopback_only(f"{own if own != '127.0.0.1' else 'elsewhere'}:{ports[1]}")
 
 
 def test_a_search_is_refused_before_features_and_lease(tmp_path, monkeypatch, closed):

@@ -15,6 +15,7 @@ AUTO = "auto"
 CONNECT_S = 4.0
 ANSWER_S = 5.0
 IN_ALL_S = 12.0  # whatever the look-up of a name, or a second address of it, takes
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 CLUSTER = "the address of a Ray cluster that runs and can be reached from here"
 ALONE = "unset RAY_ADDRESS to search on this machine alone"
 FORM = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[^\s:/@\[\]?#]+)):(?P<port>\d{1,5})")
@@ -40,6 +41,20 @@ def require_cluster(address: str) -> str:
     host, port = _parts(found)
     _in_time(lambda: _answer(found, host, port), found)
     return found
+
+
+def is_on_loopback_only(address: str) -> bool:
+    """Whether a cluster that has answered at 127.0.0.1 answers only there; Ray would look for it at this node's own."""
+    from ray._raylet import node_ip_address_from_perspective  # type: ignore[attr-defined]
+
+    host, port = _parts(address)
+    if host not in LOOPBACK:
+        return False
+    try:
+        socket.create_connection((node_ip_address_from_perspective(), port), CONNECT_S).close()
+    except OSError:
+        return True
+    return False
 
 
 def _parts(address: str) -> tuple[str, int]:

@@ -16,9 +16,9 @@ from tuner.errors import TunerError, UsageError
 from tuner.folders import cache_root, made_folder
 from tuner.private import environment, private_temporaries
 from tuner.recipe import ResourcesConfig, StageResources
-from tuner.search.address import LOCAL_RAY, ray_address
+from tuner.search.address import LOCAL_RAY, is_on_loopback_only, ray_address
 from tuner.search.heartbeat import told
-from tuner.search.own_ray import own_ray
+from tuner.search.own_ray import alone, own_ray
 from tuner.search.surroundings import require_surroundings
 
 STAGES = ("dense", "assign", "finetune", "evaluate")
@@ -58,6 +58,8 @@ def connect_ray(resources: ResourcesConfig) -> Iterator[dict[str, StageResources
         held.enter_context(private_temporaries())
         local = (address := require_surroundings()) == LOCAL_RAY
         options = held.enter_context(own_ray()) if local else {}
+        if not local and is_on_loopback_only(address):
+            held.enter_context(alone())
         before = signal.getsignal(signal.SIGTERM)
         held.callback(ray.shutdown)
         _join(address, options)

@@ -2,7 +2,6 @@
 
 import contextlib
 import importlib.metadata
-import logging
 import os
 import platform
 import secrets
@@ -18,7 +17,8 @@ from packaging.requirements import Requirement
 
 from tuner.errors import TunerError
 from tuner.folders import cache_root, home_path
-from tuner.search.address import LOCAL_RAY, ray_address, require_cluster
+from tuner.recipe import ResourcesConfig
+from tuner.search.address import LOCAL_RAY, ray_address
 from tuner.search.surroundings import OF_A_START, cache_folder
 from tuner.store import Store, open_store, probe_conditional_put
 from tuner.store.address import parse_address
@@ -165,20 +165,12 @@ def ray_head() -> Iterator[Check]:
     if address == LOCAL_RAY:
         yield Check("Ray", True, f"no RAY_ADDRESS; a search starts its own on {os.cpu_count()} CPUs")
         return
-    address = require_cluster(address)
     import ray
 
-    try:
-        with _quiet():
-            ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL)
-            resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
-        cause = str(error).strip().splitlines()[0]
-        todo = "check RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH; on loopback, source the cluster's env.sh"
-        yield Check("Ray", False, f"{address} answers but does not let us in: {cause}", todo)
-        return
-    finally:
-        ray.shutdown()
+    from tuner.search.connect import connect_ray
+
+    with _quiet(), connect_ray(ResourcesConfig()):
+        resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
     locked = "with a token" if os.environ.get("RAY_AUTH_MODE", "").lower() == "token" else "without a token"
     offer = f"{resources.get('CPU', 0):g} CPUs and {resources.get('GPU', 0):g} GPUs"
     yield Check("Ray", True, f"{address}, {locked}, {offer}")

@@ -28,7 +28,7 @@ def own_ray() -> Iterator[dict[str, Any]]:
     Raises:
         UsageError: there is no folder for it.
     """
-    with private_folder(FOLDER_BYTES, "RAY_TMPDIR") as folder, _token(folder / "token"), _alone():
+    with private_folder(FOLDER_BYTES, "RAY_TMPDIR") as folder, _token(folder / "token"), alone():
         options: dict[str, Any] = {"include_dashboard": False, "object_store_memory": OBJECT_BYTES}
         options["_temp_dir"] = str(folder)
         if memory_trouble() is not None:
@@ -57,7 +57,7 @@ def read_environment_again() -> None:
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[None]:
+def alone() -> Iterator[None]:
     """Listen on loopback only, by Ray's own switch for a node that is alone."""
     before, constants.ENABLE_RAY_CLUSTER = constants.ENABLE_RAY_CLUSTER, False
     try:
