@@ -112,6 +112,52 @@ def test_what_cannot_be_removed_yet_is_tried_again(root, holder, monkeypatch):
     assert not left.exists()
 
 
+WRITES = """
+import os, sys
+from pathlib import Path
+from tuner.private import private_temporaries
+from tuner.store.disk import draft
+with private_temporaries(), draft(Path(sys.argv[1]) / "a") as one, draft(Path(sys.argv[1]) / "b") as two:
+    one.write_text("half")
+    two.mkdir()
+    (two / "file").write_text("half")
+    if sys.argv[2] == "killed":
+        os.kill(os.getpid(), 9)
+    one.rename(Path(sys.argv[1]) / "a")
+"""
+
+
+def test_what_a_killed_process_was_writing_elsewhere_goes_too(root):
+    store = root / "store"
+    (store / "kept").mkdir(parents=True)
+    (store / f".{'0' * 16}").write_text("of a process on another machine")
+    before = sorted(store.rglob("*"))
+    command = [sys.executable, "-c", WRITES, str(store)]
+    assert subprocess.run([*command, "killed"], check=False).returncode == -signal.SIGKILL
+    assert len(list(store.glob(".*"))) == 3
+    with private_folder():
+        assert sorted(store.rglob("*")) == before
+    subprocess.run([*command, "lives"], check=True)
+    assert sorted(store.rglob("*")) == sorted([*before, store / "a"])
+    assert [path.name for path in root.iterdir()] == ["store"]
+
+
+def test_a_note_removes_no_more_than_the_draft_it_names(root, holder):
+    """Whatever a note says: a draft of that very name, and nothing behind a link."""
+    dead, left = holder()
+    precious = root / "precious"
+    precious.mkdir()
+    (precious / "data").touch()
+    (root / f".{'1' * 16}").symlink_to(precious)
+    (left / "drafts").mkdir()
+    (left / "drafts" / f".{'0' * 16}").symlink_to(precious)
+    (left / "drafts" / f".{'1' * 16}").symlink_to(root / f".{'1' * 16}")
+    dead.kill()
+    dead.wait()
+    assert remove_leftovers(root) == [left]
+    assert (precious / "data").exists()
+
+
 def test_what_belongs_to_others_is_not_touched(root):
     for name, mode in (("qpm-tuner-mine", 0o700), ("qpmt-open", 0o755), ("qpmt-unmarked", 0o700)):
         (root / name).mkdir(mode=mode)

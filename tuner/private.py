@@ -20,6 +20,7 @@ from tuner.errors import UsageError
 PREFIX = "qpmt-"
 LOCK = "lock"
 INNER = "t"
+DRAFTS = "drafts"
 ROOM_BYTES = 20_000_000
 """What Ray's logs and the files of a stage may take."""
 WISHES = ("TMPDIR", "TEMP", "TMP")  # as Python's own `tempfile` asks
@@ -103,6 +104,37 @@ def private_temporaries() -> Iterator[Path]:
             _current.pop()
 
 
+@contextlib.contextmanager
+def noted(draft: Path) -> Iterator[None]:
+    """While a draft lies outside the private folder, note there where: if the process is killed, it goes as well."""
+    home = Path(tempfile.gettempdir()).parent
+    if not home.name.startswith(PREFIX):
+        yield
+        return
+    note = home / DRAFTS / draft.name
+    with contextlib.suppress(OSError):  # the folder of a driver that has died
+        note.parent.mkdir(exist_ok=True)
+        note.symlink_to(draft.absolute())
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            note.unlink()
+
+
+def _remove_drafts(folder: Path) -> None:
+    """Remove what a dead process was writing elsewhere, by its notes."""
+    for note in (folder / DRAFTS).glob(".*"):
+        with contextlib.suppress(OSError):
+            draft = note.readlink()
+            if draft.name != note.name or draft.lstat().st_uid != os.getuid():
+                continue
+            if draft.is_dir() and not draft.is_symlink():
+                shutil.rmtree(draft, ignore_errors=True)
+            else:
+                draft.unlink()
+
+
 _current: list[Path] = []
 
 
@@ -150,6 +182,7 @@ def _remove_if_dead(folder: Path) -> bool:
         return False
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _remove_drafts(folder)
         return _removed(folder)
     except BlockingIOError:
         return False
