@@ -11,13 +11,14 @@ from tuner.errors import TunerError, UsageError
 from tuner.private import private_temporaries
 from tuner.recipe import Recipe
 from tuner.search.banks import ensure_bank
-from tuner.search.connect import require_ray
+from tuner.search.connect import require_ray, scratch_folder
 from tuner.search.drive import Drive
 from tuner.search.feasible import refuse_unusable
 from tuner.search.heartbeat import told
 from tuner.search.holder import is_gone, this_driver
 from tuner.search.home import SearchHome
 from tuner.search.interrupts import Interrupts
+from tuner.search.leftovers import clear_cache
 from tuner.search.measurable import refuse_unmeasurable
 from tuner.search.precision import adopt_precision, settle_precision
 from tuner.search.records import SearchState, TrialRecord
@@ -86,6 +87,7 @@ def run_search(request: SearchRequest, console: Console, interrupts: Interrupts 
         require_ray(console)
         with told(console, f"opening search {home.name!r} in {request.store.url}"):  # it may wait for another driver
             lease = held.enter_context(Lease(request.store, home.name, this_driver(), wait_s=WAIT_S, is_gone=is_gone))
+        clear_cache(home.artifacts, scratch_folder())
         recipe, bank = _settle_recipe(home, request, console)
         prior = _prior(home, request.learn_from, bank, recipe, console)
         listening = interrupts or Interrupts()
