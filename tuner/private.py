@@ -27,6 +27,7 @@ WISHES = ("TMPDIR", "TEMP", "TMP")  # as Python's own `tempfile` asks
 ELSEWHERE = ("/tmp", "/var/tmp")
 GIVEN = "QPM_TUNER_GIVEN_TMPDIR"
 HALF_MADE_S = 3600.0
+LATE_TRIES = 20  # Ray's processes may still write for a moment
 
 
 class NoPlace(UsageError):
@@ -78,7 +79,10 @@ def private_folder(longest: int | None = None, wish: str = "") -> Iterator[Path]
         inner.chmod(0o700)
         yield inner
     finally:
-        _removed(outer)
+        for _ in range(LATE_TRIES):
+            if _removed(outer):
+                break
+            time.sleep(0.1)
         os.close(lock)
         remove_leftovers(root)
 
@@ -193,7 +197,7 @@ def _remove_if_dead(folder: Path) -> bool:
 def _removed(folder: Path) -> bool:
     """Remove a folder whose lock is held; the lock comes last, or nobody would try again."""
     shutil.rmtree(folder / INNER, ignore_errors=True)
-    if (folder / INNER).exists():  # Ray's processes may still write there for some seconds
+    if (folder / INNER).exists():
         return False
     shutil.rmtree(folder, ignore_errors=True)
     return True

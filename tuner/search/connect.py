@@ -148,6 +148,7 @@ def _within(seconds: float) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+        timer.join()  # a signal that nobody hears would end the process
         signal.signal(signal.SIGALRM, before or signal.SIG_DFL)
 
 
