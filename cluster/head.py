@@ -16,12 +16,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from cluster.services import LOOPBACK, Process, answers, free_port, not_healthy, spawn, wait_until, write_private
+from cluster.services import LOOPBACK, Process, answers, free_port, not_healthy, spawn, wait_until
+from tuner.private import choose_root, write_private
 
 START_PATIENCE_S = 180.0
 STOP_PATIENCE_S = 20.0
 STOP_JOB_S = 60
 """How long a stopped job may take to write down where it stands, in seconds; Ray's default is 3."""
+
+SESSION_BYTES = 107 - len("/session_2026-01-31_12-30-59_123456_4194304/sockets/dash_TaskEventsHead")
+"""What a socket's path leaves for the folder that holds Ray's session."""
 
 OBJECT_STORE_BYTES = 200_000_000  # stages exchange keys of the store, hardly any objects
 
@@ -37,7 +41,7 @@ class RayHead:
         port: of Ray's own protocol.
         dashboard_port: of dashboard and job submission.
         token_file: the secret of the cluster, readable by its owner.
-        scratch: Ray's session folder: sockets, logs, working folders of jobs.
+        scratch: a folder of this user alone, with Ray's session in it: sockets, logs, working folders of jobs.
         surroundings: hash of the environment that its jobs inherit.
     """
 
@@ -105,13 +109,15 @@ def start(
     """
     if (found := running(folder)) is not None:
         return found
-    folder.mkdir(parents=True, exist_ok=True)
+    stop(folder)  # what one that was killed has left
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     token = folder / "token"
     if not token.exists():
         write_private(token, secrets.token_hex(32))
-    scratch = tempfile.mkdtemp(prefix="qpm-ray-")  # short, as socket paths must be, and private to this user
+    root, _ = choose_root(SESSION_BYTES, "RAY_TMPDIR")
+    scratch = tempfile.mkdtemp(prefix="qpmr-", dir=root)  # private to this user; Ray opens its own folder to everybody
     command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--disable-usage-stats"]
-    command += [f"--node-ip-address={host}", f"--port={port}", f"--temp-dir={scratch}"]
+    command += [f"--node-ip-address={host}", f"--port={port}", f"--temp-dir={scratch}/r"]
     command += [f"--dashboard-host={host}", f"--dashboard-port={dashboard_port}"]
     command += [f"--ray-client-server-port={free_port()}", f"--dashboard-agent-listen-port={free_port()}"]
     command += [f"--object-store-memory={OBJECT_STORE_BYTES}", "--log-style=record", "--log-color=false"]

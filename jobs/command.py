@@ -17,6 +17,7 @@ import tuner
 from jobs import program
 from jobs.surroundings import Screen, expand, is_unread, settle
 from tuner.errors import TunerError, UsageError
+from tuner.private import NoPlace, private_temporaries
 from tuner.search.heartbeat import never_silent
 from tuner.search.interrupts import EXIT_CODE, Interrupts
 
@@ -107,9 +108,11 @@ def run(
     settle()
     parsed = made.parse_args(arguments)
     telling = contextlib.nullcontext() if tells else never_silent(terminal(stderr=True), made.prog)
-    with Interrupts(last=arguments is None) as parsed.interrupts:
+    with Interrupts(last=arguments is None) as parsed.interrupts, contextlib.ExitStack() as temporaries:
         try:
             expand(parsed)
+            with contextlib.suppress(NoPlace):  # no place for one: a command that needs it says so
+                temporaries.enter_context(private_temporaries())
             with telling:
                 code = body(parsed)
             sys.stdout.flush()

@@ -69,7 +69,7 @@ def made_folder(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _unusable(folder, error.strerror or str(error)) from None
+        raise unusable(folder, error.strerror or str(error)) from None
     return folder
 
 
@@ -81,12 +81,13 @@ def _homeless() -> Path:
         folder.mkdir(mode=0o700, exist_ok=True)
         found = folder.lstat()
     except OSError as error:
-        raise _unusable(folder, error.strerror or str(error)) from None
+        raise unusable(folder, error.strerror or str(error)) from None
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise _unusable(folder, "it is somebody else's, or open to others")
+        raise unusable(folder, "it is somebody else's, or open to others")
     logging.getLogger(__name__).warning("this user has no home folder: caching in %s; set HOME or %s", folder, CACHE)
     return folder
 
 
-def _unusable(folder: Path, reason: str) -> TunerError:
+def unusable(folder: Path, reason: str) -> TunerError:
+    """The error for a folder that cannot hold what this node caches."""
     return TunerError(f"cannot cache in {folder}: {reason}", "a folder that can be written", f"set {CACHE} to one")

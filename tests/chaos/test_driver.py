@@ -2,7 +2,9 @@
 
 import os
 import signal
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
@@ -22,17 +24,29 @@ def proposed(root):
     return any(root.glob("searches/tiny/ledger/*")) and any(root.glob("banks/*/manifest.json"))
 
 
-def test_kill_in_every_stage_then_the_same_front_as_without(tmp_path, start):
+@pytest.fixture
+def temporaries(monkeypatch):
+    """Where this test's drivers keep temporary files; short, as sockets in it must be."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        monkeypatch.setattr(tempfile, "tempdir", None)
+        yield Path(folder)
+
+
+def test_kill_in_every_stage_then_the_same_front_as_without(tmp_path, temporaries, start):
     root = tmp_path / "killed"
-    store, survived = open_store(str(root)), {}
+    store, survived, left = open_store(str(root)), {}, set()
     for reached in (proposed, has("dense"), has("assign"), has("finetune")):
         driver = start(root)
-        wait_until(lambda reached=reached: reached(root), driver)
+        wait_until(lambda reached=reached, left=left: reached(root) and set(temporaries.iterdir()) - left, driver)
+        assert not left & set(temporaries.iterdir()), "what the one before has left is removed"
+        left = set(temporaries.iterdir())
         os.kill(driver.pid, signal.SIGKILL)
         driver.wait()
         time.sleep(1.0)  # workers of a dead driver end by themselves
         survived |= manifests(store)
     result, _ = run_tiny(root, "tiny", *SLOWER)
+    assert list(temporaries.iterdir()) == []
     straight, _ = run_tiny(tmp_path / "straight", "tiny", *SLOWER)
     assert survived
     nothing_ran_twice(survived, manifests(store))

@@ -90,3 +90,20 @@ def test_a_stranger_with_its_number_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "server.json").write_text(json.dumps(fields))
     assert s3.find(tmp_path) is None
     s3.stop(tmp_path)
+
+
+def test_a_socket_that_another_user_has_prepared_is_not_spoken_to(tmp_path: Path) -> None:
+    """SeaweedFS talks to itself by sockets in /tmp whose names follow from its ports."""
+    if os.getuid() != 0:
+        pytest.skip("only root can give a file to another user")
+    port = next(number for number in range(10240, 11000) if s3._is_free(number))
+    prepared = Path(f"/tmp/seaweedfs-filer-grpc-{port + 10000}.sock")
+    prepared.touch()
+    try:
+        assert s3._is_free(port), "one of ours is replaced"
+        os.chown(prepared, 65534, 65534)
+        assert not s3._is_free(port)
+        with pytest.raises(UsageError, match="another user has a socket"):
+            s3.start(tmp_path / "s3", "bucket", port)
+    finally:
+        prepared.unlink()

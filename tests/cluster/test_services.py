@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from cluster import down, status, up
-from cluster.services import LOOPBACK, Process, free_port, require_port, spawn, wait_until, write_private
+from cluster.services import LOOPBACK, Process, free_port, require_port, spawn, wait_until
 from cluster.settings import ClusterSettings
 from tuner.errors import UsageError
+from tuner.private import write_private
 
 
 def test_a_taken_port_is_named_with_its_option() -> None:
@@ -87,3 +88,14 @@ def test_help_shows_examples(command: object, capsys: pytest.CaptureFixture[str]
     with pytest.raises(SystemExit):
         command.main(["--help"])  # type: ignore[attr-defined]
     assert "examples:" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o722])
+def test_a_folder_into_which_others_may_write_is_refused(tmp_path: Path, mode: int) -> None:
+    """Its env.sh is run by the shell of whoever sources it."""
+    (tmp_path / "lab").mkdir()
+    (tmp_path / "lab").chmod(mode)
+    assert up.main(["--folder", str(tmp_path / "lab"), "--without", "s3", "mlflow", "ray"]) == 2
+    (tmp_path / "lab").chmod(0o755)
+    assert up.main(["--folder", str(tmp_path / "lab"), "--without", "s3", "mlflow", "ray"]) == 0
+    assert {path.stat().st_mode & 0o077 for path in (tmp_path / "lab").iterdir() if path.name != ".lock"} == {0}

@@ -85,6 +85,10 @@ def test_secrets_are_readable_by_their_owner_only(started: str, folder: Path) ->
     assert folder.stat().st_mode & 0o077 == 0
     for name in ("env.sh", "ray/token", "ray/head.json", "s3/server.json"):
         assert (folder / name).stat().st_mode & 0o777 == 0o600, name
+    found = head.running(folder / "ray")
+    assert found is not None
+    assert Path(found.scratch).stat().st_mode & 0o777 == 0o700, "Ray opens its session to everybody"
+    assert list(Path(found.scratch).glob("r/session_2*"))
 
 
 def test_everything_listens_on_loopback_only(started: str, folder: Path) -> None:
@@ -102,8 +106,12 @@ def test_ray_asks_for_its_token(started: str, folder: Path) -> None:
     assert answers(url, Path(found.token_file).read_text()) == 200
 
 
-def test_the_environment_file_works_in_a_shell(started: str, folder: Path) -> None:
-    script = f". {folder}/env.sh; ray job list >&2; {sys.executable} -m jobs.doctor --store s3://qpm/runs --json"
+@pytest.mark.parametrize("unset", ["", "unset RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER;"])
+def test_the_environment_file_works_in_a_shell(unset: str, started: str, folder: Path) -> None:
+    """So do address and token alone, where Ray would look for the cluster beyond loopback."""
+    script = (
+        f". {folder}/env.sh; {unset} ray job list >&2; {sys.executable} -m jobs.doctor --store s3://qpm/runs --json"
+    )
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     result = subprocess.run(
         ["sh", "-c", script],
@@ -148,6 +156,7 @@ def test_down_ends_every_process_and_only_these(started: str, folder: Path) -> N
         except (FileNotFoundError, ProcessLookupError):
             continue
         assert state == "Z" or int(group) not in pids
+    assert Path(found.scratch).name.startswith("qpmr-")
     assert not Path(found.scratch).exists()
     assert not (folder / "env.sh").exists()
     assert (folder / "s3" / "data").is_dir(), "data stay"

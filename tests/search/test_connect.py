@@ -1,5 +1,8 @@
 """Ray that is slow to start is given another chance, and told of in three parts."""
 
+import contextlib
+import signal
+import time
 from typing import Any
 
 import pytest
@@ -40,6 +43,22 @@ def test_no_start_is_told(fail: list[str]) -> None:
 
 def test_another_failure_is_not_repeated(fail: list[str]) -> None:
     fail += ["out of file handles"] * 2
-    with pytest.raises(Exception, match="out of file handles"):
+    with pytest.raises(TunerError, match="out of file handles") as caught:
         connect._join("local", {})
     assert len(fail) == 1
+    assert "jobs.doctor" in caught.value.todo
+
+
+def test_a_start_that_hangs_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hang(*_: Any, **__: Any) -> None:
+        for _ in range(600):
+            with contextlib.suppress(Exception):  # as Ray's own attempts do
+                time.sleep(0.1)
+
+    monkeypatch.setattr("ray.init", hang)
+    monkeypatch.setattr(connect, "JOIN_S", 0.3)
+    began, heard = time.monotonic(), signal.getsignal(signal.SIGALRM)
+    with pytest.raises(TunerError, match=r"RAY_ADDRESS=127.0.0.1:1 takes longer than 0.3 s"):
+        connect._join("127.0.0.1:1", {})
+    assert time.monotonic() - began < 10
+    assert signal.getsignal(signal.SIGALRM) == heard

@@ -14,8 +14,12 @@ from rich.console import Console
 
 from tuner.errors import TunerError, UsageError
 from tuner.folders import cache_root, made_folder
+from tuner.private import environment, private_temporaries
 from tuner.recipe import ResourcesConfig, StageResources
+from tuner.search.address import LOCAL_RAY, is_on_loopback_only, ray_address
 from tuner.search.heartbeat import told
+from tuner.search.own_ray import alone, own_ray
+from tuner.search.surroundings import require_surroundings
 
 STAGES = ("dense", "assign", "finetune", "evaluate")
 ENVIRONMENT = {
@@ -29,14 +33,10 @@ ENVIRONMENT = {
     "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # as many as budget.parallel start at once, not one after the other
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # the ledger remembers
 }
+SET_BY_RAY = ("PYTHONBREAKPOINT", "RAY_AUTH_MODE")
 ATTEMPTS = 3
-LOCAL_RAY = "local"
-LOCAL = {"include_dashboard": False, "object_store_memory": 100 * 2**20}
-
-
-def ray_address() -> str:
-    """The cluster's address, or `LOCAL_RAY` where none is named."""
-    return os.environ.get("RAY_ADDRESS") or LOCAL_RAY
+LATE = ("timed out during startup", "Timed out waiting for file")
+JOIN_S = 90.0
 
 
 def scratch_folder() -> Path:
@@ -49,21 +49,34 @@ def connect_ray(resources: ResourcesConfig) -> Iterator[dict[str, StageResources
     """Yields what a run of each stage holds, by name.
 
     Raises:
-        UsageError: if a stage asks for more than this machine has.
+        UsageError: if a stage asks for more than this machine has, or nothing can start or be joined here.
         TunerError: if Ray does not start.
     """
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-    address = ray_address()
-    local = address == LOCAL_RAY
-    options: dict[str, Any] = LOCAL if local else {}
-    before = signal.getsignal(signal.SIGTERM)
-    _join(address, options)
-    sigterm_is_ctrl_c(before)
-    try:
+    with contextlib.ExitStack() as held:
+        settings: dict[str, str | None] = {name: os.environ.get(name, value) for name, value in ENVIRONMENT.items()}
+        held.enter_context(environment(settings | {name: os.environ.get(name) for name in SET_BY_RAY}))
+        held.enter_context(private_temporaries())
+        local = (address := require_surroundings()) == LOCAL_RAY
+        options = held.enter_context(own_ray()) if local else {}
+        if not local and is_on_loopback_only(address):
+            held.enter_context(alone())
+        before = signal.getsignal(signal.SIGTERM)
+        held.callback(ray.shutdown)
+        _join(address, options)
+        sigterm_is_ctrl_c(before)
         yield settle_resources(resources, ray.cluster_resources(), grows=not local)  # type: ignore[no-untyped-call]
-    finally:
-        ray.shutdown()
+
+
+def require_ray(console: Console) -> None:
+    """Refuse what would keep Ray from being started or joined, before anything is computed or locked.
+
+    Raises:
+        TunerError: naming the cause.
+    """
+    with contextlib.ExitStack() as telling:
+        if (address := ray_address()) != LOCAL_RAY:
+            telling.enter_context(told(console, f"asking the Ray cluster {address}"))
+        require_surroundings()
 
 
 @contextlib.contextmanager
@@ -78,16 +91,32 @@ def ray_for(resources: ResourcesConfig, console: Console) -> Iterator[dict[str, 
 
 
 def _join(address: str, options: dict[str, Any]) -> None:
-    """Join Ray or start it, again where a busy machine did not get its processes up in the 30 s that Ray waits."""
+    """Join Ray or start it, again where a busy machine did not get its processes up in the 30 s that Ray waits.
+
+    Raises:
+        TunerError: it did not work, or took too long.
+    """
+    what = "Ray on this machine" if address == LOCAL_RAY else f"the Ray cluster at RAY_ADDRESS={address}"
     for _ in range(ATTEMPTS):
         try:
-            ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **options)
+            with _within(JOIN_S):
+                ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **options)
             return
         except SystemExit as error:  # Ray's answer to SIGTERM, until `sigterm_is_ctrl_c`
             raise KeyboardInterrupt from error
+        except _Late:
+            raise TunerError(
+                f"{what} takes longer than {JOIN_S:g} s",
+                "a Ray that starts or lets us in within that time",
+                "run python -m jobs.doctor, then the same command again when machine and network are less busy",
+            ) from None
         except Exception as error:  # Ray's own has no narrower kind
-            if "timed out during startup" not in str(error):
-                raise
+            if not any(sign in str(error) for sign in LATE):
+                raise TunerError(
+                    f"{what} does not start or let us in: {(str(error).strip() or repr(error)).splitlines()[0]}",
+                    "a Ray that can be used",
+                    "run python -m jobs.doctor, which checks what Ray needs; --debug shows where it failed",
+                ) from error
             late = error
             ray.shutdown()
     raise TunerError(
@@ -95,6 +124,32 @@ def _join(address: str, options: dict[str, Any]) -> None:
         "a machine that starts Ray's processes within 30 s",
         "run the same command again when the machine is less busy",
     ) from late
+
+
+class _Late(BaseException):
+    """No `Exception`, which Ray's own attempts would swallow."""
+
+
+@contextlib.contextmanager
+def _within(seconds: float) -> Iterator[None]:
+    """Raise `_Late` in the block once it has taken so long; signals belong to the main thread, elsewhere it waits."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def hear(*_: object) -> None:
+        raise _Late
+
+    before = signal.signal(signal.SIGALRM, hear)
+    timer = threading.Timer(seconds, signal.pthread_kill, (threading.get_ident(), signal.SIGALRM))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()  # a signal that nobody hears would end the process
+        signal.signal(signal.SIGALRM, before or signal.SIG_DFL)
 
 
 def keep_keys_private() -> None:

@@ -2,33 +2,32 @@
 
 import contextlib
 import importlib.metadata
-import logging
 import os
 import platform
 import secrets
 import shutil
-import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from packaging.requirements import Requirement
 
 from tuner.errors import TunerError
 from tuner.folders import cache_root, home_path
+from tuner.recipe import ResourcesConfig
+from tuner.search.address import LOCAL_RAY, ray_address
+from tuner.search.surroundings import OF_A_START, cache_folder
 from tuner.store import Store, open_store, probe_conditional_put
 from tuner.store.address import parse_address
-from tuner.store.cache import default_limit_bytes
 
 DISTRIBUTION = "qpm-tuner"
 DISK_BYTES = 5_000_000_000
 """Room for a feature bank of some thousand images, and for checkpoints."""
 CLOCK_S = 60.0
 """S3 refuses requests a quarter of an hour off; times in ledger and MLflow are wrong long before."""
-CONNECT_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -63,16 +62,21 @@ def examine(store: str, tracking_uri: str = "") -> Iterator[Check]:
         ("versions", versions),
         ("GPU", gpu),
         ("store", lambda: stores(open_store(store))),
-        ("cache", cache),
+        ("cache", lambda: _fact("cache", cache_folder)),
         ("disk", lambda: disk(store)),
         ("MLflow", lambda: tracking(uri)),
         ("Ray", ray_head),
+        *((name, partial(_fact, name, check)) for name, check in (OF_A_START if ray_address() == LOCAL_RAY else ())),
     ]
     for name, check in checks:
         try:
             yield from check()
         except TunerError as error:
             yield Check(name, False, f"{error.what} (expected: {error.expected})", error.todo)
+
+
+def _fact(name: str, check: Callable[[], str]) -> Iterator[Check]:
+    yield Check(name, True, check())
 
 
 def versions() -> Iterator[Check]:
@@ -131,21 +135,6 @@ def stores(store: Store) -> Iterator[Check]:
     yield Check("clock", off_s <= CLOCK_S, found, "set the clocks of this machine and of the store by NTP")
 
 
-def cache() -> Iterator[Check]:
-    """Whether this node can keep downloads and checkpoints."""
-    folder = cache_root()
-    limit = default_limit_bytes()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".probe-{secrets.token_hex(8)}"
-        probe.write_bytes(b"probe")
-        probe.unlink()
-    except OSError as error:
-        yield Check("cache", False, f"{folder}: {error.strerror}", "set QPM_TUNER_CACHE to a folder on a local disk")
-        return
-    yield Check("cache", True, f"{folder}, up to {limit / 1e9:.0f} GB")
-
-
 def disk(store: str) -> Iterator[Check]:
     """Whether the disks behind the cache and a local store have room."""
     place = parse_address(store)
@@ -173,43 +162,19 @@ def tracking(uri: str) -> Iterator[Check]:
 
 def ray_head() -> Iterator[Check]:
     """Whether the cluster at RAY_ADDRESS lets us in; without one, what this machine offers."""
-    address = os.environ.get("RAY_ADDRESS") or "local"
-    if address == "local":
+    address = ray_address()
+    if address == LOCAL_RAY:
         yield Check("Ray", True, f"no RAY_ADDRESS; a search starts its own on {os.cpu_count()} CPUs")
-        return
-    if (refused := _unreachable(address)) is not None:
-        yield refused
         return
     import ray
 
-    try:
-        with _quiet():
-            ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL)
-            resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
-        cause = str(error).strip().splitlines()[0]
-        todo = "check RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH; on loopback, source the cluster's env.sh"
-        yield Check("Ray", False, f"{address} answers but does not let us in: {cause}", todo)
-        return
-    finally:
-        ray.shutdown()
+    from tuner.search.connect import connect_ray
+
+    with _quiet(), connect_ray(ResourcesConfig()):
+        resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
     locked = "with a token" if os.environ.get("RAY_AUTH_MODE", "").lower() == "token" else "without a token"
     offer = f"{resources.get('CPU', 0):g} CPUs and {resources.get('GPU', 0):g} GPUs"
     yield Check("Ray", True, f"{address}, {locked}, {offer}")
-
-
-def _unreachable(address: str) -> Check | None:
-    """Ray waits for minutes for an address where nobody listens; a connection tells at once."""
-    parts = urlsplit(f"//{address}")
-    if "://" in address or not parts.hostname or not parts.port:
-        todo = "set it to HOST:PORT, such as 127.0.0.1:6379; the dashboard's URL goes into RAY_API_SERVER_ADDRESS"
-        return None if address == "auto" else Check("Ray", False, f"RAY_ADDRESS={address} is no address of Ray", todo)
-    try:
-        socket.create_connection((parts.hostname, parts.port), CONNECT_S).close()
-    except OSError as error:
-        todo = "start it (python -m cluster.up), or unset RAY_ADDRESS to search on this machine alone"
-        return Check("Ray", False, f"{address}: {error.strerror or error}", todo)
-    return None
 
 
 @contextlib.contextmanager

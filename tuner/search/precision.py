@@ -6,7 +6,8 @@ A search that is carried on elsewhere keeps what it was started with.
 import dataclasses
 
 from tuner.recipe import Recipe
-from tuner.search.connect import LOCAL_RAY, connect_ray, ray_address
+from tuner.search.address import LOCAL_RAY, ray_address
+from tuner.search.connect import connect_ray
 
 STAGES = ("dense", "finetune")
 

@@ -8,14 +8,17 @@ from rich.console import Console
 
 from tuner.data.load import load_dataset
 from tuner.errors import TunerError, UsageError
+from tuner.private import private_temporaries
 from tuner.recipe import Recipe
 from tuner.search.banks import ensure_bank
+from tuner.search.connect import require_ray, scratch_folder
 from tuner.search.drive import Drive
 from tuner.search.feasible import refuse_unusable
 from tuner.search.heartbeat import told
 from tuner.search.holder import is_gone, this_driver
 from tuner.search.home import SearchHome
 from tuner.search.interrupts import Interrupts
+from tuner.search.leftovers import clear_cache
 from tuner.search.measurable import refuse_unmeasurable
 from tuner.search.precision import adopt_precision, settle_precision
 from tuner.search.records import SearchState, TrialRecord
@@ -84,8 +87,11 @@ def run_search(request: SearchRequest, console: Console, interrupts: Interrupts 
     """
     home = SearchHome(request.store, request.name, lambda line: _warn(line, console))
     with contextlib.ExitStack() as held:
+        held.enter_context(private_temporaries())
+        require_ray(console)
         with told(console, f"opening search {home.name!r} in {home.store.url}"):  # it may wait for another driver
             lease = held.enter_context(_lease(request, console))
+        clear_cache(home.artifacts, scratch_folder())
         recipe, bank = _settle_recipe(home, request, console)
         prior = _prior(home, request.learn_from, bank, recipe, console)
         listening = interrupts or Interrupts()

@@ -6,7 +6,6 @@ Runs inside a Ray task, but knows nothing of Ray; a test or a notebook can call 
 import json
 import platform
 import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from functools import lru_cache
@@ -21,6 +20,7 @@ from tuner.features.bank import FeatureBank, load_bank
 from tuner.features.device import choose_device
 from tuner.features.samples import Samples
 from tuner.features.sides import split_masks
+from tuner.private import NoPlace, private_folder
 from tuner.qpm import (
     Assignment,
     DenseModel,
@@ -69,8 +69,7 @@ def run_stage(
     torch.set_num_threads(threads)
     job = _Job(spec, open_artifacts(store_url), scratch, threads, progress)
     try:
-        with tempfile.TemporaryDirectory(prefix="qpm-tuner-") as name, threadpool_limits(threads):
-            folder = Path(name)
+        with private_folder() as folder, threadpool_limits(threads):
             values = _STAGES[spec.stage](job, folder)
             seconds = time.perf_counter() - started
             meta = {"stage": spec.stage, "settings": spec.settings, "inputs": spec.inputs, "seed": spec.seed}
@@ -80,7 +79,7 @@ def run_stage(
         return _ended("infeasible", error.what, started)
     except (CorruptArtifact, MissingKey) as error:
         return _ended("corrupt", error.what, started) | {"damaged": list(job.fetching)}
-    except StoreFailure as error:
+    except (StoreFailure, NoPlace) as error:
         return _ended("halted", error.what, started)
     except OSError as error:  # this machine's trouble, such as a full disk, and no fault of the trial
         return _ended("halted", f"{error.strerror or error} {error.filename or ''}".strip(), started)

@@ -3,6 +3,7 @@
 All processes of a node share it without a server: file locks and renames are enough.
 """
 
+import contextlib
 import os
 import shutil
 import time
@@ -57,6 +58,13 @@ class NodeCache:
         """Forget an entry, for example because its files are damaged."""
         with explained("drop", self.folder / name), locked(self._lock(name)):
             self._remove(self.folder / name)
+
+    def sweep(self) -> None:
+        """Remove what killed processes left half made or half removed; what is being made is locked, and stays."""
+        for part in self.folder.glob("*.part"):
+            with contextlib.suppress(OSError), locked(self._lock(part.name.removesuffix(".part")), wait=False) as mine:
+                if mine:
+                    shutil.rmtree(part, ignore_errors=True)
 
     def _make_room(self, size_bytes: int) -> None:
         """Remove entries, the least recently used first, until the new one fits or all others are in use."""

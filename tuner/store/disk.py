@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tuner import locks
+from tuner.private import noted
 from tuner.store.store import StoreFailure
 
 _REASONS = {
@@ -42,12 +43,14 @@ def explained(action: str, path: Path) -> Iterator[None]:
 def draft(target: Path) -> Iterator[Path]:
     """A hidden path beside the target to write to and then rename; removed afterwards, whatever happens.
 
-    A folder serves as well as a file. What a killed process leaves behind is hidden from `Store.list`.
+    A folder serves as well as a file. What a killed process leaves behind is hidden from `Store.list`, and goes at the
+    next start.
     """
     make_folder(target.parent)
     path = target.parent / f".{secrets.token_hex(8)}"
     try:
-        yield path
+        with noted(path):
+            yield path
     finally:
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
