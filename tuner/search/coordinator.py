@@ -16,17 +16,18 @@ class Coordinator(tune.Trainable):
     Text, since Tune takes nested results apart; and strict JSON holds no NaN.
     """
 
-    def setup(self, config: dict[str, Any]) -> None:
+    def setup(self, config: dict[str, Any], broker: Any) -> None:
         """Remember whom to ask for what.
 
         Args:
-            config: {"number": trial, "broker": actor handle}
+            config: {"number": trial}; Tune copies it several times, and keeps the copies.
+            broker: the actor's handle.
         """
-        self._broker, self._number = config["broker"], config["number"]
+        self._broker, self._number = broker, config["number"]
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """The next trial."""
-        self.setup(new_config)
+        self._number = new_config["number"]
         return True
 
     def step(self) -> dict[str, Any]:

@@ -139,8 +139,9 @@ class Drive:
         view = ProgressView(self.console, self.state, objectives, trials, searched, lambda: self._look(broker))
         keep_keys_private()
         scratch = tempfile.mkdtemp(prefix="qpm-tuner-tune-")
+        coordinator = tune.with_parameters(Coordinator, broker=broker)
         tuner = tune.Tuner(
-            tune.with_resources(Coordinator, tune.PlacementGroupFactory([ON_THE_HEAD])),
+            tune.with_resources(coordinator, tune.PlacementGroupFactory([ON_THE_HEAD])),
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
                 num_samples=self.recipe.budget.trials - len(self.state.finished()),
