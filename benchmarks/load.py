@@ -76,7 +76,9 @@ def every(samples: list[Sample], step: int) -> list[Sample]:
 
 
 def verdict(growths: dict[str, dict[str, float | None]]) -> list[str]:
-    """What grows by more than its limit, a sentence each."""
+    """What grows by more than its limit, a sentence each; that nothing does needs samples of those that last."""
+    if any(growths[role]["mib"] is None for role in ("driver", "broker", "mirror")):
+        return ["too few trials to tell"]
     return [
         f"{role}: {value:+.2f} {quantity} per 100 trials and process (limit {LIMITS[quantity]:g})"
         for role, row in growths.items()

@@ -18,7 +18,7 @@ from tuner.front import pareto
 from tuner.recipe import Recipe, objectives_of
 from tuner.search.banks import n_classes_of
 from tuner.search.connect import keep_keys_private, ray_for, scratch_folder
-from tuner.search.coordinator import Coordinator
+from tuner.search.coordinator import Coordinator, Forget
 from tuner.search.finish import measure_front, write_files
 from tuner.search.heartbeat import told
 from tuner.search.home import SearchHome, versions
@@ -152,6 +152,7 @@ class Drive:
                 name=self.home.name,
                 storage_path=scratch,
                 verbose=0,
+                callbacks=[Forget()],
                 failure_config=tune.FailureConfig(max_failures=self.recipe.budget.retries),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
