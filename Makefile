@@ -2,13 +2,14 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+INSTALL := sh requirements/install.sh $(BIN)/python
+LOCK := pyproject.toml $(wildcard requirements/*.txt) requirements/install.sh
 
 export RAY_USAGE_STATS_ENABLED := 0
 export MLFLOW_DISABLE_TELEMETRY := true
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help search test check coverage golden long chaos constraints clean
+.PHONY: help search test check coverage golden long chaos lock licences clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -17,14 +18,14 @@ help:  ## this list
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.search: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/.search: $(LOCK) | $(BIN)/python
 	@echo "Installing the environment into $(VENV) (once, about two minutes) ..."
-	$(PIP) --editable .
+	$(INSTALL) search
 	@touch $@
 
-$(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/.test: $(LOCK) | $(BIN)/python
 	@echo "Installing the environment with the test tools into $(VENV) (once, about three minutes) ..."
-	$(PIP) --editable '.[test]'
+	$(INSTALL) test
 	@touch $@ $(VENV)/.search
 
 search: $(VENV)/.search  ## run the embedded default search (digits); again = carry on
@@ -55,8 +56,11 @@ chaos: $(VENV)/.test  ## every fault we know, in an order drawn by CHAOS_SEED, a
 golden: $(VENV)/.test  ## fingerprints of a tiny trial's artifacts, after a stage's number was raised
 	$(BIN)/python -m tests.search.golden
 
-constraints:  ## pin every dependency again (needs uv)
-	uv pip compile pyproject.toml --extra test --python-version 3.11 --no-header --no-annotate -o constraints.txt
+lock:  ## pin every dependency and the hashes of its files again (needs uv; UPGRADE=1: newest versions)
+	$(PYTHON) requirements/lock.py $(if $(UPGRADE),--upgrade)
+
+licences: $(VENV)/.test  ## write THIRD_PARTY.md again, after the lock has changed
+	$(BIN)/python requirements/licences.py
 
 clean:  ## remove the environment and caches, never a store
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -3,7 +3,7 @@
 import contextlib
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from tuner.search.connect import settle_resources
 from tuner.search.home import SearchHome
 from tuner.search.interrupts import Interrupts
 from tuner.search.mirror import FLUSH_S
+from tuner.search.precision import settle_precision
+from tuner.search.records import SearchState
 from tuner.search.stages import ON_THE_HEAD
 from tuner.store import Lease, Store
 
@@ -27,11 +29,13 @@ SPACE = (
     "dense.lr: {low: 0.0001, high: 0.1, log: true}}"
 )
 
+Watching = Callable[[SearchState], contextlib.AbstractContextManager[None]]
+
 
 def recipe_of(trials: int, parallel: int, tracking: bool) -> Recipe:
     """A recipe for such a search; metrics are those of the test split, so that nothing follows the trials."""
     overrides = [f"space={SPACE}", f"budget.trials={trials}", f"budget.parallel={parallel}", "protocol=paper"]
-    return load_recipe("digits", [*overrides, f"tracking.enabled={str(tracking).lower()}"])
+    return settle_precision(load_recipe("digits", [*overrides, f"tracking.enabled={str(tracking).lower()}"]))
 
 
 def prepare(store: Store, recipe: Recipe) -> tuple[SearchHome, str]:
@@ -42,8 +46,24 @@ def prepare(store: Store, recipe: Recipe) -> tuple[SearchHome, str]:
     return home, bank
 
 
-def run(home: SearchHome, recipe: Recipe, bank: str, sleep_s: float = 0.0) -> tuple[float, float]:
-    """Seconds of a driver's turn on the Ray that is running, and seconds more until MLflow shows all of it."""
+def run(
+    home: SearchHome,
+    recipe: Recipe,
+    bank: str,
+    sleep_s: float = 0.0,
+    flush_s: float = FLUSH_S,
+    watching: Watching = lambda state: contextlib.nullcontext(),
+) -> tuple[float, float]:
+    """Seconds of a driver's turn on the Ray that is running, and seconds more until MLflow shows all of it.
+
+    Args:
+        home: the search.
+        recipe: of `recipe_of`.
+        bank: key of its feature bank.
+        sleep_s: how long each stage sleeps.
+        flush_s: how long MLflow may take for what is left at the end.
+        watching: entered with the search's state while the turn lasts.
+    """
 
     def start(store_url: str, scratch: Path, resources: dict[str, StageResources]) -> Any:
         actor = ray.remote(EmptyStages).options(num_cpus=0, resources=ON_THE_HEAD)
@@ -57,10 +77,12 @@ def run(home: SearchHome, recipe: Recipe, bank: str, sleep_s: float = 0.0) -> tu
         Lease(home.store, home.name, "the benchmark") as lease,
         contextlib.closing(drive.Drive(home, recipe, bank, (), console, lease, Interrupts())) as turn,
     ):
-        turn.run()
-        ended = time.perf_counter()
+        with watching(turn.state):
+            turn.run()
+            ended = time.perf_counter()
+            if turn.mirror is not None:
+                turn.mirror.close(flush_s)
         if turn.mirror is not None:
-            turn.mirror.close(FLUSH_S)
             warning = turn.mirror.warning or "no curve"  # empty stages leave no learning curves
             assert warning.startswith("no curve"), warning
     assert turn.state.counts() == {"complete": recipe.budget.trials}, turn.state.counts()

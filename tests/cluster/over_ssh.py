@@ -2,7 +2,7 @@
 
 The head is this machine behind an sshd, with a home in the folder and the commands of ray_cluster.yaml as they are,
 `ray stop` and the well-known ports included. Left out is `apt-get`; libraries are borrowed from this environment, so
-that pip checks them against constraints.txt instead of downloading them.
+that pip checks them against requirements/ instead of downloading them.
 """
 
 import getpass

@@ -52,7 +52,7 @@ def test_the_cloud_cluster_holds_no_key_asks_for_a_token_and_hides_its_dashboard
     starts = [config["head_start_ray_commands"][1], config["worker_start_ray_commands"][1]]
     assert all(". ~/qpm.env && ray start" in command for command in starts), "the token's mode must be set before"
     assert "--dashboard-host=127.0.0.1" in starts[0]
-    assert "--constraint ~/qpm-tuner/constraints.txt" in config["setup_commands"][-1]
+    assert config["setup_commands"][-1] == "sh ~/qpm-tuner/requirements/install.sh ~/venv/bin/python full"
 
 
 FIELDS = {
@@ -107,6 +107,6 @@ def test_kubernetes_gpus_are_on_workers_only_and_addresses_come_from_one_place()
 
 
 def test_the_ray_of_kubernetes_is_the_ray_that_is_installed() -> None:
-    pinned = re.search(r"^ray==(\S+)$", (ROOT / "constraints.txt").read_text(), re.M)
+    pinned = re.search(r"^ray==(\S+)", (ROOT / "requirements" / "search.txt").read_text(), re.M)
     assert pinned is not None
     assert kubernetes()[1]["spec"]["rayVersion"] == pinned[1]

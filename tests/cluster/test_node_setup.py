@@ -1,7 +1,7 @@
 """The commands of ray_cluster.yaml, run one by one as `ray up` would over ssh: a head and a worker, both here.
 
 Left out are `apt-get` and `ray stop`, which mean the whole machine. The libraries are borrowed from this
-environment, so that pip checks them against constraints.txt instead of downloading them. As on real nodes, Ray
+environment, so that pip checks them against requirements/ instead of downloading them. As on real nodes, Ray
 listens on all interfaces here, behind its token: on loopback it takes no second node.
 """
 

@@ -48,7 +48,7 @@ def test_a_missing_and_an_old_library_are_named(monkeypatch: pytest.MonkeyPatch)
     assert "no-such-library is missing" in check.found
     assert ">=99" in check.found
     assert "pytest" not in check.found
-    assert "constraints.txt" in check.todo
+    assert "requirements/install.sh" in check.todo
 
 
 def test_a_store_that_cannot_be_written_fails_with_a_way_out(tmp_path: Path) -> None:

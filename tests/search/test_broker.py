@@ -87,6 +87,20 @@ def test_no_outcome_while_a_coordinator_is_about_to_start(broker, monkeypatch):
     asyncio.run(story())
 
 
+def test_what_the_driver_has_written_down_is_forgotten(broker):
+    """A broker that kept every trial's outcome would grow with the search."""
+
+    async def story():
+        await broker.expect(0)
+        await broker.hand_out(0, None)
+        assert await broker.outcome(0) is None
+        assert await broker.outcome(0) is None  # its coordinator died, the next one asks again
+        await broker.forget(0)
+        assert not broker._trials
+
+    asyncio.run(story())
+
+
 class Mortal(StageBroker):
     """Stages that publish a file, note that they ran, and may die before or after."""
 

@@ -1,7 +1,9 @@
 """The ledger folds into the state of a search, whatever happened to its drivers."""
 
+import pytest
+
 from tuner.front.pareto import Objective
-from tuner.search.records import mirror_events, replay
+from tuner.search.records import TrialRecord, mirror_events, replay
 
 ACCURACY = Objective("accuracy", "max", 0, 100)
 STAGES = [
@@ -116,3 +118,20 @@ def test_a_clock_that_is_set_back_takes_no_time_away():
 
 def test_a_ledger_without_its_first_event_still_adds_up():
     assert replay([proposed(0, 10), ended(0, 14)]).elapsed_s == 4
+
+
+@pytest.mark.parametrize("read", ["finished", "open", "counts", "reuse", "points"])
+def test_the_screen_reads_from_a_thread_of_its_own_while_trials_are_proposed(read):
+    """As a long search met it: its progress ended with "dictionary changed size during iteration"."""
+    state = replay([started(0), proposed(0, 1), proposed(1, 1), ended(0, 5)])
+
+    class Eventful(TrialRecord):
+        """A trial that another one is proposed beside, whenever somebody looks at it."""
+
+        def __getattribute__(self, name):
+            if name in ("outcome", "stages", "number"):
+                state.trials.setdefault(new := len(state.trials), TrialRecord(new, {}))
+            return super().__getattribute__(name)
+
+    state.trials = {0: Eventful(**vars(state.trials[0])), 1: Eventful(**vars(state.trials[1]))}
+    getattr(state, read)(*([[ACCURACY]] if read == "points" else []))

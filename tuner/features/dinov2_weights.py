@@ -4,6 +4,7 @@ Everything ends as one folder with config.json and safetensors files; a .pth is 
 """
 
 import json
+import os
 import re
 import tempfile
 from collections.abc import Mapping
@@ -99,6 +100,7 @@ def package(name: str) -> Any:
     Raises:
         TunerError: it is not installed.
     """
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read by the hub's client when it is imported
     try:
         return import_module(name)
     except ImportError as error:

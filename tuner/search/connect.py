@@ -26,6 +26,7 @@ ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_health_check_failure_threshold": "40",  # a busy machine is no dead one
     "RAY_enable_open_telemetry": "0",  # nobody reads it, and its thread may outlive ray.shutdown, into the exit
+    "RAY_task_events_report_interval_ms": "0",  # nor these, of which Ray would keep 100,000
     "RAY_worker_niceness": "0",  # stages are the work, nothing here is more urgent
     "RAY_AIR_NEW_OUTPUT": "0",  # our own progress is shown instead
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C is answered by ourselves

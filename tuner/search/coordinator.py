@@ -9,6 +9,9 @@ from typing import Any
 import ray
 from ray import tune
 
+# Of a result, what Tune itself and the searcher read.
+NEEDED = {"record", "done", "trial_id", "training_iteration", "node_ip", "pid", "hostname"}
+
 
 class Coordinator(tune.Trainable):
     """One trial: one step, which reports the trial's outcome event under `record`, as JSON text, or null.
@@ -16,20 +19,30 @@ class Coordinator(tune.Trainable):
     Text, since Tune takes nested results apart; and strict JSON holds no NaN.
     """
 
-    def setup(self, config: dict[str, Any]) -> None:
+    def setup(self, config: dict[str, Any], broker: Any = None) -> None:
         """Remember whom to ask for what.
 
         Args:
-            config: {"number": trial, "broker": actor handle}
+            config: {"number": trial}; Tune copies it several times, and keeps the copies.
+            broker: the actor's handle.
         """
-        self._broker, self._number = config["broker"], config["number"]
+        self._broker, self._number = broker, config["number"]
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """The next trial."""
-        self.setup(new_config)
+        self._number = new_config["number"]
         return True
 
     def step(self) -> dict[str, Any]:
         """The whole trial."""
         record = ray.get(self._broker.outcome.remote(self._number))
         return {"record": json.dumps(record, allow_nan=False), "done": True}
+
+
+class Forget(tune.Callback):
+    """Takes Tune's own measurements out of a result: of each it would keep a history as long as the search runs."""
+
+    def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **_: Any) -> None:
+        """Tune allows it to be changed here."""
+        for name in result.keys() - NEEDED:
+            del result[name]

@@ -93,7 +93,7 @@ def versions() -> Iterator[Check]:
         if not requirement.specifier.contains(version, prereleases=True):
             wrong.append(f"{requirement.name} {version} is not {requirement.specifier}")
     if wrong:
-        todo = "install them: pip install --constraint constraints.txt --editable ."
+        todo = "install them: sh requirements/install.sh PYTHON search"
         yield Check("versions", False, "; ".join(wrong), todo)
     else:
         ray = importlib.metadata.version("ray")
@@ -108,7 +108,7 @@ def gpu() -> Iterator[Check]:
         cards = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
         yield Check("GPU", True, ", ".join(f"{card.name} {card.total_memory / 1e9:.0f} GB" for card in cards))
     elif Path("/proc/driver/nvidia/version").exists():
-        todo = "install the CUDA build of torch that constraints.txt names, and see what nvidia-smi says"
+        todo = "install the CUDA build of torch that requirements/torch.txt names, and see what nvidia-smi says"
         yield Check("GPU", False, f"the machine has one, torch {torch.__version__} does not reach it", todo)
     else:
         yield Check("GPU", True, "none; stages run on the CPU")

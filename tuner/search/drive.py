@@ -18,7 +18,7 @@ from tuner.front import pareto
 from tuner.recipe import Recipe, objectives_of
 from tuner.search.banks import n_classes_of
 from tuner.search.connect import keep_keys_private, ray_for, scratch_folder
-from tuner.search.coordinator import Coordinator
+from tuner.search.coordinator import Coordinator, Forget
 from tuner.search.events import Ended, Event, Started
 from tuner.search.finish import measure_front, write_files
 from tuner.search.heartbeat import told
@@ -154,8 +154,9 @@ class Drive:
         view = ProgressView(self.console, self.state, objectives, trials, searched, lambda: self._look(broker))
         keep_keys_private()
         scratch = tempfile.mkdtemp(prefix="qpm-tuner-tune-")
+        coordinator = tune.with_parameters(Coordinator, broker=broker)
         tuner = tune.Tuner(
-            tune.with_resources(Coordinator, tune.PlacementGroupFactory([ON_THE_HEAD])),
+            tune.with_resources(coordinator, tune.PlacementGroupFactory([ON_THE_HEAD])),
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
                 num_samples=searcher.n_left,
@@ -166,6 +167,7 @@ class Drive:
                 name=self.home.name,
                 storage_path=scratch,
                 verbose=0,
+                callbacks=[Forget()],
                 failure_config=tune.FailureConfig(max_failures=self.recipe.budget.retries),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),

@@ -49,6 +49,10 @@ def replay(events: Iterable[Any], possible: Possible | None = None) -> SearchSta
     """As `restore`, from the events alone."""
     return restore((("", event) for event in events), possible)
 
+    def _all(self) -> list[TrialRecord]:
+        """The trials at this moment: the screen reads them from a thread of its own while new ones are proposed."""
+        return list(self.trials.values())
+
 
 def restore(
     entries: Iterable[tuple[str, Any]],

@@ -91,7 +91,7 @@ class LedgerSearcher(Searcher):
         self._broker.expect.remote(number)
         self._promised.append(number)
         self._keep_promises()
-        return {"broker": self._broker, "number": number}
+        return {"number": number}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Write the outcome of a trial to the ledger; a coordinator that died leaves a failed trial."""
@@ -104,6 +104,7 @@ class LedgerSearcher(Searcher):
             self.halted = outcome["cause"]  # the trial stays open
         elif outcome is not None and outcome["outcome"] != "called off":
             self._write(self._ended(number, outcome))
+        self._broker.forget.remote(number)
         self._keep_promises()
 
     def save(self, checkpoint_path: str) -> None:

