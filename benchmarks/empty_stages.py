@@ -45,7 +45,7 @@ def prepare(store: Store, recipe: Recipe) -> tuple[SearchHome, str]:
 def run(home: SearchHome, recipe: Recipe, bank: str, sleep_s: float = 0.0) -> tuple[float, float]:
     """Seconds of a driver's turn on the Ray that is running, and seconds more until MLflow shows all of it."""
 
-    def start(store_url: str, scratch: Path, resources: dict[str, StageResources]) -> Any:
+    def start(store_url: str, scratch: Path, resources: dict[str, StageResources], retries: int = 0) -> Any:
         actor = ray.remote(EmptyStages).options(num_cpus=0, resources=ON_THE_HEAD)
         return actor.remote(store_url, str(scratch), resources, sleep_s)
 

@@ -13,7 +13,8 @@ from tests.searches import tiny_recipe
 from tuner.recipe import StageResources
 from tuner.search.connect import connect_ray
 from tuner.search.plan import StageSpec
-from tuner.search.stages import NODE_LOSSES, StageBroker
+from tuner.search.stages import StageBroker
+from tuner.search.tries import NODE_LOSSES
 from tuner.store import Artifacts, open_artifacts, open_store
 
 SPEC = StageSpec("dense", {}, {}, 0)

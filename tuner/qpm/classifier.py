@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from tuner.errors import TunerError
 from tuner.features.samples import Samples
+from tuner.pulse import beat
 from tuner.qpm.adapter import Adapter
 from tuner.qpm.head import BinaryHead
 from tuner.qpm.randomness import dropout
@@ -115,6 +116,7 @@ def batches(model: Classifier, samples: Samples, size: int = 128) -> Iterator[tu
     """Run a model over samples in evaluation mode, `size` images at a time, in order."""
     model.eval()
     for start in range(0, len(samples), size):
+        beat()
         rows = slice(start, start + size)
         cls = None if samples.cls is None else samples.cls[rows]
         yield rows, model(samples.patches[rows], cls)

@@ -11,7 +11,7 @@ from typing import Any
 from tuner.front.pareto import Objective, Point
 
 OUTCOMES = ("complete", "stopped", "infeasible", "failed")
-OF_A_TURN = ("trial", "outcome", "test")  # what a driver records; other commands name themselves as `command`
+OF_A_TURN = ("trial", "outcome", "test", "end")  # what a driver records; other commands name themselves as `command`
 
 
 @dataclass
@@ -104,8 +104,8 @@ def replay(events: Iterable[Mapping[str, Any]]) -> SearchState:
     An outcome that was recorded twice (a driver died between writing and knowing) counts once, the first.
 
     Search time is the time of drivers' turns: each begins with its `search` event and ends with the last trial, outcome
-    or test that it recorded. What other commands record between and afterwards takes none, and a clock that is set back
-    takes none away.
+    or test that it recorded, or with its `end`. What other commands record between and afterwards takes none, and a
+    clock that is set back takes none away.
     """
     state = SearchState()
     last_s: float | None = None
@@ -150,6 +150,8 @@ def tally(counts: Mapping[str, int]) -> str:
 
 def mirror_events(event: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A ledger event as the MLflow mirror wants it: an outcome is preceded by one event per stage."""
+    if event["event"] == "end":
+        return []
     stages = [
         {"event": "stage", "trial": event["trial"], "time_s": event["time_s"], **use} for use in event.get("stages", ())
     ]

@@ -55,6 +55,7 @@ class SearchResult:
         files: derived files by name, as paths or URLs.
         interrupted: whether the user or the loss of the lease stopped it.
         already_complete: whether there was nothing left to do.
+        ended_by_limit: what people read if the time limit has ended the search; else empty.
         tracking: where the MLflow data are, or what went wrong with them.
     """
 
@@ -64,6 +65,7 @@ class SearchResult:
     files: dict[str, str] = field(default_factory=dict)
     interrupted: bool = False
     already_complete: bool = False
+    ended_by_limit: str = ""
     tracking: str = ""
 
 
@@ -89,7 +91,8 @@ def run_search(request: SearchRequest, console: Console, interrupts: Interrupts 
             complete = drive.complete()
             interrupted = drive.run()
             files, tracking = ({}, "the lease was lost") if lease.lost else drive.publish()
-    return SearchResult(home, recipe, drive.state, files, interrupted, complete, tracking)
+    ended = "" if interrupted else drive.ended_by_limit
+    return SearchResult(home, recipe, drive.state, files, interrupted, complete, ended, tracking)
 
 
 def _settle_recipe(home: SearchHome, request: SearchRequest, console: Console) -> tuple[Recipe, str]:

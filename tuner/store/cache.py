@@ -6,11 +6,15 @@ All processes of a node share it without a server: file locks and renames are en
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tuner.errors import UsageError
+from tuner.pulse import beat
 from tuner.store.disk import explained, locked
+
+_LOOK_S = 0.2  # how often one looks whether another process has filled an entry
 
 
 class NodeCache:
@@ -42,7 +46,7 @@ class NodeCache:
             TunerError: the disk cannot take it, or `fill` raised.
         """
         entry = self.folder / name
-        with explained("cache", entry), locked(self._lock(name)):
+        with explained("cache", entry), self._filling(name):
             if not entry.is_dir():
                 self._make_room(size_bytes)
                 part = self.folder / f"{name}.part"
@@ -52,6 +56,21 @@ class NodeCache:
                 part.rename(entry)
             os.utime(entry)
         return entry
+
+    @contextmanager
+    def _filling(self, name: str) -> Iterator[None]:
+        """Hold an entry's lock; while another process fills it, its progress is a sign of life here as well."""
+        part, seen = self.folder / f"{name}.part", -1
+        while True:
+            with locked(self._lock(name), wait=False) as mine:
+                if mine:
+                    yield
+                    return
+            with suppress(FileNotFoundError):  # renamed just now
+                if (size := _size_bytes(part)) != seen:
+                    seen = size
+                    beat()
+            time.sleep(_LOOK_S)
 
     def drop(self, name: str) -> None:
         """Forget an entry, for example because its files are damaged."""

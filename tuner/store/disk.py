@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tuner.pulse import beat
 from tuner.store.store import StoreFailure
 
 _REASONS = {
@@ -22,6 +23,8 @@ _REASONS = {
     errno.ENOTDIR: ("a part of the path is a file, not a folder", "choose another folder, or move the file"),
     errno.EISDIR: ("the path is a folder, not a file", "choose another folder or key"),
 }
+
+_BLOCK = 2**20  # bytes
 
 
 @contextmanager
@@ -86,5 +89,9 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[bool]:
 
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while block := file.read(_BLOCK):
+            digest.update(block)
+            beat()
+    return digest.hexdigest()

@@ -1,0 +1,78 @@
+"""The time limit of a search: search time over all its drivers, and an end even where something hangs."""
+
+import contextlib
+import math
+import signal
+import threading
+import time
+from collections.abc import Iterator
+
+# What runs when the limit is reached may end within this; then it is called off, and its trial stays open.
+GRACE_S = 60.0
+
+# Measuring the front on test follows the trials, since without it the result is of little use; for so long at most.
+MEASURE_S = 60.0
+
+# What ends by itself has ended by then. Else the work is left as it is: Ray Tune or one of its processes hangs.
+SPARE_S = 60.0
+
+
+class TimeUp(BaseException):
+    """Raised in the main thread, amid whatever it waits for; no library is to take it for an error of its own."""
+
+
+class TimeLimit:
+    """How much of a search's time is left in this driver's turn.
+
+    Args:
+        limit_s: `budget.time_limit_s`; 0: none.
+        spent_s: search time of earlier turns.
+    """
+
+    def __init__(self, limit_s: float, spent_s: float) -> None:
+        self.limit_s = limit_s
+        self._until_s = time.monotonic() + limit_s - spent_s if limit_s else math.inf
+
+    @property
+    def left_s(self) -> float:
+        """Seconds left; negative where it has been passed."""
+        return self._until_s - time.monotonic()
+
+    @property
+    def reached(self) -> bool:
+        """Whether nothing may begin any more."""
+        return self.left_s <= 0.0
+
+    @property
+    def overdue(self) -> bool:
+        """Whether what runs is to be called off."""
+        return self.left_s <= -GRACE_S
+
+    def told(self, ended: int) -> str:
+        """What people read at the end."""
+        trials = f"{ended} {'trial' if ended == 1 else 'trials'}"
+        return (
+            f"time limit of {self.limit_s:,.15g} s reached after {trials}; "
+            "run with a larger budget.time_limit_s to go on"
+        )
+
+    @contextlib.contextmanager
+    def enforced(self) -> Iterator[None]:
+        """Raise TimeUp in a block of work in the main thread that should have ended long ago; elsewhere nothing."""
+        after_s = max(self.left_s, 0.0) + GRACE_S + MEASURE_S + SPARE_S
+        if math.isinf(after_s) or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def end(*_: object) -> None:
+            raise TimeUp
+
+        before, began_s = signal.signal(signal.SIGALRM, end), time.monotonic()
+        due_s, _ = signal.setitimer(signal.ITIMER_REAL, max(after_s, 1e-3))  # somebody else's alarm goes on afterwards
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0.0)
+            signal.signal(signal.SIGALRM, before)
+            if due_s:
+                signal.setitimer(signal.ITIMER_REAL, max(due_s - (time.monotonic() - began_s), 1e-3))
