@@ -2,16 +2,20 @@
 
 import asyncio
 import os
+import re
+import signal
 import time
 from collections import Counter
 from pathlib import Path
 
+import psutil
 import pytest
 import ray
 
 from tests.searches import tiny_recipe
 from tuner.recipe import StageResources
 from tuner.search.connect import connect_ray
+from tuner.search.hung import this_worker
 from tuner.search.plan import StageSpec
 from tuner.search.stages import StageBroker
 from tuner.search.tries import NODE_LOSSES
@@ -98,7 +102,10 @@ class Mortal(StageBroker):
 
 @ray.remote(num_returns="streaming", max_retries=0)
 def mortal_stages(specs, url, scratch, broker):
-    for spec in specs:
+    granted, instead = ray.get(broker.begin.remote([spec.key for spec in specs], this_worker()))
+    if instead is not None:
+        yield instead
+    for spec in specs[:granted]:
         broker.report.remote(spec.key, 0, 0, {})
         notes = Path(scratch) / "ran"
         with notes.open("a") as file:
@@ -106,6 +113,8 @@ def mortal_stages(specs, url, scratch, broker):
         runs = notes.read_text().split().count(spec.stage)
         if spec.settings.get("dies_before", 0) >= runs:
             os._exit(1)
+        if spec.settings.get("hangs", 0) >= runs:
+            os.kill(os.getpid(), signal.SIGSTOP)  # as a stuck solver, GPU or disk: nobody answers
         while not (Path(scratch) / spec.settings.get("waits_for", "ran")).exists():
             time.sleep(0.01)
         made = Path(scratch) / spec.key
@@ -130,11 +139,14 @@ def running_ray():
 def conduct(artifacts, tmp_path, running_ray):
     """Takes rows of stages, a trial each, through a broker at once; returns their records and who ran what where."""
 
-    def run(*rows, assign_cpus=1.0):
+    def run(*rows, assign_cpus=1.0, retries=2, timeout_s=-1.0):
         need = {stage: StageResources(1.0, 0.0) for stage in STAGES} | {"assign": StageResources(assign_cpus, 0.0)}
-        broker = ray.remote(Mortal).options(num_cpus=0).remote(artifacts.store.url, str(tmp_path), need)
+        need["finetune"] = StageResources(1.0, 0.0, timeout_s)
+        broker = ray.remote(Mortal).options(num_cpus=0).remote(artifacts.store.url, str(tmp_path), need, retries)
         records = ray.get([broker.conduct.remote(trial, list(row)) for trial, row in enumerate(rows)])
         assert ray.get(broker.snapshot.remote()) == []
+        ray.get(broker.close.remote())
+        assert list(artifacts.store.list("claims/")) == [], "nothing is left of a broker's claims"
         ran = [line.split() for line in (tmp_path / "ran").read_text().splitlines()]
         return records, Counter(stage for stage, _ in ran), dict(ran)
 
@@ -218,3 +230,47 @@ def test_a_stop_lets_end_what_has_begun_and_calls_off_what_waits_or_would_follow
     late = ray.get(broker.conduct.remote(2, list(row(dense={"number": 2}))))
     assert late["outcome"] == "called off"
     assert ray.get(broker.snapshot.remote()) == []
+
+
+@cluster
+def test_a_stage_that_hangs_is_ended_and_tried_again_and_what_it_held_comes_free(conduct):
+    cpus = ray.cluster_resources()["CPU"]
+    (record,), ran, _ = conduct(row(finetune={"hangs": 1}), timeout_s=2.0)
+    assert record["outcome"] == "complete"
+    assert ran == {"dense": 1, "assign": 1, "finetune": 2, "evaluate": 1}
+    deadline_s = time.monotonic() + 30.0
+    while ray.available_resources().get("CPU") != cpus:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.1)
+
+
+@cluster
+def test_a_stage_that_hangs_every_time_fails_all_that_wait_for_it_and_nobody_else(conduct):
+    doomed = row(finetune={"hangs": 99})
+    other = [*doomed[:3], StageSpec("evaluate", {"other": 1}, {}, 0)]
+    records, ran, _ = conduct(doomed, other, row(), retries=1, timeout_s=2.0)
+    assert [record["outcome"] for record in records] == ["failed", "failed", "complete"]
+    for record in records[:2]:
+        assert record["stage"] is None, "the machine's trouble: nothing is learnt of the parameters"
+        assert re.fullmatch(r"stage finetune ran for \d+ s \(limit 2 s\) on 2 attempts", record["cause"])
+    assert ran["finetune"] == 3
+
+
+@cluster
+def test_what_hangs_when_the_search_ends_is_called_off_and_ended(artifacts, tmp_path, running_ray):
+    need = {stage: StageResources(1.0, 0.0) for stage in STAGES}
+    broker = ray.remote(Mortal).options(num_cpus=0).remote(artifacts.store.url, str(tmp_path), need)
+    waiting = broker.conduct.remote(0, row(assign={"hangs": 99}))
+    while "assign" not in (tmp_path / "ran").read_text() if (tmp_path / "ran").exists() else True:
+        time.sleep(0.05)
+    pid = int((tmp_path / "ran").read_text().split()[-1])
+    ray.get(broker.call_off.remote(), timeout=60)
+    record = ray.get(waiting, timeout=30)
+    assert (record["outcome"], record["stage"]) == ("called off", "assign")
+    assert len(record["stages"]) == 1, "what had ended is kept"
+    deadline_s = time.monotonic() + 30.0
+    while psutil.pid_exists(pid):
+        assert time.monotonic() < deadline_s, "the stopped worker is still there"
+        time.sleep(0.1)
+    ray.get(broker.go_on.remote())
+    assert ray.get(broker.conduct.remote(1, row(assign={"other": 1})), timeout=60)["outcome"] == "complete"

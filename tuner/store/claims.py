@@ -47,6 +47,7 @@ class Claims:
         self._held: set[Name] = set()
         self._watches: dict[str, Watch] = {}
         self._lock = threading.Lock()
+        self._deleting = threading.Lock()  # for the length of a request
         self._ended: queue.Queue[tuple[float, Name] | None] = queue.Queue()  # what is to be let go of, and when
         self._thread: threading.Thread | None = None
 
@@ -66,7 +67,10 @@ class Claims:
             self.release(names)
             raise
         free = next((place for place, other in enumerate(others) if other is not None), len(names))
-        self.release([name for name, other in zip(names[free:], others[free:], strict=True) if other is None])
+        for name in names[free:]:
+            if name in self._held:
+                self._forget([name])
+                self._delete(name)
         return free, others[free] if free < len(names) else None
 
     def holder_of(self, name: Name) -> str | None:
@@ -94,11 +98,15 @@ class Claims:
             self._thread = None
 
     def _let_go(self, names: Sequence[Name], in_s: float) -> None:
+        for name in self._forget(names):
+            self._ended.put((steady_s() + in_s, name))
+
+    def _forget(self, names: Sequence[Name]) -> list[Name]:
+        """Count these as held no longer; returns those that were."""
         with self._lock:
             held = [name for name in names if name in self._held]
             self._held.difference_update(held)
-        for name in held:
-            self._ended.put((steady_s() + in_s, name))
+        return held
 
     def _live(self) -> None:
         """Begin to beat, before the first claim."""
@@ -112,6 +120,19 @@ class Claims:
         """Claim one artifact; None if that worked, else who has it."""
         if name in self._held:
             return None
+        with self._deleting, self._lock:
+            self._held.add(name)
+        try:
+            other = self._write(name)
+        except BaseException:
+            self._forget([name])
+            raise
+        if other is not None:
+            self._forget([name])
+        return other
+
+    def _write(self, name: Name) -> str | None:
+        """Write a claim; None if that worked, else who has it."""
         key, mine = _key(name), self._mine()
         taken = self.store.put_new(key, mine)
         while not taken:
@@ -125,8 +146,6 @@ class Claims:
                 taken = self.store.replace(key, mine, stat.version) is not None
             else:
                 return str(claim.get("holder", "somebody"))
-        with self._lock:
-            self._held.add(name)
         return None
 
     def _read(self, key: str) -> dict[str, str] | None:
@@ -181,7 +200,7 @@ class Claims:
                 number, beat_s = number + 1, now_s + BEAT_S
                 with contextlib.suppress(TunerError):
                     self._beat(number)
-                    if seen and now_s - swept_s > self.ttl_s:
+                    if seen and now_s - swept_s > 2 * self.ttl_s:
                         self._clear({owner for owner in seen if self._is_silent(owner)})
                         seen = set()
         with self._lock:
@@ -197,10 +216,9 @@ class Claims:
 
     def _delete(self, name: Name) -> None:
         """Delete a claim of ours; one that may have been taken over meanwhile is read first."""
-        with self._lock:
+        with self._deleting, contextlib.suppress(TunerError):
             if name in self._held:  # claimed once more
                 return
-        with contextlib.suppress(TunerError):
             heard = steady_s() - self._beaten_s < self.ttl_s / 2
             if heard or (self._read(_key(name)) or {}).get("owner") == self._owner:
                 self.store.delete(_key(name))
