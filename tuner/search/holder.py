@@ -11,6 +11,11 @@ def this_driver() -> str:
     return f"{_machine()[0]} pid {os.getpid()} ({_machine()[1]}, {_started(os.getpid())})"
 
 
+def short(holder: str) -> str:
+    """A holder as people need it: without what only tells whether it still runs."""
+    return holder.partition(" (")[0]
+
+
 def is_gone(holder: str) -> bool:
     """Whether a driver named by `this_driver` ran on this machine and has died; False where that cannot be told."""
     match = re.fullmatch(r"(\S+) pid (\d+) \((\S+), (\S+)\)", holder)

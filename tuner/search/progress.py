@@ -13,6 +13,7 @@ from rich.text import Text
 from tuner.front import pareto
 from tuner.front.pareto import Objective
 from tuner.search.heartbeat import LINE_EVERY_S, REFRESH_S, duration, is_lively
+from tuner.search.holder import short
 from tuner.search.records import SearchState, TrialRecord
 from tuner.search.tables import Column, make_table
 
@@ -168,7 +169,7 @@ def number(value: Any) -> str:
 def told_stage(run: Mapping[str, Any]) -> str:
     """A stage under way: its epoch, or the program's incumbent and gap; who else runs it, and whether it is silent."""
     if run.get("elsewhere"):
-        return f"{run['stage']} run by {' '.join(run['elsewhere'].split()[:3])}"
+        return f"{run['stage']} run by {short(run['elsewhere'])}"
     if not run["begun"]:
         return f"{run['stage']} waiting"
     detail = f" {run['done']}/{run['epochs']}" if run["epochs"] else ""

@@ -1,0 +1,18 @@
+"""A driver with little patience: python -m tests.chaos.hasty_driver ARGUMENTS...
+
+It is `jobs.search` with the given arguments; only what runs when the time limit is reached is given less time to end.
+"""
+
+import sys
+
+from jobs import search
+from tuner.search import limit
+
+
+def main() -> int:
+    limit.GRACE_S = limit.MEASURE_S = limit.SPARE_S = 5.0
+    return search.main(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
