@@ -1,6 +1,7 @@
 """The broker: its book-keeping of damaged artifacts, and rows of stages in real Ray tasks whose workers die."""
 
 import asyncio
+import contextlib
 import os
 import re
 import signal
@@ -274,3 +275,92 @@ def test_what_hangs_when_the_search_ends_is_called_off_and_ended(artifacts, tmp_
         time.sleep(0.1)
     ray.get(broker.go_on.remote())
     assert ray.get(broker.conduct.remote(1, row(assign={"other": 1})), timeout=60)["outcome"] == "complete"
+
+
+@pytest.fixture
+def two_brokers(artifacts, tmp_path, running_ray):
+    """Those of two searches at once in one store."""
+    need = {stage: StageResources(0.5, 0.0) for stage in STAGES}
+    made = [ray.remote(Mortal).options(num_cpus=0).remote(artifacts.store.url, str(tmp_path), need) for _ in range(2)]
+    yield made
+    for broker in made:
+        with contextlib.suppress(ray.exceptions.RayError):
+            ray.get(broker.close.remote())
+            ray.kill(broker)
+    beats = list(artifacts.store.list("claims/beats/"))
+    assert list(artifacts.store.list("claims/")) == beats, "nothing is claimed any more"
+
+
+def ran(tmp_path):
+    return Counter((tmp_path / "ran").read_text().split()[::2]) if (tmp_path / "ran").exists() else Counter()
+
+
+def until(reached):
+    deadline_s = time.monotonic() + 120.0
+    while not reached():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.05)
+
+
+def elsewhere(broker):
+    return [run["elsewhere"] for run in ray.get(broker.snapshot.remote()) if run["elsewhere"]]
+
+
+@cluster
+def test_two_searches_at_once_run_their_common_stages_once(two_brokers, tmp_path):
+    one, two = two_brokers
+    common = row(dense={"waits_for": "go"})
+    other = [*common[:3], StageSpec("evaluate", {"other": 1}, {}, 0)]
+    first = one.conduct.remote(0, common)
+    until(lambda: ran(tmp_path))
+    second = two.conduct.remote(7, other)
+    until(lambda: elsewhere(two))
+    assert re.match(r"\S+ pid \d+", elsewhere(two)[0]), "the screen says who runs it"
+    (tmp_path / "go").touch()
+    records = ray.get([first, second], timeout=120)
+    assert [record["outcome"] for record in records] == ["complete"] * 2
+    assert ran(tmp_path) == {"dense": 1, "assign": 1, "finetune": 1, "evaluate": 2}
+    assert [use["reused"] for use in records[1]["stages"]] == [True, True, True, False]
+
+
+@cluster
+def test_what_another_search_did_not_get_done_is_run_here(two_brokers, tmp_path):
+    """It is infeasible there, and so it will be here; or its search was killed."""
+    one, two = two_brokers
+    doomed = row(assign={"outcome": "infeasible"})
+    records = ray.get([broker.conduct.remote(0, doomed) for broker in two_brokers], timeout=120)
+    assert [(record["outcome"], record["cause"]) for record in records] == [("infeasible", "told so")] * 2
+    assert ran(tmp_path)["dense"] == 1
+    before = ran(tmp_path)["dense"]
+    held = row(dense={"waits_for": "go", "second": 1})
+    one.conduct.remote(1, held)
+    until(lambda: ran(tmp_path)["dense"] == before + 1)
+    waiting = two.conduct.remote(1, held)
+    until(lambda: elsewhere(two))
+    ray.kill(one)
+    until(lambda: ran(tmp_path)["dense"] == before + 2)
+    (tmp_path / "go").touch()
+    assert ray.get(waiting, timeout=120)["outcome"] == "complete"
+
+
+@cluster
+def test_two_searches_that_want_the_same_in_another_order_do_not_wait_for_each_other_for_ever(two_brokers, tmp_path):
+    rows = [row(), list(reversed(row()))] * 2
+    work = [two_brokers[n % 2].conduct.remote(n, stages) for n, stages in enumerate(rows)]
+    records = ray.get(work, timeout=200)
+    assert [record["outcome"] for record in records] == ["complete"] * 4
+    assert ran(tmp_path) == dict.fromkeys(STAGES, 1)
+
+
+@cluster
+def test_who_waits_for_room_claims_nothing(artifacts, tmp_path, running_ray):
+    """Another search may have room, and is not to wait for one whose cluster never gets any."""
+    need = {stage: StageResources(99.0, 0.0) for stage in STAGES}
+    poor = ray.remote(Mortal).options(num_cpus=0).remote(artifacts.store.url, str(tmp_path), need)
+    need = {stage: StageResources(1.0, 0.0) for stage in STAGES}
+    rich = ray.remote(Mortal).options(num_cpus=0).remote(artifacts.store.url, str(tmp_path), need)
+    waiting = poor.conduct.remote(0, row())
+    until(lambda: ray.get(poor.snapshot.remote()))
+    assert ray.get(rich.conduct.remote(0, row()), timeout=120)["outcome"] == "complete"
+    ray.get([poor.close.remote(), rich.close.remote()])
+    assert ray.get(waiting)["outcome"] == "called off"

@@ -194,7 +194,7 @@ class StageBroker:
                 await self._wait_for_another(todo, result["cause"])
                 break
             self._settle(todo, {**result, "trial": trial})
-            if result["outcome"] != "complete":
+            if result["outcome"] != "complete" or self._stopping:
                 return False
             tries.forget()
         return not self._stopping
