@@ -105,6 +105,19 @@ def test_a_time_limit_ends_a_search_all_of_whose_processes_hang(tmp_path):
         assert all(gone(process) for process in stopped)
 
 
+def test_a_broker_that_hangs_ends_the_search_with_a_word_and_costs_no_trial(tmp_path):
+    root = tmp_path / "runs"
+    with driving(root, *LONG, hasty=True) as (driver, read):
+        wait_until(lambda: "/400" in read(), driver)
+        (broker,) = (p for p in ray_processes(driver.pid) if "StageBroker" in " ".join(p.cmdline()))
+        broker.suspend()
+        assert driver.wait(PATIENCE_S) == 1, read()
+        assert "has not answered for ten minutes" in read()
+        assert gone(broker)
+    state = SearchHome(open_store(str(root)), "tiny").state()
+    assert (state.counts(), len(state.open()) > 0) == ({}, True), "it stays open"
+
+
 def test_ctrl_c_says_what_hangs_and_a_second_one_ends_it(tmp_path):
     root = tmp_path / "runs"
     with driving(root, *LONG) as (driver, read):

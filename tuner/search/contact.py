@@ -19,7 +19,7 @@ SILENCE_S = 600.0
 
 CLOSE_S = 10.0  # what it may take to let go of the store, and to end what still runs
 
-SILENT = f"the broker, the process that takes trials through their stages, has not answered for {SILENCE_S:.0f} s"
+SILENT = "the broker, the process that takes trials through their stages, has not answered for ten minutes"
 
 
 class Contact:
