@@ -17,8 +17,8 @@ MEASURE_S = 60.0
 SPARE_S = 60.0
 
 
-class TimeUp(BaseException):
-    """Raised in the main thread, amid whatever it waits for; no library is to take it for an error of its own."""
+class TimeUp(KeyboardInterrupt):
+    """Raised in the main thread, amid whatever it waits for; Ray lets a signal raise nothing but KeyboardInterrupt."""
 
 
 class TimeLimit:
@@ -64,13 +64,20 @@ class TimeLimit:
             yield
             return
 
+        rung = threading.Event()
+
         def end(*_: object) -> None:
+            rung.set()
             raise TimeUp
 
         before, began_s = signal.signal(signal.SIGALRM, end), time.monotonic()
         due_s, _ = signal.setitimer(signal.ITIMER_REAL, max(after_s, 1e-3))  # somebody else's alarm goes on afterwards
         try:
             yield
+        except KeyboardInterrupt:
+            if rung.is_set():  # Ray raises one of its own instead
+                raise TimeUp from None
+            raise
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0.0)
             signal.signal(signal.SIGALRM, before)
