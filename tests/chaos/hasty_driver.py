@@ -12,7 +12,7 @@ from tuner.search import contact, limit
 
 def main() -> int:
     limit.GRACE_S = limit.MEASURE_S = limit.SPARE_S = 5.0
-    contact.SILENCE_S = 30.0
+    contact.SILENCE_S = contact.IDLE_S = 45.0
     return search.main(sys.argv[1:])
 
 

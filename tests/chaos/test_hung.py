@@ -118,6 +118,17 @@ def test_a_broker_that_hangs_ends_the_search_with_a_word_and_costs_no_trial(tmp_
     assert (state.counts(), len(state.open()) > 0) == ({}, True), "it stays open"
 
 
+def test_a_process_for_trials_that_hangs_ends_the_search_with_a_word(tmp_path):
+    root = tmp_path / "runs"
+    with driving(root, *LONG, "budget.parallel=1", hasty=True) as (driver, read):
+        wait_until(lambda: "/400" in read(), driver)
+        (coordinator,) = (p for p in ray_processes(driver.pid) if "Coordinator" in " ".join(p.cmdline()))
+        coordinator.suspend()
+        assert driver.wait(PATIENCE_S) == 1, read()
+        assert "Ray Tune or a process of it hangs" in read()
+        assert gone(coordinator)
+
+
 def test_ctrl_c_says_what_hangs_and_a_second_one_ends_it(tmp_path):
     root = tmp_path / "runs"
     with driving(root, *LONG) as (driver, read):

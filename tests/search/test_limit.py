@@ -3,6 +3,7 @@
 import contextlib
 import io
 import signal
+import threading
 import time
 
 import pytest
@@ -88,6 +89,14 @@ def test_work_that_hangs_beyond_all_grace_is_left(monkeypatch):
     assert signal.getsignal(signal.SIGALRM) == before
     with TimeLimit(0.0, 0.0).enforced():
         assert signal.getsignal(signal.SIGALRM) == before, "no limit, no alarm"
+
+
+def test_another_thread_may_say_that_it_is_time():
+    threading.Timer(0.5, limit.ring).start()
+    with pytest.raises(TimeUp), TimeLimit(0.0, 0.0).enforced():
+        time.sleep(30.0)
+    assert not callable(signal.getsignal(limit.BELL))
+    limit.ring()  # and where nobody waits nothing happens
 
 
 def test_an_alarm_of_somebody_else_goes_on_afterwards():

@@ -19,6 +19,11 @@ SILENCE_S = 600.0
 
 CLOSE_S = 10.0  # what it may take to let go of the store, and to end what still runs
 
+# With trials left, something runs or waits all the time, but for the moments between a trial and the next. Else it is
+# Ray Tune that hangs, or one of the processes it has for trials.
+IDLE_S = 600.0
+IDLE = "no stage has run for ten minutes though trials are left: Ray Tune or a process of it hangs"
+
 SILENT = "the broker, the process that takes trials through their stages, has not answered for ten minutes"
 
 
@@ -32,6 +37,8 @@ class Contact:
     def __init__(self, broker: Any) -> None:
         self.broker = broker
         self.silent_s = 0.0  # only what was waited for in vain counts: who asks may have been stopped as well
+        self.idle_s = 0.0  # likewise
+        self._looked_s = time.monotonic()
         self._runs: list[dict[str, Any]] = []
 
     def runs(self) -> list[dict[str, Any]]:
@@ -40,16 +47,23 @@ class Contact:
         try:
             self._runs = ray.get(self.broker.snapshot.remote(), timeout=LOOK_S)
             self.silent_s = 0.0
+            self.idle_s = 0.0 if self._runs else self.idle_s + min(asked_s - self._looked_s, 2 * LOOK_S)
         except GetTimeoutError:
             self.silent_s += min(time.monotonic() - asked_s, 2 * LOOK_S)
         except RayError:  # gone, and then whoever waits for it is told
             pass
+        self._looked_s = asked_s
         return self._runs
 
     @property
     def lost(self) -> bool:
         """Whether it hangs."""
         return self.silent_s > SILENCE_S
+
+    @property
+    def idle(self) -> bool:
+        """Whether there has been nothing to see for long."""
+        return self.idle_s > IDLE_S
 
 
 @contextlib.contextmanager

@@ -17,13 +17,13 @@ from tuner.front import pareto
 from tuner.recipe import Recipe, objectives_of
 from tuner.search.banks import n_classes_of
 from tuner.search.connect import keep_keys_private, ray_for, scratch_folder
-from tuner.search.contact import SILENT, Contact, closing
+from tuner.search.contact import IDLE, SILENT, Contact, closing
 from tuner.search.coordinator import Coordinator
 from tuner.search.finish import measure_front, write_files
 from tuner.search.heartbeat import told
 from tuner.search.home import SearchHome, versions
 from tuner.search.interrupts import Interrupts
-from tuner.search.limit import MEASURE_S, TimeLimit, TimeUp
+from tuner.search.limit import MEASURE_S, TimeLimit, TimeUp, ring
 from tuner.search.mirror import FLUSH_S, mirror_front, start_mirror
 from tuner.search.progress import ProgressView, told_stage
 from tuner.search.records import TrialRecord, apply, mirror_events, replay
@@ -180,6 +180,9 @@ class Drive:
         try:
             with self.interrupts.gently(lambda: finishing(view.running)), view:
                 tuner.fit()
+        except TimeUp:
+            if not searcher.halted:
+                raise
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         if searcher.halted:
@@ -200,6 +203,9 @@ class Drive:
         if contact.lost and not searcher.halted:
             searcher.halted = SILENT
             ray.kill(contact.broker)  # the trials that wait for it end with it, and stay open
+        if contact.idle and not searcher.halted:
+            searcher.halted = IDLE
+            ring()
         return stages
 
 

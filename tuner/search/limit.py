@@ -2,10 +2,11 @@
 
 import contextlib
 import math
+import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 # What runs when the limit is reached may end within this; then it is called off, and its trial stays open.
 GRACE_S = 60.0
@@ -15,6 +16,8 @@ MEASURE_S = 60.0
 
 # What ends by itself has ended by then. Else the work is left as it is: Ray Tune or one of its processes hangs.
 SPARE_S = 60.0
+
+BELL = signal.SIGUSR2  # by which another thread says that it is time
 
 
 class TimeUp(KeyboardInterrupt):
@@ -59,27 +62,52 @@ class TimeLimit:
     @contextlib.contextmanager
     def enforced(self) -> Iterator[None]:
         """Raise TimeUp in a block of work in the main thread that should have ended long ago; elsewhere nothing."""
-        after_s = max(self.left_s, 0.0) + GRACE_S + MEASURE_S + SPARE_S
-        if math.isinf(after_s) or threading.current_thread() is not threading.main_thread():
+        if threading.current_thread() is not threading.main_thread():
             yield
             return
-
         rung = threading.Event()
 
         def end(*_: object) -> None:
             rung.set()
             raise TimeUp
 
-        before, began_s = signal.signal(signal.SIGALRM, end), time.monotonic()
-        due_s, _ = signal.setitimer(signal.ITIMER_REAL, max(after_s, 1e-3))  # somebody else's alarm goes on afterwards
-        try:
-            yield
-        except KeyboardInterrupt:
-            if rung.is_set():  # Ray raises one of its own instead
-                raise TimeUp from None
-            raise
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0.0)
-            signal.signal(signal.SIGALRM, before)
-            if due_s:
-                signal.setitimer(signal.ITIMER_REAL, max(due_s - (time.monotonic() - began_s), 1e-3))
+        after_s = max(self.left_s, 0.0) + GRACE_S + MEASURE_S + SPARE_S
+        with contextlib.ExitStack() as alarms:
+            alarms.enter_context(_heard(BELL, end))
+            if math.isfinite(after_s):
+                alarms.enter_context(_heard(signal.SIGALRM, end))
+                alarms.enter_context(_timer(after_s))
+            try:
+                yield
+            except KeyboardInterrupt:
+                if rung.is_set():  # Ray raises one of its own instead
+                    raise TimeUp from None
+                raise
+
+
+def ring() -> None:
+    """Raise TimeUp in the block that is enforced, from another thread, if there is one."""
+    if callable(signal.getsignal(BELL)):
+        os.kill(os.getpid(), BELL)
+
+
+@contextlib.contextmanager
+def _heard(number: signal.Signals, act: Callable[..., None]) -> Iterator[None]:
+    """Answer a signal for the length of a block."""
+    before = signal.signal(number, act)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
+@contextlib.contextmanager
+def _timer(after_s: float) -> Iterator[None]:
+    """SIGALRM after so long, unless the block has ended; somebody else's goes on afterwards."""
+    began_s = time.monotonic()
+    due_s, _ = signal.setitimer(signal.ITIMER_REAL, after_s)
+    try:
+        yield
+    finally:
+        rest_s = max(due_s - (time.monotonic() - began_s), 1e-3) if due_s else 0.0
+        signal.setitimer(signal.ITIMER_REAL, rest_s)
