@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import time
@@ -134,7 +135,7 @@ def test_ctrl_c_says_what_hangs_and_a_second_one_ends_it(tmp_path):
     with driving(root, *LONG) as (driver, read):
         worker = hung_worker(driver, read)
         os.kill(driver.pid, signal.SIGINT)
-        wait_until(lambda: "waiting for trial 0 dense" in read(), driver)
+        wait_until(lambda: re.search(r"waiting for trial \d dense", read()), driver)
         time.sleep(5.0)
         assert driver.poll() is None, "a stage is given its time to end"
         os.kill(driver.pid, signal.SIGINT)
