@@ -123,7 +123,7 @@ def test_a_process_for_trials_that_hangs_ends_the_search_with_a_word(tmp_path):
     root = tmp_path / "runs"
     with driving(root, *LONG, "budget.parallel=1", hasty=True) as (driver, read):
         wait_until(lambda: "/400" in read(), driver)
-        (coordinator,) = (p for p in ray_processes(driver.pid) if "Coordinator" in " ".join(p.cmdline()))
+        (coordinator,) = (p for p in ray_processes(driver.pid) if "Trainable" in " ".join(p.cmdline()))
         coordinator.suspend()
         assert driver.wait(PATIENCE_S) == 1, read()
         assert "Ray Tune or a process of it hangs" in read()
