@@ -10,6 +10,7 @@ from typing import Any
 import ray
 
 from tuner.recipe import StageResources
+from tuner.search.hung import this_worker
 from tuner.search.plan import StageSpec
 from tuner.search.stages import StageBroker
 from tuner.search.values import VALUES_FILE
@@ -17,9 +18,13 @@ from tuner.store import open_artifacts
 
 
 @ray.remote(num_returns="streaming", max_retries=0)
-def empty_stages(specs: list[StageSpec], store_url: str, sleep_s: float) -> Iterator[dict[str, Any]]:
-    """Publishes artifacts as stages do; their metrics are drawn by the key."""
-    for spec in specs:
+def empty_stages(specs: list[StageSpec], store_url: str, sleep_s: float, broker: Any) -> Iterator[dict[str, Any]]:
+    """Claims and publishes artifacts as stages do; their metrics are drawn by the key."""
+    granted, instead = ray.get(broker.begin.remote([spec.key for spec in specs], this_worker()))
+    if instead is not None:
+        yield instead
+    for spec in specs[:granted]:
+        broker.report.remote(spec.key, 0, 0, {})
         time.sleep(sleep_s)
         values = {name: int(spec.key[i : i + 4], 16) / 65536 for i, name in ((0, "accuracy"), (4, "interpretability"))}
         with tempfile.TemporaryDirectory() as folder:
@@ -36,4 +41,5 @@ class EmptyStages(StageBroker):
         self._sleep_s = sleep_s
 
     def _start(self, specs: list[StageSpec]) -> Any:
-        return empty_stages.options(**self.options(specs)).remote(specs, self._url, self._sleep_s)
+        me = ray.get_runtime_context().current_actor
+        return empty_stages.options(**self.options(specs)).remote(specs, self._url, self._sleep_s, me)

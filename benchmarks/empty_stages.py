@@ -65,7 +65,7 @@ def run(
         watching: entered with the search's state while the turn lasts.
     """
 
-    def start(store_url: str, scratch: Path, resources: dict[str, StageResources]) -> Any:
+    def start(store_url: str, scratch: Path, resources: dict[str, StageResources], retries: int = 0) -> Any:
         actor = ray.remote(EmptyStages).options(num_cpus=0, resources=ON_THE_HEAD)
         return actor.remote(store_url, str(scratch), resources, sleep_s)
 

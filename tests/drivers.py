@@ -17,10 +17,10 @@ PATIENCE_S = 240  # on a machine with other things to do
 Start = Callable[..., subprocess.Popen[bytes]]
 
 
-def command(store: str, overrides: Sequence[str] = SLOWER) -> list[str]:
+def command(store: str, overrides: Sequence[str] = SLOWER, name: str = "tiny") -> list[str]:
     """The search command; `store` is a folder or a URL."""
     module = [sys.executable, "-m", "jobs.search", "--recipe", "digits"]
-    return [*module, "--store", store, "--name", "tiny", *TINY, *overrides]
+    return [*module, "--store", store, "--name", name, *TINY, *overrides]
 
 
 @pytest.fixture
@@ -29,11 +29,11 @@ def start() -> Iterator[Start]:
     drivers = []
 
     def starter(
-        store: Path | str, *overrides: str, environment: dict[str, str] | None = None
+        store: Path | str, *overrides: str, environment: dict[str, str] | None = None, name: str = "tiny"
     ) -> subprocess.Popen[bytes]:
         drivers.append(
             subprocess.Popen(
-                command(str(store), overrides or SLOWER),
+                command(str(store), overrides or SLOWER, name),
                 start_new_session=True,
                 cwd=Path(__file__).parents[1],
                 env={**os.environ, **(environment or {})},

@@ -1,6 +1,12 @@
 """A feature bank is made once, also when two searches on one machine want it at the same time."""
 
 import io
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -8,7 +14,9 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+from tuner.features.extract import bank_key
 from tuner.recipe import load_recipe
+from tuner.search import banks
 from tuner.search.banks import ensure_bank
 from tuner.store import Artifacts, open_store
 
@@ -33,3 +41,45 @@ def test_two_searches_that_extract_the_same_bank_do_not_disturb_each_other(tmp_p
     assert len(set(keys)) == 1
     assert all(artifacts.fetch("banks", keys[0]).is_dir() for artifacts in stores)
     assert not list((tmp_path / "cache" / "extract").glob("*/"))
+
+
+@pytest.mark.slow
+def test_two_machines_with_one_store_extract_a_bank_once(tmp_path, monkeypatch):
+    """Their caches, and so their locks, are apart; the claim in the store is not."""
+    recipe = load_recipe("digits", ["backbone.n_atoms=8", "backbone.grid=4"])
+    store, extracted, begun = open_store(tmp_path / "store"), [], threading.Event()
+    extract = banks._extract
+
+    def slowly(artifacts, recipe, key, folder, console):
+        extracted.append(folder)
+        begun.set()
+        time.sleep(1.0)
+        extract(artifacts, recipe, key, folder, console)
+
+    monkeypatch.setattr(banks, "_extract", slowly)
+    machines = iter(["one", "two"])
+    monkeypatch.setattr(banks, "cache_root", lambda: tmp_path / next(machines))
+    consoles = [Console(file=io.StringIO(), width=200) for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(ensure_bank, Artifacts(store), recipe, consoles[0])
+        begun.wait(60)
+        second = pool.submit(ensure_bank, Artifacts(store), recipe, consoles[1])
+        assert first.result() == second.result()
+    assert len(extracted) == 1
+    assert re.search(r"waiting for \S+ pid \d+, which extracts the same features", consoles[1].file.getvalue())
+    assert list(store.list("claims/")) == []
+
+
+@pytest.mark.slow
+def test_one_that_died_while_it_extracted_is_followed(tmp_path, monkeypatch):
+    monkeypatch.setenv("QPM_TUNER_CACHE", str(tmp_path / "cache"))
+    recipe, store = load_recipe("digits", ["backbone.n_atoms=8", "backbone.grid=4"]), open_store(tmp_path / "store")
+    code = "import sys, os, signal; from tuner.store import Claims, open_store; from tuner.search.holder import *;"
+    code += "Claims(open_store(sys.argv[1]), this_driver()).take([('banks', sys.argv[2])]); os.kill(os.getpid(), 9)"
+    dead = subprocess.run([sys.executable, "-c", code, store.url, bank_key(recipe.data, recipe.backbone)], check=False)
+    assert dead.returncode == -signal.SIGKILL
+    assert list(store.list("claims/banks/")) != []
+    began_s = time.monotonic()
+    key = ensure_bank(Artifacts(store), recipe, Console(file=io.StringIO()))
+    assert Artifacts(store).find("banks", key) is not None
+    assert time.monotonic() - began_s < 50.0, "it died on this machine, so nobody waits until it was silent for long"

@@ -1,19 +1,25 @@
 """The broker: its book-keeping of damaged artifacts, and rows of stages in real Ray tasks whose workers die."""
 
 import asyncio
+import contextlib
 import os
+import re
+import signal
 import time
 from collections import Counter
 from pathlib import Path
 
+import psutil
 import pytest
 import ray
 
 from tests.searches import tiny_recipe
 from tuner.recipe import StageResources
 from tuner.search.connect import connect_ray
+from tuner.search.hung import this_worker
 from tuner.search.plan import StageSpec
-from tuner.search.stages import NODE_LOSSES, StageBroker
+from tuner.search.stages import StageBroker
+from tuner.search.tries import NODE_LOSSES
 from tuner.store import Artifacts, open_artifacts, open_store
 
 SPEC = StageSpec("dense", {}, {}, 0)
@@ -111,7 +117,10 @@ class Mortal(StageBroker):
 
 @ray.remote(num_returns="streaming", max_retries=0)
 def mortal_stages(specs, url, scratch, broker):
-    for spec in specs:
+    granted, instead = ray.get(broker.begin.remote([spec.key for spec in specs], this_worker()))
+    if instead is not None:
+        yield instead
+    for spec in specs[:granted]:
         broker.report.remote(spec.key, 0, 0, {})
         notes = Path(scratch) / "ran"
         with notes.open("a") as file:
@@ -119,17 +128,19 @@ def mortal_stages(specs, url, scratch, broker):
         runs = notes.read_text().split().count(spec.stage)
         if spec.settings.get("dies_before", 0) >= runs:
             os._exit(1)
+        if spec.settings.get("hangs", 0) >= runs:
+            os.kill(os.getpid(), signal.SIGSTOP)  # as a stuck solver, GPU or disk: nobody answers
         while not (Path(scratch) / spec.settings.get("waits_for", "ran")).exists():
             time.sleep(0.01)
+        if "outcome" in spec.settings:
+            yield {"outcome": spec.settings["outcome"], "cause": "told so", "seconds": 1.0}
+            return
         made = Path(scratch) / spec.key
         made.mkdir(exist_ok=True)
         (made / "values.json").write_text("{}")
         open_artifacts(url).publish(spec.kind, spec.key, made, {"seconds": 1.0})
         if spec.settings.get("dies_after"):
             os._exit(1)
-        if "outcome" in spec.settings:
-            yield {"outcome": spec.settings["outcome"], "cause": "told so", "seconds": 1.0}
-            return
         yield {"outcome": "complete", "cause": None, "seconds": 1.0, "values": {}}
 
 
@@ -143,11 +154,14 @@ def running_ray():
 def conduct(artifacts, tmp_path, running_ray):
     """Takes rows of stages, a trial each, through a broker at once; returns their records and who ran what where."""
 
-    def run(*rows, assign_cpus=1.0):
+    def run(*rows, assign_cpus=1.0, retries=2, timeout_s=-1.0):
         need = {stage: StageResources(1.0, 0.0) for stage in STAGES} | {"assign": StageResources(assign_cpus, 0.0)}
-        broker = ray.remote(Mortal).options(num_cpus=0).remote(artifacts.store.url, str(tmp_path), need)
+        need["finetune"] = StageResources(1.0, 0.0, timeout_s)
+        broker = ray.remote(Mortal).options(num_cpus=0).remote(artifacts.store.url, str(tmp_path), need, retries)
         records = ray.get([broker.conduct.remote(trial, list(row)) for trial, row in enumerate(rows)])
         assert ray.get(broker.snapshot.remote()) == []
+        ray.get(broker.close.remote())
+        assert list(artifacts.store.list("claims/")) == [], "nothing is left of a broker's claims"
         ran = [line.split() for line in (tmp_path / "ran").read_text().splitlines()]
         return records, Counter(stage for stage, _ in ran), dict(ran)
 
@@ -231,3 +245,136 @@ def test_a_stop_lets_end_what_has_begun_and_calls_off_what_waits_or_would_follow
     late = ray.get(broker.conduct.remote(2, list(row(dense={"number": 2}))))
     assert late["outcome"] == "called off"
     assert ray.get(broker.snapshot.remote()) == []
+
+
+@cluster
+def test_a_stage_that_hangs_is_ended_and_tried_again_and_what_it_held_comes_free(conduct):
+    cpus = ray.cluster_resources()["CPU"]
+    (record,), ran, _ = conduct(row(finetune={"hangs": 1}), timeout_s=2.0)
+    assert record["outcome"] == "complete"
+    assert ran == {"dense": 1, "assign": 1, "finetune": 2, "evaluate": 1}
+    deadline_s = time.monotonic() + 30.0
+    while ray.available_resources().get("CPU") != cpus:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.1)
+
+
+@cluster
+def test_a_stage_that_hangs_every_time_fails_all_that_wait_for_it_and_nobody_else(conduct):
+    doomed = row(finetune={"hangs": 99})
+    other = [*doomed[:3], StageSpec("evaluate", {"other": 1}, {}, 0)]
+    records, ran, _ = conduct(doomed, other, row(), retries=1, timeout_s=2.0)
+    assert [record["outcome"] for record in records] == ["failed", "failed", "complete"]
+    for record in records[:2]:
+        assert record["stage"] is None, "the machine's trouble: nothing is learnt of the parameters"
+        assert re.fullmatch(r"stage finetune ran for \d+ s \(limit 2 s\) on 2 attempts", record["cause"])
+    assert ran["finetune"] == 3
+
+
+@cluster
+def test_what_hangs_when_the_search_ends_is_called_off_and_ended(artifacts, tmp_path, running_ray):
+    need = {stage: StageResources(1.0, 0.0) for stage in STAGES}
+    broker = ray.remote(Mortal).options(num_cpus=0).remote(artifacts.store.url, str(tmp_path), need)
+    waiting = broker.conduct.remote(0, row(assign={"hangs": 99}))
+    while "assign" not in (tmp_path / "ran").read_text() if (tmp_path / "ran").exists() else True:
+        time.sleep(0.05)
+    pid = int((tmp_path / "ran").read_text().split()[-1])
+    ray.get(broker.call_off.remote(), timeout=60)
+    record = ray.get(waiting, timeout=30)
+    assert (record["outcome"], record["stage"]) == ("called off", "assign")
+    assert len(record["stages"]) == 1, "what had ended is kept"
+    deadline_s = time.monotonic() + 30.0
+    while psutil.pid_exists(pid):
+        assert time.monotonic() < deadline_s, "the stopped worker is still there"
+        time.sleep(0.1)
+    ray.get(broker.go_on.remote())
+    assert ray.get(broker.conduct.remote(1, row(assign={"other": 1})), timeout=60)["outcome"] == "complete"
+
+
+@pytest.fixture
+def two_brokers(artifacts, tmp_path, running_ray):
+    """Those of two searches at once in one store."""
+    need = {stage: StageResources(0.5, 0.0) for stage in STAGES}
+    made = [ray.remote(Mortal).options(num_cpus=0).remote(artifacts.store.url, str(tmp_path), need) for _ in range(2)]
+    yield made
+    for broker in made:
+        with contextlib.suppress(ray.exceptions.RayError):
+            ray.get(broker.close.remote())
+            ray.kill(broker)
+    killed = list(artifacts.store.list("claims/beats/"))
+    assert killed or not list(artifacts.store.list("claims/")), "nothing is claimed any more"
+
+
+def ran(tmp_path):
+    return Counter((tmp_path / "ran").read_text().split()[::2]) if (tmp_path / "ran").exists() else Counter()
+
+
+def until(reached):
+    deadline_s = time.monotonic() + 120.0
+    while not reached():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.05)
+
+
+def elsewhere(broker):
+    return [run["elsewhere"] for run in ray.get(broker.snapshot.remote()) if run["elsewhere"]]
+
+
+@cluster
+def test_two_searches_at_once_run_their_common_stages_once(two_brokers, tmp_path):
+    one, two = two_brokers
+    common = row(dense={"waits_for": "go"})
+    other = [*common[:3], StageSpec("evaluate", {"other": 1}, {}, 0)]
+    first = one.conduct.remote(0, common)
+    until(lambda: ran(tmp_path))
+    second = two.conduct.remote(7, other)
+    until(lambda: elsewhere(two))
+    assert re.match(r"\S+ pid \d+", elsewhere(two)[0]), "the screen says who runs it"
+    (tmp_path / "go").touch()
+    records = ray.get([first, second], timeout=120)
+    assert [record["outcome"] for record in records] == ["complete"] * 2
+    assert ran(tmp_path) == {"dense": 1, "assign": 1, "finetune": 1, "evaluate": 2}
+    assert [use["reused"] for use in records[1]["stages"]] == [True, True, True, False]
+
+
+@cluster
+def test_what_another_search_did_not_get_done_is_run_here(two_brokers, tmp_path):
+    """It is infeasible there, and so it will be here; or its search was killed."""
+    one, two = two_brokers
+    doomed = row(assign={"outcome": "infeasible"})
+    records = ray.get([broker.conduct.remote(0, doomed) for broker in two_brokers], timeout=120)
+    assert [(record["outcome"], record["cause"]) for record in records] == [("infeasible", "told so")] * 2
+    assert ran(tmp_path)["dense"] == 1
+    before = ran(tmp_path)["dense"]
+    held = row(dense={"waits_for": "go", "second": 1})
+    one.conduct.remote(1, held)
+    until(lambda: ran(tmp_path)["dense"] == before + 1)
+    waiting = two.conduct.remote(1, held)
+    until(lambda: elsewhere(two))
+    ray.kill(one)
+    until(lambda: ran(tmp_path)["dense"] == before + 2)
+    (tmp_path / "go").touch()
+    assert ray.get(waiting, timeout=120)["outcome"] == "complete"
+
+
+@cluster
+def test_two_searches_that_want_the_same_in_another_order_do_not_wait_for_each_other_for_ever(two_brokers, tmp_path):
+    rows = [row(), list(reversed(row()))] * 2
+    work = [two_brokers[n % 2].conduct.remote(n, stages) for n, stages in enumerate(rows)]
+    records = ray.get(work, timeout=200)
+    assert [record["outcome"] for record in records] == ["complete"] * 4
+    assert ran(tmp_path) == dict.fromkeys(STAGES, 1)
+
+
+@cluster
+def test_who_waits_for_room_claims_nothing(artifacts, tmp_path, running_ray):
+    """Another search may have room, and is not to wait for one whose cluster never gets any."""
+    need = {stage: StageResources(99.0, 0.0) for stage in STAGES}
+    poor = ray.remote(Mortal).options(num_cpus=0).remote(artifacts.store.url, str(tmp_path), need)
+    need = {stage: StageResources(1.0, 0.0) for stage in STAGES}
+    rich = ray.remote(Mortal).options(num_cpus=0).remote(artifacts.store.url, str(tmp_path), need)
+    waiting = poor.conduct.remote(0, row())
+    until(lambda: ray.get(poor.snapshot.remote()))
+    assert ray.get(rich.conduct.remote(0, row()), timeout=120)["outcome"] == "complete"
+    ray.get([poor.close.remote(), rich.close.remote()])
+    assert ray.get(waiting)["outcome"] == "called off"

@@ -1,14 +1,16 @@
 """A stage in a worker says how it gets on: its epochs, and the program its incumbent and gap."""
 
 import io
+import math
 from collections import defaultdict
 
 import pytest
 from rich.console import Console
 
 from tests.searches import tiny_recipe
+from tuner import pulse
 from tuner.search.banks import ensure_bank
-from tuner.search.plan import plan_trial
+from tuner.search.plan import StageSpec, plan_trial
 from tuner.search.work import run_stage
 from tuner.store import Artifacts, open_store
 
@@ -16,15 +18,18 @@ pytestmark = pytest.mark.slow
 FLOAT32 = ("dense.precision=float32", "finetune.precision=float32")
 
 
-def test_epochs_and_the_programs_incumbent_and_gap_are_reported(tmp_path):
+def test_epochs_the_programs_incumbent_and_gap_and_signs_of_life_are_reported(tmp_path):
     recipe, store = tiny_recipe(*FLOAT32), open_store(str(tmp_path / "store"))
     console = Console(file=io.StringIO(), width=160)
     bank = ensure_bank(Artifacts(store), recipe, console)
     printed = console.file.getvalue()
     for step in ("looking for the features ...", "extracting features of digits by", "publishing "):
         assert step in printed
-    told = defaultdict(list)
-    for spec in plan_trial(recipe, bank, {"n_features": 9, "features_per_class": 3, "width": 24})[:2]:
+    told, beats = defaultdict(list), {}
+    dense, *others = plan_trial(recipe, bank, {"n_features": 9, "features_per_class": 3, "width": 24})
+    probe = StageSpec("probe", {"split": dense.settings["split"]}, {"bank": bank}, 0)
+    for spec in (dense, *others, probe):
+        before = pulse.count()
         ended = run_stage(
             spec,
             store.url,
@@ -33,6 +38,13 @@ def test_epochs_and_the_programs_incumbent_and_gap_are_reported(tmp_path):
             lambda done, epochs, values, stage=spec.stage: told[stage].append((done, epochs, values)),
         )
         assert ended["outcome"] == "complete"
+        beats[spec.stage] = pulse.count() - before
+    batches = math.ceil(1149 / 64)
+    assert beats["dense"] > 2 * batches
+    assert beats["finetune"] > 2 * batches
+    assert beats["assign"] > 100, "the solver asks often whether it is to go on"
+    assert beats["evaluate"] > 2 * 1149 / 128, "two models on both sides of the split"
+    assert beats["probe"] > 40, "epochs"
     assert [(done, epochs) for done, epochs, _ in told["dense"]] == [(1, 2), (2, 2)]
     incumbents = [values["incumbent"] for _, _, values in told["assign"]]
     gaps = [values["gap"] for _, _, values in told["assign"]]

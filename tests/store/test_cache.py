@@ -3,11 +3,14 @@
 import multiprocessing
 import os
 import signal
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from tuner import pulse
 from tuner.errors import TunerError, UsageError
 from tuner.folders import cache_root
 from tuner.store import Artifacts, Store
@@ -145,3 +148,30 @@ def test_settings_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path
         monkeypatch.setenv("QPM_TUNER_CACHE_GB", wrong)
         with pytest.raises(UsageError, match="QPM_TUNER_CACHE_GB"):
             default_limit_bytes()
+
+
+def test_who_waits_for_another_process_to_fill_an_entry_gives_signs_of_life_as_long_as_it_fills(tmp_path):
+    """A bank of many gigabytes is downloaded once a node; whoever waits for it is not to be taken for hung."""
+    cache, filling, stuck, go = NodeCache(tmp_path, 1000), threading.Event(), threading.Event(), threading.Event()
+
+    def fill(folder):
+        filling.set()
+        for size in range(20):
+            (folder / "file").write_bytes(bytes(size))
+            time.sleep(0.1)
+        stuck.set()
+        go.wait(60)
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(cache.get, "entry", 20, fill)
+        filling.wait(60)
+        before = pulse.count()
+        second = pool.submit(cache.get, "entry", 20, fill)
+        stuck.wait(60)
+        assert pulse.count() - before >= 3
+        time.sleep(1.0)
+        silent = pulse.count()
+        time.sleep(1.0)
+        assert pulse.count() == silent, "the other one hangs, and so does this one"
+        go.set()
+        assert first.result() == second.result()

@@ -10,6 +10,7 @@ import pytest
 
 from cluster.s3 import S3Server
 from tests.faults import Fault, FaultProxy
+from tuner import pulse
 from tuner.errors import TunerError, UsageError
 from tuner.search.doctor import stores
 from tuner.store import Artifacts, Lease, Ledger, MissingKey, StoreFailure, open_store, probe_conditional_put
@@ -183,3 +184,14 @@ def test_urls_of_no_store(url: str) -> None:
     with pytest.raises(UsageError) as caught:
         open_store(url)
     assert CANARY not in str(caught.value) + repr(caught.value)
+
+
+def test_each_portion_of_a_large_file_is_a_sign_of_life(s3_store, tmp_path):
+    """A bank takes long to come; a count that rises tells it from one that hangs."""
+    (tmp_path / "bank").write_bytes(bytes(20 * 2**20))
+    before = pulse.count()
+    s3_store.upload(tmp_path / "bank", "banks/large")
+    sent = pulse.count()
+    assert sent - before >= 3
+    s3_store.download("banks/large", tmp_path / "again")
+    assert pulse.count() - sent >= 3

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from tuner.features.bank import FeatureBank
 from tuner.features.samples import Samples
+from tuner.pulse import beat
 from tuner.qpm.adapter import Adapter
 from tuner.qpm.curves import read_curves
 from tuner.qpm.head import BinaryHead
@@ -145,6 +146,7 @@ def batches(model: Classifier, samples: Samples, size: int = 128) -> Iterator[tu
     """Run a model over samples in evaluation mode, `size` images at a time, in order."""
     model.eval()
     for start in range(0, len(samples), size):
+        beat()
         rows = slice(start, start + size)
         cls = None if samples.cls is None else samples.cls[rows]
         yield rows, model(samples.patches[rows], cls)

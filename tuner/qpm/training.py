@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from tuner.errors import TunerError, UsageError
 from tuner.features.samples import Samples
+from tuner.pulse import beat
 from tuner.qpm.checkpoint import Checkpoint, fingerprint
 from tuner.qpm.classifier import Activations, Classifier
 from tuner.qpm.losses import loss_terms
@@ -142,6 +143,7 @@ def shuffled(samples: Samples, size: int, order: torch.Generator) -> Iterator[tu
     """Random batches of patches, CLS and labels, gathered on the device; the last may be smaller."""
     permutation = torch.randperm(len(samples), generator=order).to(samples.device)
     for index in torch.split(permutation, size):
+        beat()
         cls = None if samples.cls is None else samples.cls.index_select(0, index)
         yield samples.patches.index_select(0, index), cls, samples.labels[index]
 

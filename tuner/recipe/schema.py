@@ -35,8 +35,10 @@ class BudgetConfig:
 
     trials: int = setting(16, "trials in all; a larger number on a later start means more", low=1)
     parallel: int = setting(4, "trials in flight at once; part of what makes proposals reproducible", low=1, high=1024)
-    time_limit_s: float = setting(0.0, "no new trial is proposed after this many seconds; 0: no limit", low=0.0)
-    retries: int = setting(2, "new attempts at a trial whose coordinator died", low=0)
+    time_limit_s: float = setting(
+        0.0, "search time in seconds, over all starts, after which the search ends; 0: no limit", low=0.0
+    )
+    retries: int = setting(2, "new attempts at a trial whose coordinator died, and at a stage that hung", low=0)
 
 
 @dataclass
@@ -46,6 +48,12 @@ class StageResources:
     cpus: float = setting(1.0, "CPU cores, also the number of threads", low=0.0)
     gpus: float = setting(
         0.0, "share of a GPU, 0.25 lets four runs share one; -1: one GPU where there is one", low=-1.0
+    )
+    timeout_s: float = setting(
+        -1.0,
+        "wall time of one run in seconds, after which it counts as hung and is tried again; 0: never; "
+        "-1: when it has not got on for ten minutes, or longer where it was seen to need longer",
+        low=-1.0,
     )
 
 

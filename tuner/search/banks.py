@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +11,12 @@ from rich.console import Console
 from tuner.folders import cache_root, made_folder
 from tuner.recipe import Recipe
 from tuner.search.heartbeat import told
-from tuner.store import Artifacts
+from tuner.search.holder import is_gone, short, this_driver
+from tuner.store import Artifacts, Claims
 from tuner.store.disk import locked
+
+# How often one looks whether another machine has published the bank.
+SOONEST_S, LATEST_S = 1.0, 5.0
 
 
 def ensure_bank(artifacts: Artifacts, recipe: Recipe, console: Console) -> str:
@@ -29,8 +34,8 @@ def ensure_bank(artifacts: Artifacts, recipe: Recipe, console: Console) -> str:
         if artifacts.find("banks", key) is not None:
             return key
     folder = made_folder(cache_root() / "extract") / key
-    with _alone(folder.with_suffix(".lock"), console):
-        if artifacts.find("banks", key) is None:
+    with _alone(folder.with_suffix(".lock"), console), _alone_everywhere(artifacts, key, console) as is_mine:
+        if is_mine and artifacts.find("banks", key) is None:
             _extract(artifacts, recipe, key, folder, console)
     return key
 
@@ -73,6 +78,32 @@ def _alone(lock: Path, console: Console) -> Iterator[None]:
         with told(console, "waiting for another search on this machine, which extracts the same features"):
             held.enter_context(locked(lock))
         yield
+
+
+@contextlib.contextmanager
+def _alone_everywhere(artifacts: Artifacts, key: str, console: Console) -> Iterator[bool]:
+    """Extract for nobody else in this store meanwhile, on whatever machine; False: somebody else has published it."""
+    with contextlib.closing(Claims(artifacts.store, this_driver(), is_gone=is_gone)) as claims:
+        while True:
+            granted, holder = claims.take([("banks", key)])
+            if granted:
+                yield True
+                return
+            if _published_by_another(artifacts, key, claims, holder or "another driver", console):
+                yield False
+                return
+
+
+def _published_by_another(artifacts: Artifacts, key: str, claims: Claims, holder: str, console: Console) -> bool:
+    """Wait until somebody else's bank is there; False if they have given up, or died."""
+    pause_s = SOONEST_S
+    with told(console, f"waiting for {short(holder)}, which extracts the same features for this store"):
+        while artifacts.find("banks", key) is None:
+            if claims.holder_of(("banks", key)) is None:
+                return artifacts.find("banks", key) is not None
+            time.sleep(pause_s)
+            pause_s = min(LATEST_S, 1.5 * pause_s)
+    return True
 
 
 def n_classes_of(artifacts: Artifacts, bank: str) -> int:

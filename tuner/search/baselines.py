@@ -13,13 +13,14 @@ from tuner.errors import TunerError
 from tuner.front import pareto, uncertainty
 from tuner.recipe import Recipe, objectives_of
 from tuner.search.connect import ray_for, scratch_folder
+from tuner.search.contact import closing, conduct_all
 from tuner.search.events import Baseline, Measured
 from tuner.search.finish import measure_front
 from tuner.search.heartbeat import told
 from tuner.search.home import SearchHome, require_points
 from tuner.search.plan import StageSpec, evaluation, plan_trial
 from tuner.search.progress import heading, number
-from tuner.search.stages import conduct_all, start_broker
+from tuner.search.stages import start_broker
 from tuner.search.summary import measured, say
 from tuner.search.tables import Column, print_columns
 
@@ -48,8 +49,10 @@ def compare(home: SearchHome, console: Console) -> list[dict[str, Any]]:
     require_points(home.front())
     home.require_this_code()
     recipe, bank = home.stored()
-    with ray_for(recipe.resources, console) as resources:
-        broker = start_broker(home.store.url, scratch_folder(), resources)
+    with (
+        ray_for(recipe.resources, console) as resources,
+        closing(start_broker(home.store.url, scratch_folder(), resources, recipe.budget.retries)) as broker,
+    ):
         state = home.state()
 
         def record(event: Measured | Baseline) -> None:

@@ -1,6 +1,7 @@
 """Joining Ray: the cluster at RAY_ADDRESS, or a Ray of our own on this machine; and what each stage may hold there."""
 
 import contextlib
+import dataclasses
 import logging
 import os
 import signal
@@ -197,5 +198,5 @@ def settle_resources(resources: ResourcesConfig, have: dict[str, float], *, grow
                 f"at most {cpus:g} CPUs and {gpus:g} GPUs, which this machine has",
                 f"set resources.{stage}.cpus or resources.{stage}.gpus (0: no GPU)",
             )
-        settled[stage] = StageResources(asked.cpus, share)
+        settled[stage] = dataclasses.replace(asked, gpus=share)
     return settled | {"probe": settled["dense"]}

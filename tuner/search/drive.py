@@ -1,16 +1,15 @@
 """One driver's turn at a search: propose, run, record, measure the front, write what follows from it."""
 
-import contextlib
+import math
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import ray
 from ray import tune
-from ray.exceptions import RayError
 from rich.console import Console
 
 from tuner.errors import TunerError
@@ -18,21 +17,21 @@ from tuner.front import pareto
 from tuner.recipe import Recipe, objectives_of
 from tuner.search.banks import n_classes_of
 from tuner.search.connect import keep_keys_private, ray_for, scratch_folder
+from tuner.search.contact import IDLE, SILENT, Contact, closing
 from tuner.search.coordinator import Coordinator, Forget
-from tuner.search.events import Ended, Event, Started
+from tuner.search.events import Ended, Event, Started, Suspended
 from tuner.search.finish import measure_front, write_files
 from tuner.search.heartbeat import told
 from tuner.search.home import SearchHome, versions
 from tuner.search.interrupts import Interrupts
+from tuner.search.limit import MEASURE_S, TimeLimit, TimeUp, ring
 from tuner.search.mirror import FLUSH_S, mirror_front, start_mirror
-from tuner.search.progress import ProgressView
+from tuner.search.progress import ProgressView, told_stage
 from tuner.search.records import TrialRecord, apply, mirror_events
 from tuner.search.searcher import LedgerSearcher
 from tuner.search.stages import ON_THE_HEAD, start_broker
 from tuner.search.study import Proposer
 from tuner.store import Lease, LeaseHeld
-
-LOOK_S = 1.0  # what the screen waits for news
 
 
 class Drive:
@@ -60,13 +59,13 @@ class Drive:
     ) -> None:
         self.home, self.recipe, self.bank, self.prior = home, recipe, bank, prior
         self.console, self.lease, self.interrupts = console, lease, interrupts
-        self._stages: list[dict[str, Any]] = []
         self._refused: LeaseHeld | None = None  # what the lease said to a write
         self.started = time.monotonic()
         past: list[Event] = []
         with told(console, "reading the ledger"):
             home.ledger.begin(lease)
             self.state = home.state(recipe, past.append)
+        self.limit = TimeLimit(recipe.budget.time_limit_s, self.state.elapsed_s)
         self.mirror = start_mirror(home, recipe.tracking) if recipe.tracking.enabled else None
         if self.mirror is not None:  # the past first: its oldest event tells this search from another of its name
             self.mirror.replay([expanded for event in past for expanded in mirror_events(event.to_json())])
@@ -83,13 +82,35 @@ class Drive:
             self.home.require_this_code()
         self.record(Started(time.time(), self.recipe.to_dict(), versions()))
         interrupted = False
-        if unfinished:
+        if self._unmeasured() if self.complete() else not self.limit.reached:
             with ray_for(self.recipe.resources, self.console) as resources:
-                broker = start_broker(self.home.store.url, scratch_folder(), resources)
+                made = start_broker(self.home.store.url, scratch_folder(), resources, self.recipe.budget.retries)
+                with closing(made) as broker:
+                    interrupted = self._conduct(broker)
+            if not self.complete():
+                self.record(Suspended(time.time()))  # what has not ended took its time as well
+        return interrupted
+
+    @property
+    def ended_by_limit(self) -> str:
+        """What people read if the time limit has ended the search; else empty."""
+        return self.limit.told(len(self.state.finished())) if self.limit.reached and not self.complete() else ""
+
+    def _conduct(self, broker: Any) -> bool:
+        """Run the trials, then measure the front; returns whether it was interrupted."""
+        interrupted = False
+        try:
+            with self.limit.enforced():
                 if not self.complete():
                     interrupted = self._tune(broker)
                 if not interrupted:
-                    measure_front(self.home, self.recipe, self.bank, self.state, broker, self.record, self.console)
+                    broker.go_on.remote()
+                    within_s = MEASURE_S if self.limit.reached else math.inf
+                    place = (self.home, self.recipe, self.bank, self.state)
+                    measure_front(*place, broker, self.record, self.console, within_s)
+        except TimeUp:
+            words = "what was running when the time limit was reached did not end, and was left"
+            self.console.print(words, style="yellow", markup=False)
         return interrupted
 
     def publish(self) -> tuple[dict[str, str], str]:
@@ -137,8 +158,7 @@ class Drive:
         return self.recipe.protocol != "paper" and any(not self.state.trials[m.trial].test for m in members)
 
     def _stopping(self) -> bool:
-        limit = self.recipe.budget.time_limit_s
-        return self.interrupts.asked or self.lease.lost or bool(limit and time.monotonic() - self.started > limit)
+        return self.interrupts.asked or self.lease.lost or self.limit.reached
 
     def _tune(self, broker: Any) -> bool:
         """Let Ray Tune run the trials; returns whether it was interrupted.
@@ -151,7 +171,9 @@ class Drive:
         searcher = LedgerSearcher(self.recipe, self.bank, self.state, proposer, self.record, broker, self._stopping)
         objectives, searched = objectives_of(self.recipe), list(self.recipe.space)
         trials = self.recipe.budget.trials
-        view = ProgressView(self.console, self.state, objectives, trials, searched, lambda: self._look(broker))
+        contact = Contact(broker)
+        look = lambda: self._look(contact, searcher)  # noqa: E731
+        view = ProgressView(self.console, self.state, objectives, trials, searched, look)
         keep_keys_private()
         scratch = tempfile.mkdtemp(prefix="qpm-tuner-tune-")
         coordinator = tune.with_parameters(Coordinator, broker=broker)
@@ -173,8 +195,11 @@ class Drive:
             ),
         )
         try:
-            with self.interrupts.gently(lambda: finishing(view.n_running)), view:
+            with self.interrupts.gently(lambda: finishing(view.running)), view:
                 tuner.fit()
+        except TimeUp:
+            if not searcher.halted:
+                raise
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         if self._refused is not None:
@@ -188,16 +213,27 @@ class Drive:
         self.lease.check()
         return self.interrupts.asked or not (self.complete() or searcher.exhausted or self._stopping())
 
-    def _look(self, broker: Any) -> list[dict[str, Any]]:
-        """The stages under way, for the screen; that Ctrl-C was pressed, or the search lost, is passed on as well."""
-        if self.interrupts.asked or self.lease.lost:
-            broker.stop.remote()
-        with contextlib.suppress(RayError):  # busy; or gone, and then the trials fail with it and say so
-            self._stages = ray.get(broker.snapshot.remote(), timeout=LOOK_S)
-        return self._stages
+    def _look(self, contact: Contact, searcher: LedgerSearcher) -> list[dict[str, Any]]:
+        """The stages under way, for the screen; that it is time to end is passed on as well."""
+        if self._stopping():
+            contact.broker.stop.remote()
+        if self.limit.overdue:
+            contact.broker.call_off.remote()
+        stages = contact.runs()
+        if contact.lost and not searcher.halted:
+            searcher.halted = SILENT
+            ray.kill(contact.broker)  # the trials that wait for it end with it, and stay open
+        if contact.idle and not searcher.halted:
+            searcher.halted = IDLE
+            ring()
+        return stages
 
 
-def finishing(stages: int) -> str:
-    """What the first Ctrl-C is answered while trials run."""
-    doing = f"finishing {stages} running {'stage' if stages == 1 else 'stages'}" if stages else "stopping"
-    return f"{doing}; Ctrl-C again to abort (the same command carries on)"
+def finishing(running: Sequence[Mapping[str, Any]]) -> str:
+    """What the first Ctrl-C is answered while trials run, the stages at work and others."""
+    begun = [run for run in running if run["begun"]]
+    if not begun:
+        return "stopping; Ctrl-C again to abort (the same command carries on)"
+    doing = f"finishing {len(begun)} running {'stage' if len(begun) == 1 else 'stages'}"
+    waiting = ", ".join(f"trial {run['trial']} {told_stage(run)}" for run in begun)
+    return f"{doing}; Ctrl-C again to abort (the same command carries on); waiting for {waiting}"

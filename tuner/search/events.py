@@ -100,6 +100,13 @@ class Proposed(Event):
 
 
 @dataclass(frozen=True)
+class Suspended(Event):
+    """A driver's turn ended, and left something open: what had not ended took its time as well."""
+
+    kind = "end"
+
+
+@dataclass(frozen=True)
 class StageUse:
     """A stage that a trial asked for.
 
@@ -268,7 +275,9 @@ class Picked(Event):
         object.__setattr__(self, "reason", line("reason", self.reason))
 
 
-KINDS: dict[str, type[Event]] = {made.kind: made for made in (Started, Proposed, Ended, Measured, Baseline, Picked)}
+KINDS: dict[str, type[Event]] = {
+    made.kind: made for made in (Started, Proposed, Ended, Suspended, Measured, Baseline, Picked)
+}
 
 
 def read_event(content: Any) -> Event:

@@ -4,6 +4,7 @@ Derived files can be deleted at any time; they are rebuilt from recipe and ledge
 """
 
 import io
+import math
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -16,22 +17,30 @@ from tuner.errors import TunerError
 from tuner.front import pareto
 from tuner.front.picture import render_front
 from tuner.recipe import Recipe, objectives_of
+from tuner.search.contact import conduct_all
 from tuner.search.events import Measured
 from tuner.search.heartbeat import told
 from tuner.search.home import SearchHome
 from tuner.search.plan import evaluation, plan_trial
 from tuner.search.records import SearchState
-from tuner.search.stages import conduct_all
 
 Record = Callable[[Measured], None]
 
 
 def measure_front(
-    home: SearchHome, recipe: Recipe, bank: str, state: SearchState, broker: Any, record: Record, console: Console
+    home: SearchHome,
+    recipe: Recipe,
+    bank: str,
+    state: SearchState,
+    broker: Any,
+    record: Record,
+    console: Console,
+    within_s: float = math.inf,
 ) -> None:
     """Measure the front's members on the test split, those that were not yet (DESIGN decision 5).
 
-    Under `protocol: paper` the objectives are test metrics already, and nothing is left to do.
+    Under `protocol: paper` the objectives are test metrics already, and nothing is left to do. What is not measured
+    after `within_s` seconds is left to the next driver.
     """
     if recipe.protocol == "paper":
         return
@@ -44,7 +53,7 @@ def measure_front(
     if not members:
         return
     with told(console, "measuring the front on the test split"):
-        outcomes = conduct_all(broker, members, rows)
+        outcomes = conduct_all(broker, members, rows, within_s)
     for trial, measured in zip(members, outcomes, strict=True):
         if measured["outcome"] == "halted":
             raise TunerError(

@@ -14,6 +14,11 @@ def this_driver() -> str:
     return f"{socket.gethostname()} pid {os.getpid()} ({_machine() or _UNKNOWN}, {_started(os.getpid()) or _UNKNOWN})"
 
 
+def short(holder: str) -> str:
+    """A holder as people need it: without what only tells whether it still runs."""
+    return holder.partition(" (")[0]
+
+
 def is_gone(holder: str) -> bool:
     """Whether a driver named by `this_driver` ran here and has died; False where that cannot be told.
 

@@ -3,7 +3,7 @@
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console, Group
@@ -13,11 +13,13 @@ from rich.text import Text
 from tuner.front import pareto
 from tuner.front.pareto import Objective
 from tuner.search.heartbeat import LINE_EVERY_S, REFRESH_S, duration, is_lively
+from tuner.search.holder import short
 from tuner.search.records import SearchState, TrialRecord
 from tuner.search.tables import Column, make_table
 
 SUMMARY_EVERY_S = 30.0
 SHOWN_ENDED = 8
+QUIET_S = 30.0  # a stage usually gets on within seconds
 
 # Short headings, for terminals are narrow.
 HEADINGS = {
@@ -71,9 +73,9 @@ class ProgressView:
         self._thread.join()
 
     @property
-    def n_running(self) -> int:
-        """Stages that a worker was at when somebody last looked."""
-        return sum(run["begun"] for run in self._running)
+    def running(self) -> list[dict[str, Any]]:
+        """The stages as they were when somebody last looked."""
+        return self._running
 
     def _run(self) -> None:
         if not is_lively(self._console):
@@ -91,7 +93,7 @@ class ProgressView:
 
     def line(self) -> str:
         """The progress in one line, for logs: the stages, and where the search stands if that is news or long ago."""
-        stages = ", ".join(f"trial {run['trial']} {_stage(run)}" for run in self._running) or "between stages"
+        stages = ", ".join(f"trial {run['trial']} {told_stage(run)}" for run in self._running) or "between stages"
         ended, now = len(self._state.finished()), time.monotonic()
         if self._told is not None and self._told[0] == ended and now - self._told[1] < SUMMARY_EVERY_S:
             return stages
@@ -119,7 +121,7 @@ class ProgressView:
 
     def _table(self) -> Group:
         members = {p.trial for p in pareto.front(self._state.points(self._objectives), self._objectives)}
-        stages = {run["trial"]: _stage(run) for run in self._running}
+        stages = {run["trial"]: told_stage(run) for run in self._running}
         trials = [*self._state.finished()[-SHOWN_ENDED:], *self._state.open()]
         styles = [_style(trial, trial.number in members) for trial in trials]
 
@@ -164,15 +166,18 @@ def number(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _stage(run: dict[str, Any]) -> str:
-    """A stage under way: its epoch, or the program's incumbent and gap."""
+def told_stage(run: Mapping[str, Any]) -> str:
+    """A stage under way: its epoch, or the program's incumbent and gap; who else runs it, and whether it is silent."""
+    if run.get("elsewhere"):
+        return f"{run['stage']} run by {short(run['elsewhere'])}"
     if not run["begun"]:
         return f"{run['stage']} waiting"
     detail = f" {run['done']}/{run['epochs']}" if run["epochs"] else ""
     known = {name: value for name, value in run["values"].items() if math.isfinite(value)}
     if "incumbent" in known:
         detail = f" {known['incumbent']:.5g}" + (f" gap {100 * known['gap']:.2g} %" if "gap" in known else "")
-    return f"{run['stage']}{detail} {duration(run['seconds'])}"
+    quiet = f" (nothing heard for {duration(run['quiet_s'])})" if run.get("quiet_s", 0.0) > QUIET_S else ""
+    return f"{run['stage']}{detail} {duration(run['seconds'])}{quiet}"
 
 
 def heading(name: str) -> str:

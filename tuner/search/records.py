@@ -7,7 +7,18 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from tuner.search.events import KINDS, Baseline, Ended, Event, Measured, Picked, Proposed, Started, read_event
+from tuner.search.events import (
+    KINDS,
+    Baseline,
+    Ended,
+    Event,
+    Measured,
+    Picked,
+    Proposed,
+    Started,
+    Suspended,
+    read_event,
+)
 from tuner.search.fields import Damaged
 from tuner.search.possible import Possible
 from tuner.search.state import Budget, Damage, SearchState, TrialRecord
@@ -26,7 +37,7 @@ __all__ = [
 ]
 
 # What a driver records; what other commands record names them, and takes no search time.
-OF_A_TURN = (Proposed, Ended, Measured)
+OF_A_TURN = (Proposed, Ended, Measured, Suspended)
 DAY_S = 86_400.0
 DATED = "dated"  # in place of a kind: the event counts, its time does not
 
@@ -174,6 +185,10 @@ def tally(counts: Mapping[str, int]) -> str:
 
 def mirror_events(event: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A ledger event as the MLflow mirror wants it: an outcome is preceded by one event per stage."""
+    if event["event"] == Suspended.kind:
+        return []
+    if event["event"] == "end":
+        return []
     stages = [
         {"event": "stage", "trial": event["trial"], "time_s": event["time_s"], **use} for use in event.get("stages", ())
     ]

@@ -61,6 +61,7 @@ class SearchResult:
         files: derived files by name, as paths or URLs.
         interrupted: whether the user stopped it.
         already_complete: whether there was nothing left to do.
+        ended_by_limit: what people read if the time limit has ended the search; else empty.
         tracking: where the MLflow data are, or what went wrong with them.
     """
 
@@ -70,6 +71,7 @@ class SearchResult:
     files: dict[str, str] = field(default_factory=dict)
     interrupted: bool = False
     already_complete: bool = False
+    ended_by_limit: str = ""
     tracking: str = ""
 
 
@@ -100,7 +102,8 @@ def run_search(request: SearchRequest, console: Console, interrupts: Interrupts 
             interrupted = drive.run()
             files, tracking = drive.publish()
             lease.check()
-    return SearchResult(home, recipe, drive.state, files, interrupted, complete, tracking)
+    ended = "" if interrupted else drive.ended_by_limit
+    return SearchResult(home, recipe, drive.state, files, interrupted, complete, ended, tracking)
 
 
 def _warn(line: str, console: Console) -> None:

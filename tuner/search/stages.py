@@ -1,16 +1,16 @@
 """Each distinct stage runs once: the broker, a small Ray actor that takes every trial through its stages.
 
 Known in the store: done. Running: the trial waits for the same run. Else a Ray task is started with the resources
-the stage needs; it goes on with the trial's next stages as long as they need the same. The broker holds no GPU, does
-no work itself, and knows what to show on the screen.
+the stage needs; it goes on with the trial's next stages as long as they need the same. Where another driver runs the
+stage, its end is waited for without holding anything. The broker holds no GPU, does no work itself, watches that runs
+get on, and knows what to show on the screen.
 """
 
 import asyncio
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,16 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from tuner.recipe import StageResources
+from tuner.search.holder import is_gone, this_driver
+from tuner.search.hung import Hung, Worker
 from tuner.search.plan import StageSpec
+from tuner.search.runs import Run
+from tuner.search.task import stage_task
 from tuner.search.trial import CalledOff, conduct
+from tuner.search.tries import RETRIES, Tries
 from tuner.search.values import read_values, stored_program
-from tuner.store import CorruptArtifact, MissingKey, open_artifacts
+from tuner.search.watchman import Watchman
+from tuner.store import Claims, CorruptArtifact, MissingKey, StoreFailure, open_artifacts
 
 # Coordinators and the broker ask for a sliver of the head node: it is there as long as the search is, and any share
 # of a CPU would keep a stage off that CPU.
@@ -31,45 +37,12 @@ ON_THE_HEAD = {"node:__internal_head__": 0.0001}
 # How long a coordinator may take to start.
 START_S = 30.0
 
-# A stage whose worker or node died is started again, from its last epoch checkpoint.
-NODE_LOSSES = 5
+# A stage that was looked for longer ago is looked for again before it is run: another driver may have come and gone.
+# Shorter than what claims linger.
+FRESH_S = 20.0
 
-
-@ray.remote(num_returns="streaming", max_retries=0)
-def stage_task(
-    specs: list[StageSpec], store_url: str, scratch: str, threads: int, broker: Any
-) -> Iterator[dict[str, Any]]:
-    """Run stages in a worker, one after the other; the heavy imports happen here, not in the driver."""
-    from tuner.search.work import run_stage
-
-    last = 0.0
-
-    def progress(done: int, epochs: int, values: dict[str, float]) -> None:
-        nonlocal last
-        if time.monotonic() - last > 0.5:
-            last = time.monotonic()
-            broker.report.remote(spec.key, done, epochs, values)
-
-    for spec in specs:
-        broker.report.remote(spec.key, 0, 0, {})
-        result = run_stage(spec, store_url, Path(scratch), threads, progress)
-        yield result
-        if result["outcome"] != "complete":
-            return
-
-
-@dataclass
-class _Run:
-    """One run of a stage, under way or next in its row."""
-
-    spec: StageSpec
-    trial: int
-    ended: asyncio.Future[dict[str, Any] | None]
-    started_s: float = 0.0  # 0: not yet
-    begun: bool = False  # a worker is at it
-    done: int = 0
-    epochs: int = 0
-    values: dict[str, float] = field(default_factory=dict)
+# How often a stage that another driver runs is looked for in the store.
+SOONEST_S, LATEST_S = 1.0, 5.0
 
 
 class StageBroker:
@@ -79,21 +52,27 @@ class StageBroker:
         store_url: the store of artifacts.
         scratch: local folder for epoch checkpoints.
         resources: what a run of each stage holds.
+        retries: new attempts at a stage that hung.
     """
 
-    def __init__(self, store_url: str, scratch: str, resources: dict[str, StageResources]) -> None:
+    def __init__(
+        self, store_url: str, scratch: str, resources: dict[str, StageResources], retries: int = RETRIES
+    ) -> None:
         self._url = store_url
         self._artifacts = open_artifacts(store_url)
         self._scratch = scratch
         self._resources = resources
-        self._runs: dict[str, _Run] = {}
+        self._retries = retries
+        self._claims = Claims(self._artifacts.store, this_driver(), is_gone=is_gone)
+        self._watchman = Watchman(resources)
+        self._runs: dict[str, Run] = {}
         self._settled: dict[str, dict[str, Any]] = {}
         self._made_s: dict[str, float] = {}
         self._trials: dict[int, asyncio.Future[Awaitable[dict[str, Any]] | None]] = defaultdict(asyncio.Future)
         self._expected: set[int] = set()  # trials whose coordinators are about to start
         self._came: set[int] = set()  # those that came before they were expected
         self._all_here = asyncio.Event()
-        self._working: dict[asyncio.Task[None], list[_Run]] = {}  # what each has left to do
+        self._working: dict[asyncio.Task[None], list[Run]] = {}  # what each has left to do
         self._stopping = False
 
     async def expect(self, trial: int) -> None:
@@ -146,6 +125,7 @@ class StageBroker:
         Raises:
             StoreFailure: the store fails.
             ray.exceptions.RayError: the run raised, or died more often than it may be started again.
+            Hung: it hung in each attempt.
             CalledOff: it would have to begin, and nothing begins any more.
         """
         spec, since_s = row[0], time.monotonic()
@@ -174,32 +154,35 @@ class StageBroker:
             "saved_s": result["seconds"] if reused else 0.0,
         }
 
-    def _add(self, spec: StageSpec, trial: int) -> _Run:
-        run = self._runs[spec.key] = _Run(spec, trial, asyncio.get_running_loop().create_future())
+    def _add(self, spec: StageSpec, trial: int) -> Run:
+        run = self._runs[spec.key] = Run(spec, trial, asyncio.get_running_loop().create_future())
         return run
 
-    async def _work(self, todo: list[_Run], row: Sequence[StageSpec], trial: int) -> None:
+    async def _work(self, todo: list[Run], row: Sequence[StageSpec], trial: int) -> None:
         """Find the first stage of a row in the store, or run it with what follows; tell whoever waits."""
-        losses, stream = 0, None
+        tries, stream = Tries(self._retries), None
         try:
             if await self._find(todo):
                 return
             todo += [self._add(spec, trial) for spec in takewhile(self._follows(row[0]), row[1:])]
             while todo and not self._stopping:
+                specs = [run.spec for run in todo]
+                for run in todo:
+                    run.task = self.options(specs)["name"]
                 try:
-                    stream = self._start([run.spec for run in todo])
-                    async for ended in stream:
-                        result = await ended
-                        self._settle(todo, {**result, "trial": trial})
-                        if result["outcome"] != "complete" or self._stopping:
-                            return
-                        losses = 0
+                    stream = self._start(specs)
+                    if not await self._follow(stream, todo, trial, tries):
+                        return
                 except RayTaskError:
                     raise
-                except RayError:  # its worker or node died, perhaps after it had been published
-                    losses += 1
-                    if not await self._find(todo) and losses > NODE_LOSSES:
-                        raise
+                except (RayError, Hung) as error:  # its worker or node died, perhaps after it had been published
+                    run = todo[0]
+                    self._watchman.end(run)
+                    if await self._find(todo):
+                        tries.forget()
+                    else:
+                        tries.count(run, error)
+                        run.again()
         except Exception as error:  # belongs to those who wait for this stage
             self._end(todo.pop(0)).set_exception(error)
         finally:
@@ -208,14 +191,65 @@ class StageBroker:
             for run in todo:  # not begun, after one that failed or Ctrl-C
                 self._end(run).set_result(None)
 
-    async def _find(self, todo: list[_Run]) -> bool:
+    async def _follow(self, stream: Any, todo: list[Run], trial: int, tries: Tries) -> bool:
+        """Settle runs as their task goes on; whether what is left then is to be started again."""
+        while todo and (result := await self._next(stream, todo[0])) is not None:
+            if result["outcome"] == "elsewhere":
+                await self._wait_for_another(todo, result["cause"])
+                break
+            self._settle(todo, {**result, "trial": trial})
+            if result["outcome"] != "complete" or self._stopping:
+                return False
+            tries.forget()
+        return not self._stopping
+
+    async def _next(self, stream: Any, run: Run) -> dict[str, Any] | None:
+        """The next result of a task, None at its end.
+
+        Raises:
+            Hung: a run was taken for hung, and its worker could not be ended.
+        """
+
+        async def result() -> dict[str, Any] | None:
+            reference = await anext(stream, None)
+            return None if reference is None else await reference
+
+        coming, given_up = asyncio.create_task(result()), asyncio.create_task(run.given_up.wait())
+        try:
+            await asyncio.wait((coming, given_up), return_when=asyncio.FIRST_COMPLETED)
+            if not coming.done():
+                raise Hung(run.trouble)
+            return coming.result()
+        finally:
+            coming.cancel()
+            given_up.cancel()
+
+    async def _wait_for_another(self, todo: list[Run], holder: str) -> None:
+        """Wait until a stage that another driver runs is in the store, or that driver has given it up."""
+        run, pause_s = todo[0], SOONEST_S
+        self._watchman.end(run)
+        run.again()
+        run.elsewhere = holder
+        try:
+            while not await self._find(todo):
+                other = await asyncio.to_thread(self._claims.holder_of, run.name)
+                if other is None:
+                    return
+                run.elsewhere = other
+                await asyncio.sleep(pause_s)
+                pause_s = min(LATEST_S, 1.5 * pause_s)
+        finally:
+            run.elsewhere = None
+
+    async def _find(self, todo: list[Run]) -> bool:
         """Settle the first of the runs if the store has it."""
-        todo[0].started_s = time.monotonic()
+        todo[0].started_s = todo[0].started_s or time.monotonic()
+        todo[0].looked_s = time.monotonic()
         if stored := await asyncio.to_thread(self._stored, todo[0].spec):
             self._settle(todo, stored)
         return stored is not None
 
-    def _settle(self, todo: list[_Run], result: dict[str, Any]) -> None:
+    def _settle(self, todo: list[Run], result: dict[str, Any]) -> None:
         """Remember how the first of the runs ended; what was damaged on the way is removed. The next one begins."""
         run = todo[0]
         if result["outcome"] == "corrupt":
@@ -224,21 +258,26 @@ class StageBroker:
         else:
             self._settled[run.spec.key] = result
             self._made_s[run.spec.key] = time.monotonic()
+            if result["outcome"] == "complete":
+                self._claims.done([run.name])
         self._end(todo.pop(0)).set_result(result)
         if todo:
             todo[0].started_s = time.monotonic()
 
-    def _end(self, run: _Run) -> asyncio.Future[dict[str, Any] | None]:
+    def _end(self, run: Run) -> asyncio.Future[dict[str, Any] | None]:
         """Strike a run off; returns what is to be told how it ended."""
         del self._runs[run.spec.key]
+        self._watchman.end(run)
+        self._claims.release([run.name])
         return run.ended
 
     def _follows(self, first: StageSpec) -> Callable[[StageSpec], bool]:
         """Tells whether a stage may go on in the task of `first`: it needs the same, and nobody has or runs it."""
-        need = self._resources[first.stage]
-        return lambda spec: (
-            self._resources[spec.stage] == need and spec.key not in self._runs and spec.key not in self._settled
-        )
+
+        def holds(spec: StageSpec) -> tuple[float, float]:
+            return self._resources[spec.stage].cpus, self._resources[spec.stage].gpus
+
+        return lambda spec: holds(spec) == holds(first) and spec.key not in self._runs and spec.key not in self._settled
 
     def _start(self, specs: list[StageSpec]) -> Any:
         """Start a row of stages as one Ray task; returns a stream of references to their results."""
@@ -277,13 +316,57 @@ class StageBroker:
             self._settled.pop(key, None)
             self._artifacts.remove(kind, key)
 
+    async def begin(self, keys: list[str], worker: Worker) -> tuple[int, dict[str, Any] | None]:
+        """A worker is about to run a row of stages. Only now they are claimed: who waits for room keeps nobody waiting.
+
+        Returns:
+            How many of the first ones it is to run, and what it is to answer instead if that is none.
+        """
+        row = [self._runs[key] for key in takewhile(self._runs.__contains__, keys)]
+        if not row or self._stopping:
+            return 0, _instead("elsewhere", "nobody")
+        for run in row:
+            run.worker = worker
+        self._watchman.begin(row[0])
+        try:
+            granted, holder = await asyncio.to_thread(self._claims.take, [run.name for run in row])
+            stale = granted > 0 and time.monotonic() - row[0].looked_s > FRESH_S
+            if stale and await asyncio.to_thread(self._stored, row[0].spec) is not None:
+                granted, holder = 0, "nobody any more"
+        except StoreFailure as error:
+            return 0, _instead("halted", error.what)
+        return granted, None if granted else _instead("elsewhere", holder)
+
     async def report(self, key: str, done: int, epochs: int, values: dict[str, float]) -> None:
         """A worker reports that it begins, an epoch, or where the program stands."""
         if (run := self._runs.get(key)) is not None:
-            run.begun, run.done, run.epochs, run.values = True, done, epochs, values
+            if not run.begun:
+                self._watchman.begin(run)
+            run.done, run.epochs, run.values = done, epochs, values
+
+    async def alive(self, key: str, worker: Worker) -> None:
+        """A worker reports that its stage gets on."""
+        self._watchman.alive(key, worker)
+
+    async def call_off(self) -> None:
+        """End all that runs, at once: its trials stay open, and what it had published or checkpointed stays."""
+        await self.stop()
+        running = [todo[0] for todo in self._working.values() if todo and todo[0].begun]
+        for work in list(self._working):
+            work.cancel()
+        await self._watchman.call_off(running)
+
+    async def close(self) -> None:
+        """Let go of the store: this search runs nothing any more."""
+        await self.call_off()
+        await asyncio.to_thread(self._claims.close)
+
+    async def go_on(self) -> None:
+        """After `stop` or `call_off`: what is asked for from now on begins."""
+        self._stopping = False
 
     async def stop(self) -> None:
-        """Begin nothing any more: what has begun ends, what waits for room is called off."""
+        """Begin nothing any more: what has begun ends, what waits for room or for others is called off."""
         self._stopping = True
         await asyncio.sleep(0)  # work that was just created begins, or it could not clear up after itself
         for work, todo in self._working.items():
@@ -293,26 +376,15 @@ class StageBroker:
     async def snapshot(self) -> list[dict[str, Any]]:
         """The runs under way: stage, trial, whether begun, epochs done and in all, values so far, seconds so far."""
         now = time.monotonic()
-        return [
-            {
-                "stage": run.spec.stage,
-                "trial": run.trial,
-                "begun": run.begun,
-                "done": run.done,
-                "epochs": run.epochs,
-                "values": run.values,
-                "seconds": now - run.started_s,
-            }
-            for run in self._runs.values()
-            if run.started_s
-        ]
+        return [run.shown(now, self._watchman.quiet_s(run)) for run in self._runs.values() if run.started_s]
 
 
-def start_broker(store_url: str, scratch: Path, resources: dict[str, StageResources]) -> Any:
-    """Start the broker as an actor of this job; it ends with the job."""
-    return ray.remote(StageBroker).options(num_cpus=0, resources=ON_THE_HEAD).remote(store_url, str(scratch), resources)
+def _instead(outcome: str, cause: str | None) -> dict[str, Any]:
+    """The answer of a worker that runs nothing."""
+    return {"outcome": outcome, "cause": cause, "seconds": 0.0}
 
 
-def conduct_all(broker: Any, numbers: Sequence[int], rows: Sequence[list[StageSpec]]) -> list[dict[str, Any]]:
-    """Take independent rows of stages through the broker, side by side; an outcome each, as `trial.conduct` says."""
-    return list(ray.get([broker.conduct.remote(*row) for row in zip(numbers, rows, strict=True)]))
+def start_broker(store_url: str, scratch: Path, resources: dict[str, StageResources], retries: int = RETRIES) -> Any:
+    """Start the broker as an actor of this job; it ends with the job, and is best closed before."""
+    actor = ray.remote(StageBroker).options(num_cpus=0, resources=ON_THE_HEAD)
+    return actor.remote(store_url, str(scratch), resources, retries)

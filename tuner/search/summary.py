@@ -171,6 +171,8 @@ def print_summary(result: "SearchResult", console: Console) -> None:
         console.print(
             f"search {home.name!r} is complete: {ended} trials, {result.recipe.budget.trials} asked for", markup=False
         )
+    elif result.ended_by_limit:
+        console.print(result.ended_by_limit, markup=False, soft_wrap=True)
     elif result.interrupted:
         console.print(f"search {home.name!r} stopped after {ended} trials; the same command carries on", markup=False)
     else:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ray.exceptions import NodeDiedError, RayError, RayTaskError
 
+from tuner.search.hung import Hung
 from tuner.search.plan import StageSpec
 from tuner.store import StoreFailure
 
@@ -32,7 +33,8 @@ async def conduct(number: int, stages: list[StageSpec], use: Use) -> dict[str, A
 
     Returns:
         The fields of the ledger's outcome event: outcome, stage, cause, values, program, stages, remade, model,
-        seconds. `stage` is None where a trial failed through a disk or a node, which says nothing of its parameters.
+        seconds. `stage` is None where a trial failed through a disk, a node or a stage that hung, which says
+        nothing of its parameters.
         Outcomes for the driver only: `halted`, the feature bank is damaged or the store fails, so no trial can go on;
         `called off`, the search is to stop.
     """
@@ -60,6 +62,8 @@ async def _pass(number: int, stages: list[StageSpec], use: Use) -> dict[str, Any
             return record | {"outcome": "called off", "stage": spec.stage}
         except StoreFailure as error:
             return record | {"outcome": "halted", "stage": spec.stage, "cause": error.what}
+        except Hung as error:  # the machine's trouble, as far as anybody can tell
+            return record | {"outcome": "failed", "stage": None, "cause": str(error)}
         except RayError as error:
             stage = None if isinstance(error, NodeDiedError) else spec.stage
             return record | {"outcome": "failed", "stage": stage, "cause": _cause(error)}

@@ -1,6 +1,7 @@
 """Where searches live: one protocol, a folder or S3 behind it; artifacts, ledger and lease on top of it."""
 
 from tuner.store.artifacts import Artifacts, open_artifacts
+from tuner.store.claims import Claims
 from tuner.store.lease import Lease, LeaseHeld
 from tuner.store.ledger import Ledger
 from tuner.store.manifest import CorruptArtifact, File, Manifest
@@ -10,6 +11,7 @@ from tuner.store.store import MissingKey, Stat, Store, StoreFailure, open_store
 
 __all__ = [
     "Artifacts",
+    "Claims",
     "CorruptArtifact",
     "File",
     "Lease",

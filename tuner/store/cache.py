@@ -7,11 +7,15 @@ import contextlib
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tuner.errors import UsageError
+from tuner.locks import Waiting
+from tuner.pulse import beat
 from tuner.store.disk import explained, locked
+
+_LOOK_S = 0.2  # how often one looks whether another process has filled an entry
 
 
 class NodeCache:
@@ -43,7 +47,7 @@ class NodeCache:
             TunerError: the disk cannot take it, or `fill` raised.
         """
         entry = self.folder / name
-        with explained("cache", entry), locked(self._lock(name)):
+        with explained("cache", entry), self._filling(name):
             if not entry.is_dir():
                 self._make_room(size_bytes)
                 part = self.folder / f"{name}.part"
@@ -53,6 +57,23 @@ class NodeCache:
                 part.rename(entry)
             os.utime(entry)
         return entry
+
+    @contextlib.contextmanager
+    def _filling(self, name: str) -> Iterator[None]:
+        """Hold an entry's lock; while another process fills it, its progress is a sign of life here as well."""
+        part, seen, waiting = self.folder / f"{name}.part", -1, Waiting(self._lock(name))
+        while True:
+            with locked(self._lock(name), wait=False) as mine:
+                if mine:
+                    waiting.end()
+                    yield
+                    return
+            waiting.go_on()
+            with contextlib.suppress(FileNotFoundError):  # renamed just now
+                if (size := _size_bytes(part)) != seen:
+                    seen = size
+                    beat()
+            time.sleep(_LOOK_S)
 
     def drop(self, name: str) -> None:
         """Forget an entry, for example because its files are damaged."""

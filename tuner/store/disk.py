@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tuner import locks
 from tuner.private import noted
+from tuner.pulse import beat
 from tuner.store.store import StoreFailure
 
 _REASONS = {
@@ -27,6 +28,7 @@ _REASONS = {
 
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS)
 """What some network file systems answer: they cannot write down a folder by itself."""
+_BLOCK = 2**20  # bytes
 
 
 @contextmanager
@@ -123,5 +125,9 @@ def locked(path: Path, *, wait: bool = True, patience_s: float = math.inf) -> It
 
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while block := file.read(_BLOCK):
+            digest.update(block)
+            beat()
+    return digest.hexdigest()

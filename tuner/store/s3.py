@@ -21,7 +21,9 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 from s3transfer.exceptions import RetriesExceededError
+from s3transfer.subscribers import BaseSubscriber
 
+from tuner.pulse import beat
 from tuner.store.disk import draft, explained
 from tuner.store.names import check_key, check_prefix
 from tuner.store.s3_errors import NotS3, is_answer, is_bare, is_transient, required, status_of
@@ -145,7 +147,9 @@ class S3Store:
             if path.stat().st_size < _TRANSFER.multipart_threshold:
                 self._write(key, path.read_bytes())
             else:
-                self._transfers.upload(str(path), self.bucket, self.prefix + check_key(key)).result()
+                self._transfers.upload(
+                    str(path), self.bucket, self.prefix + check_key(key), subscribers=[_Beats()]
+                ).result()
 
         with explained("read", path):
             self._call("upload", key, request)
@@ -156,7 +160,7 @@ class S3Store:
 
         def request(new: Path) -> None:
             try:
-                self._transfers.download(self.bucket, self.prefix + where, str(new)).result()
+                self._transfers.download(self.bucket, self.prefix + where, str(new), subscribers=[_Beats()]).result()
             except ClientError as error:
                 if status_of(error) == 404:
                     raise missing_key(key, self.url) from None
@@ -274,6 +278,15 @@ class S3Store:
             except _FAILURES:
                 return failure
         return failure
+
+
+class _Beats(BaseSubscriber):  # type: ignore[misc, unused-ignore]
+    """Each portion of a large file that got through is a sign of life."""
+
+    def on_progress(self, future: Any, bytes_transferred: int, **_: Any) -> None:
+        """Called by the transfer's threads."""
+        if bytes_transferred > 0:  # what failed and begins again counts down
+            beat()
 
 
 Response = tuple[Any, dict[str, Any]] | None

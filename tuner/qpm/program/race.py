@@ -18,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tuner.errors import TunerError
+from tuner.pulse import beat
 from tuner.qpm.program.distinct import Subset, distinct_rows, row_matrix
 from tuner.qpm.program.listener import Listener
 from tuner.qpm.program.problem import Ints, Problem
@@ -117,6 +118,7 @@ class Race:
 
     def late(self) -> bool:
         """Whether time is up or somebody pressed Ctrl-C; whoever asks is about to do more, and then will not."""
+        beat()
         self.listener.raise_error()
         late = self.interrupted or self.seconds >= self.deadline_s
         self.cut_short = self.cut_short or late

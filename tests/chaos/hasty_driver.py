@@ -1,0 +1,20 @@
+"""A driver with little patience: python -m tests.chaos.hasty_driver ARGUMENTS...
+
+It is `jobs.search` with the given arguments; only what runs when the time limit is reached, and a broker that does not
+answer, are given less time.
+"""
+
+import sys
+
+from jobs import search
+from tuner.search import contact, limit
+
+
+def main() -> int:
+    limit.GRACE_S = limit.MEASURE_S = limit.SPARE_S = 5.0
+    contact.SILENCE_S = contact.IDLE_S = 45.0
+    return search.main(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""The time limit: over all drivers, said at once where it is spent, and an end whatever hangs."""
+
+import contextlib
+import io
+import signal
+import threading
+import time
+
+import pytest
+from rich.console import Console
+
+from tests.ledgers import finished, home_with
+from tuner.recipe import Recipe
+from tuner.search import drive, limit
+from tuner.search.drive import Drive, finishing
+from tuner.search.interrupts import Interrupts
+from tuner.search.limit import TimeLimit, TimeUp
+from tuner.search.records import mirror_events, replay
+
+OPEN = {
+    "event": "trial",
+    "trial": 3,
+    "time_s": 131.0,
+    "params": {"n_features": 9, "features_per_class": 2, "width": 64},
+}
+
+
+def test_what_earlier_drivers_spent_counts():
+    assert not TimeLimit(0.0, 1e9).reached, "0: no limit"
+    assert TimeLimit(100.0, 60.0).left_s == pytest.approx(40.0, abs=1.0)
+    assert TimeLimit(100.0, 100.0).reached
+    assert not TimeLimit(100.0, 120.0).overdue, "what runs may end within the grace"
+    assert TimeLimit(100.0, 100.0 + limit.GRACE_S).overdue
+
+
+@pytest.mark.parametrize(("ended", "trials"), [(0, "0 trials"), (1, "1 trial"), (12, "12 trials")])
+def test_its_end_is_said_with_what_to_do(ended, trials):
+    told = TimeLimit(3600.0, 3600.0).told(ended)
+    assert told == f"time limit of 3,600 s reached after {trials}; run with a larger budget.time_limit_s to go on"
+    assert TimeLimit(0.5, 1.0).told(1).startswith("time limit of 0.5 s reached")
+
+
+def test_a_turn_that_ended_nothing_took_its_time_as_well():
+    """A driver that waited an hour for a stage that hung: the next one has an hour less."""
+    events = [*finished(), OPEN, {"event": "end", "time_s": 3731.0}]
+    assert replay(events).elapsed_s == pytest.approx(3731.0 - 99.0)
+    assert replay(events[:-1]).elapsed_s == pytest.approx(131.0 - 99.0)
+    assert mirror_events(events[-1]) == []
+
+
+def a_drive(root, monkeypatch, limit_s):
+    def never(*_):
+        raise AssertionError("Ray was started")
+
+    monkeypatch.setattr(drive, "ray_for", never)
+    home = home_with(root, [*finished(), OPEN], "tracking.enabled=false")
+    recipe, bank = home.stored()
+    recipe.budget.time_limit_s, recipe.budget.trials = limit_s, 8
+    return Drive(home, recipe, bank, (), Console(file=io.StringIO()), lambda: False, Interrupts())
+
+
+def test_a_spent_limit_is_said_before_ray_starts(tmp_path, monkeypatch):
+    turn = a_drive(tmp_path, monkeypatch, 30.0)
+    assert turn.run() is False
+    assert turn.ended_by_limit.startswith("time limit of 30 s reached after 3 trials")
+    assert [event["event"] for event in turn.home.ledger.read()].count("end") == 0, "it spent nothing"
+
+
+def test_a_larger_limit_goes_on(tmp_path, monkeypatch):
+    turn = a_drive(tmp_path, monkeypatch, 40.0)
+    with pytest.raises(AssertionError, match="Ray was started"):
+        turn.run()
+    assert turn.ended_by_limit == ""
+    assert isinstance(turn.recipe, Recipe)
+
+
+def test_work_that_hangs_beyond_all_grace_is_left(monkeypatch):
+    for name in ("GRACE_S", "MEASURE_S", "SPARE_S"):
+        monkeypatch.setattr(limit, name, 0.1)
+    before, began_s = signal.getsignal(signal.SIGALRM), time.monotonic()
+
+    def library():
+        with contextlib.suppress(Exception):
+            time.sleep(60.0)
+
+    with pytest.raises(TimeUp), TimeLimit(1.0, 1e6).enforced():
+        library()
+    assert time.monotonic() - began_s < 20.0
+    assert signal.getsignal(signal.SIGALRM) == before
+    with TimeLimit(0.0, 0.0).enforced():
+        assert signal.getsignal(signal.SIGALRM) == before, "no limit, no alarm"
+
+
+def test_another_thread_may_say_that_it_is_time():
+    threading.Timer(0.5, limit.ring).start()
+    with pytest.raises(TimeUp), TimeLimit(0.0, 0.0).enforced():
+        time.sleep(30.0)
+    assert not callable(signal.getsignal(limit.BELL))
+    limit.ring()  # and where nobody waits nothing happens
+
+
+def test_an_alarm_of_somebody_else_goes_on_afterwards():
+    rest_s, _ = signal.getitimer(signal.ITIMER_REAL)  # that of pytest's own limit, if there is one
+    with TimeLimit(100.0, 0.0).enforced():
+        time.sleep(0.01)
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == pytest.approx(rest_s, abs=1.0)
+
+
+def test_ctrl_c_says_what_is_waited_for():
+    hung = {"stage": "dense", "trial": 3, "begun": True, "elsewhere": None, "done": 7, "epochs": 40, "values": {}}
+    hung |= {"seconds": 512.0, "quiet_s": 480.0}
+    queued = {**hung, "trial": 4, "begun": False}
+    told = finishing([hung, queued])
+    assert told.startswith("finishing 1 running stage; Ctrl-C again to abort (the same command carries on)")
+    assert told.endswith("waiting for trial 3 dense 7/40 9 min (nothing heard for 8 min)")
+    assert finishing([queued]).startswith("stopping; ")

@@ -1,0 +1,71 @@
+"""One run of a stage, as the broker keeps its books: whose it is, who is at it, and how far it is."""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from tuner.search.hung import Worker
+from tuner.search.plan import StageSpec
+
+
+@dataclass(eq=False)
+class Run:
+    """One run of a stage, under way or next in its row.
+
+    Attributes:
+        spec: the stage.
+        trial: the trial that asked first.
+        ended: what became of it; None: it did not begin.
+        started_s: when it was its turn; 0: not yet.
+        looked_s: when it was last looked for in the store.
+        begun: a worker is at it.
+        worker: which one, once that is known.
+        task: the name of that worker's task.
+        trouble: why that worker is being ended: the run hangs.
+        given_up: the worker could not be ended.
+        elsewhere: who else runs the stage, another driver.
+        done: epochs that have ended.
+        epochs: epochs in all; 0: it has none.
+        values: how it goes.
+    """
+
+    spec: StageSpec
+    trial: int
+    ended: asyncio.Future[dict[str, Any] | None]
+    started_s: float = 0.0
+    looked_s: float = 0.0
+    begun: bool = False
+    worker: Worker | None = None
+    task: str = ""
+    trouble: str | None = None
+    given_up: asyncio.Event = field(default_factory=asyncio.Event)
+    elsewhere: str | None = None
+    done: int = 0
+    epochs: int = 0
+    values: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """The artifact it makes: kind and key."""
+        return self.spec.kind, self.spec.key
+
+    def again(self) -> None:
+        """It is to be started once more."""
+        self.started_s = time.monotonic()
+        self.begun, self.worker, self.trouble, self.given_up = False, None, None, asyncio.Event()
+        self.done, self.epochs, self.values = 0, 0, {}
+
+    def shown(self, now_s: float, quiet_s: float) -> dict[str, Any]:
+        """What the screen needs of it."""
+        return {
+            "stage": self.spec.stage,
+            "trial": self.trial,
+            "begun": self.begun,
+            "elsewhere": self.elsewhere,
+            "done": self.done,
+            "epochs": self.epochs,
+            "values": self.values,
+            "seconds": now_s - self.started_s,
+            "quiet_s": quiet_s,
+        }
