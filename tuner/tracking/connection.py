@@ -36,7 +36,9 @@ def connect(uri: str) -> "MlflowClient":
     """
     uri = prepare(uri, artifact_location(uri))
     from mlflow import MlflowClient
+    from mlflow.tracking._tracking_service import utils
 
+    utils._artifact_repos_cache.clear()  # by run, not by database: those of a copy would be the original's
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
