@@ -127,7 +127,15 @@ def test_a_stored_recipe_that_somebody_changed_is_refused_in_three_parts(tmp_pat
 
 
 def test_texts_of_a_stored_recipe_come_back_as_they_were(tmp_path: Path) -> None:
-    title = "2026-11-25 ${oc.env:HOME} é # no: \U0001f426 \x1b"
+    title = "2026-11-25 ${oc.env:HOME} é # no: \U0001f426"
     home = home_with(tmp_path, finished(), f"title={title}", "data.root=2026-11-25", "data.masks=no")
     stored = home.stored()[0]
     assert (stored.title, stored.data.root, stored.data.masks) == (title, "2026-11-25", "no")
+
+
+@pytest.mark.parametrize("letter", ["\0", "\x07", "\x1b[2J", "\x7f", "\x9b", "\ud800", "\udcff"])
+def test_a_text_holds_nothing_that_a_terminal_obeys(letter: str) -> None:
+    for field in ("title", "data.root", "tracking.uri"):
+        with pytest.raises(UsageError, match="control characters") as error:
+            load_recipe("digits", [f"{field}=a{letter}b"])
+        assert letter not in str(error.value)

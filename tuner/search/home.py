@@ -70,9 +70,8 @@ class SearchHome:
         node, is_old = content["recipe"], self._is_of_other_code(content)
         if is_old:  # read, for nothing more is run; what it says may be refused by now
             drop(node, "assign", "warm_start")
-        recipe = parse_recipe(node, source=f"the recipe of {self.name}", checked=not is_old)
-        recipe.tracking.uri = ""
-        return recipe, content["bank"]
+        drop(node, "tracking", "uri")
+        return parse_recipe(node, source=f"the recipe of {self.name}", checked=not is_old), content["bank"]
 
     def stored_address(self) -> str:
         """Where MLflow was when the search was started, for people: whoever writes to the store could change it."""
