@@ -133,7 +133,7 @@ def test_texts_of_a_stored_recipe_come_back_as_they_were(tmp_path: Path) -> None
     assert (stored.title, stored.data.root, stored.data.masks) == (title, "2026-11-25", "no")
 
 
-@pytest.mark.parametrize("letter", ["\0", "\x07", "\x1b[2J", "\x7f", "\x9b", "\ud800", "\udcff"])
+@pytest.mark.parametrize("letter", ["\0", "\x07", "\x1b[2J", "\x7f", "\x9b", "\ud800"])
 def test_a_text_holds_nothing_that_a_terminal_obeys(letter: str) -> None:
     for field in ("title", "data.root", "tracking.uri"):
         with pytest.raises(UsageError, match="control characters") as error:
