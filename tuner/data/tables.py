@@ -14,9 +14,11 @@ from pathlib import Path
 from tuner.data.paths import clean_path
 from tuner.data.words import count, printable
 from tuner.errors import TunerError, UsageError
+from tuner.files import read_bounded
 
 SEPARATORS = (",", ";", "\t")
 BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+LARGEST = 256_000_000  # bytes; a line per image of ImageNet takes a fifth of it
 INTEGER = re.compile(r"-?[0-9]{1,15}")
 NEWLINE = re.compile(r"\r\n|\r|\n")
 SIDES = {"train": True, "test": False}
@@ -174,7 +176,7 @@ def unique(rows: Iterable[Row], key: str, columns: Sequence[str]) -> dict[str, R
 def _text(file: Path, todo: str) -> str:
     """The text of a file in UTF-8 or UTF-16; bytes that are neither are kept, as the names of files may hold any."""
     try:
-        data = file.read_bytes()
+        data = read_bounded(file, LARGEST)
     except OSError as error:
         raise TunerError(f"{file} cannot be read: {error.strerror or error}", "a text file", todo) from error
     mark = next((mark for mark in BYTE_ORDER_MARKS if data.startswith(mark)), b"")

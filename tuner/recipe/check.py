@@ -2,13 +2,17 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from tuner.errors import InfeasibleError, UsageError
 from tuner.recipe.objectives import extremes, objectives_of
-from tuner.recipe.schema import SHORT_NAMES, Recipe, fields
-from tuner.recipe.space import bounds, check_dimension, searched_name
+from tuner.recipe.schema import PLACES, SHORT_NAMES, Recipe, fields, lookup
+from tuner.recipe.space import bounds, check_dimension, searched_name, show_values
+from tuner.secrets import holds_secret, is_address
+
+ADDRESSES = ("tracking.uri", *(path for path in PLACES if path not in ("title", "backbone.batch_size")))
+MOST_CHOICES = 4000  # all of them are kept with each search, and read at each start
 
 
 def check_recipe(recipe: Recipe) -> None:
@@ -19,16 +23,13 @@ def check_recipe(recipe: Recipe) -> None:
     """
     for path, value, info in fields(recipe):
         _check_value(path, value, info)
-    if "@" in recipe.tracking.uri and not recipe.tracking.uri.startswith(("sqlite:", "file:", "/", ".")):
-        raise UsageError(
-            "tracking.uri holds a user or a password (not shown here), and recipes are kept for everybody to read",
-            "an address without them",
-            "set the whole address in MLFLOW_TRACKING_URI instead",
-        )
+    for path in ADDRESSES:
+        _check_address(path, lookup(recipe, path))
+    _check_size(recipe)
     for name in recipe.space:
         _check_dimension(name, recipe)
     objectives_of(recipe)
-    if sum(1 for _ in feasible_corners(recipe)) == 0:
+    if not _is_feasible_somewhere(recipe):
         raise InfeasibleError(
             f"no point of the space {_space_line(recipe.space)} is feasible",
             "features_per_class <= n_features <= width somewhere in it",
@@ -36,14 +37,37 @@ def check_recipe(recipe: Recipe) -> None:
         )
 
 
-def feasible_corners(recipe: Recipe) -> Iterator[dict[str, Any]]:
-    """The extreme combinations of the three sizes that satisfy k <= m <= U (METHOD 9, trap 14)."""
-    sizes = [extremes(recipe, name) for name in ("features_per_class", "n_features", "width")]
-    for k in sizes[0]:
-        for m in sizes[1]:
-            for width in sizes[2]:
-                if k <= m <= width:
-                    yield {"features_per_class": k, "n_features": m, "width": width}
+def _is_feasible_somewhere(recipe: Recipe) -> bool:
+    """Whether the three sizes can satisfy k <= m <= U (METHOD 9, trap 14)."""
+    least, most = min(extremes(recipe, "features_per_class")), max(extremes(recipe, "width"))
+    dimension = recipe.space.get("n_features", {})
+    if "low" not in dimension:
+        return any(least <= m <= most for m in extremes(recipe, "n_features"))
+    low, step = dimension["low"], dimension.get("step", 1)
+    first = low + max(0, math.ceil((least - low) / step)) * step
+    return bool(first <= min(dimension["high"], most))
+
+
+def _check_address(path: str, value: str) -> None:
+    if (path == "tracking.uri" or is_address(value)) and holds_secret(value):
+        raise UsageError(
+            f"{path} holds a user, a password or a key (not shown here), and recipes are kept for everybody to read",
+            "an address without them",
+            "set the whole address in MLFLOW_TRACKING_URI instead"
+            if path == "tracking.uri"
+            else "download what is there, and write its path",
+        )
+
+
+def _check_size(recipe: Recipe) -> None:
+    choices = {name: len(dimension.get("choices", ())) for name, dimension in recipe.space.items()}
+    if sum(choices.values()) > MOST_CHOICES:
+        name = max(choices, key=lambda name: choices[name])
+        raise UsageError(
+            f"space.{name} has {choices[name]:,} choices, and the space {sum(choices.values()):,} in all",
+            f"at most {MOST_CHOICES:,} in all",
+            f"write a range: 'space.{name}={{low: .., high: .., step: ..}}'",
+        )
 
 
 def _check_value(path: str, value: Any, info: dataclasses.Field[Any]) -> None:
@@ -73,4 +97,4 @@ def _check_dimension(name: str, recipe: Recipe) -> None:
 
 
 def _space_line(space: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={bounds(dimension)}" for name, dimension in space.items()) or "{}"
+    return ", ".join(f"{name}={show_values(bounds(dimension))}" for name, dimension in space.items()) or "{}"

@@ -1,19 +1,26 @@
 """From a preset or a YAML file and `key=value` overrides to a checked recipe; and what differs between two."""
 
+import contextlib
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from yaml.nodes import Node
+
 from tuner.errors import UsageError
+from tuner.files import read_bounded
 from tuner.folders import home_path
 from tuner.recipe.check import check_recipe
+from tuner.recipe.nodes import LONGEST, compose
 from tuner.recipe.reading import override, read_tree
 from tuner.recipe.schema import PLACES, RUNTIME_PARTS, SHORT_NAMES, Recipe, lookup
+from tuner.secrets import hide
 
 Config = TypeVar("Config")
 
 PRESETS = Path(__file__).parents[1] / "recipes"
+LONGEST_TOLD = 1000
 
 
 def presets() -> list[str]:
@@ -33,25 +40,28 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     """
     path = PRESETS / f"{name}.yaml" if name in presets() else home_path(name, "--recipe")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_bounded(path, LONGEST).decode()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
         raise UsageError(
-            f"recipe {name!r} cannot be read ({reason})",
+            f"recipe {hide(repr(name))} cannot be read ({reason})",
             f"one of {', '.join(presets())}, or the path of a YAML file",
             "check the name after --recipe",
         ) from None
     return parse_recipe(text, overrides, source=name)
 
 
-def parse_recipe(text: str, overrides: Sequence[str] = (), *, source: str = "recipe", checked: bool = True) -> Recipe:
-    """As `load_recipe`, from the YAML text itself; not `checked`, it may hold what an earlier version took."""
-    tree = read_tree(text, source)
-    fixed = [(key, item) for item in overrides for key in override(tree, item)]
-    recipe = _filled(Recipe(), tree)
-    _refuse_fixed_and_searched(fixed, recipe)
-    if checked:
-        check_recipe(recipe)
+def parse_recipe(
+    given: str | Node, overrides: Sequence[str] = (), *, source: str = "recipe", checked: bool = True
+) -> Recipe:
+    """As `load_recipe`, from the YAML itself; not `checked`, it may hold what an earlier version took."""
+    with _discreet():
+        tree = read_tree(compose(given, source) if isinstance(given, str) else given, source)
+        fixed = [(key, item) for item in overrides for key in override(tree, item)]
+        recipe = _filled(Recipe(), tree)
+        _refuse_fixed_and_searched(fixed, recipe)
+        if checked:
+            check_recipe(recipe)
     return recipe
 
 
@@ -64,6 +74,16 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         for key in sorted((before.keys() | after.keys()) - set(PLACES))
         if before.get(key, missing) != after.get(key, missing)
     ]
+
+
+@contextlib.contextmanager
+def _discreet() -> Iterator[None]:
+    """What is wrong is shown, but no password in it, and no more of it than a person reads."""
+    try:
+        yield
+    except UsageError as error:
+        told = (hide(part) for part in (error.what, error.expected, error.todo))
+        raise type(error)(*(t if len(t) <= LONGEST_TOLD else f"{t[:LONGEST_TOLD]}..." for t in told)) from None
 
 
 def _filled(config: Config, tree: Mapping[str, Any]) -> Config:

@@ -3,6 +3,7 @@
 PyYAML would read `no` as False, `1e-3` as a text and `12:30` as 750; its nodes still hold what was written.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,21 +12,40 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from tuner.errors import UsageError
 
+LONGEST = 500_000  # bytes or letters of a recipe
+MOST = 10_000  # values in it; reading one takes about 0.05 ms
+DEEPEST = 20  # lists and mappings in each other
+
 _NULL = "tag:yaml.org,2002:null"
+_INT = "tag:yaml.org,2002:int"
 _TAGS = frozenset(
     f"tag:yaml.org,2002:{name}"
     for name in ("str", "int", "float", "bool", "null", "timestamp", "merge", "value", "seq", "map")
 )
 
 
+class _TooMuch(Exception):
+    """What a text has too much of, and what was expected."""
+
+
 class _Loader(yaml.SafeLoader):
-    """Refuses `*name`: a few of these can stand for more memory than there is, and a recipe needs none."""
+    """Refuses what takes far more time or memory than its letters: `*name`, depth, and thousands of values."""
+
+    values, depth = 0, 0
 
     def compose_node(self, parent: Node | None, index: Any) -> Node | None:
+        self.values += 1
+        self.depth += 1
         if self.check_event(yaml.events.AliasEvent):
             mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
             raise yaml.composer.ComposerError(None, None, "a recipe has no aliases such as *name", mark)
-        return super().compose_node(parent, index)
+        if self.depth > DEEPEST:
+            raise _TooMuch(f"is nested more than {DEEPEST} deep", "settings in groups of groups")
+        if self.values > MOST:
+            raise _TooMuch(f"holds more than {MOST:,} values", "a few settings")
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
 
 def compose(text: str, source: str) -> Node | None:
@@ -34,6 +54,12 @@ def compose(text: str, source: str) -> Node | None:
     Raises:
         UsageError: it is not valid YAML.
     """
+    if len(text) > LONGEST:
+        raise UsageError(
+            f"{source} is {len(text):,} letters long",
+            f"at most {LONGEST:,}",
+            "drop what is no setting; see --help-recipe for all",
+        )
     try:
         node = yaml.compose(text, Loader=_Loader)
     except yaml.YAMLError as error:
@@ -44,8 +70,9 @@ def compose(text: str, source: str) -> Node | None:
         if "'\\t'" in problem:
             todo = "use blanks instead of tabs"
         raise UsageError(f"{source} is not valid YAML{where}: {problem}", "YAML", todo) from None
-    except RecursionError:
-        raise UsageError(f"{source} is nested too deeply", "settings of settings, no deeper", "correct it") from None
+    except _TooMuch as error:
+        what, expected = error.args
+        raise UsageError(f"{source} {what}", expected, "drop what is no setting; see --help-recipe for all") from None
     return node
 
 
@@ -77,6 +104,27 @@ def written(node: Node, where: str) -> str | None:
     if not isinstance(node, ScalarNode) or node.tag not in _TAGS:
         raise UsageError(f"{where}={show(node)}", "a single value", "write one value, a text in quotes if need be")
     return None if is_null(node) else str(node.value)
+
+
+def plain(node: Node, where: str) -> Any:
+    """What a file of the program's own holds: texts, whole numbers, null, lists and mappings.
+
+    Raises:
+        UsageError: there is something else in it.
+    """
+    if isinstance(node, MappingNode):
+        return {key: plain(value, where) for key, value in pairs(node, where)}
+    if isinstance(node, SequenceNode):
+        return [plain(value, where) for value in node.value]
+    text = written(node, where)
+    return int(text) if text and node.tag == _INT and re.fullmatch("[0-9]{1,15}", text) else text
+
+
+def drop(node: Node, group: str, name: str) -> None:
+    """Take a setting out of a group, where both are there."""
+    for key, value in node.value if isinstance(node, MappingNode) else ():
+        if key.value == group and isinstance(value, MappingNode):
+            value.value = [pair for pair in value.value if pair[0].value != name]
 
 
 def is_null(node: Node | None) -> bool:

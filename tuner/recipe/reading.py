@@ -9,23 +9,24 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from tuner.errors import UsageError
 from tuner.recipe.nodes import compose, is_null, pairs, show, written
-from tuner.recipe.scalars import read_scalar
+from tuner.recipe.scalars import read_scalar, show_text
 from tuner.recipe.schema import SHORT_NAMES, Recipe, describe_fields
 from tuner.recipe.space import read_dimension, read_space, searched_name
 
 Tree = dict[str, Any]
 
+LONGEST_NAME = 100
+
 # switches of earlier versions that old recipes still turn off, and why nobody can turn them on any more
 RETIRED = {"assign.warm_start": "a program starts from nothing but itself, so that its key names one result"}
 
 
-def read_tree(text: str, source: str) -> Tree:
+def read_tree(node: Node | None, source: str) -> Tree:
     """The settings in a recipe's YAML.
 
     Raises:
-        UsageError: it is not valid YAML, or holds an unknown setting or a wrong value.
+        UsageError: it holds an unknown setting or a wrong value.
     """
-    node = compose(text, source)
     if is_null(node):
         return {}
     if not isinstance(node, MappingNode):
@@ -47,7 +48,9 @@ def override(tree: Tree, item: str) -> list[str]:
     """
     key, sign, text = item.partition("=")
     if not sign or not key:
-        raise UsageError(f"override {item!r}", "key=value, such as budget.trials=32", "write it with one equals sign")
+        raise UsageError(
+            f"override {show_text(item)}", "NAME=VALUE, such as budget.trials=32", "write it with an equals sign"
+        )
     if key.startswith("space."):
         name = searched_name(key.removeprefix("space."))
         node = compose(text, f"the value of {key}")
@@ -170,6 +173,8 @@ def _leaves(value: Any, prefix: str) -> list[str]:
 
 def _unknown(key: str, known: list[str], prefix: str) -> UsageError:
     """The error for a name that no setting has, with the whole names of the nearest that have."""
+    if len(key) > LONGEST_NAME:
+        return UsageError(f"unknown setting {prefix}{key[:LONGEST_NAME]}...", "a name", "see --help-recipe for all")
     what = f"unknown setting {prefix}{key}"
     if not prefix and ((whole := SHORT_NAMES.get(key, key)) in _fields() or whole.startswith("space.")):
         *groups, last = whole.split(".")  # as an override has it, and here it stands in YAML

@@ -5,7 +5,7 @@ Nothing is left to Optuna's own reading: it would lower a range's end that no st
 
 import difflib
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +20,7 @@ from tuner.recipe.schema import SHORT_NAMES, Recipe, fields
 SEARCHED = ("adapter", "dense", "assign", "finetune", "seed")
 
 _SHORT = {path: name for name, path in SHORT_NAMES.items()}
+MOST_STEPS = 1_000_000
 _FORM = "{choices: [..]}, or {low: .., high: ..} with step: .. or log: true if need be"
 
 
@@ -89,6 +90,7 @@ def check_dimension(name: str, dimension: Mapping[str, Any]) -> None:
     where = f"space.{name}={dimension}"
     if "choices" in dimension:
         choices = dimension["choices"]
+        where = f"space.{name}={{choices: {show_values(choices)}}}"
         if not choices:
             raise UsageError(where, "at least one choice", "name the values to try")
         if len(set(choices)) < len(choices):
@@ -110,9 +112,16 @@ def bounds(dimension: Mapping[str, Any]) -> list[Any]:
     return list(dimension["choices"]) if "choices" in dimension else [dimension["low"], dimension["high"]]
 
 
+def show_values(values: Sequence[Any]) -> str:
+    """Values of a dimension in one short line, for errors."""
+    return f"[{', '.join(map(repr, values[:8]))}{', ...' if len(values) > 8 else ''}]"
+
+
 def _check_step(where: str, low: float, high: float, step: float) -> None:
     if not 0 < step <= high - low:
         raise UsageError(where, "a step above 0 and no longer than the range", "correct the step, or drop it")
+    if (high - low) / step > MOST_STEPS:
+        raise UsageError(where, f"at most {MOST_STEPS:,} steps", "raise the step, or drop it")
     start, end, stride = (Decimal(str(value)) for value in (low, high, step))  # 0.3 is no multiple of 0.1 in floats
     if rest := (end - start) % stride:
         reached = end - rest

@@ -14,14 +14,16 @@ from tuner.errors import TunerError, UsageError
 from tuner.front import pareto, uncertainty
 from tuner.front.pareto import Objective, Point
 from tuner.recipe import Recipe, difference, objectives_of, parse_recipe
+from tuner.recipe.nodes import LONGEST, drop
+from tuner.recipe.stored import read_parts
 from tuner.search.events import Event
 from tuner.search.fields import clean
 from tuner.search.plan import CODE_VERSIONS
 from tuner.search.possible import Possible
 from tuner.search.records import SearchState, restore, tally
+from tuner.secrets import hide
 from tuner.store import Artifacts, Ledger, MissingKey, Store, check_name
 
-KINDS = {"recipe": dict, "bank": str, "versions": dict, "code": dict | None}  # what recipe.yaml holds
 MOST_TOLD = 10  # warnings about one ledger
 VERSIONED = ("ray", "torch", "optuna", "mlflow", "pyscipopt", "numpy", "scikit-learn", "schedulefree")
 
@@ -67,7 +69,7 @@ class SearchHome:
         self.store.put_new(self.key("recipe.yaml"), yaml.safe_dump(content, sort_keys=False).encode())
 
     def stored(self) -> tuple[Recipe, str]:
-        """The recipe the search was started with, and the key of its feature bank.
+        """The recipe the search was started with, without MLflow's address, and the key of its feature bank.
 
         Raises:
             UsageError: if there is no such search.
@@ -76,13 +78,17 @@ class SearchHome:
         return self._parsed(content), content["bank"]
 
     def _parsed(self, content: dict[str, Any]) -> Recipe:
-        """The recipe in what recipe.yaml holds."""
-        recipe, is_old = content["recipe"], self._is_of_other_code(content)
+        """The recipe in what recipe.yaml holds; its space keeps its order, on which proposals depend."""
+        node, is_old = content["recipe"], self._is_of_other_code(content)
         if is_old:  # read, for nothing more is run; what it says may be refused by now
-            (recipe.get("assign") or {}).pop("warm_start", None)
-        source = f"the recipe of {self.name}"
-        text = yaml.safe_dump(recipe, sort_keys=False)  # proposals depend on the order of the space
-        return parse_recipe(text, source=source, checked=not is_old)
+            drop(node, "assign", "warm_start")
+        drop(node, "tracking", "uri")
+        return parse_recipe(node, source=f"the recipe of {self.name}", checked=not is_old)
+
+    def stored_address(self) -> str:
+        """Where MLflow was when the search was started, for people: whoever writes to the store could change it."""
+        tracking = parse_recipe(self._content()["recipe"], source=f"the recipe of {self.name}", checked=False).tracking
+        return hide(tracking.uri) if tracking.enabled else ""
 
     def require_this_code(self) -> None:
         """Refuse to run stages for a search whose trials were made by stages that gave other results.
@@ -112,12 +118,16 @@ class SearchHome:
         """Versions of what shaped the results when the search was started."""
         return dict(self._content()["versions"])
 
+    def _bytes(self) -> bytes:
+        """The stored recipe, unless it is far too large for one."""
+        key = self.key("recipe.yaml")
+        if (found := self.store.stat(key)) is not None and found.size > LONGEST:
+            raise UsageError(f"it has {found.size:,} bytes", f"at most {LONGEST:,}", "restore it")
+        return self.store.get(key)
+
     def _content(self) -> dict[str, Any]:
         try:
-            content = yaml.safe_load(self.store.get(self.key("recipe.yaml")))
-            if not isinstance(content, dict) or not all(isinstance(content.get(n), kind) for n, kind in KINDS.items()):
-                raise TypeError("it lacks a part, or has another in its place")
-            return {name: content.get(name) for name in KINDS}
+            return read_parts(self._bytes().decode())
         except MissingKey:
             known = searches(self.store)
             raise UsageError(
@@ -125,9 +135,10 @@ class SearchHome:
                 f"one of {', '.join(known)}" if known else "a store with searches",
                 "check --store and --name, or start it with jobs.search --recipe",
             ) from None
-        except (yaml.YAMLError, TypeError) as error:
+        except (UsageError, ValueError) as error:
+            cause = error.what if isinstance(error, UsageError) else "it is no text in UTF-8"
             raise TunerError(
-                f"{self.address('recipe.yaml')} is damaged ({type(error).__name__})",
+                f"{self.address('recipe.yaml')} is damaged ({cause})",
                 "the recipe as it was written when the search started",
                 "restore the file, or start the search again under another --name: its stages are reused",
             ) from None

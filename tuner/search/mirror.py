@@ -1,6 +1,7 @@
 """Which MLflow a search is mirrored to, and what the mirror may ask of the store."""
 
 import os
+import shlex
 import tempfile
 from collections.abc import Iterable
 from functools import partial
@@ -13,6 +14,7 @@ from tuner.search.home import SearchHome
 from tuner.search.mirror_process import MirrorProcess
 from tuner.search.records import SearchState
 from tuner.search.values import read_curves
+from tuner.secrets import hide
 from tuner.tracking import Mirror
 from tuner.tracking.database import sqlite_uri
 
@@ -20,12 +22,32 @@ FLUSH_S = 60.0
 
 
 def tracking_uri(home: SearchHome, config: TrackingConfig) -> str:
-    """The recipe's URI, else MLFLOW_TRACKING_URI, else a sqlite file in the store's folder or the local cache."""
+    """The given recipe's URI, else MLFLOW_TRACKING_URI, else a sqlite file in the store's folder or the local cache.
+
+    A stored recipe gives none: requests carry the user's credentials, and whoever can write to the store could send
+    them elsewhere.
+    """
     given = config.uri or os.environ.get("MLFLOW_TRACKING_URI", "")
     if given:
         return given
     path = home.store.local_path("mlflow.db") or made_folder(cache_root()) / "mlflow.db"
     return sqlite_uri(path)
+
+
+def passed_over(home: SearchHome, config: TrackingConfig) -> str:
+    """The address that the stored recipe names and the user does not; it is not asked. Empty if there is none."""
+    stored = home.stored_address()
+    asked = hide(tracking_uri(home, config)).replace("***@", "")
+    return "" if config.uri or stored.rstrip("/") == asked.rstrip("/") else stored
+
+
+def not_asked(address: str) -> str:
+    """What people are told of it."""
+    shown = shlex.quote(ascii(address)[1:-1])
+    return (
+        f"the stored recipe names the MLflow {shown}, which is not asked: neither this command nor MLFLOW_TRACKING_URI "
+        f"names it; if it is yours, add tracking.uri={shown}"
+    )
 
 
 def open_mirror(home: SearchHome, config: TrackingConfig) -> Mirror:

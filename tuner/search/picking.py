@@ -3,6 +3,8 @@
 Only a choice that was carried out is remembered in the ledger: a look leaves no trace, nor does one that failed.
 """
 
+import os
+import shlex
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -12,11 +14,11 @@ from typing import Any
 from tuner.errors import TunerError, UsageError
 from tuner.front import pick as rules
 from tuner.front.pick import Pick
-from tuner.recipe import objectives_of
+from tuner.recipe import TrackingConfig, objectives_of
 from tuner.search.events import Picked
 from tuner.search.home import SearchHome, require_points
 from tuner.search.inputs import load_input
-from tuner.search.mirror import FLUSH_S, open_mirror
+from tuner.search.mirror import FLUSH_S, open_mirror, passed_over
 
 ALIAS = "picked"
 
@@ -48,7 +50,13 @@ def pick_model(home: SearchHome, *, within: Sequence[str] | None = None, at_most
 
 
 def carry_out(
-    home: SearchHome, chosen: Pick, *, export: Path | None = None, register: bool = False, choose: bool = False
+    home: SearchHome,
+    chosen: Pick,
+    *,
+    export: Path | None = None,
+    register: bool = False,
+    choose: bool = False,
+    tracking_uri: str = "",
 ) -> dict[str, str]:
     """Do with a pick what was asked; remember it in the ledger last, once all of it was done.
 
@@ -58,6 +66,7 @@ def carry_out(
         export: where to write the model folder.
         register: whether to register the model in MLflow.
         choose: remember it even if neither of them was asked for.
+        tracking_uri: of the MLflow to register it in; empty: MLFLOW_TRACKING_URI, else the file beside the store.
 
     Returns:
         What was done: "exported" and "registered", each with where.
@@ -69,7 +78,7 @@ def carry_out(
     if export is not None:
         done["exported"] = str(export_pick(home, chosen, export))
     if register:
-        done["registered"] = register_pick(home, chosen)
+        done["registered"] = register_pick(home, chosen, tracking_uri)
     if done or choose:
         home.append(Picked(time.time(), chosen.point.trial, chosen.reason))
     return done
@@ -116,14 +125,22 @@ def export_pick(home: SearchHome, chosen: Pick, folder: Path) -> Path:
     return folder
 
 
-def register_pick(home: SearchHome, chosen: Pick) -> str:
+def register_pick(home: SearchHome, chosen: Pick, tracking_uri: str = "") -> str:
     """Register the picked model in MLflow under the alias `picked`; returns its name and version.
 
     Raises:
+        UsageError: the search was shown in an MLflow that nobody has named here; it is not asked.
         TunerError: if MLflow cannot be reached.
     """
-    recipe, _ = home.stored()
-    mirror = open_mirror(home, recipe.tracking)
+    config = TrackingConfig(uri=tracking_uri)
+    if not (tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")) and (address := passed_over(home, config)):
+        shown = shlex.quote(ascii(address)[1:-1])
+        raise UsageError(
+            f"search {home.name!r} was shown in an MLflow that only its stored recipe names: {shown}",
+            "an address that you name, since your credentials would go there",
+            f"if it is yours, add --tracking-uri {shown}, or set MLFLOW_TRACKING_URI",
+        )
+    mirror = open_mirror(home, config)
     with tempfile.TemporaryDirectory(prefix="qpm-tuner-") as name:
         folder = export_pick(home, chosen, Path(name) / "model")
         try:

@@ -20,6 +20,7 @@ from tuner.search.home import SearchHome
 from tuner.search.interrupts import Interrupts
 from tuner.search.leftovers import clear_cache
 from tuner.search.measurable import refuse_unmeasurable
+from tuner.search.mirror import not_asked, passed_over
 from tuner.search.precision import adopt_precision, settle_precision
 from tuner.search.records import SearchState, TrialRecord
 from tuner.store import Lease, Store
@@ -135,7 +136,13 @@ def _settle_recipe(home: SearchHome, request: SearchRequest, console: Console) -
             recipe = asked
         if home.artifacts.find("banks", bank) is None:
             home.require_this_code()
-            _require_same(ensure_bank(home.artifacts, recipe, console), bank, home.name)
+            with told(console, "comparing the images with those of the start"):
+                from tuner.features.extract import bank_key
+
+                _require_same(bank_key(recipe.data, recipe.backbone), bank, home.name)
+            ensure_bank(home.artifacts, recipe, console)
+        if recipe.tracking.enabled and (address := passed_over(home, recipe.tracking)):
+            console.print(not_asked(address), style="yellow", markup=False, soft_wrap=True)
     else:
         if request.recipe is None:
             raise UsageError(

@@ -9,7 +9,7 @@ violates a constraint: the sampler learns to leave such a region, and learns not
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise, product
+from itertools import islice, pairwise, product
 from typing import Any
 
 import optuna
@@ -27,6 +27,9 @@ from tuner.search.records import TrialRecord
 CAREFUL_DRAWS = 12
 GUIDED_DRAWS = 20
 RANDOM_DRAWS = 500
+
+# Points of a space that are looked at, for whether a feasible one is left.
+MOST_POINTS = 50_000
 
 # The constraint that a trial without objective values violates.
 UNMEASURED = {"has objective values": 1.0}
@@ -113,12 +116,14 @@ class Proposer:
         return None
 
     def _is_exhausted(self) -> bool:
-        """Whether no feasible point is left; a space with a continuous dimension never is."""
+        """Whether no feasible point is left; one of continuous or huge dimensions never is, as far as this looks."""
         axes = [_values(distribution) for distribution in self._space.values()]
-        if any(axis is None for axis in axes):
+        if any(axis is None or len(axis) > MOST_POINTS for axis in axes):
             return False
         points = product(*(axis for axis in axes if axis is not None))
-        return not any(self._accept(dict(zip(self._space, point, strict=True))) for point in points)
+        if any(self._accept(dict(zip(self._space, point, strict=True))) for point in islice(points, MOST_POINTS)):
+            return False
+        return next(points, None) is None
 
     def _accept(self, params: dict[str, Any]) -> bool:
         if self._point(params) in self._seen:

@@ -9,12 +9,15 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from tuner.errors import UsageError
+from tuner.secrets import hide, holds_secret, is_address
 from tuner.store.names import check_key
 
 # Also `runs:1`, `host:9000/x`, `user@host:/x` and `"s3://x"` in quotes; `./runs:1` and `/data/runs:1` are folders.
 _SCHEME = re.compile(r"([^/\\:]*?)\s*:")
 _LOST_COLON = re.compile(r"(s3\w?|gs|file|https?)\W?//", re.IGNORECASE)
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
+LONGEST = 4096  # as long as a path can be
+KEYS = "name keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and a server in AWS_ENDPOINT_URL"
 _FORMS = "a folder, file:///folder or s3://bucket/prefix"
 
 
@@ -32,11 +35,19 @@ def parse_address(text: str) -> Path | Place:
     Raises:
         UsageError: it is neither. User, password and query of the address are not shown.
     """
+    if len(text) > LONGEST:
+        raise UsageError(f"the store's address has {len(text):,} letters", f"at most {LONGEST:,}", "check --store")
     if not text or text != text.strip() or not _is_text(text):
         raise UsageError(
             f"the store '{_shown(text)}' cannot be used",
             f"{_FORMS}, without blanks at its ends",
             "check --store; is a variable in it empty?",
+        )
+    if is_address(text) and holds_secret(text):
+        raise UsageError(
+            f"the store's address {_shown(text)} holds a user, a password or a key",
+            f"{_FORMS}, without them",
+            KEYS,
         )
     if text.startswith("s3://"):
         return _place(text)
@@ -51,8 +62,7 @@ def _place(text: str) -> Place:
     bucket, _, prefix = text.removeprefix("s3://").partition("/")
     prefix = prefix.removesuffix("/")
     if set("@:?#") & set(text.removeprefix("s3:")):
-        todo = "name keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and a server in AWS_ENDPOINT_URL"
-        raise UsageError(f"no store at {_shown(text)}", "s3://bucket/prefix, without user, port or query", todo)
+        raise UsageError(f"no store at {_shown(text)}", "s3://bucket/prefix, without user, port or query", KEYS)
     if not _BUCKET.fullmatch(bucket):
         expected = "s3://bucket/prefix, the bucket's name of plain letters, digits, '.', '-' and '_'"
         raise UsageError(f"no store at {_shown(text)}", expected, "check the bucket's name and the slashes")
@@ -80,13 +90,14 @@ def _shown(text: str) -> str:
         scheme, rest = "", text
     if "@" in rest:
         rest = f"...@{rest.rpartition('@')[2]}"
-    if "?" in rest:
-        rest = f"{rest.partition('?')[0]}?..."
-    return ascii(f"{scheme}{separator}{rest}")[1:-1]
+    for mark in "?#":
+        if mark in rest:
+            rest = f"{rest.partition(mark)[0]}{mark}..."
+    return ascii(hide(f"{scheme}{separator}{rest}"))[1:-1]
 
 
 def _is_secret(text: str) -> bool:
-    return "@" in text or "?" in text
+    return bool(set("@?#") & set(text)) or holds_secret(text)
 
 
 def _is_text(text: str) -> bool:

@@ -5,12 +5,13 @@ mlflow takes seconds to import; only the mirror's own thread calls `connect`.
 
 import logging
 import os
-import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from tuner.errors import TunerError
+from tuner.secrets import hide
 from tuner.tracking.database import absolute, check_file, make_whole, sqlite_path
+from tuner.tracking.place import FOLDER, anchor
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -35,7 +36,9 @@ def connect(uri: str) -> "MlflowClient":
     """
     uri = prepare(uri, artifact_location(uri))
     from mlflow import MlflowClient
+    from mlflow.tracking._tracking_service import utils
 
+    utils._artifact_repos_cache.clear()  # by run, not by database: those of a copy would be the original's
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
@@ -59,13 +62,15 @@ def prepare(uri: str, artifacts: str | None) -> str:
     logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # the mirror warns, once
     if path is not None:
         make_whole(path, artifacts or BEHIND_A_SERVER)
+        if artifacts is not None:
+            anchor(path)
     return absolute(uri)
 
 
 def artifact_location(uri: str) -> str | None:
     """Where artifacts go: beside an sqlite file; a server decides for itself (None)."""
     path = sqlite_path(uri)
-    return None if path is None else (path.parent / "mlartifacts").as_uri()
+    return None if path is None else (path.parent / FOLDER).as_uri()
 
 
 def describe(error: Exception, uri: str) -> TunerError:
@@ -91,5 +96,4 @@ def redact(text: str, uri: str) -> str:
     _, _, password = address.rpartition("@")[0].partition(":")  # urlsplit stops at a / in it
     for secret in {password, unquote(password)} if password else ():
         text = text.replace(secret, "***")
-    text = re.sub(r"(?<!sqlite)(?<!file)://\S*@", "://***@", text)
-    return re.sub(r"(?i)((?:password|token|secret)=)[^&\s]+", r"\1***", text)
+    return hide(text)

@@ -55,7 +55,7 @@ def check_file(path: Path) -> None:
     Raises:
         TunerError: the file is locked, cannot be written or is no database.
     """
-    with _explained(path):
+    with explained_for(path):
         if path.exists():
             _revision(path)
 
@@ -74,10 +74,10 @@ def make_whole(path: Path, artifacts: str) -> None:
         TunerError: the file is locked, no database, or holds what this MLflow cannot read; it stays as it is.
     """
     path = Path(os.path.realpath(path))
-    with explained("make", path), _explained(path):
+    with explained("make", path), explained_for(path):
         if _is_whole(path):
             return
-        with _alone(path):
+        with alone(path):
             if not _is_whole(path):  # else somebody was faster
                 _make(path, artifacts)
 
@@ -99,7 +99,7 @@ def _make(path: Path, artifacts: str) -> None:
                 raise sqlite3.OperationalError("another program made it meanwhile")
             draft.rename(path)
             return
-        with closing(_open(path)) as live:
+        with closing(open_database(path)) as live:
             seen = live.execute("PRAGMA data_version").fetchone()
             with closing(sqlite3.connect(draft)) as copy:
                 live.backup(copy)
@@ -157,7 +157,7 @@ def _table_in_use(database: sqlite3.Connection) -> str | None:
 
 def _revision(path: Path) -> str | None:
     """The version of the tables; None where MLflow made none, or not yet."""
-    with closing(_open(path)) as database:
+    with closing(open_database(path)) as database:
         database.execute("BEGIN IMMEDIATE")
         names = database.execute("SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'").fetchone()
         found = database.execute("SELECT version_num FROM alembic_version").fetchall() if names[0] else []
@@ -165,13 +165,14 @@ def _revision(path: Path) -> str | None:
     return str(found[0][0]) if len(found) == 1 else None
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def open_database(path: Path) -> sqlite3.Connection:
+    """A connection to a file that exists; transactions are begun and ended by hand."""
     address = f"file:{quote(str(path))}?mode=rw"  # which makes no file
     return sqlite3.connect(address, uri=True, timeout=LOCK_PATIENCE_S, isolation_level=None)
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def alone(path: Path) -> Iterator[None]:
     """Be the only process of ours that makes this database; a lock ends with its process."""
     deadline_s = time.monotonic() + MAKING_PATIENCE_S
     waiting = Waiting(path.with_name(f".{path.name}.lock"))
@@ -205,7 +206,8 @@ def _drafts(path: Path) -> Iterator[Callable[[], Path]]:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained_for(path: Path) -> Iterator[None]:
+    """What sqlite finds wrong with a file, in three parts."""
     try:
         yield
     except sqlite3.OperationalError as error:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuner.tracking.place import refuse_elsewhere
 from tuner.tracking.updates import LONGEST_VALUE, PARENT, Update, Value, safe_name, trial_run
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class Experiment:
         self.id = self._find_or_create(location)
         self.runs: dict[str, Run] = {}
         self._sent: dict[Any, Any] = {}
-        self._load()
+        self._load(location)
 
     def _find_or_create(self, location: str | None) -> str:
         found = self.client.get_experiment_by_name(self.name)
@@ -90,13 +91,20 @@ class Experiment:
             self.restored = True
         return str(found.experiment_id)
 
-    def _load(self) -> None:
-        found = self.client.search_runs([self.id], max_results=MOST_RUNS, order_by=["attributes.start_time"])
-        runs = [
-            Run(run.info.run_id, run.info.status, run.data.tags, run.data.params, run.data.metrics)
-            for run in found
+    def _load(self, location: str | None) -> None:
+        order = ["attributes.start_time"]
+        found = [
+            run
+            for run in self.client.search_runs([self.id], max_results=MOST_RUNS, order_by=order)
             if run.data.tags.get("qpm.search") == self.search
         ]
+        runs = [
+            Run(run.info.run_id, run.info.status, run.data.tags, run.data.params, run.data.metrics) for run in found
+        ]
+        if location is not None:
+            refuse_elsewhere(self.client.get_experiment(self.id).artifact_location, self.name, location)
+            for run in found:
+                refuse_elsewhere(run.info.artifact_uri, self.name, location)
         parents = [run for run in runs if run.tags.get("qpm.run") == PARENT]
         if self.ledger is not None:
             parents = [run for run in parents if run.tags.get("qpm.ledger") == self.ledger][:1]

@@ -1,0 +1,24 @@
+"""A search's recipe.yaml, read as what a stranger may have written: bounded, and without any tag's meaning."""
+
+from typing import Any
+
+from yaml.nodes import MappingNode
+
+from tuner.errors import UsageError
+from tuner.recipe.nodes import compose, pairs, plain
+
+KINDS = {"bank": str, "versions": dict, "code": dict | None}  # what it holds beside the recipe
+
+
+def read_parts(text: str) -> dict[str, Any]:
+    """The parts of the file: the recipe as a node for `parse_recipe`, the others as plain values.
+
+    Raises:
+        UsageError: it is no such file.
+    """
+    node = compose(text, "it")
+    parts = dict(pairs(node, "it")) if isinstance(node, MappingNode) else {}
+    found = {name: plain(parts[name], "it") if name in parts else None for name in KINDS}
+    if not isinstance(parts.get("recipe"), MappingNode) or not all(isinstance(found[n], k) for n, k in KINDS.items()):
+        raise UsageError("it lacks a part, or has another in its place", "recipe, bank and versions", "restore it")
+    return {"recipe": parts["recipe"], **found}
