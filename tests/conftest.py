@@ -1,6 +1,7 @@
 """What every test shares: no telemetry, no threads fighting for two cores, and the optional real data."""
 
 import os
+import secrets
 from pathlib import Path
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -8,6 +9,7 @@ os.environ.setdefault("RAY_enable_open_telemetry", "0")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("CHAOS_SEED", str(secrets.randbelow(10**6)))  # one for all processes that share the tests
 
 import pytest
 

@@ -24,6 +24,7 @@ class Broker:
     def __init__(self) -> None:
         self.ready: dict[int, Any] = {}
         self.expect, self.hand_out = Remote(lambda number: None), Remote(self.ready.__setitem__)
+        self.forget = Remote(lambda number: None)
 
 
 class Remote:

@@ -126,7 +126,7 @@ def sound(entries, tmp_path):
         for use in trial.stages:
             home.artifacts.publish(f"stages/{use['stage']}", use["key"], tmp_path / "made", {})
     home.ledger.compact()
-    write_front(home, home.state())
+    write_front(home, home.state(), lambda name, data: home.store.put(home.key(name), data))
     home.store.put(home.key("report.html"), b"<!doctype html><html></html>")
     return home
 

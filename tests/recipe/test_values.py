@@ -154,7 +154,7 @@ def test_what_is_nested_too_deeply_is_refused():
 
 def test_groups_are_merged_to_their_last_setting():
     recipe = load_recipe("cub", ["resources={dense: {cpus: 8}}", "resources.dense.cpus=4"])
-    assert dataclasses.asdict(recipe.resources.dense) == {"cpus": 4.0, "gpus": 0.5}
+    assert dataclasses.asdict(recipe.resources.dense) == {"cpus": 4.0, "gpus": 0.5, "timeout_s": -1.0}
 
 
 def test_a_recipe_file_that_is_no_text_is_refused(tmp_path):

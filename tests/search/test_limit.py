@@ -13,9 +13,11 @@ from tests.ledgers import finished, home_with
 from tuner.recipe import Recipe
 from tuner.search import drive, limit
 from tuner.search.drive import Drive, finishing
+from tuner.search.events import Suspended
 from tuner.search.interrupts import Interrupts
 from tuner.search.limit import TimeLimit, TimeUp
 from tuner.search.records import mirror_events, replay
+from tuner.store import Lease
 
 OPEN = {
     "event": "trial",
@@ -45,9 +47,10 @@ def test_a_turn_that_ended_nothing_took_its_time_as_well():
     events = [*finished(), OPEN, {"event": "end", "time_s": 3731.0}]
     assert replay(events).elapsed_s == pytest.approx(3731.0 - 99.0)
     assert replay(events[:-1]).elapsed_s == pytest.approx(131.0 - 99.0)
-    assert mirror_events(events[-1]) == []
+    assert mirror_events(Suspended(3731.0).to_json()) == []
 
 
+@contextlib.contextmanager
 def a_drive(root, monkeypatch, limit_s):
     def never(*_):
         raise AssertionError("Ray was started")
@@ -56,19 +59,19 @@ def a_drive(root, monkeypatch, limit_s):
     home = home_with(root, [*finished(), OPEN], "tracking.enabled=false")
     recipe, bank = home.stored()
     recipe.budget.time_limit_s, recipe.budget.trials = limit_s, 8
-    return Drive(home, recipe, bank, (), Console(file=io.StringIO()), lambda: False, Interrupts())
+    with Lease(home.store, home.name, "a test") as lease:
+        yield Drive(home, recipe, bank, (), Console(file=io.StringIO()), lease, Interrupts())
 
 
 def test_a_spent_limit_is_said_before_ray_starts(tmp_path, monkeypatch):
-    turn = a_drive(tmp_path, monkeypatch, 30.0)
-    assert turn.run() is False
+    with a_drive(tmp_path, monkeypatch, 30.0) as turn:
+        assert turn.run() is False
     assert turn.ended_by_limit.startswith("time limit of 30 s reached after 3 trials")
     assert [event["event"] for event in turn.home.ledger.read()].count("end") == 0, "it spent nothing"
 
 
 def test_a_larger_limit_goes_on(tmp_path, monkeypatch):
-    turn = a_drive(tmp_path, monkeypatch, 40.0)
-    with pytest.raises(AssertionError, match="Ray was started"):
+    with a_drive(tmp_path, monkeypatch, 40.0) as turn, pytest.raises(AssertionError, match="Ray was started"):
         turn.run()
     assert turn.ended_by_limit == ""
     assert isinstance(turn.recipe, Recipe)
