@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import re
 import signal
@@ -24,6 +25,7 @@ from tuner.store import Artifacts, open_artifacts, open_store
 
 SPEC = StageSpec("dense", {}, {}, 0)
 STAGES = ("dense", "assign", "finetune", "evaluate")
+VALUES = {"accuracy": 50.0}
 
 
 @pytest.fixture
@@ -137,11 +139,11 @@ def mortal_stages(specs, url, scratch, broker):
             return
         made = Path(scratch) / spec.key
         made.mkdir(exist_ok=True)
-        (made / "values.json").write_text("{}")
+        (made / "values.json").write_text(json.dumps(VALUES))
         open_artifacts(url).publish(spec.kind, spec.key, made, {"seconds": 1.0})
         if spec.settings.get("dies_after"):
             os._exit(1)
-        yield {"outcome": "complete", "cause": None, "seconds": 1.0, "values": {}}
+        yield {"outcome": "complete", "cause": None, "seconds": 1.0, "values": VALUES}
 
 
 @pytest.fixture(scope="module")

@@ -27,8 +27,8 @@ class Delayed(StageBroker):
 def other_timing(monkeypatch):
     """Delays, and both cores busy with something else."""
 
-    def start(store_url, scratch, resources):
-        return ray.remote(Delayed).options(num_cpus=0, resources=ON_THE_HEAD).remote(store_url, str(scratch), resources)
+    def start(store_url, scratch, *rest):
+        return ray.remote(Delayed).options(num_cpus=0, resources=ON_THE_HEAD).remote(store_url, str(scratch), *rest)
 
     monkeypatch.setattr("tuner.search.drive.start_broker", start)
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]

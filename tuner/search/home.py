@@ -77,17 +77,18 @@ class SearchHome:
         content = self._content()
         return self._parsed(content), content["bank"]
 
-    def _parsed(self, content: dict[str, Any]) -> Recipe:
+    def _parsed(self, content: dict[str, Any], *, address: bool = False) -> Recipe:
         """The recipe in what recipe.yaml holds; its space keeps its order, on which proposals depend."""
         node, is_old = content["recipe"], self._is_of_other_code(content)
         if is_old:  # read, for nothing more is run; what it says may be refused by now
             drop(node, "assign", "warm_start")
-        drop(node, "tracking", "uri")
-        return parse_recipe(node, source=f"the recipe of {self.name}", checked=not is_old)
+        if not address:
+            drop(node, "tracking", "uri")
+        return parse_recipe(node, source=f"the recipe of {self.name}", checked=not (is_old or address))
 
     def stored_address(self) -> str:
         """Where MLflow was when the search was started, for people: whoever writes to the store could change it."""
-        tracking = parse_recipe(self._content()["recipe"], source=f"the recipe of {self.name}", checked=False).tracking
+        tracking = self._parsed(self._content(), address=True).tracking
         return hide(tracking.uri) if tracking.enabled else ""
 
     def require_this_code(self) -> None:

@@ -304,6 +304,10 @@ class StageBroker:
             return None
         return {"outcome": "complete", "cause": None, "values": values, "trial": None, **told}
 
+    def _missing(self, specs: list[StageSpec]) -> int:
+        """How many stages of a row come before the first one that the store has."""
+        return next((place for place, spec in enumerate(specs) if self._stored(spec) is not None), len(specs))
+
     def remove(self, kind: str, key: str, seen_s: float) -> None:
         """Remove a damaged artifact, so that it is made again.
 
@@ -330,9 +334,9 @@ class StageBroker:
         self._watchman.begin(row[0])
         try:
             granted, holder = await asyncio.to_thread(self._claims.take, [run.name for run in row])
-            stale = granted > 0 and time.monotonic() - row[0].looked_s > FRESH_S
-            if stale and await asyncio.to_thread(self._stored, row[0].spec) is not None:
-                granted, holder = 0, "nobody any more"
+            if granted and time.monotonic() - row[0].looked_s > FRESH_S:  # somebody may have made them since
+                missing = await asyncio.to_thread(self._missing, [run.spec for run in row[:granted]])
+                granted, holder = missing, holder if missing else "nobody any more"
         except StoreFailure as error:
             return 0, _instead("halted", error.what)
         return granted, None if granted else _instead("elsewhere", holder)
