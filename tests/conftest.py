@@ -9,6 +9,7 @@ os.environ.setdefault("RAY_enable_open_telemetry", "0")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.pop("COLUMNS", None)  # set where tests run side by side: no log is that narrow
 os.environ.setdefault("CHAOS_SEED", str(secrets.randbelow(10**6)))  # one for all processes that share the tests
 
 import pytest
