@@ -28,12 +28,14 @@ $(VENV)/.test: $(LOCK) | $(BIN)/python
 	$(INSTALL) test
 	@touch $@ $(VENV)/.search
 
+SIDE_BY_SIDE ?= --numprocesses 2 --dist loadfile
+
 search: $(VENV)/.search  ## run the embedded default search (digits); again = carry on
 	$(BIN)/python -m jobs.search --recipe digits --store runs --name digits
 
 test: $(VENV)/.test  ## all tests, the fast ones first
-	$(BIN)/python -m pytest -q -m "not (slow or cluster or chaos or gpu)"
-	$(BIN)/python -m pytest -q -m "slow or cluster or chaos or gpu"
+	$(BIN)/python -m pytest -q $(SIDE_BY_SIDE) -m "not (slow or cluster or chaos or gpu)"
+	$(BIN)/python -m pytest -q $(SIDE_BY_SIDE) -m "slow or cluster or chaos or gpu"
 
 check: $(VENV)/.test  ## ruff, mypy --strict, import layering
 	$(BIN)/ruff check .
