@@ -30,6 +30,7 @@ def started(tmp_path_factory):
     for name, value in {"HOME": str(home), "RAY_AUTH_MODE": "disabled", "RAY_AUTH_TOKEN": OPEN}.items():
         patch.setenv(name, value)
     umask = os.umask(0)
+    others.update(family())
     before = dict(os.environ)
     with connect_ray(tiny_recipe().resources):
         os.umask(umask)
@@ -42,6 +43,7 @@ def started(tmp_path_factory):
 
 
 session_folder = Path()
+others: set[psutil.Process] = set()  # servers of other tests
 
 
 def session():
@@ -52,7 +54,7 @@ def session():
 
 
 def family():
-    return [psutil.Process(), *psutil.Process().children(recursive=True)]
+    return [process for process in psutil.Process().children(recursive=True) if process not in others]
 
 
 def test_nobody_else_gets_to_its_folder_or_token(started):
