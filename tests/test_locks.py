@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tuner import locks
+from tuner.search import task
 from tuner.store import StoreFailure, local, open_store
 from tuner.store.disk import locked
 
@@ -126,3 +127,28 @@ def test_a_folder_can_be_locked_as_well(tmp_path: Path, caplog: pytest.LogCaptur
     assert locks.take(descriptor, tmp_path)
     fcntl.flock(descriptor, fcntl.LOCK_UN)
     os.close(descriptor)
+
+
+def test_a_wait_is_told_to_the_broker_too(
+    tmp_path: Path, holder: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker's log is in Ray's folder, where nobody reads it."""
+    monkeypatch.setattr(task, "PULSE_S", 0.05)
+    monkeypatch.setattr(local, "_LOCK_PATIENCE_S", 60.0)
+    told: list[str] = []
+    store = open_store(tmp_path / "store")
+    store.put("x", b"1")
+    stat = store.stat("x")
+    assert stat is not None
+    threading.Timer(1.0, holder.kill).start()
+    with task._pulsed(lambda: None, told.append):
+        store.replace("x", b"2", stat.version)
+        time.sleep(0.2)
+    assert told[0].startswith(f"waiting for the lock {tmp_path / 'store' / '.lock'}, held by pid {holder.pid} (")
+    assert told[-1] == locks.waits() == ""
+
+
+def test_a_wait_that_was_given_up_is_none(tmp_path: Path, holder: subprocess.Popen[bytes]) -> None:
+    with pytest.raises(StoreFailure), locked(tmp_path / "store" / ".lock", patience_s=0.5):
+        raise AssertionError(holder)
+    assert locks.waits() == ""

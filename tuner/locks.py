@@ -8,6 +8,7 @@ import logging
 import math
 import os
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,9 @@ _SHOWN_COMMAND = 80  # characters
 _log = logging.getLogger(__name__)
 
 
+_waiting: "weakref.WeakSet[Waiting]" = weakref.WeakSet()
+
+
 class Waiting:
     """Somebody's wait for a lock, told to the log as a warning: to standard error, and so to the log of a job as well.
 
@@ -28,8 +32,10 @@ class Waiting:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.words = ""
         self._begun_s = time.monotonic()
         self._due_s = WORD_AFTER_S
+        _waiting.add(self)
 
     @property
     def seconds(self) -> float:
@@ -39,18 +45,21 @@ class Waiting:
     def go_on(self) -> None:
         """Say who has the lock, if it is time to; to be called again and again."""
         if self.seconds >= self._due_s:
-            _log.warning(
-                "waiting for the lock %s for %.0f s now; it is held by %s",
-                self.path,
-                self.seconds,
-                holder_of(self.path),
-            )
+            holder = holder_of(self.path)
+            _log.warning("waiting for the lock %s for %.0f s now; it is held by %s", self.path, self.seconds, holder)
+            self.words = f"waiting for the lock {self.path}, held by {holder}"
             self._due_s = self.seconds + WORD_EVERY_S
 
     def end(self) -> None:
         """Say that it is over, if it was told."""
+        self.words = ""
         if self._due_s > WORD_AFTER_S:
             _log.warning("%s is free now", self.path)
+
+
+def waits() -> str:
+    """What this process waits for, for people who do not see its log; empty: for no lock, or not for long yet."""
+    return "; ".join(filter(None, [waiting.words for waiting in list(_waiting)]))
 
 
 def take(descriptor: int, path: Path, patience_s: float = math.inf) -> bool:

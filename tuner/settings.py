@@ -15,6 +15,7 @@ def setting(
     choices: tuple[Any, ...] | None = None,
     low: float | None = None,
     high: float | None = None,
+    automatic: float | None = None,
 ) -> Any:
     """A dataclass field with its documentation.
 
@@ -24,8 +25,9 @@ def setting(
         choices: the allowed values, or None.
         low: the smallest allowed value, inclusive.
         high: the largest allowed value, inclusive.
+        automatic: a value below `low` that is allowed, too, and leaves the choice to the program.
     """
-    metadata = {"help": help, "choices": choices, "low": low, "high": high}
+    metadata = {"help": help, "choices": choices, "low": low, "high": high, "automatic": automatic}
     if isinstance(default, list | dict):
         return field(default_factory=lambda: type(default)(default), metadata=metadata)
     return field(default=default, metadata=metadata)

@@ -135,5 +135,15 @@ def test_the_limits_of_a_recipe_reach_the_broker():
     settled = settle_resources(recipe.resources, {"CPU": 2.0}, grows=False)
     timeouts = {stage: need.timeout_s for stage, need in settled.items()}
     assert timeouts == {"dense": 90.0, "assign": 0.0, "finetune": -1.0, "evaluate": -1.0, "probe": 90.0}
-    with pytest.raises(UsageError, match=r"resources\.dense\.timeout_s=-2"):
-        tiny_recipe("resources.dense.timeout_s=-2")
+
+
+@pytest.mark.parametrize("value", ["timeout_s=-2", "timeout_s=-0.5", "timeout_s=-1.5", "gpus=-0.5", "cpus=-1"])
+def test_no_other_negative_number_means_automatic(value):
+    with pytest.raises(UsageError, match=rf"resources\.dense\.{value}"):
+        tiny_recipe(f"resources.dense.{value}")
+
+
+@pytest.mark.parametrize("value", ["cpus=1e-09", "gpus=1e-05", "gpus=1.5"])
+def test_shares_that_ray_would_refuse_are_refused_at_once(value):
+    with pytest.raises(UsageError, match=rf"resources\.assign\.{value}"):
+        tiny_recipe(f"resources.assign.{value}")

@@ -3,9 +3,11 @@
 import os
 import time
 
+import psutil
 import pytest
 
-from tuner.search.leftovers import FORGOTTEN_S, QUIET_S, clear_cache
+from tuner.search import leftovers
+from tuner.search.leftovers import ABANDONED_S, FORGOTTEN_S, QUIET_S, clear_cache, clear_temporaries
 from tuner.search.plan import digest
 from tuner.store import open_artifacts
 from tuner.store.disk import locked
@@ -68,3 +70,41 @@ def test_downloads_that_were_cut_off_go_and_one_under_way_stays(artifacts, tmp_p
     clear_cache(artifacts, tmp_path / "scratch")
     assert (entry / "file").read_text() == "x"
     assert list(cache.folder.glob("*.part")) == []
+
+
+@pytest.mark.parametrize("name", ["qpm-tuner-tune-2gblmzr9", "qpm-tuner-_3huea4g"])
+@pytest.mark.parametrize("case", ["abandoned", "recent", "in it", "of a living Python", "open to others", "a link"])
+def test_folders_of_killed_drivers_of_earlier_versions_go(tmp_path, monkeypatch, name, case):
+    root, old_s = tmp_path / "tmp", time.time() - 2 * ABANDONED_S
+    folder = root / name
+    (folder / "trial" / "0").mkdir(parents=True)
+    folder.chmod(0o755 if case == "open to others" else 0o700)
+    (folder / "trial" / "0" / "params.json").write_text("{}")
+    for path in (*folder.rglob("*"), folder):
+        os.utime(path, (old_s, old_s))
+    if case == "recent":
+        os.utime(folder)
+    if case == "in it":
+        os.utime(folder / "trial" / "0" / "params.json")
+    if case == "of a living Python":
+        monkeypatch.setattr(leftovers, "_pythons_began_s", lambda: iter([time.time(), old_s - 60.0]))
+    if case == "a link":
+        folder.rename(tmp_path / "precious")
+        folder.symlink_to(tmp_path / "precious")
+    goes = case == "abandoned"
+    assert clear_temporaries(root) == ([folder] if goes else [])
+    assert folder.exists() != goes
+
+
+@pytest.mark.parametrize("name", ["qpm-tuner-0", "qpm-tuner-12345678", "qpm-tuner-results", "qpm-tuner-notes123.d"])
+def test_what_is_no_such_folder_stays(tmp_path, name):
+    """The cache of a user without a home, and what people name like that themselves: too short, too long, digits."""
+    (tmp_path / name).mkdir(mode=0o700)
+    os.utime(tmp_path / name, (0, 0))
+    assert clear_temporaries(tmp_path) == []
+    assert (tmp_path / name).exists()
+
+
+def test_this_python_is_among_the_living():
+    began_s = list(leftovers._pythons_began_s())
+    assert any(abs(time_s - psutil.Process().create_time()) < 2.0 for time_s in began_s)

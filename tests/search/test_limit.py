@@ -11,7 +11,7 @@ from rich.console import Console
 
 from tests.ledgers import finished, home_with
 from tuner.recipe import Recipe
-from tuner.search import drive, limit
+from tuner.search import contact, drive, limit
 from tuner.search.drive import Drive, finishing
 from tuner.search.events import Suspended
 from tuner.search.interrupts import Interrupts
@@ -117,3 +117,29 @@ def test_ctrl_c_says_what_is_waited_for():
     assert told.startswith("finishing 1 running stage; Ctrl-C again to abort (the same command carries on)")
     assert told.endswith("waiting for trial 3 dense 7/40 9 min (nothing heard for 8 min)")
     assert finishing([queued]).startswith("stopping; ")
+
+
+@pytest.mark.parametrize("limit_s", [9e9, 1e10, 1e300])
+def test_a_limit_beyond_any_clock_is_none(limit_s):
+    before = signal.getsignal(signal.SIGALRM)
+    with TimeLimit(limit_s, 0.0).enforced():
+        assert signal.getsignal(signal.SIGALRM) == before
+
+
+def stage(**fields):
+    return {"begun": False, "elsewhere": None} | fields
+
+
+@pytest.mark.parametrize(
+    ("runs", "alone", "expected"),
+    [
+        ([], True, False),
+        ([], False, False),
+        ([stage(begun=True), stage()], True, True),
+        ([stage(elsewhere="another driver")], True, True),
+        ([stage()], True, False),  # nobody else holds what it needs: its worker hangs before it begins
+        ([stage()], False, True),  # a cluster may be full
+    ],
+)
+def test_what_waits_while_nothing_runs_hangs(runs, alone, expected):
+    assert contact.at_work(runs, alone=alone) == expected

@@ -30,6 +30,7 @@ def started(tmp_path_factory):
     for name, value in {"HOME": str(home), "RAY_AUTH_MODE": "disabled", "RAY_AUTH_TOKEN": OPEN}.items():
         patch.setenv(name, value)
     umask = os.umask(0)
+    others.update(family())
     before = dict(os.environ)
     with connect_ray(tiny_recipe().resources):
         os.umask(umask)
@@ -42,6 +43,7 @@ def started(tmp_path_factory):
 
 
 session_folder = Path()
+others: set[psutil.Process] = set()  # servers of other tests
 
 
 def session():
@@ -52,9 +54,7 @@ def session():
 
 
 def family():
-    """This process and those of its Ray; other tests may have started servers."""
-    children = psutil.Process().children(recursive=True)
-    return [psutil.Process(), *(process for process in children if "seaweedfs" not in process.exe())]
+    return [process for process in psutil.Process().children(recursive=True) if process not in others]
 
 
 def test_nobody_else_gets_to_its_folder_or_token(started):

@@ -97,3 +97,11 @@ def test_a_log_gets_a_line_at_once_and_running_stages_are_counted(monkeypatch):
             pass
     assert [run["begun"] for run in made.running].count(True) == 1
     assert console.file.getvalue().count("\n") == 1
+
+
+def test_a_stage_that_waits_for_a_lock_says_whose():
+    stage = running(waits="waiting for the lock /c/.locks/1, held by pid 7 (python), which is stopped")
+    assert (
+        "trial 1 dense waiting for the lock /c/.locks/1, held by pid 7 (python), which is stopped"
+        in view(Console(file=io.StringIO()), [stage]).line()
+    )

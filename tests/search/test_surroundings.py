@@ -28,6 +28,10 @@ except TunerError as error:
 AS_USER = ["setpriv", "--bounding-set=-sys_resource", "--inh-caps=-sys_resource"] if os.getuid() == 0 else []
 
 
+AS_NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.getuid() == 0 else []
+AS_NOBODY += ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"] if AS_NOBODY else []
+
+
 def ask(check, before="", prefix=()):
     """Run a check in a process of its own; returns its exit code and what it said."""
     shell = ["sh", "-c", f'{before or "true"}; exec "$@"', "sh"]
@@ -51,6 +55,18 @@ def test_here_all_is_well_and_each_check_tells_a_fact(monkeypatch):
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     assert require_surroundings() == "local"
     assert all(check() for _, check in OF_A_START)
+
+
+def test_too_few_processes_are_refused_or_raised():
+    """Ray's control store would never answer, and Ray would be said to be slow after 90 s."""
+    code, said = ask("processes", prefix=["prlimit", "--nproc=200:200", *AS_NOBODY])
+    assert code == 2
+    assert "at most 200 processes and threads (ulimit -u)" in said
+    assert "raise the limit: ulimit -u" in said
+    code, said = ask("processes", prefix=["prlimit", "--nproc=200:", *AS_NOBODY])
+    assert code == 0, said
+    if os.getuid() == 0:
+        assert ask("processes", prefix=["prlimit", "--nproc=20:20"]) == (0, "unlimited\n"), "root's are not counted"
 
 
 def test_too_few_open_files_are_refused_or_raised():

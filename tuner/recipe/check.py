@@ -12,6 +12,7 @@ from tuner.recipe.space import bounds, check_dimension, searched_name, show_valu
 from tuner.secrets import holds_secret, is_address
 
 ADDRESSES = ("tracking.uri", *(path for path in PLACES if path not in ("title", "backbone.batch_size")))
+SMALLEST_SHARE = 1e-4  # of a CPU or GPU: Ray counts no finer
 MOST_CHOICES = 4000  # all of them are kept with each search, and read at each start
 
 
@@ -26,6 +27,7 @@ def check_recipe(recipe: Recipe) -> None:
     for path in ADDRESSES:
         _check_address(path, lookup(recipe, path))
     _check_size(recipe)
+    _check_shares(recipe)
     for name in recipe.space:
         _check_dimension(name, recipe)
     objectives_of(recipe)
@@ -70,14 +72,27 @@ def _check_size(recipe: Recipe) -> None:
         )
 
 
+def _check_shares(recipe: Recipe) -> None:
+    """Refuse what Ray would refuse only once a stage is to begin."""
+    for stage in dataclasses.fields(recipe.resources):
+        for kind in ("cpus", "gpus"):
+            path = f"resources.{stage.name}.{kind}"
+            share = float(lookup(recipe, path))
+            if 0.0 < share < SMALLEST_SHARE:
+                raise UsageError(f"{path}={share:g}", f"0, or at least {SMALLEST_SHARE:g}", "give a larger share")
+            if kind == "gpus" and share > 1.0 and not share.is_integer():
+                raise UsageError(f"{path}={share:g}", "a share of one GPU, or a whole number", "round it")
+
+
 def _check_value(path: str, value: Any, info: dataclasses.Field[Any]) -> None:
     choices, low, high = (info.metadata.get(name) for name in ("choices", "low", "high"))
     if choices is not None and value not in choices:
         raise UsageError(f"{path}={value!r}", f"one of {', '.join(map(str, choices))}", "choose one of them")
     if isinstance(value, float) and not math.isfinite(value):
         raise UsageError(f"{path}={value}", "a finite number", "give a number")
-    if low is not None and value < low:
-        raise UsageError(f"{path}={value}", f"at least {low}", f"{info.metadata['help']}: raise it")
+    if low is not None and value < low and value != (automatic := info.metadata.get("automatic")):
+        allowed = f"at least {low}" if automatic is None else f"{automatic:g}, or at least {low:g}"
+        raise UsageError(f"{path}={value}", allowed, f"{info.metadata['help']}: raise it")
     if high is not None and value > high:
         raise UsageError(f"{path}={value}", f"at most {high}", f"{info.metadata['help']}: lower it")
 

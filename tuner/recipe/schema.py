@@ -47,13 +47,14 @@ class StageResources:
 
     cpus: float = setting(1.0, "CPU cores, also the number of threads", low=0.0)
     gpus: float = setting(
-        0.0, "share of a GPU, 0.25 lets four runs share one; -1: one GPU where there is one", low=-1.0
+        0.0, "share of a GPU, 0.25 lets four runs share one; -1: one GPU where there is one", low=0.0, automatic=-1.0
     )
     timeout_s: float = setting(
         -1.0,
         "wall time of one run in seconds, after which it counts as hung and is tried again; 0: never; "
         "-1: when it has not got on for ten minutes, or longer where it was seen to need longer",
-        low=-1.0,
+        low=0.0,
+        automatic=-1.0,
     )
 
 

@@ -3,13 +3,14 @@
 import contextlib
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import ray
 from ray.exceptions import GetTimeoutError, RayError
 
 from tuner.errors import TunerError
+from tuner.search.address import LOCAL_RAY, ray_address
 from tuner.search.plan import StageSpec
 
 LOOK_S = 1.0  # what the screen waits for news
@@ -20,9 +21,10 @@ SILENCE_S = 600.0
 CLOSE_S = 10.0  # what it may take to let go of the store, and to end what still runs
 
 # With trials left, something runs or waits all the time, but for the moments between a trial and the next. Else it is
-# Ray Tune that hangs, or one of the processes it has for trials.
+# Ray Tune that hangs, or one of the processes it has for trials. In a Ray of our own nothing waits for long while
+# nothing runs: who seems to is a worker that hangs before it has begun.
 IDLE_S = 600.0
-IDLE = "no stage has run for ten minutes though trials are left: Ray Tune or a process of it hangs"
+IDLE = "no stage has run for ten minutes though some are left: Ray Tune or a process of it hangs"
 
 SILENT = "the broker, the process that takes trials through their stages, has not answered for ten minutes"
 
@@ -36,6 +38,7 @@ class Contact:
 
     def __init__(self, broker: Any) -> None:
         self.broker = broker
+        self._alone = ray_address() == LOCAL_RAY
         self.silent_s = 0.0  # only what was waited for in vain counts: who asks may have been stopped as well
         self.idle_s = 0.0  # likewise
         self._looked_s = time.monotonic()
@@ -47,7 +50,8 @@ class Contact:
         try:
             self._runs = ray.get(self.broker.snapshot.remote(), timeout=LOOK_S)
             self.silent_s = 0.0
-            self.idle_s = 0.0 if self._runs else self.idle_s + min(asked_s - self._looked_s, 2 * LOOK_S)
+            idle_s = self.idle_s + min(asked_s - self._looked_s, 2 * LOOK_S)
+            self.idle_s = 0.0 if at_work(self._runs, alone=self._alone) else idle_s
         except GetTimeoutError:
             self.silent_s += min(time.monotonic() - asked_s, 2 * LOOK_S)
         except RayError:  # gone, and then whoever waits for it is told
@@ -64,6 +68,16 @@ class Contact:
     def idle(self) -> bool:
         """Whether there has been nothing to see for long."""
         return self.idle_s > IDLE_S
+
+
+def at_work(runs: Sequence[Mapping[str, Any]], *, alone: bool) -> bool:
+    """Whether something goes on.
+
+    Args:
+        runs: those under way.
+        alone: nobody else's work holds what a waiting one needs.
+    """
+    return any(run["begun"] or run["elsewhere"] for run in runs) if alone else bool(runs)
 
 
 @contextlib.contextmanager
@@ -97,9 +111,10 @@ def conduct_all(
     contact, until_s = Contact(broker), time.monotonic() + within_s
     while len(ray.wait(waiting, num_returns=len(waiting), timeout=LOOK_S)[0]) < len(waiting):
         contact.runs()
-        if contact.lost:
+        if contact.lost or contact.idle:
             ray.kill(broker)
-            raise TunerError(SILENT, "a broker that answers", "run the same command again; what had ended is kept")
+            what, expected = (SILENT, "a broker that answers") if contact.lost else (IDLE, "a Ray that gets on")
+            raise TunerError(what, expected, "run the same command again; what had ended is kept")
         if time.monotonic() > until_s:
             broker.call_off.remote()
             until_s = math.inf

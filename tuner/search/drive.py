@@ -197,7 +197,7 @@ class Drive:
         try:
             with self.interrupts.gently(lambda: finishing(view.running)), view:
                 tuner.fit()
-        except TimeUp:
+        except KeyboardInterrupt:  # TimeUp, or what Ray makes of it
             if not searcher.halted:
                 raise
         finally:

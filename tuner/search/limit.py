@@ -17,6 +17,9 @@ MEASURE_S = 60.0
 # What ends by itself has ended by then. Else the work is left as it is: Ray Tune or one of its processes hangs.
 SPARE_S = 60.0
 
+# No alarm can be set for later; decades are as good as never.
+LATEST_S = 1e9
+
 BELL = signal.SIGUSR2  # by which another thread says that it is time
 
 
@@ -74,7 +77,7 @@ class TimeLimit:
         after_s = max(self.left_s, 0.0) + GRACE_S + MEASURE_S + SPARE_S
         with contextlib.ExitStack() as alarms:
             alarms.enter_context(_heard(BELL, end))
-            if math.isfinite(after_s):
+            if after_s < LATEST_S:
                 alarms.enter_context(_heard(signal.SIGALRM, end))
                 alarms.enter_context(_timer(after_s))
             try:
@@ -98,7 +101,7 @@ def _heard(number: signal.Signals, act: Callable[..., None]) -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(number, before)
+        signal.signal(number, before or signal.SIG_DFL)  # None: set by a library, by none of Python's means
 
 
 @contextlib.contextmanager

@@ -172,6 +172,8 @@ def told_stage(run: Mapping[str, Any]) -> str:
         return f"{run['stage']} run by {short(run['elsewhere'])}"
     if not run["begun"]:
         return f"{run['stage']} waiting"
+    if run.get("waits"):
+        return f"{run['stage']} {run['waits']}"
     detail = f" {run['done']}/{run['epochs']}" if run["epochs"] else ""
     known = {name: value for name, value in run["values"].items() if math.isfinite(value)}
     if "incumbent" in known:

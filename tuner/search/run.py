@@ -8,7 +8,7 @@ from rich.console import Console
 
 from tuner.data.load import load_dataset
 from tuner.errors import TunerError, UsageError
-from tuner.private import private_temporaries
+from tuner.private import choose_root, private_temporaries
 from tuner.recipe import Recipe
 from tuner.search.banks import ensure_bank
 from tuner.search.connect import require_ray, scratch_folder
@@ -18,7 +18,7 @@ from tuner.search.heartbeat import told
 from tuner.search.holder import is_gone, this_driver
 from tuner.search.home import SearchHome
 from tuner.search.interrupts import Interrupts
-from tuner.search.leftovers import clear_cache
+from tuner.search.leftovers import clear_cache, clear_temporaries
 from tuner.search.measurable import refuse_unmeasurable
 from tuner.search.mirror import not_asked, passed_over
 from tuner.search.precision import adopt_precision, settle_precision
@@ -95,6 +95,7 @@ def run_search(request: SearchRequest, console: Console, interrupts: Interrupts 
         with told(console, f"opening search {home.name!r} in {home.store.url}"):  # it may wait for another driver
             lease = held.enter_context(_lease(request, console))
         clear_cache(home.artifacts, scratch_folder())
+        clear_temporaries(choose_root()[0])
         recipe, bank = _settle_recipe(home, request, console)
         prior = _prior(home, request.learn_from, bank, recipe, console)
         listening = interrupts or Interrupts()

@@ -24,6 +24,7 @@ class Run:
         task: the name of that worker's task.
         trouble: why that worker is being ended: the run hangs.
         given_up: the worker could not be ended.
+        waits: the lock that it waits for, and who holds it.
         elsewhere: who else runs the stage, another driver.
         done: epochs that have ended.
         epochs: epochs in all; 0: it has none.
@@ -40,6 +41,7 @@ class Run:
     task: str = ""
     trouble: str | None = None
     given_up: asyncio.Event = field(default_factory=asyncio.Event)
+    waits: str = ""
     elsewhere: str | None = None
     done: int = 0
     epochs: int = 0
@@ -54,7 +56,7 @@ class Run:
         """It is to be started once more."""
         self.started_s = time.monotonic()
         self.begun, self.worker, self.trouble, self.given_up = False, None, None, asyncio.Event()
-        self.done, self.epochs, self.values = 0, 0, {}
+        self.done, self.epochs, self.values, self.waits = 0, 0, {}, ""
 
     def shown(self, now_s: float, quiet_s: float) -> dict[str, Any]:
         """What the screen needs of it."""
@@ -63,6 +65,7 @@ class Run:
             "trial": self.trial,
             "begun": self.begun,
             "elsewhere": self.elsewhere,
+            "waits": self.waits,
             "done": self.done,
             "epochs": self.epochs,
             "values": self.values,

@@ -352,6 +352,11 @@ class StageBroker:
         """A worker reports that its stage gets on."""
         self._watchman.alive(key, worker)
 
+    async def waits(self, key: str, words: str) -> None:
+        """A worker reports which lock its stage waits for; empty: for none any more."""
+        if (run := self._runs.get(key)) is not None:
+            run.waits = words
+
     async def call_off(self) -> None:
         """End all that runs, at once: its trials stay open, and what it had published or checkpointed stays."""
         await self.stop()

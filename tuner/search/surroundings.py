@@ -24,6 +24,8 @@ OBJECT_BYTES = 100 * 2**20
 SHARED_MEMORY = Path("/dev/shm")  # Ray's choice; its files have no name there
 OPEN_FILES = 128 + 16 * (os.cpu_count() or 1)
 """Ray's busiest process has some 70 open for two workers, and some more for each worker beyond."""
+PROCESSES = 200 + 40 * (os.cpu_count() or 1)
+"""Threads, which count as processes: Ray's own take some 230, and each worker some 25 more."""
 FILE_BYTES = 2**30
 """Room for Ray's objects, and for a feature bank of some hundred images."""
 
@@ -80,6 +82,36 @@ def open_files() -> str:
     return f"{soft} at once"
 
 
+def processes() -> str:
+    """The processes and threads that the user may have; what he may raise is raised. Root may have any number."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+    if os.geteuid() == 0 or soft < 0:
+        return "unlimited"
+    needed = (used := _threads()) + PROCESSES
+    if soft < needed and soft != hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NPROC, (hard, hard))
+        soft = resource.getrlimit(resource.RLIMIT_NPROC)[0]
+    if 0 <= soft < needed:
+        raise UsageError(
+            f"this user may have at most {soft} processes and threads (ulimit -u), and has {used}",
+            f"at least {PROCESSES} more, which Ray's processes need",
+            f"raise the limit: ulimit -u {needed}, or TasksMax= or nproc where this session is configured",
+        )
+    return f"{soft} at once" if soft >= 0 else "unlimited"
+
+
+def _threads() -> int:
+    """How many threads this user has, as far as can be seen."""
+    found = 0
+    with contextlib.suppress(OSError):
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError, ValueError, IndexError):  # it has just ended
+                if process.stat().st_uid == os.getuid():
+                    found += int((process / "stat").read_text(errors="replace").rpartition(")")[2].split()[17])
+    return found
+
+
 def file_size() -> str:
     """The size that a file may have."""
     limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -131,6 +163,7 @@ def memory_trouble() -> str | None:
 OF_A_START: tuple[tuple[str, Callable[[], str]], ...] = (
     ("temporary", temporary_files),
     ("open files", open_files),
+    ("processes", processes),
     ("file size", file_size),
     ("loopback", loopback),
     ("objects", shared_memory),

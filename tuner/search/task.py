@@ -10,7 +10,7 @@ from typing import Any
 
 import ray
 
-from tuner import pulse
+from tuner import locks, pulse
 from tuner.search.hung import this_worker
 from tuner.search.plan import StageSpec
 
@@ -40,7 +40,7 @@ def stage_task(
 
     for spec in specs[:granted]:
         broker.report.remote(spec.key, 0, 0, {})
-        with _pulsed(partial(broker.alive.remote, spec.key, me)):
+        with _pulsed(partial(broker.alive.remote, spec.key, me), partial(broker.waits.remote, spec.key)):
             from tuner.search.work import run_stage
 
             result = run_stage(spec, store_url, Path(scratch), threads, progress)
@@ -50,16 +50,19 @@ def stage_task(
 
 
 @contextlib.contextmanager
-def _pulsed(tell: Callable[[], object]) -> Iterator[None]:
-    """Tell that the work of a block gets on, now and again, but only if it has."""
+def _pulsed(tell: Callable[[], object], tell_waits: Callable[[str], object]) -> Iterator[None]:
+    """Tell that the work of a block gets on, now and again, but only if it has; and which lock it waits for."""
     over = threading.Event()
 
     def look() -> None:
-        seen = pulse.count()
+        seen, told = pulse.count(), ""
         while not over.wait(PULSE_S):
             if (now := pulse.count()) != seen:
                 seen = now
                 tell()
+            if (waits := locks.waits()) != told:
+                told = waits
+                tell_waits(waits)
 
     thread = threading.Thread(target=look, name="pulse", daemon=True)
     thread.start()
