@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,14 @@ def test_the_robbed_holder_notices_and_leaves_the_thief_alone(store: Store) -> N
     assert record(store)["holder"] == "ben"
 
 
+def test_a_lease_that_somebody_deleted_is_lost_with_a_word(store: Store) -> None:
+    with Lease(store, "digits", "ana", 4.0) as lease:
+        store.delete(KEY)
+        with pytest.raises(LeaseHeld, match="was deleted by somebody"):
+            lease.check()
+    assert store.stat(KEY) is None, "and it is not written again"
+
+
 def test_a_holder_that_cannot_renew_counts_as_lost(tmp_path: Path) -> None:
     store = open_store(tmp_path / "store")
     place = tmp_path / "store" / "searches" / "digits"
@@ -257,6 +266,22 @@ def test_a_lease_can_be_taken_over_with_a_word(store: Store) -> None:
     with Lease(store, "digits", "cleo", TTL_S, take_over=True, tell=said.append) as third:
         assert third.term == 3
     assert said == []
+
+
+def test_of_two_that_take_over_at_once_the_later_one_names_both(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    with Lease(store, "digits", "ana", TTL_S), ExitStack() as held:
+        late = Lease(store, "digits", "cleo", TTL_S, take_over=True, tell=said.append)
+
+        def hurry(sentence: str) -> None:
+            said.append(sentence)
+            if len(said) == 1:
+                held.enter_context(Lease(store, "digits", "ben", TTL_S, take_over=True))
+
+        monkeypatch.setattr(late, "tell", hurry)
+        with late:
+            assert ["ana" in sentence for sentence in said] == [True, False]
+            assert "from ben" in said[1]
 
 
 def test_who_waits_says_for_whom_and_how_long(store: Store) -> None:
