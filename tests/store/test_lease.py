@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tuner.errors import TunerError, UsageError
-from tuner.store import Lease, LeaseHeld, Store, open_store
+from tuner.store import Lease, LeaseHeld, Store, open_store, watch
 from tuner.store import lease as lease_module
 from tuner.store.tenure import read_tenure, usual_ttl_s
 
@@ -78,6 +78,23 @@ def test_who_has_just_begun_to_look_knows_of_no_silence(store: Store) -> None:
     date_back(store, 3600)
     with pytest.raises(LeaseHeld, match="ana since 2001"), Lease(store, "digits", "ben"):
         pass
+
+
+def test_who_was_stopped_between_two_looks_has_not_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A laptop that sleeps stops holder and watcher alike; the holder renews a moment after both have woken."""
+    now_s = 1000.0
+    monkeypatch.setattr(watch, "steady_s", lambda: now_s)
+    watching = watch.Watch(60.0)
+    assert not watching.is_silent("beat 1")
+    now_s += 15.0
+    assert not watching.is_silent("beat 1")
+    now_s += 3600.0
+    assert not watching.is_silent("beat 1")
+    for _ in range(20):
+        now_s += 1.0
+        silent = watching.is_silent("beat 1")
+    assert silent
+    assert watching.silent_s("beat 2") == 0.0
 
 
 def test_a_file_whose_date_steps_ends_no_lease(store: Store) -> None:

@@ -207,8 +207,9 @@ class Claims:
                 number, beat_s = number + 1, now_s + BEAT_S
                 with contextlib.suppress(TunerError):
                     self._beat(number)
+                    silent = {owner for owner in seen if self._is_silent(owner)}
                     if seen and now_s - swept_s > 2 * self.ttl_s:
-                        self._clear({owner for owner in seen if self._is_silent(owner)})
+                        self._clear(silent)
                         seen = set()
         with self._lock:
             left = [*self._held, *(name for _, name in waiting)]
