@@ -282,9 +282,9 @@ def shifted(entries, by_s, position):
     for i, (key, data) in enumerate(entries):
         event = json.loads(data)
         folder, _, name = key.rpartition("/")
-        if i >= position:
-            event["time_s"] += by_s
-            name = f"{int(name[:20]) + int(by_s * 10**9):020d}{name[20:]}"
+        if i < position:  # the other ones would be of a day to come
+            event["time_s"] -= by_s
+            name = f"{int(name[:20]) - int(by_s * 10**9):020d}{name[20:]}"
         moved.append(retold(f"{folder}/{name}", json.dumps(event).encode()))
     return moved
 
