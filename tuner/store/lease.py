@@ -134,8 +134,8 @@ class Lease:
             cause = self._lost_how or f"not renewed: {self._trouble}"
             raise LeaseHeld(
                 f"this driver has lost the search: the lease {self.key} in {self.store.url} was {cause}",
-                f"a heartbeat at least every {self._tenure.ttl_s:g} s, which a process that was stopped or slept "
-                "does not give",
+                f"a lease that nobody takes over, and a heartbeat at least every {self._tenure.ttl_s:g} s, which a "
+                "process that was stopped or slept does not give",
                 "nothing that had ended before is lost; leave the search to the other driver, or run the same "
                 "command again",
             )
