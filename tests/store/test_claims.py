@@ -158,6 +158,8 @@ def test_what_killed_ones_left_is_cleared_by_later_ones(claims, store, monkeypat
     dead, alive = claims("dead"), claims("alive")
     dead.take([DENSE])
     alive.take([ASSIGN])
+    if (strange := store.local_path("claims/stages/assign/a.json")) is not None:
+        strange.with_name("a file of somebody.json").write_text("{}")
     kill(dead)
     monkeypatch.setattr(module, "BEAT_S", 0.1)
     beating = threading.Event()
@@ -176,6 +178,8 @@ def test_what_killed_ones_left_is_cleared_by_later_ones(claims, store, monkeypat
     finally:
         beating.set()
         thread.join()
+        if strange is not None:
+            strange.with_name("a file of somebody.json").unlink()
 
 
 @pytest.mark.cluster

@@ -30,6 +30,7 @@ LINGER_S = 30.0
 Name = tuple[str, str]  # kind and key of an artifact
 
 _OWNER = re.compile(r"[0-9a-f]{16}")
+_KEY = re.compile(r"claims(/[A-Za-z0-9_-]+)+\.json", re.ASCII)  # anything else is a stranger's
 
 
 class Claims:
@@ -247,7 +248,7 @@ class Claims:
         if not dead:
             return
         for key in list(self.store.list("claims/")):
-            if not key.startswith("claims/beats/"):
+            if not key.startswith("claims/beats/") and _KEY.fullmatch(key):
                 stat, claim = self.store.stat(key), self._read(key)
                 if (
                     stat
