@@ -1,13 +1,16 @@
 """Commands on a search with damage: the rest is shown, warnings go to stderr, and the doctor names every damage."""
 
+import io
 import json
 
 import pytest
+from rich.console import Console
 
 from jobs import doctor, explain, front, pick, report, status
 from tests.turns import begin, copy_of, entries_of, retold, turn
-from tuner.search.finish import write_front
+from tuner.search.finish import write_files, write_front
 from tuner.search.home import SearchHome
+from tuner.store import Lease, LeaseHeld
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -188,3 +191,42 @@ def test_a_recipe_that_is_damaged_is_said_first(home, capsys, data):
 def test_a_search_that_is_not_there_is_refused(home, capsys):
     assert doctor.main(["--store", home.store.url, "--name", "other"]) == 2
     assert "no search 'other'" in capsys.readouterr().err
+
+
+def test_what_a_driver_wrote_that_had_lost_the_search_is_named_and_no_damage(sound, capsys, monkeypatch):
+    ana, ben = (SearchHome(sound.store, sound.name) for _ in range(2))
+    started = next(event for event in sound.ledger.read() if event["event"] == "search")
+    with Lease(sound.store, sound.name, "ana") as first:
+        ana.ledger.begin(first)
+        ana.ledger.append(started)
+        with Lease(sound.store, sound.name, "ben", take_over=True) as second:
+            ben.ledger.begin(second)
+            ben.ledger.append(started)
+            monkeypatch.setattr(first, "check", lambda: None)  # it was stopped between looking and writing
+            ana.ledger.append({"event": "end", "time_s": started["time_s"]})
+    code, found = checks(sound, capsys)
+    assert (code, [check for check in found if not check["ok"]]) == (0, [])
+    assert sum("had lost the search" in check["found"] for check in found) == 1
+    for command in (front, status, pick):
+        assert command.main([*address(sound), "--json"]) == 0
+
+
+def test_a_driver_that_was_stopped_while_it_wrote_its_files_leaves_those_of_the_next(sound):
+    """It looked at its lease, slept, and wakes when another one has ended."""
+    asked = []
+
+    def check():
+        asked.append(None)
+        if len(asked) == 1:
+            sound.store.put(sound.key("front.json"), b"of the next driver")
+        else:
+            raise LeaseHeld("lost", "a lease", "leave it")
+
+    with pytest.raises(LeaseHeld):
+        write_files(sound, sound.state(), Console(file=io.StringIO()), check)
+    assert sound.store.get(sound.key("front.json")) == b"of the next driver"
+    sound.store.delete(sound.key("front.json"))
+    asked.clear()
+    with pytest.raises(LeaseHeld):
+        write_files(sound, sound.state(), Console(file=io.StringIO()), check)
+    assert sound.store.get(sound.key("front.json")) == b"of the next driver"

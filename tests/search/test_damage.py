@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from tests.turns import N_CLASSES, Entries, begin, copy_of, entries_of, recipe_of, retold, same, turn
 from tuner.search.events import Picked, Proposed
 from tuner.search.home import SearchHome
-from tuner.search.records import restore
 
 KINDS = ("search", "trial", "outcome", "test")
 JUNK = [
@@ -283,9 +282,9 @@ def shifted(entries, by_s, position):
     for i, (key, data) in enumerate(entries):
         event = json.loads(data)
         folder, _, name = key.rpartition("/")
-        if i >= position:
-            event["time_s"] += by_s
-            name = f"{int(name[:20]) + int(by_s * 10**9):020d}{name[20:]}"
+        if i < position:  # the other ones would be of a day to come
+            event["time_s"] -= by_s
+            name = f"{int(name[:20]) - int(by_s * 10**9):020d}{name[20:]}"
         moved.append(retold(f"{folder}/{name}", json.dumps(event).encode()))
     return moved
 
@@ -305,9 +304,12 @@ def test_the_pause_takes_no_time_where_another_driver_is_at_work_and_its_start_i
     position = [i for i, (_, data) in enumerate(entries) if b'"event":"search"' in data][1]
     moved = shifted(entries, 30 * 86_400.0, position)
     events = [(key, json.loads(data)) for key, data in moved]
-    told = [(key, event | {"token": "a" if i < position else "b"}) for i, (key, event) in enumerate(events)]
+    told = [
+        retold(key, json.dumps(event | {"token": "a" if i < position else "b", "term": 1 + (i >= position)}).encode())
+        for i, (key, event) in enumerate(events)
+    ]
     del told[position]
-    assert restore(told).elapsed_s == pytest.approx(home.state().elapsed_s, abs=0.5)
+    assert copy_of(tmp_path, told).state(recipe_of()).elapsed_s == pytest.approx(home.state().elapsed_s, abs=0.5)
 
 
 def test_a_choice_of_a_trial_without_a_model_hides_no_earlier_one(whole, tmp_path):

@@ -113,11 +113,26 @@ def test_one_that_is_known_to_have_died_is_followed_at_once(claims):
     assert claims("neighbour", is_gone=lambda holder: holder == "dead").take([DENSE]) == (1, None)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"null", b'{"owner": 3, "holder": "x"}', b'{"owner": "../x"}'])
+DAMAGED = [b"", b"{", b"[1]", b"null", b"[" * 100_000, b"[" * 9_000, b"\xff", b'{"owner":' + b"9" * 9_000 + b"}"]
+OWNERS = [3, "../x", "a" * 5000, "\u00e4", "\ud800", "a" * 16 + "\n", ["a"], None]
+
+
+@pytest.mark.parametrize("content", DAMAGED + [json.dumps({"owner": o, "holder": "x"}).encode() for o in OWNERS])
 def test_a_damaged_claim_keeps_nobody_waiting(claims, store, content):
     store.put("claims/stages/dense/" + "a" * 32 + ".json", content)
     assert claims().holder_of(DENSE) is None
     assert claims().take([DENSE]) == (1, None)
+
+
+def test_a_holder_is_shown_in_one_short_printable_line(claims, store):
+    claim = {"owner": "0" * 16, "holder": "\x1b[2J\nlab7\ud800" + "x" * 5000}
+    store.put("claims/stages/dense/" + "a" * 32 + ".json", json.dumps(claim).encode())
+    store.put("claims/beats/" + "0" * 16 + ".json", b"1")
+    told = claims().holder_of(DENSE)
+    assert told == claims().take([DENSE])[1]
+    assert told.isprintable()
+    assert len(told) <= 200
+    store.delete("claims/stages/dense/" + "a" * 32 + ".json")
 
 
 def test_of_many_that_follow_one_that_died_one_wins(claims, store):
@@ -143,6 +158,8 @@ def test_what_killed_ones_left_is_cleared_by_later_ones(claims, store, monkeypat
     dead, alive = claims("dead"), claims("alive")
     dead.take([DENSE])
     alive.take([ASSIGN])
+    if (strange := store.local_path("claims/stages/assign/a.json")) is not None:
+        strange.with_name("a file of somebody.json").write_text("{}")
     kill(dead)
     monkeypatch.setattr(module, "BEAT_S", 0.1)
     beating = threading.Event()
@@ -161,6 +178,8 @@ def test_what_killed_ones_left_is_cleared_by_later_ones(claims, store, monkeypat
     finally:
         beating.set()
         thread.join()
+        if strange is not None:
+            strange.with_name("a file of somebody.json").unlink()
 
 
 @pytest.mark.cluster

@@ -7,13 +7,14 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tuner.errors import TunerError, UsageError
-from tuner.store import Lease, LeaseHeld, Store, open_store
+from tuner.store import Lease, LeaseHeld, Store, open_store, watch
 from tuner.store import lease as lease_module
 from tuner.store.tenure import read_tenure, usual_ttl_s
 
@@ -77,6 +78,23 @@ def test_who_has_just_begun_to_look_knows_of_no_silence(store: Store) -> None:
     date_back(store, 3600)
     with pytest.raises(LeaseHeld, match="ana since 2001"), Lease(store, "digits", "ben"):
         pass
+
+
+def test_who_was_stopped_between_two_looks_has_not_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A laptop that sleeps stops holder and watcher alike; the holder renews a moment after both have woken."""
+    now_s = 1000.0
+    monkeypatch.setattr(watch, "steady_s", lambda: now_s)
+    watching = watch.Watch(60.0)
+    assert not watching.is_silent("beat 1")
+    now_s += 15.0
+    assert not watching.is_silent("beat 1")
+    now_s += 3600.0
+    assert not watching.is_silent("beat 1")
+    for _ in range(20):
+        now_s += 1.0
+        silent = watching.is_silent("beat 1")
+    assert silent
+    assert watching.silent_s("beat 2") == 0.0
 
 
 def test_a_file_whose_date_steps_ends_no_lease(store: Store) -> None:
@@ -168,6 +186,14 @@ def test_the_robbed_holder_notices_and_leaves_the_thief_alone(store: Store) -> N
     assert record(store)["holder"] == "ben"
 
 
+def test_a_lease_that_somebody_deleted_is_lost_with_a_word(store: Store) -> None:
+    with Lease(store, "digits", "ana", 4.0) as lease:
+        store.delete(KEY)
+        with pytest.raises(LeaseHeld, match="was deleted by somebody"):
+            lease.check()
+    assert store.stat(KEY) is None, "and it is not written again"
+
+
 def test_a_holder_that_cannot_renew_counts_as_lost(tmp_path: Path) -> None:
     store = open_store(tmp_path / "store")
     place = tmp_path / "store" / "searches" / "digits"
@@ -257,6 +283,22 @@ def test_a_lease_can_be_taken_over_with_a_word(store: Store) -> None:
     with Lease(store, "digits", "cleo", TTL_S, take_over=True, tell=said.append) as third:
         assert third.term == 3
     assert said == []
+
+
+def test_of_two_that_take_over_at_once_the_later_one_names_both(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    with Lease(store, "digits", "ana", TTL_S), ExitStack() as held:
+        late = Lease(store, "digits", "cleo", TTL_S, take_over=True, tell=said.append)
+
+        def hurry(sentence: str) -> None:
+            said.append(sentence)
+            if len(said) == 1:
+                held.enter_context(Lease(store, "digits", "ben", TTL_S, take_over=True))
+
+        monkeypatch.setattr(late, "tell", hurry)
+        with late:
+            assert ["ana" in sentence for sentence in said] == [True, False]
+            assert "from ben" in said[1]
 
 
 def test_who_waits_says_for_whom_and_how_long(store: Store) -> None:

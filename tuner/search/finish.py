@@ -23,6 +23,7 @@ from tuner.search.heartbeat import told
 from tuner.search.home import SearchHome
 from tuner.search.plan import evaluation, plan_trial
 from tuner.search.records import SearchState
+from tuner.store import Store
 
 Record = Callable[[Measured], None]
 
@@ -89,13 +90,21 @@ def write_front(home: SearchHome, state: SearchState, put: Callable[[str, bytes]
         put("front.svg", picture.encode())
 
 
+def _replace(store: Store, key: str, data: bytes, check: Callable[[], None]) -> None:
+    """Write a file as it was found before `check` let it; of a driver that is stopped in between nothing is written."""
+    written = False
+    while not written:
+        found = store.stat(key)
+        check()
+        written = store.put_new(key, data) if found is None else store.replace(key, data, found.version) is not None
+
+
 def write_files(home: SearchHome, state: SearchState, console: Console, check: Callable[[], None]) -> dict[str, str]:
     """Write front, history, picture and report, each once `check` lets it; returns where they are, by name."""
     from tuner.search.reporting import report_page
 
     def put(name: str, data: bytes) -> None:
-        check()
-        home.store.put(home.key(name), data)
+        _replace(home.store, home.key(name), data, check)
 
     with told(console, "writing front and report"):
         write_front(home, state, put)

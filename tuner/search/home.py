@@ -173,7 +173,7 @@ class SearchHome:
             accepted: called with each event that counts.
         """
         entries = self.ledger.entries()
-        state = restore(entries, self._possible(recipe), self.ledger.damaged, accepted)
+        state = restore(entries, self._possible(recipe), self.ledger.damaged, accepted, self.ledger.tokens)
         pending = [f"{d.key} in {self.store.url}: {d.reason}; {d.then}" for d in state.damage if not d.settled]
         self._tell([*self.ledger.warnings, *pending])
         return state

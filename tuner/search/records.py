@@ -39,6 +39,7 @@ __all__ = [
 # What a driver records; what other commands record names them, and takes no search time.
 OF_A_TURN = (Proposed, Ended, Measured, Suspended)
 DAY_S = 86_400.0
+_NO_TOKENS: Mapping[str, str] = {}
 DATED = "dated"  # in place of a kind: the event counts, its time does not
 
 
@@ -60,16 +61,13 @@ def replay(events: Iterable[Any], possible: Possible | None = None) -> SearchSta
     """As `restore`, from the events alone."""
     return restore((("", event) for event in events), possible)
 
-    def _all(self) -> list[TrialRecord]:
-        """The trials at this moment: the screen reads them from a thread of its own while new ones are proposed."""
-        return list(self.trials.values())
-
 
 def restore(
     entries: Iterable[tuple[str, Any]],
     possible: Possible | None = None,
     unreadable: Iterable[str] = (),
     accepted: Callable[[Event], None] = lambda event: None,
+    tokens: Mapping[str, str] = _NO_TOKENS,
 ) -> SearchState:
     """Fold the ledger's entries, in order, into the state of the search; nothing in them stops it.
 
@@ -81,6 +79,7 @@ def restore(
         possible: what proposals keep to; None: that is not known.
         unreadable: keys of entries that cannot be read at all.
         accepted: called with each event that counts.
+        tokens: of the drivers that wrote them, by key.
     """
     found = [(key, content, _read(content, possible)) for key, content in entries]
     budgets = [event.budget[0] for _, _, event in found if isinstance(event, Started)]
@@ -106,10 +105,10 @@ def restore(
             )
             at, event = Moment(entry_s, entry_s), replace(event, time_s=entry_s)  # noqa: PLW2901
         if isinstance(event, Started):
-            turn, driver = Budget(*event.budget), content.get("token")
+            turn, driver = Budget(*event.budget), tokens.get(key)
             clock.begin(at)
         elif isinstance(event, OF_A_TURN) and getattr(event, "command", None) is None:
-            if driver != (driver := content.get("token")):  # the start of its turn is damaged
+            if driver != (driver := tokens.get(key)):  # the start of its turn is damaged
                 clock.begin(None)
             clock.count(at)
         state.elapsed_s = clock.elapsed_s
@@ -186,8 +185,6 @@ def tally(counts: Mapping[str, int]) -> str:
 def mirror_events(event: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A ledger event as the MLflow mirror wants it: an outcome is preceded by one event per stage."""
     if event["event"] == Suspended.kind:
-        return []
-    if event["event"] == "end":
         return []
     stages = [
         {"event": "stage", "trial": event["trial"], "time_s": event["time_s"], **use} for use in event.get("stages", ())

@@ -10,12 +10,14 @@ a claim may be lost at any time, to a store that was away or a process that was 
 import contextlib
 import json
 import queue
+import re
 import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from tuner.errors import TunerError
 from tuner.store.store import MissingKey, Store, for_each
+from tuner.store.tenure import MOST_BYTES, line
 from tuner.store.watch import Watch, steady_s
 
 BEAT_S = 15.0
@@ -26,6 +28,9 @@ TTL_S = 60.0  # an owner whose beat was seen unchanged for so long has died
 LINGER_S = 30.0
 
 Name = tuple[str, str]  # kind and key of an artifact
+
+_OWNER = re.compile(r"[0-9a-f]{16}")
+_KEY = re.compile(r"claims(/[A-Za-z0-9_-]+)+\.json", re.ASCII)  # anything else is a stranger's
 
 
 class Claims:
@@ -80,7 +85,7 @@ class Claims:
             StoreFailure: the store fails.
         """
         claim = self._read(_key(name))
-        return None if claim is None or self._has_died(claim) else str(claim.get("holder", "somebody"))
+        return None if claim is None or self._has_died(claim) else line(claim.get("holder"))
 
     def done(self, names: Sequence[Name]) -> None:
         """These have been published: let go of them in a while."""
@@ -145,23 +150,26 @@ class Claims:
             elif self._has_died(claim):
                 taken = self.store.replace(key, mine, stat.version) is not None
             else:
-                return str(claim.get("holder", "somebody"))
+                return line(claim.get("holder"))
         return None
 
-    def _read(self, key: str) -> dict[str, str] | None:
+    def _read(self, key: str) -> dict[str, object] | None:
         """What a claim says; None where there is none, and nothing in particular where it is damaged."""
         try:
+            stat = self.store.stat(key)
+            if stat is None or stat.size > MOST_BYTES:
+                return None if stat is None else {}
             claim = json.loads(self.store.get(key))
         except MissingKey:
             return None
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return claim if isinstance(claim, dict) else {}
 
     def _has_died(self, claim: Mapping[str, object]) -> bool:
         """Whether a claim is damaged, or its owner known to have died."""
         owner, holder = claim.get("owner"), claim.get("holder")
-        if not (isinstance(owner, str) and owner.isalnum() and isinstance(holder, str)) or self.is_gone(holder):
+        if not (isinstance(owner, str) and _OWNER.fullmatch(owner) and isinstance(holder, str)) or self.is_gone(holder):
             return True
         return self._is_silent(owner)
 
@@ -200,8 +208,9 @@ class Claims:
                 number, beat_s = number + 1, now_s + BEAT_S
                 with contextlib.suppress(TunerError):
                     self._beat(number)
+                    silent = {owner for owner in seen if self._is_silent(owner)}
                     if seen and now_s - swept_s > 2 * self.ttl_s:
-                        self._clear({owner for owner in seen if self._is_silent(owner)})
+                        self._clear(silent)
                         seen = set()
         with self._lock:
             left = [*self._held, *(name for _, name in waiting)]
@@ -227,7 +236,11 @@ class Claims:
         """The owners that beat, or once did; each is looked at, so that it can be told later who has died."""
         with contextlib.suppress(TunerError):
             beats = [key.rpartition("/")[2].removesuffix(".json") for key in self.store.list("claims/beats/")]
-            return {owner for owner in beats if owner != self._owner and not self._is_silent(owner)}
+            return {
+                owner
+                for owner in beats
+                if owner != self._owner and _OWNER.fullmatch(owner) and not self._is_silent(owner)
+            }
         return set()
 
     def _clear(self, dead: set[str]) -> None:
@@ -235,7 +248,7 @@ class Claims:
         if not dead:
             return
         for key in list(self.store.list("claims/")):
-            if not key.startswith("claims/beats/"):
+            if not key.startswith("claims/beats/") and _KEY.fullmatch(key):
                 stat, claim = self.store.stat(key), self._read(key)
                 if (
                     stat

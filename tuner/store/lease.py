@@ -68,7 +68,7 @@ class Lease:
         self._tenure = Tenure(holder, since, secrets.token_hex(8), bounded_ttl_s(ttl_s))
         self._version: str | None = None
         self._renewed_s = -math.inf
-        self._lost_to = ""
+        self._lost_how = ""
         self._trouble = ""
         self._writing = threading.Lock()
         self._stop = threading.Event()
@@ -92,7 +92,7 @@ class Lease:
         """Stop renewing and let go, so that the next driver need not wait."""
         self._stop.set()
         self._heart.join()
-        if self._lost_to:
+        if self._lost_how:
             return
         try:
             self._keep(replace(self._tenure, released=True))
@@ -115,11 +115,11 @@ class Lease:
 
         A process that slept or got no processor for that long has not lost it yet: the store tells.
         """
-        if self._is_overdue() and not (self._lost_to or self._trouble or self._stop.is_set()):
+        if self._is_overdue() and not (self._lost_how or self._trouble or self._stop.is_set()):
             with self._writing:
                 if self._is_overdue():
                     self._renew()
-        return bool(self._lost_to) or self._is_overdue()
+        return bool(self._lost_how) or self._is_overdue()
 
     def check(self) -> None:
         """Go on only while the lease is held; the store is asked.
@@ -128,14 +128,14 @@ class Lease:
             LeaseHeld: it is lost.
         """
         with self._writing:
-            if not self._lost_to and not self._stop.is_set() and not self._is_as_written():
+            if not self._lost_how and not self._stop.is_set() and not self._is_as_written():
                 self._renew()
         if self.lost:
-            cause = f"taken over by {self._lost_to}" if self._lost_to else f"not renewed: {self._trouble}"
+            cause = self._lost_how or f"not renewed: {self._trouble}"
             raise LeaseHeld(
                 f"this driver has lost the search: the lease {self.key} in {self.store.url} was {cause}",
-                f"a heartbeat at least every {self._tenure.ttl_s:g} s, which a process that was stopped or slept "
-                "does not give",
+                f"a lease that nobody takes over, and a heartbeat at least every {self._tenure.ttl_s:g} s, which a "
+                "process that was stopped or slept does not give",
                 "nothing that had ended before is lost; leave the search to the other driver, or run the same "
                 "command again",
             )
@@ -148,7 +148,7 @@ class Lease:
             StoreFailure: the store cannot take it.
         """
         with self._writing:
-            if self._tenure.term <= term and not self._lost_to:
+            if self._tenure.term <= term and not self._lost_how:
                 self._keep(replace(self._tenure, term=term + 1))
         self.check()
 
@@ -166,7 +166,7 @@ class Lease:
 
     def _acquire(self) -> None:
         deadline_s = steady_s() + self.wait_s
-        watch, first, warned = Watch(self._tenure.ttl_s), "", False
+        watch, first, robbed = Watch(self._tenure.ttl_s), "", None
         while True:
             seen = self._see()
             holder = seen.tenure if seen and not seen.tenure.released else None
@@ -183,8 +183,8 @@ class Lease:
                 first = seen.beat
                 time.sleep(min(1.0, holder.ttl_s / 8))
                 continue
-            if holder and self.take_over and not warned:
-                warned = True
+            if holder and self.take_over and holder.token != robbed:
+                robbed = holder.token
                 self.tell(
                     f"taking the search over from {holder.holder}, which has held it since {holder.since}; "
                     "if it still runs, whatever it writes from now on is ignored"
@@ -199,12 +199,12 @@ class Lease:
         return watch.is_silent(beat) or self.is_gone(holder.holder)
 
     def _beat(self) -> None:
-        while not self._stop.wait(self._tenure.ttl_s / 4) and not self._lost_to:
+        while not self._stop.wait(self._tenure.ttl_s / 4) and not self._lost_how:
             with self._writing:
                 self._renew()
 
     def _renew(self) -> None:
-        """Write once more; what goes wrong is kept in `_lost_to` or `_trouble`."""
+        """Write once more; what goes wrong is kept in `_lost_how` or `_trouble`."""
         try:
             self._keep(replace(self._tenure, beat=self._tenure.beat + 1))
             self._trouble = ""
@@ -221,7 +221,8 @@ class Lease:
                 return
             seen = self._see()
             if seen is None or seen.tenure.token != tenure.token:
-                self._lost_to = f"{seen.tenure.holder} since {seen.tenure.since}" if seen else "nobody: it is gone"
+                taken = f"taken over by {seen.tenure.holder} since {seen.tenure.since}" if seen else ""
+                self._lost_how = taken or "deleted by somebody"
                 return
             self._version = seen.version
         raise StoreFailure(f"{self.key} in {self.store.url} changes all the time", "its holder's words", "see who does")

@@ -55,6 +55,8 @@ class Ledger:
         """What the last `read` left out, and why: one sentence for each entry."""
         self.damaged: list[str] = []
         """The keys of what the last `read` left out since it holds no event that can count, in order."""
+        self.tokens: dict[str, str] = {}
+        """Of the drivers that wrote what the last `read` returned, by key; those of earlier versions had none."""
         self._entries: dict[str, bytes] = {}
         self._n_copied: int | None = None  # how many of them the snapshot holds; None: not looked yet
         self._verdict = judge({}, 0)
@@ -174,7 +176,9 @@ class Ledger:
             self.damaged = sorted([*problems, *(key for key in events if _name(key) in self._verdict.ahead)])
             problems |= {key: problem for key in events if (problem := self._verdict.problem(_name(key)))}
             self.warnings = [f"{key} in {self.store.url} {problems[key]}" for key in sorted(problems)]
-            return [(key, unmarked(event)) for key, event in events.items() if key not in problems]
+            counted = [(key, event) for key, event in events.items() if key not in problems]
+            self.tokens = {key: token for key, event in counted if isinstance(token := event.get("token"), str)}
+            return [(key, unmarked(event)) for key, event in counted]
 
     def compact(self, at_least: int = 1) -> None:
         """Copy all events into one object, so that a fresh `read` needs few requests instead of one an event.

@@ -77,8 +77,8 @@ def read_tenure(data: bytes, ttl_s: float = USUAL_TTL_S) -> Tenure:
         return Tenure(_DAMAGED, "unknown", "", ttl_s)
     token = found.get("token")
     return Tenure(
-        holder=_line(found["holder"]),
-        since=_line(found.get("since")),
+        holder=line(found["holder"]),
+        since=line(found.get("since")),
         token=token if isinstance(token, str) else "",
         ttl_s=bounded_ttl_s(found.get("ttl_s")),
         term=_count(found.get("term")),
@@ -112,7 +112,7 @@ def usual_ttl_s() -> float:
     return value
 
 
-def _line(text: object) -> str:
+def line(text: object) -> str:
     """A text in one printable line that is not too long."""
     if not isinstance(text, str):
         return "unknown"
