@@ -288,10 +288,29 @@ def test_a_clock_of_another_age_drives_nothing(store: Store, held: ExitStack, mo
     for _ in range(4):
         ana.say("trial")
     before = list(store.list(ana.ledger.prefix))
-    monkeypatch.setattr(time, "time_ns", lambda: 0)
-    with pytest.raises(TunerError, match="dated more than a day ahead of the clock of this machine"):
+    now_ns = time.time_ns()
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns - 2 * 24 * 3600 * 10**9)
+    with pytest.raises(TunerError, match="5 events .* are dated more than a day ahead of the clock of this machine"):
         Driver(store, "ben", held).begin()
     assert list(store.list(ana.ledger.prefix)) == before
+
+
+def test_a_clock_that_is_days_behind_refuses_nothing_though_older_events_are_there(
+    store: Store, held: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_ns, days_ns = time.time_ns(), 24 * 3600 * 10**9
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns - 5 * days_ns)
+    cara = Driver(store, "cara", held).begin()
+    cara.say("trial")
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns)
+    ana = Driver(store, "ana", held).begin()
+    for _ in range(3):
+        ana.say("trial")
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns - 3 * days_ns)
+    with pytest.raises(TunerError, match="set this machine's clock"):
+        Driver(store, "ben", held).begin()
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns)
+    assert len(said(store)) == 6
 
 
 @pytest.mark.parametrize("content", ["[]", "7", "null", '"x"', "NaN", '{"event": NaN}', "{", "[" * 5000, "9" * 5000])

@@ -21,7 +21,9 @@ from tuner.store.names import check_name
 from tuner.store.store import MissingKey, Store, for_each
 
 _FEW = 3
-"""So many events that are all of a day to come speak against the clock of this machine, not against themselves."""
+"""So many events of the coming years, if nobody has refused them yet, speak against this machine's clock."""
+
+_YEARS_NS = 10 * 365 * 24 * 3600 * 10**9
 
 _KEY = re.compile(r"(?P<time_ns>\d{20})-(?P<digest>[0-9a-f]{16})\.json", re.ASCII)
 _STRAY = "is not an entry of a ledger"
@@ -105,9 +107,10 @@ class Ledger:
             events = self.read()
             verdict = self._verdict
             lease.rise_above(verdict.newest_term)
-        if not events and len(verdict.ahead) >= _FEW:
+        ahead = [name for name in verdict.opening.get("refused", ()) if time_ns(name) < time.time_ns() + _YEARS_NS]
+        if len(ahead) >= _FEW:  # to refuse them for good would lose what a machine with a right clock wrote
             raise TunerError(
-                f"all {len(verdict.ahead)} events in {self.prefix} are dated more than a day ahead of the clock of "
+                f"{len(ahead)} events in {self.prefix} are dated more than a day ahead of the clock of "
                 f"this machine, which says {datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
                 "a clock that is right",
                 "set this machine's clock by NTP",
