@@ -23,6 +23,6 @@ def read_parts(text: str) -> dict[str, Any]:
     found = {name: plain(parts[name], "it") if name in parts else None for name in KINDS}
     if not isinstance(parts.get("recipe"), MappingNode) or not all(isinstance(found[n], k) for n, k in KINDS.items()):
         raise UsageError("it lacks a part, or has another in its place", "recipe, bank and versions", "restore it")
-    if not re.fullmatch(_KEY, found["bank"]):
+    if not re.fullmatch(_KEY, str(found["bank"])):
         raise UsageError("its bank is no key of an artifact", "letters, digits, - and _", "restore it")
     return {"recipe": parts["recipe"], **found}
