@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.console import Console
 
@@ -20,6 +20,7 @@ from tuner.errors import TunerError, UsageError
 from tuner.private import NoPlace, private_temporaries
 from tuner.search.heartbeat import never_silent
 from tuner.search.interrupts import EXIT_CODE, Interrupts
+from tuner.secrets import hide, holds_secret
 
 if TYPE_CHECKING:
     from tuner.search.home import SearchHome
@@ -29,11 +30,24 @@ UNREAD = 141  # as a program that SIGPIPE ends
 LOG_WIDTH = 160
 
 
+class _Parser(argparse.ArgumentParser):
+    """Repeats what was typed, as all parsers do, without the passwords in it."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and end."""
+        super().error(readable(message))
+
+
+def readable(text: str) -> str:
+    """A text to be printed: without passwords, and without what steers a terminal or turns a line around."""
+    return "".join(c if c.isprintable() or c == "\n" else f"\\u{ord(c):04x}" for c in hide(text))
+
+
 def parser(
     file: str, doc: str | None, examples: str, *, search: bool = True, named: bool = True
 ) -> argparse.ArgumentParser:
     """An argument parser with `--debug`, examples, and if `search` the search's address, required if `named`."""
-    made = argparse.ArgumentParser(
+    made = _Parser(
         prog=program(file),
         description=(doc or "").strip(),
         epilog=f"examples:\n{examples}",
@@ -44,6 +58,20 @@ def parser(
         made.add_argument("--name", required=named, help="name of the search")
     made.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return made
+
+
+def refuse_secret(address: str) -> None:
+    """Refuse an address with a password on the command line.
+
+    Raises:
+        UsageError: there is one in it.
+    """
+    if holds_secret(address):
+        raise UsageError(
+            "--tracking-uri holds a user, a password or a key (not shown here), and a command line is for all to read",
+            "an address without them",
+            "set the whole address in MLFLOW_TRACKING_URI instead",
+        )
 
 
 def recipe_names() -> str:
@@ -111,6 +139,7 @@ def run(
     with Interrupts(last=arguments is None) as parsed.interrupts, contextlib.ExitStack() as temporaries:
         try:
             expand(parsed)
+            refuse_secret(getattr(parsed, "tracking_uri", ""))
             with contextlib.suppress(NoPlace):  # no place for one: a command that needs it says so
                 temporaries.enter_context(private_temporaries())
             with telling:
@@ -128,7 +157,7 @@ def run(
             if parsed.debug:
                 raise
             told = error if isinstance(error, TunerError) else _told(error)
-            print(f"error: {told}", file=sys.stderr)
+            print(f"error: {readable(str(told))}", file=sys.stderr)
             return told.exit_code
 
 

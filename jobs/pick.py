@@ -43,7 +43,8 @@ def body(arguments: argparse.Namespace) -> int:
     if export is not None:
         require_room(export)
     document = {"search": home.name, "trial": point.trial, "params": point.params, "values": point.values}
-    program = home.state().trials[point.trial].program
+    record = home.state().trials.get(point.trial)  # gone, if its entry was damaged a moment ago
+    program = record.program if record else None
     document |= {"errors": uncertainty.errors(point.values), "program": program}
     document |= {"model": point.model, "reason": chosen.reason, "alternatives": list(chosen.alternatives)}
     if arguments.dry_run:

@@ -179,13 +179,20 @@ def test_artifacts_that_the_front_refers_to_are_looked_at(sound, capsys):
     assert any("banks/bank" in line for line in said)
 
 
-@pytest.mark.parametrize("data", [b"", b"recipe: [", b"- 1", b"\xff\xfe", b"recipe: {}\nbank: 3"])
+BANK_ELSEWHERE = b"recipe: {}\nbank: http://someone:hunter-2@host\nversions: {}\ncode: {}"
+
+
+@pytest.mark.parametrize("data", [b"", b"recipe: [", b"- 1", b"\xff\xfe", b"recipe: {}\nbank: 3", BANK_ELSEWHERE])
 def test_a_recipe_that_is_damaged_is_said_first(home, capsys, data):
     home.store.put(home.key("recipe.yaml"), data)
     code, found = checks(home, capsys)
     assert code == 1
     assert [check["name"] for check in found] == ["recipe"]
     assert found[0]["todo"]
+    assert status.main([*address(home), "--json"]) == 1
+    printed = capsys.readouterr()
+    assert "is damaged" in printed.err
+    assert "hunter-2" not in printed.err + printed.out
 
 
 def test_a_search_that_is_not_there_is_refused(home, capsys):

@@ -7,7 +7,7 @@ import pytest
 
 from tests.ledgers import finished
 from tuner.search.events import KINDS, Ended, Measured, Proposed, StageUse, Started, read_event
-from tuner.search.fields import Damaged, clean
+from tuner.search.fields import Damaged, clean, line, told
 
 USE = {"stage": "finetune", "key": "f0", "reused": False, "seconds": 2.0, "saved_s": 0.0}
 EVENTS = {
@@ -147,3 +147,15 @@ def test_texts_of_errors_become_one_line_that_a_terminal_can_show():
     ended = read_event({**EVENTS["outcome"], "outcome": "failed", "model": None, "cause": "a\x1b[2J\nb\ud800ü"})
     assert ended.cause == "a?[2J b?ü"
     assert len(clean("x" * 10**6)) < 6000
+
+
+def test_neither_an_event_nor_what_is_wrong_with_one_shows_a_password():
+    for secret in ("http://someone:hunter-2@host/x", "https://host/?token=hunter-2"):
+        assert "hunter-2" not in clean(f"cannot reach {secret} now")
+        assert "hunter-2" not in line("cause", f"cannot reach {secret} now")
+        assert "hunter-2" not in told(secret)
+        assert "hunter-2" not in told("x" * 40 + f" http://{'s' * 20}:hunter-2{'s' * 99}@host/x")
+        for content in ({"event": secret}, {"event": "trial", "time_s": secret, "trial": 0, "params": {}}):
+            with pytest.raises(Damaged) as damage:
+                read_event(content)
+            assert "hunter-2" not in str(damage.value)

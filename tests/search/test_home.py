@@ -67,3 +67,12 @@ def test_the_budget_is_that_of_the_last_turn(tmp_path):
     assert status(home)["budget"] == load_recipe("digits").budget.trials
     home.ledger.append({"event": "search", "time_s": 200.0, "recipe": {"budget": {"trials": 99}}, "versions": {}})
     assert status(home)["budget"] == 99
+
+
+def test_versions_of_a_stored_recipe_are_shown_as_texts_without_passwords(tmp_path):
+    home = home_with(tmp_path, [])
+    text = home.store.get(home.key("recipe.yaml")).decode()
+    odd = text.replace("versions:\n", "versions:\n  made: http://someone:hunter-2@host\n  of: [1]\n", 1)
+    home.store.put(home.key("recipe.yaml"), odd.encode())
+    assert "hunter-2" not in str(home.versions())
+    assert all(isinstance(version, str) for version in home.versions().values())

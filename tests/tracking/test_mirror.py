@@ -146,6 +146,22 @@ def test_a_new_search_of_an_old_name_is_not_mixed_with_it(uri: str, make_mirror:
     assert len({run.data.tags.get("qpm.parent") for run in runs}) == 3
 
 
+@pytest.mark.parametrize("kept", [range(1, 100), (3,)], ids=["no first event", "one outcome"])
+def test_a_search_whose_first_event_was_lost_is_still_the_same(uri: str, make_mirror: Make, kept: Any) -> None:
+    events = ledger(2)
+    first = make_mirror(uri)
+    first.replay(events)
+    first.close(PATIENCE_S)
+    before = {name: run.info.run_id for name, run in look(uri, "digits").items()}
+
+    later = [event for place, event in enumerate(events) if place in kept]
+    second = make_mirror(uri)
+    second.replay([*later, search_start(time_s=5000.0)])
+    second.close(PATIENCE_S)
+    assert second.warning is None
+    assert {name: run.info.run_id for name, run in look(uri, "digits").items()} == before
+
+
 @pytest.mark.parametrize("name", ["a/b:c", "it's", "..", "mañana 1"])
 def test_odd_names_become_names_mlflow_takes(uri: str, make_mirror: Make, tmp_path: Path, name: str) -> None:
     (tmp_path / "key").mkdir()

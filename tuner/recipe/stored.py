@@ -1,5 +1,6 @@
 """A search's recipe.yaml, read as what a stranger may have written: bounded, and without any tag's meaning."""
 
+import re
 from typing import Any
 
 from yaml.nodes import MappingNode
@@ -8,6 +9,7 @@ from tuner.errors import UsageError
 from tuner.recipe.nodes import compose, pairs, plain
 
 KINDS = {"bank": str, "versions": dict, "code": dict | None}  # what it holds beside the recipe
+_KEY = "[0-9A-Za-z_-]{1,100}"
 
 
 def read_parts(text: str) -> dict[str, Any]:
@@ -21,4 +23,6 @@ def read_parts(text: str) -> dict[str, Any]:
     found = {name: plain(parts[name], "it") if name in parts else None for name in KINDS}
     if not isinstance(parts.get("recipe"), MappingNode) or not all(isinstance(found[n], k) for n, k in KINDS.items()):
         raise UsageError("it lacks a part, or has another in its place", "recipe, bank and versions", "restore it")
+    if not re.fullmatch(_KEY, str(found["bank"])):
+        raise UsageError("its bank is no key of an artifact", "letters, digits, - and _", "restore it")
     return {"recipe": parts["recipe"], **found}

@@ -20,6 +20,7 @@ from tuner.search.fields import (
     check_words,
     line,
     taken,
+    told,
 )
 
 OUTCOMES = ("complete", "stopped", "infeasible", "failed")
@@ -290,5 +291,5 @@ def read_event(content: Any) -> Event:
     if not isinstance(kind, str):
         raise Damaged("names no kind of event")
     if kind not in KINDS:
-        raise Damaged(f"is an event of a kind unknown here: {kind[:40]!a}; a newer version may have written it")
+        raise Damaged(f"is an event of a kind unknown here: {told(kind)}; a newer version may have written it")
     return KINDS[kind].from_json(content)

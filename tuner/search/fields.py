@@ -6,6 +6,8 @@ from functools import lru_cache
 from math import isfinite
 from typing import Any
 
+from tuner.secrets import hide
+
 MOST_TRIALS = 1_000_000  # above what a ledger can hold
 LONGEST_TEXT = 5000
 LONGEST_NAME = 200
@@ -109,14 +111,15 @@ def check_tree(name: str, value: Any) -> None:
 
 
 def line(name: str, value: Any) -> str:
-    """A text of anybody's, such as an error's, as one line that a terminal can show."""
+    """A text of anybody's, such as an error's, as one line that a terminal can show, without passwords."""
     if not isinstance(value, str):
         raise Damaged(f"its {name} is no text: {told(value)}")
     return clean(value)
 
 
 def clean(text: str) -> str:
-    """A text without what moves a cursor, changes colours, or cannot be written."""
+    """A text without what moves a cursor, changes colours, or cannot be written, and without passwords."""
+    text = hide(text[: 2 * LONGEST_TEXT])
     if not text.isprintable():
         text = "".join(sign if sign.isprintable() else " " if sign.isspace() else "?" for sign in text)
     return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + " ..."
@@ -128,7 +131,7 @@ def told(value: Any) -> str:
         return "a list" if isinstance(value, list) else "an object"
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**20:
         return "a number of very many digits"
-    text = ascii(value)
+    text = hide(ascii(value[:LONGEST_TEXT] if isinstance(value, str) else value))
     return text if len(text) <= 60 else text[:60] + "..."
 
 

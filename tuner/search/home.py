@@ -117,7 +117,7 @@ class SearchHome:
 
     def versions(self) -> dict[str, str]:
         """Versions of what shaped the results when the search was started."""
-        return dict(self._content()["versions"])
+        return {name: clean(str(version)) for name, version in self._content()["versions"].items()}
 
     def _bytes(self) -> bytes:
         """The stored recipe, unless it is far too large for one."""

@@ -110,13 +110,14 @@ def export_pick(home: SearchHome, chosen: Pick, folder: Path) -> Path:
     assert chosen.point.model is not None, "a complete trial has a model"
     bank = load_input(home.artifacts, "banks", bank_key, open_bank)
     model = load_input(home.artifacts, "stages/finetune", chosen.point.model, lambda f: QpmModel.load(f).of(bank))
+    record = home.state().trials.get(chosen.point.trial)  # gone, if its entry was damaged a moment ago
     about: dict[str, Any] = {
         "search": home.name,
         "trial": chosen.point.trial,
         "params": chosen.point.params,
         "values": chosen.point.values,
-        "test": home.state().trials[chosen.point.trial].test,
-        "program": home.state().trials[chosen.point.trial].program,
+        "test": record.test if record else {},
+        "program": record.program if record else None,
         "reason": chosen.reason,
         "bank": bank_key,
         "versions": home.versions(),

@@ -8,7 +8,7 @@ import io
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,12 +65,21 @@ class Experiment:
         ledger: what tells this search from an earlier one of the same name (the id of its first event), or
             None to take the newest.
         location: where artifacts go, or None to leave it to the server.
+        events: ids of events of this ledger: a parent that shows one of them is this search's, whatever became of the
+            first event since.
 
     Raises:
         mlflow.exceptions.MlflowException: from every method, whatever MLflow finds wrong.
     """
 
-    def __init__(self, client: "MlflowClient", search: str, ledger: str | None, location: str | None) -> None:
+    def __init__(
+        self,
+        client: "MlflowClient",
+        search: str,
+        ledger: str | None,
+        location: str | None,
+        events: Collection[str] = (),
+    ) -> None:
         """Find the experiment and all its runs: two requests, however many trials there are."""
         self.client = client
         self.search = search
@@ -80,7 +89,7 @@ class Experiment:
         self.id = self._find_or_create(location)
         self.runs: dict[str, Run] = {}
         self._sent: dict[Any, Any] = {}
-        self._load(location)
+        self._load(location, events)
 
     def _find_or_create(self, location: str | None) -> str:
         found = self.client.get_experiment_by_name(self.name)
@@ -91,7 +100,7 @@ class Experiment:
             self.restored = True
         return str(found.experiment_id)
 
-    def _load(self, location: str | None) -> None:
+    def _load(self, location: str | None, events: Collection[str]) -> None:
         order = ["attributes.start_time"]
         found = [
             run
@@ -107,7 +116,8 @@ class Experiment:
                 refuse_elsewhere(run.info.artifact_uri, self.name, location)
         parents = [run for run in runs if run.tags.get("qpm.run") == PARENT]
         if self.ledger is not None:
-            parents = [run for run in parents if run.tags.get("qpm.ledger") == self.ledger][:1]
+            named = [run for run in parents if run.tags.get("qpm.ledger") == self.ledger]
+            parents = (named or _that_show(events, parents, runs))[:1]
         if not parents:
             return
         self.runs[PARENT] = parents[-1]
@@ -230,6 +240,13 @@ class Experiment:
         run.params |= params
         run.tags |= tags
         run.values |= {value.key: value.value for value in values}
+
+
+def _that_show(events: Collection[str], parents: list[Run], runs: list[Run]) -> list[Run]:
+    """Those parents which, or a run of which, show one of these events."""
+    known = set(events)
+    found = {run.tags.get("qpm.parent", run.id) for run in runs if not known.isdisjoint(run.events)}
+    return [run for run in parents if run.id in found]
 
 
 def _batches(

@@ -200,7 +200,9 @@ class Mirror:
 
     def _open(self) -> Experiment:
         client = connect(self._uri)
-        experiment = Experiment(client, self._search, self._ledger, artifact_location(self._uri))
+        with self._wake:
+            events = list(self._known)
+        experiment = Experiment(client, self._search, self._ledger, artifact_location(self._uri), events)
         self._experiment_id = experiment.id
         if experiment.restored:
             self._note(f"experiment '{experiment.name}' was deleted in MLflow; the search restored it")
