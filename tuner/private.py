@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from tuner.environment import environment
 from tuner.errors import UsageError
 
 PREFIX = "qpmt-"
@@ -147,25 +148,6 @@ def given_temporaries() -> str:
     return os.environ.get(GIVEN, os.environ.get("TMPDIR", ""))
 
 
-@contextlib.contextmanager
-def environment(changes: dict[str, str | None]) -> Iterator[None]:
-    """Environment variables that are set, or unset (None), while the block lasts."""
-    before = {name: os.environ.get(name) for name in changes}
-    _set(changes)
-    try:
-        yield
-    finally:
-        _set(before)
-
-
-def _set(values: dict[str, str | None]) -> None:
-    for name, value in values.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
-
-
 def remove_leftovers(root: Path) -> list[Path]:
     """Remove the private folders of this user's processes that have died; returns them."""
     removed = []
@@ -259,13 +241,3 @@ def _tampered(root: Path) -> str | None:
         if found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX:
             return f"others can rename what is in {place}"
     return None
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read, from its first byte on."""
-    new = path.with_name(f".{path.name}.new")
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        os.fchmod(file.fileno(), 0o600)  # whatever the umask says
-        file.write(text)
-    new.replace(path)
