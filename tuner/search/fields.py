@@ -6,6 +6,8 @@ from functools import lru_cache
 from math import isfinite
 from typing import Any
 
+from tuner.text import one_line
+
 MOST_TRIALS = 1_000_000  # above what a ledger can hold
 LONGEST_TEXT = 5000
 LONGEST_NAME = 200
@@ -117,9 +119,7 @@ def line(name: str, value: Any) -> str:
 
 def clean(text: str) -> str:
     """A text without what moves a cursor, changes colours, or cannot be written."""
-    if not text.isprintable():
-        text = "".join(sign if sign.isprintable() else " " if sign.isspace() else "?" for sign in text)
-    return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + " ..."
+    return one_line(text, LONGEST_TEXT)
 
 
 def told(value: Any) -> str:

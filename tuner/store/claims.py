@@ -13,8 +13,10 @@ import queue
 import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from tuner.errors import TunerError
+from tuner.plain_json import NoObject, parse_object
 from tuner.store.store import MissingKey, Store, for_each
 from tuner.store.watch import Watch, steady_s
 
@@ -148,15 +150,14 @@ class Claims:
                 return str(claim.get("holder", "somebody"))
         return None
 
-    def _read(self, key: str) -> dict[str, str] | None:
+    def _read(self, key: str) -> dict[str, Any] | None:
         """What a claim says; None where there is none, and nothing in particular where it is damaged."""
         try:
-            claim = json.loads(self.store.get(key))
+            return parse_object(self.store.get(key))
         except MissingKey:
             return None
-        except ValueError:
+        except NoObject:
             return {}
-        return claim if isinstance(claim, dict) else {}
 
     def _has_died(self, claim: Mapping[str, object]) -> bool:
         """Whether a claim is damaged, or its owner known to have died."""
