@@ -60,10 +60,6 @@ def replay(events: Iterable[Any], possible: Possible | None = None) -> SearchSta
     """As `restore`, from the events alone."""
     return restore((("", event) for event in events), possible)
 
-    def _all(self) -> list[TrialRecord]:
-        """The trials at this moment: the screen reads them from a thread of its own while new ones are proposed."""
-        return list(self.trials.values())
-
 
 def restore(
     entries: Iterable[tuple[str, Any]],
@@ -186,8 +182,6 @@ def tally(counts: Mapping[str, int]) -> str:
 def mirror_events(event: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A ledger event as the MLflow mirror wants it: an outcome is preceded by one event per stage."""
     if event["event"] == Suspended.kind:
-        return []
-    if event["event"] == "end":
         return []
     stages = [
         {"event": "stage", "trial": event["trial"], "time_s": event["time_s"], **use} for use in event.get("stages", ())
