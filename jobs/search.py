@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     made.add_argument(
         "--take-over",
         action="store_true",
-        help="take the search at once from the driver that holds it, which then ends",
+        help="take the search at once from whoever drives it",
     )
     made.add_argument("--help-recipe", action=HelpRecipe, nargs=0, help="list every field of a recipe and exit")
     made.add_argument("overrides", nargs="*", metavar="key=value", help="overrides of the recipe")

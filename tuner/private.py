@@ -154,7 +154,7 @@ def remove_leftovers(root: Path) -> list[Path]:
     with contextlib.suppress(OSError):
         for folder in root.glob(f"{PREFIX}*"):
             with contextlib.suppress(OSError):  # it is being removed by another process too
-                if _is_mine(folder.lstat()) and _remove_if_dead(folder):
+                if is_mine(folder.lstat()) and _remove_if_dead(folder):
                     removed.append(folder)
     return removed
 
@@ -208,7 +208,8 @@ def _locked_folder(root: Path) -> tuple[Path, int]:
         os.close(lock)  # another process took it for a dead one's
 
 
-def _is_mine(found: os.stat_result) -> bool:
+def is_mine(found: os.stat_result) -> bool:
+    """Whether something is a folder of this user, which nobody else may enter."""
     return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
 
 
