@@ -113,11 +113,44 @@ def test_one_that_is_known_to_have_died_is_followed_at_once(claims):
     assert claims("neighbour", is_gone=lambda holder: holder == "dead").take([DENSE]) == (1, None)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"null", b'{"owner": 3, "holder": "x"}', b'{"owner": "../x"}'])
+DAMAGED = {
+    "empty": b"",
+    "cut off": b"{",
+    "a list": b"[1]",
+    "null": b"null",
+    "nested deeply": b'{"owner": ' + b"[" * 100_000,
+    "no text": b'{"owner": 3, "holder": "x"}',
+    "a list for an owner": b'{"owner": ["x"], "holder": "x"}',
+    "a path": b'{"owner": "../x", "holder": "x"}',
+    "a long owner": b'{"owner": "' + b"x" * 10_000 + b'", "holder": "x"}',
+    "an owner in another script": '{"owner": "é", "holder": "x"}'.encode(),
+    "nobody": b'{"owner": "x"}',
+}
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
 def test_a_damaged_claim_keeps_nobody_waiting(claims, store, content):
     store.put("claims/stages/dense/" + "a" * 32 + ".json", content)
     assert claims().holder_of(DENSE) is None
     assert claims().take([DENSE]) == (1, None)
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_claim_stops_no_clearing_up(claims, store, content):
+    """Which is done by the thread that also says that its owner lives."""
+    key = "claims/stages/dense/" + "a" * 32 + ".json"
+    store.put(key, content)
+    claims()._clear({"dead"})
+    store.delete(key)
+
+
+def test_what_a_holder_calls_itself_cannot_steer_a_terminal(claims):
+    claims("lab7 \x1b[2J" + "x" * 10_000).take([DENSE])
+    told = claims().holder_of(DENSE)
+    assert told.startswith("lab7 ?[2Jx")
+    assert told.isprintable()
+    assert len(told) < 300
+    assert claims().take([DENSE]) == (0, told)
 
 
 def test_of_many_that_follow_one_that_died_one_wins(claims, store):
