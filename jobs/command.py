@@ -134,7 +134,7 @@ def run(
         tells: whether the command says by itself what it does; else somebody says every few seconds that it is at work.
     """
     settle()
-    parsed = made.parse_args(arguments)
+    parsed = _parsed(made, arguments)
     telling = contextlib.nullcontext() if tells else never_silent(terminal(stderr=True), made.prog)
     with Interrupts(last=arguments is None) as parsed.interrupts, contextlib.ExitStack() as temporaries:
         try:
@@ -159,6 +159,16 @@ def run(
             told = error if isinstance(error, TunerError) else _told(error)
             print(f"error: {readable(str(told))}", file=sys.stderr)
             return told.exit_code
+
+
+def _parsed(made: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The arguments; a help text that nobody reads to its end is left like other output."""
+    try:
+        return made.parse_args(arguments)
+    except BrokenPipeError:
+        if not is_unread(sys.stdout):
+            raise
+        sys.exit(UNREAD)
 
 
 def _told(error: Exception) -> TunerError:

@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     made = parser(__file__, __doc__, EXAMPLES, search=False)
     made.add_argument("--store", default="runs", help="folder or s3://bucket/prefix (default: runs)")
     made.add_argument("--name", help="examine this search: each damage is named, and what the next start does about it")
-    made.add_argument("--tracking-uri", default="", help="MLflow's address (default: MLFLOW_TRACKING_URI)")
+    made.add_argument("--tracking-uri", default="", metavar="ADDRESS", help="MLflow (default: MLFLOW_TRACKING_URI)")
     made.add_argument("--json", action="store_true", help="print one JSON document")
     return run(made, body, arguments)
 

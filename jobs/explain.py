@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--weights",
         metavar="PATH",
         default="",
-        help="where the backbone's weights are, if its recipe had them in a file: a model folder is not asked",
+        help="where the backbone's weights are, if they were in a file: a model folder is not asked for the place",
     )
     made.add_argument("--trial", type=int, help="the model of this trial, instead of the picked one")
     made.add_argument(

@@ -28,7 +28,12 @@ def main(arguments: list[str] | None = None) -> int:
     made.add_argument("--at-most", action="append", default=[], metavar="PARAM=V", help="only trials within this limit")
     made.add_argument("--export", metavar="DIR", help="write the model folder there")
     made.add_argument("--register", action="store_true", help="register the model in MLflow under the alias 'picked'")
-    made.add_argument("--tracking-uri", default="", help="MLflow's address (default: MLFLOW_TRACKING_URI)")
+    made.add_argument(
+        "--tracking-uri",
+        default="",
+        metavar="ADDRESS",
+        help="the MLflow to register it in (default: MLFLOW_TRACKING_URI, else mlflow.db beside the store)",
+    )
     made.add_argument("--choose", action="store_true", help="remember the choice; so do --export and --register")
     made.add_argument("--dry-run", action="store_true", help="say what would be done, and write nothing")
     made.add_argument("--json", action="store_true", help="print one JSON document")

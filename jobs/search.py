@@ -22,9 +22,13 @@ def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     made = parser(__file__, __doc__, EXAMPLES)
     made.add_argument("--recipe", help=f"one of {recipe_names()}, or a YAML file; may be left out to carry on")
-    made.add_argument("--trials", type=int, help="trials in all; more than before means more")
+    made.add_argument("--trials", type=int, help="trials in all; a larger number than before carries on with more")
     made.add_argument("--from", dest="learn_from", metavar="OLD", help="learn from the trials of another search")
-    made.add_argument("--take-over", action="store_true", help="take the search from the driver that holds it")
+    made.add_argument(
+        "--take-over",
+        action="store_true",
+        help="take the search at once from whoever drives it",
+    )
     made.add_argument("--help-recipe", action=HelpRecipe, nargs=0, help="list every field of a recipe and exit")
     made.add_argument("overrides", nargs="*", metavar="key=value", help="overrides of the recipe")
     return run(made, body, arguments, tells=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tuner import private
+from tuner import files, private
 from tuner.private import LOCK, NoPlace, choose_root, private_folder, private_temporaries, remove_leftovers
 
 NOBODY = 65534
@@ -67,7 +67,7 @@ def test_nobody_else_enters_whatever_the_umask(umask, root):
             assert (folder.parent / LOCK).stat().st_mode & 0o077 == 0
             folder.chmod(0o777)  # as Ray does
             (folder / "session").mkdir(mode=0o777)
-            private.write_private(folder / "token", "s3cret")
+            files.write_private(folder / "token", "s3cret")
             assert stat.S_IMODE((folder / "token").stat().st_mode) == 0o600
     finally:
         os.umask(before)
@@ -79,7 +79,7 @@ def test_another_user_reads_and_replaces_nothing():
     with private_folder() as folder:
         folder.chmod(0o777)
         (folder / "session").mkdir()
-        private.write_private(folder / "token", "s3cret")
+        files.write_private(folder / "token", "s3cret")
         script = f"cat {folder}/token; ls {folder}; mv {folder}/session {folder}/mine; echo evil > {folder}/token"
         other = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "sh", "-c", script]
         done = subprocess.run(other, capture_output=True, text=True, check=False)

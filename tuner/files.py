@@ -1,4 +1,4 @@
-"""Small files that people name: read whole, never endless, never waited for.
+"""Small files: read whole, but never endless, never waited for; and written so that others see only what they may.
 
 A path may name a pipe that nobody fills, a device without an end, or a file far larger than what was meant.
 """
@@ -26,3 +26,13 @@ def read_bounded(path: Path, most: int) -> bytes:
         if len(data) > most:
             raise OSError(errno.EFBIG, f"it is larger than {most:,} bytes", str(path))
         return data
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read, from its first byte on."""
+    new = path.with_name(f".{path.name}.new")
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        os.fchmod(file.fileno(), 0o600)  # whatever the umask says
+        file.write(text)
+    new.replace(path)

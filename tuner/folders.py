@@ -6,11 +6,11 @@ A container's user may have neither HOME nor an entry in the list of users; noth
 import functools
 import logging
 import os
-import stat
 import tempfile
 from pathlib import Path
 
 from tuner.errors import TunerError, UsageError
+from tuner.private import is_mine
 
 CACHE = "QPM_TUNER_CACHE"
 
@@ -82,7 +82,7 @@ def _homeless() -> Path:
         found = folder.lstat()
     except OSError as error:
         raise unusable(folder, error.strerror or str(error)) from None
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+    if not is_mine(found):
         raise unusable(folder, "it is somebody else's, or open to others")
     logging.getLogger(__name__).warning("this user has no home folder: caching in %s; set HOME or %s", folder, CACHE)
     return folder

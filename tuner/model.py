@@ -33,13 +33,13 @@ from tuner.features.loading import batches
 from tuner.features.samples import Samples
 from tuner.features.settings import BackboneConfig
 from tuner.front.explanation import Decision
-from tuner.front.names import readable
 from tuner.front.tiles import Pixels
 from tuner.front.verdicts import Verdict
 from tuner.front.views import ClassView, ComparisonView, FeatureView
 from tuner.qpm.explain import Evidence, Explanation, Floats, explain
 from tuner.qpm.finetune import QpmModel
 from tuner.qpm.strength import full_strength
+from tuner.text import readable
 from tuner.untrusted import plain_file, read_tensors, require, tensor_table, unsound
 
 BACKBONE, TRAINING, MODEL = "backbone.safetensors", "training.safetensors", ("model.safetensors", "model.json")

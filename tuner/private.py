@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from tuner.environment import environment
 from tuner.errors import UsageError
 
 PREFIX = "qpmt-"
@@ -147,32 +148,13 @@ def given_temporaries() -> str:
     return os.environ.get(GIVEN, os.environ.get("TMPDIR", ""))
 
 
-@contextlib.contextmanager
-def environment(changes: dict[str, str | None]) -> Iterator[None]:
-    """Environment variables that are set, or unset (None), while the block lasts."""
-    before = {name: os.environ.get(name) for name in changes}
-    _set(changes)
-    try:
-        yield
-    finally:
-        _set(before)
-
-
-def _set(values: dict[str, str | None]) -> None:
-    for name, value in values.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
-
-
 def remove_leftovers(root: Path) -> list[Path]:
     """Remove the private folders of this user's processes that have died; returns them."""
     removed = []
     with contextlib.suppress(OSError):
         for folder in root.glob(f"{PREFIX}*"):
             with contextlib.suppress(OSError):  # it is being removed by another process too
-                if _is_mine(folder.lstat()) and _remove_if_dead(folder):
+                if is_mine(folder.lstat()) and _remove_if_dead(folder):
                     removed.append(folder)
     return removed
 
@@ -226,7 +208,8 @@ def _locked_folder(root: Path) -> tuple[Path, int]:
         os.close(lock)  # another process took it for a dead one's
 
 
-def _is_mine(found: os.stat_result) -> bool:
+def is_mine(found: os.stat_result) -> bool:
+    """Whether something is a folder of this user, which nobody else may enter."""
     return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
 
 
@@ -259,13 +242,3 @@ def _tampered(root: Path) -> str | None:
         if found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX:
             return f"others can rename what is in {place}"
     return None
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read, from its first byte on."""
-    new = path.with_name(f".{path.name}.new")
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        os.fchmod(file.fileno(), 0o600)  # whatever the umask says
-        file.write(text)
-    new.replace(path)

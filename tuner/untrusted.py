@@ -4,21 +4,22 @@ Nothing in them is executed or followed, and whatever is wrong with one is an `U
 """
 
 import dataclasses
-import json
 import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, TypeGuard, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tuner.errors import TunerError
+from tuner.files import read_bounded
+from tuner.plain_json import NoObject, parse_object
+from tuner.text import one_line
 
 JSON_BYTES = 64_000_000
 HEADER_BYTES = 10_000_000
-MOST_DIGITS = 40  # of a whole number: nothing we write has more, and long ones take long to read
 TODO = "check the path, or make it again; if it came from others, ask them for a whole copy"
 Shape = tuple[int, ...]
 Settings = TypeVar("Settings")
@@ -46,10 +47,7 @@ def unsound(where: object, problem: str, expected: str = "what was written there
 
 def shown(value: object, longest: int = 60) -> str:
     """A value from such a file, for a message: in characters that neither steer a terminal nor turn a text."""
-    text = value if isinstance(value, str) else _start_of(value)
-    text = text[: longest + 1]
-    text = "".join(c if c.isprintable() else "\ufffd" for c in text)
-    return text if len(text) <= longest else text[:longest] + " ..."
+    return one_line(value if isinstance(value, str) else _start_of(value), longest)
 
 
 def _start_of(value: object) -> str:
@@ -86,13 +84,9 @@ def read_bytes(path: Path, limit_bytes: int) -> bytes:
         Unsound: it is no file that can be read, or larger than the limit.
     """
     try:
-        with plain_file(path).open("rb") as file:
-            data = file.read(limit_bytes + 1)
+        return read_bounded(plain_file(path), limit_bytes)
     except OSError as error:
-        raise unsound(path, error.strerror or str(error), "a readable file") from None
-    if len(data) > limit_bytes:
-        raise unsound(path, f"it is larger than {limit_bytes:,} bytes", "a file of the usual size")
-    return data
+        raise unsound(path, error.strerror or str(error), "a readable file of the usual size") from None
 
 
 def read_json(path: Path, limit_bytes: int = JSON_BYTES) -> dict[str, Any]:
@@ -101,44 +95,15 @@ def read_json(path: Path, limit_bytes: int = JSON_BYTES) -> dict[str, Any]:
 
 
 def parse_json(data: bytes | str, where: object) -> dict[str, Any]:
-    """A JSON object, without what JSON leaves open: no key twice, no endless number, no nest too deep to walk.
+    """The object in a JSON text, as `parse_object` has it.
 
     Raises:
         Unsound: it is anything else.
     """
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            raise ValueError("a key twice in one object")
-        return found
-
-    def number(text: str) -> float:
-        if not math.isfinite(value := float(text)):
-            raise ValueError("a number beyond all bounds")
-        return value
-
-    def whole(text: str) -> int:
-        if len(text) > MOST_DIGITS:
-            raise ValueError("a number of very many digits")
-        return int(text)
-
     try:
-        text = data if isinstance(data, str) else data.decode("utf-8")
-        document = json.loads(
-            text, object_pairs_hook=once, parse_float=number, parse_int=whole, parse_constant=_no_number
-        )
-    except RecursionError:
-        raise unsound(where, "it is nested too deeply", "a JSON object") from None
-    except ValueError as error:
-        raise unsound(where, str(error), "a JSON object") from None
-    if not isinstance(document, dict):
-        raise unsound(where, f"it holds {shown(document)}", "a JSON object")
-    return document
-
-
-def _no_number(text: str) -> NoReturn:
-    raise ValueError(f"{text}, which is no number")
+        return parse_object(data)
+    except NoObject as error:
+        raise unsound(where, f"it {error}", "a JSON object") from None
 
 
 def tensor_table(path: Path) -> dict[str, tuple[str, Shape]]:

@@ -53,6 +53,18 @@ def test_output_that_nobody_reads_ends_a_command_without_a_word():
     assert talk.wait(60) == 141
 
 
+def test_a_help_text_that_nobody_reads_to_its_end_is_left_without_a_word():
+    reading, writing = os.pipe()
+    os.close(reading)
+    arguments = [sys.executable, "-m", "jobs.search", "--help-recipe"]
+    try:
+        left = subprocess.run(arguments, cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, check=False, timeout=100)
+    finally:
+        os.close(writing)
+    assert left.stderr == b""
+    assert left.returncode == 141
+
+
 def test_a_reader_that_goes_in_the_middle_of_a_step_ends_it():
     """The step is told by a thread of its own, and the main thread would work on for nobody."""
     arguments = [sys.executable, "-c", WAITS, "60"]

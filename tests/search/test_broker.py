@@ -89,7 +89,7 @@ def test_no_outcome_while_a_coordinator_is_about_to_start(broker, monkeypatch):
         await asyncio.wait_for(late, 20.0)
         await broker.expect(3)  # and never comes
         await broker.hand_out(4, None)
-        monkeypatch.setattr("tuner.search.stages.START_S", 0.1)
+        monkeypatch.setattr("tuner.search.arrivals.START_S", 0.1)
         await asyncio.wait_for(broker.outcome(4), 20.0)
 
     asyncio.run(story())
@@ -104,7 +104,7 @@ def test_what_the_driver_has_written_down_is_forgotten(broker):
         assert await broker.outcome(0) is None
         assert await broker.outcome(0) is None  # its coordinator died, the next one asks again
         await broker.forget(0)
-        assert not broker._trials
+        assert not broker._arrivals._trials
 
     asyncio.run(story())
 

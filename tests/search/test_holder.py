@@ -77,7 +77,7 @@ def test_what_cannot_be_told_is_not_gone():
 def test_a_proc_that_hides_processes_or_shows_those_of_others_tells_nothing(monkeypatch):
     host, _, place, _ = parts(this_driver())
     with monkeypatch.context() as patch:
-        patch.setattr(holder, "_started", lambda pid: None)
+        patch.setattr(holder, "started_at", lambda pid: None)
         assert not is_gone(f"{host} pid {os.getppid()} ({place}, 5)"), "it lives, though /proc hides it"
     free = 2**22 + 1
     monkeypatch.setattr(os, "getpid", lambda: free)

@@ -184,7 +184,7 @@ def test_whoever_forges_again_and_again_is_not_followed_for_ever(made, tmp_path)
 
     async def use(row, trial):
         spec = row[0]
-        if (stored := broker._stored(spec)) is None:
+        if (stored := broker._known.stored(spec)) is None:
             runs.append(spec.stage)
             ended = run_stage(spec, made.url, tmp_path, 1)
             if spec.stage == "assign" and ended["outcome"] == "complete":
@@ -212,7 +212,7 @@ def test_values_that_are_none_are_made_again(made, tmp_path, content):
     made.forge(spec, lambda folder: (folder / "values.json").write_bytes(content), tmp_path / "work")
     with pytest.raises(CorruptArtifact, match="makes no sense"):
         read_values(made.artifacts, spec.key)
-    assert StageBroker(made.url, str(tmp_path), {})._stored(spec) is None
+    assert StageBroker(made.url, str(tmp_path), {})._known.stored(spec) is None
     assert made.artifacts.find(spec.kind, spec.key) is None
 
 
@@ -224,5 +224,5 @@ def test_a_manifest_that_says_something_else_is_made_again(made, tmp_path, meta)
     shutil.copytree(folder, tmp_path / "work")
     made.artifacts.remove(spec.kind, spec.key)
     made.artifacts.publish(spec.kind, spec.key, tmp_path / "work", meta)
-    assert StageBroker(made.url, str(tmp_path), {})._stored(spec) is None
+    assert StageBroker(made.url, str(tmp_path), {})._known.stored(spec) is None
     assert open_artifacts(made.url).find(spec.kind, spec.key) is None

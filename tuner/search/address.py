@@ -141,7 +141,7 @@ def _answer(address: str, host: str, port: int) -> None:
         raise TunerError(
             f"RAY_ADDRESS={address}: the cluster runs Ray {reply.ray_version}, and this is Ray {ray.__version__}",
             "the same version of Ray everywhere",
-            f"install that version on one side (constraints.txt names ours), or {ALONE}",
+            f"install that version on one side (requirements/search.txt names ours), or {ALONE}",
         )
 
 

@@ -16,8 +16,9 @@ from tuner.search.connect import ray_for, scratch_folder
 from tuner.search.contact import closing, conduct_all
 from tuner.search.events import Baseline, Measured
 from tuner.search.finish import measure_front
+from tuner.search.front_view import require_points
 from tuner.search.heartbeat import told
-from tuner.search.home import SearchHome, require_points
+from tuner.search.home import SearchHome
 from tuner.search.plan import StageSpec, evaluation, plan_trial
 from tuner.search.progress import heading, number
 from tuner.search.stages import start_broker

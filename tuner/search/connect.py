@@ -13,9 +13,10 @@ from typing import Any
 import ray
 from rich.console import Console
 
+from tuner.environment import environment
 from tuner.errors import TunerError, UsageError
 from tuner.folders import cache_root, made_folder
-from tuner.private import environment, private_temporaries
+from tuner.private import private_temporaries
 from tuner.recipe import ResourcesConfig, StageResources
 from tuner.search.address import LOCAL_RAY, is_on_loopback_only, ray_address
 from tuner.search.heartbeat import told

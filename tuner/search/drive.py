@@ -5,6 +5,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -172,7 +173,7 @@ class Drive:
         objectives, searched = objectives_of(self.recipe), list(self.recipe.space)
         trials = self.recipe.budget.trials
         contact = Contact(broker)
-        look = lambda: self._look(contact, searcher)  # noqa: E731
+        look = partial(self._look, contact, searcher)
         view = ProgressView(self.console, self.state, objectives, trials, searched, look)
         keep_keys_private()
         scratch = tempfile.mkdtemp(prefix="qpm-tuner-tune-")

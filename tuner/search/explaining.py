@@ -8,7 +8,8 @@ from tuner.folders import at_home
 from tuner.front.explanation import Decision
 from tuner.front.pick import Pick
 from tuner.model import ExportedModel, load_model
-from tuner.search.home import SearchHome, require_points
+from tuner.search.front_view import require_points
+from tuner.search.home import SearchHome
 from tuner.search.picking import export_pick
 from tuner.search.reporting import model_pictures, recorded_pick
 from tuner.untrusted import shown

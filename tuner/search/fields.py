@@ -7,6 +7,7 @@ from math import isfinite
 from typing import Any
 
 from tuner.secrets import hide
+from tuner.text import one_line
 
 MOST_TRIALS = 1_000_000  # above what a ledger can hold
 LONGEST_TEXT = 5000
@@ -119,10 +120,7 @@ def line(name: str, value: Any) -> str:
 
 def clean(text: str) -> str:
     """A text without what moves a cursor, changes colours, or cannot be written, and without passwords."""
-    text = hide(text[: 2 * LONGEST_TEXT])
-    if not text.isprintable():
-        text = "".join(sign if sign.isprintable() else " " if sign.isspace() else "?" for sign in text)
-    return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + " ..."
+    return one_line(hide(text[: 2 * LONGEST_TEXT]), LONGEST_TEXT)
 
 
 def told(value: Any) -> str:

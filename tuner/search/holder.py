@@ -5,13 +5,15 @@ import re
 import socket
 from pathlib import Path
 
+from tuner.search.processes import started_at
+
 _HOLDER = re.compile(r"(?P<host>\S+) pid (?P<pid>\d{1,9}) \((?P<machine>\S+), (?P<started>\d+)\)")
 _UNKNOWN = "unknown"
 
 
 def this_driver() -> str:
     """Host, process, where it runs and since when, such as "lab7 pid 4711 (1f0c...+4026531836+4026531834, 812345)"."""
-    return f"{socket.gethostname()} pid {os.getpid()} ({_machine() or _UNKNOWN}, {_started(os.getpid()) or _UNKNOWN})"
+    return f"{socket.gethostname()} pid {os.getpid()} ({_machine() or _UNKNOWN}, {started_at(os.getpid()) or _UNKNOWN})"
 
 
 def short(holder: str) -> str:
@@ -29,7 +31,7 @@ def is_gone(holder: str) -> bool:
     if named is None or machine is None or (named["host"], named["machine"]) != (socket.gethostname(), machine):
         return False
     pid = int(named["pid"])
-    started = _started(pid)
+    started = started_at(pid)
     return started not in (named["started"], None) or (started is None and not _exists(pid))
 
 
@@ -42,15 +44,6 @@ def _machine() -> str | None:
         space, times = Path("/proc/self/ns/pid").stat().st_ino, Path("/proc/self/ns/time")
         return f"{boot}+{space}+{times.stat().st_ino if times.exists() else 0}" if boot else None
     except (OSError, ValueError):
-        return None
-
-
-def _started(pid: int) -> str | None:
-    """When a process started, in clock ticks since boot, or "zombie"; None where that cannot be seen."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-        return "zombie" if fields[0] in "ZX" else fields[19]
-    except (OSError, IndexError):
         return None
 
 

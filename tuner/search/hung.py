@@ -12,6 +12,8 @@ from pathlib import Path
 
 import ray
 
+from tuner.search.processes import started_at
+
 # Every loop of a stage counts its steps, each of seconds at most. What takes longest in one step is a linear program in
 # the solver, and loading the libraries from a slow disk: a minute or two. Ten leave room for a machine that swaps.
 SILENCE_S = 600.0
@@ -96,11 +98,8 @@ class Vigil:
         return {key: trouble for key, trouble in found.items() if trouble is not None}
 
     def _trouble(self, sign: _Sign, now_s: float) -> str | None:
-        timeout_s, ran_s, quiet_s = (
-            self._timeouts.get(sign.stage, AUTOMATIC),
-            now_s - sign.began_s,
-            now_s - sign.alive_s,
-        )
+        timeout_s = self._timeouts.get(sign.stage, AUTOMATIC)
+        ran_s, quiet_s = now_s - sign.began_s, now_s - sign.alive_s
         if timeout_s == 0.0:
             return None
         if timeout_s > 0.0:
@@ -114,7 +113,7 @@ class Vigil:
 
 def this_worker() -> Worker:
     """The process that asks, a Ray worker."""
-    return Worker(ray.get_runtime_context().get_node_id(), os.getpid(), _started(os.getpid()))
+    return Worker(ray.get_runtime_context().get_node_id(), os.getpid(), started_at(os.getpid()) or "")
 
 
 @ray.remote(num_cpus=0, max_retries=0)
@@ -137,13 +136,4 @@ def is_at(worker: Worker, task: str) -> bool:
         title = Path(f"/proc/{worker.pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:
         return False
-    return title.rstrip() == f"ray::{task}" and _started(worker.pid) == worker.started
-
-
-def _started(pid: int) -> str:
-    """When a process started, in clock ticks since boot; empty where that cannot be told."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    except OSError:
-        return ""
-    return fields[19]
+    return title.rstrip() == f"ray::{task}" and started_at(worker.pid) == worker.started

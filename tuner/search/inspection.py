@@ -14,7 +14,8 @@ from tuner.errors import TunerError
 from tuner.recipe import Recipe
 from tuner.search.doctor import Check
 from tuner.search.fields import clean
-from tuner.search.home import FrontView, SearchHome, open_home
+from tuner.search.front_view import FrontView
+from tuner.search.home import SearchHome, open_home
 from tuner.search.records import SearchState, tally
 from tuner.store import MissingKey, Store
 

@@ -13,7 +13,9 @@ from typing import Any
 import ray._private.ray_constants as constants
 import ray._raylet as raylet
 
-from tuner.private import environment, private_folder, write_private
+from tuner.environment import environment
+from tuner.files import write_private
+from tuner.private import private_folder
 from tuner.search.surroundings import FOLDER_BYTES, OBJECT_BYTES, memory_trouble
 
 ALONE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"

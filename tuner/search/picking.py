@@ -16,7 +16,8 @@ from tuner.front import pick as rules
 from tuner.front.pick import Pick
 from tuner.recipe import TrackingConfig, objectives_of
 from tuner.search.events import Picked
-from tuner.search.home import SearchHome, require_points
+from tuner.search.front_view import require_points
+from tuner.search.home import SearchHome
 from tuner.search.inputs import load_input
 from tuner.search.mirror import FLUSH_S, open_mirror, passed_over
 

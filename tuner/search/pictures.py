@@ -9,12 +9,12 @@ from tuner.data.dataset import Dataset
 from tuner.errors import TunerError
 from tuner.features.bank import FeatureBank
 from tuner.features.samples import Samples
-from tuner.front.names import readable
 from tuner.front.views import ClassView, ComparisonView, ImageView
 from tuner.model import feature_views
 from tuner.qpm.explain import explain, nearest_classes
 from tuner.qpm.finetune import QpmModel
 from tuner.qpm.strength import full_strength
+from tuner.text import readable
 
 SHOWN_CLASSES = 5
 CANDIDATES = 12

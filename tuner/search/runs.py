@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from tuner.search.hung import Worker
+from tuner.search.hung import Hung, Worker
 from tuner.search.plan import StageSpec
 
 
@@ -72,3 +72,29 @@ class Run:
             "seconds": now_s - self.started_s,
             "quiet_s": quiet_s,
         }
+
+
+async def next_result(stream: Any, run: Run) -> dict[str, Any] | None:
+    """The next result of the task that is at a run, None at its end.
+
+    Args:
+        stream: references to the task's results, as Ray gives them.
+        run: the run.
+
+    Raises:
+        Hung: the run was taken for hung, and its worker could not be ended.
+    """
+
+    async def result() -> dict[str, Any] | None:
+        reference = await anext(stream, None)
+        return None if reference is None else await reference
+
+    coming, given_up = asyncio.create_task(result()), asyncio.create_task(run.given_up.wait())
+    try:
+        await asyncio.wait((coming, given_up), return_when=asyncio.FIRST_COMPLETED)
+        if not coming.done():
+            raise Hung(run.trouble)
+        return coming.result()
+    finally:
+        coming.cancel()
+        given_up.cancel()

@@ -7,10 +7,8 @@ get on, and knows what to show on the screen.
 """
 
 import asyncio
-import contextlib
 import time
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -19,23 +17,21 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from tuner.recipe import StageResources
+from tuner.search.arrivals import Arrivals
 from tuner.search.holder import is_gone, this_driver
 from tuner.search.hung import Hung, Worker
+from tuner.search.known import Known
 from tuner.search.plan import StageSpec
-from tuner.search.runs import Run
+from tuner.search.runs import Run, next_result
 from tuner.search.task import stage_task
 from tuner.search.trial import CalledOff, conduct
 from tuner.search.tries import RETRIES, Tries
-from tuner.search.values import read_values, stored_program
 from tuner.search.watchman import Watchman
-from tuner.store import Claims, CorruptArtifact, MissingKey, StoreFailure, open_artifacts
+from tuner.store import Claims, StoreFailure, open_artifacts
 
 # Coordinators and the broker ask for a sliver of the head node: it is there as long as the search is, and any share
 # of a CPU would keep a stage off that CPU.
 ON_THE_HEAD = {"node:__internal_head__": 0.0001}
-
-# How long a coordinator may take to start.
-START_S = 30.0
 
 # A stage that was looked for longer ago is looked for again before it is run: another driver may have come and gone.
 # Shorter than what claims linger.
@@ -59,56 +55,34 @@ class StageBroker:
         self, store_url: str, scratch: str, resources: dict[str, StageResources], retries: int = RETRIES
     ) -> None:
         self._url = store_url
-        self._artifacts = open_artifacts(store_url)
+        artifacts = open_artifacts(store_url)
+        self._known = Known(artifacts)
         self._scratch = scratch
         self._resources = resources
         self._retries = retries
-        self._claims = Claims(self._artifacts.store, this_driver(), is_gone=is_gone)
+        self._claims = Claims(artifacts.store, this_driver(), is_gone=is_gone)
         self._watchman = Watchman(resources)
         self._runs: dict[str, Run] = {}
-        self._settled: dict[str, dict[str, Any]] = {}
-        self._made_s: dict[str, float] = {}
-        self._trials: dict[int, asyncio.Future[Awaitable[dict[str, Any]] | None]] = defaultdict(asyncio.Future)
-        self._expected: set[int] = set()  # trials whose coordinators are about to start
-        self._came: set[int] = set()  # those that came before they were expected
-        self._all_here = asyncio.Event()
+        self._arrivals = Arrivals()
         self._working: dict[asyncio.Task[None], list[Run]] = {}  # what each has left to do
         self._stopping = False
 
     async def expect(self, trial: int) -> None:
         """The driver says that Tune is about to start a trial's coordinator."""
-        if trial in self._came:
-            self._came.remove(trial)
-        else:
-            self._expected.add(trial)
-            self._all_here.clear()
+        self._arrivals.expect(trial)
 
     async def hand_out(self, trial: int, stages: list[StageSpec] | None) -> None:
         """The driver says what a trial of the search is to run: begin. None: nothing, the trial is not needed."""
         work = None if stages is None else asyncio.create_task(self.conduct(trial, stages))
-        self._trials[trial].set_result(work)
+        self._arrivals.hand_out(trial, work)
 
     async def outcome(self, trial: int) -> dict[str, Any] | None:
-        """What became of a trial of the search, once the driver has handed it out; None: it is not needed.
-
-        The answer waits until no coordinator is about to start: Tune gives the process of one that ends to one that
-        starts, throws away what it had begun to start, and so would start processes for ever.
-        """
-        if trial in self._expected:
-            self._expected.remove(trial)
-        else:
-            self._came.add(trial)
-        if not self._expected:
-            self._all_here.set()
-        work = await self._trials[trial]
-        record = None if work is None else await work
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._all_here.wait(), START_S)
-        return record
+        """What became of a trial of the search, once the driver has handed it out; None: it is not needed."""
+        return await self._arrivals.outcome(trial)
 
     async def forget(self, trial: int) -> None:
         """The driver has written down what became of a trial: nobody asks again."""
-        self._trials.pop(trial, None)
+        self._arrivals.forget(trial)
 
     async def conduct(self, trial: int, stages: list[StageSpec]) -> dict[str, Any]:
         """Any row of stages that ends with an evaluation; see `trial.conduct`."""
@@ -129,7 +103,7 @@ class StageBroker:
             CalledOff: it would have to begin, and nothing begins any more.
         """
         spec, since_s = row[0], time.monotonic()
-        while (result := self._settled.get(spec.key)) is None:
+        while (result := self._known.settled(spec.key)) is None:
             run = self._runs.get(spec.key)
             if run is None:
                 if self._stopping:
@@ -193,7 +167,7 @@ class StageBroker:
 
     async def _follow(self, stream: Any, todo: list[Run], trial: int, tries: Tries) -> bool:
         """Settle runs as their task goes on; whether what is left then is to be started again."""
-        while todo and (result := await self._next(stream, todo[0])) is not None:
+        while todo and (result := await next_result(stream, todo[0])) is not None:
             if result["outcome"] == "elsewhere":
                 await self._wait_for_another(todo, result["cause"])
                 break
@@ -202,27 +176,6 @@ class StageBroker:
                 return False
             tries.forget()
         return not self._stopping
-
-    async def _next(self, stream: Any, run: Run) -> dict[str, Any] | None:
-        """The next result of a task, None at its end.
-
-        Raises:
-            Hung: a run was taken for hung, and its worker could not be ended.
-        """
-
-        async def result() -> dict[str, Any] | None:
-            reference = await anext(stream, None)
-            return None if reference is None else await reference
-
-        coming, given_up = asyncio.create_task(result()), asyncio.create_task(run.given_up.wait())
-        try:
-            await asyncio.wait((coming, given_up), return_when=asyncio.FIRST_COMPLETED)
-            if not coming.done():
-                raise Hung(run.trouble)
-            return coming.result()
-        finally:
-            coming.cancel()
-            given_up.cancel()
 
     async def _wait_for_another(self, todo: list[Run], holder: str) -> None:
         """Wait until a stage that another driver runs is in the store, or that driver has given it up."""
@@ -245,7 +198,7 @@ class StageBroker:
         """Settle the first of the runs if the store has it."""
         todo[0].started_s = todo[0].started_s or time.monotonic()
         todo[0].looked_s = time.monotonic()
-        if stored := await asyncio.to_thread(self._stored, todo[0].spec):
+        if stored := await asyncio.to_thread(self._known.stored, todo[0].spec):
             self._settle(todo, stored)
         return stored is not None
 
@@ -256,8 +209,7 @@ class StageBroker:
             kind, key = result["damaged"]
             self.remove(kind, key, run.started_s)
         else:
-            self._settled[run.spec.key] = result
-            self._made_s[run.spec.key] = time.monotonic()
+            self._known.settle(run.spec.key, result)
             if result["outcome"] == "complete":
                 self._claims.done([run.name])
         self._end(todo.pop(0)).set_result(result)
@@ -277,7 +229,9 @@ class StageBroker:
         def holds(spec: StageSpec) -> tuple[float, float]:
             return self._resources[spec.stage].cpus, self._resources[spec.stage].gpus
 
-        return lambda spec: holds(spec) == holds(first) and spec.key not in self._runs and spec.key not in self._settled
+        return lambda spec: (
+            holds(spec) == holds(first) and spec.key not in self._runs and self._known.settled(spec.key) is None
+        )
 
     def _start(self, specs: list[StageSpec]) -> Any:
         """Start a row of stages as one Ray task; returns a stream of references to their results."""
@@ -291,34 +245,10 @@ class StageBroker:
         name = f"{'-'.join(spec.stage for spec in specs)}-{specs[-1].key[:8]}"
         return {"name": name, "num_cpus": need.cpus, "num_gpus": need.gpus}
 
-    def _stored(self, spec: StageSpec) -> dict[str, Any] | None:
-        """What the store has of a stage, None for nothing; what is damaged is removed."""
-        try:
-            manifest = self._artifacts.find(spec.kind, spec.key)
-            if manifest is None:
-                return None
-            values = read_values(self._artifacts, spec.key) if spec.stage == "evaluate" else None
-            told = {"seconds": manifest.told("seconds", float), "program": stored_program(manifest)}
-        except (CorruptArtifact, MissingKey):
-            self._artifacts.remove(spec.kind, spec.key)
-            return None
-        return {"outcome": "complete", "cause": None, "values": values, "trial": None, **told}
-
-    def _missing(self, specs: list[StageSpec]) -> int:
-        """How many stages of a row come before the first one that the store has."""
-        return next((place for place, spec in enumerate(specs) if self._stored(spec) is not None), len(specs))
-
     def remove(self, kind: str, key: str, seen_s: float) -> None:
-        """Remove a damaged artifact, so that it is made again.
-
-        Args:
-            kind: of the artifact.
-            key: of the artifact.
-            seen_s: `time.monotonic` before it was read; what has been made since, or is being made, stays.
-        """
-        if key not in self._runs and self._made_s.get(key, seen_s) <= seen_s:
-            self._settled.pop(key, None)
-            self._artifacts.remove(kind, key)
+        """Remove a damaged artifact, so that it is made again, unless that is under way; as `Known.remove`."""
+        if key not in self._runs:
+            self._known.remove(kind, key, seen_s)
 
     async def begin(self, keys: list[str], worker: Worker) -> tuple[int, dict[str, Any] | None]:
         """A worker is about to run a row of stages. Only now they are claimed: who waits for room keeps nobody waiting.
@@ -335,7 +265,7 @@ class StageBroker:
         try:
             granted, holder = await asyncio.to_thread(self._claims.take, [run.name for run in row])
             if granted and time.monotonic() - row[0].looked_s > FRESH_S:  # somebody may have made them since
-                missing = await asyncio.to_thread(self._missing, [run.spec for run in row[:granted]])
+                missing = await asyncio.to_thread(self._known.missing, [run.spec for run in row[:granted]])
                 granted, holder = missing, holder if missing else "nobody any more"
         except StoreFailure as error:
             return 0, _instead("halted", error.what)

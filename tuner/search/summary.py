@@ -7,8 +7,9 @@ from rich.console import Console
 
 from tuner.front import pareto, proof, uncertainty, words
 from tuner.front.pareto import Point
+from tuner.search.front_view import FrontView
 from tuner.search.heartbeat import duration
-from tuner.search.home import FrontView, SearchHome
+from tuner.search.home import SearchHome
 from tuner.search.progress import heading, number, reuse_line
 from tuner.search.records import SearchState, TrialRecord, tally
 from tuner.search.tables import Column, print_columns

@@ -16,9 +16,11 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from tuner.errors import TunerError
+from tuner.plain_json import NoObject, parse_object
 from tuner.store.store import MissingKey, Store, for_each
-from tuner.store.tenure import MOST_BYTES, line
+from tuner.store.tenure import MOST_BYTES
 from tuner.store.watch import Watch, steady_s
+from tuner.text import one_line
 
 BEAT_S = 15.0
 TTL_S = 60.0  # an owner whose beat was seen unchanged for so long has died
@@ -26,6 +28,8 @@ TTL_S = 60.0  # an owner whose beat was seen unchanged for so long has died
 # A claim outlives the publishing of what was claimed by so much. Whoever has looked for the artifact in vain a moment
 # before, and claims it now, thus meets the claim, looks again, and finds it.
 LINGER_S = 30.0
+
+LONGEST = 200  # characters of a holder's name
 
 Name = tuple[str, str]  # kind and key of an artifact
 
@@ -85,7 +89,7 @@ class Claims:
             StoreFailure: the store fails.
         """
         claim = self._read(_key(name))
-        return None if claim is None or self._has_died(claim) else line(claim.get("holder"))
+        return None if claim is None or self._has_died(claim) else claim["holder"]
 
     def done(self, names: Sequence[Name]) -> None:
         """These have been published: let go of them in a while."""
@@ -150,26 +154,27 @@ class Claims:
             elif self._has_died(claim):
                 taken = self.store.replace(key, mine, stat.version) is not None
             else:
-                return line(claim.get("holder"))
+                return claim["holder"]
         return None
 
-    def _read(self, key: str) -> dict[str, object] | None:
-        """What a claim says; None where there is none, and nothing in particular where it is damaged."""
+    def _read(self, key: str) -> dict[str, str] | None:
+        """Owner and holder as a claim names them, fit to be shown; None for no claim, less for a damaged one."""
         try:
             stat = self.store.stat(key)
             if stat is None or stat.size > MOST_BYTES:
                 return None if stat is None else {}
-            claim = json.loads(self.store.get(key))
+            claim = parse_object(self.store.get(key))
         except MissingKey:
             return None
-        except (ValueError, RecursionError):
+        except NoObject:
             return {}
-        return claim if isinstance(claim, dict) else {}
+        names = {name: claim.get(name) for name in ("owner", "holder")}
+        return {name: one_line(text, LONGEST) for name, text in names.items() if isinstance(text, str)}
 
-    def _has_died(self, claim: Mapping[str, object]) -> bool:
+    def _has_died(self, claim: Mapping[str, str]) -> bool:
         """Whether a claim is damaged, or its owner known to have died."""
-        owner, holder = claim.get("owner"), claim.get("holder")
-        if not (isinstance(owner, str) and _OWNER.fullmatch(owner) and isinstance(holder, str)) or self.is_gone(holder):
+        owner, holder = claim.get("owner", ""), claim.get("holder")
+        if holder is None or not _OWNER.fullmatch(owner) or self.is_gone(holder):
             return True
         return self._is_silent(owner)
 

@@ -1,7 +1,7 @@
 """The lease: one driver a search. Who holds it renews it; who is seen to be silent for its lifetime loses it.
 
 No two clocks are compared: who waits measures the silence, who holds measures the time since its last renewal, each by
-a clock of its own that nobody sets. Every step is a compare-and-swap, so that of two that take over at once one wins.
+a clock of its own that nobody sets. Every step is a compare-and-swap, so that of two that follow at once one wins.
 """
 
 import math
@@ -35,11 +35,11 @@ class Lease:
         store: where the search lives.
         search: its name.
         holder: who asks, for people: user, host, process.
-        ttl_s: after how many seconds of silence another driver may take over, between 1 and 600; renewed four times
+        ttl_s: after how many seconds of silence another driver may follow, between 1 and 600; renewed four times
             as often.
         wait_s: how long to wait for a holder that does not renew; one that does is never waited for. With
             `wait_s > ttl_s` a driver can be started again right after it was killed.
-        is_gone: tells of a holder, by name, whether it is known to have died; its lease is taken over at once.
+        is_gone: tells of a holder, by name, whether it is known to have died; it is followed at once.
         take_over: take the lease from whoever holds it.
         tell: is told, in a sentence, who is waited for or whose search is taken over.
 

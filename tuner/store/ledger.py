@@ -14,11 +14,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tuner.errors import TunerError, UsageError
-from tuner.store.entry import MOST_BYTES, NoEvent, read_object
+from tuner.plain_json import NoObject, parse_object
 from tuner.store.fencing import judge, time_ns, unmarked
 from tuner.store.lease import Lease
 from tuner.store.names import check_name
 from tuner.store.store import MissingKey, Store, for_each
+
+MOST_BYTES = 4_000_000
+"""What an event may take; the largest there are hold a recipe of some kilobytes."""
 
 _FEW = 3
 """So many events of the coming years, if nobody has refused them yet, speak against this machine's clock."""
@@ -169,8 +172,8 @@ class Ledger:
             events: dict[str, dict[str, Any]] = {}
             for key in (key for key in keys if key not in problems):
                 try:
-                    events[key] = read_object(self._entries[key])
-                except NoEvent as error:
+                    events[key] = parse_object(self._entries[key], any_number=True)
+                except NoObject as error:
                     problems[key] = str(error)
             self._verdict = judge({_name(key): event for key, event in events.items()}, time.time_ns(), self._own)
             dates = [time_ns(_name(key)) for key in events if _name(key) not in self._verdict.ahead]

@@ -10,6 +10,8 @@ import os
 from dataclasses import asdict, dataclass
 
 from tuner.errors import UsageError
+from tuner.plain_json import NoObject, parse_object
+from tuner.text import one_line
 
 TTL = "QPM_TUNER_LEASE_S"
 USUAL_TTL_S = 60.0
@@ -70,10 +72,10 @@ class Seen:
 def read_tenure(data: bytes, ttl_s: float = USUAL_TTL_S) -> Tenure:
     """The tenure in these bytes; damage is a holder without a name, who is given `ttl_s` to write again."""
     try:
-        found = json.loads(data) if len(data) <= MOST_BYTES else None
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict) or not isinstance(found.get("holder"), str):
+        found = parse_object(data) if len(data) <= MOST_BYTES else {}
+    except NoObject:
+        found = {}
+    if not isinstance(found.get("holder"), str):
         return Tenure(_DAMAGED, "unknown", "", ttl_s)
     token = found.get("token")
     return Tenure(
@@ -116,7 +118,7 @@ def line(text: object) -> str:
     """A text in one printable line that is not too long."""
     if not isinstance(text, str):
         return "unknown"
-    return "".join(sign if sign.isprintable() else "?" for sign in text[:_SHOWN])
+    return one_line(text, _SHOWN)
 
 
 def _count(value: object) -> int:

@@ -1,0 +1,57 @@
+"""Where Tune's coordinators and the driver meet: a trial is asked for by the one, and handed out by the other.
+
+Either may come first, and Tune starts coordinators while others end.
+"""
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import Awaitable
+from typing import Any
+
+START_S = 30.0
+"""How long a coordinator may take to start."""
+
+
+class Arrivals:
+    """The trials of a search between Tune, which asks for them by number, and the driver, which says what they are."""
+
+    def __init__(self) -> None:
+        self._trials: dict[int, asyncio.Future[Awaitable[dict[str, Any]] | None]] = defaultdict(asyncio.Future)
+        self._expected: set[int] = set()  # trials whose coordinators are about to start
+        self._came: set[int] = set()  # those that came before they were expected
+        self._all_here = asyncio.Event()
+
+    def expect(self, trial: int) -> None:
+        """A trial's coordinator is about to start."""
+        if trial in self._came:
+            self._came.remove(trial)
+        else:
+            self._expected.add(trial)
+            self._all_here.clear()
+
+    def hand_out(self, trial: int, work: Awaitable[dict[str, Any]] | None) -> None:
+        """A trial's work has begun; None: there is none."""
+        self._trials[trial].set_result(work)
+
+    async def outcome(self, trial: int) -> dict[str, Any] | None:
+        """What became of a trial, once it has been handed out; None: there was nothing to do.
+
+        The answer waits until no coordinator is about to start: Tune gives the process of one that ends to one that
+        starts, throws away what it had begun to start, and so would start processes for ever.
+        """
+        if trial in self._expected:
+            self._expected.remove(trial)
+        else:
+            self._came.add(trial)
+        if not self._expected:
+            self._all_here.set()
+        work = await self._trials[trial]
+        record = None if work is None else await work
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._all_here.wait(), START_S)
+        return record
+
+    def forget(self, trial: int) -> None:
+        """Nobody asks for a trial again."""
+        self._trials.pop(trial, None)
