@@ -247,7 +247,11 @@ def test_a_damaged_start_loses_itself_alone(store: Store, held: ExitStack, monke
     assert said(store) == whole[:2] + whole[3:]
 
 
-@pytest.mark.parametrize("date_ns", [10**20 - 1, time.time_ns() + 400 * DAY_NS, time.time_ns() + DAY_NS + HOUR_NS])
+@pytest.mark.parametrize(
+    "date_ns",
+    [10**20 - 1, time.time_ns() + 400 * DAY_NS, time.time_ns() + DAY_NS + HOUR_NS],
+    ids=["all nines", "in 400 days", "in 25 hours"],
+)
 def test_an_entry_of_a_day_to_come_is_refused_for_good(
     store: Store, held: ExitStack, monkeypatch: pytest.MonkeyPatch, date_ns: int
 ) -> None:
