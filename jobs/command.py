@@ -68,7 +68,8 @@ def refuse_secret(address: str) -> None:
     """
     if holds_secret(address):
         raise UsageError(
-            "--tracking-uri holds a user, a password or a key (not shown here), and a command line is for all to read",
+            "--tracking-uri holds a user, a password or a key (not shown here), and everybody on this machine can read "
+            "a command line",
             "an address without them",
             "set the whole address in MLFLOW_TRACKING_URI instead",
         )

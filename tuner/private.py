@@ -234,7 +234,7 @@ def _unfit(root: Path, longest: int | None) -> str | None:
 
 
 def _tampered(root: Path) -> str | None:
-    """Why somebody else could put a folder of his own in the place of one of ours; None: nobody can."""
+    """Why somebody else could put a folder of their own in the place of one of ours; None: nobody can."""
     for place in (root, *root.parents):
         found = place.stat()
         if found.st_uid not in (0, os.getuid()) and place.parent != place:

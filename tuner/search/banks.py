@@ -13,10 +13,8 @@ from tuner.recipe import Recipe
 from tuner.search.heartbeat import told
 from tuner.search.holder import is_gone, short, this_driver
 from tuner.store import Artifacts, Claims
+from tuner.store.claims import LATEST_S, SOONEST_S
 from tuner.store.disk import locked
-
-# How often one looks whether another machine has published the bank.
-SOONEST_S, LATEST_S = 1.0, 5.0
 
 
 def ensure_bank(artifacts: Artifacts, recipe: Recipe, console: Console) -> str:

@@ -64,14 +64,14 @@ def told(console: Console, what: str) -> Iterator[Step]:
     step = Step(what)
     if not is_lively(console):
         _say(console, f"{what} ...")
-        with _repeated(LINE_EVERY_S, lambda: _say(console, f"still {step}")):
+        with repeated(LINE_EVERY_S, lambda: _say(console, f"still {step}")):
             yield step
         return
     spinner = Spinner("line", Text(str(step)))
     stdout = not console.stderr  # what a command prints as its result must not be led to the other stream
     with (
         Live(spinner, console=console, refresh_per_second=4, transient=True, redirect_stdout=stdout),
-        _repeated(REFRESH_S, lambda: spinner.update(text=Text(str(step)))),
+        repeated(REFRESH_S, lambda: spinner.update(text=Text(str(step)))),
     ):
         yield step
 
@@ -80,7 +80,7 @@ def told(console: Console, what: str) -> Iterator[Step]:
 def never_silent(console: Console, who: str) -> Iterator[None]:
     """Tell that a command is at work, for commands that are usually done before anybody wonders."""
     step = Step(f"{who} is at work")
-    with _repeated(LINE_EVERY_S, lambda: _say(console, str(step))):
+    with repeated(LINE_EVERY_S, lambda: _say(console, str(step))):
         yield
 
 
@@ -101,7 +101,7 @@ def _say(console: Console, text: str) -> None:
 
 
 @contextlib.contextmanager
-def _repeated(every_s: float, act: Callable[[], None]) -> Iterator[None]:
+def repeated(every_s: float, act: Callable[[], None]) -> Iterator[None]:
     """Do something again and again, in a thread of its own, until the block ends."""
     over = threading.Event()
 

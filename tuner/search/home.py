@@ -193,8 +193,8 @@ class SearchHome:
         """Classes of the data; 1 where the bank does not say, and then the search has worse troubles."""
         try:
             manifest = self.artifacts.find("banks", bank)
-            return 1 if manifest is None else int(manifest.meta["n_classes"])
-        except (TunerError, KeyError, TypeError, ValueError):
+            return 1 if manifest is None else manifest.told("n_classes", int)
+        except TunerError:
             return 1
 
     def _tell(self, warnings: Sequence[str]) -> None:

@@ -19,9 +19,6 @@ class Known:
         self._settled: dict[str, dict[str, Any]] = {}
         self._made_s: dict[str, float] = {}
 
-    def __contains__(self, key: str) -> bool:
-        return key in self._settled
-
     def settled(self, key: str) -> dict[str, Any] | None:
         """How a stage ended; None: it has not ended in this search, nor been looked for in the store."""
         return self._settled.get(key)

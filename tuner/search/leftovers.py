@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tuner.search.plan import digest
+from tuner.search.processes import started_at
 from tuner.store import Artifacts
 
 TRAINED = ("stages/dense", "stages/finetune")
@@ -73,7 +74,7 @@ def _pythons_began_s() -> Iterator[float]:
         yield 0.0
         return
     for process in processes:
-        with contextlib.suppress(OSError, IndexError):  # it has just ended
-            if process.stat().st_uid == os.getuid() and "python" in (process / "exe").readlink().name:
-                ticks = float((process / "stat").read_text(errors="replace").rpartition(")")[2].split()[19])
-                yield booted_s + ticks / os.sysconf("SC_CLK_TCK")
+        with contextlib.suppress(OSError, ValueError):  # it has just ended
+            ours = process.stat().st_uid == os.getuid() and "python" in (process / "exe").readlink().name
+            if ours and (ticks := started_at(int(process.name))):
+                yield booted_s + float(ticks) / os.sysconf("SC_CLK_TCK")

@@ -72,7 +72,7 @@ def restore(
     """Fold the ledger's entries, in order, into the state of the search; nothing in them stops it.
 
     Search time is the time of drivers' turns: each begins with its `search` event and ends with the last trial, outcome
-    or test that it recorded. What other commands record between and afterwards takes none.
+    or test that it recorded, or with its `end`. What other commands record between and afterwards takes none.
 
     Args:
         entries: keys and contents.
@@ -100,9 +100,8 @@ def restore(
             continue
         at = Moment(event.time_s, entry_s)
         if entry_s is not None and event.time_s > entry_s + FAR_S:
-            doubts.append(
-                Doubt(key, f"is dated {(event.time_s - entry_s) / DAY_S:,.1f} days after it was written", DATED, None)
-            )
+            days = (event.time_s - entry_s) / DAY_S
+            doubts.append(Doubt(key, f"is dated {days:,.1f} days after it was written", DATED, None))
             at, event = Moment(entry_s, entry_s), replace(event, time_s=entry_s)  # noqa: PLW2901
         if isinstance(event, Started):
             turn, driver = Budget(*event.budget), tokens.get(key)

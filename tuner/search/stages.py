@@ -28,6 +28,7 @@ from tuner.search.trial import CalledOff, conduct
 from tuner.search.tries import RETRIES, Tries
 from tuner.search.watchman import Watchman
 from tuner.store import Claims, StoreFailure, open_artifacts
+from tuner.store.claims import LATEST_S, SOONEST_S
 
 # Coordinators and the broker ask for a sliver of the head node: it is there as long as the search is, and any share
 # of a CPU would keep a stage off that CPU.
@@ -36,9 +37,6 @@ ON_THE_HEAD = {"node:__internal_head__": 0.0001}
 # A stage that was looked for longer ago is looked for again before it is run: another driver may have come and gone.
 # Shorter than what claims linger.
 FRESH_S = 20.0
-
-# How often a stage that another driver runs is looked for in the store.
-SOONEST_S, LATEST_S = 1.0, 5.0
 
 
 class StageBroker:
@@ -290,7 +288,7 @@ class StageBroker:
     async def call_off(self) -> None:
         """End all that runs, at once: its trials stay open, and what it had published or checkpointed stays."""
         await self.stop()
-        running = [todo[0] for todo in self._working.values() if todo and todo[0].begun]
+        running = [todo[0] for todo in self._working.values() if todo and todo[0].worker is not None]
         for work in list(self._working):
             work.cancel()
         await self._watchman.call_off(running)
@@ -309,7 +307,7 @@ class StageBroker:
         self._stopping = True
         await asyncio.sleep(0)  # work that was just created begins, or it could not clear up after itself
         for work, todo in self._working.items():
-            if todo and not todo[0].begun:
+            if todo and todo[0].worker is None:
                 work.cancel()
 
     async def snapshot(self) -> list[dict[str, Any]]:

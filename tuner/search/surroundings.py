@@ -83,7 +83,7 @@ def open_files() -> str:
 
 
 def processes() -> str:
-    """The processes and threads that the user may have; what he may raise is raised. Root may have any number."""
+    """The processes and threads that the user may have; what they may raise is raised. Root may have any number."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
     if os.geteuid() == 0 or soft < 0:
         return "unlimited"

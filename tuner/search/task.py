@@ -1,7 +1,6 @@
 """The Ray task that runs a row of stages in a worker, and says that it gets on for as long as it does."""
 
 import contextlib
-import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -11,6 +10,7 @@ from typing import Any
 import ray
 
 from tuner import locks, pulse
+from tuner.search.heartbeat import repeated
 from tuner.search.hung import this_worker
 from tuner.search.plan import StageSpec
 
@@ -52,22 +52,16 @@ def stage_task(
 @contextlib.contextmanager
 def _pulsed(tell: Callable[[], object], tell_waits: Callable[[str], object]) -> Iterator[None]:
     """Tell that the work of a block gets on, now and again, but only if it has; and which lock it waits for."""
-    over = threading.Event()
+    seen, told = pulse.count(), ""
 
     def look() -> None:
-        seen, told = pulse.count(), ""
-        while not over.wait(PULSE_S):
-            if (now := pulse.count()) != seen:
-                seen = now
-                tell()
-            if (waits := locks.waits()) != told:
-                told = waits
-                tell_waits(waits)
+        nonlocal seen, told
+        if (now := pulse.count()) != seen:
+            seen = now
+            tell()
+        if (waits := locks.waits()) != told:
+            told = waits
+            tell_waits(waits)
 
-    thread = threading.Thread(target=look, name="pulse", daemon=True)
-    thread.start()
-    try:
+    with repeated(PULSE_S, look):
         yield
-    finally:
-        over.set()
-        thread.join()

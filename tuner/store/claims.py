@@ -31,6 +31,8 @@ LINGER_S = 30.0
 
 LONGEST = 200  # characters of a holder's name
 
+SOONEST_S, LATEST_S = 1.0, 5.0  # how often whoever waits for another's artifact looks for it: less and less
+
 Name = tuple[str, str]  # kind and key of an artifact
 
 _OWNER = re.compile(r"[0-9a-f]{16}")

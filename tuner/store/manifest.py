@@ -106,7 +106,8 @@ class Manifest:
                 raise TypeError("meta")
             return cls(kind, key, files, meta, created)
         except (ValueError, KeyError, TypeError, AttributeError, UsageError, Unsound) as error:
-            raise corrupt(where, f"is not a valid manifest ({type(error).__name__})") from error
+            reason = error.what if isinstance(error, TunerError) else "a part is missing or odd"
+            raise corrupt(where, f"is not a valid manifest: {reason}") from error
 
     def told(self, name: str, kind: type[Meta]) -> Meta:
         """What the publisher wanted to remember under a name.
