@@ -10,10 +10,10 @@ from typing import Any
 import ray
 
 from tuner.recipe import StageResources
-from tuner.search.hung import this_worker
-from tuner.search.plan import StageSpec
-from tuner.search.stages import StageBroker
-from tuner.search.values import VALUES_FILE
+from tuner.search.execute.broker import StageBroker
+from tuner.search.execute.hung import this_worker
+from tuner.search.execute.plan import StageSpec
+from tuner.search.record.values import VALUES_FILE
 from tuner.store import open_artifacts
 
 

@@ -12,15 +12,15 @@ from rich.console import Console
 
 from benchmarks.empty_broker import EmptyStages
 from tuner.recipe import Recipe, ResourcesConfig, StageResources, load_recipe
-from tuner.search import drive
-from tuner.search.banks import ensure_bank
-from tuner.search.connect import settle_resources
-from tuner.search.home import SearchHome
-from tuner.search.interrupts import Interrupts
-from tuner.search.mirror import FLUSH_S
-from tuner.search.precision import settle_precision
-from tuner.search.records import SearchState
-from tuner.search.stages import ON_THE_HEAD
+from tuner.search.driver import turn
+from tuner.search.driver.interrupts import Interrupts
+from tuner.search.execute.banks import ensure_bank
+from tuner.search.execute.broker import ON_THE_HEAD
+from tuner.search.record.home import SearchHome
+from tuner.search.record.restoration import SearchState
+from tuner.search.session.connect import settle_resources
+from tuner.search.session.precision import settle_precision
+from tuner.search.watch.mirror import FLUSH_S
 from tuner.store import Lease, Store
 
 # Dense stages differ from trial to trial, too: nothing is shared.
@@ -69,23 +69,23 @@ def run(
         actor = ray.remote(EmptyStages).options(num_cpus=0, resources=ON_THE_HEAD)
         return actor.remote(store_url, str(scratch), resources, sleep_s)
 
-    drive.start_broker = start
-    drive.ray_for = running_ray
+    turn.start_broker = start
+    turn.ray_for = running_ray
     started = time.perf_counter()
     console = Console(file=io.StringIO())
     with (
         Lease(home.store, home.name, "the benchmark") as lease,
-        contextlib.closing(drive.Drive(home, recipe, bank, (), console, lease, Interrupts())) as turn,
+        contextlib.closing(turn.Drive(home, recipe, bank, (), console, lease, Interrupts())) as drive,
     ):
-        with watching(turn.state):
-            turn.run()
+        with watching(drive.state):
+            drive.run()
             ended = time.perf_counter()
-            if turn.mirror is not None:
-                turn.mirror.close(flush_s)
-        if turn.mirror is not None:
-            warning = turn.mirror.warning or "no curve"  # empty stages leave no learning curves
+            if drive.mirror is not None:
+                drive.mirror.close(flush_s)
+        if drive.mirror is not None:
+            warning = drive.mirror.warning or "no curve"  # empty stages leave no learning curves
             assert warning.startswith("no curve"), warning
-    assert turn.state.counts() == {"complete": recipe.budget.trials}, turn.state.counts()
+    assert drive.state.counts() == {"complete": recipe.budget.trials}, drive.state.counts()
     return ended - started, time.perf_counter() - ended
 
 

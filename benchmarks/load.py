@@ -25,8 +25,8 @@ from benchmarks.machine import keep
 from benchmarks.restore import restore
 from benchmarks.roles import QUANTITIES, ROLES, Observer, Sample
 from cluster import s3
-from tuner.search.connect import connect_ray
-from tuner.search.records import SearchState
+from tuner.search.record.restoration import SearchState
+from tuner.search.session.connect import connect_ray
 from tuner.store import open_store
 
 BUCKET = "load"

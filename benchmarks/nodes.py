@@ -14,7 +14,7 @@ from ray.cluster_utils import Cluster
 
 from benchmarks.empty_stages import prepare, recipe_of, run
 from benchmarks.machine import keep
-from tuner.search.connect import ENVIRONMENT
+from tuner.search.session.connect import ENVIRONMENT
 from tuner.store import open_store
 
 CPUS = 2

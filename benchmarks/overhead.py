@@ -23,7 +23,7 @@ from benchmarks.empty_stages import prepare, recipe_of, run
 from benchmarks.machine import keep
 from cluster import s3
 from tuner.recipe import BudgetConfig, Recipe
-from tuner.search.connect import connect_ray
+from tuner.search.session.connect import connect_ray
 from tuner.store import Store, open_store
 
 BUCKET = "benchmark"

@@ -24,7 +24,7 @@ import numpy as np
 
 from benchmarks.program_naive import NAIVE
 from tuner.qpm.program import Problem, Solution, solve
-from tuner.qpm.program.coefficients import penalised_pairs
+from tuner.qpm.program.instance.coefficients import penalised_pairs
 
 RESULTS = Path(__file__).parent / "results" / "program.json"
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "programs"
@@ -124,7 +124,7 @@ def growth(deadline_s: float, only: list[str]) -> None:
 
 def sweep(deadline_s: float, only: list[str]) -> None:
     """25 settings cold and warm to the same gap: pairs as given, or by each N's own threshold (`own`)."""
-    from tuner.qpm.program.neighbour import nearest
+    from tuner.qpm.program.nearest import nearest
 
     gap = 0.005
     for kind in only or ["given"]:

@@ -86,7 +86,7 @@ class Observer:
             return "driver"
         line = process.cmdline() or [process.name()]
         title = line[0]
-        if "tuner.search.mirror_process" in line:
+        if "tuner.search.watch.mirror_process" in line:
             return "mirror"
         if title.startswith("ray::EmptyStages"):
             return "broker"

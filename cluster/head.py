@@ -17,8 +17,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cluster.services import LOOPBACK, Process, answers, free_port, not_healthy, spawn, wait_until
-from tuner.files import write_private
-from tuner.private import choose_root
+from tuner.base.files import write_private
+from tuner.base.private import choose_root
 
 START_PATIENCE_S = 180.0
 STOP_PATIENCE_S = 20.0

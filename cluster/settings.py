@@ -4,8 +4,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from tuner.base.settings import setting
 from tuner.errors import UsageError
-from tuner.settings import setting
 
 SERVICES = ("s3", "mlflow", "ray")
 """In the order they start: Ray last, since what it runs inherits the addresses and keys of the others."""

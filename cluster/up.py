@@ -12,8 +12,8 @@ from cluster import head, mlflow, s3
 from cluster.command import parser, run
 from cluster.services import LOOPBACK, require_port
 from cluster.settings import SERVICES, ClusterSettings, option, options
+from tuner.base.files import write_private
 from tuner.errors import TunerError, UsageError
-from tuner.files import write_private
 from tuner.store.disk import locked
 
 EXAMPLES = """  python -m cluster.up

@@ -16,14 +16,14 @@ from rich.console import Console
 import tuner
 from jobs import program
 from jobs.surroundings import Screen, expand, is_unread, settle
+from tuner.base.private import NoPlace, private_temporaries
+from tuner.base.secrets import hide, holds_secret
+from tuner.base.steps import never_silent
 from tuner.errors import TunerError, UsageError
-from tuner.private import NoPlace, private_temporaries
-from tuner.search.heartbeat import never_silent
-from tuner.search.interrupts import EXIT_CODE, Interrupts
-from tuner.secrets import hide, holds_secret
+from tuner.search.driver.interrupts import EXIT_CODE, Interrupts
 
 if TYPE_CHECKING:
-    from tuner.search.home import SearchHome
+    from tuner.search.record.home import SearchHome
 
 Run = Callable[[argparse.Namespace], int]
 UNREAD = 141  # as a program that SIGPIPE ends
@@ -82,7 +82,7 @@ def recipe_names() -> str:
 
 def home_of(arguments: argparse.Namespace) -> "SearchHome":
     """The search that --store and --name speak of; it must exist."""
-    from tuner.search.home import open_home
+    from tuner.search.record.home import open_home
     from tuner.store import open_store
 
     told = terminal(stderr=True)

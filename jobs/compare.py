@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from jobs.command import home_of, parser, print_json, run, terminal
-from tuner.search.heartbeat import told
+from tuner.base.steps import told
 
 EXAMPLES = """  python -m jobs.compare --store runs --name digits
   python -m jobs.compare --store runs --name digits --json"""
@@ -21,7 +21,7 @@ def body(arguments: argparse.Namespace) -> int:
     """Run what is missing, and print the table."""
     console = terminal(stderr=True)
     with told(console, f"reading search {arguments.name!r}"):
-        from tuner.search.baselines import compare, print_comparison
+        from tuner.search.outcome.baselines import compare, print_comparison
 
         home = home_of(arguments)
     rows = compare(home, console)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from jobs.command import parser, print_json, run
-from tuner.search.doctor import Check, examine
+from tuner.doctor.checks import Check, examine
 from tuner.store import open_store
 
 EXAMPLES = """  python -m jobs.doctor
@@ -41,7 +41,7 @@ def body(arguments: argparse.Namespace) -> int:
 def _checks(arguments: argparse.Namespace) -> Iterator[Check]:
     if arguments.name is None:
         return examine(arguments.store, arguments.tracking_uri)
-    from tuner.search.inspection import inspect_search
+    from tuner.doctor.search import inspect_search
 
     return inspect_search(open_store(arguments.store), arguments.name)
 

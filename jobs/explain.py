@@ -38,9 +38,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def body(arguments: argparse.Namespace) -> int:
     """Predict and explain."""
-    from tuner.front.explanation import Decision, render_explanations
     from tuner.model import Prediction, load_model
-    from tuner.search.explaining import against, load_chosen
+    from tuner.report.explanation import Decision, render_explanations
+    from tuner.search.outcome.explaining import against, load_chosen
 
     refuse_mixtures(arguments)
     decisions: list[Decision] = []

@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from jobs.command import parser, recipe_names, run, terminal
-from tuner.search.heartbeat import told
+from tuner.base.steps import told
 
 EXAMPLES = """  python -m jobs.extract --recipe cub50 --store runs
   python -m jobs.extract --recipe folder --store runs data.root=photos data.masks=masks"""
@@ -24,7 +24,7 @@ def body(arguments: argparse.Namespace) -> int:
     console = terminal(stderr=True)
     with told(console, "loading libraries"):
         from tuner.recipe import load_recipe
-        from tuner.search.banks import ensure_bank
+        from tuner.search.execute.banks import ensure_bank
         from tuner.store import Artifacts, open_store
 
     recipe = load_recipe(arguments.recipe, arguments.overrides)

@@ -5,7 +5,7 @@ import sys
 
 from jobs.command import home_of, parser, print_json, run, terminal
 from tuner.recipe import objectives_of
-from tuner.search.summary import print_front
+from tuner.search.watch.summary import print_front
 
 EXAMPLES = """  python -m jobs.front --store runs --name digits
   python -m jobs.front --store runs --name digits --json

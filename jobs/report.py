@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from jobs.command import home_of, parser, run, terminal
-from tuner.search.heartbeat import told
+from tuner.base.steps import told
 
 EXAMPLES = """  python -m jobs.report --store runs --name digits
   python -m jobs.report --store s3://bucket/qpm --name birds --out birds.html"""
@@ -22,7 +22,7 @@ def body(arguments: argparse.Namespace) -> int:
     """Write the page and say where it is."""
     console = terminal(stderr=True)
     with told(console, f"writing the report of search {arguments.name!r}"):
-        from tuner.search.reporting import report_page
+        from tuner.search.outcome.reporting import report_page
 
         home = home_of(arguments)
         page = report_page(home, console).encode()

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 from jobs.command import parser, recipe_names, run, terminal
+from tuner.base.steps import told
 from tuner.errors import UsageError
-from tuner.search.heartbeat import told
-from tuner.search.interrupts import EXIT_CODE
+from tuner.search.driver.interrupts import EXIT_CODE
 
 # Set by Ray in the processes of a submitted job.
 RAY_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
@@ -46,9 +46,9 @@ def body(arguments: argparse.Namespace) -> int:
     console.print(f"search {arguments.name!r} in {arguments.store}", markup=False, highlight=False, soft_wrap=True)
     with told(console, "loading libraries"):
         from tuner.recipe import load_recipe, parse_recipe
-        from tuner.search.home import open_home
-        from tuner.search.run import SearchRequest, run_search
-        from tuner.search.summary import print_summary
+        from tuner.search.driver.run import SearchRequest, run_search
+        from tuner.search.record.home import open_home
+        from tuner.search.watch.summary import print_summary
         from tuner.store import open_store
 
     store = open_store(arguments.store)
@@ -71,8 +71,8 @@ class HelpRecipe(argparse.Action):
 
     def __call__(self, *_: object) -> None:
         """Print and exit."""
+        from tuner.base.tables import Column, print_columns
         from tuner.recipe import describe_fields
-        from tuner.search.tables import Column, print_columns
 
         rows = describe_fields()
         columns = [

@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from jobs.command import home_of, parser, print_json, run, terminal
-from tuner.search.summary import print_status, status
+from tuner.search.watch.summary import print_status, status
 
 EXAMPLES = """  python -m jobs.status --store runs --name digits
   python -m jobs.status --store runs --name digits --json"""

@@ -12,7 +12,7 @@ from typing import TextIO
 
 from rich.console import Console
 
-from tuner.folders import at_home
+from tuner.base.folders import at_home
 
 FILES = ("export", "model", "out")
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.recipe import load_recipe
-from tuner.search.home import SearchHome
+from tuner.search.record.home import SearchHome
 from tuner.store import open_store
 
 # A space that the trials made here lie in.

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tuner.recipe import Recipe, load_recipe
-from tuner.search.run import SearchRequest, SearchResult, run_search
+from tuner.search.driver.run import SearchRequest, SearchResult, run_search
 from tuner.store import open_store
 
 TINY = (

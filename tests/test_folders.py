@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tuner import folders
+from tuner.base import folders
+from tuner.base.folders import at_home, cache_root, home_path, made_folder
 from tuner.data.fingerprint import Hasher
 from tuner.data.load import load_dataset
 from tuner.data.settings import DataConfig
 from tuner.errors import TunerError, UsageError
 from tuner.features.backbone import make_backbone
 from tuner.features.settings import BackboneConfig
-from tuner.folders import at_home, cache_root, home_path, made_folder
 from tuner.recipe import load_recipe
 from tuner.store import Artifacts, open_store
 

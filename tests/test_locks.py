@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tuner import locks
-from tuner.search import task
+from tuner.base import locks
+from tuner.search.execute import task
 from tuner.store import StoreFailure, local, open_store
 from tuner.store.disk import locked
 

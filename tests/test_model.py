@@ -17,9 +17,9 @@ from jobs import explain
 from tests.exported import Exported, export_digits, written
 from tuner.card import CARD
 from tuner.errors import TunerError, UsageError
-from tuner.front.verdicts import NO_DISTANCE, NO_SCALE
 from tuner.model import BACKBONE, TRAINING, ExportedModel, load_model
-from tuner.search.pictures import ModelPictures
+from tuner.report.verdicts import NO_DISTANCE, NO_SCALE
+from tuner.search.outcome.pictures import ModelPictures
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 ODD_NAME = os.fsdecode(b"caf\xe9\x1b.png")

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from tuner import files, private
-from tuner.private import LOCK, NoPlace, choose_root, private_folder, private_temporaries, remove_leftovers
+from tuner.base import files, private
+from tuner.base.private import LOCK, NoPlace, choose_root, private_folder, private_temporaries, remove_leftovers
 
 NOBODY = 65534
 HOLDS = """
 import sys
-from tuner.private import private_temporaries
+from tuner.base.private import private_temporaries
 with private_temporaries() as folder:
     (folder / "checkpoint").write_text("half")
     print(folder.parent, flush=True)
@@ -115,7 +115,7 @@ def test_what_cannot_be_removed_yet_is_tried_again(root, holder, monkeypatch):
 WRITES = """
 import os, sys
 from pathlib import Path
-from tuner.private import private_temporaries
+from tuner.base.private import private_temporaries
 from tuner.store.disk import draft
 with private_temporaries(), draft(Path(sys.argv[1]) / "a") as one, draft(Path(sys.argv[1]) / "b") as two:
     one.write_text("half")
@@ -195,7 +195,7 @@ def test_a_folder_that_was_never_finished_goes_after_an_hour(root):
 
 def test_many_starts_at_once_remove_nothing_that_lives(root):
     script = """
-from tuner.private import private_folder
+from tuner.base.private import private_folder
 for _ in range(100):
     with private_folder() as folder:
         (folder / "a").write_text("mine")

@@ -5,9 +5,9 @@ from urllib.parse import quote
 
 import pytest
 
+from tuner.base.secrets import hide, holds_secret
 from tuner.errors import UsageError
 from tuner.recipe import load_recipe, parse_recipe
-from tuner.secrets import hide, holds_secret
 from tuner.store.address import parse_address
 
 SECRET = "hunter-2"

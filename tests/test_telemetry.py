@@ -9,7 +9,7 @@ import ray
 from tuner.errors import TunerError
 from tuner.features.dinov2_weights import package
 from tuner.recipe import ResourcesConfig
-from tuner.search.connect import connect_ray
+from tuner.search.session.connect import connect_ray
 from tuner.tracking.connection import prepare
 
 SWITCHES = ("RAY_USAGE_STATS_ENABLED", "MLFLOW_DISABLE_TELEMETRY", "HF_HUB_DISABLE_TELEMETRY")

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from tuner.recipe import Recipe, load_recipe
-from tuner.search.events import Measured, Started
-from tuner.search.home import SearchHome
-from tuner.search.records import apply
-from tuner.search.searcher import LedgerSearcher
-from tuner.search.study import Proposer
+from tuner.search.propose.sampler import Proposer
+from tuner.search.propose.searcher import LedgerSearcher
+from tuner.search.record.events import Measured, Started
+from tuner.search.record.home import SearchHome
+from tuner.search.record.restoration import apply
 from tuner.store import open_store
 
 N_CLASSES = 10

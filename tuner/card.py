@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tuner.base.untrusted import is_whole, plain_file, read_json, require, settings_from, shown, texts, unsound
 from tuner.errors import TunerError, UsageError
 from tuner.features.settings import BackboneConfig
-from tuner.untrusted import is_whole, plain_file, read_json, require, settings_from, shown, texts, unsound
 
 CARD = "card.json"
 FORMAT = 3  # 1 had no training.safetensors, 2 no sums of the files

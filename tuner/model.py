@@ -21,6 +21,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tuner.base.text import readable
+from tuner.base.untrusted import plain_file, read_tensors, require, tensor_table, unsound
 from tuner.card import Card, read_card, settled_weights, write_card
 from tuner.data.dataset import Dataset, FilePictures
 from tuner.data.pixels import read_image
@@ -32,15 +34,13 @@ from tuner.features.likeness import Distance, Likeness
 from tuner.features.loading import batches
 from tuner.features.samples import Samples
 from tuner.features.settings import BackboneConfig
-from tuner.front.explanation import Decision
-from tuner.front.tiles import Pixels
-from tuner.front.verdicts import Verdict
-from tuner.front.views import ClassView, ComparisonView, FeatureView
-from tuner.qpm.explain import Evidence, Explanation, Floats, explain
-from tuner.qpm.finetune import QpmModel
+from tuner.qpm.explanation import Evidence, Explanation, Floats, explain
+from tuner.qpm.finetuning import QpmModel
 from tuner.qpm.strength import full_strength
-from tuner.text import readable
-from tuner.untrusted import plain_file, read_tensors, require, tensor_table, unsound
+from tuner.report.explanation import Decision
+from tuner.report.tiles import Pixels
+from tuner.report.verdicts import Verdict
+from tuner.report.views import ClassView, ComparisonView, FeatureView
 
 BACKBONE, TRAINING, MODEL = "backbone.safetensors", "training.safetensors", ("model.safetensors", "model.json")
 NO_PIXELS = np.zeros((1, 1, 3), dtype=np.uint8)  # words need none

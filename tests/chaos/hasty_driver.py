@@ -7,7 +7,8 @@ answer, are given less time.
 import sys
 
 from jobs import search
-from tuner.search import contact, limit
+from tuner.search.driver import limit
+from tuner.search.execute import contact
 
 
 def main() -> int:

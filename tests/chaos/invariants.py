@@ -7,7 +7,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from tuner.search.home import SearchHome
+from tuner.search.record.home import SearchHome
 from tuner.store import Artifacts, Store
 
 MANIFEST = re.compile(r"(banks|stages/[a-z]+)/[0-9a-f]{32}/manifest\.json")

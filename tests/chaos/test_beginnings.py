@@ -6,7 +6,7 @@ import pytest
 
 from tests.chaos.invariants import ledger_is_front_is_mlflow
 from tests.drivers import PATIENCE_S, SLOWER, wait_until
-from tuner.search.home import SearchHome
+from tuner.search.record.home import SearchHome
 from tuner.store import open_store
 
 pytestmark = [pytest.mark.chaos, pytest.mark.long, pytest.mark.slow, pytest.mark.timeout(1200)]

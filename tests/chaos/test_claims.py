@@ -7,7 +7,7 @@ import pytest
 from tests.chaos.invariants import manifests, nothing_half_written
 from tests.drivers import PATIENCE_S, wait_until
 from tests.searches import run_tiny
-from tuner.search.home import SearchHome
+from tuner.search.record.home import SearchHome
 from tuner.store import Artifacts, open_store
 
 pytestmark = [pytest.mark.chaos, pytest.mark.long, pytest.mark.slow, pytest.mark.timeout(900)]

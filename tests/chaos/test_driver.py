@@ -11,7 +11,7 @@ import pytest
 from tests.chaos.invariants import ledger_is_front_is_mlflow, manifests, nothing_half_written, nothing_ran_twice, same
 from tests.drivers import PATIENCE_S, SLOWER, wait_until
 from tests.searches import run_tiny
-from tuner.private import remove_leftovers
+from tuner.base.private import remove_leftovers
 from tuner.store import LeaseHeld, open_store
 
 pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(900)]

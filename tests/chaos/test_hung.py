@@ -14,7 +14,7 @@ import pytest
 from tests.chaos.invariants import nothing_half_written
 from tests.chaos.processes import ray_processes, stage_workers
 from tests.drivers import PATIENCE_S, command, wait_until
-from tuner.search.home import SearchHome
+from tuner.search.record.home import SearchHome
 from tuner.store import open_store
 
 pytestmark = [pytest.mark.chaos, pytest.mark.long, pytest.mark.slow, pytest.mark.timeout(900)]

@@ -12,7 +12,7 @@ import pytest
 
 from tests.chaos.invariants import ledger_is_front_is_mlflow
 from tests.drivers import PATIENCE_S, SLOWER, command, wait_until
-from tuner.search.home import SearchHome
+from tuner.search.record.home import SearchHome
 from tuner.store import open_store
 from tuner.store.lease import Lease
 from tuner.store.local import LocalStore

@@ -19,7 +19,7 @@ from tests.drivers import PATIENCE_S, wait_until
 from tests.faults import FaultProxy
 from tests.searches import run_tiny
 from tests.tracking.half_made import HALFWAY, half_made
-from tuner.search.home import SearchHome
+from tuner.search.record.home import SearchHome
 from tuner.store import open_store
 
 pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(1800)]

@@ -10,7 +10,7 @@ import pytest
 
 from tests.chaos.invariants import ledger_is_front_is_mlflow, manifests, nothing_half_written, nothing_ran_twice, same
 from tests.searches import TINY, run_tiny
-from tuner.search.home import SearchHome
+from tuner.search.record.home import SearchHome
 from tuner.store import open_store
 
 pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(900)]

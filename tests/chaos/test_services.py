@@ -11,7 +11,7 @@ from tests.chaos.invariants import ledger_is_front_is_mlflow, manifests, nothing
 from tests.drivers import PATIENCE_S, SLOWER, wait_until
 from tests.faults import Fault, FaultProxy
 from tests.searches import run_tiny
-from tuner.search.home import SearchHome
+from tuner.search.record.home import SearchHome
 from tuner.store import open_store
 
 pytestmark = [pytest.mark.long, pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(600)]

@@ -6,7 +6,7 @@ import secrets
 import pytest
 
 from tests.cluster.namespaces import run_apart
-from tuner.search.home import SearchHome
+from tuner.search.record.home import SearchHome
 from tuner.store import open_store
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(600)]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.namespaces import run_apart
-from tuner.search.home import open_home
+from tuner.search.record.home import open_home
 from tuner.store import open_store
 
 pytestmark = [pytest.mark.long, pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(600)]

@@ -9,8 +9,8 @@ import pytest
 from cluster import down, status, up
 from cluster.services import LOOPBACK, Process, free_port, require_port, spawn, wait_until
 from cluster.settings import ClusterSettings
+from tuner.base.files import write_private
 from tuner.errors import UsageError
-from tuner.files import write_private
 
 
 def test_a_taken_port_is_named_with_its_option() -> None:

@@ -12,7 +12,7 @@ import pytest
 from cluster import head
 from cluster.services import free_port
 from tests.searches import TINY
-from tuner.search.home import open_home
+from tuner.search.record.home import open_home
 from tuner.store import open_store
 
 pytestmark = [pytest.mark.long, pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(900)]

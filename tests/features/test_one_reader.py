@@ -14,8 +14,8 @@ from tuner.features.extract import extract_bank
 from tuner.features.settings import BackboneConfig
 from tuner.model import ExportedModel, export_model, load_model
 from tuner.qpm import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig, assign, finetune, train_dense
-from tuner.qpm.finetune import QpmModel
-from tuner.search.pictures import ModelPictures
+from tuner.qpm.finetuning import QpmModel
+from tuner.search.outcome.pictures import ModelPictures
 
 BACKBONE = BackboneConfig(n_atoms=12, patch_size=8, grid=4, image_size=16, batch_size=4)
 

@@ -5,7 +5,7 @@ from sklearn.datasets import load_digits
 
 from tuner.front.pareto import Objective, history
 from tuner.front.pick import pick
-from tuner.front.report import (
+from tuner.report.page import (
     BaselineRow,
     ClassView,
     ComparisonView,

@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from tuner.front import words
-from tuner.front.galleries import Painter
 from tuner.front.pareto import Point
-from tuner.front.picture import render_front
-from tuner.front.tiles import PALETTE, colours, data_uri, overlay, resized, scale_bar
-from tuner.front.views import ClassView, FeatureView
+from tuner.report.galleries import Painter
+from tuner.report.picture import render_front
+from tuner.report.tiles import PALETTE, colours, data_uri, overlay, resized, scale_bar
+from tuner.report.views import ClassView, FeatureView
 
 from .sample import OBJECTIVES, sample_report
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.ledgers import PROGRAMS
-from tuner.front import proof
+from tuner.report import proof
 
 
 def test_the_clock_is_named():

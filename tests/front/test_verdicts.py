@@ -5,12 +5,12 @@ import re
 import numpy as np
 import pytest
 
+from tuner.base.text import readable
 from tuner.features.likeness import Distance
-from tuner.front import verdicts
-from tuner.front.explanation import Decision, render_explanations
-from tuner.front.verdicts import Verdict
-from tuner.front.views import ClassView, ComparisonView, FeatureView, ImageView
-from tuner.text import readable
+from tuner.report import verdicts
+from tuner.report.explanation import Decision, render_explanations
+from tuner.report.verdicts import Verdict
+from tuner.report.views import ClassView, ComparisonView, FeatureView, ImageView
 
 IMAGE = np.full((8, 8, 3), 90, dtype=np.uint8)
 USUAL, FAR = Distance(1.04, 1.6, 99.97, 51.0, 1347), Distance(7.5, 1.6, 100.0, 100.0, 1347)

@@ -16,7 +16,7 @@ from tests.searches import run_tiny
 from tuner.data.load import load_dataset
 from tuner.data.settings import DataConfig
 from tuner.model import load_model
-from tuner.search.home import open_home
+from tuner.search.record.home import open_home
 from tuner.store import open_store
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]

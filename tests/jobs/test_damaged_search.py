@@ -8,8 +8,8 @@ from rich.console import Console
 
 from jobs import doctor, explain, front, pick, report, status
 from tests.turns import begin, copy_of, entries_of, retold, turn
-from tuner.search.finish import write_files, write_front
-from tuner.search.home import SearchHome
+from tuner.search.outcome.finish import write_files, write_front
+from tuner.search.record.home import SearchHome
 from tuner.store import Lease, LeaseHeld
 
 

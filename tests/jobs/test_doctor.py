@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from jobs import doctor
-from tuner.search.doctor import CLOCK_S, Check, disk, examine, stores, tracking, versions
-from tuner.search.surroundings import OF_A_START
+from tuner.doctor.checks import CLOCK_S, Check, disk, examine, stores, tracking, versions
+from tuner.search.session.surroundings import OF_A_START
 from tuner.store import open_store
 from tuner.store.local import LocalStore
 

@@ -6,8 +6,8 @@ import pytest
 
 from jobs import front, pick, status
 from tests.ledgers import finished, home_with, trial_events
-from tuner.search.home import SearchHome
-from tuner.search.summary import status as status_of
+from tuner.search.record.home import SearchHome
+from tuner.search.watch.summary import status as status_of
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from ray.tune.execution import class_cache
 
 from tests.drivers import start, wait_until
-from tuner.search.connect import keep_keys_private
+from tuner.search.session.connect import keep_keys_private
 
 __all__ = ["start"]
 

@@ -13,7 +13,7 @@ import jobs
 from jobs.command import run
 from jobs.surroundings import expand, settle
 from tuner.errors import UsageError
-from tuner.search.interrupts import STOPPING
+from tuner.search.driver.interrupts import STOPPING
 
 ROOT = Path(jobs.__file__).parents[1]
 TALKS = """
@@ -31,10 +31,10 @@ sys.exit(run(made, body, []))
 WAITS = """
 import sys, time
 from jobs.command import parser, run, terminal
-from tuner.search import heartbeat
-heartbeat.LINE_EVERY_S = 0.05
+from tuner.base import steps
+steps.LINE_EVERY_S = 0.05
 def body(_):
-    with heartbeat.told(terminal(), "working"):
+    with steps.told(terminal(), "working"):
         time.sleep(float(sys.argv[1]))
     terminal().print("done")
     return 0

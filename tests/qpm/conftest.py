@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tuner.features.samples import Samples
-from tuner.qpm.assign import Assignment, assign
+from tuner.qpm.assignment import Assignment, assign
 from tuner.qpm.dense import DenseModel, train_dense
 from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig
 

@@ -14,11 +14,11 @@ import torch
 
 from tuner.errors import InfeasibleError, UsageError
 from tuner.features.samples import Samples
-from tuner.qpm.assign import Assignment, _peaks, assign
+from tuner.qpm.assignment import Assignment, _peaks, assign
 from tuner.qpm.classifier import pooled_features
 from tuner.qpm.dense import DenseModel, train_dense
 from tuner.qpm.program import Moment
-from tuner.qpm.program.coefficients import relevance
+from tuner.qpm.program.instance.coefficients import relevance
 from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig
 
 SMALL = AssignConfig(n_features=8, features_per_class=3)
@@ -81,7 +81,7 @@ def test_an_assignment_keeps_the_rules(variant: str, control: str, dense: DenseM
 
 
 def test_the_program_beats_the_random_control_before_tuning(dense: DenseModel, train: Samples) -> None:
-    from tuner.qpm.finetune import assigned_model
+    from tuner.qpm.finetuning import assigned_model
 
     accuracy = {}
     for control in ("none", "random"):
@@ -148,7 +148,7 @@ def test_no_step_is_silent(dense: DenseModel, train: Samples, monkeypatch: pytes
     from tuner.qpm.program import listener
 
     monkeypatch.setattr(listener, "SILENCE_S", 0.05)
-    module = sys.modules["tuner.qpm.assign"]
+    module = sys.modules["tuner.qpm.assignment"]
     for name in ("pooled_features", "locality_bias", "problem_from_features"):
         monkeypatch.setattr(module, name, slowed(getattr(module, name)))
     moments: list[Moment] = []

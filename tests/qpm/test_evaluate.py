@@ -7,10 +7,10 @@ import torch
 
 from tuner.errors import TunerError
 from tuner.features.samples import Samples
-from tuner.qpm.assign import Assignment
+from tuner.qpm.assignment import Assignment
 from tuner.qpm.dense import DenseModel
-from tuner.qpm.evaluate import evaluate
-from tuner.qpm.finetune import QpmModel, assigned_model
+from tuner.qpm.evaluation import evaluate
+from tuner.qpm.finetuning import QpmModel, assigned_model
 from tuner.qpm.metrics.contrastiveness import contrastiveness
 from tuner.qpm.metrics.sid import sid
 from tuner.qpm.metrics.table import COUNTS, METRICS

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from tuner.features.samples import Samples
-from tuner.qpm.assign import Assignment
+from tuner.qpm.assignment import Assignment
 from tuner.qpm.dense import DenseModel
-from tuner.qpm.explain import compare_classes, explain, nearest_classes
-from tuner.qpm.finetune import QpmModel, assigned_model
+from tuner.qpm.explanation import compare_classes, explain, nearest_classes
+from tuner.qpm.finetuning import QpmModel, assigned_model
 
 
 @pytest.fixture(scope="module")

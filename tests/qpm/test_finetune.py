@@ -10,10 +10,10 @@ from torch import Tensor
 
 from tuner.errors import TunerError
 from tuner.features.samples import Samples
-from tuner.qpm.assign import Assignment
+from tuner.qpm.assignment import Assignment
 from tuner.qpm.classifier import Activations
 from tuner.qpm.dense import DenseModel
-from tuner.qpm.finetune import QpmModel, assigned_model, finetune
+from tuner.qpm.finetuning import QpmModel, assigned_model, finetune
 from tuner.qpm.probe import LinearProbe, train_linear_probe
 from tuner.qpm.settings import FinetuneConfig
 from tuner.qpm.training import fit

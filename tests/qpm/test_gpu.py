@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from tuner.features.samples import Samples
-from tuner.qpm.assign import assign
+from tuner.qpm.assignment import assign
 from tuner.qpm.dense import train_dense
-from tuner.qpm.evaluate import evaluate
-from tuner.qpm.explain import explain
-from tuner.qpm.finetune import QpmModel, finetune
+from tuner.qpm.evaluation import evaluate
+from tuner.qpm.explanation import explain
+from tuner.qpm.finetuning import QpmModel, finetune
 from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig
 
 pytestmark = [

@@ -19,9 +19,9 @@ def test_settings_and_table_do_not_import_torch() -> None:
 
 def test_public_functions_stay_functions_when_their_modules_are_imported() -> None:
     code = (
-        "import tuner.qpm.assign, tuner.qpm.evaluate, tuner.qpm.explain, tuner.qpm.finetune\n"
+        "import tuner.qpm.assignment, tuner.qpm.evaluation, tuner.qpm.explanation, tuner.qpm.finetuning\n"
         "from tuner.qpm import *\n"
-        "from tuner.qpm.assign import assign as same\n"
+        "from tuner.qpm.assignment import assign as same\n"
         "print(all(map(callable, (assign, evaluate, explain, finetune))), same is assign)"
     )
     assert run(code).strip() == "True True"

@@ -10,9 +10,9 @@ import torch
 from tuner.features.bank import FeatureBank
 from tuner.features.likeness import spread
 from tuner.features.samples import Samples
-from tuner.qpm.assign import Assignment
+from tuner.qpm.assignment import Assignment
 from tuner.qpm.dense import DenseModel
-from tuner.qpm.finetune import QpmModel, assigned_model
+from tuner.qpm.finetuning import QpmModel, assigned_model
 from tuner.qpm.strength import SILENT, full_strength
 
 

@@ -13,11 +13,11 @@ from safetensors.torch import save_file
 
 from tuner.errors import TunerError, UsageError
 from tuner.features.samples import Samples
-from tuner.qpm.assign import Assignment
+from tuner.qpm.assignment import Assignment
 from tuner.qpm.checkpoint import UnusableCheckpoint
 from tuner.qpm.classifier import Classifier
 from tuner.qpm.dense import DenseModel, train_dense
-from tuner.qpm.finetune import finetune
+from tuner.qpm.finetuning import finetune
 from tuner.qpm.precision import settle
 from tuner.qpm.probe import train_linear_probe
 from tuner.qpm.randomness import dropout, generator

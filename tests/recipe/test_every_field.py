@@ -10,9 +10,9 @@ import yaml
 from tuner.errors import UsageError
 from tuner.recipe import Recipe, describe_fields, objectives_of, parse_recipe
 from tuner.recipe.schema import SHORT_NAMES
-from tuner.search.plan import plan
-from tuner.search.precision import settle_precision
-from tuner.search.study import Proposer, distributions
+from tuner.search.execute.plan import plan
+from tuner.search.propose.sampler import Proposer, distributions
+from tuner.search.session.precision import settle_precision
 
 ODD = (
     "2026-11-25", "2026-11-25T10:00:00Z", "2026-13-45", "12:30", "190:20:30", "true", "yes", "On", "n", "", " ", "''",

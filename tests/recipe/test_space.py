@@ -7,7 +7,7 @@ import pytest
 
 from tuner.errors import UsageError
 from tuner.recipe import load_recipe, parse_recipe
-from tuner.search.study import Proposer, distributions
+from tuner.search.propose.sampler import Proposer, distributions
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,12 @@ from ray._raylet import node_ip_address_from_perspective
 from rich.console import Console
 
 from tests.searches import tiny_recipe
+from tuner.base.private import private_temporaries
 from tuner.errors import TunerError, UsageError
-from tuner.private import private_temporaries
-from tuner.search import address
-from tuner.search.address import is_on_loopback_only, ray_address, require_cluster
-from tuner.search.connect import connect_ray
-from tuner.search.run import SearchRequest, run_search
+from tuner.search.driver.run import SearchRequest, run_search
+from tuner.search.session import address
+from tuner.search.session.address import is_on_loopback_only, ray_address, require_cluster
+from tuner.search.session.connect import connect_ray
 from tuner.store import open_store
 
 LIMIT_S = 15.0

@@ -16,8 +16,8 @@ from rich.console import Console
 
 from tuner.features.extract import bank_key
 from tuner.recipe import load_recipe
-from tuner.search import banks
-from tuner.search.banks import ensure_bank
+from tuner.search.execute import banks
+from tuner.search.execute.banks import ensure_bank
 from tuner.store import Artifacts, open_store
 
 
@@ -74,7 +74,9 @@ def test_two_machines_with_one_store_extract_a_bank_once(tmp_path, monkeypatch):
 def test_one_that_died_while_it_extracted_is_followed(tmp_path, monkeypatch):
     monkeypatch.setenv("QPM_TUNER_CACHE", str(tmp_path / "cache"))
     recipe, store = load_recipe("digits", ["backbone.n_atoms=8", "backbone.grid=4"]), open_store(tmp_path / "store")
-    code = "import sys, os, signal; from tuner.store import Claims, open_store; from tuner.search.holder import *;"
+    code = (
+        "import sys, os, signal; from tuner.store import Claims, open_store; from tuner.search.record.holder import *;"
+    )
     code += "Claims(open_store(sys.argv[1]), this_driver()).take([('banks', sys.argv[2])]); os.kill(os.getpid(), 9)"
     dead = subprocess.run([sys.executable, "-c", code, store.url, bank_key(recipe.data, recipe.backbone)], check=False)
     assert dead.returncode == -signal.SIGKILL

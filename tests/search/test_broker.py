@@ -16,11 +16,11 @@ import ray
 
 from tests.searches import tiny_recipe
 from tuner.recipe import StageResources
-from tuner.search.connect import connect_ray
-from tuner.search.hung import this_worker
-from tuner.search.plan import StageSpec
-from tuner.search.stages import StageBroker
-from tuner.search.tries import NODE_LOSSES
+from tuner.search.execute.broker import StageBroker
+from tuner.search.execute.hung import this_worker
+from tuner.search.execute.plan import StageSpec
+from tuner.search.execute.retries import NODE_LOSSES
+from tuner.search.session.connect import connect_ray
 from tuner.store import Artifacts, open_artifacts, open_store
 
 SPEC = StageSpec("dense", {}, {}, 0)
@@ -89,7 +89,7 @@ def test_no_outcome_while_a_coordinator_is_about_to_start(broker, monkeypatch):
         await asyncio.wait_for(late, 20.0)
         await broker.expect(3)  # and never comes
         await broker.hand_out(4, None)
-        monkeypatch.setattr("tuner.search.arrivals.START_S", 0.1)
+        monkeypatch.setattr("tuner.search.execute.arrivals.START_S", 0.1)
         await asyncio.wait_for(broker.outcome(4), 20.0)
 
     asyncio.run(story())

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tuner.errors import TunerError
-from tuner.search import connect
-from tuner.search.connect import ATTEMPTS
+from tuner.search.session import connect
+from tuner.search.session.connect import ATTEMPTS
 
 LATE = "The current node timed out during startup. This could happen because ..."
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.drivers import PATIENCE_S, command
-from tuner.search.interrupts import ABORTING, STOPPING
+from tuner.search.driver.interrupts import ABORTING, STOPPING
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(600)]
 

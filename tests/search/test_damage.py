@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.turns import N_CLASSES, Entries, begin, copy_of, entries_of, recipe_of, retold, same, turn
-from tuner.search.events import Picked, Proposed
-from tuner.search.home import SearchHome
+from tuner.search.record.events import Picked, Proposed
+from tuner.search.record.home import SearchHome
 
 KINDS = ("search", "trial", "outcome", "test")
 JUNK = [

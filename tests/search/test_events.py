@@ -6,8 +6,8 @@ import json
 import pytest
 
 from tests.ledgers import finished
-from tuner.search.events import KINDS, Ended, Measured, Proposed, StageUse, Started, read_event
-from tuner.search.fields import Damaged, clean, line, told
+from tuner.search.record.events import KINDS, Ended, Measured, Proposed, StageUse, Started, read_event
+from tuner.search.record.fields import Damaged, clean, line, told
 
 USE = {"stage": "finetune", "key": "f0", "reused": False, "seconds": 2.0, "saved_s": 0.0}
 EVENTS = {

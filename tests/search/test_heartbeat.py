@@ -7,17 +7,17 @@ import time
 import pytest
 from rich.console import Console
 
-from tuner.search import heartbeat
-from tuner.search.heartbeat import Step, never_silent, told
+from tuner.base import steps
+from tuner.base.steps import Step, never_silent, told
 
 
 @pytest.fixture
 def quick(monkeypatch):
     """A heart that beats fast enough for a test; the real one must beat within three seconds."""
-    assert heartbeat.LINE_EVERY_S < 3.0
-    assert heartbeat.REFRESH_S < 3.0
-    monkeypatch.setattr(heartbeat, "LINE_EVERY_S", 0.1)
-    monkeypatch.setattr(heartbeat, "REFRESH_S", 0.1)
+    assert steps.LINE_EVERY_S < 3.0
+    assert steps.REFRESH_S < 3.0
+    monkeypatch.setattr(steps, "LINE_EVERY_S", 0.1)
+    monkeypatch.setattr(steps, "REFRESH_S", 0.1)
 
 
 def log():
@@ -58,7 +58,7 @@ def test_it_ends_with_the_step_that_fails(quick):
 
 def test_a_count_has_rate_and_rest_and_ignores_what_was_done_before(monkeypatch):
     clock = [100.0]
-    monkeypatch.setattr(heartbeat.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(steps.time, "monotonic", lambda: clock[0])
     step = Step("extracting features")
     step.count(1000, 12_000)
     assert str(step) == "extracting features: 1,000 of 12,000 images, 0 s"

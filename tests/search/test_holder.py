@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tuner.search import holder
-from tuner.search.holder import is_gone, this_driver
+from tuner.search.record import holder
+from tuner.search.record.holder import is_gone, this_driver
 
 ROOT = Path(__file__).parents[2]
-SLEEP = "import time; from tuner.search.holder import this_driver; print(this_driver(), flush=True); time.sleep(600)"
+HOLDER = "from tuner.search.record.holder import is_gone, this_driver; "
+SLEEP = HOLDER + "import time; print(this_driver(), flush=True); time.sleep(600)"
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ def test_a_proc_that_hides_processes_or_shows_those_of_others_tells_nothing(monk
 def test_another_view_of_processes_on_a_host_of_the_same_name(other):
     """Containers with the host's name: each sees other numbers, and none can tell of the other."""
     inside = ["unshare", "--pid", "--fork", "--kill-child"]
-    ask = "import sys; from tuner.search.holder import is_gone, this_driver; print(is_gone(sys.argv[1]), this_driver())"
+    ask = HOLDER + "import sys; print(is_gone(sys.argv[1]), this_driver())"
     _, name = other
 
     def asked(*more):

@@ -9,9 +9,9 @@ from rich.console import Console
 from tests.ledgers import finished, home_with
 from tuner.errors import TunerError, UsageError
 from tuner.recipe import load_recipe
-from tuner.search.picking import pick_model
-from tuner.search.reporting import report_page
-from tuner.search.summary import print_status, status
+from tuner.search.outcome.picking import pick_model
+from tuner.search.outcome.reporting import report_page
+from tuner.search.watch.summary import print_status, status
 
 
 def rewritten(tmp_path, change):

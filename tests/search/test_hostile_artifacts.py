@@ -17,17 +17,17 @@ from rich.console import Console
 
 from tests.mutations import attempt, changed, mutations
 from tests.searches import tiny_recipe
+from tuner.base.untrusted import Unsound
 from tuner.features.bank import FeatureBank, load_bank, seal
 from tuner.qpm import Assignment, DenseModel, QpmModel
 from tuner.qpm.curves import read_curves
-from tuner.search.banks import ensure_bank
-from tuner.search.plan import StageSpec, plan_trial
-from tuner.search.stages import StageBroker
-from tuner.search.trial import POPPED, conduct
-from tuner.search.values import read_values
-from tuner.search.work import run_stage
+from tuner.search.execute.banks import ensure_bank
+from tuner.search.execute.broker import StageBroker
+from tuner.search.execute.plan import StageSpec, plan_trial
+from tuner.search.execute.trial import POPPED, conduct
+from tuner.search.execute.worker import run_stage
+from tuner.search.record.values import read_values
 from tuner.store import Artifacts, CorruptArtifact, open_artifacts, open_store
-from tuner.untrusted import Unsound
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 EVERY = 1 if os.environ.get("LONG") else 25

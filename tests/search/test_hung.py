@@ -8,13 +8,13 @@ import sys
 import pytest
 
 from tests.searches import tiny_recipe
+from tuner.base.processes import started_at
 from tuner.errors import UsageError
-from tuner.search.connect import settle_resources
-from tuner.search.hung import LOOK_S, SILENCE_S, Hung, Vigil, Worker, is_at
-from tuner.search.plan import StageSpec
-from tuner.search.processes import started_at
-from tuner.search.runs import Run
-from tuner.search.tries import NODE_LOSSES, Tries
+from tuner.search.execute.hung import LOOK_S, SILENCE_S, Hung, Vigil, Worker, is_at
+from tuner.search.execute.plan import StageSpec
+from tuner.search.execute.retries import NODE_LOSSES, Tries
+from tuner.search.execute.runs import Run
+from tuner.search.session.connect import settle_resources
 
 
 class Watched:

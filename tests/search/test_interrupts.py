@@ -11,8 +11,8 @@ import time
 
 import pytest
 
-from tuner.search import interrupts
-from tuner.search.interrupts import ABORTING, CLOSING, STOPPING, Interrupts
+from tuner.search.driver import interrupts
+from tuner.search.driver.interrupts import ABORTING, CLOSING, STOPPING, Interrupts
 
 FINISHING = "finishing 2 running stages"
 
@@ -112,7 +112,7 @@ def test_in_another_thread_nobody_listens():
 
 HANGS = """
 import os, signal, time
-from tuner.search import interrupts
+from tuner.search.driver import interrupts
 interrupts.CLOSING_S = 0.5
 with interrupts.Interrupts():
     try:

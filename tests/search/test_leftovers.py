@@ -6,9 +6,9 @@ import time
 import psutil
 import pytest
 
-from tuner.search import leftovers
-from tuner.search.leftovers import ABANDONED_S, FORGOTTEN_S, QUIET_S, clear_cache, clear_temporaries
-from tuner.search.plan import digest
+from tuner.search.driver import leftovers
+from tuner.search.driver.leftovers import ABANDONED_S, FORGOTTEN_S, QUIET_S, clear_cache, clear_temporaries
+from tuner.search.execute.plan import digest
 from tuner.store import open_artifacts
 from tuner.store.disk import locked
 

@@ -11,12 +11,13 @@ from rich.console import Console
 
 from tests.ledgers import finished, home_with
 from tuner.recipe import Recipe
-from tuner.search import contact, drive, limit
-from tuner.search.drive import Drive, finishing
-from tuner.search.events import Suspended
-from tuner.search.interrupts import Interrupts
-from tuner.search.limit import TimeLimit, TimeUp
-from tuner.search.records import mirror_events, replay
+from tuner.search.driver import limit, turn
+from tuner.search.driver.interrupts import Interrupts
+from tuner.search.driver.limit import TimeLimit, TimeUp
+from tuner.search.driver.turn import Drive, finishing
+from tuner.search.execute import contact
+from tuner.search.record.events import Suspended
+from tuner.search.record.restoration import mirror_events, replay
 from tuner.store import Lease
 
 OPEN = {
@@ -55,7 +56,7 @@ def a_drive(root, monkeypatch, limit_s):
     def never(*_):
         raise AssertionError("Ray was started")
 
-    monkeypatch.setattr(drive, "ray_for", never)
+    monkeypatch.setattr(turn, "ray_for", never)
     home = home_with(root, [*finished(), OPEN], "tracking.enabled=false")
     recipe, bank = home.stored()
     recipe.budget.time_limit_s, recipe.budget.trials = limit_s, 8

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from tests.tracking.ledgers import look, search_start, trial_events
-from tuner.search.mirror_process import NICENESS, MirrorProcess
+from tuner.search.watch.mirror_process import NICENESS, MirrorProcess
 from tuner.store import open_store
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -67,7 +67,7 @@ def test_closed_twice_is_closed(mirror):
 
 DRIVER = """
 import sys, time
-from tuner.search.mirror_process import MirrorProcess
+from tuner.search.watch.mirror_process import MirrorProcess
 from tuner.store import open_store
 print(MirrorProcess(sys.argv[1], "birds", open_store(sys.argv[2]))._process.pid, flush=True)
 time.sleep(600)

@@ -3,7 +3,7 @@
 import pytest
 
 from tuner.recipe import load_recipe
-from tuner.search.plan import CODE_VERSIONS, evaluation, plan
+from tuner.search.execute.plan import CODE_VERSIONS, evaluation, plan
 
 PARAMS = {"n_features": 20, "features_per_class": 3, "width": 48, "l1": 1.0}
 PRECISE = ["dense.precision=float32", "finetune.precision=float32"]

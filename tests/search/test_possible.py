@@ -6,9 +6,9 @@ import optuna
 import pytest
 
 from tuner.recipe import load_recipe
-from tuner.search.fields import Damaged
-from tuner.search.possible import Possible
-from tuner.search.study import distributions
+from tuner.search.propose.sampler import distributions
+from tuner.search.record.fields import Damaged
+from tuner.search.record.possible import Possible
 
 DIMENSIONS = (
     "n_features: {low: 5, high: 30, step: 5}",

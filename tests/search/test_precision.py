@@ -4,8 +4,8 @@ import pytest
 
 from tests.searches import tiny_recipe
 from tuner.recipe import Recipe
-from tuner.search.plan import plan
-from tuner.search.precision import adopt_precision, settle_precision
+from tuner.search.execute.plan import plan
+from tuner.search.session.precision import adopt_precision, settle_precision
 
 PARAMS = {"n_features": 6, "features_per_class": 2, "width": 24}
 

@@ -8,9 +8,9 @@ import pytest
 from rich.console import Console
 
 from tuner.front.pareto import Objective
-from tuner.search.events import Ended, Proposed
-from tuner.search.progress import ProgressView
-from tuner.search.records import SearchState, apply
+from tuner.search.record.events import Ended, Proposed
+from tuner.search.record.restoration import SearchState, apply
+from tuner.search.watch.progress import ProgressView
 
 SEARCHED = ("n_features", "features_per_class", "width", "l1")
 OBJECTIVES = (Objective("accuracy", "max", 0.0, 100.0), Objective("interpretability", "max", 0.0, 100.0))
@@ -89,7 +89,7 @@ def test_a_log_repeats_the_summary_only_when_it_is_news():
 
 
 def test_a_log_gets_a_line_at_once_and_running_stages_are_counted(monkeypatch):
-    monkeypatch.setattr("tuner.search.progress.REFRESH_S", 0.01)
+    monkeypatch.setattr("tuner.search.watch.progress.REFRESH_S", 0.01)
     console = Console(file=io.StringIO(), width=160)
     made = view(console, [running(), running(begun=False)])
     with made:

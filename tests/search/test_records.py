@@ -3,7 +3,7 @@
 import pytest
 
 from tuner.front.pareto import Objective
-from tuner.search.records import TrialRecord, mirror_events, replay
+from tuner.search.record.restoration import TrialRecord, mirror_events, replay
 
 ACCURACY = Objective("accuracy", "max", 0, 100)
 STAGES = [

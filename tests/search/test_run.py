@@ -10,8 +10,8 @@ from jobs import doctor, search
 from tests.searches import run_tiny
 from tests.turns import retold
 from tuner.errors import TunerError, UsageError
-from tuner.search.home import SearchHome
-from tuner.search.picking import pick_model
+from tuner.search.outcome.picking import pick_model
+from tuner.search.record.home import SearchHome
 from tuner.store import open_store
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tuner.recipe import load_recipe
-from tuner.search.records import TrialRecord
-from tuner.search.study import Proposer
+from tuner.search.propose.sampler import Proposer
+from tuner.search.record.restoration import TrialRecord
 
 N_FEATURES, PER_CLASS, L1 = range(5, 101, 5), range(3, 8), (0.1, 10.0)
 SPACE = (

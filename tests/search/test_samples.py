@@ -9,7 +9,7 @@ from PIL import Image
 from tuner.data.settings import DataConfig
 from tuner.features.extract import extract_bank
 from tuner.features.settings import BackboneConfig
-from tuner.search.work import _samples
+from tuner.search.execute.worker import _samples
 
 BACKBONE = BackboneConfig("patch_dictionary", image_size=24, grid=6, n_atoms=16)
 

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from tests.ledgers import finished, home_with
 from tuner.errors import TunerError
-from tuner.search.run import SearchRequest, run_search
+from tuner.search.driver.run import SearchRequest, run_search
 
 
 def test_images_that_a_stored_recipe_names_are_not_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,8 +3,8 @@
 import pytest
 
 from tuner.recipe import load_recipe
-from tuner.search.records import TrialRecord
-from tuner.search.study import Proposer, distributions
+from tuner.search.propose.sampler import Proposer, distributions
+from tuner.search.record.restoration import TrialRecord
 
 SPACE = ["space={n_features: {low: 5, high: 30, step: 5}, features_per_class: {choices: [2, 3, 4, 5]}}"]
 

@@ -5,8 +5,8 @@ import io
 from rich.console import Console
 
 from tests.ledgers import COUNTS, PROGRAMS, finished, home_with, trial_events
-from tuner.search.reporting import report_page
-from tuner.search.summary import print_front, print_status
+from tuner.search.outcome.reporting import report_page
+from tuner.search.watch.summary import print_front, print_status
 
 START = {"event": "search", "time_s": 99.0, "recipe": {}, "versions": {}}
 

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from tuner.errors import TunerError
-from tuner.search import surroundings
-from tuner.search.surroundings import OF_A_START, require_surroundings
+from tuner.search.session import surroundings
+from tuner.search.session.surroundings import OF_A_START, require_surroundings
 
 ASKS = """
 import sys
 from tuner.errors import TunerError
 from tuner.errors import TunerError
-from tuner.search import surroundings
+from tuner.search.session import surroundings
 try:
     print(getattr(surroundings, sys.argv[1])())
 except TunerError as error:

@@ -7,12 +7,12 @@ import pytest
 from rich.console import Console
 
 from tests.ledgers import finished
+from tuner.base.tables import Column, fit_columns, print_columns
 from tuner.recipe import load_recipe, objectives_of
-from tuner.search.baselines import print_comparison
-from tuner.search.front_view import FrontView
-from tuner.search.records import replay
-from tuner.search.summary import print_front, print_programs
-from tuner.search.tables import Column, fit_columns, print_columns
+from tuner.search.outcome.baselines import print_comparison
+from tuner.search.record.front_view import FrontView
+from tuner.search.record.restoration import replay
+from tuner.search.watch.summary import print_front, print_programs
 
 WIDTHS = (40, 60, 80, 100, 120, 200)
 LONG = ("accuracy", "attribute_alignment", "features_per_class_used")

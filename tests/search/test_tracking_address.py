@@ -13,9 +13,9 @@ from rich.console import Console
 from jobs import pick
 from tests.ledgers import finished, home_with
 from tuner.recipe import TrackingConfig, load_recipe, parse_recipe
-from tuner.search.home import SearchHome
-from tuner.search.mirror import not_asked, passed_over, tracking_uri
-from tuner.search.run import SearchRequest, run_search
+from tuner.search.driver.run import SearchRequest, run_search
+from tuner.search.record.home import SearchHome
+from tuner.search.watch.mirror import not_asked, passed_over, tracking_uri
 from tuner.store import open_store
 
 OURS = "http://127.0.0.1:5000"

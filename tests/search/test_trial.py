@@ -6,10 +6,10 @@ import pytest
 from ray.exceptions import NodeDiedError, OutOfMemoryError, WorkerCrashedError
 
 from tests.searches import tiny_recipe
-from tuner.search.plan import plan_trial
-from tuner.search.records import TrialRecord
-from tuner.search.study import Proposer
-from tuner.search.trial import conduct
+from tuner.search.execute.plan import plan_trial
+from tuner.search.execute.trial import conduct
+from tuner.search.propose.sampler import Proposer
+from tuner.search.record.restoration import TrialRecord
 
 RECIPE = tiny_recipe("dense.precision=float32", "finetune.precision=float32")
 PARAMS = {"n_features": 9, "features_per_class": 3, "width": 24}

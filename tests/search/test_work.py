@@ -8,10 +8,10 @@ import pytest
 from rich.console import Console
 
 from tests.searches import tiny_recipe
-from tuner import pulse
-from tuner.search.banks import ensure_bank
-from tuner.search.plan import StageSpec, plan_trial
-from tuner.search.work import run_stage
+from tuner.base import pulse
+from tuner.search.execute.banks import ensure_bank
+from tuner.search.execute.plan import StageSpec, plan_trial
+from tuner.search.execute.worker import run_stage
 from tuner.store import Artifacts, open_store
 
 pytestmark = pytest.mark.slow

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tuner import pulse
+from tuner.base import pulse
+from tuner.base.folders import cache_root
 from tuner.errors import TunerError, UsageError
-from tuner.folders import cache_root
 from tuner.store import Artifacts, Store
 from tuner.store.cache import NodeCache, default_limit_bytes
 

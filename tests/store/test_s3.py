@@ -10,9 +10,9 @@ import pytest
 
 from cluster.s3 import S3Server
 from tests.faults import Fault, FaultProxy
-from tuner import pulse
+from tuner.base import pulse
+from tuner.doctor.checks import stores
 from tuner.errors import TunerError, UsageError
-from tuner.search.doctor import stores
 from tuner.store import Artifacts, Lease, Ledger, MissingKey, StoreFailure, open_store, probe_conditional_put
 from tuner.store.s3 import S3Store
 

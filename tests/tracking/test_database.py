@@ -17,7 +17,7 @@ from mlflow.store.db import utils
 
 from tests.tracking.half_made import HALFWAY, half_made, made_by_an_older_mlflow
 from tests.tracking.ledgers import history, ledger, look
-from tuner import locks
+from tuner.base import locks
 from tuner.errors import TunerError
 from tuner.store.disk import locked
 from tuner.tracking import Mirror, database

@@ -14,9 +14,9 @@ from contextlib import suppress
 from hashlib import file_digest
 from pathlib import Path
 
+from tuner.base.folders import cache_root
 from tuner.data.words import count, some
 from tuner.errors import TunerError
-from tuner.folders import cache_root
 
 _RACY_NS = 2_000_000_000  # a file changed again within the clock's granularity keeps its stat data
 

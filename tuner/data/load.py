@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tuner.base.folders import at_home
 from tuner.data.cars import load_cars
 from tuner.data.cub import load_cub
 from tuner.data.cub50 import load_cub50
@@ -20,7 +21,6 @@ from tuner.data.pixels import Facts, ImageError, examine
 from tuner.data.settings import DataConfig
 from tuner.data.words import count, some
 from tuner.errors import TunerError, UsageError
-from tuner.folders import at_home
 
 LOADERS: dict[str, Callable[[DataConfig], Dataset]] = {
     "digits": load_digits,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tuner.settings import setting
+from tuner.base.settings import setting
 
 
 @dataclass

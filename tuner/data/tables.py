@@ -11,10 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tuner.base.files import read_bounded
 from tuner.data.paths import clean_path
 from tuner.data.words import count, printable
 from tuner.errors import TunerError, UsageError
-from tuner.files import read_bounded
 
 SEPARATORS = (",", ";", "\t")
 BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tuner.untrusted import plain_file, require, require_finite, unsound
+from tuner.base.untrusted import plain_file, require, require_finite, unsound
 
 Side = int | None  # None: of any length
 FILE_HEADER = 10_000  # bytes; numpy's own limit on what it parses

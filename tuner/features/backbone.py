@@ -8,10 +8,10 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from tuner.base.folders import at_home
+from tuner.base.untrusted import read_tensors
 from tuner.errors import UsageError
 from tuner.features.settings import BackboneConfig
-from tuner.folders import at_home
-from tuner.untrusted import read_tensors
 
 Tokens = tuple[Tensor, Tensor | None]
 

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from tuner.base.untrusted import Unsound, is_whole, pair, read_json, require, require_finite, shown, texts, unsound
 from tuner.errors import TunerError
 from tuner.features.arrays import read_array
 from tuner.features.samples import Samples
-from tuner.untrusted import Unsound, is_whole, pair, read_json, require, require_finite, shown, texts, unsound
 
 MANIFEST = "manifest.json"
 DESCRIPTION = "bank.json"

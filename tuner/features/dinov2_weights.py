@@ -16,10 +16,10 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from tuner.base.folders import cache_root
+from tuner.base.untrusted import is_whole, read_json, shown
 from tuner.data.fingerprint import Hasher
 from tuner.errors import TunerError
-from tuner.folders import cache_root
-from tuner.untrusted import is_whole, read_json, shown
 
 DEFAULT = "facebook/dinov2-with-registers-base"
 KINDS = ("dinov2", "dinov2_with_registers")

@@ -18,6 +18,8 @@ import PIL
 import safetensors.torch
 import torch
 
+from tuner.base.locks import take
+from tuner.base.untrusted import Unsound, is_whole, read_json
 from tuner.data.dataset import Dataset
 from tuner.data.load import check_images, check_labels, load_dataset
 from tuner.data.settings import DataConfig
@@ -29,8 +31,6 @@ from tuner.features.device import choose_device
 from tuner.features.forward import forward
 from tuner.features.loading import batches
 from tuner.features.settings import BackboneConfig
-from tuner.locks import take
-from tuner.untrusted import Unsound, is_whole, read_json
 
 FORMAT = 2  # raise it when the same inputs give other arrays; 2: images upright and by mode, masks by one reading
 JOURNAL = "journal.json"

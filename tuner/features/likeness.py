@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from tuner.untrusted import require
+from tuner.base.untrusted import require
 
 Floats = NDArray[np.floating[Any]]
 

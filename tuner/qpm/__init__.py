@@ -3,18 +3,16 @@
 Usable alone, in a notebook; names are imported on first use, so that settings and tables stay torch-free.
 """
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tuner.features.samples import Samples
-    from tuner.qpm.assign import Assignment, assign
+    from tuner.qpm.assignment import Assignment, assign
     from tuner.qpm.dense import DenseModel, train_dense
-    from tuner.qpm.evaluate import evaluate
-    from tuner.qpm.explain import ClassComparison, Explanation, compare_classes, explain
-    from tuner.qpm.finetune import QpmModel, assigned_model, finetune
+    from tuner.qpm.evaluation import evaluate
+    from tuner.qpm.explanation import ClassComparison, Explanation, compare_classes, explain
+    from tuner.qpm.finetuning import QpmModel, assigned_model, finetune
     from tuner.qpm.metrics.table import METRICS
     from tuner.qpm.probe import LinearProbe, train_linear_probe
     from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig
@@ -22,11 +20,11 @@ if TYPE_CHECKING:
 
 _HOME = {
     "tuner.features.samples": ("Samples",),
-    "tuner.qpm.assign": ("Assignment", "assign"),
+    "tuner.qpm.assignment": ("Assignment", "assign"),
     "tuner.qpm.dense": ("DenseModel", "train_dense"),
-    "tuner.qpm.evaluate": ("evaluate",),
-    "tuner.qpm.explain": ("ClassComparison", "Explanation", "compare_classes", "explain"),
-    "tuner.qpm.finetune": ("QpmModel", "assigned_model", "finetune"),
+    "tuner.qpm.evaluation": ("evaluate",),
+    "tuner.qpm.explanation": ("ClassComparison", "Explanation", "compare_classes", "explain"),
+    "tuner.qpm.finetuning": ("QpmModel", "assigned_model", "finetune"),
     "tuner.qpm.metrics.table": ("METRICS",),
     "tuner.qpm.probe": ("LinearProbe", "train_linear_probe"),
     "tuner.qpm.settings": ("AdapterConfig", "AssignConfig", "DenseConfig", "FinetuneConfig"),
@@ -70,15 +68,3 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     """The public names, for completion in a notebook."""
     return sorted(__all__)
-
-
-class _Package(ModuleType):
-    """Keeps `tuner.qpm.assign` the function: importing a submodule would bind its name to the module."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        """Set an attribute, unless it is a submodule named like a public function."""
-        if not (isinstance(value, ModuleType) and name in _MODULE_OF):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

@@ -15,9 +15,9 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from tuner.base.untrusted import Shape, Unsound, parse_json, tensor_table
 from tuner.errors import UsageError
 from tuner.qpm.storage import CODES, read_state, table_of, write_tensors
-from tuner.untrusted import Shape, Unsound, parse_json, tensor_table
 
 Curves = list[dict[str, float]]
 _COUNTERS = ("k", "weight_sum", "lr_max", "scheduled_lr", "train_mode")

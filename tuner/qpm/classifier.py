@@ -11,16 +11,16 @@ from typing import ClassVar, NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
+from tuner.base.pulse import beat
+from tuner.base.untrusted import is_whole, pair, read_json, require, settings_from, shown, unsound
 from tuner.features.bank import FeatureBank
 from tuner.features.samples import Samples
-from tuner.pulse import beat
 from tuner.qpm.adapter import Adapter
 from tuner.qpm.curves import read_curves
 from tuner.qpm.head import BinaryHead
 from tuner.qpm.randomness import dropout
 from tuner.qpm.settings import AdapterConfig
 from tuner.qpm.storage import read_state, table_of, write_folder
-from tuner.untrusted import is_whole, pair, read_json, require, settings_from, shown, unsound
 
 MOST_TOKENS, MOST_WIDTH, MOST_CLASSES, MOST_LAYERS = 1024, 1_000_000, 10_000_000, 16  # what is believed of a file
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from tuner.untrusted import plain_file, require, unsound
+from tuner.base.untrusted import plain_file, require, unsound
 
 CURVES = "curves.parquet"
 MOST_ROWS, MOST_COLUMNS = 1_000_000, 100

@@ -5,7 +5,7 @@ Defaults are the published DINO-QPM configuration (METHOD 2-5) unless the help s
 
 from dataclasses import dataclass
 
-from tuner.settings import setting
+from tuner.base.settings import setting
 
 POOLINGS = ("avg", "max", "cls", "mean_avg", "concat_avg", "concat_max")
 ACTIVATIONS = ("relu", "gelu", "sigmoid", "leaky_relu", "tanh")

@@ -14,8 +14,8 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from tuner.base.untrusted import Shape, read_tensors
 from tuner.qpm.curves import CURVES
-from tuner.untrusted import Shape, read_tensors
 
 CODES = {torch.float32: "F32", torch.float64: "F64", torch.int64: "I64", torch.bool: "BOOL"}
 

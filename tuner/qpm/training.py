@@ -13,9 +13,9 @@ import torch
 from schedulefree import AdamWScheduleFree
 from torch import Tensor, nn
 
+from tuner.base.pulse import beat
 from tuner.errors import TunerError, UsageError
 from tuner.features.samples import Samples
-from tuner.pulse import beat
 from tuner.qpm.checkpoint import Checkpoint, fingerprint
 from tuner.qpm.classifier import Activations, Classifier
 from tuner.qpm.losses import loss_terms

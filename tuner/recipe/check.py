@@ -5,11 +5,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from tuner.base.secrets import holds_secret, is_address
 from tuner.errors import InfeasibleError, UsageError
 from tuner.recipe.objectives import extremes, objectives_of
 from tuner.recipe.schema import PLACES, SHORT_NAMES, Recipe, fields, lookup
 from tuner.recipe.space import bounds, check_dimension, searched_name, show_values
-from tuner.secrets import holds_secret, is_address
 
 ADDRESSES = ("tracking.uri", *(path for path in PLACES if path not in ("title", "backbone.batch_size")))
 SMALLEST_SHARE = 1e-4  # of a CPU or GPU: Ray counts no finer

@@ -8,14 +8,14 @@ from typing import Any, TypeVar
 
 from yaml.nodes import Node
 
+from tuner.base.files import read_bounded
+from tuner.base.folders import home_path
+from tuner.base.secrets import hide
 from tuner.errors import UsageError
-from tuner.files import read_bounded
-from tuner.folders import home_path
 from tuner.recipe.check import check_recipe
 from tuner.recipe.nodes import LONGEST, compose
 from tuner.recipe.reading import override, read_tree
 from tuner.recipe.schema import PLACES, RUNTIME_PARTS, SHORT_NAMES, Recipe, lookup
-from tuner.secrets import hide
 
 Config = TypeVar("Config")
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import yaml
 
+from tuner.base.settings import setting
 from tuner.data.settings import DataConfig
 from tuner.features.settings import BackboneConfig
 from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig
-from tuner.settings import setting
 
 # Short names of the fields people search over; every other field is named by its dotted path.
 SHORT_NAMES = {

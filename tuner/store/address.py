@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
+from tuner.base.secrets import hide, holds_secret, is_address
 from tuner.errors import UsageError
-from tuner.secrets import hide, holds_secret, is_address
 from tuner.store.names import check_key
 
 # Also `runs:1`, `host:9000/x`, `user@host:/x` and `"s3://x"` in quotes; `./runs:1` and `/data/runs:1` are folders.

@@ -9,14 +9,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from tuner.base.folders import cache_root
+from tuner.base.untrusted import shown
 from tuner.errors import UsageError
-from tuner.folders import cache_root
 from tuner.store.cache import NodeCache, default_limit_bytes
 from tuner.store.disk import explained, sha256_of
 from tuner.store.manifest import CorruptArtifact, File, Manifest, corrupt
 from tuner.store.names import check_key
 from tuner.store.store import MissingKey, Store, for_each, missing_key, open_store
-from tuner.untrusted import shown
 
 
 class Artifacts:

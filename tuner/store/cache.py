@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tuner.base.locks import Waiting
+from tuner.base.pulse import beat
 from tuner.errors import UsageError
-from tuner.locks import Waiting
-from tuner.pulse import beat
 from tuner.store.disk import explained, locked
 
 _LOOK_S = 0.2  # how often one looks whether another process has filled an entry

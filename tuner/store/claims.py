@@ -15,12 +15,12 @@ import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
+from tuner.base.plain_json import NoObject, parse_object
+from tuner.base.text import one_line
 from tuner.errors import TunerError
-from tuner.plain_json import NoObject, parse_object
 from tuner.store.store import MissingKey, Store, for_each
 from tuner.store.tenure import MOST_BYTES
 from tuner.store.watch import Watch, steady_s
-from tuner.text import one_line
 
 BEAT_S = 15.0
 TTL_S = 60.0  # an owner whose beat was seen unchanged for so long has died

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tuner import locks
-from tuner.private import noted
-from tuner.pulse import beat
+from tuner.base import locks
+from tuner.base.private import noted
+from tuner.base.pulse import beat
 from tuner.store.store import StoreFailure
 
 _REASONS = {

@@ -13,8 +13,8 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+from tuner.base.plain_json import NoObject, parse_object
 from tuner.errors import TunerError, UsageError
-from tuner.plain_json import NoObject, parse_object
 from tuner.store.fencing import judge, time_ns, unmarked
 from tuner.store.lease import Lease
 from tuner.store.names import check_name

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from tuner.folders import home_path
+from tuner.base.folders import home_path
 from tuner.store.disk import copy_synced, draft, explained, locked, sync_folder, write_synced
 from tuner.store.names import check_key, check_prefix
 from tuner.store.store import Stat, missing_key

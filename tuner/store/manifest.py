@@ -6,9 +6,9 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
+from tuner.base.untrusted import Unsound, is_whole, parse_json, shown
 from tuner.errors import TunerError, UsageError
 from tuner.store.names import check_key
-from tuner.untrusted import Unsound, is_whole, parse_json, shown
 
 FORMAT = 1
 LARGEST = 2**60  # bytes

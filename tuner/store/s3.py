@@ -23,7 +23,7 @@ from botocore.parsers import ResponseParserError
 from s3transfer.exceptions import RetriesExceededError
 from s3transfer.subscribers import BaseSubscriber
 
-from tuner.pulse import beat
+from tuner.base.pulse import beat
 from tuner.store.disk import draft, explained
 from tuner.store.names import check_key, check_prefix
 from tuner.store.s3_errors import NotS3, is_answer, is_bare, is_transient, required, status_of

@@ -9,9 +9,9 @@ import math
 import os
 from dataclasses import asdict, dataclass
 
+from tuner.base.plain_json import NoObject, parse_object
+from tuner.base.text import one_line
 from tuner.errors import UsageError
-from tuner.plain_json import NoObject, parse_object
-from tuner.text import one_line
 
 TTL = "QPM_TUNER_LEASE_S"
 USUAL_TTL_S = 60.0

@@ -8,8 +8,8 @@ import os
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from tuner.base.secrets import hide
 from tuner.errors import TunerError
-from tuner.secrets import hide
 from tuner.tracking.database import absolute, check_file, make_whole, sqlite_path
 from tuner.tracking.place import FOLDER, anchor
 

@@ -14,8 +14,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+from tuner.base.locks import Waiting
 from tuner.errors import TunerError
-from tuner.locks import Waiting
 from tuner.store.disk import explained, locked
 
 LOCK_PATIENCE_S = 2.0

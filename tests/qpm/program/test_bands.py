@@ -5,8 +5,9 @@ from typing import Any, ClassVar
 import pytest
 
 from tests.qpm.program.test_solver import made
-from tuner.qpm.program import bands, solve, tree
-from tuner.qpm.program.bands import Bands
+from tuner.qpm.program import solve
+from tuner.qpm.program.tree.branch_and_cut import branch_and_cut, node_selection
+from tuner.qpm.program.tree.node_selection import Bands
 
 
 class Watched(Bands):
@@ -26,8 +27,8 @@ class Watched(Bands):
 
 @pytest.mark.parametrize("rho", [0.9, 0.99])
 def test_the_newest_node_of_the_worst_band_is_next(monkeypatch: pytest.MonkeyPatch, rho: float) -> None:
-    monkeypatch.setattr(bands, "_RHO", rho)
-    monkeypatch.setattr(tree, "Bands", Watched)
+    monkeypatch.setattr(node_selection, "_RHO", rho)
+    monkeypatch.setattr(branch_and_cut, "Bands", Watched)
     monkeypatch.setattr(Watched, "picks", [])
     assert solve(made(60, 20, 0.2), gap=0.005).status == "gap"
     picks = Watched.picks

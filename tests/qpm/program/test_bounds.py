@@ -7,10 +7,10 @@ import pytest
 
 from tests.qpm.program.brute import brute_force, random_problem
 from tuner.qpm.program import Problem
-from tuner.qpm.program.cliques import violated_cliques
-from tuner.qpm.program.etas import closed_form_bound
-from tuner.qpm.program.race import Race
-from tuner.qpm.program.root import Root
+from tuner.qpm.program.bound.root import Root
+from tuner.qpm.program.cuts.class_values import closed_form_bound
+from tuner.qpm.program.cuts.cliques import violated_cliques
+from tuner.qpm.program.incumbent import Race
 
 
 def test_clique_cuts_hold_at_every_selection() -> None:
@@ -76,7 +76,7 @@ def test_fixing_never_loses_a_selection_above_the_cutoff() -> None:
 
 
 def test_a_restricted_problem_keeps_its_values() -> None:
-    from tuner.qpm.program.tree import _restricted
+    from tuner.qpm.program.tree.branch_and_cut import _restricted
 
     problem = random_problem("plain", 2)
     live = np.arange(1, problem.n_candidates)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tuner.errors import InfeasibleError, UsageError
-from tuner.qpm.program import coefficients
-from tuner.qpm.program.threshold import find_threshold
+from tuner.qpm.program.instance import coefficients
+from tuner.qpm.program.instance.threshold import find_threshold
 
 
 def slow_scan(similarity: np.ndarray, t: int) -> float | None:
@@ -177,7 +177,7 @@ def test_locality_bias_prefers_features_that_look_at_one_place() -> None:
 
 
 def test_the_scan_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tuner.qpm.program import threshold
+    from tuner.qpm.program.instance import threshold
 
     s = coefficients.similarity(np.random.default_rng(9).normal(size=(30, 8)))
     first = find_threshold(2 * s, 5)

@@ -7,9 +7,10 @@ import pytest
 
 from tests.qpm.program.brute import brute_force
 from tuner.errors import InfeasibleError, UsageError
-from tuner.qpm.program import coefficients, solve
-from tuner.qpm.program.coefficients import locality_bias, penalised_pairs, problem_from_features, similarity
-from tuner.qpm.program.threshold import find_threshold
+from tuner.qpm.program import solve
+from tuner.qpm.program.instance import coefficients
+from tuner.qpm.program.instance.coefficients import locality_bias, penalised_pairs, problem_from_features, similarity
+from tuner.qpm.program.instance.threshold import find_threshold
 
 KINDS = ("plain", "counts", "equal", "dead", "tiny", "huge", "offset", "sparse", "class absent", "noise on a constant")
 

@@ -7,9 +7,9 @@ import pytest
 
 from tests.qpm.program.brute import KINDS, best_rows, brute_force, random_problem
 from tuner.qpm.program import Problem, solve
-from tuner.qpm.program.distinct import best_subsets, distinct_rows, group_cut, row_matrix
-from tuner.qpm.program.etas import row, tightest
-from tuner.qpm.program.heuristic import Swaps
+from tuner.qpm.program.cuts.class_values import row, tightest
+from tuner.qpm.program.primal.distinct import best_subsets, distinct_rows, group_cut, row_matrix
+from tuner.qpm.program.primal.tabu import Swaps
 
 
 def close(a: float, b: float) -> bool:

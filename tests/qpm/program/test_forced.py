@@ -7,7 +7,7 @@ import pytest
 
 from tuner.errors import InfeasibleError
 from tuner.qpm.program import Problem, solve
-from tuner.qpm.program.forced import closest_classes
+from tuner.qpm.program.primal.forced import closest_classes
 
 
 def enumerated(problem: Problem) -> float:

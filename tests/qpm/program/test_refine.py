@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from tests.qpm.program.brute import best_rows, random_problem
-from tuner.qpm.program.heuristic import descend, greedy
-from tuner.qpm.program.race import Race
-from tuner.qpm.program.refine import refine
+from tuner.qpm.program.incumbent import Race
+from tuner.qpm.program.primal.refine import refine
+from tuner.qpm.program.primal.tabu import descend, greedy
 
 
 def started(problem):

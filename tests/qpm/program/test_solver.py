@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tuner.qpm.program import Moment, Problem, Solution, solve
-from tuner.qpm.program.neighbour import nearest
+from tuner.qpm.program.nearest import nearest
 
 INSTANCES = (
     "adapter-256x100-released",

@@ -8,9 +8,10 @@ import pytest
 
 from tests.qpm.program.brute import brute_force, random_problem
 from tests.qpm.program.test_solver import made
-from tuner.qpm.program import Problem, Solution, solve, tree
-from tuner.qpm.program.handler import TreeHandler
-from tuner.qpm.program.rootlp import RootLP
+from tuner.qpm.program import Problem, Solution, solve
+from tuner.qpm.program.bound.relaxation import RootLP
+from tuner.qpm.program.tree.branch_and_cut import branch_and_cut
+from tuner.qpm.program.tree.constraint_handler import TreeHandler
 
 
 def failing(error: BaseException) -> Callable[..., Any]:
@@ -61,7 +62,7 @@ def test_a_failing_callback_ends_the_tree(monkeypatch: pytest.MonkeyPatch, error
 
 @pytest.mark.parametrize("status", ["unknown", "memlimit", "unbounded"])
 def test_a_tree_that_ends_for_no_reason_of_ours_is_trouble(monkeypatch: pytest.MonkeyPatch, status: str) -> None:
-    class Ending(tree.Model):  # type: ignore[misc, name-defined]
+    class Ending(branch_and_cut.Model):  # type: ignore[misc, name-defined]
         def optimizeNogil(self) -> None:
             self.setParam("limits/totalnodes", 3)
             super().optimizeNogil()
@@ -69,7 +70,7 @@ def test_a_tree_that_ends_for_no_reason_of_ours_is_trouble(monkeypatch: pytest.M
         def getStatus(self) -> str:
             return status
 
-    monkeypatch.setattr(tree, "Model", Ending)
+    monkeypatch.setattr(branch_and_cut, "Model", Ending)
     solution = solve(made(60, 20, 0.2))
     judged(made(60, 20, 0.2), solution)
     assert solution.status == "trouble"
@@ -77,12 +78,12 @@ def test_a_tree_that_ends_for_no_reason_of_ours_is_trouble(monkeypatch: pytest.M
 
 
 def test_scip_that_fails_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Failing(tree.Model):  # type: ignore[misc, name-defined]
+    class Failing(branch_and_cut.Model):  # type: ignore[misc, name-defined]
         def optimizeNogil(self) -> None:
             super().optimizeNogil()
             raise LP_ERROR
 
-    monkeypatch.setattr(tree, "Model", Failing)
+    monkeypatch.setattr(branch_and_cut, "Model", Failing)
     problem = made(60, 20, 0.2)
     solution = solve(problem, gap=0.02, effort=20_000)
     judged(problem, solution)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tuner.qpm.program.problem import Problem, check_feasible
+from tuner.qpm.program.instance.problem import Problem, check_feasible
 from tuner.qpm.program.solution import Log, Moment, Solution
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tuner.qpm.program.problem import Bools, Ints
+from tuner.qpm.program.instance.problem import Bools, Ints
 
 Status = Literal["optimal", "gap", "effort", "deadline", "interrupted", "trouble"]
 

@@ -14,13 +14,13 @@ from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 
 from tuner.errors import UsageError
-from tuner.qpm.program import etas
-from tuner.qpm.program.heuristic import descend, greedy
+from tuner.qpm.program.bound.root import Root
+from tuner.qpm.program.cuts import class_values
+from tuner.qpm.program.incumbent import Clock, Race
+from tuner.qpm.program.instance.problem import Floats, Ints, Problem, indices
 from tuner.qpm.program.listener import Progress, listening
-from tuner.qpm.program.problem import Floats, Ints, Problem, indices
-from tuner.qpm.program.race import Clock, Race
-from tuner.qpm.program.refine import refine
-from tuner.qpm.program.root import Root
+from tuner.qpm.program.primal.refine import refine
+from tuner.qpm.program.primal.tabu import descend, greedy
 from tuner.qpm.program.solution import Solution
 
 _PATIENCE = 150  # tabu swaps without improvement
@@ -95,14 +95,14 @@ def _solve_free(race: Race, warm_start: ArrayLike | Solution | None, seed: int) 
         _heuristics(race, rng, warm_start)
         refine(race)
         race.log.phases["heuristics"] = race.seconds
-        race.prove(etas.closed_form_bound(race.problem, race.features)[0], "price")
+        race.prove(class_values.closed_form_bound(race.problem, race.features)[0], "price")
         if not race.over():
             _prove(race, rng, seed)
 
 
 def _solve_forced(race: Race, warm_start: ArrayLike | Solution | None, seed: int) -> None:
     """The program without its forced pairs first: a valid bound and a selection to start from."""
-    from tuner.qpm.program.forced import pursue_forced
+    from tuner.qpm.program.primal.forced import pursue_forced
 
     half = None if race.effort is None else race.effort // 2
     relaxed = Race(replace(race.problem, forced=None), race.deadline_s / 2, race.gap, None, race.clock, half)
@@ -221,7 +221,7 @@ def _climb(race: Race, root: Root, rng: np.random.Generator, seed: int) -> None:
     before the last are small; a deadline inside a level loses nothing, its bound counts from the start. A new tree has
     to catch up with the last one first, so levels end where a tree was not much larger than the one before.
     """
-    from tuner.qpm.program.tree import branch_and_cut
+    from tuner.qpm.program.tree.branch_and_cut import branch_and_cut
 
     last, near = 0, False
     while not race.over():

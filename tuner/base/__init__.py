@@ -1,0 +1,1 @@
+"""The ground floor: files, locks, text and time, for all packages; knows none of them."""

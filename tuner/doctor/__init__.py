@@ -1,0 +1,1 @@
+"""Is all in place for a search, and is a search whole?"""

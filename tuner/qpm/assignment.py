@@ -1,0 +1,214 @@
+"""The assignment stage: which features are kept, and which of them make up each class (METHOD 4).
+
+Reads the dense model's features on train, states the quadratic program and has it solved.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from threadpoolctl import threadpool_limits
+
+from tuner.base.untrusted import read_json, read_tensors, require, shown, tensor_table
+from tuner.errors import UsageError
+from tuner.features.device import choose_device
+from tuner.features.samples import Samples
+from tuner.qpm.classifier import batches, pooled_features
+from tuner.qpm.dense import DenseModel
+from tuner.qpm.head import SMALLEST_STD
+from tuner.qpm.program import Moment, solve
+from tuner.qpm.program.instance.coefficients import locality_bias, problem_from_features
+from tuner.qpm.program.instance.problem import Bools, Floats, Ints, Problem, check_feasible
+from tuner.qpm.program.listener import Listener
+from tuner.qpm.settings import AssignConfig
+from tuner.qpm.storage import write_folder
+
+
+@dataclass(frozen=True, eq=False)
+class Assignment:
+    """What the program decided.
+
+    Args:
+        features: selected features as sorted indices into the dense width, (n_features,) int64.
+        matrix: features of each class, (n_classes, n_features) bool, rows distinct.
+        mean: of each selected feature over train, (n_features,).
+        std: population standard deviation, likewise.
+        info: objective, bound, gap, status, n_pairs, threshold, n_candidates, n_dead, log; JSON, the same in every run
+            with the same inputs unless the status says that the clock cut it short.
+        timing: seconds, of the phases and of the log's moments too; JSON, empty for a control. Not saved: it differs
+            from run to run.
+    """
+
+    features: Ints
+    matrix: Bools
+    mean: Floats
+    std: Floats
+    info: dict[str, Any] = field(default_factory=dict)
+    timing: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def stopped_by_clock(self) -> bool:
+        """Whether the deadline or Ctrl-C cut the program short, so that another run may answer otherwise."""
+        return self.info.get("status") in ("deadline", "interrupted")
+
+    def save(self, folder: Path) -> None:
+        """Write `assignment.safetensors` and `assignment.json`, without the timing."""
+        arrays = {"features": self.features, "matrix": self.matrix, "mean": self.mean, "std": self.std}
+        write_folder(folder, "assignment", {k: torch.as_tensor(v) for k, v in arrays.items()}, self.info, [])
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            Unsound: a file is missing or damaged, or it is no assignment of features to classes.
+        """
+        file = folder / "assignment.safetensors"
+        shape = tensor_table(file).get("matrix", ("", ()))[1]
+        require(len(shape) == 2 and min(shape) > 0, file, f"its matrix is of {shown(shape)}", "classes x features")
+        kinds = {"features": "I64", "mean": "F64", "std": "F64"}
+        expected = {"matrix": ("BOOL", shape), **{name: (kind, shape[1:]) for name, kind in kinds.items()}}
+        arrays: dict[str, Any] = read_tensors(file, expected)
+        check_table(arrays["features"], arrays["matrix"], arrays["std"], file)
+        return cls(**arrays, info=read_json(folder / "assignment.json"))
+
+    def of(self, dense: DenseModel) -> Self:
+        """Itself, once it is known to be of this model.
+
+        Raises:
+            Unsound: it names features or classes that the model lacks.
+        """
+        fits = len(self.matrix) == dense.n_classes and int(self.features.max()) < dense.adapter.width
+        require(fits, "the assignment", "it names classes or features that the dense model lacks", "one of this model")
+        return self
+
+
+def check_table(features: Ints, matrix: Bools, std: Floats, where: object) -> None:
+    """Refuse a table that no program and no draw makes: as many features for each class, no two classes alike.
+
+    Raises:
+        Unsound: naming `where` it is from.
+    """
+    ascending = features[0] >= 0 and (np.diff(features) > 0).all()
+    require(ascending, where, "its features are not ascending", "each selected feature once, in order")
+    sizes = matrix.sum(1)
+    same = sizes.min() == sizes.max() > 0
+    require(same, where, "its classes have different numbers of features", "as many for each class, at least one")
+    distinct = len(np.unique(matrix, axis=0)) == len(matrix)
+    require(distinct, where, "two of its classes have the same features", "classes that can be told apart")
+    require((std > 0).all(), where, "a deviation is not above 0", "deviations of features that vary")
+
+
+def assign(
+    dense: DenseModel,
+    train: Samples,
+    config: AssignConfig,
+    *,
+    seed: int,
+    device: str = "auto",
+    warm_start: Ints | None = None,
+    progress: Callable[[Moment], None] | None = None,
+) -> Assignment:
+    """Select features and give every class its own.
+
+    Args:
+        dense: a trained dense model; its features are read in evaluation mode, without dropout.
+        train: the images it was trained on.
+        config: sizes, variant of the program, gap, effort, deadline; or the random control.
+        seed: of the solver, or of the control.
+        device: where the features are computed; the program runs on the CPU.
+        warm_start: features, as indices into the dense width, of a related solution.
+        progress: called when the solver's incumbent or bound moves, and at least every two seconds from start to end,
+            then with `moved` = False and the step at work as source: `features`, `locality bias`, `pairs`,
+            `heuristics`, `root` or `tree`; may come from another thread, never from two at once.
+
+    Raises:
+        InfeasibleError: no assignment of these sizes exists.
+        UsageError: the model has no adapter to select from.
+    """
+    if not dense.adapter.layers:
+        raise UsageError(
+            "assignment for a model without adapter",
+            "adapter.n_layers >= 1",
+            "train a dense model with layers",
+        )
+    with Listener(progress) as listener, threadpool_limits(limits=1, user_api="blas"):
+        listener.stage = "features"
+        samples = train.to(choose_device(device))
+        x = pooled_features(dense.to(samples.device), samples).double().cpu().numpy()
+        if config.control == "random":
+            features, matrix, info = _draw(x, train.n_classes, config, seed)
+            timing: dict[str, Any] = {}
+        else:
+            problem, kept, info = _state(dense, samples, x, config, listener)
+            near = None if warm_start is None else np.flatnonzero(np.isin(kept, warm_start))
+            solution = solve(
+                problem,
+                config.deadline_s,
+                config.gap,
+                warm_start=near,
+                progress=listener,
+                seed=seed,
+                effort=config.effort,
+            )
+            features, matrix, timing = kept[solution.features], solution.assignment, solution.timing()
+            info |= solution.summary()
+        listener.raise_error()
+    info |= {"control": config.control, "n_candidates": x.shape[1] - info["n_dead"]}
+    return Assignment(features, matrix, x[:, features].mean(0), x[:, features].std(0), info, timing)
+
+
+def _state(
+    dense: DenseModel, train: Samples, x: Floats, config: AssignConfig, listener: Listener
+) -> tuple[Problem, Ints, dict[str, Any]]:
+    """The program over the live features of x, (n, width), their indices, and what is to be known about it."""
+    local = config.variant == "paper" if config.locality_bias == "variant" else config.locality_bias == "on"
+    listener.stage = "locality bias"
+    bias = locality_bias(x, *_peaks(dense, train)) if local else None
+    listener.stage = "pairs"
+    problem, kept, info = problem_from_features(
+        x,
+        train.labels.cpu().numpy(),
+        train.n_classes,
+        config.n_features,
+        config.features_per_class,
+        variant=config.variant,
+        bias=bias,
+    )
+    return problem, kept, info | {"variant": config.variant, "locality_bias": local}
+
+
+def _peaks(dense: DenseModel, train: Samples) -> tuple[Floats, Bools]:
+    """How high each map peaks after a softmax over positions, and whether it does so on the border of the grid.
+
+    Returns:
+        Two arrays (n, width), as the locality bias asks for them.
+    """
+    height, width = train.grid
+    inner = torch.zeros(height, width, dtype=torch.bool, device=train.device)
+    inner[1:-1, 1:-1] = True
+    peaks, borders = [], []
+    for _, (maps, _, _) in batches(dense, train):
+        highest, where = maps.max(1)
+        peaks.append(torch.exp(highest - maps.logsumexp(1)))
+        borders.append(~inner.flatten()[where])
+    return torch.cat(peaks).double().cpu().numpy(), torch.cat(borders).cpu().numpy()
+
+
+def _draw(x: Floats, n_classes: int, config: AssignConfig, seed: int) -> tuple[Ints, Bools, dict[str, Any]]:
+    """Random live features and random distinct rows: what fine-tuning makes of no program (METHOD 11.1)."""
+    n, k = config.n_features, config.features_per_class
+    std = x.std(0)
+    alive = np.flatnonzero(std > SMALLEST_STD * max(float(std.max()), SMALLEST_STD))
+    check_feasible(len(alive), n, k, n_classes)
+    rng = np.random.default_rng([seed, 0xC0])
+    features = np.sort(rng.choice(alive, n, replace=False))
+    rows: dict[tuple[int, ...], None] = {}  # a set that keeps its order
+    while len(rows) < n_classes:
+        rows[tuple(sorted(rng.choice(n, k, replace=False).tolist()))] = None
+    matrix = np.zeros((n_classes, n), dtype=np.bool_)
+    np.put_along_axis(matrix, np.array(list(rows)), True, axis=1)
+    return features, matrix, {"n_dead": x.shape[1] - len(alive)}

@@ -1,0 +1,1 @@
+"""Inequalities that every selection satisfies."""

@@ -1,0 +1,77 @@
+"""The value of a class as a function of the selection, by closed-form duality (QP.md 2.1).
+
+eta_c <= k theta + sum_f max(0, A_fc - theta) s_f for every theta; at a point s the tightest theta is the relevance
+at which the cumulated s, features sorted by falling A, reaches k. No variable W is needed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tuner.qpm.program.instance.problem import Floats, Ints, Problem
+
+
+@dataclass(frozen=True)
+class EtaCuts:
+    """The tightest eta inequality of every class at a point.
+
+    Args:
+        reach: (n_classes,) how many of the class's best features have a coefficient.
+        theta: (n_classes,) threshold.
+        value: (n_classes,) right side at the point: the largest eta the point allows.
+    """
+
+    reach: Ints
+    theta: Floats
+    value: Floats
+
+
+def row(problem: Problem, c: int, reach: int) -> tuple[Ints, Floats, float]:
+    """Class c's inequality eta_c - sum gain s <= k theta, theta its relevance of rank `reach`.
+
+    Returns:
+        Candidates, their gains, right side.
+    """
+    theta = float(problem.ranked[reach, c])
+    features, gain = problem.order[:reach, c], problem.ranked[:reach, c] - theta
+    keep = gain > 0
+    return features[keep], gain[keep], problem.features_per_class * theta
+
+
+def tightest(problem: Problem, s: Floats) -> EtaCuts:
+    """The tightest inequality of every class at a point.
+
+    Args:
+        problem: the instance.
+        s: (n_candidates,) point in [0, 1] that sums to n_features.
+    """
+    k, classes = problem.features_per_class, np.arange(problem.n_classes)
+    # Only features with s > 0 move the cumulated sum: a fraction of the candidates.
+    mass = s[problem.order]
+    total = np.cumsum(mass, axis=0)
+    reach = np.minimum((total < k - 1e-9).sum(axis=0), problem.n_candidates - 1)
+    theta = problem.ranked[reach, classes]
+    worth = np.cumsum(mass * problem.ranked, axis=0)
+    before = np.maximum(reach - 1, 0)
+    head, weight = (np.where(reach > 0, part[before, classes], 0.0) for part in (worth, total))
+    return EtaCuts(reach, theta, head + theta * (k - weight))
+
+
+def closed_form_bound(problem: Problem, features: Ints) -> tuple[float, Floats]:
+    """A bound with no solver at all: thresholds of a selection, the N largest prices, no penalty.
+
+    Args:
+        problem: the instance.
+        features: (n_features,) any selection, the better the tighter.
+
+    Returns:
+        The bound, and the price of each candidate: what it adds at most.
+    """
+    point = np.zeros(problem.n_candidates)
+    point[features] = 1.0
+    theta = tightest(problem, point).theta
+    price = problem.linear + problem.scale * np.maximum(problem.relevance - theta, 0.0).sum(axis=1)
+    best = np.partition(price, -problem.n_features)[-problem.n_features :]
+    return problem.scale * problem.features_per_class * float(theta.sum()) + float(best.sum()), price

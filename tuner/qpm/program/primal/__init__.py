@@ -1,0 +1,1 @@
+"""Good selections fast: tabu search, exact assignments with distinct rows, forced pairs."""

@@ -1,0 +1,176 @@
+"""CHiQPM's forced class pairs: named pairs of classes share exactly k - 1 features (METHOD 4.6).
+
+Exact, and meant for small programs.
+
+Here the assignment does not separate, so it is written out: W <= s, and v_f = W_fc W_fd by three inequalities for
+each forced pair, sum_f v_f = k - 1. Distinct rows of other pairs enter the same way (sum v <= k - 1) where a solution
+breaks them. The program without forced pairs is a relaxation: its bound holds, and its selection is where we start.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from pyscipopt import Eventhdlr, Model, quicksum
+from pyscipopt.scip import PY_SCIP_EVENTTYPE as SCIP_EVENTTYPE
+
+from tuner.errors import InfeasibleError, TunerError
+from tuner.qpm.program.incumbent import Race
+from tuner.qpm.program.instance.problem import Floats, Ints
+from tuner.qpm.program.primal.distinct import Subset
+
+
+def closest_classes(relevance: Floats, share: float = 0.5) -> tuple[Ints, Ints]:
+    """The floor(share * C) pairs of classes whose columns of A are closest in Euclidean distance.
+
+    Args:
+        relevance: (n_candidates, n_classes) A.
+        share: rho of CHiQPM, pairs a class.
+    """
+    squares = (relevance**2).sum(axis=0)
+    distance = squares[:, None] + squares[None, :] - 2 * relevance.T @ relevance
+    c, d = np.triu_indices(relevance.shape[1], 1)
+    nearest = np.argsort(distance[c, d], kind="stable")[: int(share * relevance.shape[1])]
+    return c[nearest].astype(np.int64), d[nearest].astype(np.int64)
+
+
+def pursue_forced(race: Race, selection: Ints, seed: int) -> None:
+    """Best rows for a given selection, then the whole program, until the race is over.
+
+    Args:
+        race: of the problem with forced pairs; its bound may come from the relaxation.
+        selection: (n_features,) sorted candidates to start from.
+        seed: SCIP's random seed shift.
+
+    Raises:
+        InfeasibleError: when the forced pairs are proven to contradict each other or the distinct rows.
+        TunerError: when the deadline ends the search before any assignment is found.
+    """
+    # Rows first: without an assignment there is no answer, so this step may take what it needs within the deadline.
+    proven = False
+    with race.solver_at_work("rows"):
+        _Explicit(race, seed, selection).run()
+    if not race.over():
+        with race.solver_at_work("explicit"):
+            proven = _Explicit(race, seed, None).run()
+    if len(race.features):
+        return
+    if proven:
+        raise InfeasibleError("the forced class pairs cannot all be met", "a feasible set of pairs", "force fewer")
+    raise TunerError(
+        race.log.trouble[0] if race.log.trouble else f"no assignment with the forced pairs {_within(race)}",
+        "a first assignment",
+        "raise effort and deadline_s, or force fewer pairs",
+    )
+
+
+def _within(race: Race) -> str:
+    return f"within {race.deadline_s} s" if race.cut_short else f"within {race.effort} simplex iterations"
+
+
+class _Effort(Eventhdlr):
+    """Ends a solve when the race's work is spent; asked after every node."""
+
+    def __init__(self, race: Race) -> None:
+        self.race = race
+
+    def eventinit(self) -> None:
+        self.model.catchEvent(SCIP_EVENTTYPE.NODESOLVED, self)
+
+    def eventexit(self) -> None:
+        self.model.dropEvent(SCIP_EVENTTYPE.NODESOLVED, self)
+
+    def eventexec(self, event: Any) -> None:
+        if self.race.spent(_iterations(self.model)) or self.race.interrupted:
+            self.model.interruptSolve()
+
+
+def _iterations(model: Any) -> int:
+    return int(model.getNLPIterations() + model.getNStrongbranchLPIterations())
+
+
+class _Explicit:
+    """The program with W written out, over all candidates or one selection."""
+
+    def __init__(self, race: Race, seed: int, selection: Ints | None) -> None:
+        self.race, self.problem, self.fixed = race, race.problem, selection is not None
+        self.candidates = np.arange(self.problem.n_candidates) if selection is None else selection
+        self.model = Model("forced pairs")
+        self.model.hideOutput()
+        self.model.setParam("timing/clocktype", 2 if race.clock == "wall" else 1)
+        self.model.setParam("misc/catchctrlc", False)
+        self.model.setParam("randomization/randomseedshift", seed)
+        if selection is None:
+            self.model.includeEventhdlr(_Effort(race), "effort", "stops when the work is spent")
+        self._build()
+        self.apart: set[tuple[int, int]] = set()
+
+    def _build(self) -> None:
+        problem, model, names = self.problem, self.model, self.candidates.tolist()
+        self.s = [model.addVar(f"s{f}", "B", lb=float(self.fixed)) for f in names]
+        self.w = [[model.addVar(f"w{f}_{c}", "B") for f in names] for c in range(problem.n_classes)]
+        model.addCons(quicksum(self.s) == problem.n_features)
+        place = {f: p for p, f in enumerate(names)}
+        value: list[Any] = [float(problem.linear[f]) * v for f, v in zip(names, self.s, strict=True)]
+        for c, row in enumerate(self.w):
+            model.addCons(quicksum(row) == problem.features_per_class)
+            for p, v in enumerate(row):
+                model.addCons(v <= self.s[p])
+                value.append(problem.scale * float(problem.relevance[names[p], c]) * v)
+        for i, j, penalty in zip(*(side.tolist() for side in problem.pairs), strict=True):
+            if i in place and j in place:
+                y = model.addVar("", "C", lb=0.0)
+                model.addCons(y >= self.s[place[i]] + self.s[place[j]] - 1)
+                value.append(-penalty * y)
+        model.setObjective(quicksum(value), "maximize")
+        assert problem.forced is not None
+        for c, d in zip(*(side.tolist() for side in problem.forced), strict=True):
+            model.addCons(self._shared(c, d) == problem.features_per_class - 1)
+
+    def _shared(self, c: int, d: int) -> Any:
+        """How many features two classes share, as an expression."""
+        products = []
+        for a, b in zip(self.w[c], self.w[d], strict=True):
+            both = self.model.addVar("", "B")
+            self.model.addCons(both <= a)
+            self.model.addCons(both <= b)
+            self.model.addCons(both >= a + b - 1)
+            products.append(both)
+        return quicksum(products)
+
+    def run(self) -> bool:
+        """Solve until rows are distinct; true if the program is decided (optimal or infeasible)."""
+        while not self.race.late():
+            self.model.setParam("limits/time", self.race.left)
+            self.model.setParam("limits/gap", self.race.gap)
+            self.model.optimizeNogil()
+            status = self.model.getStatus()
+            self.race.cut_short |= status == "timelimit"
+            self.race.log.lp_iterations += _iterations(self.model)
+            if not self.fixed and status in ("optimal", "gaplimit", "timelimit", "userinterrupt"):
+                bound = float(self.model.getDualbound())
+                if abs(bound) < self.model.infinity() and self.model.getNSols():
+                    self.race.prove(bound, "explicit", int(self.model.getNTotalNodes()))
+            if not self.model.getNSols():
+                return bool(status == "infeasible")
+            clashes = self._offer()
+            if not clashes or status in ("timelimit", "userinterrupt"):
+                return bool(status == "optimal")
+            self.model.freeTransform()
+            for c, d in clashes:
+                self.model.addCons(self._shared(c, d) <= self.problem.features_per_class - 1)
+        return False
+
+    def _offer(self) -> list[tuple[int, int]]:
+        """Offer SCIP's best solution, or return the class pairs in which it repeats a row."""
+        solution: Any = self.model.getBestSol()
+        chosen = np.flatnonzero([solution[v] > 0.5 for v in self.s])
+        rows: list[Subset] = [
+            tuple(p for p, f in enumerate(chosen.tolist()) if solution[row[f]] > 0.5) for row in self.w
+        ]
+        first: dict[Subset, int] = {}
+        clashes = [(first[row], c) for c, row in enumerate(rows) if first.setdefault(row, c) != c]
+        if not clashes:
+            self.race.offer_rows(self.candidates[chosen], rows, "explicit")
+        return clashes

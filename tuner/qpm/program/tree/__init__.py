@@ -1,0 +1,1 @@
+"""Branch and cut in SCIP: the tree, its constraint handler and its node selection."""

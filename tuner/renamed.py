@@ -1,0 +1,79 @@
+"""Modules that have moved: their old names still work, with a warning that says the new one."""
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import sys
+import warnings
+from collections.abc import Sequence
+from types import ModuleType
+
+# Old package, new package, modules (old name:new name where that changed too). Moved in version 0.2.
+MOVES = (
+    (
+        "tuner.search",
+        "tuner.search.record",
+        "home events fields possible records:restoration state turns:clock inputs values front_view holder",
+    ),
+    ("tuner.search", "tuner.search.propose", "study:sampler searcher"),
+    (
+        "tuner.search",
+        "tuner.search.execute",
+        "stages:broker runs task work:worker plan trial tries:retries watchman hung arrivals known coordinator "
+        "contact banks",
+    ),
+    ("tuner.search", "tuner.search.session", "connect own_ray address surroundings precision"),
+    ("tuner.search", "tuner.search.watch", "progress summary mirror mirror_process"),
+    ("tuner.search", "tuner.search.outcome", "finish reporting pictures picking explaining baselines"),
+    ("tuner.search", "tuner.search.driver", "run drive:turn limit interrupts leftovers feasible measurable"),
+    ("tuner.search", "tuner.base", "heartbeat:steps tables processes"),
+    ("tuner.search", "tuner.doctor", "doctor:checks inspection:search"),
+    (
+        "tuner",
+        "tuner.base",
+        "environment files folders locks plain_json private pulse secrets settings text untrusted",
+    ),
+    ("tuner.qpm.program", "tuner.qpm.program.instance", "problem coefficients threshold verify units"),
+    ("tuner.qpm.program", "tuner.qpm.program.primal", "heuristic:tabu refine distinct forced"),
+    ("tuner.qpm.program", "tuner.qpm.program.cuts", "cliques etas:class_values"),
+    ("tuner.qpm.program", "tuner.qpm.program.bound", "root rootlp:relaxation"),
+    (
+        "tuner.qpm.program",
+        "tuner.qpm.program.tree",
+        "handler:constraint_handler bands:node_selection",
+    ),
+    ("tuner.qpm.program", "tuner.qpm.program", "race:incumbent neighbour:nearest"),
+    (
+        "tuner.front",
+        "tuner.report",
+        "report:page sections pages galleries tiles views documents explanation verdicts picture proof",
+    ),
+)
+
+RENAMED = {
+    f"{old}.{module.partition(':')[0]}": f"{new}.{module.rpartition(':')[2]}"
+    for old, new, modules in MOVES
+    for module in modules.split()
+}
+
+
+class OldNames(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds a moved module under its old name."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """A spec that loads the module of the new name, for an old one; None for any other."""
+        return importlib.util.spec_from_loader(fullname, self) if fullname in RENAMED else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Put the moved module in the place of the empty one that was made for its old name."""
+        old, new = module.__name__, RENAMED[module.__name__]
+        warnings.warn(f"{old} is now {new}; the old name goes in version 0.3", FutureWarning, stacklevel=2)
+        sys.modules[old] = importlib.import_module(new)
+
+
+def understand_old_names() -> None:
+    """Let `import` find moved modules; they are looked for last, so nothing else gets slower."""
+    sys.meta_path.append(OldNames())

@@ -1,0 +1,193 @@
+"""What a report is made of: plain dataclasses, and numpy arrays for images and maps.
+
+They are the whole input of `report.render_report`; nothing is looked up elsewhere.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tuner.errors import UsageError
+from tuner.front.pareto import Objective, Point
+from tuner.report.tiles import Map, Pixels
+
+
+@dataclass(frozen=True)
+class TrialRow:
+    """One trial, whatever became of it.
+
+    Args:
+        trial: its number.
+        outcome: complete, stopped, infeasible, failed or running.
+        params: its parameters, as in the recipe's space.
+        values: metric name -> value, of the validation split; "test/accuracy" for another split.
+        duration_s: wall time, seconds; None if unknown.
+        cause: one line, why it did not complete.
+        spread: metric name -> standard deviation over repeated seeds, where `confirm` measured it.
+        program: how its program ended, as the ledger has it (see `proof.py`); None if unknown.
+    """
+
+    trial: int
+    outcome: str
+    params: dict[str, Any]
+    values: dict[str, float] = field(default_factory=dict)
+    duration_s: float | None = None
+    cause: str = ""
+    spread: dict[str, float] = field(default_factory=dict)
+    program: dict[str, Any] | None = None
+
+    def point(self) -> Point:
+        """The trial as the front sees it."""
+        return Point(self.trial, self.params, self.values)
+
+
+@dataclass(frozen=True)
+class StageUse:
+    """How often a stage ran and how often its artifact was found instead.
+
+    Args:
+        name: dense, assign, finetune or evaluate.
+        ran: number of runs.
+        reused: number of times an existing artifact served.
+        run_s: wall time of the runs, seconds.
+        saved_s: wall time the reuse saved, seconds.
+    """
+
+    name: str
+    ran: int
+    reused: int
+    run_s: float
+    saved_s: float
+
+
+@dataclass(frozen=True)
+class BaselineRow:
+    """What the picked model is compared with: linear probe, dense model, random assignment."""
+
+    name: str
+    values: dict[str, float]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class FeatureView:
+    """One feature of one class, on that class's example image.
+
+    Args:
+        index: of the feature among the selected ones; the same number is the same feature everywhere.
+        map: (grid_h, grid_w) activation, at least 0.
+        contribution: what it adds to the class's logit; a negative one speaks against the class.
+        label: a name in words, if it has one.
+        full: the map's value that is shown at full strength, the largest on the training images; None if nobody
+            knows it any more: then it is the largest among the pictures of the page.
+    """
+
+    index: int
+    map: Map
+    contribution: float
+    label: str = ""
+    full: float | None = None
+
+    @property
+    def strongest(self) -> float:
+        """The map's largest value, at least 0."""
+        return max(0.0, float(self.map.max(initial=0.0)))
+
+
+@dataclass(frozen=True)
+class ImageView:
+    """Whose image is shown.
+
+    Args:
+        path: relative to the data set's folder.
+        split: the official split it is of, train or test.
+        label: its true class.
+        predicted: the class the model takes it for.
+        among: of how many images of the class it is the one with the largest margin.
+    """
+
+    path: str
+    split: str
+    label: str
+    predicted: str
+    among: int = 1
+
+
+@dataclass(frozen=True)
+class ClassView:
+    """A class with an image (h, w, 3), the class's features on it, and whose image it is, where that is known."""
+
+    name: str
+    image: Pixels
+    features: Sequence[FeatureView]
+    source: ImageView | None = None
+
+    @property
+    def score(self) -> float:
+        """The class's logit on the image, which is the sum of the contributions."""
+        return float(sum(f.contribution for f in self.features))
+
+
+@dataclass(frozen=True)
+class ComparisonView:
+    """Two classes side by side; features with the same index are those they share."""
+
+    left: ClassView
+    right: ClassView
+
+    @property
+    def shared(self) -> set[int]:
+        """The features of both."""
+        return {f.index for f in self.left.features} & {f.index for f in self.right.features}
+
+
+@dataclass(frozen=True)
+class PickView:
+    """The picked model: why it was chosen, and how it sees some classes.
+
+    Args:
+        point: its trial.
+        reason: the sentence.
+        classes: how it sees them.
+        comparison: two of them side by side.
+        chosen: somebody chose it; False: nobody has yet, and it is what the default rule would take.
+    """
+
+    point: Point
+    reason: str
+    classes: Sequence[ClassView] = ()
+    comparison: ComparisonView | None = None
+    chosen: bool = True
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything the page shows.
+
+    Args:
+        search: the search's name.
+        objectives: the axes; one is drawn over the trials, two make a scatter with its staircase, more also parallel
+            coordinates.
+        rows: all trials.
+        hypervolume: (seconds since the start, value) after each completed trial.
+        stages: in the order in which they run.
+        pick: the picked model, if one was picked.
+        baselines: comparison rows.
+        environment: anything that says where the numbers come from; nested dictionaries are flattened.
+        note: a sentence on the protocol, such as which split the objectives are measured on.
+    """
+
+    search: str
+    objectives: Sequence[Objective]
+    rows: Sequence[TrialRow]
+    hypervolume: Sequence[tuple[float, float]] = ()
+    stages: Sequence[StageUse] = ()
+    pick: PickView | None = None
+    baselines: Sequence[BaselineRow] = ()
+    environment: dict[str, Any] = field(default_factory=dict)
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a search for nothing."""
+        if not self.objectives:
+            raise UsageError("the report has no objectives", "at least one", "name one, such as accuracy")

@@ -1,0 +1,80 @@
+"""What killed processes left: downloads that were cut off, checkpoints that nobody goes on with, temporary folders."""
+
+import contextlib
+import os
+import re
+import shutil
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tuner.base.processes import started_at
+from tuner.search.execute.plan import digest
+from tuner.store import Artifacts
+
+TRAINED = ("stages/dense", "stages/finetune")
+QUIET_S = 3600.0
+"""A stage that runs writes its checkpoint far more often; another search may run one that this store has meanwhile."""
+FORGOTTEN_S = 30 * 24 * 3600.0
+
+EARLIER = re.compile(r"qpm-tuner-(tune-)?(?!\d+$)[a-z0-9_]{8}")
+"""Temporary folders as earlier versions named them, without a lock; one whose name ends in digits is a user's cache."""
+ABANDONED_S = 24 * 3600.0
+
+
+def clear_cache(artifacts: Artifacts, scratch: Path) -> None:
+    """Remove them; what another process is at work on stays, and so does what this one may go on with.
+
+    Args:
+        artifacts: of the store whose finished stages need no checkpoint any more.
+        scratch: where epoch checkpoints lie on this node.
+    """
+    artifacts.cache.sweep()
+    ours = f"-{digest(artifacts.store.url)[:8]}"
+    for folder in scratch.glob("*-*"):
+        with contextlib.suppress(OSError):
+            quiet_s = time.time() - max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
+            key = folder.name.removesuffix(ours)
+            done = folder.name.endswith(ours) and any(artifacts.find(kind, key) is not None for kind in TRAINED)
+            if quiet_s > (QUIET_S if done else FORGOTTEN_S):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def clear_temporaries(root: Path) -> list[Path]:
+    """Remove folders that killed processes of earlier versions left among the temporary files; returns them.
+
+    Nothing tells whose they are. So only those of this user go in which nothing has changed for a day, and for which
+    no Python of this user has lived long enough to have made them; where that cannot be told, all stay.
+
+    Args:
+        root: the folder for temporary files.
+    """
+    removed = []
+    oldest_s = min(_pythons_began_s(), default=time.time())
+    for folder in root.glob("qpm-tuner-*"):
+        with contextlib.suppress(OSError):
+            found = folder.lstat()
+            ours = EARLIER.fullmatch(folder.name) and stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+            if not ours or found.st_mode & 0o077:
+                continue
+            changed_s = max(path.lstat().st_mtime for path in (folder, *folder.rglob("*")))
+            if changed_s < min(oldest_s, time.time() - ABANDONED_S):
+                shutil.rmtree(folder, ignore_errors=True)
+                removed.append(folder)
+    return removed
+
+
+def _pythons_began_s() -> Iterator[float]:
+    """When each of this user's processes that run Python began, Ray's among them; 0 where that cannot be read."""
+    try:
+        booted_s = float(re.search(r"^btime (\d+)$", Path("/proc/stat").read_text(), re.MULTILINE)[1])  # type: ignore[index]
+        processes = [place for place in Path("/proc").iterdir() if place.name.isdigit()]
+    except (OSError, TypeError):
+        yield 0.0
+        return
+    for process in processes:
+        with contextlib.suppress(OSError, ValueError):  # it has just ended
+            ours = process.stat().st_uid == os.getuid() and "python" in (process / "exe").readlink().name
+            if ours and (ticks := started_at(int(process.name))):
+                yield booted_s + float(ticks) / os.sysconf("SC_CLK_TCK")

@@ -1,0 +1,240 @@
+"""One driver's turn at a search: propose, run, record, measure the front, write what follows from it."""
+
+import math
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+from rich.console import Console
+
+from tuner.base.steps import told
+from tuner.errors import TunerError
+from tuner.front import pareto
+from tuner.recipe import Recipe, objectives_of
+from tuner.search.driver.interrupts import Interrupts
+from tuner.search.driver.limit import MEASURE_S, TimeLimit, TimeUp, ring
+from tuner.search.execute.banks import n_classes_of
+from tuner.search.execute.broker import ON_THE_HEAD, start_broker
+from tuner.search.execute.contact import IDLE, SILENT, Contact, closing
+from tuner.search.execute.coordinator import Coordinator, Forget
+from tuner.search.outcome.finish import measure_front, write_files
+from tuner.search.propose.sampler import Proposer
+from tuner.search.propose.searcher import LedgerSearcher
+from tuner.search.record.events import Ended, Event, Started, Suspended
+from tuner.search.record.home import SearchHome, versions
+from tuner.search.record.restoration import TrialRecord, apply, mirror_events
+from tuner.search.session.connect import keep_keys_private, ray_for, scratch_folder
+from tuner.search.watch.mirror import FLUSH_S, mirror_front, start_mirror
+from tuner.search.watch.progress import ProgressView, told_stage
+from tuner.store import Lease, LeaseHeld
+
+
+class Drive:
+    """One driver's turn.
+
+    Args:
+        home: the search.
+        recipe: what to run, budget included.
+        bank: key of the feature bank.
+        prior: finished trials of another search to learn from.
+        console: where people read.
+        lease: the right to drive it, asked before each write.
+        interrupts: tells whether Ctrl-C asked for an end.
+    """
+
+    def __init__(
+        self,
+        home: SearchHome,
+        recipe: Recipe,
+        bank: str,
+        prior: Sequence[TrialRecord],
+        console: Console,
+        lease: Lease,
+        interrupts: Interrupts,
+    ) -> None:
+        self.home, self.recipe, self.bank, self.prior = home, recipe, bank, prior
+        self.console, self.lease, self.interrupts = console, lease, interrupts
+        self._refused: LeaseHeld | None = None  # what the lease said to a write
+        self.started = time.monotonic()
+        past: list[Event] = []
+        with told(console, "reading the ledger"):
+            home.ledger.begin(lease)
+            self.state = home.state(recipe, past.append)
+        self.limit = TimeLimit(recipe.budget.time_limit_s, self.state.elapsed_s)
+        self.mirror = start_mirror(home, recipe.tracking) if recipe.tracking.enabled else None
+        if self.mirror is not None:  # the past first: its oldest event tells this search from another of its name
+            self.mirror.replay([expanded for event in past for expanded in mirror_events(event.to_json())])
+
+    def run(self) -> bool:
+        """Run what is left; returns whether it was interrupted.
+
+        Raises:
+            UsageError: something is left, and the search is of an earlier version whose stages gave other results.
+            LeaseHeld: the search was lost to another driver.
+        """
+        unfinished = not self.complete() or self._unmeasured()
+        if unfinished:
+            self.home.require_this_code()
+        self.record(Started(time.time(), self.recipe.to_dict(), versions()))
+        interrupted = False
+        if self._unmeasured() if self.complete() else not self.limit.reached:
+            with ray_for(self.recipe.resources, self.console) as resources:
+                made = start_broker(self.home.store.url, scratch_folder(), resources, self.recipe.budget.retries)
+                with closing(made) as broker:
+                    interrupted = self._conduct(broker)
+            if not self.complete():
+                self.record(Suspended(time.time()))  # what has not ended took its time as well
+        return interrupted
+
+    @property
+    def ended_by_limit(self) -> str:
+        """What people read if the time limit has ended the search; else empty."""
+        return self.limit.told(len(self.state.finished())) if self.limit.reached and not self.complete() else ""
+
+    def _conduct(self, broker: Any) -> bool:
+        """Run the trials, then measure the front; returns whether it was interrupted."""
+        interrupted = False
+        try:
+            with self.limit.enforced():
+                if not self.complete():
+                    interrupted = self._tune(broker)
+                if not interrupted:
+                    broker.go_on.remote()
+                    within_s = MEASURE_S if self.limit.reached else math.inf
+                    place = (self.home, self.recipe, self.bank, self.state)
+                    measure_front(*place, broker, self.record, self.console, within_s)
+        except TimeUp:
+            words = "what was running when the time limit was reached did not end, and was left"
+            self.console.print(words, style="yellow", markup=False)
+        return interrupted
+
+    def publish(self) -> tuple[dict[str, str], str]:
+        """Write the derived files; returns where they are by name, and where MLflow is or what is wrong with it."""
+        files = write_files(self.home, self.state, self.console, self.lease.check)
+        if self.mirror is None:
+            return files, "switched off (tracking.enabled)"
+        with told(self.console, f"showing the rest in MLflow, for at most {FLUSH_S:.0f} s"):
+            self.lease.check()
+            mirror_front(self.mirror, self.home, self.state, [Path(place).name for place in files.values()])
+        return files, self.mirror.warning or self.mirror.url
+
+    def close(self) -> None:
+        """End the turn, and what runs beside the driver."""
+        self.home.ledger.end()
+        if self.mirror is not None:
+            self.mirror.abandon()
+
+    def record(self, event: Event) -> None:
+        """Append to the ledger, then to the state and the mirror.
+
+        Raises:
+            LeaseHeld: the search was lost to another driver; nothing is written any more.
+        """
+        try:
+            self.home.append(event)
+        except LeaseHeld as error:
+            self._refused = error
+            raise
+        apply(self.state, event, self.state.elapsed_s + time.monotonic() - self.started)
+        if self.mirror is not None:
+            for expanded in mirror_events(event.to_json()):
+                self.mirror.publish(expanded)
+        if isinstance(event, Ended):
+            for damage in event.remade:
+                self.console.print(f"trial {event.trial}: {damage}; made again", style="yellow", markup=False)
+
+    def complete(self) -> bool:
+        """Whether the budget is spent and every trial has ended."""
+        return not self.state.open() and not self.state.missing(self.recipe.budget.trials)
+
+    def _unmeasured(self) -> bool:
+        objectives = objectives_of(self.recipe)
+        members = pareto.front(self.state.points(objectives), objectives)
+        return self.recipe.protocol != "paper" and any(not self.state.trials[m.trial].test for m in members)
+
+    def _stopping(self) -> bool:
+        return self.interrupts.asked or self.lease.lost or self.limit.reached
+
+    def _tune(self, broker: Any) -> bool:
+        """Let Ray Tune run the trials; returns whether it was interrupted.
+
+        Raises:
+            KeyboardInterrupt: somebody would not wait for what was running.
+            LeaseHeld: the search was lost to another driver.
+        """
+        proposer = Proposer(self.recipe, n_classes_of(self.home.artifacts, self.bank), self.prior)
+        searcher = LedgerSearcher(self.recipe, self.bank, self.state, proposer, self.record, broker, self._stopping)
+        objectives, searched = objectives_of(self.recipe), list(self.recipe.space)
+        trials = self.recipe.budget.trials
+        contact = Contact(broker)
+        look = partial(self._look, contact, searcher)
+        view = ProgressView(self.console, self.state, objectives, trials, searched, look)
+        keep_keys_private()
+        scratch = tempfile.mkdtemp(prefix="qpm-tuner-tune-")
+        coordinator = tune.with_parameters(Coordinator, broker=broker)
+        tuner = tune.Tuner(
+            tune.with_resources(coordinator, tune.PlacementGroupFactory([ON_THE_HEAD])),
+            tune_config=tune.TuneConfig(
+                search_alg=searcher,
+                num_samples=searcher.n_left,
+                reuse_actors=True,
+                trial_dirname_creator=lambda trial: str(trial.trial_id),
+            ),
+            run_config=tune.RunConfig(
+                name=self.home.name,
+                storage_path=scratch,
+                verbose=0,
+                callbacks=[Forget()],
+                failure_config=tune.FailureConfig(max_failures=self.recipe.budget.retries),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            ),
+        )
+        try:
+            with self.interrupts.gently(lambda: finishing(view.running)), view:
+                tuner.fit()
+        except KeyboardInterrupt:  # TimeUp, or what Ray makes of it
+            if not searcher.halted:
+                raise
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        if self._refused is not None:
+            raise self._refused
+        if searcher.halted:
+            raise TunerError(
+                searcher.halted,
+                "a store that answers and has room, a sound feature bank, and a head node that stays",
+                "fix the cause and run the same command again: a damaged bank is extracted anew, nothing is lost",
+            )
+        self.lease.check()
+        return self.interrupts.asked or not (self.complete() or searcher.exhausted or self._stopping())
+
+    def _look(self, contact: Contact, searcher: LedgerSearcher) -> list[dict[str, Any]]:
+        """The stages under way, for the screen; that it is time to end is passed on as well."""
+        if self._stopping():
+            contact.broker.stop.remote()
+        if self.limit.overdue:
+            contact.broker.call_off.remote()
+        stages = contact.runs()
+        if contact.lost and not searcher.halted:
+            searcher.halted = SILENT
+            ray.kill(contact.broker)  # the trials that wait for it end with it, and stay open
+        if contact.idle and not searcher.halted:
+            searcher.halted = IDLE
+            ring()
+        return stages
+
+
+def finishing(running: Sequence[Mapping[str, Any]]) -> str:
+    """What the first Ctrl-C is answered while trials run, the stages at work and others."""
+    begun = [run for run in running if run["begun"]]
+    if not begun:
+        return "stopping; Ctrl-C again to abort (the same command carries on)"
+    doing = f"finishing {len(begun)} running {'stage' if len(begun) == 1 else 'stages'}"
+    waiting = ", ".join(f"trial {run['trial']} {told_stage(run)}" for run in begun)
+    return f"{doing}; Ctrl-C again to abort (the same command carries on); waiting for {waiting}"

@@ -1,0 +1,42 @@
+"""How often a stage is started again whose worker died or hung; each time from its last epoch checkpoint."""
+
+from tuner.search.execute.hung import Hung
+from tuner.search.execute.runs import Run
+
+# A machine may lose nodes, and memory, for reasons that are none of the stage's.
+NODE_LOSSES = 5
+
+RETRIES = 2  # as budget.retries
+
+
+class Tries:
+    """The attempts at the stage that is next in a row.
+
+    Args:
+        retries: new attempts at one that hung.
+    """
+
+    def __init__(self, retries: int) -> None:
+        self._retries = retries
+        self._losses = self._hangs = 0
+
+    def forget(self) -> None:
+        """It has been done; the next one begins."""
+        self._losses = self._hangs = 0
+
+    def count(self, run: Run, error: Exception) -> None:
+        """An attempt has failed.
+
+        Raises:
+            Hung: it has hung too often.
+            Exception: `error`, where its worker has died too often.
+        """
+        if run.trouble is None:
+            self._losses += 1
+            if self._losses > NODE_LOSSES:
+                raise error
+            return
+        self._hangs += 1
+        if self._hangs > self._retries:
+            attempts = f"{self._hangs} {'attempt' if self._hangs == 1 else 'attempts'}"
+            raise Hung(f"stage {run.spec.stage} {run.trouble} on {attempts}") from error

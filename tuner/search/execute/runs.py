@@ -1,0 +1,100 @@
+"""One run of a stage, as the broker keeps its books: whose it is, who is at it, and how far it is."""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from tuner.search.execute.hung import Hung, Worker
+from tuner.search.execute.plan import StageSpec
+
+
+@dataclass(eq=False)
+class Run:
+    """One run of a stage, under way or next in its row.
+
+    Attributes:
+        spec: the stage.
+        trial: the trial that asked first.
+        ended: what became of it; None: it did not begin.
+        started_s: when it was its turn; 0: not yet.
+        looked_s: when it was last looked for in the store.
+        begun: a worker is at it.
+        worker: which one, once that is known.
+        task: the name of that worker's task.
+        trouble: why that worker is being ended: the run hangs.
+        given_up: the worker could not be ended.
+        waits: the lock that it waits for, and who holds it.
+        elsewhere: who else runs the stage, another driver.
+        done: epochs that have ended.
+        epochs: epochs in all; 0: it has none.
+        values: how it goes.
+    """
+
+    spec: StageSpec
+    trial: int
+    ended: asyncio.Future[dict[str, Any] | None]
+    started_s: float = 0.0
+    looked_s: float = 0.0
+    begun: bool = False
+    worker: Worker | None = None
+    task: str = ""
+    trouble: str | None = None
+    given_up: asyncio.Event = field(default_factory=asyncio.Event)
+    waits: str = ""
+    elsewhere: str | None = None
+    done: int = 0
+    epochs: int = 0
+    values: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """The artifact it makes: kind and key."""
+        return self.spec.kind, self.spec.key
+
+    def again(self) -> None:
+        """It is to be started once more."""
+        self.started_s = time.monotonic()
+        self.begun, self.worker, self.trouble, self.given_up = False, None, None, asyncio.Event()
+        self.done, self.epochs, self.values, self.waits = 0, 0, {}, ""
+
+    def shown(self, now_s: float, quiet_s: float) -> dict[str, Any]:
+        """What the screen needs of it."""
+        return {
+            "stage": self.spec.stage,
+            "trial": self.trial,
+            "begun": self.begun,
+            "elsewhere": self.elsewhere,
+            "waits": self.waits,
+            "done": self.done,
+            "epochs": self.epochs,
+            "values": self.values,
+            "seconds": now_s - self.started_s,
+            "quiet_s": quiet_s,
+        }
+
+
+async def next_result(stream: Any, run: Run) -> dict[str, Any] | None:
+    """The next result of the task that is at a run, None at its end.
+
+    Args:
+        stream: references to the task's results, as Ray gives them.
+        run: the run.
+
+    Raises:
+        Hung: the run was taken for hung, and its worker could not be ended.
+    """
+
+    async def result() -> dict[str, Any] | None:
+        reference = await anext(stream, None)
+        return None if reference is None else await reference
+
+    coming, given_up = asyncio.create_task(result()), asyncio.create_task(run.given_up.wait())
+    try:
+        await asyncio.wait((coming, given_up), return_when=asyncio.FIRST_COMPLETED)
+        if not coming.done():
+            raise Hung(run.trouble)
+        return coming.result()
+    finally:
+        coming.cancel()
+        given_up.cancel()

@@ -1,0 +1,70 @@
+"""Explaining models that live in a store: the picked one, or that of any trial, without exporting it first."""
+
+import tempfile
+from pathlib import Path
+
+from tuner.base.folders import at_home
+from tuner.base.untrusted import shown
+from tuner.errors import UsageError
+from tuner.front.pick import Pick
+from tuner.model import ExportedModel, load_model
+from tuner.report.explanation import Decision
+from tuner.search.outcome.picking import export_pick
+from tuner.search.outcome.reporting import model_pictures, recorded_pick
+from tuner.search.record.front_view import require_points
+from tuner.search.record.home import SearchHome
+
+
+def chosen_model(home: SearchHome, trial: int | None) -> Pick:
+    """The recorded pick (else the knee), or the model of a trial.
+
+    Raises:
+        UsageError: if that trial has no model.
+    """
+    view, (recipe, _) = home.front(), home.stored()
+    require_points(view)
+    state = home.state()
+    if trial is None:
+        return recorded_pick(state, recipe)
+    points = {point.trial: point for point in state.points(view.objectives)}
+    if trial not in points:
+        raise UsageError(f"trial {trial} has no model", f"one of {sorted(points)}", "choose a complete trial")
+    return Pick(points[trial], f"Trial {trial} was asked for.")
+
+
+def load_chosen(home: SearchHome, trial: int | None, weights: str = "") -> ExportedModel:
+    """That model, ready for image files.
+
+    Args:
+        home: the search.
+        trial: the model of this trial; None for the picked one.
+        weights: of a pre-trained backbone, where they are not at the place in the search's recipe.
+    """
+    told = home.stored()[0].backbone.weights
+    usual = told if Path(at_home(told, "backbone.weights")).exists() else ""
+    with tempfile.TemporaryDirectory(prefix="qpm-tuner-") as name:
+        folder = export_pick(home, chosen_model(home, trial), Path(name) / "model")
+        return load_model(folder, weights=weights or usual)
+
+
+def against(home: SearchHome, trial: int | None, first: str, second: str) -> Decision:
+    """Two classes side by side, each on one of its own held-out images.
+
+    Raises:
+        UsageError: if a class is unknown, or both are the same.
+    """
+    recipe, bank = home.stored()
+    pictures = model_pictures(home, recipe, bank, chosen_model(home, trial))
+    labels = [_label(pictures.class_names, name) for name in (first, second)]
+    if first == second:
+        raise UsageError(f"--against {first} {second}", "two different classes", "name another second class")
+    views = pictures.pair(*labels)
+    return Decision(f"{views.left.name} against {views.right.name}", views)
+
+
+def _label(class_names: tuple[str, ...], name: str) -> int:
+    if name not in class_names:
+        near = [known for known in class_names if name.lower() in known.lower()]
+        known = ", ".join(shown(known) for known in (near or class_names)[:10])
+        raise UsageError(f"class {name!r} is unknown", f"a class of the data, such as {known}", "correct the name")
+    return class_names.index(name)

@@ -1,0 +1,153 @@
+"""Picking a model from a search: look, and if asked to, export, register in MLflow, and remember the choice.
+
+Only a choice that was carried out is remembered in the ledger: a look leaves no trace, nor does one that failed.
+"""
+
+import os
+import shlex
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tuner.errors import TunerError, UsageError
+from tuner.front import pick as rules
+from tuner.front.pick import Pick
+from tuner.recipe import TrackingConfig, objectives_of
+from tuner.search.record.events import Picked
+from tuner.search.record.front_view import require_points
+from tuner.search.record.home import SearchHome
+from tuner.search.record.inputs import load_input
+from tuner.search.watch.mirror import FLUSH_S, open_mirror, passed_over
+
+ALIAS = "picked"
+
+
+def pick_model(home: SearchHome, *, within: Sequence[str] | None = None, at_most: Mapping[str, float] = {}) -> Pick:
+    """Choose from the search's trials.
+
+    Args:
+        home: the search.
+        within: (distance, metric), or None for the knee.
+        at_most: limits on parameters or values.
+
+    Raises:
+        UsageError: if no trial qualifies or an argument makes no sense.
+    """
+    objectives = objectives_of(home.stored()[0])
+    state = home.state()
+    require_points(home.front(objectives, state))
+    distance, metric = within or (None, None)
+    try:
+        reach = None if distance is None else float(distance)
+    except ValueError:
+        raise UsageError(
+            f"--within {distance} {metric}",
+            "a distance, which is a number, and the name of an objective",
+            f"for example --within 1.0 {objectives[0].name}",
+        ) from None
+    return rules.pick(state.points(objectives), objectives, at_most=dict(at_most), within=reach, metric=metric)
+
+
+def carry_out(
+    home: SearchHome,
+    chosen: Pick,
+    *,
+    export: Path | None = None,
+    register: bool = False,
+    choose: bool = False,
+    tracking_uri: str = "",
+) -> dict[str, str]:
+    """Do with a pick what was asked; remember it in the ledger last, once all of it was done.
+
+    Args:
+        home: the search.
+        chosen: the pick.
+        export: where to write the model folder.
+        register: whether to register the model in MLflow.
+        choose: remember it even if neither of them was asked for.
+        tracking_uri: of the MLflow to register it in; empty: MLFLOW_TRACKING_URI, else the file beside the store.
+
+    Returns:
+        What was done: "exported" and "registered", each with where.
+
+    Raises:
+        TunerError: if something cannot be done; the choice is then not remembered.
+    """
+    done = {}
+    if export is not None:
+        done["exported"] = str(export_pick(home, chosen, export))
+    if register:
+        done["registered"] = register_pick(home, chosen, tracking_uri)
+    if done or choose:
+        home.append(Picked(time.time(), chosen.point.trial, chosen.reason))
+    return done
+
+
+def require_room(folder: Path) -> None:
+    """Refuse a folder that a model cannot be written to.
+
+    Raises:
+        UsageError: if it is a file, or not empty.
+    """
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        found = "is not empty" if folder.is_dir() else "is no folder"
+        raise UsageError(f"{folder} exists and {found}", "a new or empty folder", "choose another --export folder")
+
+
+def export_pick(home: SearchHome, chosen: Pick, folder: Path) -> Path:
+    """Write the model folder: safetensors and JSON, loaded back by `tuner.model.load_model`.
+
+    Raises:
+        UsageError: if the folder exists and is not empty, or is a file.
+    """
+    from tuner.features.bank import open_bank
+    from tuner.model import export_model
+    from tuner.qpm.finetuning import QpmModel
+
+    require_room(folder)
+    recipe, bank_key = home.stored()
+    assert chosen.point.model is not None, "a complete trial has a model"
+    bank = load_input(home.artifacts, "banks", bank_key, open_bank)
+    model = load_input(home.artifacts, "stages/finetune", chosen.point.model, lambda f: QpmModel.load(f).of(bank))
+    record = home.state().trials.get(chosen.point.trial)  # gone, if its entry was damaged a moment ago
+    about: dict[str, Any] = {
+        "search": home.name,
+        "trial": chosen.point.trial,
+        "params": chosen.point.params,
+        "values": chosen.point.values,
+        "test": record.test if record else {},
+        "program": record.program if record else None,
+        "reason": chosen.reason,
+        "bank": bank_key,
+        "versions": home.versions(),
+    }
+    export_model(folder, model, bank, recipe.backbone, recipe.data.name, about)
+    return folder
+
+
+def register_pick(home: SearchHome, chosen: Pick, tracking_uri: str = "") -> str:
+    """Register the picked model in MLflow under the alias `picked`; returns its name and version.
+
+    Raises:
+        UsageError: the search was shown in an MLflow that nobody has named here; it is not asked.
+        TunerError: if MLflow cannot be reached.
+    """
+    config = TrackingConfig(uri=tracking_uri)
+    if not (tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")) and (address := passed_over(home, config)):
+        shown = shlex.quote(ascii(address)[1:-1])
+        raise UsageError(
+            f"search {home.name!r} was shown in an MLflow that only its stored recipe names: {shown}",
+            "an address that you name, since your credentials would go there",
+            f"if it is yours, add --tracking-uri {shown}, or set MLFLOW_TRACKING_URI",
+        )
+    mirror = open_mirror(home, config)
+    with tempfile.TemporaryDirectory(prefix="qpm-tuner-") as name:
+        folder = export_pick(home, chosen, Path(name) / "model")
+        try:
+            return mirror.register(folder, home.name, chosen.point.trial, ALIAS, chosen.reason)
+        finally:
+            mirror.close(FLUSH_S)
+            if mirror.warning:
+                raise TunerError(mirror.warning, "a reachable MLflow", "check tracking.uri, then pick again")

@@ -1,0 +1,116 @@
+"""Gathers what the report page shows, from ledger and store alone, and writes the page."""
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from tuner.errors import TunerError
+from tuner.front.pareto import measured
+from tuner.front.pick import Pick, pick_knee
+from tuner.recipe import Recipe, objectives_of
+from tuner.report.page import BaselineRow, PickView, Report, StageUse, TrialRow, render_report
+from tuner.search.outcome.finish import hypervolume_history
+from tuner.search.record.home import SearchHome
+from tuner.search.record.inputs import load_input
+from tuner.search.record.restoration import SearchState, TrialRecord
+
+if TYPE_CHECKING:
+    from tuner.search.outcome.pictures import ModelPictures
+
+STAGE_ORDER = ("dense", "assign", "finetune", "evaluate")
+
+
+def report_page(home: SearchHome, console: Console, state: SearchState | None = None) -> str:
+    """The search's report as one HTML page; the picked model is the recorded pick, else the knee."""
+    recipe, bank = home.stored()
+    state = state or home.state()
+    objectives = objectives_of(recipe)
+    chosen = recorded_pick(state, recipe) if measured(state.points(objectives), objectives) else None
+    reuse = state.reuse()
+    report = Report(
+        search=home.name,
+        objectives=objectives,
+        rows=[_row(trial) for _, trial in sorted(state.trials.items())],
+        hypervolume=hypervolume_history(state, objectives),
+        stages=[_use(name, reuse[name]) for name in STAGE_ORDER if name in reuse],
+        pick=None if chosen is None else _pick_view(home, recipe, bank, chosen, console, _is_chosen(chosen, state)),
+        baselines=[BaselineRow(b.name, b.values, b.note) for b in state.baselines],
+        environment={
+            "store": home.store.url,
+            "bank": bank,
+            "versions": home.versions(),
+            "recipe": recipe.to_dict(),
+        },
+        note=_note(recipe),
+    )
+    return render_report(report)
+
+
+def recorded_pick(state: SearchState, recipe: Recipe) -> Pick:
+    """The pick in the ledger, or the knee while nobody has picked."""
+    objectives = objectives_of(recipe)
+    points = state.points(objectives)
+    recorded = state.pick
+    for point in points:
+        if recorded is not None and point.trial == recorded.trial:
+            return Pick(point, recorded.reason)
+    return pick_knee(points, objectives)
+
+
+def model_pictures(home: SearchHome, recipe: Recipe, bank: str, chosen: Pick) -> "ModelPictures":
+    """The pictures of a complete trial's model.
+
+    Raises:
+        TunerError: if the images are not on this machine, or the model is damaged.
+    """
+    from tuner.data.load import load_dataset
+    from tuner.features.bank import open_bank
+    from tuner.qpm.finetuning import QpmModel
+    from tuner.search.outcome.pictures import ModelPictures
+
+    assert chosen.point.model is not None, "a complete trial has a model"
+    dataset = load_dataset(recipe.data)
+    tokens = load_input(home.artifacts, "banks", bank, open_bank)
+    model = load_input(home.artifacts, "stages/finetune", chosen.point.model, lambda f: QpmModel.load(f).of(tokens))
+    return ModelPictures(model, tokens, dataset)
+
+
+def _is_chosen(chosen: Pick, state: SearchState) -> bool:
+    """Whether somebody picked it, rather than the default rule while nobody has."""
+    return state.pick is not None and state.pick.trial == chosen.point.trial
+
+
+def _pick_view(home: SearchHome, recipe: Recipe, bank: str, chosen: Pick, console: Console, recorded: bool) -> PickView:
+    try:
+        pictures = model_pictures(home, recipe, bank, chosen)
+        return PickView(chosen.point, chosen.reason, pictures.classes(), pictures.comparison(), recorded)
+    except TunerError as error:
+        console.print(f"no pictures in the report: {error.what}", style="yellow", markup=False)
+        return PickView(chosen.point, chosen.reason, chosen=recorded)
+
+
+def _row(trial: TrialRecord) -> TrialRow:
+    values = {**trial.values, **{f"test/{name}": value for name, value in trial.test.items()}}
+    return TrialRow(
+        trial.number,
+        trial.outcome or "running",
+        trial.params,
+        values,
+        trial.seconds or None,
+        trial.cause or "",
+        program=trial.program,
+    )
+
+
+def _use(name: str, row: dict[str, float]) -> StageUse:
+    return StageUse(name, int(row["runs"]), int(row["reused"]), row["seconds"], row["saved_s"])
+
+
+def _note(recipe: Recipe) -> str:
+    if recipe.protocol == "paper":
+        return "Trained on all of train and measured on test, as the published tables are."
+    share = f"{100 * recipe.validation_fraction:.0f} %"
+    return (
+        f"Objectives are measured on {share} of the training images, held out; "
+        "columns named test/... were measured once, for members of the front, and chose nothing."
+    )

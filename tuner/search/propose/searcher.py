@@ -1,0 +1,175 @@
+"""Ray Tune's view of the search: it asks for trials here, and brings back what became of them.
+
+The ledger is written here and only here: a trial before it starts, its outcome when it ends.
+
+Tune gets as many trials as may run at once, with a number only. What they are to run goes to the broker as soon as the
+outcomes they are proposed from are known; so a coordinator is always there and Tune reuses its process, and the stages
+are under way while Tune is still busy with the coordinator.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ray.tune.search import Searcher
+
+from tuner.recipe import Recipe
+from tuner.search.execute.plan import plan_trial
+from tuner.search.propose.sampler import Proposer
+from tuner.search.record.events import Ended, Event, Proposed
+from tuner.search.record.fields import Damaged
+from tuner.search.record.restoration import Budget, SearchState
+from tuner.store import LeaseHeld, StoreFailure
+
+Record = Callable[[Event], None]
+
+
+_FAILED: dict[str, Any] = {
+    "outcome": "failed",
+    "stage": None,
+    "values": {},
+    "stages": [],
+    "model": None,
+    "seconds": 0.0,
+}
+
+
+class LedgerSearcher(Searcher):
+    """Gives out open trials of an earlier driver first, then those to be proposed, up to the budget.
+
+    Those to be proposed may have been proposed before, where the ledger lost it; later trials may have ended since.
+
+    Args:
+        recipe: the search.
+        bank: key of its feature bank.
+        state: what the ledger said at the start; kept up to date by `record`.
+        proposer: where parameters come from.
+        record: appends an event to the ledger, and applies it to the state.
+        broker: takes the trials through their stages.
+        stop: tells whether no more trials may start (time limit, lost lease).
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        bank: str,
+        state: SearchState,
+        proposer: Proposer,
+        record: Record,
+        broker: Any,
+        stop: Callable[[], bool],
+    ) -> None:
+        super().__init__()
+        self._recipe, self._bank, self._state, self._proposer = recipe, bank, state, proposer
+        self._record, self._broker, self._stop = record, broker, stop
+        self._open = [trial.number for trial in state.open()]
+        self._missing = state.missing(recipe.budget.trials)
+        self._promised: list[int] = []
+        self._running: dict[str, int] = {}
+        self.exhausted = False
+        self.halted: str | None = None  # why no trial can go on
+
+    @property
+    def n_left(self) -> int:
+        """Trials to be run."""
+        return len(self._open) + len(self._missing)
+
+    def suggest(self, trial_id: str) -> Any:
+        """The next trial's configuration, None for "not now", or FINISHED."""
+        if self._called_off():
+            return str(Searcher.FINISHED)
+        if len(self._running) >= self._recipe.budget.parallel:
+            return None
+        if self._open:
+            number = self._open.pop(0)
+        elif self.exhausted or not self._missing:
+            return str(Searcher.FINISHED)
+        else:
+            number = self._missing.pop(0)
+        self._running[trial_id] = number
+        self._broker.expect.remote(number)
+        self._promised.append(number)
+        self._keep_promises()
+        return {"number": number}
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Write the outcome of a trial to the ledger; a coordinator that died leaves a failed trial."""
+        number = self._running.pop(trial_id, None)
+        if number is None:
+            return
+        text = (result or {}).get("record")
+        outcome = json.loads(text) if text is not None and not error else self._died(number)
+        if outcome is not None and outcome["outcome"] == "halted":
+            self.halted = outcome["cause"]  # the trial stays open
+        elif outcome is not None and outcome["outcome"] != "called off":
+            self._write(self._ended(number, outcome))
+        self._broker.forget.remote(number)
+        self._keep_promises()
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the ledger remembers."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: the ledger remembers."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+    def _ended(self, number: int, outcome: dict[str, Any]) -> Ended:
+        """The event of an outcome; one that no ledger can hold is a failure."""
+        try:
+            return Ended.from_json({**outcome, "trial": number, "time_s": time.time()})
+        except Damaged as damage:
+            failed = {**_FAILED, "cause": f"its outcome cannot be recorded: {damage}"}
+            return Ended.from_json({**failed, "trial": number, "time_s": time.time()})
+
+    def _proposer_of(self, number: int) -> Proposer:
+        """Who proposes a trial: for one whose proposal was lost, as the turn did that it was first proposed in."""
+        lost = self._state.lost.get(number, Budget())
+        return self._proposer.under(lost.trials, lost.parallel)
+
+    def _died(self, number: int) -> dict[str, Any] | None:
+        """The outcome of a trial whose coordinator died; None leaves it to the next driver."""
+        cause = "its coordinator died more often than budget.retries allows"
+        if number not in self._state.trials:
+            self.halted = f"trial {number}: {cause}"  # not even proposed: nobody would run it, and others wait for it
+        if self._called_off():
+            return None
+        return {**_FAILED, "cause": cause}
+
+    def _keep_promises(self) -> None:
+        """Start the promised trials whose time has come, in order; call off those that will not be."""
+        while self._promised and (self._called_off() or self._ready(self._promised[0])):
+            number = self._promised[0]
+            if not self._called_off() and number not in self._state.trials:
+                self._propose(number)
+            stages = None
+            if not self._called_off() and number in self._state.trials:
+                stages = plan_trial(self._recipe, self._bank, self._state.trials[number].params)
+            self._broker.hand_out.remote(number, stages)
+            self._promised.pop(0)
+
+    def _called_off(self) -> bool:
+        """Whether no further trial is to start."""
+        return bool(self._stop() or self.halted)
+
+    def _propose(self, number: int) -> None:
+        """Give a trial its parameters, unless the space is exhausted."""
+        params = None if self.exhausted else self._proposer_of(number).propose(number, self._state.trials)
+        if params is None:
+            self.exhausted = True
+        else:
+            self._write(Proposed(time.time(), number, params))
+
+    def _write(self, event: Event) -> None:
+        """Record an event; where that is refused (by the store, by the lease) the search halts, and it stays open."""
+        try:
+            self._record(event)
+        except (StoreFailure, LeaseHeld) as error:
+            self.halted = error.what
+
+    def _ready(self, number: int) -> bool:
+        """Whether a trial has been proposed before, or the trials that its proposal is made from have all ended."""
+        trials, parallel = self._state.trials, self._proposer_of(number).parallel
+        return number in trials or all(n in trials and trials[n].outcome for n in range(number - parallel + 1))

@@ -1,0 +1,295 @@
+"""What the ledger of a search tells, one class a kind of event: checked when made, whoever made it, and when read.
+
+A field that came later has a default, so that ledgers of earlier versions stay readable; unknown fields are ignored.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+from tuner.search.record.fields import (
+    Damaged,
+    check_count,
+    check_key,
+    check_number,
+    check_numbers,
+    check_params,
+    check_program,
+    check_tree,
+    check_word,
+    check_words,
+    line,
+    taken,
+    told,
+)
+
+OUTCOMES = ("complete", "stopped", "infeasible", "failed")
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened.
+
+    Attributes:
+        time_s: when, unix seconds.
+    """
+
+    kind: ClassVar[str] = ""
+    time_s: float
+
+    def __post_init__(self) -> None:
+        """Check every field.
+
+        Raises:
+            Damaged: naming the first that is wrong.
+        """
+        check_number("time_s", self.time_s)
+
+    def to_json(self) -> dict[str, Any]:
+        """As the ledger keeps it."""
+        return {"event": self.kind, **self.__dict__}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """The event that an object of the ledger tells.
+
+        Raises:
+            Damaged: it lacks a field, or one is wrong.
+        """
+        return cls(**taken(cls, content))
+
+
+@dataclass(frozen=True)
+class Started(Event):
+    """A driver's turn began.
+
+    Attributes:
+        recipe: what it was to run, budget included.
+        versions: of what shapes the results.
+    """
+
+    kind = "search"
+    recipe: dict[str, Any]
+    versions: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_tree("recipe", self.recipe)
+        check_tree("versions", self.versions)
+
+    @property
+    def budget(self) -> tuple[int | None, int | None]:
+        """Trials in all that were asked for and how many at once; None where it does not say."""
+        budget = self.recipe.get("budget")
+        found = [budget.get(name) if isinstance(budget, dict) else None for name in ("trials", "parallel")]
+        trials, parallel = (number if type(number) is int and number > 0 else None for number in found)
+        return trials, parallel
+
+
+@dataclass(frozen=True)
+class Proposed(Event):
+    """A trial was given its parameters; it starts when this is written."""
+
+    kind = "trial"
+    trial: int
+    params: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_count("trial", self.trial)
+        check_params(self.params)
+
+
+@dataclass(frozen=True)
+class Suspended(Event):
+    """A driver's turn ended, and left something open: what had not ended took its time as well."""
+
+    kind = "end"
+
+
+@dataclass(frozen=True)
+class StageUse:
+    """A stage that a trial asked for.
+
+    Attributes:
+        stage: its name.
+        key: of its artifact.
+        reused: whether another trial, or an earlier turn, had run it.
+        seconds: waited for it.
+        saved_s: not spent thanks to reuse.
+    """
+
+    stage: str
+    key: str
+    reused: bool
+    seconds: float
+    saved_s: float
+
+    def __post_init__(self) -> None:
+        """Check every field, as events do."""
+        check_word("stage", self.stage)
+        check_key("key", self.key)
+        if type(self.reused) is not bool:
+            raise Damaged("a stage's reused is neither true nor false")
+        check_number("seconds", self.seconds)
+        check_number("saved_s", self.saved_s)
+
+    def to_json(self) -> dict[str, Any]:
+        """As the ledger keeps it."""
+        return dict(self.__dict__)
+
+    @classmethod
+    def from_json(cls, content: Any) -> Self:
+        """As `Event.from_json`; quick where nothing lacks, for a ledger holds four of them a trial."""
+        try:
+            made = cls(content["stage"], content["key"], content["reused"], content["seconds"], content["saved_s"])
+        except (KeyError, TypeError, IndexError):
+            made = cls(**taken(cls, content))
+        return made
+
+
+@dataclass(frozen=True)
+class Ended(Event):
+    """A trial ended; the fields are those of `records.TrialRecord`."""
+
+    kind = "outcome"
+    trial: int
+    outcome: str
+    stage: str | None
+    cause: str | None
+    values: dict[str, float]
+    stages: tuple[StageUse, ...]
+    model: str | None
+    seconds: float
+    program: dict[str, Any] | None = None
+    remade: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_count("trial", self.trial)
+        if self.outcome not in OUTCOMES:
+            raise Damaged(f"its outcome is none of {', '.join(OUTCOMES)}")
+        if self.stage is not None:
+            check_word("stage", self.stage)
+        if self.cause is not None:
+            object.__setattr__(self, "cause", line("cause", self.cause))
+        check_numbers("values", self.values)
+        if self.model is not None:
+            check_key("model", self.model)
+        tuned = next((use.key for use in self.stages if use.stage == "finetune"), self.model)
+        if self.outcome == "complete" and (self.model is None or self.model != tuned):
+            raise Damaged("its model is not what its finetune stage made")
+        if self.outcome == "complete" and not self.values:
+            raise Damaged("it is complete without any value")
+        check_number("seconds", self.seconds)
+        if self.program is not None:
+            check_program(self.program)
+        if self.remade:
+            object.__setattr__(self, "remade", tuple(line("remade", damage) for damage in self.remade))
+
+    def to_json(self) -> dict[str, Any]:
+        """As the ledger keeps it."""
+        return {**super().to_json(), "stages": [use.to_json() for use in self.stages], "remade": list(self.remade)}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """As `Event.from_json`."""
+        found = taken(cls, content)
+        for name in ("stages", "remade"):
+            if not isinstance(found.get(name, []), list):
+                raise Damaged(f"its {name} is no list")
+        found["stages"] = tuple(map(StageUse.from_json, found["stages"]))
+        found["remade"] = tuple(found.get("remade", ()))
+        return cls(**found)
+
+
+@dataclass(frozen=True)
+class OfACommand(Event):
+    """What a driver measures, and other commands, too.
+
+    Attributes:
+        command: which other command it was; its time is no search time.
+    """
+
+    command: str | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.command is not None:
+            check_word("command", self.command)
+
+    def to_json(self) -> dict[str, Any]:
+        """As the ledger keeps it: a driver names no command."""
+        return {name: value for name, value in super().to_json().items() if name != "command" or value is not None}
+
+
+@dataclass(frozen=True)
+class Measured(OfACommand):
+    """A member of the front was measured on the test split."""
+
+    kind = "test"
+    trial: int
+    values: dict[str, float]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_count("trial", self.trial)
+        check_numbers("values", self.values)
+
+
+@dataclass(frozen=True)
+class Baseline(OfACommand):
+    """What the front must beat was measured.
+
+    Attributes:
+        name: of the baseline, such as "linear probe".
+        note: its size in words.
+        split: what it was measured on.
+        values: every metric.
+    """
+
+    kind = "baseline"
+    name: str
+    note: str
+    values: dict[str, float]
+    split: str = "test"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_words("name", self.name)
+        check_words("note", self.note)
+        check_word("split", self.split)
+        check_numbers("values", self.values)
+
+
+@dataclass(frozen=True)
+class Picked(Event):
+    """Somebody chose a trial's model, for a reason in one sentence."""
+
+    kind = "pick"
+    trial: int
+    reason: str
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_count("trial", self.trial)
+        object.__setattr__(self, "reason", line("reason", self.reason))
+
+
+KINDS: dict[str, type[Event]] = {
+    made.kind: made for made in (Started, Proposed, Ended, Suspended, Measured, Baseline, Picked)
+}
+
+
+def read_event(content: Any) -> Event:
+    """The event that a JSON value of a ledger tells.
+
+    Raises:
+        Damaged: it tells none, or one that cannot be.
+    """
+    kind = content.get("event") if isinstance(content, dict) else None
+    if not isinstance(kind, str):
+        raise Damaged("names no kind of event")
+    if kind not in KINDS:
+        raise Damaged(f"is an event of a kind unknown here: {told(kind)}; a newer version may have written it")
+    return KINDS[kind].from_json(content)

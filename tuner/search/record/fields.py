@@ -1,0 +1,175 @@
+"""Checks of single fields of the ledger's events: types, finiteness, sizes, and text that a terminal can show."""
+
+import dataclasses
+import re
+from functools import lru_cache
+from math import isfinite
+from typing import Any
+
+from tuner.base.secrets import hide
+from tuner.base.text import one_line
+
+MOST_TRIALS = 1_000_000  # above what a ledger can hold
+LONGEST_TEXT = 5000
+LONGEST_NAME = 200
+DEEPEST = 20
+
+_KEY = re.compile(r"[0-9A-Za-z_-]{1,100}")
+_WORD = re.compile(r"[A-Za-z][0-9A-Za-z_.-]{0,99}")
+
+
+class Damaged(ValueError):
+    """An event that cannot count; its text says why: "lacks time_s"."""
+
+
+def taken(made: type[Any], content: Any) -> dict[str, Any]:
+    """The fields of a class that an object has; others are left.
+
+    Raises:
+        Damaged: it is no object, or lacks a field that has no default.
+    """
+    if not isinstance(content, dict):
+        raise Damaged("holds something else where an object belongs")
+    names, required = _names(made)
+    found = {name: content[name] for name in names if name in content}
+    if missing := [name for name in required if name not in found]:
+        raise Damaged(f"lacks {' and '.join(missing)}")
+    return found
+
+
+def check_number(name: str, value: Any, low: float = 0.0) -> None:
+    """A finite number, at least `low`."""
+    if not (is_number(value) and value >= low):
+        raise Damaged(f"its {name} is no number{' of at least 0' if low == 0 else ''}: {told(value)}")
+
+
+def check_count(name: str, value: Any) -> None:
+    """A trial's number."""
+    if not (type(value) is int and 0 <= value < MOST_TRIALS):
+        raise Damaged(f"its {name} is no number of a trial: {told(value)}")
+
+
+def check_numbers(name: str, values: Any) -> None:
+    """Metrics by name."""
+    if not isinstance(values, dict):
+        raise Damaged(f"its {name} are no object of names and numbers: {told(values)}")
+    if not (set(map(type, values.values())) <= {float} and isfinite(sum(values.values()))):  # quick where all is well
+        for metric, value in values.items():
+            if not is_number(value):
+                raise Damaged(f"its {name} hold {told(metric)}: {told(value)}, which is no finite number")
+    _check_names(name, values)
+
+
+def check_params(params: Any) -> None:
+    """A trial's parameters by name."""
+    if not isinstance(params, dict):
+        raise Damaged(f"its params are no object of names and values: {told(params)}")
+    _check_names("params", params)
+    for name, value in params.items():
+        if not (is_number(value) or isinstance(value, bool) or (isinstance(value, str) and value.isprintable())):
+            raise Damaged(f"its params hold {told(name)}: {told(value)}, which is no value of a parameter")
+
+
+def check_program(program: Any) -> None:
+    """How a program ended: numbers, words, or nothing."""
+    if not isinstance(program, dict):
+        raise Damaged(f"its program is no object: {told(program)}")
+    _check_names("program", program)
+    for name, value in program.items():
+        if not (value is None or (is_word(value) if name == "status" else is_number(value))):
+            raise Damaged(f"its program holds {told(name)}: {told(value)}")
+
+
+def check_key(name: str, value: Any) -> None:
+    """The key of an artifact, which becomes part of a path."""
+    if not (type(value) is str and _KEY.fullmatch(value)):
+        raise Damaged(f"its {name} is no key of an artifact: {told(value)}")
+
+
+def check_word(name: str, value: Any) -> None:
+    """A name of our own, such as that of a stage."""
+    if not is_word(value):
+        raise Damaged(f"its {name} is no name: {told(value)}")
+
+
+def is_word(value: Any) -> bool:
+    """Whether it is a name of our own."""
+    return isinstance(value, str) and _matches(value)
+
+
+def check_words(name: str, value: Any) -> None:
+    """A short text, perhaps empty."""
+    if not (isinstance(value, str) and value.isprintable() and len(value) <= LONGEST_TEXT):
+        raise Damaged(f"its {name} is no text: {told(value)}")
+
+
+def check_tree(name: str, value: Any) -> None:
+    """An object of settings, not nested deeper than settings are."""
+    if not isinstance(value, dict):
+        raise Damaged(f"its {name} is no object: {told(value)}")
+    if not _is_plain(value, DEEPEST):
+        raise Damaged(f"its {name} holds what is no setting")
+
+
+def line(name: str, value: Any) -> str:
+    """A text of anybody's, such as an error's, as one line that a terminal can show, without passwords."""
+    if not isinstance(value, str):
+        raise Damaged(f"its {name} is no text: {told(value)}")
+    return clean(value)
+
+
+def clean(text: str) -> str:
+    """A text without what moves a cursor, changes colours, or cannot be written, and without passwords."""
+    return one_line(hide(text[: 2 * LONGEST_TEXT]), LONGEST_TEXT)
+
+
+def told(value: Any) -> str:
+    """A value in words, short: it may be anything."""
+    if isinstance(value, list | dict):
+        return "a list" if isinstance(value, list) else "an object"
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**20:
+        return "a number of very many digits"
+    text = hide(ascii(value[:LONGEST_TEXT] if isinstance(value, str) else value))
+    return text if len(text) <= 60 else text[:60] + "..."
+
+
+def is_number(value: Any) -> bool:
+    """A finite number that is no truth value."""
+    if type(value) is float or isinstance(value, float):
+        return isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
+
+
+@lru_cache(maxsize=4096)
+def _matches(word: str) -> bool:
+    return _WORD.fullmatch(word) is not None
+
+
+def _check_names(name: str, found: dict[Any, Any]) -> None:
+    if not all(map(_is_name, found)):
+        raise Damaged(f"its {name} hold a name that is none: {told(next(n for n in found if not _is_name(n)))}")
+
+
+@lru_cache(maxsize=4096)  # a ledger repeats a few names very often
+def _is_name(found: Any) -> bool:
+    return isinstance(found, str) and 0 < len(found) <= LONGEST_NAME and found.isprintable()
+
+
+def _is_plain(value: Any, depth: int) -> bool:
+    if isinstance(value, dict):
+        return depth > 0 and all(isinstance(n, str) and _is_plain(v, depth - 1) for n, v in value.items())
+    if isinstance(value, list | tuple):
+        return depth > 0 and all(_is_plain(item, depth - 1) for item in value)
+    return value is None or isinstance(value, str | bool) or is_number(value)
+
+
+def _names(made: type[Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The fields of a class, and those of them that have no default; remembered, for a ledger asks very often."""
+    if made not in _FIELDS:
+        infos, missing = dataclasses.fields(made), dataclasses.MISSING
+        required = (i.name for i in infos if i.default is missing and i.default_factory is missing)
+        _FIELDS[made] = tuple(i.name for i in infos), tuple(required)
+    return _FIELDS[made]
+
+
+_FIELDS: dict[type[Any], tuple[tuple[str, ...], tuple[str, ...]]] = {}

@@ -1,0 +1,88 @@
+"""A front with what surrounds it, as commands print it and as the store keeps it in `front.json`."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tuner.errors import TunerError
+from tuner.front import pareto, uncertainty
+from tuner.front.pareto import Objective, Point
+from tuner.search.record.restoration import SearchState, tally
+
+
+@dataclass(frozen=True)
+class FrontView:
+    """A front and what surrounds it, as `jobs.front --json` prints it.
+
+    Standard errors of its values are in percentage points; `programs` has each member's program, None where unknown.
+    """
+
+    search: str
+    objectives: tuple[Objective, ...]
+    hypervolume: float
+    counts: dict[str, int]
+    members: list[Point]
+    ranks: dict[int, int]
+    programs: dict[int, dict[str, Any] | None] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, search: str, state: SearchState, objectives: Sequence[Objective]) -> "FrontView":
+        """The front of a state; trials that lack an objective are left out."""
+        points = state.points(objectives)
+        ranked = zip(points, pareto.ranks(points, objectives), strict=True)
+        members = pareto.front(points, objectives)
+        return cls(
+            search,
+            tuple(objectives),
+            pareto.hypervolume(points, objectives),
+            state.counts(),
+            members,
+            {point.trial: rank for point, rank in ranked},
+            {member.trial: state.trials[member.trial].program for member in members},
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The one JSON document of a front."""
+        return {
+            "search": self.search,
+            "objectives": {o.name: o.direction for o in self.objectives},
+            "hypervolume": self.hypervolume,
+            "trials": self.counts,
+            "members": [
+                {
+                    "trial": m.trial,
+                    "params": m.params,
+                    "values": m.values,
+                    "model": m.model,
+                    "errors": uncertainty.errors(m.values),
+                    "program": self.programs.get(m.trial),
+                }
+                for m in self.members
+            ],
+        }
+
+    def to_json(self) -> bytes:
+        """As bytes for the store."""
+        return json.dumps(self.to_dict(), indent=1, allow_nan=False).encode()
+
+
+def require_points(view: FrontView) -> None:
+    """Refuse to go on without any finished trial.
+
+    Raises:
+        TunerError: if the front is empty.
+    """
+    if not view.members and (complete := view.counts.get("complete")):
+        raise TunerError(
+            f"none of the {complete} complete trials of search {view.search!r} has a finite value of all of "
+            f"{', '.join(objective.name for objective in view.objectives)}",
+            "at least one that has",
+            "choose other objectives; jobs.front --objectives shows a front of any",
+        )
+    if not view.members:
+        raise TunerError(
+            f"search {view.search!r} has no complete trial yet ({tally(view.counts) or 'nothing has ended'})",
+            "at least one complete trial",
+            "see jobs.status for causes, and let the search run on: jobs.search with the same --store and --name",
+        )

@@ -1,0 +1,236 @@
+"""Where a search lives: its recipe, ledger and derived files under `searches/<name>/` of a store."""
+
+import importlib.metadata
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from tuner import __version__
+from tuner.base.secrets import hide
+from tuner.errors import TunerError, UsageError
+from tuner.front.pareto import Objective
+from tuner.recipe import Recipe, difference, objectives_of, parse_recipe
+from tuner.recipe.nodes import LONGEST, drop
+from tuner.recipe.stored import read_parts
+from tuner.search.execute.plan import CODE_VERSIONS
+from tuner.search.record.events import Event
+from tuner.search.record.fields import clean
+from tuner.search.record.front_view import FrontView
+from tuner.search.record.possible import Possible
+from tuner.search.record.restoration import SearchState, restore
+from tuner.store import Artifacts, Ledger, MissingKey, Store, check_name
+
+MOST_TOLD = 10  # warnings about one ledger
+VERSIONED = ("ray", "torch", "optuna", "mlflow", "pyscipopt", "numpy", "scikit-learn", "schedulefree")
+
+
+@dataclass
+class SearchHome:
+    """One search in a store.
+
+    Attributes:
+        store: the store it lives in.
+        name: its name.
+        warn: called with a line for each thing that the ledger holds and that does not count, and never twice.
+    """
+
+    store: Store
+    name: str
+    warn: Callable[[str], None] = field(default=lambda line: None, repr=False, compare=False)
+    artifacts: Artifacts = field(init=False)
+    ledger: Ledger = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.name = check_name(self.name)
+        self.artifacts = Artifacts(self.store)
+        self.ledger = Ledger(self.store, self.name)
+        self._told: set[str] = set()
+        self._started: tuple[Recipe | None, int] | None = None
+
+    def key(self, file: str) -> str:
+        """The store key of one of the search's files."""
+        return f"searches/{self.name}/{file}"
+
+    def address(self, file: str) -> str:
+        """Where one of the search's files is, for people: a path, or the store's URL."""
+        return str(self.store.local_path(self.key(file)) or f"{self.store.url}/{self.key(file)}")
+
+    def exists(self) -> bool:
+        """Whether the search has been started."""
+        return self.store.stat(self.key("recipe.yaml")) is not None
+
+    def start(self, recipe: Recipe, bank: str) -> None:
+        """Write the recipe as resolved, once and for all."""
+        content = {"recipe": recipe.to_dict(), "bank": bank, "versions": versions(), "code": CODE_VERSIONS}
+        self.store.put_new(self.key("recipe.yaml"), yaml.safe_dump(content, sort_keys=False).encode())
+
+    def stored(self) -> tuple[Recipe, str]:
+        """The recipe the search was started with, without MLflow's address, and the key of its feature bank.
+
+        Raises:
+            UsageError: if there is no such search.
+        """
+        content = self._content()
+        return self._parsed(content), content["bank"]
+
+    def _parsed(self, content: dict[str, Any], *, address: bool = False) -> Recipe:
+        """The recipe in what recipe.yaml holds; its space keeps its order, on which proposals depend."""
+        node, is_old = content["recipe"], self._is_of_other_code(content)
+        if is_old:  # read, for nothing more is run; what it says may be refused by now
+            drop(node, "assign", "warm_start")
+        if not address:
+            drop(node, "tracking", "uri")
+        return parse_recipe(node, source=f"the recipe of {self.name}", checked=not (is_old or address))
+
+    def stored_address(self) -> str:
+        """Where MLflow was when the search was started, for people: whoever writes to the store could change it."""
+        tracking = self._parsed(self._content(), address=True).tracking
+        return hide(tracking.uri) if tracking.enabled else ""
+
+    def require_this_code(self) -> None:
+        """Refuse to run stages for a search whose trials were made by stages that gave other results.
+
+        Raises:
+            UsageError: naming the stages.
+        """
+        content = self._content()
+        if self._is_of_other_code(content):
+            old = content["code"] or dict.fromkeys(CODE_VERSIONS, 1)
+            changed = [f"{s} {old.get(s, 'unknown')}, now {n}" for s, n in CODE_VERSIONS.items() if old.get(s) != n]
+            raise UsageError(
+                f"the stages of search {self.name!r} gave other results when it started (code {'; '.join(changed)})",
+                "trials of one code version, since others cannot be compared with them",
+                f"start a new search: --name NEW, with --from {self.name} if its features are still the same; "
+                "this one can still be read",
+            )
+
+    def is_of_this_code(self) -> bool:
+        """Whether its stages give the same results now as when it started."""
+        return not self._is_of_other_code(self._content())
+
+    def _is_of_other_code(self, content: dict[str, Any]) -> bool:
+        return bool(content["code"] != CODE_VERSIONS)
+
+    def versions(self) -> dict[str, str]:
+        """Versions of what shaped the results when the search was started."""
+        return {name: clean(str(version)) for name, version in self._content()["versions"].items()}
+
+    def _bytes(self) -> bytes:
+        """The stored recipe, unless it is far too large for one."""
+        key = self.key("recipe.yaml")
+        if (found := self.store.stat(key)) is not None and found.size > LONGEST:
+            raise UsageError(f"it has {found.size:,} bytes", f"at most {LONGEST:,}", "restore it")
+        return self.store.get(key)
+
+    def _content(self) -> dict[str, Any]:
+        try:
+            return read_parts(self._bytes().decode())
+        except MissingKey:
+            known = searches(self.store)
+            raise UsageError(
+                f"no search {self.name!r} in {self.store.url}",
+                f"one of {', '.join(known)}" if known else "a store with searches",
+                "check --store and --name, or start it with jobs.search --recipe",
+            ) from None
+        except (UsageError, ValueError) as error:
+            cause = error.what if isinstance(error, UsageError) else "it is no text in UTF-8"
+            raise TunerError(
+                f"{self.address('recipe.yaml')} is damaged ({cause})",
+                "the recipe as it was written when the search started",
+                "restore the file, or start the search again under another --name: its stages are reused",
+            ) from None
+
+    def refuse_changes(self, old: Recipe, new: Recipe) -> None:
+        """Refuse to carry on with another recipe.
+
+        Raises:
+            UsageError: showing what changed.
+        """
+        changes = difference(old.to_dict(), new.to_dict())
+        if changes:
+            self.require_this_code()  # else a preset's new default would look like a change by the user
+            raise UsageError(
+                f"the recipe of search {self.name!r} has changed:\n    " + "\n    ".join(changes),
+                "the recipe it was started with (budget, resources, tracking and paths may change)",
+                f"drop the changes, or start a new search that learns from it: --name NEW --from {self.name}",
+            )
+
+    def append(self, event: Event) -> None:
+        """Add an event to the ledger; it is there when this returns."""
+        self.ledger.append(event.to_json())
+
+    def state(
+        self, recipe: Recipe | None = None, accepted: Callable[[Event], None] = lambda event: None
+    ) -> SearchState:
+        """What the ledger says now; what does not count is left out, and `warn` is told.
+
+        Args:
+            recipe: what the search is run with now; None: the recipe it was started with.
+            accepted: called with each event that counts.
+        """
+        entries = self.ledger.entries()
+        state = restore(entries, self._possible(recipe), self.ledger.damaged, accepted, self.ledger.tokens)
+        pending = [f"{d.key} in {self.store.url}: {d.reason}; {d.then}" for d in state.damage if not d.settled]
+        self._tell([*self.ledger.warnings, *pending])
+        return state
+
+    def _possible(self, recipe: Recipe | None) -> Possible | None:
+        """What proposals keep to; None where an earlier version made them, by its own rules."""
+        if self._started is None:  # written once, so read once
+            try:
+                content = self._content()
+            except UsageError:  # not started yet
+                return None
+            settled = None if self._is_of_other_code(content) else self._parsed(content)
+            self._started = settled, self._n_classes(content["bank"])
+        settled, n_classes = self._started
+        return None if settled is None else Possible.of(recipe or settled, n_classes)
+
+    def _n_classes(self, bank: str) -> int:
+        """Classes of the data; 1 where the bank does not say, and then the search has worse troubles."""
+        try:
+            manifest = self.artifacts.find("banks", bank)
+            return 1 if manifest is None else manifest.told("n_classes", int)
+        except TunerError:
+            return 1
+
+    def _tell(self, warnings: Sequence[str]) -> None:
+        """Pass on the first warnings that are new."""
+        fresh = [clean(warning) for warning in warnings if warning not in self._told]
+        self._told.update(warnings)
+        for warning in fresh[:MOST_TOLD]:
+            self.warn(warning)
+        if (more := len(fresh) - MOST_TOLD) > 0:
+            self.warn(f"and {more} more entries of the ledger; jobs.doctor --name {self.name} names all")
+
+    def front(self, objectives: Sequence[Objective] | None = None, state: SearchState | None = None) -> FrontView:
+        """The front for the search's own objectives or others, as the ledger has it now or as `state` says."""
+        if objectives is None:
+            objectives = objectives_of(self.stored()[0])
+        return FrontView.of(self.name, state or self.state(), objectives)
+
+
+def searches(store: Store) -> list[str]:
+    """Names of the searches in a store."""
+    return sorted({key.split("/")[1] for key in store.list("searches/") if key.endswith("/recipe.yaml")})
+
+
+def versions() -> dict[str, str]:
+    """Versions of what shapes the results."""
+    found = {name: importlib.metadata.version(name) for name in VERSIONED}
+    return {"qpm-tuner": __version__, "python": platform.python_version(), **found}
+
+
+def open_home(store: Store, name: str, warn: Callable[[str], None] = lambda line: None) -> SearchHome:
+    """A search that must exist; `warn` as `SearchHome` takes it.
+
+    Raises:
+        UsageError: if it does not.
+    """
+    home = SearchHome(store, name, warn)
+    if not home.exists():
+        home.stored()
+    return home

@@ -1,0 +1,72 @@
+"""Which parameters a trial of a search can have been given: what is read from a ledger is held against the recipe."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import comb
+from typing import Any
+
+from tuner.recipe import Recipe
+from tuner.recipe.schema import SHORT_NAMES, lookup
+from tuner.search.record.fields import Damaged, told
+
+SIZES = ("features_per_class", "n_features", "width")
+ROUNDING = 1e-9  # what float arithmetic may add to a step, as a share of the range
+
+
+@dataclass(frozen=True)
+class Possible:
+    """What every proposal of a search keeps to.
+
+    Attributes:
+        space: the recipe's dimensions.
+        fixed: the named parameters that are the same for all trials or have a default, in the order of a proposal.
+        sizes: the three sizes where they are not searched.
+        n_classes: classes of the data; 1 where nobody knows.
+        trials: trials in all that the recipe asks for.
+    """
+
+    space: Mapping[str, Any]
+    fixed: Mapping[str, Any]
+    sizes: Mapping[str, int]
+    n_classes: int = 1
+    trials: int | None = None
+
+    @classmethod
+    def of(cls, recipe: Recipe, n_classes: int = 1) -> "Possible":
+        """Those of a recipe."""
+        sizes = {name: lookup(recipe, SHORT_NAMES[name]) for name in SIZES}
+        return cls(recipe.space, recipe.parameters(), sizes, n_classes, recipe.budget.trials)
+
+    def settled(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The parameters, completed by those that earlier versions did not write since they follow from the recipe.
+
+        Raises:
+            Damaged: no trial of this search has them.
+        """
+        for name, dimension in self.space.items():
+            if name not in params:
+                raise Damaged(f"its params lack {name}")
+            if not _lies_in(dimension, params[name]):
+                raise Damaged(f"its params hold {name}: {told(params[name])}, which is not in the space of the recipe")
+        for name, value in params.items():
+            if name not in self.fixed:
+                raise Damaged(f"its params hold {told(name)}, which is no parameter of the recipe")
+            if name not in self.space and (type(value) is not type(self.fixed[name]) or value != self.fixed[name]):
+                raise Damaged(f"its params hold {name}: {told(value)}, where the recipe has {told(self.fixed[name])}")
+        k, m, width = (params.get(name, self.sizes[name]) for name in SIZES)
+        if not (0 < k <= m <= width and comb(m, k) >= self.n_classes):
+            raise Damaged(f"its params are no trial: {k} of {m} features a class, of {width}")
+        return {**self.fixed, **params}
+
+
+def _lies_in(dimension: Mapping[str, Any], value: Any) -> bool:
+    """Whether a value is one that the sampler can draw."""
+    if "choices" in dimension:
+        return any(type(value) is type(choice) and value == choice for choice in dimension["choices"])
+    low, high, step = dimension["low"], dimension["high"], dimension.get("step")
+    if isinstance(low, int) and isinstance(high, int):
+        return type(value) is int and low <= value <= high and (value - low) % (step or 1) == 0
+    slack = ROUNDING * (high - low)
+    if not (type(value) in (int, float) and low - slack <= value <= high + slack):
+        return False
+    return not step or abs((value - low) / step - round((value - low) / step)) * step <= slack

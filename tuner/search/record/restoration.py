@@ -1,0 +1,232 @@
+"""The ledger's events and the state they add up to: the only source of truth for resuming a search.
+
+An event that is damaged, or that cannot follow on those before it, is left out and named; the rest adds up without it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from tuner.search.record.clock import FAR_S, Moment, SearchClock, entry_time
+from tuner.search.record.events import (
+    KINDS,
+    Baseline,
+    Ended,
+    Event,
+    Measured,
+    Picked,
+    Proposed,
+    Started,
+    Suspended,
+    read_event,
+)
+from tuner.search.record.fields import Damaged
+from tuner.search.record.possible import Possible
+from tuner.search.record.state import Budget, Damage, SearchState, TrialRecord
+
+__all__ = [
+    "Budget",
+    "Damage",
+    "SearchState",
+    "TrialRecord",
+    "apply",
+    "mirror_events",
+    "replay",
+    "restore",
+    "tally",
+]
+
+# What a driver records; what other commands record names them, and takes no search time.
+OF_A_TURN = (Proposed, Ended, Measured, Suspended)
+DAY_S = 86_400.0
+_NO_TOKENS: Mapping[str, str] = {}
+DATED = "dated"  # in place of a kind: the event counts, its time does not
+
+
+class Doubt(NamedTuple):
+    """What is wrong with an entry: its key, the reason, and the kind and trial of the event if they can be told.
+
+    Attributes:
+        follows: the entry is sound, and does not count for want of another.
+    """
+
+    key: str
+    reason: str
+    kind: str | None
+    trial: int | None
+    follows: bool = False
+
+
+def replay(events: Iterable[Any], possible: Possible | None = None) -> SearchState:
+    """As `restore`, from the events alone."""
+    return restore((("", event) for event in events), possible)
+
+
+def restore(
+    entries: Iterable[tuple[str, Any]],
+    possible: Possible | None = None,
+    unreadable: Iterable[str] = (),
+    accepted: Callable[[Event], None] = lambda event: None,
+    tokens: Mapping[str, str] = _NO_TOKENS,
+) -> SearchState:
+    """Fold the ledger's entries, in order, into the state of the search; nothing in them stops it.
+
+    Search time is the time of drivers' turns: each begins with its `search` event and ends with the last trial, outcome
+    or test that it recorded, or with its `end`. What other commands record between and afterwards takes none.
+
+    Args:
+        entries: keys and contents.
+        possible: what proposals keep to; None: that is not known.
+        unreadable: keys of entries that cannot be read at all.
+        accepted: called with each event that counts.
+        tokens: of the drivers that wrote them, by key.
+    """
+    found = [(key, content, _read(content, possible)) for key, content in entries]
+    budgets = [event.budget[0] for _, _, event in found if isinstance(event, Started)]
+    most = max((trials for trials in (*budgets, possible and possible.trials) if trials), default=None)
+    state, clock, turn, driver = SearchState(), SearchClock(), Budget(), None
+    gaps, doubts = sorted(unreadable, reverse=True), list[Doubt]()
+    for key, content, event in found:
+        entry_s = entry_time(key)
+        while gaps and gaps[-1] < key:  # perhaps the start of a turn
+            clock.begin(Moment(None, entry_time(gaps.pop())))
+        if isinstance(event, Damaged):
+            kind, number = _hints(content)
+            doubts.append(Doubt(key, str(event), kind, number))
+            if kind == "trial" and number is not None:
+                state.lost.setdefault(number, turn)
+            if kind not in KINDS or kind == "search":
+                clock.begin(Moment(None, entry_s))
+            continue
+        at = Moment(event.time_s, entry_s)
+        if entry_s is not None and event.time_s > entry_s + FAR_S:
+            days = (event.time_s - entry_s) / DAY_S
+            doubts.append(Doubt(key, f"is dated {days:,.1f} days after it was written", DATED, None))
+            at, event = Moment(entry_s, entry_s), replace(event, time_s=entry_s)  # noqa: PLW2901
+        if isinstance(event, Started):
+            turn, driver = Budget(*event.budget), tokens.get(key)
+            clock.begin(at)
+        elif isinstance(event, OF_A_TURN) and getattr(event, "command", None) is None:
+            if driver != (driver := tokens.get(key)):  # the start of its turn is damaged
+                clock.begin(None)
+            clock.count(at)
+        state.elapsed_s = clock.elapsed_s
+        reason = apply(state, event, clock.elapsed_s, most)
+        if reason is None:
+            accepted(event)
+            continue
+        doubts.append(Doubt(key, reason, event.kind, getattr(event, "trial", None), follows=True))
+        if isinstance(event, Ended) and event.trial not in state.trials:
+            state.lost.setdefault(event.trial, turn)
+    doubts += [
+        Doubt(key, f"picks trial {event.trial}, which has no model", event.kind, event.trial, follows=True)
+        for key, _, event in found
+        if isinstance(event, Picked) and not state.is_complete(event.trial)
+    ]
+    state.damage = [_settled(state, doubt) for doubt in sorted(doubts, key=lambda doubt: (doubt.follows, doubt.key))]
+    return state
+
+
+def apply(state: SearchState, event: Event, at_s: float, most: int | None = None) -> str | None:
+    """Apply one event to the state.
+
+    Args:
+        state: what the events before it say.
+        event: the next one.
+        at_s: its search time in seconds.
+        most: trials that the search was ever asked for, if that is known.
+
+    Returns:
+        Why it does not count, or None if it does, or adds nothing: of an outcome that was recorded twice (a driver died
+        between writing and knowing) the first one counts.
+    """
+    match event:
+        case Started():
+            state.budget = event.budget[0]
+        case Proposed():
+            if most is not None and event.trial >= most:
+                return f"proposes trial {event.trial}, where {most} trials were asked for"
+            known = state.trials.setdefault(event.trial, TrialRecord(event.trial, dict(event.params)))
+            if known.params != event.params:
+                return f"proposes trial {event.trial} once more, with other parameters"
+        case Ended():
+            return _end(state, event, at_s)
+        case Measured():
+            if not state.is_complete(event.trial):
+                return f"measures trial {event.trial} on test, which has no model"
+            state.trials[event.trial].test = dict(event.values)
+        case Baseline():
+            state.baselines = [b for b in state.baselines if b.name != event.name] + [event]
+        case Picked():
+            state.picks.append(event)
+    return None
+
+
+def _end(state: SearchState, event: Ended, at_s: float) -> str | None:
+    record = state.trials.get(event.trial)
+    if record is None:
+        return f"ends trial {event.trial}, whose proposal is missing or damaged"
+    if record.outcome is None:
+        record.outcome, record.stage, record.cause = event.outcome, event.stage, event.cause
+        record.values, record.model, record.program = event.values, event.model, event.program
+        record.seconds = event.seconds
+        record.stages = [use.to_json() for use in event.stages]
+        record.remade = list(event.remade)
+        record.ended_s, record.ended_at = at_s, event.time_s
+    return None
+
+
+def tally(counts: Mapping[str, int]) -> str:
+    """Outcomes in words: "2 complete, 1 failed"; empty where there is none."""
+    return ", ".join(f"{n} {outcome}" for outcome, n in counts.items())
+
+
+def mirror_events(event: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A ledger event as the MLflow mirror wants it: an outcome is preceded by one event per stage."""
+    if event["event"] == Suspended.kind:
+        return []
+    stages = [
+        {"event": "stage", "trial": event["trial"], "time_s": event["time_s"], **use} for use in event.get("stages", ())
+    ]
+    return [*stages, dict(event)]
+
+
+def _read(content: Any, possible: Possible | None) -> Event | Damaged:
+    """The event that an entry tells, or what is wrong with it."""
+    try:
+        event = read_event(content)
+        if possible is not None and isinstance(event, Proposed):
+            settled = possible.settled(event.params)
+            return event if settled == event.params else replace(event, params=settled)
+        return event
+    except Damaged as damage:
+        return damage
+
+
+def _hints(content: Any) -> tuple[str | None, int | None]:
+    """Kind and trial of a damaged event, None where it does not say."""
+    if not isinstance(content, Mapping):
+        return None, None
+    kind, number = content.get("event"), content.get("trial")
+    return kind if isinstance(kind, str) else None, number if type(number) is int else None
+
+
+def _settled(state: SearchState, doubt: Doubt) -> Damage:
+    """What happens instead of what an entry said, or has happened since."""
+    record = None if doubt.trial is None else state.trials.get(doubt.trial)
+    then, settled = _INSTEAD.get(doubt.kind or "", "it is left out"), False
+    if record is not None and doubt.kind in ("trial", "outcome") and record.outcome:
+        then, settled = f"it is left out, and trial {doubt.trial} has been run since", doubt.follows
+    elif record is not None and doubt.kind == "test" and record.test:
+        then, settled = f"it is left out, and trial {doubt.trial} has been measured since", doubt.follows
+    return Damage(doubt.key, doubt.reason, then, settled)
+
+
+_INSTEAD = {
+    "trial": "it is left out, and the trial is proposed again",
+    "outcome": "it is left out, and the trial runs again from the stages in the store",
+    "test": "it is left out, and the trial is measured again if it is on the front",
+    "baseline": "it is left out, and jobs.compare measures it again",
+    "pick": "it is left out, and the choice before it counts, or the knee",
+    DATED: "it counts with the time of its entry",
+}

@@ -1,0 +1,146 @@
+"""The state of a search, as the events of its ledger add up to it."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from tuner.front.pareto import Objective, Point
+from tuner.search.record.events import OUTCOMES, Baseline, Picked
+
+
+@dataclass
+class TrialRecord:
+    """One trial: what was proposed and what came of it.
+
+    Attributes:
+        number: position in the search, from 0.
+        params: the trial's parameters as named in the recipe.
+        outcome: one of `OUTCOMES`, or None while it is open.
+        stage: the stage it ended in, where it did not complete.
+        cause: one line, where it did not complete.
+        values: every metric measured on the validation split.
+        test: every metric measured on the test split (front members only).
+        stages: the stages it asked for: {stage, key, reused, seconds, saved_s}.
+        remade: what was found damaged on the way and made again, a line each.
+        model: key of the fine-tuned model's artifact.
+        program: how its program ended: {"objective", "bound", "gap", "status", "seconds"}; None if it never ran, or the
+            ledger is of an earlier version.
+        seconds: wall time of the trial.
+        ended_s: seconds of search time at which it ended, pauses between drivers not counted.
+        ended_at: when it ended, unix seconds.
+    """
+
+    number: int
+    params: dict[str, Any]
+    outcome: str | None = None
+    stage: str | None = None
+    cause: str | None = None
+    values: dict[str, float] = field(default_factory=dict)
+    test: dict[str, float] = field(default_factory=dict)
+    stages: list[dict[str, Any]] = field(default_factory=list)
+    remade: list[str] = field(default_factory=list)
+    model: str | None = None
+    program: dict[str, Any] | None = None
+    seconds: float = 0.0
+    ended_s: float = 0.0
+    ended_at: float = 0.0
+
+    def stage_key(self, stage: str) -> str | None:
+        """Key of the artifact of one of its stages, or None if it never got there."""
+        return next((use["key"] for use in self.stages if use["stage"] == stage), None)
+
+
+class Budget(NamedTuple):
+    """What a turn was asked for, on which its proposals depend: trials in all, and how many at once."""
+
+    trials: int | None = None
+    parallel: int | None = None
+
+
+@dataclass(frozen=True)
+class Damage:
+    """An entry of the ledger that does not count, or not as it stands.
+
+    Attributes:
+        key: of the entry.
+        reason: what is wrong with it.
+        then: what happens instead.
+        settled: the entry is sound, did not count for want of another, and what it said has been done again.
+    """
+
+    key: str
+    reason: str
+    then: str
+    settled: bool = False
+
+
+@dataclass
+class SearchState:
+    """What the ledger says.
+
+    Attributes:
+        trials: by number; a number is missing where its proposal is damaged, until it is proposed again.
+        baselines: the last of each name.
+        picks: all choices, oldest first.
+        budget: trials in all that the last turn was asked for, if the ledger says.
+        elapsed_s: search time.
+        damage: what was left out.
+        lost: trials whose proposals are damaged, and what the turn that proposed them was asked for.
+    """
+
+    trials: dict[int, TrialRecord] = field(default_factory=dict)
+    baselines: list[Baseline] = field(default_factory=list)
+    picks: list[Picked] = field(default_factory=list)
+    budget: int | None = None
+    elapsed_s: float = 0.0
+    damage: list[Damage] = field(default_factory=list)
+    lost: dict[int, Budget] = field(default_factory=dict)
+
+    @property
+    def pick(self) -> Picked | None:
+        """The last choice of a trial that has a model."""
+        return next((pick for pick in reversed(self.picks) if self.is_complete(pick.trial)), None)
+
+    def is_complete(self, number: int) -> bool:
+        """Whether a trial has a model."""
+        return number in self.trials and self.trials[number].outcome == "complete"
+
+    def missing(self, trials: int) -> list[int]:
+        """Of the first so many trials those to be proposed: new ones, and those whose proposal is damaged."""
+        return [number for number in range(trials) if number not in self.trials]
+
+    def finished(self) -> list[TrialRecord]:
+        """Trials with an outcome, in the order in which they ended."""
+        return sorted((t for t in self._all() if t.outcome), key=lambda t: (t.ended_s, t.number))
+
+    def open(self) -> list[TrialRecord]:
+        """Trials proposed but not ended, by number."""
+        return sorted((t for t in self._all() if t.outcome is None), key=lambda t: t.number)
+
+    def counts(self) -> dict[str, int]:
+        """Number of trials with each outcome; outcomes that did not occur are absent."""
+        counted = Counter(t.outcome for t in self._all() if t.outcome)
+        return {outcome: counted[outcome] for outcome in OUTCOMES if counted[outcome]}
+
+    def points(self, objectives: Iterable[Objective]) -> list[Point]:
+        """The complete trials as points, in the order in which they ended."""
+        names = [objective.name for objective in objectives]
+        return [
+            Point(t.number, t.params, {**{n: t.params[n] for n in names if n in t.params}, **t.values}, t.model)
+            for t in self.finished()
+            if t.outcome == "complete"
+        ]
+
+    def reuse(self) -> dict[str, dict[str, float]]:
+        """For each stage: runs, reuses, seconds spent and seconds saved."""
+        table: dict[str, dict[str, float]] = {}
+        for use in (use for t in self._all() for use in t.stages):
+            row = table.setdefault(use["stage"], {"runs": 0, "reused": 0, "seconds": 0.0, "saved_s": 0.0})
+            row["reused" if use["reused"] else "runs"] += 1
+            row["saved_s" if use["reused"] else "seconds"] += use["saved_s"] if use["reused"] else use["seconds"]
+        return table
+
+    def _all(self) -> list[TrialRecord]:
+        """The trials at this moment: the screen reads them from a thread of its own while new ones are proposed."""
+        return list(self.trials.values())

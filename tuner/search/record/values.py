@@ -1,0 +1,58 @@
+"""Reading what evaluate and training stages left in the store, without torch."""
+
+from pathlib import Path
+from typing import Any
+
+from tuner.base.untrusted import read_json, require, shown
+from tuner.qpm.curves import read_curves as curves_in
+from tuner.search.record.inputs import load_input
+from tuner.store import Artifacts, Manifest
+from tuner.store.manifest import corrupt
+
+VALUES_FILE = "values.json"
+MOST_VALUES = 1000
+
+
+def read_values(artifacts: Artifacts, key: str) -> dict[str, float]:
+    """The metrics an evaluate stage measured.
+
+    Raises:
+        CorruptArtifact: they are damaged, or no numbers.
+    """
+    return load_input(artifacts, "stages/evaluate", key, _values)
+
+
+def read_curves(artifacts: Artifacts, stage: str, key: str) -> list[dict[str, float]]:
+    """The learning curves of a dense or finetune stage: one row an epoch; none for other stages.
+
+    Raises:
+        CorruptArtifact: they are damaged, or no numbers.
+    """
+    return load_input(artifacts, f"stages/{stage}", key, curves_in) if stage in ("dense", "finetune") else []
+
+
+def stored_program(manifest: Manifest) -> dict[str, Any] | None:
+    """How a stage's program ended, as `work.program_of` told it; None where there was none.
+
+    Raises:
+        CorruptArtifact: it is something else.
+    """
+    program = manifest.meta.get("program")
+    if program is None:
+        return None
+    kinds = {"objective": float, "bound": float, "gap": float, "seconds": float, "status": str}
+    known = isinstance(program, dict) and program.keys() <= kinds.keys()
+    if known and all(type(value) in (kinds[name], int, type(None)) for name, value in program.items()):
+        return dict(program)
+    raise corrupt(f"manifest {manifest.kind}/{manifest.key}", f"says program={shown(program)}")
+
+
+def _values(folder: Path) -> dict[str, float]:
+    file = folder / VALUES_FILE
+    values = read_json(file)
+    numbers = all(type(value) in (int, float) for value in values.values())
+    sound = (
+        0 < len(values) <= MOST_VALUES and numbers and all(name.isascii() and name.isidentifier() for name in values)
+    )
+    require(sound, file, "it holds something else than metrics", "finite numbers by the names of metrics")
+    return values

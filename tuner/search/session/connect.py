@@ -1,0 +1,203 @@
+"""Joining Ray: the cluster at RAY_ADDRESS, or a Ray of our own on this machine; and what each stage may hold there."""
+
+import contextlib
+import dataclasses
+import logging
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import ray
+from rich.console import Console
+
+from tuner.base.environment import environment
+from tuner.base.folders import cache_root, made_folder
+from tuner.base.private import private_temporaries
+from tuner.base.steps import told
+from tuner.errors import TunerError, UsageError
+from tuner.recipe import ResourcesConfig, StageResources
+from tuner.search.session.address import LOCAL_RAY, is_on_loopback_only, ray_address
+from tuner.search.session.own_ray import alone, own_ray
+from tuner.search.session.surroundings import require_surroundings
+
+STAGES = ("dense", "assign", "finetune", "evaluate")
+ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_health_check_failure_threshold": "40",  # a busy machine is no dead one
+    "RAY_enable_open_telemetry": "0",  # nobody reads it, and its thread may outlive ray.shutdown, into the exit
+    "RAY_task_events_report_interval_ms": "0",  # nor these, of which Ray would keep 100,000
+    "RAY_worker_niceness": "0",  # stages are the work, nothing here is more urgent
+    "RAY_AIR_NEW_OUTPUT": "0",  # our own progress is shown instead
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C is answered by ourselves
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # as many as budget.parallel start at once, not one after the other
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # the ledger remembers
+}
+SET_BY_RAY = ("PYTHONBREAKPOINT", "RAY_AUTH_MODE")
+ATTEMPTS = 3
+LATE = ("timed out during startup", "Timed out waiting for file")
+JOIN_S = 90.0
+
+
+def scratch_folder() -> Path:
+    """Where epoch checkpoints lie on this node."""
+    return made_folder(cache_root() / "scratch")
+
+
+@contextlib.contextmanager
+def connect_ray(resources: ResourcesConfig) -> Iterator[dict[str, StageResources]]:
+    """Yields what a run of each stage holds, by name.
+
+    Raises:
+        UsageError: if a stage asks for more than this machine has, or nothing can start or be joined here.
+        TunerError: if Ray does not start.
+    """
+    with contextlib.ExitStack() as held:
+        settings: dict[str, str | None] = {name: os.environ.get(name, value) for name, value in ENVIRONMENT.items()}
+        held.enter_context(environment(settings | {name: os.environ.get(name) for name in SET_BY_RAY}))
+        held.enter_context(private_temporaries())
+        local = (address := require_surroundings()) == LOCAL_RAY
+        options = held.enter_context(own_ray()) if local else {}
+        if not local and is_on_loopback_only(address):
+            held.enter_context(alone())
+        before = signal.getsignal(signal.SIGTERM)
+        held.callback(ray.shutdown)
+        _join(address, options)
+        sigterm_is_ctrl_c(before)
+        yield settle_resources(resources, ray.cluster_resources(), grows=not local)  # type: ignore[no-untyped-call]
+
+
+def require_ray(console: Console) -> None:
+    """Refuse what would keep Ray from being started or joined, before anything is computed or locked.
+
+    Raises:
+        TunerError: naming the cause.
+    """
+    with contextlib.ExitStack() as telling:
+        if (address := ray_address()) != LOCAL_RAY:
+            telling.enter_context(told(console, f"asking the Ray cluster {address}"))
+        require_surroundings()
+
+
+@contextlib.contextmanager
+def ray_for(resources: ResourcesConfig, console: Console) -> Iterator[dict[str, StageResources]]:
+    """As `connect_ray`, and says so: both ends of it take seconds."""
+    with contextlib.ExitStack() as joined:
+        with told(console, "starting Ray"):
+            settled = joined.enter_context(connect_ray(resources))
+        yield settled
+        with told(console, "closing Ray"):
+            joined.close()
+
+
+def _join(address: str, options: dict[str, Any]) -> None:
+    """Join Ray or start it, again where a busy machine did not get its processes up in the 30 s that Ray waits.
+
+    Raises:
+        TunerError: it did not work, or took too long.
+    """
+    what = "Ray on this machine" if address == LOCAL_RAY else f"the Ray cluster at RAY_ADDRESS={address}"
+    for _ in range(ATTEMPTS):
+        try:
+            with _within(JOIN_S):
+                ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **options)
+            return
+        except SystemExit as error:  # Ray's answer to SIGTERM, until `sigterm_is_ctrl_c`
+            raise KeyboardInterrupt from error
+        except _Late:
+            raise TunerError(
+                f"{what} takes longer than {JOIN_S:g} s",
+                "a Ray that starts or lets us in within that time",
+                "run python -m jobs.doctor, then the same command again when machine and network are less busy",
+            ) from None
+        except Exception as error:  # Ray's own has no narrower kind
+            if not any(sign in str(error) for sign in LATE):
+                raise TunerError(
+                    f"{what} does not start or let us in: {(str(error).strip() or repr(error)).splitlines()[0]}",
+                    "a Ray that can be used",
+                    "run python -m jobs.doctor, which checks what Ray needs; --debug shows where it failed",
+                ) from error
+            late = error
+            ray.shutdown()
+    raise TunerError(
+        f"Ray did not start in {ATTEMPTS} attempts: {late}",
+        "a machine that starts Ray's processes within 30 s",
+        "run the same command again when the machine is less busy",
+    ) from late
+
+
+class _Late(BaseException):
+    """No `Exception`, which Ray's own attempts would swallow."""
+
+
+@contextlib.contextmanager
+def _within(seconds: float) -> Iterator[None]:
+    """Raise `_Late` in the block once it has taken so long; signals belong to the main thread, elsewhere it waits."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def hear(*_: object) -> None:
+        raise _Late
+
+    before = signal.signal(signal.SIGALRM, hear)
+    timer = threading.Timer(seconds, signal.pthread_kill, (threading.get_ident(), signal.SIGALRM))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()  # a signal that nobody hears would end the process
+        signal.signal(signal.SIGALRM, before or signal.SIG_DFL)
+
+
+def keep_keys_private() -> None:
+    """Tune would pass the driver's AWS keys on in its workers' command lines, which everybody on a machine may read.
+
+    Workers have them from the environment of their node.
+    """
+    from ray.tune.execution import class_cache
+
+    propagated: set[str] = class_cache.ENV_VARS_TO_PROPAGATE
+    propagated.difference_update([name for name in propagated if name.startswith("AWS_")])
+
+
+def sigterm_is_ctrl_c(before: Any) -> None:
+    """`ray job stop`, schedulers and containers end a process by SIGTERM; a search then stops as for Ctrl-C.
+
+    To be called after `ray.init`, whose own handler ends the process on the spot. Ray starts the drivers of its
+    jobs with SIGINT blocked.
+
+    Args:
+        before: who heard SIGTERM before `ray.init`, such as `Interrupts`; who hears it again.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.signal(signal.SIGTERM, before if callable(before) else signal.default_int_handler)
+
+
+def settle_resources(resources: ResourcesConfig, have: dict[str, float], *, grows: bool) -> dict[str, StageResources]:
+    """GPU shares of -1 become one GPU where there is one; what can never run is refused.
+
+    Args:
+        resources: as the recipe asks.
+        have: CPU and GPU of the cluster.
+        grows: whether the cluster may still grow, so that waiting makes sense.
+    """
+    cpus, gpus = have.get("CPU", 0.0), have.get("GPU", 0.0)
+    settled = {}
+    for stage in STAGES:
+        asked: StageResources = getattr(resources, stage)
+        share = (1.0 if gpus else 0.0) if asked.gpus < 0 else asked.gpus
+        if not grows and (share > gpus or asked.cpus > cpus):
+            raise UsageError(
+                f"stage {stage} asks for {asked.cpus:g} CPUs and {share:g} GPUs",
+                f"at most {cpus:g} CPUs and {gpus:g} GPUs, which this machine has",
+                f"set resources.{stage}.cpus or resources.{stage}.gpus (0: no GPU)",
+            )
+        settled[stage] = dataclasses.replace(asked, gpus=share)
+    return settled | {"probe": settled["dense"]}

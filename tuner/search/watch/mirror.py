@@ -1,0 +1,81 @@
+"""Which MLflow a search is mirrored to, and what the mirror may ask of the store."""
+
+import os
+import shlex
+import tempfile
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+
+from tuner.base.folders import cache_root, made_folder
+from tuner.base.secrets import hide
+from tuner.front import pareto
+from tuner.recipe import TrackingConfig
+from tuner.search.record.home import SearchHome
+from tuner.search.record.restoration import SearchState
+from tuner.search.record.values import read_curves
+from tuner.search.watch.mirror_process import MirrorProcess
+from tuner.tracking import Mirror
+from tuner.tracking.database import sqlite_uri
+
+FLUSH_S = 60.0
+
+
+def tracking_uri(home: SearchHome, config: TrackingConfig) -> str:
+    """The given recipe's URI, else MLFLOW_TRACKING_URI, else a sqlite file in the store's folder or the local cache.
+
+    A stored recipe gives none: requests carry the user's credentials, and whoever can write to the store could send
+    them elsewhere.
+    """
+    given = config.uri or os.environ.get("MLFLOW_TRACKING_URI", "")
+    if given:
+        return given
+    path = home.store.local_path("mlflow.db") or made_folder(cache_root()) / "mlflow.db"
+    return sqlite_uri(path)
+
+
+def passed_over(home: SearchHome, config: TrackingConfig) -> str:
+    """The address that the stored recipe names and the user does not; it is not asked. Empty if there is none."""
+    stored = home.stored_address()
+    asked = hide(tracking_uri(home, config)).replace("***@", "")
+    return "" if config.uri or stored.rstrip("/") == asked.rstrip("/") else stored
+
+
+def not_asked(address: str) -> str:
+    """What people are told of it."""
+    shown = shlex.quote(ascii(address)[1:-1])
+    return (
+        f"the stored recipe names the MLflow {shown}, which is not asked: neither this command nor MLFLOW_TRACKING_URI "
+        f"names it; if it is yours, add tracking.uri={shown}"
+    )
+
+
+def open_mirror(home: SearchHome, config: TrackingConfig) -> Mirror:
+    """The mirror of a search; it starts its own thread and never raises for a server's sake."""
+    return Mirror(tracking_uri(home, config), home.name, partial(read_curves, home.artifacts))
+
+
+def start_mirror(home: SearchHome, config: TrackingConfig) -> MirrorProcess:
+    """The same in a process of its own, for as long as a driver runs."""
+    return MirrorProcess(tracking_uri(home, config), home.name, home.store)
+
+
+def mirror_front(mirror: MirrorProcess, home: SearchHome, state: SearchState, files: Iterable[str]) -> None:
+    """Hand front, ranks, hypervolume over time and the derived files to the mirror, and wait until it shows them.
+
+    Args:
+        mirror: of this search.
+        home: the search.
+        state: what the ledger says.
+        files: names of derived files, such as report.html.
+    """
+    view = home.front(state=state)
+    points = state.points(view.objectives)
+    volumes = pareto.history(points, view.objectives)
+    history = [(state.trials[p.trial].ended_at, v) for p, v in zip(points, volumes, strict=True)]
+    with tempfile.TemporaryDirectory(prefix="qpm-tuner-") as folder:
+        paths = [Path(folder) / name for name in files]
+        for path in paths:
+            home.store.download(home.key(path.name), path)
+        mirror.front(view.ranks, history, paths)
+        mirror.close(FLUSH_S)

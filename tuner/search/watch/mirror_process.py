@@ -1,0 +1,129 @@
+"""The mirror in a process of its own, at low priority: python -m tuner.search.watch.mirror_process reads JSON lines.
+
+MLflow takes seconds to import and tens of milliseconds a trial. In the driver's interpreter that would hold up the
+search; here it takes what the machine has left. The process ends with the driver, in whatever way that ends.
+"""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from tuner.search.record.values import read_curves
+from tuner.store import Store, open_artifacts
+from tuner.tracking import Mirror
+from tuner.tracking.connection import redact
+
+NICENESS = 10
+GRACE_S = 10.0  # beyond what `close` gives MLflow, for the process itself
+
+
+class MirrorProcess:
+    """A `Mirror` in another process; every method but `close` returns at once.
+
+    Args:
+        uri: of MLflow, as `Mirror` takes it.
+        search: the search's name.
+        store: where its learning curves are.
+    """
+
+    def __init__(self, uri: str, search: str, store: Store) -> None:
+        self._uri = uri
+        self.url = redact(uri, uri)  # until the end tells
+        self.warning: str | None = None
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  lives as long as the process
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", __name__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            start_new_session=True,  # Ctrl-C is for the driver
+            env={**os.environ, "PYTHONPATH": _import_path()},
+        )
+        self._calls: SimpleQueue[Any] = SimpleQueue()
+        self._thread = threading.Thread(target=self._talk, name="mlflow-mirror", daemon=True)
+        self._thread.start()
+        self._calls.put([uri, search, store.url])  # no address with a password in a command line
+
+    def publish(self, event: Mapping[str, Any]) -> None:
+        """See `Mirror.publish`."""
+        self.replay([event])
+
+    def replay(self, events: Iterable[Mapping[str, Any]]) -> None:
+        """See `Mirror.replay`."""
+        self._calls.put(["replay", [dict(event) for event in events]])
+
+    def front(self, members: dict[int, int], hypervolume_history: list[tuple[float, float]], files: list[Path]) -> None:
+        """See `Mirror.front`."""
+        self._calls.put(["front", list(members.items()), hypervolume_history, [str(path) for path in files]])
+
+    def close(self, timeout_s: float) -> None:
+        """Show what is pending, and end; see `Mirror.close`. Sets `warning` and `url`."""
+        if self._process.stdin is None or self._process.stdin.closed:
+            return
+        self._calls.put(["close", timeout_s])
+        self._calls.put(None)
+        self._thread.join(timeout_s + GRACE_S)
+        self.abandon()
+
+    def abandon(self) -> None:
+        """End at once; the next start of the search shows what is missing."""
+        self._process.kill()
+        self._process.wait()
+        self._calls.put(None)
+        self._thread.join()
+        for stream in (self._process.stdin, self._process.stdout, self._errors):
+            with contextlib.suppress(BrokenPipeError):
+                stream and stream.close()
+
+    def _talk(self) -> None:
+        """Pass the calls on, then read how it went."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            for call in iter(self._calls.get, None):
+                self._process.stdin.write(json.dumps(call) + "\n")
+                self._process.stdin.flush()
+            self.warning, self.url = json.loads(self._process.stdout.readline())
+        except (BrokenPipeError, ValueError):
+            self._errors.seek(0)
+            last = redact((self._errors.read().strip().splitlines() or ["killed"])[-1], self._uri)
+            self.warning = f"the process that fills MLflow ended ({last}); the next start shows what is missing"
+
+
+def _import_path() -> str:
+    """The environment's PYTHONPATH, with the folder this package was imported from in front."""
+    here = str(Path(__file__).parents[2])
+    return os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
+
+
+def main() -> None:
+    """Do as the driver says, until it says no more."""
+    os.nice(NICENESS)
+    uri, search, url = json.loads(sys.stdin.readline())
+    mirror = Mirror(uri, search, partial(read_curves, open_artifacts(url)))
+    answers, sys.stdout = sys.stdout, sys.stderr  # whatever a library prints is no answer
+    for line in sys.stdin:
+        name, *arguments = json.loads(line)
+        if name == "front":
+            members, history, files = arguments
+            mirror.front(dict(members), [(time, volume) for time, volume in history], [Path(file) for file in files])
+        elif name == "replay":
+            mirror.replay(*arguments)
+        elif name == "close":
+            mirror.close(*arguments)
+            print(json.dumps([mirror.warning, mirror.url]), file=answers, flush=True)
+    os._exit(0)  # the driver has gone; nothing may hold this process up
+
+
+if __name__ == "__main__":
+    main()
