@@ -41,7 +41,13 @@ BY_HAND = {
 }
 """Packages whose metadata name no licence, or not which; read in the package's own LICENSE file, where it has one."""
 
-NOT_HERE = {"colorama": "BSD-3-Clause", "httpx2-jsfetch": "BSD-3-Clause", "pywin32": "PSF-2.0", "tzdata": "Apache-2.0"}
+NOT_HERE = {
+    "appnope": "BSD-2-Clause",
+    "colorama": "BSD-3-Clause",
+    "httpx2-jsfetch": "BSD-3-Clause",
+    "pywin32": "PSF-2.0",
+    "tzdata": "Apache-2.0",
+}
 NOT_HERE |= {"waitress": "ZPL-2.1", "triton": "MIT", "cuda-bindings": "Apache-2.0"}
 NOT_HERE |= {"cuda-pathfinder": "Apache-2.0", "nvidia-nvtx": "Apache-2.0"}
 NVIDIA = re.compile(r"nvidia-.*|cuda-toolkit")
