@@ -5,46 +5,54 @@ import os
 import sys
 from pathlib import Path
 
-from jobs.command import parser, recipe_names, run, terminal
-from tuner.base.steps import told
+from jobs.command import run
+from jobs.completion import completed, searches
+from jobs.output import progress
+from jobs.parsing import Parser, add_recipe, make_parser
+from jobs.recipe_help import HelpRecipe
 from tuner.errors import UsageError
 from tuner.search.driver.interrupts import EXIT_CODE
 
 # Set by Ray in the processes of a submitted job.
 RAY_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
-EXAMPLES = """  python -m jobs.search --recipe digits --store runs --name digits
-  python -m jobs.search --recipe digits --store runs --name digits --trials 32     (more of the same search)
-  python -m jobs.search --recipe cub50 --store s3://bucket/qpm --name birds budget.parallel=4
-  python -m jobs.search --recipe digits --store runs --name wider --from digits 'space.width={choices: [64, 128]}'"""
+EXAMPLES = """  qpm-tuner search --recipe digits --store runs --name digits
+  qpm-tuner search --recipe digits --store runs --name digits --trials 32     (more of the same search)
+  qpm-tuner search --recipe cub50 --store s3://bucket/qpm --name birds budget.parallel=4
+  qpm-tuner search --recipe digits --store runs --name wider --from digits 'space.width={choices: [64, 128]}'"""
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Entry point; returns the exit code."""
-    made = parser(__file__, __doc__, EXAMPLES)
-    made.add_argument("--recipe", help=f"one of {recipe_names()}, or a YAML file; may be left out to carry on")
+def arguments() -> Parser:
+    """What it takes."""
+    made = make_parser(__file__, __doc__, EXAMPLES)
+    add_recipe(made, "; may be left out to carry on")
     made.add_argument("--trials", type=int, help="trials in all; a larger number than before carries on with more")
-    made.add_argument("--from", dest="learn_from", metavar="OLD", help="learn from the trials of another search")
+    old = made.add_argument("--from", dest="learn_from", metavar="OLD", help="learn from the trials of another search")
+    completed(old, searches)
     made.add_argument(
         "--take-over",
         action="store_true",
         help="take the search at once from whoever drives it",
     )
     made.add_argument("--help-recipe", action=HelpRecipe, nargs=0, help="list every field of a recipe and exit")
-    made.add_argument("overrides", nargs="*", metavar="key=value", help="overrides of the recipe")
-    return run(made, body, arguments, tells=True)
+    return made
+
+
+def main(given: list[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    return run(arguments(), body, given, tells=True)
 
 
 def body(arguments: argparse.Namespace) -> int:
     """Run the search and say where everything is."""
-    console = terminal()
+    told = progress()
     if RAY_JOB in os.environ and "://" not in arguments.store and not Path(arguments.store).is_absolute():
         raise UsageError(
             f"--store {arguments.store} of a Ray job lies in the job's working folder and goes with it",
             "a store that outlives the job",
             "give s3://bucket/prefix, or an absolute path that all nodes reach",
         )
-    console.print(f"search {arguments.name!r} in {arguments.store}", markup=False, highlight=False, soft_wrap=True)
-    with told(console, "loading libraries"):
+    told.say(f"search {arguments.name!r} in {arguments.store}")
+    with told.step("loading libraries"):
         from tuner.recipe import load_recipe, parse_recipe
         from tuner.search.driver.run import SearchRequest, run_search
         from tuner.search.record.home import open_home
@@ -61,27 +69,9 @@ def body(arguments: argparse.Namespace) -> int:
         stored, _ = open_home(store, arguments.name).stored()
         recipe = parse_recipe(stored.to_yaml(), overrides)
     request = SearchRequest(store, arguments.name, recipe, arguments.trials, arguments.learn_from, arguments.take_over)
-    result = run_search(request, console, arguments.interrupts)
-    print_summary(result, console)
+    result = run_search(request, told.console, arguments.interrupts)
+    print_summary(result, told.console)
     return EXIT_CODE if result.interrupted else 0
-
-
-class HelpRecipe(argparse.Action):
-    """Prints every field of a recipe with default and meaning."""
-
-    def __call__(self, *_: object) -> None:
-        """Print and exit."""
-        from tuner.base.tables import Column, print_columns
-        from tuner.recipe import describe_fields
-
-        rows = describe_fields()
-        columns = [
-            Column("field", [key for key, _, _ in rows], words=True, narrowest=40),
-            Column("default", [repr(default) for _, default, _ in rows], words=True, narrowest=18),
-            Column("meaning", [meaning for _, _, meaning in rows], words=True, narrowest=28),
-        ]
-        print_columns(terminal(), columns)
-        sys.exit(0)
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def read_card(folder: Path, needed: tuple[str, ...]) -> Card:
     """
     file = folder / CARD
     if not file.is_file():
-        todo = "check the path, or write one with jobs.pick --export DIR"
+        todo = "check the path, or write one with qpm-tuner pick --export DIR"
         raise TunerError(f"{folder} is no exported model", f"a folder with {CARD}", todo)
     for name in (CARD, *needed):
         plain_file(folder / name, within=folder)

@@ -84,5 +84,5 @@ def require_points(view: FrontView) -> None:
         raise TunerError(
             f"search {view.search!r} has no complete trial yet ({tally(view.counts) or 'nothing has ended'})",
             "at least one complete trial",
-            "see jobs.status for causes, and let the search run on: jobs.search with the same --store and --name",
+            "see qpm-tuner status for causes, and let the search run on: qpm-tuner search, same --store and --name",
         )

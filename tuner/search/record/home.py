@@ -10,6 +10,7 @@ import yaml
 
 from tuner import __version__
 from tuner.base.secrets import hide
+from tuner.base.spelling import did_you_mean, some_of
 from tuner.errors import TunerError, UsageError
 from tuner.front.pareto import Objective
 from tuner.recipe import Recipe, difference, objectives_of, parse_recipe
@@ -132,8 +133,8 @@ class SearchHome:
             known = searches(self.store)
             raise UsageError(
                 f"no search {self.name!r} in {self.store.url}",
-                f"one of {', '.join(known)}" if known else "a store with searches",
-                "check --store and --name, or start it with jobs.search --recipe",
+                f"one of {some_of(known)}" if known else "a store with searches",
+                did_you_mean(self.name, known, "check --store and --name, or start it with qpm-tuner search --recipe"),
             ) from None
         except (UsageError, ValueError) as error:
             cause = error.what if isinstance(error, UsageError) else "it is no text in UTF-8"
@@ -204,7 +205,7 @@ class SearchHome:
         for warning in fresh[:MOST_TOLD]:
             self.warn(warning)
         if (more := len(fresh) - MOST_TOLD) > 0:
-            self.warn(f"and {more} more entries of the ledger; jobs.doctor --name {self.name} names all")
+            self.warn(f"and {more} more entries of the ledger; qpm-tuner doctor --name {self.name} names all")
 
     def front(self, objectives: Sequence[Objective] | None = None, state: SearchState | None = None) -> FrontView:
         """The front for the search's own objectives or others, as the ledger has it now or as `state` says."""

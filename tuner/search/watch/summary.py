@@ -166,7 +166,7 @@ def status(home: SearchHome) -> dict[str, Any]:
 
 
 def print_summary(result: "SearchResult", console: Console) -> None:
-    """The end of `jobs.search`: the front, what was reused, and where everything lies."""
+    """The end of `qpm-tuner search`: the front, what was reused, and where everything lies."""
     home, counts = result.home, result.state.counts()
     ended = sum(counts.values())
     if result.already_complete:
@@ -185,7 +185,7 @@ def print_summary(result: "SearchResult", console: Console) -> None:
     print_front(home.front(state=result.state), result.state, console)
     address = f"--store {home.store.url} --name {home.name}"
     places = dict(result.files) | {"store": home.store.url, "MLflow": result.tracking}
-    places["pick a model"] = f"python -m jobs.pick {address} --knee --export picked"
-    places["more trials"] = f"python -m jobs.search {address} --trials {2 * max(ended, 1)}"
+    places["pick a model"] = f"qpm-tuner pick {address} --knee --export picked"
+    places["more trials"] = f"qpm-tuner search {address} --trials {2 * max(ended, 1)}"
     for name, place in places.items():
         console.print(f"{name:14}{place}", markup=False, highlight=False, soft_wrap=True)
