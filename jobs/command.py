@@ -17,8 +17,8 @@ import tuner
 from jobs import program
 from jobs.surroundings import Screen, expand, is_unread, settle
 from tuner.base.private import NoPlace, private_temporaries
+from tuner.base.progress import ConsoleProgress, never_silent
 from tuner.base.secrets import hide, holds_secret
-from tuner.base.steps import never_silent
 from tuner.errors import TunerError, UsageError
 from tuner.search.driver.interrupts import EXIT_CODE, Interrupts
 
@@ -136,7 +136,7 @@ def run(
     """
     settle()
     parsed = _parsed(made, arguments)
-    telling = contextlib.nullcontext() if tells else never_silent(terminal(stderr=True), made.prog)
+    telling = contextlib.nullcontext() if tells else never_silent(ConsoleProgress(terminal(stderr=True)), made.prog)
     with Interrupts(last=arguments is None) as parsed.interrupts, contextlib.ExitStack() as temporaries:
         try:
             expand(parsed)

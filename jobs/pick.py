@@ -7,7 +7,7 @@ from pathlib import Path
 from jobs.command import home_of, limits, parser, print_json, run
 from tuner.front import uncertainty
 from tuner.report import proof
-from tuner.search.outcome.picking import carry_out, pick_model, require_room
+from tuner.search.outcome.pick import carry_out, pick_model, require_room
 
 EXAMPLES = """  python -m jobs.pick --store runs --name digits --knee                       (a look: nothing is written)
   python -m jobs.pick --store runs --name digits --knee --choose              (the search remembers it)

@@ -10,7 +10,7 @@ from jobs import doctor, search
 from tests.searches import run_tiny
 from tests.turns import retold
 from tuner.errors import TunerError, UsageError
-from tuner.search.outcome.picking import pick_model
+from tuner.search.outcome.pick import pick_model
 from tuner.search.record.home import SearchHome
 from tuner.store import open_store
 

@@ -9,8 +9,8 @@ from tuner.errors import UsageError
 from tuner.front.pick import Pick
 from tuner.model import ExportedModel, load_model
 from tuner.report.explanation import Decision
-from tuner.search.outcome.picking import export_pick
-from tuner.search.outcome.reporting import model_pictures, recorded_pick
+from tuner.search.outcome.pick import export_pick
+from tuner.search.outcome.report import model_pictures, recorded_pick
 from tuner.search.record.front_view import require_points
 from tuner.search.record.home import SearchHome
 
