@@ -15,6 +15,7 @@ from rich.console import Console
 
 import tuner
 from jobs import program
+from jobs.flags import in_flags
 from jobs.surroundings import Screen, expand, is_unread, settle
 from tuner.base.private import NoPlace, private_temporaries
 from tuner.base.progress import ConsoleProgress, never_silent
@@ -157,7 +158,7 @@ def run(
                 return UNREAD
             if parsed.debug:
                 raise
-            told = error if isinstance(error, TunerError) else _told(error)
+            told = in_flags(error if isinstance(error, TunerError) else _told(error))
             print(f"error: {readable(str(told))}", file=sys.stderr)
             return told.exit_code
 

@@ -117,7 +117,7 @@ def _settle_recipe(home: SearchHome, request: SearchRequest, progress: Progress)
     else:
         if request.recipe is None:
             raise UsageError(
-                f"no search {home.name!r} in {home.store.url}", "a recipe to start it with", "add --recipe digits"
+                f"no search {home.name!r} in {home.store.url}", "a recipe to start it with", "add `recipe=digits`"
             )
         with progress.step(f"reading the data: {request.recipe.data.name}"):
             dataset = load_dataset(request.recipe.data)
@@ -137,7 +137,7 @@ def _require_same(made: str, stored: str, name: str) -> None:
             f"the images, the backbone or the way images are read are not those of search {name!r} any more "
             f"(bank {made[:8]}, was {stored[:8]}, which the store has lost)",
             "the data the search was started with, read in the same way (images: docs/data.md, since bank format 2)",
-            "restore the data or the bank, or start a new search with another --name",
+            "restore the data or the bank, or start a new search under another name",
         )
 
 
@@ -151,7 +151,7 @@ def _prior(home: SearchHome, name: str | None, bank: str, recipe: Recipe, progre
         raise UsageError(
             f"search {name!r} was measured on other data, another split, or images read in another way",
             "the same data, backbone and protocol, so that its values can be compared",
-            "drop --from; stages that agree are reused from the store anyway",
+            "leave out `learn_from`; stages that agree are reused from the store anyway",
         )
     with progress.step(f"reading the trials of search {name!r}"):
         trials = other.state().finished()

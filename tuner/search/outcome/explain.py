@@ -57,7 +57,7 @@ def against(home: SearchHome, trial: int | None, first: str, second: str) -> Dec
     pictures = model_pictures(home, recipe, bank, chosen_model(home, trial))
     labels = [_label(pictures.class_names, name) for name in (first, second)]
     if first == second:
-        raise UsageError(f"--against {first} {second}", "two different classes", "name another second class")
+        raise UsageError(f"class {shown(first)} beside itself", "two different classes", "name another second class")
     views = pictures.pair(*labels)
     return Decision(f"{views.left.name} against {views.right.name}", views)
 

@@ -110,21 +110,21 @@ def _join(address: str, options: dict[str, Any]) -> None:
             raise TunerError(
                 f"{what} takes longer than {JOIN_S:g} s",
                 "a Ray that starts or lets us in within that time",
-                "run python -m jobs.doctor, then the same command again when machine and network are less busy",
+                "run qpm-tuner doctor, then start again when machine and network are less busy",
             ) from None
         except Exception as error:  # Ray's own has no narrower kind
             if not any(sign in str(error) for sign in LATE):
                 raise TunerError(
                     f"{what} does not start or let us in: {(str(error).strip() or repr(error)).splitlines()[0]}",
                     "a Ray that can be used",
-                    "run python -m jobs.doctor, which checks what Ray needs; --debug shows where it failed",
+                    "run qpm-tuner doctor, which checks what Ray needs",
                 ) from error
             late = error
             ray.shutdown()
     raise TunerError(
         f"Ray did not start in {ATTEMPTS} attempts: {late}",
         "a machine that starts Ray's processes within 30 s",
-        "run the same command again when the machine is less busy",
+        "start again when the machine is less busy",
     ) from late
 
 
