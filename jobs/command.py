@@ -6,12 +6,13 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from jobs.flags import in_flags
 from jobs.log import listening
-from jobs.output import UNREAD, print_error, progress, terminal, unread_is_fine
+from jobs.output import UNREAD, print_error, progress, unread_is_fine
 from jobs.surroundings import expand, is_unread, settle
 from tuner.base.private import NoPlace, private_temporaries
+from tuner.base.progress import never_silent
 from tuner.base.secrets import holds_secret
-from tuner.base.steps import never_silent
 from tuner.errors import TunerError, UsageError
 from tuner.search.driver.interrupts import EXIT_CODE, Interrupts
 
@@ -62,7 +63,7 @@ def run(
     except UsageError as error:
         print_error(error, as_json=as_json)
         return error.exit_code
-    telling = contextlib.nullcontext() if tells else never_silent(terminal(stderr=True), made.prog)
+    telling = contextlib.nullcontext() if tells else never_silent(progress(stderr=True), made.prog)
     with Interrupts(last=arguments is None) as parsed.interrupts, contextlib.ExitStack() as held:
         held.enter_context(listening(getattr(parsed, "verbose", 0)))
         try:
@@ -84,7 +85,7 @@ def run(
                 return UNREAD
             if parsed.debug:
                 raise
-            told = error if isinstance(error, TunerError) else _told(error)
+            told = in_flags(error if isinstance(error, TunerError) else _told(error))
             print_error(told, as_json=as_json)
             return told.exit_code
 

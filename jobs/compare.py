@@ -27,14 +27,14 @@ def body(arguments: argparse.Namespace) -> int:
     """Run what is missing, and print the table."""
     told = progress(stderr=True)
     with told.step(f"reading search {arguments.name!r}"):
-        from tuner.search.outcome.baselines import compare, print_comparison
+        from tuner.search.outcome.baselines import compare, comparison_table
 
         home = home_of(arguments)
-    rows = compare(home, told.console)
+    rows = compare(home, told)
     if arguments.json:
         print_json(rows)
     else:
-        print_comparison(rows, terminal())
+        terminal().print(comparison_table(rows), soft_wrap=True)
     return 0
 
 

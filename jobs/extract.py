@@ -33,7 +33,7 @@ def body(arguments: argparse.Namespace) -> int:
         from tuner.store import Artifacts, open_store
 
     recipe = load_recipe(arguments.recipe, arguments.overrides)
-    print(ensure_bank(Artifacts(open_store(arguments.store)), recipe, told.console))
+    print(ensure_bank(Artifacts(open_store(arguments.store)), recipe, told))
     return 0
 
 

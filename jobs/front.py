@@ -8,7 +8,7 @@ from jobs.completion import completed, metrics
 from jobs.output import print_json, terminal
 from jobs.parsing import Parser, add_json, make_parser
 from tuner.recipe import objectives_of
-from tuner.search.watch.summary import print_front
+from tuner.search.watch.front_table import front_table
 
 EXAMPLES = """  qpm-tuner front --store runs --name digits
   qpm-tuner front --store runs --name digits --json
@@ -39,7 +39,7 @@ def body(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(view.to_dict())
     else:
-        print_front(view, home.state(), terminal())
+        terminal().print(front_table(view, home.state()), soft_wrap=True)
     return 0
 
 

@@ -7,9 +7,9 @@ import time
 from jobs.command import run
 from jobs.output import print_json, terminal
 from jobs.parsing import STORE_HELP, Parser, add_json, make_parser
-from tuner.base.tables import Column, print_columns
+from tuner.base.tables import Column, FittedTable
 from tuner.search.watch.listing import SearchLine, list_lines
-from tuner.search.watch.progress import heading, number
+from tuner.search.watch.texts import heading, number
 from tuner.store import open_store
 
 EXAMPLES = """  qpm-tuner list --store runs
@@ -38,7 +38,7 @@ def body(arguments: argparse.Namespace) -> int:
     elif not found:
         print(f"no search in {store.url}; qpm-tuner search starts one")
     else:
-        print_columns(terminal(), columns(found))
+        terminal().print(FittedTable(columns(found)), soft_wrap=True)
     return 0
 
 

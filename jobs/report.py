@@ -28,10 +28,10 @@ def body(arguments: argparse.Namespace) -> int:
     """Write the page and say where it is."""
     told = progress(stderr=True)
     with told.step(f"writing the report of search {arguments.name!r}"):
-        from tuner.search.outcome.reporting import report_page
+        from tuner.search.outcome.report import report_page
 
         home = home_of(arguments)
-        page = report_page(home, told.console).encode()
+        page = report_page(home, told).encode()
         if arguments.out:
             Path(arguments.out).write_bytes(page)
         else:

@@ -4,6 +4,9 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
 
 from jobs.command import run
 from jobs.completion import completed, searches
@@ -12,6 +15,9 @@ from jobs.parsing import Parser, add_recipe, make_parser
 from jobs.recipe_help import HelpRecipe
 from tuner.errors import UsageError
 from tuner.search.driver.interrupts import EXIT_CODE
+
+if TYPE_CHECKING:
+    from tuner.search.watch.result import SearchResult
 
 # Set by Ray in the processes of a submitted job.
 RAY_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
@@ -54,9 +60,8 @@ def body(arguments: argparse.Namespace) -> int:
     told.say(f"search {arguments.name!r} in {arguments.store}")
     with told.step("loading libraries"):
         from tuner.recipe import load_recipe, parse_recipe
-        from tuner.search.driver.run import SearchRequest, run_search
+        from tuner.search.driver.run import SearchRequest, run_request
         from tuner.search.record.home import open_home
-        from tuner.search.watch.summary import print_summary
         from tuner.store import open_store
 
     store = open_store(arguments.store)
@@ -69,9 +74,23 @@ def body(arguments: argparse.Namespace) -> int:
         stored, _ = open_home(store, arguments.name).stored()
         recipe = parse_recipe(stored.to_yaml(), overrides)
     request = SearchRequest(store, arguments.name, recipe, arguments.trials, arguments.learn_from, arguments.take_over)
-    result = run_search(request, told.console, arguments.interrupts)
-    print_summary(result, told.console)
+    result = run_request(request, told, arguments.interrupts)
+    print_end(result, told.console)
     return EXIT_CODE if result.interrupted else 0
+
+
+def print_end(result: "SearchResult", console: Console) -> None:
+    """How the search ended, where everything is, and what to type next."""
+    from tuner.search.watch.summary import end_text, places
+
+    console.print(end_text(result), soft_wrap=True)
+    home, ended = result.home, sum(result.state.counts().values())
+    address = f"--store {home.store.url} --name {home.name}"
+    lines = places(result)
+    lines["pick a model"] = f"qpm-tuner pick {address} --knee --export picked"
+    lines["more trials"] = f"qpm-tuner search {address} --trials {2 * max(ended, 1)}"
+    for name, place in lines.items():
+        console.print(f"{name:14}{place}", markup=False, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

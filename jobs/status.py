@@ -6,7 +6,7 @@ import sys
 from jobs.command import home_of, run
 from jobs.output import print_json, terminal
 from jobs.parsing import Parser, add_json, make_parser
-from tuner.search.watch.summary import print_status, status
+from tuner.search.watch.summary import status, status_text
 
 EXAMPLES = """  qpm-tuner status --store runs --name digits
   qpm-tuner status --store runs --name digits --json"""
@@ -30,7 +30,7 @@ def body(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(status(home))
     else:
-        print_status(home, terminal())
+        terminal().print(status_text(home), soft_wrap=True)
     return 0
 
 

@@ -34,9 +34,10 @@ from jobs.command import run
 from jobs.output import terminal
 from jobs.parsing import make_parser as parser
 from tuner.base import steps
+from tuner.base.progress import ConsoleProgress
 steps.LINE_EVERY_S = 0.05
 def body(_):
-    with steps.told(terminal(), "working"):
+    with ConsoleProgress(terminal()).step("working"):
         time.sleep(float(sys.argv[1]))
     terminal().print("done")
     return 0

@@ -121,7 +121,13 @@ with interrupts.Interrupts():
     finally:
         time.sleep(60)
 """
-EARLY = "import os, signal, sys; sys.argv[0] = 'qpm-tuner'; import jobs; os.kill(os.getpid(), signal.SIGINT); import time; time.sleep(60)"
+EARLY = """
+import os, signal, sys, time
+sys.argv[0] = "qpm-tuner"
+import jobs
+os.kill(os.getpid(), signal.SIGINT)
+time.sleep(60)
+"""
 LATE = """
 import os, signal, sys
 from jobs.command import run

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
-from tuner.base.steps import LINE_EVERY_S, REFRESH_S, Step, repeated
+from tuner.base import steps
+from tuner.base.steps import Step, repeated
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -65,7 +66,7 @@ class Silent:
     @contextlib.contextmanager
     def live(self, view: LiveView) -> Iterator[None]:
         """Refresh the view, and show nothing."""
-        with repeated(REFRESH_S, view.refresh):
+        with repeated(steps.REFRESH_S, view.refresh):
             yield
 
 
@@ -100,7 +101,7 @@ class LogProgress:
     @contextlib.contextmanager
     def live(self, view: LiveView) -> Iterator[None]:
         """A line every few seconds."""
-        with repeated(REFRESH_S, _Lines(self, view, self._every_s)):
+        with repeated(steps.REFRESH_S, _Lines(self, view, self._every_s)):
             yield
 
 
@@ -132,14 +133,14 @@ class ConsoleProgress:
         step = Step(what)
         if not self._is_lively():
             self.say(f"{what} ...")
-            with repeated(LINE_EVERY_S, lambda: self.say(f"still {step}")):
+            with repeated(steps.LINE_EVERY_S, lambda: self.say(f"still {step}")):
                 yield step
             return
         spinner = Spinner("line", Text(str(step)))
         stdout = not self.console.stderr  # what a command prints as its result must not be led to the other stream
         with (
             Live(spinner, console=self.console, refresh_per_second=4, transient=True, redirect_stdout=stdout),
-            repeated(REFRESH_S, lambda: spinner.update(text=Text(str(step)))),
+            repeated(steps.REFRESH_S, lambda: spinner.update(text=Text(str(step)))),
         ):
             yield step
 
@@ -147,7 +148,7 @@ class ConsoleProgress:
     def live(self, view: LiveView) -> Iterator[None]:
         """A table that changes on a terminal, a line every few seconds elsewhere."""
         if not self._is_lively():
-            with repeated(REFRESH_S, _Lines(self, view, LINE_EVERY_S)):
+            with repeated(steps.REFRESH_S, _Lines(self, view, steps.LINE_EVERY_S)):
                 yield
             return
         from rich.live import Live
@@ -159,7 +160,7 @@ class ConsoleProgress:
         first = view.render(self.console.width)
         with (
             Live(first, console=self.console, refresh_per_second=4, transient=True) as shown,
-            repeated(REFRESH_S, update),
+            repeated(steps.REFRESH_S, update),
         ):
             yield
 
@@ -172,7 +173,7 @@ class ConsoleProgress:
 def never_silent(progress: Progress, who: str) -> Iterator[None]:
     """Tell that a command is at work, for commands that are usually done before anybody wonders."""
     step = Step(f"{who} is at work")
-    with repeated(LINE_EVERY_S, lambda: progress.say(str(step))):
+    with repeated(steps.LINE_EVERY_S, lambda: progress.say(str(step))):
         yield
 
 
