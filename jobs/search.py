@@ -13,11 +13,14 @@ from jobs.completion import completed, searches
 from jobs.output import progress
 from jobs.parsing import Parser, add_recipe, make_parser
 from jobs.recipe_help import HelpRecipe
+from tuner.base.progress import Progress
 from tuner.errors import UsageError
 from tuner.search.driver.interrupts import EXIT_CODE
 
 if TYPE_CHECKING:
+    from tuner.recipe import Recipe
     from tuner.search.watch.result import SearchResult
+    from tuner.store import Store
 
 # Set by Ray in the processes of a submitted job.
 RAY_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
@@ -58,11 +61,10 @@ def body(arguments: argparse.Namespace) -> int:
             "give s3://bucket/prefix, or an absolute path that all nodes reach",
         )
     told.say(f"search {arguments.name!r} in {arguments.store}")
-    with told.step("loading libraries"):
-        from tuner.recipe import load_recipe, parse_recipe
-        from tuner.search.driver.run import SearchRequest, run_request
-        from tuner.search.record.home import open_home
-        from tuner.store import open_store
+    from tuner.recipe import load_recipe, parse_recipe
+    from tuner.search.driver.finished import as_it_stands
+    from tuner.search.record.home import SearchHome, open_home
+    from tuner.store import open_store
 
     store = open_store(arguments.store)
     trials = [] if arguments.trials is None else [f"budget.trials={arguments.trials}"]
@@ -73,10 +75,22 @@ def body(arguments: argparse.Namespace) -> int:
     elif overrides:
         stored, _ = open_home(store, arguments.name).stored()
         recipe = parse_recipe(stored.to_yaml(), overrides)
-    request = SearchRequest(store, arguments.name, recipe, arguments.trials, arguments.learn_from, arguments.take_over)
-    result = run_request(request, told, arguments.interrupts)
+    result = None
+    if not (arguments.learn_from or arguments.take_over):
+        result = as_it_stands(SearchHome(store, arguments.name, told.warn), recipe, arguments.trials)
+    if result is None:
+        result = run_all(arguments, store, recipe, told)
     print_end(result, told.console)
     return EXIT_CODE if result.interrupted else 0
+
+
+def run_all(arguments: argparse.Namespace, store: "Store", recipe: "Recipe | None", told: Progress) -> "SearchResult":
+    """Run what is left of the search, and write what follows from it."""
+    with told.step("loading libraries"):
+        from tuner.search.driver.run import SearchRequest, run_request
+
+    request = SearchRequest(store, arguments.name, recipe, arguments.trials, arguments.learn_from, arguments.take_over)
+    return run_request(request, told, arguments.interrupts)
 
 
 def print_end(result: "SearchResult", console: Console) -> None:
