@@ -86,6 +86,6 @@ def in_notebook() -> bool:
 def _as_text(view: LiveView) -> str:
     from rich.console import Console
 
-    page = Console(file=io.StringIO(), width=WIDTH)
+    page = Console(file=io.StringIO(), width=WIDTH, force_jupyter=False, color_system=None)
     page.print(view.render(WIDTH))
     return page.file.getvalue()  # type: ignore[attr-defined, no-any-return]

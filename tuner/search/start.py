@@ -1,7 +1,9 @@
 """Starting and opening searches from Python: what `import tuner` offers."""
 
 import copy
+import logging
 import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -54,8 +56,11 @@ def run_search(
     telling = progress or usual_progress()
     place = _opened(store)
     other = learn_from.name if isinstance(learn_from, Search) else learn_from
+    widgets = logging.getLogger("ray.widgets")
     with unchanged_process():
-        with telling.step("loading libraries"):
+        widgets.setLevel(logging.WARNING)  # Ray would miss ipywidgets, which is not needed here
+        with telling.step("loading libraries"), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "IProgress not found")  # of tqdm, which we do not show in notebooks
             from tuner.search.driver.interrupts import Interrupts
             from tuner.search.driver.run import SearchRequest, run_request
 
