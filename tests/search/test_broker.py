@@ -282,6 +282,7 @@ def test_what_hangs_when_the_search_ends_is_called_off_and_ended(artifacts, tmp_
     while "assign" not in (tmp_path / "ran").read_text() if (tmp_path / "ran").exists() else True:
         time.sleep(0.05)
     pid = int((tmp_path / "ran").read_text().split()[-1])
+    until(lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED)
     ray.get(broker.call_off.remote(), timeout=60)
     record = ray.get(waiting, timeout=30)
     assert (record["outcome"], record["stage"]) == ("called off", "assign")
