@@ -13,7 +13,7 @@ class BackboneConfig:
     weights: str = setting(
         "", "local file (.safetensors, .pth) or folder, or hub name; empty: the backbone's usual source"
     )
-    image_size: int = setting(0, "side of the square input, pixels; 0: the backbone's usual size", low=0)
+    image_size: int = setting(0, "side of the square input, pixels; 0: the backbone's usual size", low=0, unit="pixels")
     preprocessing: str = setting(
         "standard",
         "how pixels are scaled before the network (METHOD.md section 1)",
@@ -26,7 +26,9 @@ class BackboneConfig:
         0.1, "offset added to the grid size when position embeddings are resized; 0: none", low=0.0, high=0.9
     )
     n_atoms: int = setting(128, "patch_dictionary: number of atoms, the width of a token", low=2)
-    patch_size: int = setting(8, "patch_dictionary: side of a patch, pixels", low=2)
+    patch_size: int = setting(8, "patch_dictionary: side of a patch, pixels", low=2, unit="pixels")
     grid: int = setting(8, "patch_dictionary: tokens per side", low=2)
-    batch_size: int = setting(32, "images loaded at a time (a GPU takes at least 256); does not enter the key", low=1)
+    batch_size: int = setting(
+        32, "images loaded at a time (a GPU takes at least 256); does not enter the key", low=1, unit="images"
+    )
     seed: int = setting(0, "patch_dictionary: seed of k-means", low=0)

@@ -10,7 +10,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from tuner.errors import UsageError
 from tuner.recipe.nodes import compose, is_null, pairs, show, written
 from tuner.recipe.scalars import read_scalar, show_text
-from tuner.recipe.schema import SHORT_NAMES, Recipe, describe_fields
+from tuner.recipe.schema import SHORT_NAMES, Recipe, walk
 from tuner.recipe.space import read_dimension, read_space, searched_name
 
 Tree = dict[str, Any]
@@ -154,7 +154,7 @@ def _is_retired(path: str, value: str) -> bool:
 
 @functools.cache
 def _fields() -> frozenset[str]:
-    return frozenset(path for path, _, _ in describe_fields())
+    return frozenset(path for path, _, _ in walk(Recipe()))
 
 
 def _merge(tree: Tree, other: Tree) -> None:
