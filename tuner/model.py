@@ -243,7 +243,7 @@ def load_model(folder: Path | str, *, device: str = "auto", weights: str = "") -
         raise TunerError(
             f"the backbone of {folder} is not the one at {config.weights or 'its usual source'}",
             "the very weights the model was trained on",
-            "name their place on this machine by --weights PATH; in Python, load_model(folder, weights=PATH)",
+            "name their place on this machine: `weights=PATH`",
         )
     sizes, own = (network.adapter.dim, network.grid), (backbone.dim, backbone.grid)
     require(sizes == own, folder, f"its tokens are of {sizes}, its backbone's of {own}", "one width and one grid")

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from rich.console import Console
 
 from tuner.base.environment import environment
 from tuner.base.folders import cache_root, made_folder
 from tuner.base.private import private_temporaries
-from tuner.base.steps import told
+from tuner.base.progress import Progress
 from tuner.errors import TunerError, UsageError
 from tuner.recipe import ResourcesConfig, StageResources
 from tuner.search.session.address import LOCAL_RAY, is_on_loopback_only, ray_address
@@ -70,7 +69,7 @@ def connect_ray(resources: ResourcesConfig) -> Iterator[dict[str, StageResources
         yield settle_resources(resources, ray.cluster_resources(), grows=not local)  # type: ignore[no-untyped-call]
 
 
-def require_ray(console: Console) -> None:
+def require_ray(progress: Progress) -> None:
     """Refuse what would keep Ray from being started or joined, before anything is computed or locked.
 
     Raises:
@@ -78,18 +77,18 @@ def require_ray(console: Console) -> None:
     """
     with contextlib.ExitStack() as telling:
         if (address := ray_address()) != LOCAL_RAY:
-            telling.enter_context(told(console, f"asking the Ray cluster {address}"))
+            telling.enter_context(progress.step(f"asking the Ray cluster {address}"))
         require_surroundings()
 
 
 @contextlib.contextmanager
-def ray_for(resources: ResourcesConfig, console: Console) -> Iterator[dict[str, StageResources]]:
+def ray_for(resources: ResourcesConfig, progress: Progress) -> Iterator[dict[str, StageResources]]:
     """As `connect_ray`, and says so: both ends of it take seconds."""
     with contextlib.ExitStack() as joined:
-        with told(console, "starting Ray"):
+        with progress.step("starting Ray"):
             settled = joined.enter_context(connect_ray(resources))
         yield settled
-        with told(console, "closing Ray"):
+        with progress.step("closing Ray"):
             joined.close()
 
 
@@ -111,21 +110,21 @@ def _join(address: str, options: dict[str, Any]) -> None:
             raise TunerError(
                 f"{what} takes longer than {JOIN_S:g} s",
                 "a Ray that starts or lets us in within that time",
-                "run python -m jobs.doctor, then the same command again when machine and network are less busy",
+                "run qpm-tuner doctor, then start again when machine and network are less busy",
             ) from None
         except Exception as error:  # Ray's own has no narrower kind
             if not any(sign in str(error) for sign in LATE):
                 raise TunerError(
                     f"{what} does not start or let us in: {(str(error).strip() or repr(error)).splitlines()[0]}",
                     "a Ray that can be used",
-                    "run python -m jobs.doctor, which checks what Ray needs; --debug shows where it failed",
+                    "run qpm-tuner doctor, which checks what Ray needs",
                 ) from error
             late = error
             ray.shutdown()
     raise TunerError(
         f"Ray did not start in {ATTEMPTS} attempts: {late}",
         "a machine that starts Ray's processes within 30 s",
-        "run the same command again when the machine is less busy",
+        "start again when the machine is less busy",
     ) from late
 
 

@@ -9,8 +9,8 @@ from tuner.errors import UsageError
 from tuner.front.pick import Pick
 from tuner.model import ExportedModel, load_model
 from tuner.report.explanation import Decision
-from tuner.search.outcome.picking import export_pick
-from tuner.search.outcome.reporting import model_pictures, recorded_pick
+from tuner.search.outcome.pick import export_pick
+from tuner.search.outcome.report import model_pictures, recorded_pick
 from tuner.search.record.front_view import require_points
 from tuner.search.record.home import SearchHome
 
@@ -57,7 +57,7 @@ def against(home: SearchHome, trial: int | None, first: str, second: str) -> Dec
     pictures = model_pictures(home, recipe, bank, chosen_model(home, trial))
     labels = [_label(pictures.class_names, name) for name in (first, second)]
     if first == second:
-        raise UsageError(f"--against {first} {second}", "two different classes", "name another second class")
+        raise UsageError(f"class {shown(first)} beside itself", "two different classes", "name another second class")
     views = pictures.pair(*labels)
     return Decision(f"{views.left.name} against {views.right.name}", views)
 
