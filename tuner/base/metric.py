@@ -4,11 +4,12 @@ How a metric is computed is declared beside it, in its own file in `tuner/qpm/me
 Importing this does not import torch.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from tuner.base.registry import Registry
+from tuner.errors import TunerError
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,31 @@ def parts() -> tuple[str, ...]:
     return tuple(dict.fromkeys(part for metric in METRICS.values() for part in metric.parts))
 
 
-def added_metrics() -> dict[str, int]:
-    """Metrics of other packages, each with its version: an evaluation that measures them has a key of its own."""
-    return {name: metric.version for name, metric in sorted(METRICS.added().items())}
+def added_metrics() -> dict[str, dict[str, int]]:
+    """What metrics of other packages add to the settings of an evaluation, and so to its key; empty without any.
+
+    Returns:
+        {"metrics": {name: version}}.
+    """
+    added = {name: metric.version for name, metric in sorted(METRICS.added().items())}
+    return {"metrics": added} if added else {}
+
+
+def require_metrics(settings: Mapping[str, Any]) -> None:
+    """See that this process knows the metrics that an evaluation is to measure.
+
+    Args:
+        settings: of the evaluation.
+
+    Raises:
+        TunerError: it lacks one, or has another version of it.
+    """
+    known = added_metrics().get("metrics", {})
+    for name, version in settings.get("metrics", {}).items():
+        if known.get(name) != version:
+            has = f"version {known[name]}" if name in known else "none"
+            raise TunerError(
+                f"the metric {name} in version {version} is to be measured, and this process knows {has}",
+                "the same metrics in the process that searches and in those that evaluate",
+                f"install a package on every machine that names it in the entry points of {METRICS.group}",
+            )
