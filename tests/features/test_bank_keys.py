@@ -85,7 +85,7 @@ def test_every_option_of_dinov2(squares: DataConfig, weights: Path) -> None:
     ],
 )
 def test_published_statistics_of_pixels(data_name: str, expected: str, weights: Path) -> None:
-    from tuner.features.backbone import make_backbone
+    from tuner.features.registry import make_backbone
 
     recipe = load_recipe("cub")
     material = make_backbone(replace(recipe.backbone, weights=str(weights)), data_name).key_material()

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from tuner.errors import UsageError
 from tuner.features.backbone import Tokens
-from tuner.features.settings import BackboneConfig
+from tuner.features.settings import PatchDictionarySettings
 
 PIXELS_A_TOKEN = 2  # usual image size: this times the grid
 FIT_PATCHES = 15_000
@@ -35,7 +35,7 @@ class PatchDictionary:
 
     has_cls = False
 
-    def __init__(self, config: BackboneConfig) -> None:
+    def __init__(self, config: PatchDictionarySettings) -> None:
         self.image_size = config.image_size or PIXELS_A_TOKEN * config.grid
         self.grid = (config.grid, config.grid)
         self.stride, rest = divmod(self.image_size, config.grid)

@@ -10,7 +10,7 @@ import yaml
 
 from tuner.base.settings import setting
 from tuner.data.settings import DataConfig
-from tuner.features.settings import BackboneConfig
+from tuner.features.settings import BackboneConfig, BackboneSettings
 from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig
 
 # Short names of the fields people search over; every other field is named by its dotted path.
@@ -87,7 +87,7 @@ class Recipe:
 
     title: str = setting("", "one line that says what this search is about")
     data: DataConfig = field(default_factory=DataConfig)
-    backbone: BackboneConfig = field(default_factory=BackboneConfig)
+    backbone: BackboneSettings = field(default_factory=BackboneConfig)
     adapter: AdapterConfig = field(default_factory=AdapterConfig)
     dense: DenseConfig = field(default_factory=DenseConfig)
     assign: AssignConfig = field(default_factory=AssignConfig)
