@@ -1,12 +1,11 @@
 """Rows that installed packages name, or a process adds, stand beside those of this package and never replace them."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.base.plugins import installed
 from tuner.base.metric import METRICS, Metric
 from tuner.errors import UsageError
 from tuner.qpm import HeadMetric, register_metric
@@ -32,17 +31,6 @@ def clean() -> Iterator[None]:
         METRICS.remove(name)
 
 
-def installed(root: Path, entries: str, code: str) -> subprocess.CompletedProcess[str]:
-    """Runs code beside an installed package that names rows."""
-    (root / "measuring.py").write_text(PACKAGE)
-    about = root / "measuring-1.0.dist-info"
-    about.mkdir()
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: measuring\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text(f"[qpm_tuner.metrics]\n{entries}\n")
-    start = f"import sys; sys.path.insert(0, {str(root)!r})\n"
-    return subprocess.run([sys.executable, "-c", start + code], check=False, capture_output=True, text=True)
-
-
 def test_an_installed_package_names_a_metric_in_its_entry_points(tmp_path: Path) -> None:
     code = (
         "from tuner.base.metric import METRICS, added_metrics\n"
@@ -50,24 +38,24 @@ def test_an_installed_package_names_a_metric_in_its_entry_points(tmp_path: Path)
         "print(list(METRICS)[-1], added_metrics(), 'torch' in sys.modules)\n"
         "print([o.name for o in objectives_of(load_recipe('digits', ['objectives=[accuracy, weight:min]']))])"
     )
-    ran = installed(tmp_path, "weight = measuring:WEIGHT", code)
+    ran = installed(tmp_path, PACKAGE, METRICS.group, "weight = a_package:WEIGHT", code)
     assert ran.stdout.splitlines() == ["weight {'metrics': {'weight': 1}} False", "['accuracy', 'weight']"], ran.stderr
 
 
 @pytest.mark.parametrize(
     ("entry", "reason"),
     [
-        ("taken = measuring:TAKEN", "a metric accuracy comes with qpm-tuner"),
-        ("nothing = measuring:NOTHING", "3 is no metric"),
-        ("gone = measuring:GONE", "AttributeError"),
+        ("taken = a_package:TAKEN", "a metric accuracy comes with qpm-tuner"),
+        ("nothing = a_package:NOTHING", "3 is no metric"),
+        ("gone = a_package:GONE", "AttributeError"),
         ("absent = no_such_module:X", "ModuleNotFoundError"),
     ],
 )
 def test_what_is_wrong_with_a_package_is_told_and_stops_nobody(tmp_path: Path, entry: str, reason: str) -> None:
     code = "from tuner.base.metric import METRICS; print(len(METRICS), METRICS['accuracy'].heading)"
-    ran = installed(tmp_path, entry, code)
+    ran = installed(tmp_path, PACKAGE, METRICS.group, entry, code)
     assert ran.stdout.split() == [str(len(METRICS)), "accuracy"], ran.stderr
-    assert "of measuring is left out" in ran.stderr
+    assert "of a_package is left out" in ran.stderr
     assert reason in ran.stderr
 
 
