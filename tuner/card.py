@@ -121,7 +121,8 @@ def _backbone(written: object, file: Path) -> BackboneSettings:
     """
     name = written.get("name") if isinstance(written, dict) else None
     kind = BACKBONES.get(name) if isinstance(name, str) else None
-    backbone = settings_from(kind.settings if kind else BackboneConfig, written, file)
+    settings: type[BackboneSettings] = kind.settings if kind else BackboneConfig
+    backbone = settings_from(settings, written, file)
     for size, most in LARGEST.items():
         value = getattr(backbone, size, 0)
         require(value <= most, file, f"backbone.{size} is {value}", f"at most {most}")

@@ -64,7 +64,7 @@ def check_images(dataset: Dataset) -> list[str]:
     """Decodes every image and mask before anything is computed, in parallel, by the rules they are read by later.
 
     Returns:
-        What was seen that people should know, a sentence each: how masks are read, first frames, faint images.
+        What people should know of them, in a sentence each: how masks are read, first frames, faint images.
 
     Raises:
         TunerError: missing, broken or unreadable files, masks of another size than their image, or masks without a
@@ -125,7 +125,7 @@ def _examine(image: Path, mask: Path | None) -> tuple[Facts, MaskFacts | None] |
 
 
 def _image_notes(facts: list[Facts], masked: bool) -> list[str]:
-    """What people should know of the images, a sentence each."""
+    """What people should know of the images, in a sentence each."""
     notes = []
     if several := sum(fact.several for fact in facts):
         notes.append(f"{several:,} of {len(facts):,} images have several frames or pages: the first is read")

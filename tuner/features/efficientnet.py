@@ -16,7 +16,7 @@ from tuner.errors import TunerError, UsageError
 from tuner.features.backbone import Pretrained, Tokens
 from tuner.features.settings import BackboneSettings
 
-STRIDE = 32  # pixels a token
+STRIDE = 32  # pixels per token
 MEAN, STD = 0.498, 0.502  # of RGB / 255
 TODO = "install it (sh requirements/install.sh python full), or set backbone.weights to a .safetensors or .pth file"
 

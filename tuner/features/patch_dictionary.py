@@ -27,7 +27,7 @@ class PatchDictionary:
     """Tokens are soft memberships of overlapping patches in a dictionary of k-means atoms; there is no CLS token.
 
     Args:
-        config: `grid` tokens a side, `patch_size` pixels, `n_atoms` the width of a token.
+        config: `grid` tokens per side, `patch_size` pixels, `n_atoms` the width of a token.
 
     Raises:
         UsageError: the grid does not divide the image.

@@ -39,8 +39,8 @@ def evaluate(model: Classifier, train: Samples, held_out: Samples, *, device: st
         device: `auto`, `cpu`, `cuda` ...
 
     Returns:
-        Metric name to value; one that does not apply (no masks, fewer than five features a class) is absent. With them
-        the numbers of images they rest on, named in `COUNTS` of the same table.
+        Metric name to value; one that does not apply (no masks, fewer than five features per class) is absent. Beside
+        them are the numbers of images they rest on, by the names in `tuner.qpm.metrics.table.COUNTS`.
 
     Raises:
         TunerError: a value is not finite.

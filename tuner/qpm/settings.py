@@ -1,4 +1,4 @@
-"""Settings of the method, one dataclass a stage; importing them does not import torch.
+"""Settings of the method, one dataclass per stage; importing them does not import torch.
 
 Defaults are the published DINO-QPM configuration (METHOD 2-5) unless the help says otherwise.
 """

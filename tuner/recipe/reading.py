@@ -88,15 +88,20 @@ def _kind_of(path: str, schema: type[Recipe]) -> Any:
     parts = path.split(".")
     for place, part in enumerate(parts):
         prefix = "".join(f"{parent}." for parent in parts[:place])
-        if not dataclasses.is_dataclass(kind):
+        if not _is_group(kind):
             raise UsageError(
                 f"unknown setting {path}", f"{prefix[:-1]}, which has no parts", f"set {prefix[:-1]}=VALUE"
             )
-        known = _kinds(kind)
+        known: dict[str, Any] = _kinds(kind)
         if part not in known:
             raise _unknown(part, list(known), prefix)
         kind = known[part]
     return kind
+
+
+def _is_group(kind: Any) -> bool:
+    """Whether the type of a field is a dataclass, and the field so a group of fields."""
+    return dataclasses.is_dataclass(kind)
 
 
 @functools.cache

@@ -55,7 +55,7 @@ def schema_for(node: Node | None, overrides: Sequence[str]) -> type[Recipe]:
                 f"choose one of them, or install the package that brings this {registry.what}",
             )
         chosen[group] = registry[name].settings
-        if written in registry and (former := registry[written].settings) is not chosen[group]:
+        if written is not None and written in registry and (former := registry[written].settings) is not chosen[group]:
             shared = {info.name for info in dataclasses.fields(common)}
             for info in dataclasses.fields(former):
                 if info.name not in shared and node is not None:
