@@ -47,7 +47,7 @@ BACKBONE, TRAINING, MODEL = "backbone.safetensors", "training.safetensors", ("mo
 NO_PIXELS = np.zeros((1, 1, 3), dtype=np.uint8)  # words need none
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Prediction:
     """What an exported model says of one image.
 
@@ -80,6 +80,12 @@ class Prediction:
     def decision(self) -> Decision:
         """The predicted class against the runner-up on this image, to be drawn."""
         return self._decision(readable(self.path.name), np.asarray(read_image(self.path)))
+
+    def __repr__(self) -> str:
+        return f"<Prediction {readable(self.class_name)!r} for {readable(self.path.name)}>"
+
+    def _repr_html_(self) -> str:
+        return self.decision()._repr_html_()
 
     def _decision(self, title: str, pixels: Pixels) -> Decision:
         best, second = self.explanation.evidence
@@ -134,6 +140,15 @@ class ExportedModel:
         if self.likeness is not None:
             (distance,) = self.likeness.distances(samples.patches[i : i + 1].cpu().numpy())
         return Prediction(path, names[best], names[second], explanation, names, distance, self.full)
+
+    def __repr__(self) -> str:
+        n_features, n_classes = self.model.features.numel(), len(self.class_names)
+        return f"<ExportedModel of {readable(self.card['data'])}: {n_classes} classes, {n_features} features>"
+
+    def _repr_html_(self) -> str:
+        from tuner.report.snippets import model_snippet
+
+        return model_snippet(self.card, self.model.features.numel())
 
     @torch.no_grad()
     def try_out(self, where: object) -> None:

@@ -142,7 +142,7 @@ def disk(store: str) -> Iterator[Check]:
     for folder in sorted(folders):
         existing = next(place for place in (folder, *folder.parents) if place.exists())
         free = shutil.disk_usage(existing).free
-        todo = "free some space, or choose another folder (--store, QPM_TUNER_CACHE)"
+        todo = "free some space, or choose another folder (`store`, QPM_TUNER_CACHE)"
         yield Check("disk", free >= DISK_BYTES, f"{free / 1e9:.1f} GB free at {existing}", todo)
 
 

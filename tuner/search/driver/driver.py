@@ -36,6 +36,17 @@ from tuner.search.watch.trials_view import TrialsView
 from tuner.store import Lease, LeaseHeld
 
 
+class NoReport(tune.ProgressReporter):
+    """Keeps Ray Tune from clearing a notebook's cell for a table of its own."""
+
+    def should_report(self, trials: list[Any], done: bool = False) -> bool:
+        """Never."""
+        return False
+
+    def report(self, trials: list[Any], done: bool, *sys_info: str) -> None:
+        """Nothing."""
+
+
 class Driver:
     """Runs what is left of a search, once.
 
@@ -191,6 +202,7 @@ class Driver:
                 name=self.home.name,
                 storage_path=scratch,
                 verbose=0,
+                progress_reporter=NoReport(),
                 callbacks=[Forget()],
                 failure_config=tune.FailureConfig(max_failures=self.recipe.budget.retries),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),

@@ -40,11 +40,16 @@ def load_chosen(home: SearchHome, trial: int | None, weights: str = "") -> Expor
         trial: the model of this trial; None for the picked one.
         weights: of a pre-trained backbone, where they are not at the place in the search's recipe.
     """
-    told = home.stored()[0].backbone.weights
-    usual = told if Path(at_home(told, "backbone.weights")).exists() else ""
+    return load_pick(home, chosen_model(home, trial), weights)
+
+
+def load_pick(home: SearchHome, pick: Pick, weights: str = "", *, device: str = "auto") -> ExportedModel:
+    """The model of a pick, ready for image files; arguments as those of `load_chosen` and `load_model`."""
+    named = home.stored()[0].backbone.weights
+    usual = named if Path(at_home(named, "backbone.weights")).exists() else ""
     with tempfile.TemporaryDirectory(prefix="qpm-tuner-") as name:
-        folder = export_pick(home, chosen_model(home, trial), Path(name) / "model")
-        return load_model(folder, weights=weights or usual)
+        folder = export_pick(home, pick, Path(name) / "model")
+        return load_model(folder, weights=weights or usual, device=device)
 
 
 def against(home: SearchHome, trial: int | None, first: str, second: str) -> Decision:

@@ -20,7 +20,7 @@ from tuner.errors import TunerError, UsageError
 from tuner.recipe import ResourcesConfig, StageResources
 from tuner.search.session.address import LOCAL_RAY, is_on_loopback_only, ray_address
 from tuner.search.session.own_ray import alone, own_ray
-from tuner.search.session.surroundings import require_surroundings
+from tuner.search.session.surroundings import cache_folder, require_surroundings
 
 STAGES = ("dense", "assign", "finetune", "evaluate")
 ENVIRONMENT = {
@@ -48,7 +48,7 @@ def scratch_folder() -> Path:
 
 @contextlib.contextmanager
 def connect_ray(resources: ResourcesConfig) -> Iterator[dict[str, StageResources]]:
-    """Yields what a run of each stage holds, by name.
+    """Yields what a run of each stage holds, by name. A Ray that this process has initialised is used as it is.
 
     Raises:
         UsageError: if a stage asks for more than this machine has, or nothing can start or be joined here.
@@ -58,11 +58,15 @@ def connect_ray(resources: ResourcesConfig) -> Iterator[dict[str, StageResources
         settings: dict[str, str | None] = {name: os.environ.get(name, value) for name, value in ENVIRONMENT.items()}
         held.enter_context(environment(settings | {name: os.environ.get(name) for name in SET_BY_RAY}))
         held.enter_context(private_temporaries())
+        if ray.is_initialized():  # by the user: it is used as it is, and left running
+            yield settle_resources(resources, ray.cluster_resources(), grows=False)  # type: ignore[no-untyped-call]
+            return
         local = (address := require_surroundings()) == LOCAL_RAY
         options = held.enter_context(own_ray()) if local else {}
         if not local and is_on_loopback_only(address):
             held.enter_context(alone())
         before = signal.getsignal(signal.SIGTERM)
+        held.callback(_listen_as, before)
         held.callback(ray.shutdown)
         _join(address, options)
         sigterm_is_ctrl_c(before)
@@ -75,6 +79,9 @@ def require_ray(progress: Progress) -> None:
     Raises:
         TunerError: naming the cause.
     """
+    if ray.is_initialized():
+        cache_folder()
+        return
     with contextlib.ExitStack() as telling:
         if (address := ray_address()) != LOCAL_RAY:
             telling.enter_context(progress.step(f"asking the Ray cluster {address}"))
@@ -177,6 +184,12 @@ def sigterm_is_ctrl_c(before: Any) -> None:
     if threading.current_thread() is threading.main_thread():
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         signal.signal(signal.SIGTERM, before if callable(before) else signal.default_int_handler)
+
+
+def _listen_as(before: Any) -> None:
+    """Give SIGTERM back to whoever heard it before Ray; None: it was set by no means of Python."""
+    if threading.current_thread() is threading.main_thread() and before is not None:
+        signal.signal(signal.SIGTERM, before)
 
 
 def settle_resources(resources: ResourcesConfig, have: dict[str, float], *, grows: bool) -> dict[str, StageResources]:
