@@ -18,8 +18,9 @@ from safetensors.numpy import load_file
 
 from tests.searches import tiny_recipe
 from tuner.features import extract
-from tuner.search.execute.plan import CODE_VERSIONS, StageSpec, plan
+from tuner.search.execute.plan import StageSpec, plan
 from tuner.search.execute.worker import run_stage
+from tuner.search.stages import CODE_VERSIONS
 from tuner.store import Artifacts, open_store
 
 FILE = Path(__file__).with_name("golden.json")
@@ -100,7 +101,7 @@ def stale(kept: Fingerprints, found: Fingerprints) -> str:
         if then is None or then["code"] != now["code"]:
             return ""
         if not agree(then["content"], now["content"]):
-            number = RAISE.get(name, f"CODE_VERSIONS[{name!r}] in tuner/search/execute/plan.py")
+            number = RAISE.get(name, f"the version of its row in tuner/search/stages.py (CODE_VERSIONS[{name!r}])")
             return f"the artifact {name!r} has changed: raise {number}, now {now['code']}, then run `make golden`"
     return ""
 

@@ -22,6 +22,7 @@ from tuner.search.record.fields import (
     taken,
     told,
 )
+from tuner.search.stages import model_stage
 
 OUTCOMES = ("complete", "stopped", "infeasible", "failed")
 
@@ -176,9 +177,10 @@ class Ended(Event):
         check_numbers("values", self.values)
         if self.model is not None:
             check_key("model", self.model)
-        tuned = next((use.key for use in self.stages if use.stage == "finetune"), self.model)
+        last = model_stage().name
+        tuned = next((use.key for use in self.stages if use.stage == last), self.model)
         if self.outcome == "complete" and (self.model is None or self.model != tuned):
-            raise Damaged("its model is not what its finetune stage made")
+            raise Damaged(f"its model is not what its {last} stage made")
         if self.outcome == "complete" and not self.values:
             raise Damaged("it is complete without any value")
         check_number("seconds", self.seconds)

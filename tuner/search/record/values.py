@@ -6,6 +6,7 @@ from typing import Any
 from tuner.base.untrusted import read_json, require, shown
 from tuner.qpm.curves import read_curves as curves_in
 from tuner.search.record.inputs import load_input
+from tuner.search.stages import STAGES, measuring_stage, trained
 from tuner.store import Artifacts, Manifest
 from tuner.store.manifest import corrupt
 
@@ -19,16 +20,18 @@ def read_values(artifacts: Artifacts, key: str) -> dict[str, float]:
     Raises:
         CorruptArtifact: they are damaged, or no numbers.
     """
-    return load_input(artifacts, "stages/evaluate", key, _values)
+    return load_input(artifacts, measuring_stage().kind, key, _values)
 
 
 def read_curves(artifacts: Artifacts, stage: str, key: str) -> list[dict[str, float]]:
-    """The learning curves of a dense or finetune stage: one row an epoch; none for other stages.
+    """The learning curves of a stage of a trial that trains: one row per epoch; none for other stages.
 
     Raises:
         CorruptArtifact: they are damaged, or no numbers.
     """
-    return load_input(artifacts, f"stages/{stage}", key, curves_in) if stage in ("dense", "finetune") else []
+    return (
+        load_input(artifacts, STAGES[stage].kind, key, curves_in) if stage in [made.name for made in trained()] else []
+    )
 
 
 def stored_program(manifest: Manifest) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ from tuner.report import proof
 from tuner.search.record.front_view import FrontView
 from tuner.search.record.home import SearchHome
 from tuner.search.record.restoration import SearchState, TrialRecord, tally
+from tuner.search.stages import program_stage
 from tuner.search.watch.progress import heading, number, reuse_line
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def print_programs(state: SearchState, console: Console) -> None:
     trials: dict[str, list[TrialRecord]] = {}
     for position, trial in sorted(state.trials.items()):
         if trial.program:
-            trials.setdefault(trial.stage_key("assign") or str(position), []).append(trial)
+            trials.setdefault(trial.stage_key(program_stage().name) or str(position), []).append(trial)
     if not trials:
         return
     programs = [group[0].program for group in trials.values()]
