@@ -53,4 +53,4 @@ def test_equal_keys_are_equal_bytes_under_another_timing(tmp_path, request):
     expected, found = digests(quiet.home.store), digests(busy.home.store)
     assert len(expected) >= 1 + 3 * 4  # and the members on test
     assert found == expected
-    assert all(trial.program["status"] == "optimal" for trial in busy.state.trials.values())
+    assert all(trial.program.status == "optimal" for trial in busy.state.trials.values())

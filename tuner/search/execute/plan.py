@@ -74,12 +74,11 @@ def plan(recipe: Recipe, bank: str) -> list[StageSpec]:
         "validation_fraction": recipe.validation_fraction,
         "split_seed": recipe.data.split_seed,
     }
+    held_out = "test" if recipe.protocol == "paper" else "validation"
     made: dict[str, StageSpec] = {}
     for stage in of_a_trial():
         if stage.does == "measure":
-            made[stage.name] = evaluation(
-                made[model_stage().name], "test" if recipe.protocol == "paper" else "validation"
-            )
+            made[stage.name] = evaluation(made[model_stage().name], held_out)
             continue
         settings = {name: parts[name] for name in stage.settings} | {"split": split}
         inputs = {"bank": bank} | {name: made[name].key for name in stage.reads}

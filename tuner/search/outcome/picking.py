@@ -119,7 +119,7 @@ def export_pick(home: SearchHome, chosen: Pick, folder: Path) -> Path:
         "params": chosen.point.params,
         "values": chosen.point.values,
         "test": record.test if record else {},
-        "program": record.program if record else None,
+        "program": record.program.to_json() if record and record.program else None,
         "reason": chosen.reason,
         "bank": bank_key,
         "versions": home.versions(),

@@ -1,4 +1,4 @@
-"""What the ledger of a search tells, one class a kind of event: checked when made, whoever made it, and when read.
+"""What the ledger of a search tells, one class per kind of event: checked when made, whoever made it, and when read.
 
 A field that came later has a default, so that ledgers of earlier versions stay readable; unknown fields are ignored.
 """
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
+from tuner.qpm.program_info import ProgramInfo
 from tuner.search.record.fields import (
     Damaged,
     check_count,
@@ -141,7 +142,7 @@ class StageUse:
 
     @classmethod
     def from_json(cls, content: Any) -> Self:
-        """As `Event.from_json`; quick where nothing lacks, for a ledger holds four of them a trial."""
+        """As `Event.from_json`; quick where nothing lacks, for a ledger holds four of them per trial."""
         try:
             made = cls(content["stage"], content["key"], content["reused"], content["seconds"], content["saved_s"])
         except (KeyError, TypeError, IndexError):
@@ -151,7 +152,7 @@ class StageUse:
 
 @dataclass(frozen=True)
 class Ended(Event):
-    """A trial ended; the fields are those of `records.TrialRecord`."""
+    """A trial ended; the fields are those of `state.TrialRecord`."""
 
     kind = "outcome"
     trial: int
@@ -162,7 +163,7 @@ class Ended(Event):
     stages: tuple[StageUse, ...]
     model: str | None
     seconds: float
-    program: dict[str, Any] | None = None
+    program: ProgramInfo | None = None
     remade: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -191,7 +192,12 @@ class Ended(Event):
 
     def to_json(self) -> dict[str, Any]:
         """As the ledger keeps it."""
-        return {**super().to_json(), "stages": [use.to_json() for use in self.stages], "remade": list(self.remade)}
+        return {
+            **super().to_json(),
+            "stages": [use.to_json() for use in self.stages],
+            "program": None if self.program is None else self.program.to_json(),
+            "remade": list(self.remade),
+        }
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
@@ -202,6 +208,10 @@ class Ended(Event):
                 raise Damaged(f"its {name} is no list")
         found["stages"] = tuple(map(StageUse.from_json, found["stages"]))
         found["remade"] = tuple(found.get("remade", ()))
+        if (program := found.get("program")) is not None:
+            if not isinstance(program, dict):
+                raise Damaged(f"its program is no object: {told(program)}")
+            found["program"] = ProgramInfo.from_json(program)
         return cls(**found)
 
 

@@ -161,7 +161,10 @@ def status(home: SearchHome) -> dict[str, Any]:
         "hypervolume": view.hypervolume,
         "elapsed_s": state.elapsed_s,
         "stages": state.reuse(),
-        "programs": [{"trial": n, "program": trial.program} for n, trial in sorted(state.trials.items())],
+        "programs": [
+            {"trial": n, "program": trial.program and trial.program.to_json()}
+            for n, trial in sorted(state.trials.items())
+        ],
         "pick": None if state.pick is None else {"trial": state.pick.trial, "reason": state.pick.reason},
     }
 
