@@ -53,7 +53,7 @@ def take() -> Fingerprints:
         split = {"split": stages[0].settings["split"]}
         for spec in [*stages, StageSpec("probe", split, {"bank": bank.key}, recipe.seed)]:
             ended = run_stage(spec, artifacts.store.url, root, threads=1)
-            assert ended["outcome"] == "complete", ended
+            assert ended.outcome == "complete", ended
             content = fingerprint(artifacts.fetch(spec.kind, spec.key))
             found[spec.stage] = {"code": CODE_VERSIONS[spec.stage], "content": content}
         return found

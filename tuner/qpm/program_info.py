@@ -1,4 +1,4 @@
-"""How the program of a trial ended: what manifests, the ledger and reports keep of it. Imports neither torch nor SCIP."""
+"""How the program of a trial ended: what manifests, the ledger and reports keep of it. Imports no torch and no SCIP."""
 
 import dataclasses
 from collections.abc import Mapping

@@ -7,6 +7,7 @@ Lowest in `tuner.search`, and light: it imports neither torch nor Ray, so a runn
 """
 
 import importlib
+import warnings
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -117,3 +118,12 @@ def model_stage() -> Stage:
 def _named(place: str) -> Any:
     module, _, name = place.partition(":")
     return getattr(importlib.import_module(module), name)
+
+
+def __getattr__(name: str) -> Any:
+    """The broker, which had this module's name before version 0.2."""
+    if name not in ("StageBroker", "start_broker", "ON_THE_HEAD"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    place = "tuner.search.execute.broker"
+    warnings.warn(f"{name} is now in {place}; the old place goes in version 0.3", FutureWarning, stacklevel=2)
+    return _named(f"{place}:{name}")

@@ -4,7 +4,7 @@ import math
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,9 @@ from tuner.search.driver.interrupts import Interrupts
 from tuner.search.driver.limit import MEASURE_S, TimeLimit, TimeUp, ring
 from tuner.search.execute.banks import n_classes_of
 from tuner.search.execute.broker import ON_THE_HEAD, start_broker
-from tuner.search.execute.contact import IDLE, SILENT, Contact, closing
+from tuner.search.execute.broker_client import IDLE, SILENT, BrokerClient, closing
 from tuner.search.execute.coordinator import Coordinator, Forget
+from tuner.search.execute.messages import RunSnapshot
 from tuner.search.outcome.finish import measure_front, write_files
 from tuner.search.propose.sampler import Proposer
 from tuner.search.propose.searcher import LedgerSearcher
@@ -172,8 +173,7 @@ class Drive:
         searcher = LedgerSearcher(self.recipe, self.bank, self.state, proposer, self.record, broker, self._stopping)
         objectives, searched = objectives_of(self.recipe), list(self.recipe.space)
         trials = self.recipe.budget.trials
-        contact = Contact(broker)
-        look = partial(self._look, contact, searcher)
+        look = partial(self._look, BrokerClient(broker), searcher)
         view = ProgressView(self.console, self.state, objectives, trials, searched, look)
         keep_keys_private()
         scratch = tempfile.mkdtemp(prefix="qpm-tuner-tune-")
@@ -214,27 +214,27 @@ class Drive:
         self.lease.check()
         return self.interrupts.asked or not (self.complete() or searcher.exhausted or self._stopping())
 
-    def _look(self, contact: Contact, searcher: LedgerSearcher) -> list[dict[str, Any]]:
+    def _look(self, client: BrokerClient, searcher: LedgerSearcher) -> list[RunSnapshot]:
         """The stages under way, for the screen; that it is time to end is passed on as well."""
         if self._stopping():
-            contact.broker.stop.remote()
+            client.broker.stop.remote()
         if self.limit.overdue:
-            contact.broker.call_off.remote()
-        stages = contact.runs()
-        if contact.lost and not searcher.halted:
+            client.broker.call_off.remote()
+        stages = client.runs()
+        if client.lost and not searcher.halted:
             searcher.halted = SILENT
-            ray.kill(contact.broker)  # the trials that wait for it end with it, and stay open
-        if contact.idle and not searcher.halted:
+            ray.kill(client.broker)  # the trials that wait for it end with it, and stay open
+        if client.idle and not searcher.halted:
             searcher.halted = IDLE
             ring()
         return stages
 
 
-def finishing(running: Sequence[Mapping[str, Any]]) -> str:
+def finishing(running: Sequence[RunSnapshot]) -> str:
     """What the first Ctrl-C is answered while trials run, the stages at work and others."""
-    begun = [run for run in running if run["begun"]]
+    begun = [run for run in running if run.begun]
     if not begun:
         return "stopping; Ctrl-C again to abort (the same command carries on)"
     doing = f"finishing {len(begun)} running {'stage' if len(begun) == 1 else 'stages'}"
-    waiting = ", ".join(f"trial {run['trial']} {told_stage(run)}" for run in begun)
+    waiting = ", ".join(f"trial {run.trial} {told_stage(run)}" for run in begun)
     return f"{doing}; Ctrl-C again to abort (the same command carries on); waiting for {waiting}"

@@ -9,12 +9,14 @@ from typing import Any
 import ray
 from ray import tune
 
+from tuner.search.execute.messages import TrialOutcome
+
 # Of a result, what Tune itself and the searcher read.
 NEEDED = {"record", "done", "trial_id", "training_iteration", "node_ip", "pid", "hostname"}
 
 
 class Coordinator(tune.Trainable):
-    """One trial: one step, which reports the trial's outcome event under `record`, as JSON text, or null.
+    """One trial: one step, which reports the trial's `TrialOutcome` under `record`, as JSON text, or null.
 
     Text, since Tune takes nested results apart; and strict JSON holds no NaN.
     """
@@ -35,8 +37,9 @@ class Coordinator(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """The whole trial."""
-        record = ray.get(self._broker.outcome.remote(self._number))
-        return {"record": json.dumps(record, allow_nan=False), "done": True}
+        outcome: TrialOutcome | None = ray.get(self._broker.outcome.remote(self._number))
+        content = None if outcome is None else outcome.to_json()
+        return {"record": json.dumps(content, allow_nan=False), "done": True}
 
 
 class Forget(tune.Callback):

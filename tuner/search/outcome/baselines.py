@@ -15,7 +15,7 @@ from tuner.errors import TunerError
 from tuner.front import pareto, uncertainty
 from tuner.recipe import Recipe, objectives_of
 from tuner.search.execute.broker import start_broker
-from tuner.search.execute.contact import closing, conduct_all
+from tuner.search.execute.broker_client import closing, run_trials
 from tuner.search.execute.plan import StageSpec, evaluation, plan_trial
 from tuner.search.outcome.finish import measure_front
 from tuner.search.record.events import Baseline, Measured
@@ -67,15 +67,15 @@ def compare(home: SearchHome, console: Console) -> list[dict[str, Any]]:
         known = {b.name: b for b in state.baselines}
         missing = [row for row in wanted if row[0] not in known]
         with told(console, "measuring the baselines"):
-            outcomes = conduct_all(broker, [-1] * len(missing), [specs for _, _, specs in missing])
+            outcomes = run_trials(broker, [-1] * len(missing), [specs for _, _, specs in missing])
         for (name, note, _), outcome in zip(missing, outcomes, strict=True):
-            if outcome["outcome"] != "complete":
+            if outcome.outcome != "complete":
                 raise TunerError(
-                    f"{name} could not be measured: {outcome['stage']}: {outcome['cause']}",
+                    f"{name} could not be measured: {outcome.stage}: {outcome.cause}",
                     "every baseline to run to its end",
                     "fix the cause and run the same command again: what was measured is kept",
                 )
-            known[name] = Baseline(time.time(), name, note, outcome["values"])
+            known[name] = Baseline(time.time(), name, note, outcome.values)
             record(known[name])
     trials = [state.trials[member.trial] for member in members]
     rows = [(f"trial {t.number}", _size(t.params), t.test or t.values) for t in trials]

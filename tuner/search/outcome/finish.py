@@ -18,7 +18,7 @@ from tuner.errors import TunerError
 from tuner.front import pareto
 from tuner.recipe import Recipe, objectives_of
 from tuner.report.picture import render_front
-from tuner.search.execute.contact import conduct_all
+from tuner.search.execute.broker_client import run_trials
 from tuner.search.execute.plan import evaluation, plan_trial
 from tuner.search.record.events import Measured
 from tuner.search.record.home import SearchHome
@@ -54,16 +54,16 @@ def measure_front(
     if not members:
         return
     with told(console, "measuring the front on the test split"):
-        outcomes = conduct_all(broker, members, rows, within_s)
+        outcomes = run_trials(broker, members, rows, within_s)
     for trial, measured in zip(members, outcomes, strict=True):
-        if measured["outcome"] == "halted":
+        if measured.outcome == "halted":
             raise TunerError(
-                f"trial {trial} could not be measured on the test split: {measured['cause']}",
+                f"trial {trial} could not be measured on the test split: {measured.cause}",
                 "a store that answers and has room, and a sound feature bank",
                 "fix the cause and run the same command again: what was measured is kept",
             )
-        if measured["outcome"] == "complete":
-            record(Measured(time.time(), trial, measured["values"]))
+        if measured.outcome == "complete":
+            record(Measured(time.time(), trial, measured.values))
 
 
 def hypervolume_history(state: SearchState, objectives: Iterable[pareto.Objective]) -> list[tuple[float, float]]:

@@ -3,7 +3,7 @@
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rich.console import Console, Group
@@ -14,6 +14,7 @@ from tuner.base.steps import LINE_EVERY_S, REFRESH_S, duration, is_lively
 from tuner.base.tables import Column, make_table
 from tuner.front import pareto
 from tuner.front.pareto import Objective
+from tuner.search.execute.messages import RunSnapshot
 from tuner.search.record.holder import short
 from tuner.search.record.restoration import SearchState, TrialRecord
 
@@ -31,7 +32,7 @@ HEADINGS = {
     "contrastiveness": "contrast",
 }
 
-Snapshot = Callable[[], list[dict[str, Any]]]
+Snapshot = Callable[[], list[RunSnapshot]]
 
 
 class ProgressView:
@@ -60,7 +61,7 @@ class ProgressView:
         self._ended_before = len(state.finished())
         self._started = time.monotonic()
         self._told: tuple[int, float] | None = None  # trials ended, and when, at the last summary in a log
-        self._running: list[dict[str, Any]] = []
+        self._running: list[RunSnapshot] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
 
@@ -73,7 +74,7 @@ class ProgressView:
         self._thread.join()
 
     @property
-    def running(self) -> list[dict[str, Any]]:
+    def running(self) -> list[RunSnapshot]:
         """The stages as they were when somebody last looked."""
         return self._running
 
@@ -93,7 +94,7 @@ class ProgressView:
 
     def line(self) -> str:
         """The progress in one line, for logs: the stages, and where the search stands if that is news or long ago."""
-        stages = ", ".join(f"trial {run['trial']} {told_stage(run)}" for run in self._running) or "between stages"
+        stages = ", ".join(f"trial {run.trial} {told_stage(run)}" for run in self._running) or "between stages"
         ended, now = len(self._state.finished()), time.monotonic()
         if self._told is not None and self._told[0] == ended and now - self._told[1] < SUMMARY_EVERY_S:
             return stages
@@ -121,7 +122,7 @@ class ProgressView:
 
     def _table(self) -> Group:
         members = {p.trial for p in pareto.front(self._state.points(self._objectives), self._objectives)}
-        stages = {run["trial"]: told_stage(run) for run in self._running}
+        stages = {run.trial: told_stage(run) for run in self._running}
         trials = [*self._state.finished()[-SHOWN_ENDED:], *self._state.open()]
         styles = [_style(trial, trial.number in members) for trial in trials]
 
@@ -166,20 +167,20 @@ def number(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def told_stage(run: Mapping[str, Any]) -> str:
+def told_stage(run: RunSnapshot) -> str:
     """A stage under way: its epoch, or the program's incumbent and gap; who else runs it, and whether it is silent."""
-    if run.get("elsewhere"):
-        return f"{run['stage']} run by {short(run['elsewhere'])}"
-    if not run["begun"]:
-        return f"{run['stage']} waiting"
-    if run.get("waits"):
-        return f"{run['stage']} {run['waits']}"
-    detail = f" {run['done']}/{run['epochs']}" if run["epochs"] else ""
-    known = {name: value for name, value in run["values"].items() if math.isfinite(value)}
+    if run.elsewhere:
+        return f"{run.stage} run by {short(run.elsewhere)}"
+    if not run.begun:
+        return f"{run.stage} waiting"
+    if run.waits:
+        return f"{run.stage} {run.waits}"
+    detail = f" {run.done}/{run.epochs}" if run.epochs else ""
+    known = {name: value for name, value in run.values.items() if math.isfinite(value)}
     if "incumbent" in known:
         detail = f" {known['incumbent']:.5g}" + (f" gap {100 * known['gap']:.2g} %" if "gap" in known else "")
-    quiet = f" (nothing heard for {duration(run['quiet_s'])})" if run.get("quiet_s", 0.0) > QUIET_S else ""
-    return f"{run['stage']}{detail} {duration(run['seconds'])}{quiet}"
+    quiet = f" (nothing heard for {duration(run.quiet_s)})" if run.quiet_s > QUIET_S else ""
+    return f"{run.stage}{detail} {duration(run.seconds)}{quiet}"
 
 
 def heading(name: str) -> str:

@@ -55,8 +55,8 @@ class _Sign:
     alive_s: float
 
 
-class Vigil:
-    """Who watches the runs of stages. Times are those of one steady clock, in seconds.
+class HangDetector:
+    """Tells which runs of stages hang. Times are those of one steady clock, in seconds.
 
     Args:
         timeouts: `resources.STAGE.timeout_s` by stage.

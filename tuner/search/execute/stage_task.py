@@ -11,7 +11,8 @@ import ray
 
 from tuner.base import locks, pulse
 from tuner.base.steps import repeated
-from tuner.search.execute.hung import this_worker
+from tuner.search.execute.hang_detector import this_worker
+from tuner.search.execute.messages import StageResult
 from tuner.search.execute.plan import StageSpec
 
 TELL_S = 0.5  # between two reports of how far a stage is
@@ -21,7 +22,7 @@ PULSE_S = 5.0  # between two signs of life
 @ray.remote(num_returns="streaming", max_retries=0)
 def stage_task(
     specs: list[StageSpec], store_url: str, scratch: str, threads: int, broker: Any
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[StageResult]:
     """Run stages in a worker, one after the other; the heavy imports happen here, not in the driver.
 
     The broker is asked first: it learns which process this is, and may say that another driver runs the stages.
@@ -45,7 +46,7 @@ def stage_task(
 
             result = run_stage(spec, store_url, Path(scratch), threads, progress)
         yield result
-        if result["outcome"] != "complete":
+        if result.outcome != "complete":
             return
 
 

@@ -5,12 +5,13 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from tuner.search.execute.hung import Hung, Worker
+from tuner.search.execute.hang_detector import Hung, Worker
+from tuner.search.execute.messages import RunSnapshot, StageResult
 from tuner.search.execute.plan import StageSpec
 
 
 @dataclass(eq=False)
-class Run:
+class StageRun:
     """One run of a stage, under way or next in its row.
 
     Attributes:
@@ -33,7 +34,7 @@ class Run:
 
     spec: StageSpec
     trial: int
-    ended: asyncio.Future[dict[str, Any] | None]
+    ended: asyncio.Future[StageResult | None]
     started_s: float = 0.0
     looked_s: float = 0.0
     begun: bool = False
@@ -58,23 +59,23 @@ class Run:
         self.begun, self.worker, self.trouble, self.given_up = False, None, None, asyncio.Event()
         self.done, self.epochs, self.values, self.waits = 0, 0, {}, ""
 
-    def shown(self, now_s: float, quiet_s: float) -> dict[str, Any]:
+    def snapshot(self, now_s: float, quiet_s: float) -> RunSnapshot:
         """What the screen needs of it."""
-        return {
-            "stage": self.spec.stage,
-            "trial": self.trial,
-            "begun": self.begun,
-            "elsewhere": self.elsewhere,
-            "waits": self.waits,
-            "done": self.done,
-            "epochs": self.epochs,
-            "values": self.values,
-            "seconds": now_s - self.started_s,
-            "quiet_s": quiet_s,
-        }
+        return RunSnapshot(
+            self.spec.stage,
+            self.trial,
+            self.begun,
+            self.elsewhere,
+            self.waits,
+            self.done,
+            self.epochs,
+            self.values,
+            now_s - self.started_s,
+            quiet_s,
+        )
 
 
-async def next_result(stream: Any, run: Run) -> dict[str, Any] | None:
+async def next_result(stream: Any, run: StageRun) -> StageResult | None:
     """The next result of the task that is at a run, None at its end.
 
     Args:
@@ -85,7 +86,7 @@ async def next_result(stream: Any, run: Run) -> dict[str, Any] | None:
         Hung: the run was taken for hung, and its worker could not be ended.
     """
 
-    async def result() -> dict[str, Any] | None:
+    async def result() -> StageResult | None:
         reference = await anext(stream, None)
         return None if reference is None else await reference
 

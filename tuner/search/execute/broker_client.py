@@ -1,15 +1,16 @@
-"""Talking to the broker: it may be slow, and must not keep anybody waiting for ever."""
+"""What the driver asks of the broker, which may be slow, and must not keep anybody waiting for ever."""
 
 import contextlib
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import ray
 from ray.exceptions import GetTimeoutError, RayError
 
 from tuner.errors import TunerError
+from tuner.search.execute.messages import RunSnapshot, TrialOutcome
 from tuner.search.execute.plan import StageSpec
 from tuner.search.session.address import LOCAL_RAY, ray_address
 
@@ -29,7 +30,7 @@ IDLE = "no stage has run for ten minutes though some are left: Ray Tune or a pro
 SILENT = "the broker, the process that takes trials through their stages, has not answered for ten minutes"
 
 
-class Contact:
+class BrokerClient:
     """Asks the broker how far it is.
 
     Args:
@@ -42,10 +43,10 @@ class Contact:
         self.silent_s = 0.0  # only what was waited for in vain counts: who asks may have been stopped as well
         self.idle_s = 0.0  # likewise
         self._looked_s = time.monotonic()
-        self._runs: list[dict[str, Any]] = []
+        self._runs: list[RunSnapshot] = []
 
-    def runs(self) -> list[dict[str, Any]]:
-        """The runs under way, as `StageBroker.snapshot` says; the last ones known where it does not answer."""
+    def runs(self) -> list[RunSnapshot]:
+        """The runs under way; the last ones known where the broker does not answer."""
         asked_s = time.monotonic()
         try:
             self._runs = ray.get(self.broker.snapshot.remote(), timeout=LOOK_S)
@@ -70,14 +71,14 @@ class Contact:
         return self.idle_s > IDLE_S
 
 
-def at_work(runs: Sequence[Mapping[str, Any]], *, alone: bool) -> bool:
+def at_work(runs: Sequence[RunSnapshot], *, alone: bool) -> bool:
     """Whether something goes on.
 
     Args:
         runs: those under way.
         alone: nobody else's work holds what a waiting one needs.
     """
-    return any(run["begun"] or run["elsewhere"] for run in runs) if alone else bool(runs)
+    return any(run.begun or run.elsewhere for run in runs) if alone else bool(runs)
 
 
 @contextlib.contextmanager
@@ -90,9 +91,9 @@ def closing(broker: Any) -> Iterator[Any]:
             ray.get(broker.close.remote(), timeout=CLOSE_S)
 
 
-def conduct_all(
+def run_trials(
     broker: Any, numbers: Sequence[int], rows: Sequence[list[StageSpec]], within_s: float = math.inf
-) -> list[dict[str, Any]]:
+) -> list[TrialOutcome]:
     """Take independent rows of stages through the broker, side by side.
 
     Args:
@@ -102,18 +103,18 @@ def conduct_all(
         within_s: when to call off what is left.
 
     Returns:
-        An outcome each, as `trial.conduct` says.
+        An outcome each.
 
     Raises:
         TunerError: the broker hangs.
     """
-    waiting = [broker.conduct.remote(*row) for row in zip(numbers, rows, strict=True)]
-    contact, until_s = Contact(broker), time.monotonic() + within_s
+    waiting = [broker.run_trial.remote(*row) for row in zip(numbers, rows, strict=True)]
+    client, until_s = BrokerClient(broker), time.monotonic() + within_s
     while len(ray.wait(waiting, num_returns=len(waiting), timeout=LOOK_S)[0]) < len(waiting):
-        contact.runs()
-        if contact.lost or contact.idle:
+        client.runs()
+        if client.lost or client.idle:
             ray.kill(broker)
-            what, expected = (SILENT, "a broker that answers") if contact.lost else (IDLE, "a Ray that gets on")
+            what, expected = (SILENT, "a broker that answers") if client.lost else (IDLE, "a Ray that gets on")
             raise TunerError(what, expected, "run the same command again; what had ended is kept")
         if time.monotonic() > until_s:
             broker.call_off.remote()
