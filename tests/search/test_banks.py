@@ -14,6 +14,8 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+from tuner.data.load import load_dataset
+from tuner.features import extract
 from tuner.features.extract import bank_key
 from tuner.recipe import load_recipe
 from tuner.search.execute import banks
@@ -50,11 +52,11 @@ def test_two_machines_with_one_store_extract_a_bank_once(tmp_path, monkeypatch):
     store, extracted, begun = open_store(tmp_path / "store"), [], threading.Event()
     extract = banks._extract
 
-    def slowly(artifacts, recipe, key, folder, console):
+    def slowly(artifacts, source, folder, console):
         extracted.append(folder)
         begun.set()
         time.sleep(1.0)
-        extract(artifacts, recipe, key, folder, console)
+        extract(artifacts, source, folder, console)
 
     monkeypatch.setattr(banks, "_extract", slowly)
     machines = iter(["one", "two"])
@@ -85,3 +87,24 @@ def test_one_that_died_while_it_extracted_is_followed(tmp_path, monkeypatch):
     key = ensure_bank(Artifacts(store), recipe, Console(file=io.StringIO()))
     assert Artifacts(store).find("banks", key) is not None
     assert time.monotonic() - began_s < 50.0, "it died on this machine, so nobody waits until it was silent for long"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loaded", [False, True], ids=["not loaded yet", "loaded by the driver"])
+def test_the_data_set_is_loaded_once_for_key_and_extraction(tmp_path, monkeypatch, loaded):
+    monkeypatch.setenv("QPM_TUNER_CACHE", str(tmp_path / "cache"))
+    recipe, artifacts = (
+        load_recipe("digits", ["backbone.n_atoms=8", "backbone.grid=4"]),
+        Artifacts(open_store(tmp_path)),
+    )
+    dataset, loads = load_dataset(recipe.data) if loaded else None, []
+
+    def counted(data):
+        loads.append(data.name)
+        return load_dataset(data)
+
+    monkeypatch.setattr(extract, "load_dataset", counted)
+    key = ensure_bank(artifacts, recipe, Console(file=io.StringIO()), dataset)
+    assert artifacts.find("banks", key) is not None
+    assert loads == ([] if loaded else ["digits"])
+    assert key == bank_key(recipe.data, recipe.backbone)

@@ -22,8 +22,8 @@ class Stage:
         name: its name, which is that of its settings and of its folder in the store.
         version: of its code. Raise it when its result changes for the same settings; the keys of later stages follow by
             their inputs.
-        does: `train` a model epoch by epoch, with a precision, checkpoints and learning curves; `solve` a program;
-            `measure` a model.
+        does: `train` a model epoch by epoch, with a precision, checkpoints and learning curves; `solve` the
+            program; `measure` a model; or something `other`.
         runner: where its function is, as "module:function"; it takes a job and the folder of the artifact.
         reads: names of the earlier stages whose artifacts it reads, beside the bank.
         settings: sections of the recipe that shape its result.
@@ -35,7 +35,7 @@ class Stage:
 
     name: str
     version: int
-    does: Literal["train", "solve", "measure"]
+    does: Literal["train", "solve", "measure", "other"]
     runner: str
     reads: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()

@@ -16,7 +16,7 @@ from tuner.search.driver.interrupts import Interrupts
 from tuner.search.driver.leftovers import clear_cache, clear_temporaries
 from tuner.search.driver.measurable import refuse_unmeasurable
 from tuner.search.driver.turn import Drive
-from tuner.search.execute.banks import ensure_bank
+from tuner.search.execute.banks import ensure_bank, publish_bank
 from tuner.search.record.holder import is_gone, this_driver
 from tuner.search.record.home import SearchHome
 from tuner.search.record.restoration import SearchState, TrialRecord
@@ -138,10 +138,11 @@ def _settle_recipe(home: SearchHome, request: SearchRequest, console: Console) -
         if home.artifacts.find("banks", bank) is None:
             home.require_this_code()
             with told(console, "comparing the images with those of the start"):
-                from tuner.features.extract import bank_key
+                from tuner.features.extract import BankSource
 
-                _require_same(bank_key(recipe.data, recipe.backbone), bank, home.name)
-            ensure_bank(home.artifacts, recipe, console)
+                source = BankSource(recipe.data, recipe.backbone)
+                _require_same(source.key, bank, home.name)
+            publish_bank(home.artifacts, source, console)
         if recipe.tracking.enabled and (address := passed_over(home, recipe.tracking)):
             console.print(not_asked(address), style="yellow", markup=False, soft_wrap=True)
     else:
@@ -153,7 +154,7 @@ def _settle_recipe(home: SearchHome, request: SearchRequest, console: Console) -
             dataset = load_dataset(request.recipe.data)
             refuse_unusable(request.recipe, dataset)
             refuse_unmeasurable(request.recipe, dataset)
-        bank = ensure_bank(home.artifacts, request.recipe, console)
+        bank = ensure_bank(home.artifacts, request.recipe, console, dataset)
         recipe = settle_precision(request.recipe)
         home.start(recipe, bank)
     if request.trials is not None:

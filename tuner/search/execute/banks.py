@@ -5,51 +5,69 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from tuner.base.folders import cache_root, made_folder
 from tuner.base.steps import told
+from tuner.data.dataset import Dataset
 from tuner.recipe import Recipe
 from tuner.search.record.holder import is_gone, short, this_driver
 from tuner.store import Artifacts, Claims
 from tuner.store.claims import LATEST_S, SOONEST_S
 from tuner.store.disk import locked
 
+if TYPE_CHECKING:
+    from tuner.features.extract import BankSource
 
-def ensure_bank(artifacts: Artifacts, recipe: Recipe, console: Console) -> str:
+
+def ensure_bank(artifacts: Artifacts, recipe: Recipe, console: Console, dataset: Dataset | None = None) -> str:
     """The key of the recipe's feature bank, which is in the store afterwards.
 
     Extraction goes on where an earlier one was killed.
 
+    Args:
+        artifacts: of the store.
+        recipe: its data and backbone make the bank.
+        console: where people read.
+        dataset: the recipe's data set, where it has been loaded already.
+
     Raises:
-        TunerError: if the data are missing or broken, or the disk is full.
+        TunerError: the data are missing or broken, or the disk is full.
     """
     with told(console, "looking for the features"):
-        from tuner.features.extract import bank_key
+        from tuner.features.extract import BankSource
 
-        key = bank_key(recipe.data, recipe.backbone)
-        if artifacts.find("banks", key) is not None:
-            return key
-    folder = made_folder(cache_root() / "extract") / key
-    with _alone(folder.with_suffix(".lock"), console), _alone_everywhere(artifacts, key, console) as is_mine:
-        if is_mine and artifacts.find("banks", key) is None:
-            _extract(artifacts, recipe, key, folder, console)
-    return key
+        source = BankSource(recipe.data, recipe.backbone, dataset)
+        if artifacts.find("banks", source.key) is not None:
+            return source.key
+    return publish_bank(artifacts, source, console)
 
 
-def _extract(artifacts: Artifacts, recipe: Recipe, key: str, folder: Path, console: Console) -> None:
+def publish_bank(artifacts: Artifacts, source: "BankSource", console: Console) -> str:
+    """As `ensure_bank`, for a bank that was not in the store a moment ago."""
+    folder = made_folder(cache_root() / "extract") / source.key
+    with (
+        _alone(folder.with_suffix(".lock"), console),
+        _alone_everywhere(artifacts, source.key, console) as is_mine,
+    ):
+        if is_mine and artifacts.find("banks", source.key) is None:
+            _extract(artifacts, source, folder, console)
+    return source.key
+
+
+def _extract(artifacts: Artifacts, source: "BankSource", folder: Path, console: Console) -> None:
     """Extract a bank in the folder, publish it, and remove the folder."""
-    from tuner.features.extract import extract_bank
 
     def note(sentence: str) -> None:
         console.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
-    with told(console, f"extracting features of {recipe.data.name} by {recipe.backbone.name}") as step:
-        bank = extract_bank(recipe.data, recipe.backbone, folder, progress=step.count, note=note, say=step.at)
+    with told(console, f"extracting features of {source.data.name} by {source.backbone.name}") as step:
+        bank = source.extract(folder, progress=step.count, note=note, say=step.at)
     meta = {
-        "data": recipe.data.name,
-        "backbone": recipe.backbone.name,
+        "data": source.data.name,
+        "backbone": source.backbone.name,
         "n_images": len(bank.labels),
         "n_classes": len(bank.class_names),
         "dim": bank.dim,
@@ -57,10 +75,10 @@ def _extract(artifacts: Artifacts, recipe: Recipe, key: str, folder: Path, conso
     }
     size_mb = sum(file.stat().st_size for file in folder.rglob("*")) / 1e6
     with told(console, f"publishing {size_mb:,.0f} MB of features in {artifacts.store.url}"):
-        artifacts.publish("banks", key, folder, meta)
+        artifacts.publish("banks", source.key, folder, meta)
         shutil.rmtree(folder)
     console.print(
-        f"feature bank {key[:8]}: {meta['n_images']} images, {meta['n_classes']} classes, "
+        f"feature bank {source.key[:8]}: {meta['n_images']} images, {meta['n_classes']} classes, "
         f"{bank.grid[0]} x {bank.grid[1]} tokens of width {bank.dim}"
     )
 

@@ -100,7 +100,8 @@ def _baselines(recipe: Recipe, bank: str, members: list[dict[str, Any]]) -> list
     """(name, note, stages up to the evaluation) of every baseline that the members ask for."""
     rows: dict[str, tuple[str, list[StageSpec]]] = {}
     for params in members:
-        dense, program, finetune, _ = plan_trial(recipe, bank, params)
+        stages = {spec.stage: spec for spec in plan_trial(recipe, bank, params)}
+        dense, program, finetune = stages["dense"], stages["assign"], stages["finetune"]
         probe = StageSpec("probe", {"split": dense.settings["split"]}, {"bank": bank}, dense.seed)
         rows["linear probe"] = ("", [probe, evaluation(probe, "test")])
         rows[f"dense, width {params['width']}"] = (

@@ -50,7 +50,7 @@ def measure_front(
     rows = []
     for trial in members:
         *made, _ = plan_trial(recipe, bank, state.trials[trial].params)
-        rows.append([*made, evaluation(made[-1], "test")])
+        rows.append([*made, evaluation(next(spec for spec in made if spec.row.gives_the_model), "test")])
     if not members:
         return
     with told(console, "measuring the front on the test split"):
