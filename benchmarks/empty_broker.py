@@ -25,7 +25,6 @@ def empty_stages(specs: list[StageSpec], store_url: str, sleep_s: float, broker:
     if instead is not None:
         yield instead
     for spec in specs[:granted]:
-        broker.report.remote(spec.key, 0, 0, {})
         time.sleep(sleep_s)
         values = {name: int(spec.key[i : i + 4], 16) / 65536 for i, name in ((0, "accuracy"), (4, "interpretability"))}
         with tempfile.TemporaryDirectory() as folder:

@@ -15,9 +15,10 @@ from datetime import UTC, datetime
 from types import TracebackType
 
 from tuner.errors import TunerError
+from tuner.store.errors import MissingKey, StoreFailure
 from tuner.store.names import check_name
 from tuner.store.probe import require_conditional_put
-from tuner.store.store import MissingKey, Store, StoreFailure
+from tuner.store.store import Store
 from tuner.store.tenure import MOST_BYTES, USUAL_TTL_S, Seen, Tenure, bounded_ttl_s
 from tuner.store.watch import Watch, steady_s
 

@@ -76,7 +76,7 @@ class StageBroker:
         return await self.runs.begin(keys, worker)
 
     async def report(self, key: str, done: int, epochs: int, values: dict[str, float]) -> None:
-        """A worker begins with a stage, has ended an epoch, or says where the program stands."""
+        """A worker has ended an epoch, or says where the program stands."""
         self.runs.report(key, done, epochs, values)
 
     async def alive(self, key: str, worker: Worker) -> None:

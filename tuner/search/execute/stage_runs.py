@@ -137,6 +137,8 @@ class StageRuns:
             if result.outcome != "complete" or self._stopping:
                 return False
             attempts.forget()
+            if todo and todo[0].worker is not None:  # at the next stage by now, whether or not it can still say so
+                self._watchdog.begin(todo[0])
         return not self._stopping
 
     async def _wait_for_another(self, todo: list[StageRun], holder: str | None) -> None:
@@ -227,13 +229,13 @@ class StageRuns:
                 granted, holder = missing, holder if missing else "nobody any more"
         except StoreFailure as error:
             return Grant(0, StageResult("halted", 0.0, error.what))
+        for run in row[granted:]:
+            run.worker = None
         return Grant(granted, None if granted else StageResult("elsewhere", 0.0, holder))
 
     def report(self, key: str, done: int, epochs: int, values: dict[str, float]) -> None:
-        """A worker begins with a stage, has ended an epoch, or says where the program stands."""
+        """A worker has ended an epoch, or says where the program stands."""
         if (run := self._runs.get(key)) is not None:
-            if not run.begun:
-                self._watchdog.begin(run)
             run.done, run.epochs, run.values = done, epochs, values
 
     def alive(self, key: str, worker: Worker) -> None:
