@@ -21,7 +21,7 @@ MOVES = (
         "tuner.search",
         "tuner.search.execute",
         "runs:stage_run task:stage_task work:worker plan trial tries:attempts watchman:watchdog hung:hang_detector "
-        "arrivals:trial_queue known:results coordinator contact:broker_client banks",
+        "arrivals:trial_queue known:results coordinator contact:broker_monitor banks",
     ),
     ("tuner.search", "tuner.search.session", "connect own_ray address surroundings precision"),
     ("tuner.search", "tuner.search.watch", "progress summary mirror mirror_process"),

@@ -8,12 +8,12 @@ import sys
 
 from jobs import search
 from tuner.search.driver import limit
-from tuner.search.execute import broker_client
+from tuner.search.execute import broker_monitor
 
 
 def main() -> int:
     limit.GRACE_S = limit.MEASURE_S = limit.SPARE_S = 5.0
-    broker_client.SILENCE_S = broker_client.IDLE_S = 45.0
+    broker_monitor.SILENCE_S = broker_monitor.IDLE_S = 45.0
     return search.main(sys.argv[1:])
 
 

@@ -16,7 +16,7 @@ from tuner.search.driver import limit, turn
 from tuner.search.driver.interrupts import Interrupts
 from tuner.search.driver.limit import TimeLimit, TimeUp
 from tuner.search.driver.turn import Drive, finishing
-from tuner.search.execute.broker_client import at_work
+from tuner.search.execute.broker_monitor import at_work
 from tuner.search.execute.messages import RunSnapshot
 from tuner.search.record.events import Suspended
 from tuner.search.record.restoration import mirror_events, replay

@@ -7,9 +7,7 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import ray
 from ray import tune
 from rich.console import Console
 
@@ -21,7 +19,8 @@ from tuner.search.driver.interrupts import Interrupts
 from tuner.search.driver.limit import MEASURE_S, TimeLimit, TimeUp, ring
 from tuner.search.execute.banks import n_classes_of
 from tuner.search.execute.broker import ON_THE_HEAD, start_broker
-from tuner.search.execute.broker_client import IDLE, SILENT, BrokerClient, closing
+from tuner.search.execute.broker_handle import BrokerHandle, closing
+from tuner.search.execute.broker_monitor import IDLE, SILENT, BrokerMonitor
 from tuner.search.execute.coordinator import Coordinator, Forget
 from tuner.search.execute.messages import RunSnapshot
 from tuner.search.outcome.finish import measure_front, write_files
@@ -98,7 +97,7 @@ class Drive:
         """What people read if the time limit has ended the search; else empty."""
         return self.limit.told(len(self.state.finished())) if self.limit.reached and not self.complete() else ""
 
-    def _conduct(self, broker: Any) -> bool:
+    def _conduct(self, broker: BrokerHandle) -> bool:
         """Run the trials, then measure the front; returns whether it was interrupted."""
         interrupted = False
         try:
@@ -106,7 +105,7 @@ class Drive:
                 if not self.complete():
                     interrupted = self._tune(broker)
                 if not interrupted:
-                    broker.go_on.remote()
+                    broker.go_on()
                     within_s = MEASURE_S if self.limit.reached else math.inf
                     place = (self.home, self.recipe, self.bank, self.state)
                     measure_front(*place, broker, self.record, self.console, within_s)
@@ -162,7 +161,7 @@ class Drive:
     def _stopping(self) -> bool:
         return self.interrupts.asked or self.lease.lost or self.limit.reached
 
-    def _tune(self, broker: Any) -> bool:
+    def _tune(self, broker: BrokerHandle) -> bool:
         """Let Ray Tune run the trials; returns whether it was interrupted.
 
         Raises:
@@ -173,7 +172,7 @@ class Drive:
         searcher = LedgerSearcher(self.recipe, self.bank, self.state, proposer, self.record, broker, self._stopping)
         objectives, searched = objectives_of(self.recipe), list(self.recipe.space)
         trials = self.recipe.budget.trials
-        look = partial(self._look, BrokerClient(broker), searcher)
+        look = partial(self._look, BrokerMonitor(broker), searcher)
         view = ProgressView(self.console, self.state, objectives, trials, searched, look)
         keep_keys_private()
         scratch = tempfile.mkdtemp(prefix="qpm-tuner-tune-")
@@ -214,17 +213,17 @@ class Drive:
         self.lease.check()
         return self.interrupts.asked or not (self.complete() or searcher.exhausted or self._stopping())
 
-    def _look(self, client: BrokerClient, searcher: LedgerSearcher) -> list[RunSnapshot]:
+    def _look(self, monitor: BrokerMonitor, searcher: LedgerSearcher) -> list[RunSnapshot]:
         """The stages under way, for the screen; that it is time to end is passed on as well."""
         if self._stopping():
-            client.broker.stop.remote()
+            monitor.broker.stop()
         if self.limit.overdue:
-            client.broker.call_off.remote()
-        stages = client.runs()
-        if client.lost and not searcher.halted:
+            monitor.broker.call_off()
+        stages = monitor.runs()
+        if monitor.lost and not searcher.halted:
             searcher.halted = SILENT
-            ray.kill(client.broker)  # the trials that wait for it end with it, and stay open
-        if client.idle and not searcher.halted:
+            monitor.broker.kill()
+        if monitor.idle and not searcher.halted:
             searcher.halted = IDLE
             ring()
         return stages

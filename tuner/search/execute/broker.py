@@ -12,6 +12,7 @@ import ray
 
 from tuner.recipe import StageResources
 from tuner.search.execute.attempts import RETRIES
+from tuner.search.execute.broker_handle import BrokerHandle
 from tuner.search.execute.hang_detector import Worker
 from tuner.search.execute.messages import Grant, RunSnapshot, StageUsed, TrialOutcome
 from tuner.search.execute.plan import StageSpec
@@ -89,7 +90,7 @@ class StageBroker:
 
     def _start(self, specs: list[StageSpec], options: dict[str, Any]) -> Any:
         """Start a row of stages as one Ray task; returns a stream of references to their results."""
-        me, threads = ray.get_runtime_context().current_actor, max(1, round(options["num_cpus"]))
+        me, threads = BrokerHandle(ray.get_runtime_context().current_actor), max(1, round(options["num_cpus"]))
         return stage_task.options(**options).remote(specs, self._url, self._scratch, threads, me)
 
     # The search as a whole: for the driver.
@@ -115,7 +116,9 @@ class StageBroker:
         return self.runs.snapshot()
 
 
-def start_broker(store_url: str, scratch: Path, resources: dict[str, StageResources], retries: int = RETRIES) -> Any:
+def start_broker(
+    store_url: str, scratch: Path, resources: dict[str, StageResources], retries: int = RETRIES
+) -> BrokerHandle:
     """Start the broker as an actor of this job; it ends with the job, and is best closed before."""
     actor = ray.remote(StageBroker).options(num_cpus=0, resources=ON_THE_HEAD)
-    return actor.remote(store_url, str(scratch), resources, retries)
+    return BrokerHandle(actor.remote(store_url, str(scratch), resources, retries))

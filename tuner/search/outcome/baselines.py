@@ -15,7 +15,8 @@ from tuner.errors import TunerError
 from tuner.front import pareto, uncertainty
 from tuner.recipe import Recipe, objectives_of
 from tuner.search.execute.broker import start_broker
-from tuner.search.execute.broker_client import closing, run_trials
+from tuner.search.execute.broker_handle import closing
+from tuner.search.execute.broker_monitor import run_trials
 from tuner.search.execute.plan import StageSpec, evaluation, plan_trial
 from tuner.search.outcome.finish import measure_front
 from tuner.search.record.events import Baseline, Measured

@@ -7,7 +7,6 @@ import io
 import math
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,7 +17,8 @@ from tuner.errors import TunerError
 from tuner.front import pareto
 from tuner.recipe import Recipe, objectives_of
 from tuner.report.picture import render_front
-from tuner.search.execute.broker_client import run_trials
+from tuner.search.execute.broker_handle import BrokerHandle
+from tuner.search.execute.broker_monitor import run_trials
 from tuner.search.execute.plan import evaluation, plan_trial
 from tuner.search.record.events import Measured
 from tuner.search.record.home import SearchHome
@@ -33,7 +33,7 @@ def measure_front(
     recipe: Recipe,
     bank: str,
     state: SearchState,
-    broker: Any,
+    broker: BrokerHandle,
     record: Record,
     console: Console,
     within_s: float = math.inf,

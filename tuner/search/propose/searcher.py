@@ -10,13 +10,13 @@ are under way while Tune is still busy with the coordinator.
 import json
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from ray.tune.search import Searcher
 
 from tuner.recipe import Recipe
 from tuner.search.execute.messages import TrialOutcome
-from tuner.search.execute.plan import plan_trial
+from tuner.search.execute.plan import StageSpec, plan_trial
 from tuner.search.propose.sampler import Proposer
 from tuner.search.record.events import Ended, Event, Proposed
 from tuner.search.record.fields import Damaged
@@ -24,6 +24,19 @@ from tuner.search.record.restoration import Budget, SearchState
 from tuner.store import LeaseHeld, StoreFailure
 
 Record = Callable[[Event], None]
+
+
+class Broker(Protocol):
+    """What the searcher needs of the broker; see `BrokerHandle`."""
+
+    def expect(self, trial: int) -> None:
+        """Tune is about to start a trial's coordinator."""
+
+    def hand_out(self, trial: int, stages: list[StageSpec] | None) -> None:
+        """Begin a trial; None: it is not needed."""
+
+    def forget(self, trial: int) -> None:
+        """What became of a trial has been written down."""
 
 
 class LedgerSearcher(Searcher):
@@ -48,7 +61,7 @@ class LedgerSearcher(Searcher):
         state: SearchState,
         proposer: Proposer,
         record: Record,
-        broker: Any,
+        broker: Broker,
         stop: Callable[[], bool],
     ) -> None:
         super().__init__()
@@ -79,7 +92,7 @@ class LedgerSearcher(Searcher):
         else:
             number = self._missing.pop(0)
         self._running[trial_id] = number
-        self._broker.expect.remote(number)
+        self._broker.expect(number)
         self._promised.append(number)
         self._keep_promises()
         return {"number": number}
@@ -95,7 +108,7 @@ class LedgerSearcher(Searcher):
             self.halted = outcome.cause  # the trial stays open
         elif outcome is not None and outcome.outcome != "called off":
             self._write(self._ended(number, outcome))
-        self._broker.forget.remote(number)
+        self._broker.forget(number)
         self._keep_promises()
 
     def save(self, checkpoint_path: str) -> None:
@@ -137,7 +150,7 @@ class LedgerSearcher(Searcher):
             stages = None
             if not self._called_off() and number in self._state.trials:
                 stages = plan_trial(self._recipe, self._bank, self._state.trials[number].params)
-            self._broker.hand_out.remote(number, stages)
+            self._broker.hand_out(number, stages)
             self._promised.pop(0)
 
     def _called_off(self) -> bool:
