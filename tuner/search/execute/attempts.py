@@ -3,7 +3,7 @@
 from tuner.search.execute.hang_detector import Hung
 from tuner.search.execute.stage_run import StageRun
 
-# A machine may lose nodes, and memory, for reasons that are none of the stage's.
+# A machine may lose nodes or run out of memory for reasons that are not the stage's fault.
 NODE_LOSSES = 5
 
 RETRIES = 2  # as budget.retries
@@ -21,7 +21,7 @@ class Attempts:
         self._losses = self._hangs = 0
 
     def forget(self) -> None:
-        """It has been done; the next one begins."""
+        """The stage is done, and the next one begins: count from zero."""
         self._losses = self._hangs = 0
 
     def count(self, run: StageRun, error: Exception) -> None:

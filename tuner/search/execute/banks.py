@@ -1,4 +1,4 @@
-"""The feature bank of a search: found in the store, or extracted and published there, a step told after the other."""
+"""The feature bank of a search: found in the store, or extracted and published there. Each step is told as it starts."""
 
 import contextlib
 import shutil
@@ -85,7 +85,7 @@ def _extract(artifacts: Artifacts, source: "BankSource", folder: Path, console: 
 
 @contextlib.contextmanager
 def _alone(lock: Path, console: Console) -> Iterator[None]:
-    """Extract for nobody else on this machine meanwhile: whoever has published removes the folder both would use."""
+    """Let one process of this machine extract at a time: the one that has published removes the folder."""
     with locked(lock, wait=False) as is_free:
         if is_free:
             yield
@@ -98,7 +98,7 @@ def _alone(lock: Path, console: Console) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _alone_everywhere(artifacts: Artifacts, key: str, console: Console) -> Iterator[bool]:
-    """Extract for nobody else in this store meanwhile, on whatever machine; False: somebody else has published it."""
+    """Let one process of all machines extract at a time; False: another one has published the bank meanwhile."""
     with contextlib.closing(Claims(artifacts.store, this_driver(), is_gone=is_gone)) as claims:
         while True:
             granted, holder = claims.take([("banks", key)])
@@ -111,7 +111,7 @@ def _alone_everywhere(artifacts: Artifacts, key: str, console: Console) -> Itera
 
 
 def _published_by_another(artifacts: Artifacts, key: str, claims: Claims, holder: str, console: Console) -> bool:
-    """Wait until somebody else's bank is there; False if they have given up, or died."""
+    """Wait until another process has published the bank; False if that process has given up, or died."""
     pause_s = SOONEST_S
     with told(console, f"waiting for {short(holder)}, which extracts the same features for this store"):
         while artifacts.find("banks", key) is None:

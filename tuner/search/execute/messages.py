@@ -68,7 +68,7 @@ class TrialOutcome:
         stages: the stages it asked for.
         model: key of its model.
         program: how its program ended.
-        remade: what was found damaged on the way and made again, a line each.
+        remade: what was found damaged on the way and made again, one line each.
         seconds: wall time.
     """
 

@@ -1,4 +1,4 @@
-"""One run of a stage, as the broker keeps its books: whose it is, who is at it, and how far it is."""
+"""One run of a stage as the broker knows it: for which trial, in which worker, and how far."""
 
 import asyncio
 import time
@@ -20,16 +20,16 @@ class StageRun:
         ended: what became of it; None: it did not begin.
         started_s: when it was its turn; 0: not yet.
         looked_s: when it was last looked for in the store.
-        begun: a worker is at it.
-        worker: which one, once that is known.
+        begun: whether a worker has begun with it.
+        worker: the process that runs it, once that is known.
         task: the name of that worker's task.
         trouble: why that worker is being ended: the run hangs.
         given_up: the worker could not be ended.
         waits: the lock that it waits for, and who holds it.
-        elsewhere: who else runs the stage, another driver.
+        elsewhere: the other driver that runs the stage, if one does.
         done: epochs that have ended.
         epochs: epochs in all; 0: it has none.
-        values: how it goes.
+        values: those of the last epoch, or incumbent and gap of the program.
     """
 
     spec: StageSpec
@@ -54,7 +54,7 @@ class StageRun:
         return self.spec.kind, self.spec.key
 
     def again(self) -> None:
-        """It is to be started once more."""
+        """Forget the last attempt: the run is to be started once more."""
         self.started_s = time.monotonic()
         self.begun, self.worker, self.trouble, self.given_up = False, None, None, asyncio.Event()
         self.done, self.epochs, self.values, self.waits = 0, 0, {}, ""
@@ -76,7 +76,7 @@ class StageRun:
 
 
 async def next_result(stream: Any, run: StageRun) -> StageResult | None:
-    """The next result of the task that is at a run, None at its end.
+    """The next result of the task that executes a run; None at the task's end.
 
     Args:
         stream: references to the task's results, as Ray gives them.

@@ -1,4 +1,4 @@
-"""The Ray task that runs a row of stages in a worker, and says that it gets on for as long as it does."""
+"""The Ray task that runs a row of stages in a worker, and tells the broker as long as they make progress."""
 
 import contextlib
 import time
@@ -51,7 +51,7 @@ def stage_task(
 
 @contextlib.contextmanager
 def _pulsed(tell: Callable[[], object], tell_waits: Callable[[str], object]) -> Iterator[None]:
-    """Tell that the work of a block gets on, now and again, but only if it has; and which lock it waits for."""
+    """While a block runs, tell from time to time that it has made progress, if it has, and which lock it waits for."""
     seen, told = pulse.count(), ""
 
     def look() -> None:

@@ -38,7 +38,7 @@ class Watchdog:
         self._looking = False
 
     def begin(self, run: StageRun) -> None:
-        """A worker is at it."""
+        """A worker has begun with a run."""
         run.begun = True
         self._runs[run.spec.key] = run
         self._detector.begin(run.spec.key, run.spec.stage, time.monotonic(), run.spec.deadline_s)
@@ -47,17 +47,17 @@ class Watchdog:
             self._do(self._look())
 
     def alive(self, key: str, worker: Worker) -> None:
-        """A worker says that its run gets on; one that was given up may still say so."""
+        """A worker says that its run makes progress; one that was given up may still say so."""
         if key in self._runs and self._runs[key].worker == worker:
             self._detector.alive(key, time.monotonic())
 
     def end(self, run: StageRun) -> None:
-        """Nobody is at it any more."""
+        """No worker runs it any more."""
         self._runs.pop(run.spec.key, None)
         self._detector.end(run.spec.key)
 
     def quiet_s(self, run: StageRun) -> float:
-        """For how long it has given no sign of life."""
+        """Seconds since a run's last sign of life."""
         return self._detector.quiet_s(run.spec.key, time.monotonic())
 
     async def call_off(self, runs: Sequence[StageRun]) -> None:

@@ -1,4 +1,4 @@
-"""What the ledger of a search tells, one class per kind of event: checked when made, whoever made it, and when read.
+"""What the ledger of a search tells, one class per kind of event: checked when it is made and when it is read.
 
 A field that came later has a default, so that ledgers of earlier versions stay readable; unknown fields are ignored.
 """
@@ -104,7 +104,7 @@ class Proposed(Event):
 
 @dataclass(frozen=True)
 class Suspended(Event):
-    """A driver's turn ended, and left something open: what had not ended took its time as well."""
+    """A driver's turn ended with trials still open; search time counts up to here."""
 
     kind = "end"
 
@@ -142,7 +142,7 @@ class StageUse:
 
     @classmethod
     def from_json(cls, content: Any) -> Self:
-        """As `Event.from_json`; quick where nothing lacks, for a ledger holds four of them per trial."""
+        """As `Event.from_json`; fast where nothing is missing, for a ledger holds four of them per trial."""
         try:
             made = cls(content["stage"], content["key"], content["reused"], content["seconds"], content["saved_s"])
         except (KeyError, TypeError, IndexError):
@@ -217,7 +217,7 @@ class Ended(Event):
 
 @dataclass(frozen=True)
 class OfACommand(Event):
-    """What a driver measures, and other commands, too.
+    """Something that a driver or another command measures.
 
     Attributes:
         command: which other command it was; its time is no search time.
@@ -251,7 +251,7 @@ class Measured(OfACommand):
 
 @dataclass(frozen=True)
 class Baseline(OfACommand):
-    """What the front must beat was measured.
+    """A baseline, which the front should beat, was measured.
 
     Attributes:
         name: of the baseline, such as "linear probe".
@@ -276,7 +276,7 @@ class Baseline(OfACommand):
 
 @dataclass(frozen=True)
 class Picked(Event):
-    """Somebody chose a trial's model, for a reason in one sentence."""
+    """A user chose a trial's model; the reason is one sentence."""
 
     kind = "pick"
     trial: int

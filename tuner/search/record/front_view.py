@@ -1,4 +1,4 @@
-"""A front with what surrounds it, as commands print it and as the store keeps it in `front.json`."""
+"""A front with its context, as commands print it and as the store keeps it in `front.json`."""
 
 import json
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from tuner.search.record.restoration import SearchState, tally
 
 @dataclass(frozen=True)
 class FrontView:
-    """A front and what surrounds it, as `jobs.front --json` prints it.
+    """A front and its context, as `jobs.front --json` prints it.
 
     Standard errors of its values are in percentage points; `programs` has each member's program, None where unknown.
     """

@@ -23,7 +23,7 @@ class TrialRecord:
         values: every metric measured on the validation split.
         test: every metric measured on the test split (front members only).
         stages: the stages it asked for.
-        remade: what was found damaged on the way and made again, a line each.
+        remade: what was found damaged on the way and made again, one line each.
         model: key of the fine-tuned model's artifact.
         program: how its program ended; None if it never ran, or the ledger is of an earlier version.
         seconds: wall time of the trial.
