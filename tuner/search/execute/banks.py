@@ -1,4 +1,4 @@
-"""The feature bank of a search: found in the store, or extracted and published there. Each step is told as it starts."""
+"""The feature bank of a search: found in the store, or extracted and published there. Every step is shown."""
 
 import contextlib
 import shutil
