@@ -30,7 +30,7 @@ class Card:
     Attributes:
         content: all of it, as it stands.
         format: its version.
-        class_names: one name a class.
+        class_names: one name per class.
         data: the data set's name.
         backbone: settings of the backbone; `weights` is a hub name, empty, or a path of the machine that exported.
         backbone_key: hash of all that shapes the tokens.
@@ -64,7 +64,7 @@ def read_card(folder: Path, needed: tuple[str, ...]) -> Card:
     """
     file = folder / CARD
     if not file.is_file():
-        todo = "check the path, or write one with jobs.pick --export DIR"
+        todo = "check the path, or export a model of a search there"
         raise TunerError(f"{folder} is no exported model", f"a folder with {CARD}", todo)
     for name in (CARD, *needed):
         plain_file(folder / name, within=folder)
@@ -112,7 +112,7 @@ def settled_weights(card: Card, folder: Path, weights: str) -> BackboneConfig:
         raise UsageError(
             f"{folder} was exported with backbone.weights={shown(told, 200)}, which is not read because a card says so",
             "the path of these weights, named by you",
-            "add --weights PATH; in Python, load_model(folder, weights=PATH)",
+            "name their place on this machine: `weights=PATH`",
         )
     return card.backbone
 

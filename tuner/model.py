@@ -46,7 +46,7 @@ BACKBONE, TRAINING, MODEL = "backbone.safetensors", "training.safetensors", ("mo
 NO_PIXELS = np.zeros((1, 1, 3), dtype=np.uint8)  # words need none
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Prediction:
     """What an exported model says of one image.
 
@@ -80,6 +80,12 @@ class Prediction:
         """The predicted class against the runner-up on this image, to be drawn."""
         return self._decision(readable(self.path.name), np.asarray(read_image(self.path)))
 
+    def __repr__(self) -> str:
+        return f"<Prediction {readable(self.class_name)!r} for {readable(self.path.name)}>"
+
+    def _repr_html_(self) -> str:
+        return self.decision()._repr_html_()
+
     def _decision(self, title: str, pixels: Pixels) -> Decision:
         best, second = self.explanation.evidence
         shares = self.explanation.probabilities
@@ -97,7 +103,7 @@ class ExportedModel:
     Attributes:
         model: the fine-tuned model.
         card: where it comes from, its parameters, its measured values and why it was picked.
-        class_names: one name a class.
+        class_names: one name per class.
         full: the value of each map that is shown at full strength, (n_features,); None for an earlier version's export.
         likeness: the training images' tokens, against which images are measured; None likewise, or if they were few.
     """
@@ -134,16 +140,26 @@ class ExportedModel:
             (distance,) = self.likeness.distances(samples.patches[i : i + 1].cpu().numpy())
         return Prediction(path, names[best], names[second], explanation, names, distance, self.full)
 
+    def __repr__(self) -> str:
+        n_features, n_classes = self.model.features.numel(), len(self.class_names)
+        return f"<ExportedModel of {readable(self.card['data'])}: {n_classes} classes, {n_features} features>"
+
+    def _repr_html_(self) -> str:
+        from tuner.report.snippets import model_snippet
+
+        return model_snippet(self.card, self.model.features.numel())
+
     @torch.no_grad()
     def try_out(self, where: object) -> None:
-        """Run everything on a black and on a motley image.
+        """Run everything on a black image and on one of random pixels.
 
         Raises:
             Unsound: the result is not finite; it names `where` the model is from.
         """
         size = self._backbone.image_size
-        motley = torch.randint(0, 256, (3, size, size), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
-        images = torch.stack([torch.zeros_like(motley), motley]).to(self._device)
+        generator = torch.Generator().manual_seed(0)
+        noise = torch.randint(0, 256, (3, size, size), generator=generator, dtype=torch.uint8)
+        images = torch.stack([torch.zeros_like(noise), noise]).to(self._device)
         patches, cls = self._backbone.tokens(images)
         self._require_finite(where, *_as_kept(patches, cls))
         self._require_finite(where, self.model.logits(patches, cls))
@@ -212,7 +228,7 @@ def export_model(
     training |= {} if likeness is None else likeness.arrays()
     (folder / TRAINING).write_bytes(safetensors.numpy.save(training))
     if (bank.folder / BACKBONE).exists():
-        tensor_table(bank.folder / BACKBONE)  # whoever loads the model would refuse anything else
+        tensor_table(bank.folder / BACKBONE)  # `load_model` would refuse anything else
         shutil.copyfile(bank.folder / BACKBONE, folder / BACKBONE)
     write_card(folder, card)
 
@@ -233,17 +249,17 @@ def load_model(folder: Path | str, *, device: str = "auto", weights: str = "") -
     card = read_card(folder, MODEL)
     network = QpmModel.load(folder)
     n, names = network.n_classes, len(card.class_names)
-    require(n == names, folder, f"it has {n} classes and {names} names of classes", "one name a class")
+    require(n == names, folder, f"it has {n} classes and {names} names of classes", "one name per class")
     config, target = settled_weights(card, folder, weights), choose_device(device)
     try:
         backbone = make_backbone(config, card.data, offline=True)
-    except UsageError as error:  # its settings do not fit each other, which is no fault of who loads it
+    except UsageError as error:  # its settings do not fit each other: the folder is at fault, not the user
         raise unsound(folder, error.what, error.expected) from error
     if _hash(backbone.key_material()) != card.backbone_key:
         raise TunerError(
             f"the backbone of {folder} is not the one at {config.weights or 'its usual source'}",
             "the very weights the model was trained on",
-            "name their place on this machine by --weights PATH; in Python, load_model(folder, weights=PATH)",
+            "name their place on this machine: `weights=PATH`",
         )
     sizes, own = (network.adapter.dim, network.grid), (backbone.dim, backbone.grid)
     require(sizes == own, folder, f"its tokens are of {sizes}, its backbone's of {own}", "one width and one grid")

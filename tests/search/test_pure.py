@@ -32,7 +32,7 @@ def other_timing(monkeypatch):
         actor = ray.remote(Delayed).options(num_cpus=0, resources=ON_THE_HEAD)
         return BrokerHandle(actor.remote(store_url, str(scratch), *rest))
 
-    monkeypatch.setattr("tuner.search.driver.turn.start_broker", start)
+    monkeypatch.setattr("tuner.search.driver.driver.start_broker", start)
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
     yield
     for process in busy:

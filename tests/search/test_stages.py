@@ -1,13 +1,12 @@
 """The table of stages: complete, light to import, and the one place where a stage is added."""
 
-import io
 import subprocess
 import sys
 
 import pytest
-from rich.console import Console
 
 from tests.searches import tiny_recipe
+from tuner.base.progress import Silent
 from tuner.recipe import ResourcesConfig
 from tuner.search import stages
 from tuner.search.execute.banks import ensure_bank
@@ -60,7 +59,7 @@ def test_a_stage_is_added_by_a_row_and_a_function(tmp_path, monkeypatch):
         monkeypatch.setitem(STAGES, place, stage)
     monkeypatch.setitem(stages.CODE_VERSIONS, "count", row.version)
     recipe, store = tiny_recipe(*FLOAT32), open_store(str(tmp_path / "store"))
-    bank = ensure_bank(Artifacts(store), recipe, Console(file=io.StringIO()))
+    bank = ensure_bank(Artifacts(store), recipe, Silent())
     specs = {spec.stage: spec for spec in plan_trial(recipe, bank, PARAMS)}
     assert list(specs) == ["dense", "assign", "finetune", "count", "evaluate"]
     assert specs["count"].inputs == {"bank": bank, "dense": specs["dense"].key}

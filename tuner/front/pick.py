@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import isfinite
+from typing import Literal
 
 import numpy as np
 
@@ -39,11 +40,36 @@ class Pick:
 Rule = Callable[..., Pick]
 
 
+@dataclass(frozen=True)
+class Limit:
+    """A limit on a parameter, or else on a value.
+
+    Args:
+        name: of the parameter or value.
+        bound: the largest or the smallest number allowed, in its unit.
+        kind: whether it is the largest ("most") or the smallest ("least").
+    """
+
+    name: str
+    bound: float
+    kind: Literal["most", "least"] = "most"
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.kind} {self.bound:g}"
+
+    def excess(self, value: float) -> float:
+        """By how much of the bound a value goes beyond it; 0: it respects the limit."""
+        beyond = value - self.bound if self.kind == "most" else self.bound - value
+        share = beyond / max(abs(self.bound), 1.0)
+        return share if share > TIE else 0.0
+
+
 def pick(
     points: Sequence[Point],
     objectives: Sequence[Objective],
     *,
     at_most: Mapping[str, float] | None = None,
+    at_least: Mapping[str, float] | None = None,
     within: float | None = None,
     metric: str | None = None,
 ) -> Pick:
@@ -52,7 +78,8 @@ def pick(
     Args:
         points: all trials; those without a value of every objective are left out.
         objectives: the axes of the trade-off.
-        at_most: upper limits of parameters or values, see `pick_at_most`.
+        at_most: upper limits of parameters or values, see `pick_within_limits`.
+        at_least: lower limits of them.
         within: distance to the best value of `metric`, see `pick_within`; None: the knee.
         metric: the objective that `within` speaks of; None: the first.
 
@@ -66,7 +93,11 @@ def pick(
     rule: Rule = pick_knee
     if within is not None:
         rule = partial(pick_within, distance=within, metric=metric or objectives[0].name)
-    return pick_at_most(points, objectives, at_most, rule) if at_most else rule(points, objectives)
+    if not (at_most or at_least):
+        return rule(points, objectives)
+    limits = [Limit(name, value, "most") for name, value in (at_most or {}).items()]
+    limits += [Limit(name, value, "least") for name, value in (at_least or {}).items()]
+    return pick_within_limits(points, objectives, limits, rule)
 
 
 def pick_knee(points: Sequence[Point], objectives: Sequence[Objective], *, whose: str = FRONT) -> Pick:
@@ -176,6 +207,16 @@ def pick_at_most(
     limits: Mapping[str, float],
     rule: Rule = pick_knee,
 ) -> Pick:
+    """As `pick_within_limits`, with upper limits only: name of a parameter or value -> the largest number allowed."""
+    return pick_within_limits(points, objectives, [Limit(name, bound) for name, bound in limits.items()], rule)
+
+
+def pick_within_limits(
+    points: Sequence[Point],
+    objectives: Sequence[Objective],
+    limits: Sequence[Limit],
+    rule: Rule = pick_knee,
+) -> Pick:
     """What `rule` picks from the front of the trials that respect all limits.
 
     The limits come first and the front is that of the remaining trials: with "at most 3 features per
@@ -184,32 +225,35 @@ def pick_at_most(
     Args:
         points: all trials; those without a value of every objective are left out.
         objectives: the axes of the trade-off.
-        limits: name of a parameter, or else of a value -> the largest number allowed.
+        limits: on parameters or values.
         rule: `pick_knee`, or `functools.partial(pick_within, distance=1.0, metric="accuracy")`.
 
     Raises:
         UsageError: where no trial respects the limits, naming the nearest, or has a number of that name.
     """
     known = _measured(points, objectives)
-    for name, limit in limits.items():
-        _check_limit(name, limit, known)
-    numbered = [p for p in known if all(_quantity(p, name) is not None for name in limits)]
+    for limit in limits:
+        _check_limit(limit, known)
+    limited = list(dict.fromkeys(limit.name for limit in limits))
+    numbered = [p for p in known if all(_quantity(p, name) is not None for name in limited)]
     allowed = [p for p in numbered if _excess(p, limits) == 0]
-    asked = words.listing([f"{name} at most {limit:g}" for name, limit in limits.items()])
+    asked = words.listing([str(limit) for limit in limits])
     if not allowed:
         nearest = min(numbered, key=lambda p: _excess(p, limits), default=None)
-        close = "" if nearest is None else f"; the nearest is trial {nearest.trial} with {_has(nearest, limits)}"
+        close = "" if nearest is None else f"; the nearest is trial {nearest.trial} with {_has(nearest, limited)}"
         raise UsageError(
             f"no trial has {asked}",
             f"limits that some trial respects{close}",
-            "raise the limit, or search smaller values",
+            "raise the limit, or search smaller values"
+            if all(limit.kind == "most" for limit in limits)
+            else "loosen the limits, or search values within them",
         )
     chosen = rule(allowed, objectives, whose=LIMITED)
     better = next((p for p in numbered if _beats(p, chosen.point, objectives)), None)
-    aside = f"; trial {better.trial} beats it, but with {_has(better, limits)}" if better else ""
+    aside = f"; trial {better.trial} beats it, but with {_has(better, limited)}" if better else ""
     missing = len(known) - len(numbered)
     aside += f"; {missing} {'trial has' if missing == 1 else 'trials have'} no such number" if missing else ""
-    who = f"trial {chosen.point.trial} ({_has(chosen.point, limits)})"
+    who = f"trial {chosen.point.trial} ({_has(chosen.point, limited)})"
     start = f"Of the {len(allowed)} trials with {asked}, {who}"
     if len(allowed) == 1:
         start = f"T{who[1:]}, the only one with {asked},"
@@ -296,13 +340,9 @@ def _has(point: Point, limits: Iterable[str]) -> str:
     return words.listing([f"{name} {_quantity(point, name):g}" for name in limits])
 
 
-def _excess(point: Point, limits: Mapping[str, float]) -> float:
-    """By how much of the limits a point goes beyond them, summed; 0 = respects all."""
-    total = 0.0
-    for name, limit in limits.items():
-        beyond = ((_quantity(point, name) or 0.0) - limit) / max(abs(limit), 1.0)
-        total += beyond if beyond > TIE else 0.0
-    return total
+def _excess(point: Point, limits: Iterable[Limit]) -> float:
+    """By how much of the limits a point goes beyond them, summed; 0: it respects all."""
+    return sum(limit.excess(_quantity(point, limit.name) or 0.0) for limit in limits)
 
 
 def _beats(one: Point, other: Point, objectives: Sequence[Objective]) -> bool:
@@ -311,13 +351,15 @@ def _beats(one: Point, other: Point, objectives: Sequence[Objective]) -> bool:
     return max(losses) <= 0 and min(losses) < 0
 
 
-def _check_limit(name: str, limit: float, points: Sequence[Point]) -> None:
+def _check_limit(limit: Limit, points: Sequence[Point]) -> None:
     """Refuse a limit that is no number, or on something that is a number of no trial."""
-    if not isfinite(limit):
-        raise UsageError(f"the limit of {name} is {limit}", "a finite number", f"give a number, as in {name}=3")
-    if all(_quantity(p, name) is None for p in points):
+    if not isfinite(limit.bound):
+        what = f"the limit of {limit.name} is {limit.bound}"
+        raise UsageError(what, "a finite number", f"give a number, as in {limit.name}=3")
+    if all(_quantity(p, limit.name) is None for p in points):
         known = sorted({n for p in points for n in (*p.params, *p.values) if _quantity(p, n) is not None})
-        raise UsageError(f"no trial has a number named {name!r}", f"one of {', '.join(known)}", _advice(name, known))
+        what = f"no trial has a number named {limit.name!r}"
+        raise UsageError(what, f"one of {', '.join(known)}", _advice(limit.name, known))
 
 
 def _advice(name: str, known: Sequence[str]) -> str:

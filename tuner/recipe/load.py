@@ -38,7 +38,7 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     Raises:
         UsageError: for an unknown recipe or key, a wrong type or value, or an impossible combination.
     """
-    path = PRESETS / f"{name}.yaml" if name in presets() else home_path(name, "--recipe")
+    path = PRESETS / f"{name}.yaml" if name in presets() else home_path(name, "recipe")
     try:
         text = read_bounded(path, LONGEST).decode()
     except (OSError, ValueError) as error:
@@ -46,7 +46,7 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
         raise UsageError(
             f"recipe {hide(repr(name))} cannot be read ({reason})",
             f"one of {', '.join(presets())}, or the path of a YAML file",
-            "check the name after --recipe",
+            "check the name of the recipe",
         ) from None
     return parse_recipe(text, overrides, source=name)
 

@@ -174,7 +174,9 @@ def _leaves(value: Any, prefix: str) -> list[str]:
 def _unknown(key: str, known: list[str], prefix: str) -> UsageError:
     """The error for a name that no setting has, with the whole names of the nearest that have."""
     if len(key) > LONGEST_NAME:
-        return UsageError(f"unknown setting {prefix}{key[:LONGEST_NAME]}...", "a name", "see --help-recipe for all")
+        return UsageError(
+            f"unknown setting {prefix}{key[:LONGEST_NAME]}...", "a name", "see `describe_fields()` for all"
+        )
     what = f"unknown setting {prefix}{key}"
     if not prefix and ((whole := SHORT_NAMES.get(key, key)) in _fields() or whole.startswith("space.")):
         *groups, last = whole.split(".")  # as an override has it, and here it stands in YAML
@@ -188,4 +190,4 @@ def _unknown(key: str, known: list[str], prefix: str) -> UsageError:
         by_last |= {name: [name] for name in SHORT_NAMES}
         close = [path for name in difflib.get_close_matches(key, by_last, n=1) for path in by_last[name]]
     hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
-    return UsageError(what, f"one of {', '.join(known)}", f"{hint}see --help-recipe for all")
+    return UsageError(what, f"one of {', '.join(known)}", f"{hint}see `describe_fields()` for all")

@@ -55,7 +55,7 @@ def searched_name(given: str) -> str:
     raise UsageError(
         f"space.{given} is no field that can be searched",
         f"one of {', '.join(SHORT_NAMES)}, or a dotted field of {', '.join(SEARCHED)}",
-        f"did you mean {close[0]!r}?" if close else "see --help-recipe for all fields",
+        f"did you mean {close[0]!r}?" if close else "see `describe_fields()` for all fields",
     )
 
 

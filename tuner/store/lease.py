@@ -259,5 +259,5 @@ def _held(key: str, url: str, holder: Tenure, seen: str) -> LeaseHeld:
         f"{key} in {url} is held by {holder.holder} since {holder.since}, {seen}",
         "one driver a search",
         f"watch the other driver or stop it; if it has died, run the same command again, which follows after "
-        f"{holder.ttl_s:g} s of silence; jobs.search --take-over takes the search from it at once",
+        f"{holder.ttl_s:g} s of silence; `take_over=True` takes the search from it at once",
     )

@@ -32,7 +32,7 @@ class LocalStore:
     parallel = 1
 
     def __init__(self, root: Path) -> None:
-        self.root = Path(os.path.abspath(home_path(str(root), "--store")))  # noqa: PTH100  resolve() would follow links
+        self.root = Path(os.path.abspath(home_path(str(root), "store")))  # noqa: PTH100  resolve() would follow links
         self.url = str(self.root)
 
     def __reduce__(self) -> tuple[type["LocalStore"], tuple[Path]]:

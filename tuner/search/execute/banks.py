@@ -7,10 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from tuner.base.folders import cache_root, made_folder
-from tuner.base.steps import told
+from tuner.base.progress import Progress
 from tuner.data.dataset import Dataset
 from tuner.recipe import Recipe
 from tuner.search.record.holder import is_gone, short, this_driver
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
     from tuner.features.extract import BankSource
 
 
-def ensure_bank(artifacts: Artifacts, recipe: Recipe, console: Console, dataset: Dataset | None = None) -> str:
+def ensure_bank(artifacts: Artifacts, recipe: Recipe, progress: Progress, dataset: Dataset | None = None) -> str:
     """The key of the recipe's feature bank, which is in the store afterwards.
 
     Extraction goes on where an earlier one was killed.
@@ -30,41 +28,37 @@ def ensure_bank(artifacts: Artifacts, recipe: Recipe, console: Console, dataset:
     Args:
         artifacts: of the store.
         recipe: its data and backbone make the bank.
-        console: where people read.
+        progress: is told each step.
         dataset: the recipe's data set, where it has been loaded already.
 
     Raises:
         TunerError: the data are missing or broken, or the disk is full.
     """
-    with told(console, "looking for the features"):
+    with progress.step("looking for the features"):
         from tuner.features.extract import BankSource
 
         source = BankSource(recipe.data, recipe.backbone, dataset)
         if artifacts.find("banks", source.key) is not None:
             return source.key
-    return publish_bank(artifacts, source, console)
+    return publish_bank(artifacts, source, progress)
 
 
-def publish_bank(artifacts: Artifacts, source: "BankSource", console: Console) -> str:
+def publish_bank(artifacts: Artifacts, source: "BankSource", progress: Progress) -> str:
     """As `ensure_bank`, for a bank that was not in the store a moment ago."""
     folder = made_folder(cache_root() / "extract") / source.key
     with (
-        _alone(folder.with_suffix(".lock"), console),
-        _alone_everywhere(artifacts, source.key, console) as is_mine,
+        _alone(folder.with_suffix(".lock"), progress),
+        _alone_everywhere(artifacts, source.key, progress) as is_mine,
     ):
         if is_mine and artifacts.find("banks", source.key) is None:
-            _extract(artifacts, source, folder, console)
+            _extract(artifacts, source, folder, progress)
     return source.key
 
 
-def _extract(artifacts: Artifacts, source: "BankSource", folder: Path, console: Console) -> None:
+def _extract(artifacts: Artifacts, source: "BankSource", folder: Path, progress: Progress) -> None:
     """Extract a bank in the folder, publish it, and remove the folder."""
-
-    def note(sentence: str) -> None:
-        console.print(sentence, markup=False, highlight=False, soft_wrap=True)
-
-    with told(console, f"extracting features of {source.data.name} by {source.backbone.name}") as step:
-        bank = source.extract(folder, progress=step.count, note=note, say=step.at)
+    with progress.step(f"extracting features of {source.data.name} by {source.backbone.name}") as step:
+        bank = source.extract(folder, progress=step.count, note=progress.say, say=step.at)
     meta = {
         "data": source.data.name,
         "backbone": source.backbone.name,
@@ -74,30 +68,30 @@ def _extract(artifacts: Artifacts, source: "BankSource", folder: Path, console: 
         "grid": list(bank.grid),
     }
     size_mb = sum(file.stat().st_size for file in folder.rglob("*")) / 1e6
-    with told(console, f"publishing {size_mb:,.0f} MB of features in {artifacts.store.url}"):
+    with progress.step(f"publishing {size_mb:,.0f} MB of features in {artifacts.store.url}"):
         artifacts.publish("banks", source.key, folder, meta)
         shutil.rmtree(folder)
-    console.print(
+    progress.say(
         f"feature bank {source.key[:8]}: {meta['n_images']} images, {meta['n_classes']} classes, "
         f"{bank.grid[0]} x {bank.grid[1]} tokens of width {bank.dim}"
     )
 
 
 @contextlib.contextmanager
-def _alone(lock: Path, console: Console) -> Iterator[None]:
+def _alone(lock: Path, progress: Progress) -> Iterator[None]:
     """Let one process of this machine extract at a time: the one that has published removes the folder."""
     with locked(lock, wait=False) as is_free:
         if is_free:
             yield
             return
     with contextlib.ExitStack() as held:
-        with told(console, "waiting for another search on this machine, which extracts the same features"):
+        with progress.step("waiting for another search on this machine, which extracts the same features"):
             held.enter_context(locked(lock))
         yield
 
 
 @contextlib.contextmanager
-def _alone_everywhere(artifacts: Artifacts, key: str, console: Console) -> Iterator[bool]:
+def _alone_everywhere(artifacts: Artifacts, key: str, progress: Progress) -> Iterator[bool]:
     """Let one process of all machines extract at a time; False: another one has published the bank meanwhile."""
     with contextlib.closing(Claims(artifacts.store, this_driver(), is_gone=is_gone)) as claims:
         while True:
@@ -105,15 +99,15 @@ def _alone_everywhere(artifacts: Artifacts, key: str, console: Console) -> Itera
             if granted:
                 yield True
                 return
-            if _published_by_another(artifacts, key, claims, holder or "another driver", console):
+            if _published_by_another(artifacts, key, claims, holder or "another driver", progress):
                 yield False
                 return
 
 
-def _published_by_another(artifacts: Artifacts, key: str, claims: Claims, holder: str, console: Console) -> bool:
+def _published_by_another(artifacts: Artifacts, key: str, claims: Claims, holder: str, progress: Progress) -> bool:
     """Wait until another process has published the bank; False if that process has given up, or died."""
     pause_s = SOONEST_S
-    with told(console, f"waiting for {short(holder)}, which extracts the same features for this store"):
+    with progress.step(f"waiting for {short(holder)}, which extracts the same features for this store"):
         while artifacts.find("banks", key) is None:
             if claims.holder_of(("banks", key)) is None:
                 return artifacts.find("banks", key) is not None

@@ -1,4 +1,4 @@
-"""One driver's turn at a search: propose, run, record, measure the front, write what follows from it."""
+"""The driver of a search: proposes, runs and records trials, measures the front, writes the derived files."""
 
 import math
 import shutil
@@ -7,23 +7,24 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from ray import tune
-from rich.console import Console
 
-from tuner.base.steps import told
+from tuner.base.progress import Progress
 from tuner.errors import TunerError
 from tuner.front import pareto
 from tuner.recipe import Recipe, objectives_of
 from tuner.search.driver.interrupts import Interrupts
-from tuner.search.driver.limit import MEASURE_S, TimeLimit, TimeUp, ring
+from tuner.search.driver.time_limit import MEASURE_S, TimeLimit, TimeUp, ring
 from tuner.search.execute.banks import n_classes_of
 from tuner.search.execute.broker import ON_THE_HEAD, start_broker
 from tuner.search.execute.broker_handle import BrokerHandle, closing
 from tuner.search.execute.broker_monitor import IDLE, SILENT, BrokerMonitor
 from tuner.search.execute.coordinator import Coordinator, Forget
 from tuner.search.execute.messages import RunSnapshot
-from tuner.search.outcome.finish import measure_front, write_files
+from tuner.search.outcome.files import write_files
+from tuner.search.outcome.measure import measure_front
 from tuner.search.propose.sampler import Proposer
 from tuner.search.propose.searcher import LedgerSearcher
 from tuner.search.record.events import Ended, Event, Started, Suspended
@@ -31,21 +32,33 @@ from tuner.search.record.home import SearchHome, versions
 from tuner.search.record.restoration import TrialRecord, apply, mirror_events
 from tuner.search.session.connect import keep_keys_private, ray_for, scratch_folder
 from tuner.search.watch.mirror import FLUSH_S, mirror_front, start_mirror
-from tuner.search.watch.progress import ProgressView, told_stage
+from tuner.search.watch.texts import told_stage
+from tuner.search.watch.trials_view import TrialsView
 from tuner.store import Lease, LeaseHeld
 
 
-class Drive:
-    """One driver's turn.
+class NoReport(tune.ProgressReporter):
+    """Keeps Ray Tune from clearing a notebook's cell for a table of its own."""
+
+    def should_report(self, trials: list[Any], done: bool = False) -> bool:
+        """Never."""
+        return False
+
+    def report(self, trials: list[Any], done: bool, *sys_info: str) -> None:
+        """Nothing."""
+
+
+class Driver:
+    """Runs what is left of a search, once.
 
     Args:
         home: the search.
         recipe: what to run, budget included.
         bank: key of the feature bank.
         prior: finished trials of another search to learn from.
-        console: where people read.
+        progress: told what is done.
         lease: the right to drive it, asked before each write.
-        interrupts: tells whether Ctrl-C asked for an end.
+        interrupts: says whether Ctrl-C asked for an end.
     """
 
     def __init__(
@@ -54,16 +67,16 @@ class Drive:
         recipe: Recipe,
         bank: str,
         prior: Sequence[TrialRecord],
-        console: Console,
+        progress: Progress,
         lease: Lease,
         interrupts: Interrupts,
     ) -> None:
         self.home, self.recipe, self.bank, self.prior = home, recipe, bank, prior
-        self.console, self.lease, self.interrupts = console, lease, interrupts
-        self._refused: LeaseHeld | None = None  # what the lease said to a write
+        self.progress, self.lease, self.interrupts = progress, lease, interrupts
+        self._refused: LeaseHeld | None = None  # raised by the lease at a write
         self.started = time.monotonic()
         past: list[Event] = []
-        with told(console, "reading the ledger"):
+        with progress.step("reading the ledger"):
             home.ledger.begin(lease)
             self.state = home.state(recipe, past.append)
         self.limit = TimeLimit(recipe.budget.time_limit_s, self.state.elapsed_s)
@@ -72,10 +85,10 @@ class Drive:
             self.mirror.replay([expanded for event in past for expanded in mirror_events(event.to_json())])
 
     def run(self) -> bool:
-        """Run what is left; returns whether it was interrupted.
+        """Run what is left; returns whether the user interrupted it.
 
         Raises:
-            UsageError: something is left, and the search is of an earlier version whose stages gave other results.
+            UsageError: trials are left, and an earlier version started the search, whose stages gave other results.
             LeaseHeld: the search was lost to another driver.
         """
         unfinished = not self.complete() or self._unmeasured()
@@ -84,7 +97,7 @@ class Drive:
         self.record(Started(time.time(), self.recipe.to_dict(), versions()))
         interrupted = False
         if self._unmeasured() if self.complete() else not self.limit.reached:
-            with ray_for(self.recipe.resources, self.console) as resources:
+            with ray_for(self.recipe.resources, self.progress) as resources:
                 made = start_broker(self.home.store.url, scratch_folder(), resources, self.recipe.budget.retries)
                 with closing(made) as broker:
                     interrupted = self._conduct(broker)
@@ -94,7 +107,7 @@ class Drive:
 
     @property
     def ended_by_limit(self) -> str:
-        """What people read if the time limit has ended the search; else empty."""
+        """The sentence that says so if the time limit has ended the search; else empty."""
         return self.limit.told(len(self.state.finished())) if self.limit.reached and not self.complete() else ""
 
     def _conduct(self, broker: BrokerHandle) -> bool:
@@ -108,30 +121,30 @@ class Drive:
                     broker.go_on()
                     within_s = MEASURE_S if self.limit.reached else math.inf
                     place = (self.home, self.recipe, self.bank, self.state)
-                    measure_front(*place, broker, self.record, self.console, within_s)
+                    measure_front(*place, broker, self.record, self.progress, within_s)
         except TimeUp:
             words = "what was running when the time limit was reached did not end, and was left"
-            self.console.print(words, style="yellow", markup=False)
+            self.progress.warn(words)
         return interrupted
 
     def publish(self) -> tuple[dict[str, str], str]:
         """Write the derived files; returns where they are by name, and where MLflow is or what is wrong with it."""
-        files = write_files(self.home, self.state, self.console, self.lease.check)
+        files = write_files(self.home, self.state, self.progress, self.lease.check)
         if self.mirror is None:
             return files, "switched off (tracking.enabled)"
-        with told(self.console, f"showing the rest in MLflow, for at most {FLUSH_S:.0f} s"):
+        with self.progress.step(f"showing the rest in MLflow, for at most {FLUSH_S:.0f} s"):
             self.lease.check()
             mirror_front(self.mirror, self.home, self.state, [Path(place).name for place in files.values()])
         return files, self.mirror.warning or self.mirror.url
 
     def close(self) -> None:
-        """End the turn, and what runs beside the driver."""
+        """Close the ledger, and end the process of the mirror."""
         self.home.ledger.end()
         if self.mirror is not None:
             self.mirror.abandon()
 
     def record(self, event: Event) -> None:
-        """Append to the ledger, then to the state and the mirror.
+        """Append an event to the ledger, then apply it to the state and the mirror.
 
         Raises:
             LeaseHeld: the search was lost to another driver; nothing is written any more.
@@ -147,7 +160,7 @@ class Drive:
                 self.mirror.publish(expanded)
         if isinstance(event, Ended):
             for damage in event.remade:
-                self.console.print(f"trial {event.trial}: {damage}; made again", style="yellow", markup=False)
+                self.progress.warn(f"trial {event.trial}: {damage}; made again")
 
     def complete(self) -> bool:
         """Whether the budget is spent and every trial has ended."""
@@ -165,7 +178,7 @@ class Drive:
         """Let Ray Tune run the trials; returns whether it was interrupted.
 
         Raises:
-            KeyboardInterrupt: somebody would not wait for what was running.
+            KeyboardInterrupt: the user did not wait for what was running.
             LeaseHeld: the search was lost to another driver.
         """
         proposer = Proposer(self.recipe, n_classes_of(self.home.artifacts, self.bank), self.prior)
@@ -173,7 +186,7 @@ class Drive:
         objectives, searched = objectives_of(self.recipe), list(self.recipe.space)
         trials = self.recipe.budget.trials
         look = partial(self._look, BrokerMonitor(broker), searcher)
-        view = ProgressView(self.console, self.state, objectives, trials, searched, look)
+        view = TrialsView(self.state, objectives, trials, searched, look)
         keep_keys_private()
         scratch = tempfile.mkdtemp(prefix="qpm-tuner-tune-")
         coordinator = tune.with_parameters(Coordinator, broker=broker)
@@ -189,13 +202,14 @@ class Drive:
                 name=self.home.name,
                 storage_path=scratch,
                 verbose=0,
+                progress_reporter=NoReport(),
                 callbacks=[Forget()],
                 failure_config=tune.FailureConfig(max_failures=self.recipe.budget.retries),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
         )
         try:
-            with self.interrupts.gently(lambda: finishing(view.running)), view:
+            with self.interrupts.gently(lambda: finishing(view.running)), self.progress.live(view):
                 tuner.fit()
         except KeyboardInterrupt:  # TimeUp, or what Ray makes of it
             if not searcher.halted:
@@ -214,7 +228,7 @@ class Drive:
         return self.interrupts.asked or not (self.complete() or searcher.exhausted or self._stopping())
 
     def _look(self, monitor: BrokerMonitor, searcher: LedgerSearcher) -> list[RunSnapshot]:
-        """The stages under way, for the screen; that it is time to end is passed on as well."""
+        """The stages under way, for the screen; passes on to the broker that it is time to end."""
         if self._stopping():
             monitor.broker.stop()
         if self.limit.overdue:
@@ -230,7 +244,7 @@ class Drive:
 
 
 def finishing(running: Sequence[RunSnapshot]) -> str:
-    """What the first Ctrl-C is answered while trials run, the stages at work and others."""
+    """The answer to the first Ctrl-C while trials run: how many stages are waited for, and which."""
     begun = [run for run in running if run.begun]
     if not begun:
         return "stopping; Ctrl-C again to abort (the same command carries on)"

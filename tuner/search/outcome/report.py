@@ -1,15 +1,14 @@
-"""Gathers what the report page shows, from ledger and store alone, and writes the page."""
+"""The report page, made of ledger and store alone."""
 
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
+from tuner.base.progress import Progress
 from tuner.errors import TunerError
 from tuner.front.pareto import measured
 from tuner.front.pick import Pick, pick_knee
 from tuner.recipe import Recipe, objectives_of
-from tuner.report.page import BaselineRow, PickView, Report, StageUse, TrialRow, render_report
-from tuner.search.outcome.finish import hypervolume_history
+from tuner.report.search_page import BaselineRow, PickView, Report, StageUse, TrialRow, render_report
+from tuner.search.outcome.history import hypervolume_history
 from tuner.search.record.home import SearchHome
 from tuner.search.record.inputs import load_input
 from tuner.search.record.restoration import SearchState, TrialRecord
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from tuner.search.outcome.pictures import ModelPictures
 
 
-def report_page(home: SearchHome, console: Console, state: SearchState | None = None) -> str:
+def report_page(home: SearchHome, progress: Progress, state: SearchState | None = None) -> str:
     """The search's report as one HTML page; the picked model is the recorded pick, else the knee."""
     recipe, bank = home.stored()
     state = state or home.state()
@@ -32,7 +31,7 @@ def report_page(home: SearchHome, console: Console, state: SearchState | None = 
         rows=[_row(trial) for _, trial in sorted(state.trials.items())],
         hypervolume=hypervolume_history(state, objectives),
         stages=[_use(name, reuse[name]) for name in STAGES if name in reuse],
-        pick=None if chosen is None else _pick_view(home, recipe, bank, chosen, console, _is_chosen(chosen, state)),
+        pick=None if chosen is None else _pick_view(home, recipe, bank, chosen, progress, _is_chosen(chosen, state)),
         baselines=[BaselineRow(b.name, b.values, b.note) for b in state.baselines],
         environment={
             "store": home.store.url,
@@ -46,7 +45,7 @@ def report_page(home: SearchHome, console: Console, state: SearchState | None = 
 
 
 def recorded_pick(state: SearchState, recipe: Recipe) -> Pick:
-    """The pick in the ledger, or the knee while nobody has picked."""
+    """The pick in the ledger; the knee if there is none."""
     objectives = objectives_of(recipe)
     points = state.points(objectives)
     recorded = state.pick
@@ -75,16 +74,18 @@ def model_pictures(home: SearchHome, recipe: Recipe, bank: str, chosen: Pick) ->
 
 
 def _is_chosen(chosen: Pick, state: SearchState) -> bool:
-    """Whether somebody picked it, rather than the default rule while nobody has."""
+    """Whether a user picked it; else the default rule did."""
     return state.pick is not None and state.pick.trial == chosen.point.trial
 
 
-def _pick_view(home: SearchHome, recipe: Recipe, bank: str, chosen: Pick, console: Console, recorded: bool) -> PickView:
+def _pick_view(
+    home: SearchHome, recipe: Recipe, bank: str, chosen: Pick, progress: Progress, recorded: bool
+) -> PickView:
     try:
         pictures = model_pictures(home, recipe, bank, chosen)
         return PickView(chosen.point, chosen.reason, pictures.classes(), pictures.comparison(), recorded)
     except TunerError as error:
-        console.print(f"no pictures in the report: {error.what}", style="yellow", markup=False)
+        progress.warn(f"no pictures in the report: {error.what}")
         return PickView(chosen.point, chosen.reason, chosen=recorded)
 
 

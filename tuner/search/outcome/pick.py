@@ -1,13 +1,13 @@
-"""Picking a model from a search: look, and if asked to, export, register in MLflow, and remember the choice.
+"""Picking a model from a search; on request exporting it, registering it in MLflow, and recording the choice.
 
-Only a choice that was carried out is remembered in the ledger: a look leaves no trace, nor does one that failed.
+The ledger records a choice once all that was asked for is done: neither a look nor a failed export is recorded.
 """
 
 import os
 import shlex
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,30 +25,36 @@ from tuner.search.watch.mirror import FLUSH_S, open_mirror, passed_over
 ALIAS = "picked"
 
 
-def pick_model(home: SearchHome, *, within: Sequence[str] | None = None, at_most: Mapping[str, float] = {}) -> Pick:
+def pick_model(
+    home: SearchHome,
+    *,
+    within: Mapping[str, float] = {},
+    at_most: Mapping[str, float] = {},
+    at_least: Mapping[str, float] = {},
+) -> Pick:
     """Choose from the search's trials.
 
     Args:
         home: the search.
-        within: (distance, metric), or None for the knee.
-        at_most: limits on parameters or values.
+        within: an objective -> how far from its best value the choice may lie, in its unit; empty: the knee.
+        at_most: parameters or values -> the largest number allowed.
+        at_least: parameters or values -> the smallest number allowed.
 
     Raises:
-        UsageError: if no trial qualifies or an argument makes no sense.
+        UsageError: no trial qualifies, or an argument makes no sense.
+        TunerError: no trial is complete yet.
     """
     objectives = objectives_of(home.stored()[0])
+    if len(within) > 1:
+        asked = ", ".join(map(repr, within))
+        raise UsageError(
+            f"`within` names {asked}", "one objective", "keep one, and limit others by at_most or at_least"
+        )
     state = home.state()
     require_points(home.front(objectives, state))
-    distance, metric = within or (None, None)
-    try:
-        reach = None if distance is None else float(distance)
-    except ValueError:
-        raise UsageError(
-            f"--within {distance} {metric}",
-            "a distance, which is a number, and the name of an objective",
-            f"for example --within 1.0 {objectives[0].name}",
-        ) from None
-    return rules.pick(state.points(objectives), objectives, at_most=dict(at_most), within=reach, metric=metric)
+    metric, distance = next(iter(within.items()), (None, None))
+    points = state.points(objectives)
+    return rules.pick(points, objectives, at_most=at_most, at_least=at_least, within=distance, metric=metric)
 
 
 def carry_out(
@@ -60,21 +66,21 @@ def carry_out(
     choose: bool = False,
     tracking_uri: str = "",
 ) -> dict[str, str]:
-    """Do with a pick what was asked; remember it in the ledger last, once all of it was done.
+    """Export and register a pick as asked; record it in the ledger last, once all of it is done.
 
     Args:
         home: the search.
         chosen: the pick.
         export: where to write the model folder.
         register: whether to register the model in MLflow.
-        choose: remember it even if neither of them was asked for.
+        choose: record it even without export or registration.
         tracking_uri: of the MLflow to register it in; empty: MLFLOW_TRACKING_URI, else the file beside the store.
 
     Returns:
-        What was done: "exported" and "registered", each with where.
+        What was done: "exported" and "registered", each with its place.
 
     Raises:
-        TunerError: if something cannot be done; the choice is then not remembered.
+        TunerError: something cannot be done; the choice is then not recorded.
     """
     done = {}
     if export is not None:
@@ -87,14 +93,14 @@ def carry_out(
 
 
 def require_room(folder: Path) -> None:
-    """Refuse a folder that a model cannot be written to.
+    """Refuse a folder that is not free for a model.
 
     Raises:
         UsageError: if it is a file, or not empty.
     """
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         found = "is not empty" if folder.is_dir() else "is no folder"
-        raise UsageError(f"{folder} exists and {found}", "a new or empty folder", "choose another --export folder")
+        raise UsageError(f"{folder} exists and {found}", "a new or empty folder", "choose another folder")
 
 
 def export_pick(home: SearchHome, chosen: Pick, folder: Path) -> Path:
@@ -132,7 +138,7 @@ def register_pick(home: SearchHome, chosen: Pick, tracking_uri: str = "") -> str
     """Register the picked model in MLflow under the alias `picked`; returns its name and version.
 
     Raises:
-        UsageError: the search was shown in an MLflow that nobody has named here; it is not asked.
+        UsageError: only the stored recipe names the search's MLflow; credentials are not sent there.
         TunerError: if MLflow cannot be reached.
     """
     config = TrackingConfig(uri=tracking_uri)
@@ -141,7 +147,7 @@ def register_pick(home: SearchHome, chosen: Pick, tracking_uri: str = "") -> str
         raise UsageError(
             f"search {home.name!r} was shown in an MLflow that only its stored recipe names: {shown}",
             "an address that you name, since your credentials would go there",
-            f"if it is yours, add --tracking-uri {shown}, or set MLFLOW_TRACKING_URI",
+            f"if it is yours, add `tracking_uri={shown}`, or set MLFLOW_TRACKING_URI",
         )
     mirror = open_mirror(home, config)
     with tempfile.TemporaryDirectory(prefix="qpm-tuner-") as name:
