@@ -27,13 +27,14 @@ from tuner.card import Card, read_card, settled_weights, write_card
 from tuner.data.dataset import Dataset, FilePictures
 from tuner.data.pixels import read_image
 from tuner.errors import TunerError, UsageError
-from tuner.features.backbone import Backbone, load_fitted, make_backbone
+from tuner.features.backbone import Backbone, load_fitted
 from tuner.features.bank import FeatureBank
 from tuner.features.device import choose_device
 from tuner.features.likeness import Distance, Likeness
 from tuner.features.loading import batches
+from tuner.features.registry import make_backbone
 from tuner.features.samples import Samples
-from tuner.features.settings import BackboneConfig
+from tuner.features.settings import BackboneSettings
 from tuner.qpm.explanation import Evidence, Explanation, Floats, explain
 from tuner.qpm.finetuning import QpmModel
 from tuner.qpm.strength import full_strength
@@ -207,7 +208,7 @@ def _as_kept(patches: Tensor, cls: Tensor | None) -> list[Tensor]:
 
 
 def export_model(
-    folder: Path, model: QpmModel, bank: FeatureBank, backbone: BackboneConfig, data_name: str, about: dict[str, Any]
+    folder: Path, model: QpmModel, bank: FeatureBank, backbone: BackboneSettings, data_name: str, about: dict[str, Any]
 ) -> None:
     """Write a model folder.
 

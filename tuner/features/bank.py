@@ -1,6 +1,6 @@
 """The feature bank: frozen tokens of a whole data set, computed once, memory-mapped, sealed by a manifest.
 
-One `.npy` file an array, `bank.json` for the rest, and `manifest.json`, written last, with the size and the
+One `.npy` file per array, `bank.json` for the rest, and `manifest.json`, written last, with the size and the
 SHA-256 of every file. A folder without a matching manifest is not a bank.
 """
 
@@ -47,7 +47,7 @@ class FeatureBank:
         masks: grey object masks on the grid, (n_images, grid_h, grid_w) uint8; None if the data set has none.
         has_mask: which images have a mask, (n_images,) bool.
         grid: tokens per column and per row.
-        class_names: one name a class.
+        class_names: one name per class.
         paths: image paths relative to the data root.
         class_attributes: (n_classes, n_attributes) float32, percent.
         image_attributes: (n_images, n_attributes) int8, 1 present, 0 absent, -1 unknown.
@@ -156,7 +156,7 @@ def load_bank(folder: Path, *, contents: bool = True) -> FeatureBank:
 
 
 def open_bank(folder: Path) -> FeatureBank:
-    """As `load_bank`, for a folder whose files somebody has just verified."""
+    """As `load_bank`, for a folder whose files have just been verified."""
     return load_bank(folder, contents=False)
 
 

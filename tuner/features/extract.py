@@ -26,12 +26,13 @@ from tuner.data.load import check_images, check_labels, load_dataset
 from tuner.data.settings import DataConfig
 from tuner.errors import TunerError, UsageError
 from tuner.features.arrays import read_array
-from tuner.features.backbone import Backbone, load_fitted, make_backbone
+from tuner.features.backbone import Backbone, load_fitted
 from tuner.features.bank import DESCRIPTION, FILES, MANIFEST, FeatureBank, load_bank, seal, write_json, write_whole
 from tuner.features.device import choose_device
 from tuner.features.forward import forward
 from tuner.features.loading import batches
-from tuner.features.settings import BackboneConfig
+from tuner.features.registry import make_backbone
+from tuner.features.settings import BackboneSettings
 
 FORMAT = 2  # raise it when the same inputs give other arrays; 2: images upright and by mode, masks by one reading
 JOURNAL = "journal.json"
@@ -58,7 +59,7 @@ class BankSource:
         UsageError: likewise: the settings do not fit together.
     """
 
-    def __init__(self, data: DataConfig, backbone: BackboneConfig, dataset: Dataset | None = None) -> None:
+    def __init__(self, data: DataConfig, backbone: BackboneSettings, dataset: Dataset | None = None) -> None:
         self.data, self.backbone = data, backbone
         self._dataset = dataset
 
@@ -133,14 +134,14 @@ class BankSource:
             return load_bank(folder)
 
 
-def bank_key(data: DataConfig, backbone: BackboneConfig) -> str:
+def bank_key(data: DataConfig, backbone: BackboneSettings) -> str:
     """The key of the bank of these settings: see `BankSource.key`."""
     return BankSource(data, backbone).key
 
 
 def extract_bank(
     data: DataConfig,
-    backbone: BackboneConfig,
+    backbone: BackboneSettings,
     folder: Path,
     *,
     device: str = "auto",

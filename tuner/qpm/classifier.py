@@ -1,6 +1,6 @@
 """What all our models are: an adapter, a head, and the way they are run, saved and loaded.
 
-Evaluation and explanation ask for nothing more than this.
+Evaluation and explanation need nothing else.
 """
 
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ class Classifier(nn.Module):
         grid: tokens per column and per row.
         n_classes: number of classes.
         dropout: share of the pooled features dropped in training.
-        curves: one row an epoch: epoch, loss and its terms, training accuracy in percent.
+        curves: one row per epoch: epoch, loss and its terms, training accuracy in percent.
     """
 
     kind: ClassVar[str]
@@ -121,7 +121,7 @@ class Classifier(nn.Module):
         return model.eval()
 
     def of(self, bank: FeatureBank) -> Self:
-        """Itself, once it is known to be of such tokens and classes.
+        """This model, after a check that it fits the tokens and classes of a bank.
 
         Raises:
             Unsound: it is of others.
@@ -131,7 +131,7 @@ class Classifier(nn.Module):
         return self
 
     def check(self, where: object) -> None:
-        """Refuse weights that no training ends with.
+        """Refuse weights that training cannot produce.
 
         Raises:
             Unsound: naming `where` they are from.

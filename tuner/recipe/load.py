@@ -16,6 +16,7 @@ from tuner.recipe.check import check_recipe
 from tuner.recipe.nodes import LONGEST, compose
 from tuner.recipe.reading import override, read_tree
 from tuner.recipe.schema import PLACES, RUNTIME_PARTS, SHORT_NAMES, Recipe, lookup
+from tuner.recipe.variants import blank, schema_for
 
 Config = TypeVar("Config")
 
@@ -56,9 +57,11 @@ def parse_recipe(
 ) -> Recipe:
     """As `load_recipe`, from the YAML itself; not `checked`, it may hold what an earlier version took."""
     with _discreet():
-        tree = read_tree(compose(given, source) if isinstance(given, str) else given, source)
-        fixed = [(key, item) for item in overrides for key in override(tree, item)]
-        recipe = _filled(Recipe(), tree)
+        node = compose(given, source) if isinstance(given, str) else given
+        schema = schema_for(node, overrides)
+        tree = read_tree(node, source, schema)
+        fixed = [(key, item) for item in overrides for key in override(tree, item, schema)]
+        recipe = _filled(blank(schema), tree)
         _refuse_fixed_and_searched(fixed, recipe)
         if checked:
             check_recipe(recipe)
@@ -78,7 +81,7 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 @contextlib.contextmanager
 def _discreet() -> Iterator[None]:
-    """What is wrong is shown, but no password in it, and no more of it than a person reads."""
+    """Errors inside the block show no password, and no more of a value than a person reads."""
     try:
         yield
     except UsageError as error:

@@ -1,4 +1,4 @@
-"""The space of a search: each dimension read by the type of its field, and every slip in it refused.
+"""The space of a search: each dimension read by the type of its field, and every mistake in it refused.
 
 Nothing is left to Optuna's own reading: it would lower a range's end that no step reaches.
 """
@@ -14,7 +14,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from tuner.errors import UsageError
 from tuner.recipe.nodes import pairs, show, written
 from tuner.recipe.scalars import read_scalar
-from tuner.recipe.schema import SHORT_NAMES, Recipe, fields
+from tuner.recipe.schema import SHORT_NAMES, Recipe, walk
 
 # Groups whose fields can be searched: what makes the feature bank and the split is the same for all trials.
 SEARCHED = ("adapter", "dense", "assign", "finetune", "seed")
@@ -138,4 +138,4 @@ def _value(node: Node, kind: type, where: str) -> Any:
 @functools.cache
 def _searchable() -> dict[str, Any]:
     """The type of every field that can be searched, by its dotted path."""
-    return {path: info.type for path, _, info in fields(Recipe()) if path.partition(".")[0] in SEARCHED}
+    return {path: info.type for path, _, info in walk(Recipe()) if path.partition(".")[0] in SEARCHED}

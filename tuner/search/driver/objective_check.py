@@ -5,10 +5,10 @@ A trial without a value of an objective is lost, and a search of such trials end
 
 import numpy as np
 
+from tuner.base.metric import METRICS, DataNeed, Metric
 from tuner.data.dataset import Dataset
 from tuner.data.splits import stratified_split
 from tuner.errors import UsageError
-from tuner.qpm.metrics.table import METRICS, Metric
 from tuner.recipe import Recipe, objectives_of
 from tuner.recipe.objectives import extremes
 
@@ -20,38 +20,37 @@ def refuse_unmeasurable(recipe: Recipe, dataset: Dataset) -> None:
         UsageError: naming the objective, and what is missing.
     """
     for metric in (METRICS[o.name] for o in objectives_of(recipe) if o.name in METRICS):
-        if not _has(metric, recipe, dataset):
-            _refuse(metric, dataset)
-        sizes = extremes(recipe, "features_per_class")
-        if min(sizes) < metric.least:
-            raise UsageError(
-                f"objective {metric.name} has no value below {metric.least} features per class; the space has {sizes}",
-                f"at least {metric.least} features per class in every trial",
-                f"set 'space.features_per_class={{choices: [{metric.least}, ..]}}', or drop the objective",
-            )
+        for need in metric.data_needs:
+            if not _has(need, recipe, dataset):
+                _refuse(metric, need, dataset)
+        for limit in metric.size_needs:
+            sizes = extremes(recipe, limit.size)
+            if min(sizes) < limit.least:
+                of = limit.size.replace("_", " ")
+                raise UsageError(
+                    f"objective {metric.name} has no value below {limit.least} {of}; the space has {sizes}",
+                    f"at least {limit.least} {of} in every trial",
+                    f"set 'space.{limit.size}={{choices: [{limit.least}, ..]}}', or drop the objective",
+                )
 
 
-def _has(metric: Metric, recipe: Recipe, dataset: Dataset) -> bool:
-    """Whether the data set has what a metric needs: masks, on at least one of the images it is measured on."""
-    if metric.needs == "masks":
-        return bool(dataset.has_mask.any() and dataset.has_mask[_measured(recipe, dataset)].any())
-    if metric.needs == "class attributes":
-        return dataset.class_attributes is not None
-    return metric.needs != "image attributes" or dataset.image_attributes is not None
+def _has(need: DataNeed, recipe: Recipe, dataset: Dataset) -> bool:
+    """Whether the data set has it: such as masks, on at least one of the images that are measured."""
+    found = need.of(dataset)
+    if found is None or not need.per_image:
+        return found is not None
+    return bool(found.any() and found[_measured(recipe, dataset)].any())
 
 
-def _refuse(metric: Metric, dataset: Dataset) -> None:
-    todo = "use a data set with attributes, such as cub, or drop the objective"
-    if metric.needs == "masks":
-        todo = "set data.masks to a folder of object masks, or drop the objective"
-    where = ""
-    if metric.needs == "masks" and (given := int(dataset.has_mask.sum())):
+def _refuse(metric: Metric, need: DataNeed, dataset: Dataset) -> None:
+    where, found = "", need.of(dataset)
+    if found is not None and (given := int(found.sum())):
         where = f" among the images that are measured ({given} of {len(dataset)} images have one)"
-    always = [name for name, other in METRICS.items() if not other.needs and other.least == 1]
+    always = [name for name, other in METRICS.items() if not other.needs and not other.parts]
     raise UsageError(
-        f"objective {metric.name} needs {metric.needs}, and data set {dataset.name} has none{where}",
+        f"objective {metric.name} needs {need.what}, and data set {dataset.name} has none{where}",
         f"objectives that these images have a value of, such as {', '.join(always[:3])} or interpretability",
-        todo,
+        f"{need.todo}, or drop the objective",
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from tuner.base.metric import added_metrics
 from tuner.recipe import Recipe
 from tuner.search.stages import CODE_VERSIONS, STAGES, Stage, measuring_stage, model_stage, of_a_trial
 
@@ -93,5 +94,5 @@ def plan_trial(recipe: Recipe, bank: str, params: Mapping[str, Any]) -> list[Sta
 
 def evaluation(model: StageSpec, held_out: str) -> StageSpec:
     """The stage that measures the model that stage `model` made, on `validation` or `test`."""
-    settings = {"model": model.stage, "held_out": held_out, "split": model.settings["split"]}
+    settings = {"model": model.stage, "held_out": held_out, "split": model.settings["split"], **added_metrics()}
     return StageSpec(measuring_stage().name, settings, {**model.inputs, model.stage: model.key}, model.seed)

@@ -7,9 +7,9 @@ measured, if it measures.
 import json
 from pathlib import Path
 
+from tuner.base.metric import COUNTS, require_metrics
 from tuner.qpm import assign, assigned_model, evaluate, finetune, train_dense, train_linear_probe
 from tuner.qpm.assignment import Assignment
-from tuner.qpm.metrics.table import COUNTS
 from tuner.qpm.program_info import ProgramInfo
 from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig
 from tuner.search.execute.job import StageJob
@@ -50,6 +50,7 @@ def run_evaluate(job: StageJob, folder: Path) -> dict[str, float]:
     """Measure a model on the images that are held out."""
     train, held_out = job.samples("train"), job.samples(job.spec.settings["held_out"])
     stage = STAGES[job.spec.settings["model"]]
+    require_metrics(job.spec.settings)
     values = evaluate(job.model(stage.name), train, held_out)
     if stage.gives_the_model:  # what the program gave before fine-tuning bent the features to it (METHOD 11.1)
         dense = job.model("dense")

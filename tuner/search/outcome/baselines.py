@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Group
 
+from tuner.base.metric import METRICS
 from tuner.base.progress import Progress
 from tuner.base.tables import Column, FittedTable, note
 from tuner.errors import TunerError
@@ -26,19 +27,11 @@ from tuner.search.session.connect import ray_for, scratch_folder
 from tuner.search.watch.front_table import measured
 from tuner.search.watch.texts import heading, number
 
-SHOWN = (
-    "accuracy",
-    "interpretability",
-    "plausibility",
-    "plausibility_undilated",
-    "mask_share",
-    "sid5",
-    "class_independence",
-    "contrastiveness",
-    "exact_zeros",
-    "correlation",
-    "structural_grounding",
-)
+
+def shown() -> list[str]:
+    """The metrics that are compared, the most important first: those of no size, what is made of others in front."""
+    names = [name for name, metric in METRICS.items() if metric.unit != "features"]
+    return sorted(names, key=lambda name: 0 if METRICS[name].is_share else 1 if METRICS[name].parts else 2)
 
 
 def compare(home: SearchHome, progress: Progress) -> list[dict[str, Any]]:
@@ -86,12 +79,13 @@ def compare(home: SearchHome, progress: Progress) -> list[dict[str, Any]]:
 
 def comparison_table(rows: list[dict[str, Any]]) -> Group:
     """The rows as a table, and how many images its numbers rest on; columns that do not fit are left out."""
-    names = [name for name in SHOWN if any(name in row["values"] for row in rows)]
-    columns = [Column("test split", [row["name"] for row in rows], weight=len(SHOWN) + 1, words=True)]
-    columns.append(Column("size", [row["note"] for row in rows], weight=len(SHOWN) - 3, words=True))
+    names = [name for name in shown() if any(name in row["values"] for row in rows)]
+    first = len(METRICS)
+    columns = [Column("test split", [row["name"] for row in rows], weight=first + 1, words=True)]
+    columns.append(Column("size", [row["note"] for row in rows], weight=first - 3, words=True))
     for place, name in enumerate(names):
         cells = [measured(name, row["values"]) for row in rows]
-        columns.append(Column(heading(name), cells, weight=len(SHOWN) - place))
+        columns.append(Column(heading(name), cells, weight=first - place))
     rests = uncertainty.legend(names, [row["values"] for row in rows])
     return Group(FittedTable(columns), *([note(f"{uncertainty.RULE}; {rests}")] if rests else []))
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 
 from tuner.recipe import Recipe
 from tuner.search.session.address import LOCAL_RAY, ray_address
-from tuner.search.session.connect import connect_ray
 from tuner.search.stages import trained
 
 
@@ -25,6 +24,8 @@ def settle_precision(recipe: Recipe) -> Recipe:
         return _with(recipe, dict.fromkeys(stages, "float32"))
     if ray_address() == LOCAL_RAY:
         return _with(recipe, {stage: _on_this_machine(getattr(recipe.resources, stage).gpus) for stage in stages})
+    from tuner.search.session.connect import connect_ray  # and Ray, which a finished search does not need
+
     with connect_ray(recipe.resources) as held:
         return _with(recipe, {stage: "bfloat16" if held[stage].gpus else "float32" for stage in stages})
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from rich.console import Group, RenderableType
 
+from tuner.base.metric import parts
 from tuner.base.tables import Column, FittedTable, note
 from tuner.front import pareto, uncertainty, words
 from tuner.front.pareto import Point
@@ -12,8 +13,6 @@ from tuner.search.record.front_view import FrontView
 from tuner.search.record.restoration import SearchState, TrialRecord
 from tuner.search.watch.texts import heading, number
 
-# The parts of the interpretability index, always shown beside it.
-PARTS = ("plausibility_undilated", "class_independence", "contrastiveness")
 MOST_NAMED = 8  # trials in one line
 
 
@@ -32,7 +31,7 @@ def front_table(view: FrontView, state: SearchState) -> Group:
     lines: list[RenderableType] = [FittedTable(_columns(view, members, trials))]
     lines.append(note(f"{n} on the front, hypervolume {view.hypervolume:.4f}"))
     objectives = [objective.name for objective in view.objectives]
-    rests = [uncertainty.legend([*objectives, *PARTS], [m.values for m in members])]
+    rests = [uncertainty.legend([*objectives, *parts()], [m.values for m in members])]
     tested = uncertainty.legend(objectives, [t.test for t in trials])
     rests.append(f"on test, {tested}" if tested else "")
     if any(rests):
@@ -66,12 +65,12 @@ def trials_named(numbers: list[int]) -> str:
 def _columns(view: FrontView, members: list[Point], trials: list[TrialRecord]) -> list[Column]:
     """The columns of a front; of most weight are objectives, gap, the first on test, parameters, in this order."""
     objectives = [objective.name for objective in view.objectives]
-    parts = [p for p in PARTS if p not in objectives and any(p in m.values for m in members)]
+    beside = [p for p in parts() if p not in objectives and any(p in m.values for m in members)]
     params = [p for p in members[0].params if p not in objectives and p != "seed"]
     columns = [Column("trial", [str(m.trial) for m in members], weight=9)]
     columns += [Column(heading(p), [number(m.params.get(p)) for m in members], weight=5) for p in params]
     columns += [Column(heading(o), [measured(o, m.values) for m in members], weight=8) for o in objectives]
-    columns += [Column(heading(p), [measured(p, m.values) for m in members], weight=3) for p in parts]
+    columns += [Column(heading(p), [measured(p, m.values) for m in members], weight=3) for p in beside]
     tested = [o for o in objectives if any(o in t.test for t in trials)]  # a size is the same on every split
     columns += [
         Column(heading(f"test/{o}"), [measured(o, t.test) for t in trials], weight=4 if i else 6)

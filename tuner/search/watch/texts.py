@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from tuner.base.metric import METRICS
 from tuner.base.steps import duration
 from tuner.search.execute.messages import RunSnapshot
 from tuner.search.record.holder import short
@@ -10,15 +11,7 @@ from tuner.search.record.restoration import SearchState
 
 QUIET_S = 30.0  # a stage usually reports within seconds
 
-# Short headings, for terminals are narrow.
-HEADINGS = {
-    "n_features": "features",
-    "features_per_class": "per class",
-    "interpretability": "interpret.",
-    "plausibility_undilated": "plausible",
-    "class_independence": "class-ind.",
-    "contrastiveness": "contrast",
-}
+SIZES = {"n_features": "features", "features_per_class": "per class"}  # short, for terminals are narrow
 
 
 def reuse_line(state: SearchState) -> str:
@@ -56,4 +49,5 @@ def told_stage(run: RunSnapshot) -> str:
 def heading(name: str) -> str:
     """A column's heading: short where the name is long."""
     split, _, metric = name.rpartition("/")
-    return f"{split} {HEADINGS.get(metric, metric)}".strip()
+    known = METRICS[metric].heading if metric in METRICS else SIZES.get(metric, metric)
+    return f"{split} {known}".strip()
