@@ -8,30 +8,21 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import Tags, check_random_state
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
 
-from tuner.estimator.errors import InputError, three_parts
+from tuner.estimator.errors import InputError
 from tuner.estimator.files import load_estimator, save_estimator
 from tuner.estimator.images import ImageReader, backbone_config
-from tuner.estimator.inputs import (
-    FLOATS,
-    KINDS,
-    image_paths,
-    n_axes,
-    plain_labels,
-    require_numbers,
-    samples_of,
-    token_maps,
-)
-from tuner.estimator.parameters import stage_settings
+from tuner.estimator.inputs import image_paths, samples_of, token_maps
+from tuner.estimator.labels import encoded, known, plain_labels
+from tuner.estimator.parameters import seed_of, stage_settings
 from tuner.estimator.state import frozen, thawed
 from tuner.estimator.training import train
+from tuner.estimator.validation import numbers_to_fit, numbers_to_predict
 from tuner.features.device import choose_device
 from tuner.features.samples import Samples
 from tuner.features.settings import BackboneConfig
@@ -39,7 +30,6 @@ from tuner.qpm import Explanation, QpmModel, explain
 from tuner.qpm.classifier import batches
 
 Floats = NDArray[np.float64]
-LARGEST_SEED = 2**31 - 1
 
 
 class QPMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -116,7 +106,8 @@ class QPMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sc
         >>> from tuner.estimator import QPMClassifier
         >>> X, y = load_digits(return_X_y=True)
         >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
-        >>> model = QPMClassifier(n_features=20, features_per_class=3, width=48, hidden=96, n_layers=2)
+        >>> small = {"width": 48, "hidden": 96, "n_layers": 2, "dense_epochs": 8, "finetune_epochs": 8}
+        >>> model = QPMClassifier(n_features=20, features_per_class=3, dense_lr=0.003, **small)
         >>> model = model.fit(X_train, y_train)
         >>> bool(model.score(X_test, y_test) > 0.9)
         True
@@ -213,20 +204,22 @@ class QPMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sc
             InputError: a ValueError: X, y or a parameter is not as described above, in the first thing that is wrong.
             DivergedError: a loss became NaN or infinite.
             TunerError: an image, or the weights of the backbone, cannot be read.
+
+        Warns:
+            ConvergenceWarning: the deadline cut the program short, so that another fit may differ.
         """
-        settings, seed = stage_settings(self.get_params(deep=False)), self._seed()
+        settings, seed = stage_settings(self.get_params(deep=False)), seed_of(self.random_state)
         choose_device(self.device)
         for name in ("n_features_in_", "feature_names_in_"):
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
         reader = None
         if self.backbone is None:
-            X, y = self._numbers_to_fit(X, y)
-            labels = self._encode(y)
-            patches, grid = token_maps(X, self.grid)
-            cls = None
+            X, y = numbers_to_fit(self, X, y)
+            self.classes_, labels = encoded(y)
+            (patches, grid), cls = token_maps(X, self.grid), None
         else:
             paths = image_paths(X)
-            labels = self._encode(plain_labels(len(paths), y))
+            self.classes_, labels = encoded(plain_labels(len(paths), y))
             reader = ImageReader(backbone_config(self.backbone), self.device).fit(paths)
             (patches, cls), grid = reader.tokens(paths), reader.grid
         samples = samples_of(patches, cls, labels, grid, len(self.classes_))
@@ -284,7 +277,7 @@ class QPMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sc
             raise InputError(f"best={best!r}", "a whole number, at least 1", "say how many classes are explained")
         samples = self._samples(X)
         ranked = np.argsort(-self._scores(samples), axis=1, kind="stable")
-        labels = ranked[:, 0] if y is None else self._known(len(samples), y)
+        labels = ranked[:, 0] if y is None else known(self.classes_, plain_labels(len(samples), y))
         told = replace(samples, labels=torch.as_tensor(labels, device=samples.device))
         return [
             explain(self.model_, told, i, classes=[*ranked[i, :best].tolist(), int(labels[i])], image_size=image_size)
@@ -292,7 +285,7 @@ class QPMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sc
         ]
 
     def save(self, folder: Path | str) -> None:
-        """Write the fitted estimator as safetensors and JSON; `load` reads it, and runs no code of its.
+        """Write the fitted estimator as safetensors and JSON; `load` reads it, and runs no code from it.
 
         Args:
             folder: where; made if need be, and empty.
@@ -320,7 +313,7 @@ class QPMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sc
         names = set(cls._get_param_names())
         parameters, fitted, model = load_estimator(Path(folder), names, device=device, weights=weights)
         estimator = cls(**{**parameters, "device": device})
-        vars(estimator).update(fitted, model_=model)
+        estimator.__dict__.update(fitted, model_=model)
         estimator._describe(model)
         return estimator
 
@@ -341,54 +334,12 @@ class QPMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sc
         """The model is made again, on the CPU until it is used."""
         super().__setstate__({**state, "model_": thawed(state["model_"])} if "model_" in state else state)
 
-    def _seed(self) -> int:
-        seed = self.random_state
-        if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
-            with three_parts("a whole number, a RandomState or None", "correct random_state"):
-                return int(check_random_state(seed).randint(LARGEST_SEED))
-        if not 0 <= seed <= LARGEST_SEED:
-            raise InputError(f"random_state={seed}", f"from 0 to {LARGEST_SEED}", "give another seed")
-        return int(seed)
-
-    def _numbers_to_fit(self, X: Any, y: Any) -> tuple[NDArray[Any], Any]:
-        """X and y validated; the width of a token, and names of columns, are remembered."""
-        require_numbers(X)
-        with three_parts(KINDS, "correct X or y"):
-            if n_axes(X) <= 2:
-                X, y = validate_data(self, X, y, dtype=FLOATS)
-                return X, y
-            X = check_array(X, dtype=FLOATS, allow_nd=True)
-        y = plain_labels(len(X), y)
-        self.n_features_in_ = int(X.shape[-1])
-        return X, y
-
-    def _numbers_to_predict(self, X: Any) -> NDArray[Any]:
-        require_numbers(X)
-        axes, maps = n_axes(X), self.grid_ != (1, 1)
-        if axes <= 2 and not maps:
-            with three_parts("pooled features as in fit, (n, dim)", "correct X"):
-                return np.asarray(validate_data(self, X, dtype=FLOATS, reset=False))
-        if axes <= 2:
-            height, width = self.grid_
-            raise InputError(
-                f"X has {axes} axes, and fit saw token maps of {height} x {width}", "token maps", "give X as in fit"
-            )
-        with three_parts(KINDS, "correct X"):
-            X = np.asarray(check_array(X, dtype=FLOATS, allow_nd=True))
-        if X.shape[-1] != self.n_features_in_:
-            raise InputError(
-                f"X has {X.shape[-1]} features per token, but {type(self).__name__} is expecting {self.n_features_in_}",
-                "tokens of the width that fit saw",
-                "give X of the same backbone as in fit",
-            )
-        return X
-
     def _samples(self, X: Any) -> Samples:
         """X as in `fit`, on the device; labels are 0."""
         check_is_fitted(self, "model_")
         cls = None
         if self.reader_ is None:
-            patches, grid = token_maps(self._numbers_to_predict(X), self.grid)
+            patches, grid = token_maps(numbers_to_predict(self, X), self.grid_)
         else:
             (patches, cls), grid = self.reader_.tokens(image_paths(X)), self.reader_.grid
         if grid != self.grid_:
@@ -407,29 +358,6 @@ class QPMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sc
     def _scores(self, samples: Samples) -> Floats:
         parts = [found.logits for _, found in batches(self.model_, samples)]
         return np.asarray(torch.cat(parts).double().cpu().numpy())
-
-    def _encode(self, y: Any) -> NDArray[np.int64]:
-        """Positions of the labels among `classes_`, which are found here."""
-        with three_parts("labels of classes, one per image", "bring y into that form"):
-            check_classification_targets(y)
-            self.classes_, labels = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise InputError(
-                f"y holds one class only, {self.classes_[0]!r}, in n_samples={len(y)}",
-                "at least two classes",
-                "give images of another class, too",
-            )
-        return labels.astype(np.int64)
-
-    def _known(self, n: int, y: Any) -> NDArray[np.int64]:
-        """Positions of n labels among the classes of `fit`."""
-        labels = plain_labels(n, y)
-        found = pd.Index(self.classes_).get_indexer(labels)
-        if (found < 0).any():
-            raise InputError(
-                f"y holds {labels[found < 0][0]!r}", "labels that fit has seen, as in classes_", "leave that row out"
-            )
-        return np.asarray(found, dtype=np.int64)
 
     def _describe(self, model: QpmModel) -> None:
         """The attributes that are views of the model."""

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from tuner.base.untrusted import plain_file, read_json, require, settings_from, shown, texts, unsound
 from tuner.card import Card, settled_weights
+from tuner.errors import UsageError
 from tuner.estimator.errors import InputError
 from tuner.estimator.images import ImageReader
 from tuner.features.settings import BackboneConfig
@@ -109,7 +110,11 @@ def _reader(backbone: Any, folder: Path, classes: NDArray[Any], device: str, wei
         raise unsound(file, "its backbone is odd", "settings and a key")
     config = settings_from(BackboneConfig, backbone.get("settings"), file)
     card = Card({}, FORMAT, tuple(map(str, classes)), "images", config, backbone["key"])
-    reader = ImageReader(settled_weights(card, folder, weights), device, offline=True)
+    try:
+        settled = settled_weights(card, folder, weights)
+    except UsageError as error:
+        raise UsageError(error.what, error.expected, "write QPMClassifier.load(folder, weights=PATH)") from error
+    reader = ImageReader(settled, device, offline=True)
     require(reader.key() == backbone["key"], file, "its backbone is not the one that is here", "the one of fit")
     if reader.needs_fit():
         reader.read_learned(plain_file(folder / BACKBONE, within=folder))

@@ -8,14 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.utils.validation import assert_all_finite, column_or_1d
 
-from tuner.estimator.errors import InputError, three_parts
+from tuner.estimator.errors import InputError
 from tuner.features.samples import Samples
 
 KINDS = "pooled features (n, dim), token maps (n, tokens, dim) or (n, height, width, dim), or image paths"
-
-FLOATS = (np.float64, np.float32, np.float16)  # kept as they are; other numbers become the first
 
 
 def n_axes(X: Any) -> int:
@@ -23,7 +20,7 @@ def n_axes(X: Any) -> int:
     if hasattr(X, "ndim"):
         return int(X.ndim)
     try:
-        return int(np.ndim(X))
+        return np.asarray(X).ndim
     except ValueError:
         return 2
 
@@ -44,36 +41,6 @@ def holds_paths(X: Any) -> bool:
     )
 
 
-def require_numbers(X: Any) -> None:
-    """Refuse paths where no backbone is named that could read them.
-
-    Raises:
-        InputError: X holds texts or paths.
-    """
-    if holds_paths(X):
-        raise InputError(
-            f"X holds texts or paths ({_described(X)}), and backbone is None",
-            KINDS,
-            'name the backbone that is to read them, such as backbone="dinov2"',
-        )
-
-
-def plain_labels(n: int, y: Any) -> NDArray[Any]:
-    """y as n labels on one axis.
-
-    Raises:
-        InputError: it is missing, of another length or shape, or holds NaN.
-    """
-    if y is None:
-        raise InputError("y is None, and labels are required", "one label per image", "give y")
-    with three_parts("one label per image", "correct y"):
-        labels = np.asarray(column_or_1d(y, warn=True))
-        assert_all_finite(labels, input_name="y")
-    if len(labels) != n:
-        raise InputError(f"y holds {len(labels)} labels, and X {n} images", "one label per image", "correct X or y")
-    return labels
-
-
 def image_paths(X: Any) -> list[Path]:
     """X as paths of image files.
 
@@ -84,7 +51,7 @@ def image_paths(X: Any) -> list[Path]:
         raise InputError(f"X={os.fspath(X)!r} is one path", "a list or array of paths", "write [path]")
     if not holds_paths(X):
         raise InputError(
-            f"X is {_described(X)}, and a backbone is named",
+            f"X is {described(X)}, and a backbone is named",
             "a list or array of image paths, which the backbone reads",
             "give paths, or leave out the backbone where X is features",
         )
@@ -101,6 +68,11 @@ def token_maps(X: NDArray[Any], grid: tuple[int, int] | None) -> tuple[NDArray[A
     Raises:
         InputError: the tokens do not fill the grid, or are too large for float32.
     """
+    if not X.size:
+        n_tokens = 1 if X.ndim == 2 else int(np.prod(X.shape[1:-1]))
+        raise InputError(
+            f"X has {len(X)} images of {n_tokens} tokens of {X.shape[-1]} features", "at least one of each", "correct X"
+        )
     if X.ndim == 2:
         sides, tokens = (1, 1), X[:, None, :]
     elif X.ndim == 3:
@@ -108,7 +80,7 @@ def token_maps(X: NDArray[Any], grid: tuple[int, int] | None) -> tuple[NDArray[A
     elif X.ndim == 4:
         sides, tokens = (int(X.shape[1]), int(X.shape[2])), X.reshape(len(X), -1, X.shape[-1])
     else:
-        raise InputError(f"X is {_described(X)}", KINDS, "bring X into one of these shapes")
+        raise InputError(f"X is {described(X)}", KINDS, "bring X into one of these shapes")
     if tokens.dtype != np.float16:
         largest = np.finfo(np.float32).max
         if tokens.size and max(tokens.max(), -tokens.min()) > largest:
@@ -160,6 +132,7 @@ def _sides(n_tokens: int, grid: tuple[int, int] | None) -> tuple[int, int]:
     return height, width
 
 
-def _described(X: Any) -> str:
+def described(X: Any) -> str:
+    """Type and shape of X, for a message."""
     shape = getattr(X, "shape", None)
     return f"a {type(X).__name__}" + ("" if shape is None else f" of shape {tuple(shape)}")

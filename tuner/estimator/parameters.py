@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, TypeVar
 
-from tuner.estimator.errors import InputError
+from sklearn.utils import check_random_state
+
+from tuner.estimator.errors import InputError, three_parts
 from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig
 
 AUTO = "auto"
+LARGEST_SEED = 2**31 - 1
 SHARED = ("precision", "reestimate_batch_norm")
 PUBLISHED_FEATURES = AssignConfig().n_features  # what `n_features="auto"` chooses where there are as many
 
@@ -66,6 +69,21 @@ def stage_settings(parameters: Mapping[str, Any]) -> StageSettings:
     return StageSettings(adapter, dense, program, finetune, auto)
 
 
+def seed_of(random_state: Any) -> int:
+    """The seed of all stages: a whole number itself, or one drawn from a RandomState, or afresh for None.
+
+    Raises:
+        InputError: it is none of these.
+    """
+    if isinstance(random_state, bool) or not isinstance(random_state, Integral):
+        with three_parts("a whole number, a RandomState or None", "correct random_state"):
+            return int(check_random_state(random_state).randint(LARGEST_SEED))
+    seed = int(random_state)
+    if not 0 <= seed <= LARGEST_SEED:
+        raise InputError(f"random_state={seed}", f"from 0 to {LARGEST_SEED}", "give another seed")
+    return seed
+
+
 def _settings(config: type[Settings], parameters: Mapping[str, Any]) -> Settings:
     values: dict[str, Any] = {}
     for field in dataclasses.fields(config):
@@ -82,7 +100,7 @@ def _checked(name: str, value: Any, field: dataclasses.Field[Any]) -> Any:
         if not (isinstance(value, str) and value in about["choices"]):
             raise InputError(f"{name}={value!r}", f"one of {', '.join(about['choices'])}", "choose one of them")
         return str(value)
-    kind = type(field.default)
+    kind: Any = type(field.default)
     if kind is bool:
         if not isinstance(value, bool | Integral) or value not in (0, 1):
             raise InputError(f"{name}={value!r}", "True or False", f"{about['help']}: choose one")

@@ -5,10 +5,12 @@ What small data need is decided here: how many features `auto` is, and that no b
 
 import logging
 import time
+import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
 from tuner.errors import InfeasibleError
 from tuner.estimator.errors import InputError
@@ -71,8 +73,15 @@ def train(samples: Samples, settings: StageSettings, *, seed: int, device: str) 
     except InfeasibleError as error:
         raise InputError(error.what, error.expected, error.todo) from error
     clock.lap("assign")
-    config_f = replace(settings.finetune, batch_size=batch_size(samples, settings.finetune.batch_size))
-    model = finetune(dense, assignment, samples, config_f, seed=seed, device=device)
+    if assignment.stopped_by_clock:
+        warnings.warn(
+            f"the program stopped at deadline_s={program.deadline_s:g} with a gap of {assignment.info['gap']:.2%}; "
+            "another fit may differ. Raise deadline_s, or lower effort to stop after the same work every time",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+    tuning = replace(settings.finetune, batch_size=batch_size(samples, settings.finetune.batch_size))
+    model = finetune(dense, assignment, samples, tuning, seed=seed, device=device)
     clock.lap("finetune")
     return Trained(model, assignment, clock.seconds, dense.curves)
 
