@@ -20,7 +20,7 @@ import tuner.estimator.classifier
 from tuner.estimator import QPMClassifier
 from tuner.estimator.inputs import samples_of
 from tuner.estimator.parameters import stage_settings
-from tuner.estimator.training import batch_size
+from tuner.estimator.training import batch_size, cut_short
 from tuner.qpm import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig, assign, finetune, train_dense
 
 Data = tuple[NDArray[Any], NDArray[Any]]
@@ -166,6 +166,9 @@ def test_a_program_that_the_clock_stops_is_told(digits: Data) -> None:
     with pytest.warns(ConvergenceWarning, match=r"deadline_s=0\.01"):
         hard.set_params(deadline_s=0.01).fit(X, y)
     assert hard.report_["program"]["status"] == "deadline"
+    json.dumps(hard.report_, allow_nan=False)
+    assert "a gap of 1.50%" in cut_short(5.0, 0.015)
+    assert "before it had a bound" in cut_short(5.0, None)
 
 
 def test_nothing_works_before_fit(digits: Data) -> None:

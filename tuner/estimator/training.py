@@ -75,8 +75,7 @@ def train(samples: Samples, settings: StageSettings, *, seed: int, device: str) 
     clock.lap("assign")
     if assignment.stopped_by_clock:
         warnings.warn(
-            f"the program stopped at deadline_s={program.deadline_s:g} with a gap of {assignment.info['gap']:.2%}; "
-            "another fit may differ. Raise deadline_s, or lower effort to stop after the same work every time",
+            cut_short(program.deadline_s, assignment.info["gap"]),
             ConvergenceWarning,
             stacklevel=3,
         )
@@ -84,6 +83,15 @@ def train(samples: Samples, settings: StageSettings, *, seed: int, device: str) 
     model = finetune(dense, assignment, samples, tuning, seed=seed, device=device)
     clock.lap("finetune")
     return Trained(model, assignment, clock.seconds, dense.curves)
+
+
+def cut_short(deadline_s: float, gap: float | None) -> str:
+    """What is told of a program that the clock stopped; the gap is None where there was no bound yet."""
+    proof = "before it had a bound" if gap is None else f"with a gap of {gap:.2%}"
+    return (
+        f"the program stopped at deadline_s={deadline_s:g} {proof}; another fit may differ. "
+        "Raise deadline_s, or lower effort to stop after the same work every time"
+    )
 
 
 def n_live(dense: DenseModel, samples: Samples) -> int:
