@@ -15,12 +15,11 @@ import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from tuner.base.untrusted import plain_file, read_json, require, settings_from, shown, texts, unsound
-from tuner.card import Card, settled_weights
+from tuner.base.untrusted import plain_file, read_json, require, shown, texts, unsound
+from tuner.card import Card, read_backbone, settled_weights
 from tuner.errors import UsageError
 from tuner.estimator.errors import InputError
 from tuner.estimator.images import ImageReader
-from tuner.features.settings import BackboneConfig
 from tuner.qpm import QpmModel
 
 ABOUT, BACKBONE, FORMAT = "estimator.json", "backbone.safetensors", 1
@@ -108,7 +107,7 @@ def _reader(backbone: Any, folder: Path, classes: NDArray[Any], device: str, wei
     file = folder / ABOUT
     if not (isinstance(backbone, dict) and isinstance(backbone.get("key"), str)):
         raise unsound(file, "its backbone is odd", "settings and a key")
-    config = settings_from(BackboneConfig, backbone.get("settings"), file)
+    config = read_backbone(backbone.get("settings"), file)
     card = Card({}, FORMAT, tuple(map(str, classes)), "images", config, backbone["key"])
     try:
         settled = settled_weights(card, folder, weights)

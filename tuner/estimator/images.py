@@ -17,25 +17,29 @@ from numpy.typing import NDArray
 from tuner.data.dataset import Dataset, FilePictures
 from tuner.errors import TunerError
 from tuner.estimator.errors import InputError
-from tuner.features.backbone import Backbone, load_fitted, make_backbone
+from tuner.features.backbone import Backbone, load_fitted
 from tuner.features.device import choose_device
 from tuner.features.forward import forward
+from tuner.features.kinds import BACKBONES
 from tuner.features.loading import batches
-from tuner.features.settings import BackboneConfig
+from tuner.features.registry import make_backbone
+from tuner.features.settings import BackboneConfig, BackboneSettings
 
 DATA_NAME = "images"  # no published pixel statistics are known by this name
 
 
-def backbone_config(backbone: Any) -> BackboneConfig:
+def backbone_config(backbone: Any) -> BackboneSettings:
     """The settings of a backbone that is given by name or as settings.
 
     Raises:
         InputError: it is neither.
     """
-    if isinstance(backbone, BackboneConfig):
+    if isinstance(backbone, BackboneSettings):
         return backbone
     if isinstance(backbone, str):
-        return BackboneConfig(name=backbone)
+        kind = BACKBONES.get(backbone)
+        settings: type[BackboneSettings] = kind.settings if kind else BackboneConfig
+        return settings(name=backbone)
     raise InputError(
         f"backbone={backbone!r}", "a backbone's name, a BackboneConfig, or None", 'write, say, backbone="dinov2"'
     )
@@ -57,7 +61,7 @@ class ImageReader:
         TunerError: its weights or its optional package are missing.
     """
 
-    def __init__(self, config: BackboneConfig, device: str = "auto", *, offline: bool = False) -> None:
+    def __init__(self, config: BackboneSettings, device: str = "auto", *, offline: bool = False) -> None:
         self.config, self.device, self.offline = config, device, offline
         self.learned: dict[str, NDArray[np.float32]] = {}
         self._network: Backbone | None = self._loaded()
