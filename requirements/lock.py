@@ -19,7 +19,8 @@ PROJECT = HERE.parent / "pyproject.toml"
 SETS = {"search": [], "full": ["cnn", "dino", "cluster"], "test": ["test"]}
 _BUILD_FILES = ("README.md", "LICENSE", "tuner/__init__.py", "pyproject.toml")  # that a build of us reads
 BUILDS_US = "setuptools"  # pip would fetch it unseen for the project's own build
-ANYWHERE = ["--universal", "--python-version", "3.11", "--generate-hashes"]
+# One version of a package, whatever the Python: a file of pins holds each name once.
+ANYWHERE = ["--universal", "--python-version", "3.11", "--fork-strategy", "fewest", "--generate-hashes"]
 LINUX, WITHOUT_CUDA = (["--python-version", "3.11", "--python-platform", name] for name in ("linux", "windows"))
 
 WHAT = {
@@ -65,7 +66,7 @@ def write_uv_lock(versions: Pins) -> None:
             (Path(folder) / name).parent.mkdir(exist_ok=True)
             shutil.copy(HERE.parent / name, Path(folder) / name)
         pins = [pin.splitlines()[0].rstrip("\\ ") for pin in versions.values()]
-        draft.write_text(f"{PROJECT.read_text()}\n[tool.uv]\nconstraint-dependencies = {pins!r}\n")
+        draft.write_text(f"{PROJECT.read_text()}constraint-dependencies = {pins!r}\n")  # its last table is [tool.uv]
         subprocess.run(["uv", "lock", "--quiet", "--directory", folder], check=True)
         shutil.copy(PROJECT, draft)
         subprocess.run(["uv", "lock", "--quiet", "--directory", folder], check=True)
