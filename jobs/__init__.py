@@ -1,7 +1,6 @@
 """The commands, `qpm-tuner NAME ...` or `python -m jobs.NAME ...`: each parses, calls tuner, and prints."""
 # PYTHON_ARGCOMPLETE_OK
 
-import ast
 import importlib
 import os
 import sys
@@ -46,9 +45,3 @@ def main() -> int:
         return show(name, NAMES)
     sys.argv = [f"qpm-tuner {name}", *sys.argv[2:]]
     return int(importlib.import_module(f"jobs.{name}").main())
-
-
-def summary(name: str) -> str:
-    """What a command does, in one line; the command itself is not loaded."""
-    source = Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
-    return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]

@@ -1,9 +1,10 @@
 """`qpm-tuner` without a command: what there is, the version, and what may have been meant."""
 
+import ast
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from jobs import summary
 from jobs.output import print_error, readable, unread_is_fine
 from tuner import __version__
 from tuner.base.spelling import did_you_mean
@@ -29,6 +30,12 @@ def show(name: str, names: Sequence[str]) -> int:
 def _print_commands(names: Sequence[str]) -> None:
     print("usage: qpm-tuner COMMAND ...\n\ncommands:")
     for name in names:
-        print(f"  {name:10}{summary(name)}")
+        print(f"  {name:10}{_summary(name)}")
     print("\nqpm-tuner COMMAND --help explains one of them, and shows examples.")
     print(f"Completion of commands, options, recipes and searches, in bash or zsh:\n  {COMPLETION}")
+
+
+def _summary(name: str) -> str:
+    """What a command does, in one line; the command itself is not loaded."""
+    source = Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
+    return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]

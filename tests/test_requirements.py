@@ -55,7 +55,7 @@ def test_uv_would_install_the_same():
 def test_the_version_is_written_once():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert project["project"]["dynamic"] == ["version"]
-    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "tuner.__version__"}
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "tuner.version.__version__"}
     assert metadata.version("qpm-tuner") == tuner.__version__
     cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert (cited["version"], cited["license"]) == (tuner.__version__, project["project"]["license"])

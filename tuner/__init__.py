@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING
 
 from tuner.base.lazy import lazy_attributes
 from tuner.renamed import understand_old_names
+from tuner.version import __version__
 
 if TYPE_CHECKING:
     from tuner.estimator import QPMClassifier
     from tuner.model import load_model
     from tuner.recipe import load_recipe
     from tuner.search import Choice, Search, list_searches, open_search, run_search
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Choice",

@@ -9,7 +9,6 @@ import hashlib
 import json
 from typing import Any
 
-from tuner import __version__
 from tuner.base.plain_json import NoObject, parse_object
 from tuner.front import pareto
 from tuner.recipe import Recipe, objectives_of
@@ -21,6 +20,7 @@ from tuner.search.watch.result import SearchResult
 from tuner.store import MissingKey
 from tuner.tracking.database import sqlite_path
 from tuner.tracking.place import FOLDER
+from tuner.version import __version__
 
 FILE = "finished.json"
 MOST_BYTES = 100_000

@@ -8,7 +8,6 @@ from typing import Any
 
 import yaml
 
-from tuner import __version__
 from tuner.base.secrets import hide
 from tuner.base.spelling import did_you_mean, some_of
 from tuner.errors import TunerError, UsageError
@@ -23,6 +22,7 @@ from tuner.search.record.possible import Possible
 from tuner.search.record.restoration import SearchState, restore
 from tuner.search.stages import CODE_VERSIONS
 from tuner.store import Artifacts, Ledger, MissingKey, Store, check_name
+from tuner.version import __version__
 
 MOST_TOLD = 10  # warnings about one ledger
 VERSIONED = ("ray", "torch", "optuna", "mlflow", "pyscipopt", "numpy", "scikit-learn", "schedulefree")
