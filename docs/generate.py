@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import importlib
 import io
+import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -16,6 +17,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference"
+TUTORIALS = ROOT / "docs" / "tutorials"
 MARKER = "<!-- made by docs/generate.py -->\n"
 SERVICES = ("up", "status", "down")
 
@@ -51,6 +53,8 @@ def contents() -> dict[Path, Callable[[], str]]:
         REFERENCE / "commands.md": commands,
         REFERENCE / "metrics.md": metrics,
         REFERENCE / "events.md": events,
+        TUTORIALS / "method.md": lambda: notebook("method"),
+        TUTORIALS / "watch-a-solve.md": lambda: notebook("watch-a-solve"),
     }
 
 
@@ -151,6 +155,16 @@ def events() -> str:
 def _type(kind: Any) -> str:
     text = kind if isinstance(kind, str) else kind.__name__ if type(kind) is type else str(kind)
     return text.replace("typing.", "").replace("tuner.search.record.events.", "")
+
+
+def notebook(name: str) -> str:
+    """A notebook as a page, but for its heading, which the page has."""
+    cells = json.loads((TUTORIALS / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
+    texts = []
+    for cell in cells:
+        text = "".join(cell["source"])
+        texts.append(text if cell["cell_type"] == "markdown" else f"```python\n{text}\n```")
+    return "\n\n".join([texts[0].partition("\n")[2].strip(), *texts[1:]]) + "\n"
 
 
 def main() -> int:
