@@ -5,6 +5,7 @@ What a block is, is said by its fence:
 - `sh`: commands;
 - `python`: a script, run by `python`;
 - `python title="name.py"`, or another language with a title: a file that the page asks to write;
+- `python title="name.py, old"`, then `python title="name.py, new"`: what becomes what in a file;
 - anything else (`text`, `yaml` without a title): to be read only.
 
 A comment `<!-- not run: reason -->` before a block leaves it out.
@@ -25,6 +26,17 @@ BLOCK = re.compile(
     r"(?P<text>.*?)^ *```$",
     re.MULTILINE | re.DOTALL,
 )
+
+
+# Replaces what is in the file .old by what is in .new; blanks at the ends of lines do not count.
+_REPLACE = """python - {} <<'END_OF_EDIT'
+import sys
+from pathlib import Path
+file, (old, new) = Path(sys.argv[1]), [Path(name).read_text().rstrip() for name in (".old", ".new")]
+text = file.read_text()
+assert text.count(old) == 1, f"{{file}} has {{text.count(old)}} times: {{old}}"
+file.write_text(text.replace(old, new))
+END_OF_EDIT"""
 
 
 @dataclass(frozen=True)
@@ -51,11 +63,19 @@ def script(page: Path, instead: Mapping[str, str] | None = None) -> str:
         instead: lines of its commands, and what is run in their place because the line itself takes too long.
     """
     instead = dict(instead or {})
-    lines = ["set -eu"]
+    lines, old = ["set -eu"], ""
     for number, block in enumerate(blocks(page)):
         if block.why_not:
             continue
-        if block.title:
+        if block.title.endswith(", old"):
+            old = block.text
+        elif block.title.endswith(", new"):
+            lines += [
+                _written(".old", old),
+                _written(".new", block.text),
+                _REPLACE.format(block.title[: -len(", new")]),
+            ]
+        elif block.title:
             lines.append(f"mkdir -p $(dirname {shlex.quote(block.title)})")
             lines.append(_written(block.title, block.text))
         elif block.language == "python":

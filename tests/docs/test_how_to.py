@@ -17,6 +17,15 @@ SMALL = ("--trials", "2", "dense.epochs=2", "finetune.epochs=2")
 pytestmark = [pytest.mark.slow, pytest.mark.cluster, pytest.mark.timeout(400)]
 
 
+# Installing a package beside the project: here into a folder of the test instead of the environment that runs it.
+INSTALL = "pip install --no-build-isolation --no-deps ./{0}"
+BESIDE = (
+    "python -m pip install --quiet --no-index --no-build-isolation --no-deps --target site ./{0}\n"
+    "export PYTHONPATH=$PWD/site${{PYTHONPATH:+:$PYTHONPATH}}"
+)
+PACKAGES = {"metric": "quiet-maps", "backbone": "colour-grid", "data-set": "flat-names"}
+
+
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory) -> Path:
     """A folder where somebody has done the first tutorial, with two small trials."""
@@ -57,6 +66,28 @@ def test_choose_a_model(searched, tmp_path):
     printed = follow(HOW_TO / "choose-a-model.md", tmp_path)
     assert (tmp_path / "zero.html").is_file()
     assert "Traceback" not in printed
+
+
+@pytest.mark.parametrize("what", PACKAGES)
+def test_add_what_comes_in_a_package(what, tmp_path):
+    package = PACKAGES[what]
+    printed = follow(HOW_TO / f"add-a-{what}.md", tmp_path, {INSTALL.format(package): BESIDE.format(package)})
+    assert "1 complete" in printed
+
+
+def test_add_a_store(tmp_path):
+    printed = follow(HOW_TO / "add-a-store.md", tmp_path)
+    assert " passed" in printed
+    assert "failed" not in printed
+
+
+@pytest.mark.parametrize("what", ["sampler", "stage"])
+def test_add_what_takes_an_edit(what, tmp_path, monkeypatch):
+    """In a copy of the project."""
+    for name in ("tuner", "jobs"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    follow(HOW_TO / f"add-a-{what}.md", tmp_path)
 
 
 def test_a_page_that_fails_is_noticed(tmp_path):
