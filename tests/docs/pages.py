@@ -5,7 +5,7 @@ What a block is, is said by its fence:
 - `sh`: commands;
 - `python`: a script, run by `python`;
 - `python title="name.py"`, or another language with a title: a file that the page asks to write;
-- `python title="name.py, old"`, then `python title="name.py, new"`: what becomes what in a file;
+- `text title="name.py, old"`, then `text title="name.py, new"`: what becomes what in a file;
 - anything else (`text`, `yaml` without a title): to be read only.
 
 A comment `<!-- not run: reason -->` before a block leaves it out.
