@@ -1,18 +1,17 @@
 """Searches whose stages publish an artifact and otherwise sleep: what is left is the cost of running a search."""
 
 import contextlib
-import io
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import ray
-from rich.console import Console
 
 from benchmarks.empty_broker import EmptyStages
+from tuner.base.progress import Progress, Silent
 from tuner.recipe import Recipe, ResourcesConfig, StageResources, load_recipe
-from tuner.search.driver import turn
+from tuner.search.driver import driver
 from tuner.search.driver.interrupts import Interrupts
 from tuner.search.execute.banks import ensure_bank
 from tuner.search.execute.broker import ON_THE_HEAD
@@ -40,7 +39,7 @@ def recipe_of(trials: int, parallel: int, tracking: bool) -> Recipe:
 
 def prepare(store: Store, recipe: Recipe) -> tuple[SearchHome, str]:
     """Extract the feature bank and start the search, outside the clock."""
-    home, quiet = SearchHome(store, "empty"), Console(file=io.StringIO())
+    home, quiet = SearchHome(store, "empty"), Silent()
     bank = ensure_bank(home.artifacts, recipe, quiet)
     home.start(recipe, bank)
     return home, bank
@@ -69,27 +68,27 @@ def run(
         actor = ray.remote(EmptyStages).options(num_cpus=0, resources=ON_THE_HEAD)
         return actor.remote(store_url, str(scratch), resources, sleep_s)
 
-    turn.start_broker = start
-    turn.ray_for = running_ray
+    driver.start_broker = start
+    driver.ray_for = running_ray
     started = time.perf_counter()
-    console = Console(file=io.StringIO())
+    progress = Silent()
     with (
         Lease(home.store, home.name, "the benchmark") as lease,
-        contextlib.closing(turn.Drive(home, recipe, bank, (), console, lease, Interrupts())) as drive,
+        contextlib.closing(driver.Driver(home, recipe, bank, (), progress, lease, Interrupts())) as driving,
     ):
-        with watching(drive.state):
-            drive.run()
+        with watching(driving.state):
+            driving.run()
             ended = time.perf_counter()
-            if drive.mirror is not None:
-                drive.mirror.close(flush_s)
-        if drive.mirror is not None:
-            warning = drive.mirror.warning or "no curve"  # empty stages leave no learning curves
+            if driving.mirror is not None:
+                driving.mirror.close(flush_s)
+        if driving.mirror is not None:
+            warning = driving.mirror.warning or "no curve"  # empty stages leave no learning curves
             assert warning.startswith("no curve"), warning
-    assert drive.state.counts() == {"complete": recipe.budget.trials}, drive.state.counts()
+    assert driving.state.counts() == {"complete": recipe.budget.trials}, driving.state.counts()
     return ended - started, time.perf_counter() - ended
 
 
 @contextlib.contextmanager
-def running_ray(resources: ResourcesConfig, console: Console) -> Iterator[dict[str, StageResources]]:
+def running_ray(resources: ResourcesConfig, progress: Progress) -> Iterator[dict[str, StageResources]]:
     """In place of `ray_for`: Ray is started and ended by the benchmark, outside the clock."""
     yield settle_resources(resources, ray.cluster_resources(), grows=False)

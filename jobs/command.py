@@ -15,10 +15,11 @@ from rich.console import Console
 
 import tuner
 from jobs import program
+from jobs.flags import in_flags
 from jobs.surroundings import Screen, expand, is_unread, settle
 from tuner.base.private import NoPlace, private_temporaries
+from tuner.base.progress import ConsoleProgress, never_silent
 from tuner.base.secrets import hide, holds_secret
-from tuner.base.steps import never_silent
 from tuner.errors import TunerError, UsageError
 from tuner.search.driver.interrupts import EXIT_CODE, Interrupts
 
@@ -136,7 +137,7 @@ def run(
     """
     settle()
     parsed = _parsed(made, arguments)
-    telling = contextlib.nullcontext() if tells else never_silent(terminal(stderr=True), made.prog)
+    telling = contextlib.nullcontext() if tells else never_silent(ConsoleProgress(terminal(stderr=True)), made.prog)
     with Interrupts(last=arguments is None) as parsed.interrupts, contextlib.ExitStack() as temporaries:
         try:
             expand(parsed)
@@ -157,7 +158,7 @@ def run(
                 return UNREAD
             if parsed.debug:
                 raise
-            told = error if isinstance(error, TunerError) else _told(error)
+            told = in_flags(error if isinstance(error, TunerError) else _told(error))
             print(f"error: {readable(str(told))}", file=sys.stderr)
             return told.exit_code
 

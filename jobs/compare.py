@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from jobs.command import home_of, parser, print_json, run, terminal
-from tuner.base.steps import told
+from tuner.base.progress import ConsoleProgress
 
 EXAMPLES = """  python -m jobs.compare --store runs --name digits
   python -m jobs.compare --store runs --name digits --json"""
@@ -19,16 +19,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 def body(arguments: argparse.Namespace) -> int:
     """Run what is missing, and print the table."""
-    console = terminal(stderr=True)
-    with told(console, f"reading search {arguments.name!r}"):
-        from tuner.search.outcome.baselines import compare, print_comparison
+    progress = ConsoleProgress(terminal(stderr=True))
+    with progress.step(f"reading search {arguments.name!r}"):
+        from tuner.search.outcome.baselines import compare, comparison_table
 
         home = home_of(arguments)
-    rows = compare(home, console)
+    rows = compare(home, progress)
     if arguments.json:
         print_json(rows)
     else:
-        print_comparison(rows, terminal())
+        terminal().print(comparison_table(rows), soft_wrap=True)
     return 0
 
 

@@ -40,7 +40,7 @@ def body(arguments: argparse.Namespace) -> int:
     """Predict and explain."""
     from tuner.model import Prediction, load_model
     from tuner.report.explanation import Decision, render_explanations
-    from tuner.search.outcome.explaining import against, load_chosen
+    from tuner.search.outcome.explain import against, load_chosen
 
     refuse_mixtures(arguments)
     decisions: list[Decision] = []

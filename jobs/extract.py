@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from jobs.command import parser, recipe_names, run, terminal
-from tuner.base.steps import told
+from tuner.base.progress import ConsoleProgress
 
 EXAMPLES = """  python -m jobs.extract --recipe cub50 --store runs
   python -m jobs.extract --recipe folder --store runs data.root=photos data.masks=masks"""
@@ -21,14 +21,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 def body(arguments: argparse.Namespace) -> int:
     """Extract, and print the bank's key."""
-    console = terminal(stderr=True)
-    with told(console, "loading libraries"):
+    progress = ConsoleProgress(terminal(stderr=True))
+    with progress.step("loading libraries"):
         from tuner.recipe import load_recipe
         from tuner.search.execute.banks import ensure_bank
         from tuner.store import Artifacts, open_store
 
     recipe = load_recipe(arguments.recipe, arguments.overrides)
-    print(ensure_bank(Artifacts(open_store(arguments.store)), recipe, console))
+    print(ensure_bank(Artifacts(open_store(arguments.store)), recipe, progress))
     return 0
 
 

@@ -5,7 +5,7 @@ import sys
 
 from jobs.command import home_of, parser, print_json, run, terminal
 from tuner.recipe import objectives_of
-from tuner.search.watch.summary import print_front
+from tuner.search.watch.front_table import front_table
 
 EXAMPLES = """  python -m jobs.front --store runs --name digits
   python -m jobs.front --store runs --name digits --json
@@ -30,7 +30,7 @@ def body(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(view.to_dict())
     else:
-        print_front(view, home.state(), terminal())
+        terminal().print(front_table(view, home.state()), soft_wrap=True)
     return 0
 
 

@@ -5,9 +5,10 @@ import sys
 from pathlib import Path
 
 from jobs.command import home_of, limits, parser, print_json, run
+from tuner.errors import UsageError
 from tuner.front import uncertainty
 from tuner.report import proof
-from tuner.search.outcome.picking import carry_out, pick_model, require_room
+from tuner.search.outcome.pick import carry_out, pick_model, require_room
 
 EXAMPLES = """  python -m jobs.pick --store runs --name digits --knee                       (a look: nothing is written)
   python -m jobs.pick --store runs --name digits --knee --choose              (the search remembers it)
@@ -44,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
 def body(arguments: argparse.Namespace) -> int:
     """Pick, and do with it what was asked."""
     home = home_of(arguments)
-    chosen = pick_model(home, within=arguments.within, at_most=limits(arguments.at_most))
+    chosen = pick_model(home, within=distance(arguments.within), at_most=limits(arguments.at_most))
     point, export = chosen.point, None if arguments.export is None else Path(arguments.export)
     if export is not None:
         require_room(export)
@@ -76,6 +77,22 @@ def body(arguments: argparse.Namespace) -> int:
         if name in document:
             print(f"{name}: {document[name]}")
     return 0
+
+
+def distance(asked: list[str] | None) -> dict[str, float]:
+    """`--within X METRIC` as a dictionary.
+
+    Raises:
+        UsageError: X is no number.
+    """
+    if asked is None:
+        return {}
+    number, metric = asked
+    try:
+        return {metric: float(number)}
+    except ValueError:
+        expected = "a distance, which is a number, and the name of an objective"
+        raise UsageError(f"--within {number} {metric}", expected, "for example --within 1.0 accuracy") from None
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from jobs.command import home_of, parser, run, terminal
-from tuner.base.steps import told
+from tuner.base.progress import ConsoleProgress
 
 EXAMPLES = """  python -m jobs.report --store runs --name digits
   python -m jobs.report --store s3://bucket/qpm --name birds --out birds.html"""
@@ -20,12 +20,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 def body(arguments: argparse.Namespace) -> int:
     """Write the page and say where it is."""
-    console = terminal(stderr=True)
-    with told(console, f"writing the report of search {arguments.name!r}"):
-        from tuner.search.outcome.reporting import report_page
+    progress = ConsoleProgress(terminal(stderr=True))
+    with progress.step(f"writing the report of search {arguments.name!r}"):
+        from tuner.search.outcome.report import report_page
 
         home = home_of(arguments)
-        page = report_page(home, console).encode()
+        page = report_page(home, progress).encode()
         if arguments.out:
             Path(arguments.out).write_bytes(page)
         else:

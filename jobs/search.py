@@ -4,11 +4,17 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
 
 from jobs.command import parser, recipe_names, run, terminal
-from tuner.base.steps import told
+from tuner.base.progress import ConsoleProgress
 from tuner.errors import UsageError
 from tuner.search.driver.interrupts import EXIT_CODE
+
+if TYPE_CHECKING:
+    from tuner.search.watch.result import SearchResult
 
 # Set by Ray in the processes of a submitted job.
 RAY_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
@@ -37,6 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
 def body(arguments: argparse.Namespace) -> int:
     """Run the search and say where everything is."""
     console = terminal()
+    progress = ConsoleProgress(console)
     if RAY_JOB in os.environ and "://" not in arguments.store and not Path(arguments.store).is_absolute():
         raise UsageError(
             f"--store {arguments.store} of a Ray job lies in the job's working folder and goes with it",
@@ -44,11 +51,10 @@ def body(arguments: argparse.Namespace) -> int:
             "give s3://bucket/prefix, or an absolute path that all nodes reach",
         )
     console.print(f"search {arguments.name!r} in {arguments.store}", markup=False, highlight=False, soft_wrap=True)
-    with told(console, "loading libraries"):
+    with progress.step("loading libraries"):
         from tuner.recipe import load_recipe, parse_recipe
-        from tuner.search.driver.run import SearchRequest, run_search
+        from tuner.search.driver.run import SearchRequest, run_request
         from tuner.search.record.home import open_home
-        from tuner.search.watch.summary import print_summary
         from tuner.store import open_store
 
     store = open_store(arguments.store)
@@ -61,9 +67,23 @@ def body(arguments: argparse.Namespace) -> int:
         stored, _ = open_home(store, arguments.name).stored()
         recipe = parse_recipe(stored.to_yaml(), overrides)
     request = SearchRequest(store, arguments.name, recipe, arguments.trials, arguments.learn_from, arguments.take_over)
-    result = run_search(request, console, arguments.interrupts)
-    print_summary(result, console)
+    result = run_request(request, progress, arguments.interrupts)
+    print_end(result, console)
     return EXIT_CODE if result.interrupted else 0
+
+
+def print_end(result: "SearchResult", console: Console) -> None:
+    """How the search ended, where everything is, and what to type next."""
+    from tuner.search.watch.summary import end_text, places
+
+    console.print(end_text(result), soft_wrap=True)
+    home, ended = result.home, sum(result.state.counts().values())
+    address = f"--store {home.store.url} --name {home.name}"
+    lines = places(result)
+    lines["pick a model"] = f"python -m jobs.pick {address} --knee --export picked"
+    lines["more trials"] = f"python -m jobs.search {address} --trials {2 * max(ended, 1)}"
+    for name, place in lines.items():
+        console.print(f"{name:14}{place}", markup=False, highlight=False, soft_wrap=True)
 
 
 class HelpRecipe(argparse.Action):
@@ -71,7 +91,7 @@ class HelpRecipe(argparse.Action):
 
     def __call__(self, *_: object) -> None:
         """Print and exit."""
-        from tuner.base.tables import Column, print_columns
+        from tuner.base.tables import Column, FittedTable
         from tuner.recipe import describe_fields
 
         rows = describe_fields()
@@ -80,7 +100,7 @@ class HelpRecipe(argparse.Action):
             Column("default", [repr(default) for _, default, _ in rows], words=True, narrowest=18),
             Column("meaning", [meaning for _, _, meaning in rows], words=True, narrowest=28),
         ]
-        print_columns(terminal(), columns)
+        terminal().print(FittedTable(columns), soft_wrap=True)
         sys.exit(0)
 
 

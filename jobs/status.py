@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from jobs.command import home_of, parser, print_json, run, terminal
-from tuner.search.watch.summary import print_status, status
+from tuner.search.watch.summary import status, status_text
 
 EXAMPLES = """  python -m jobs.status --store runs --name digits
   python -m jobs.status --store runs --name digits --json"""
@@ -23,7 +23,7 @@ def body(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(status(home))
     else:
-        print_status(home, terminal())
+        terminal().print(status_text(home), soft_wrap=True)
     return 0
 
 

@@ -5,8 +5,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from tuner.base.progress import ConsoleProgress
 from tuner.recipe import Recipe, load_recipe
-from tuner.search.driver.run import SearchRequest, SearchResult, run_search
+from tuner.search.driver.run import SearchRequest, run_request
+from tuner.search.watch.result import SearchResult
 from tuner.store import open_store
 
 TINY = (
@@ -30,5 +32,6 @@ def run_tiny(root: Path, name: str = "tiny", *overrides: str, **request: object)
     """Run it in this process; returns the result and what was printed."""
     console = Console(file=io.StringIO(), width=160)
     recipe = tiny_recipe("budget.trials=3", *overrides)
-    result = run_search(SearchRequest(open_store(str(root)), name, recipe, **request), console)  # type: ignore[arg-type]
+    request_made = SearchRequest(open_store(str(root)), name, recipe, **request)  # type: ignore[arg-type]
+    result = run_request(request_made, ConsoleProgress(console))
     return result, console.file.getvalue()  # type: ignore[attr-defined]

@@ -12,7 +12,7 @@ from tuner.data.fingerprint import Hasher
 from tuner.data.load import load_dataset
 from tuner.data.settings import DataConfig
 from tuner.errors import TunerError, UsageError
-from tuner.features.backbone import make_backbone
+from tuner.features.registry import make_backbone
 from tuner.features.settings import BackboneConfig
 from tuner.recipe import load_recipe
 from tuner.store import Artifacts, open_store

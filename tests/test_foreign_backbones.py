@@ -21,8 +21,8 @@ from tests.exported import Exported, export_digits, written
 from tuner.card import CARD
 from tuner.data.settings import DataConfig
 from tuner.errors import TunerError, UsageError
-from tuner.features.backbone import make_backbone
 from tuner.features.extract import extract_bank
+from tuner.features.registry import make_backbone
 from tuner.features.settings import BackboneConfig
 from tuner.model import export_model, load_model
 from tuner.qpm import AdapterConfig, AssignConfig, DenseConfig, assign, assigned_model, train_dense

@@ -13,7 +13,8 @@ from typing import Any
 
 from tuner.base.untrusted import is_whole, plain_file, read_json, require, settings_from, shown, texts, unsound
 from tuner.errors import TunerError, UsageError
-from tuner.features.settings import BackboneConfig
+from tuner.features.kinds import BACKBONES
+from tuner.features.settings import BackboneConfig, BackboneSettings, PatchDictionarySettings
 
 CARD = "card.json"
 FORMAT = 3  # 1 had no training.safetensors, 2 no sums of the files
@@ -40,7 +41,7 @@ class Card:
     format: int
     class_names: tuple[str, ...]
     data: str
-    backbone: BackboneConfig
+    backbone: BackboneSettings
     backbone_key: str
 
 
@@ -64,7 +65,7 @@ def read_card(folder: Path, needed: tuple[str, ...]) -> Card:
     """
     file = folder / CARD
     if not file.is_file():
-        todo = "check the path, or write one with jobs.pick --export DIR"
+        todo = "check the path, or export a model of a search there"
         raise TunerError(f"{folder} is no exported model", f"a folder with {CARD}", todo)
     for name in (CARD, *needed):
         plain_file(folder / name, within=folder)
@@ -81,18 +82,13 @@ def read_card(folder: Path, needed: tuple[str, ...]) -> Card:
         raise unsound(file, f"its class names are {shown(names)}", f"a list of names of at most {NAME} characters")
     if not (isinstance(data, str) and isinstance(key, str)):
         raise unsound(file, "its data or backbone_key is no text", "the name of a data set, and a hash")
-    backbone = settings_from(BackboneConfig, card.get("backbone"), file)
-    for name, most in LARGEST.items():
-        value = getattr(backbone, name)
-        require(value <= most, file, f"backbone.{name} is {value}", f"at most {most}")
-    patches = backbone.grid**2 * 3 * backbone.patch_size**2
-    require(patches <= MOST_VALUES, file, "its backbone's grid and patch_size are very large", "a smaller product")
+    backbone = _backbone(card.get("backbone"), file)
     if written > 2:
         _check_sums(folder, card.get("files"), needed)
     return Card(card, written, tuple(names), data, backbone, key)
 
 
-def settled_weights(card: Card, folder: Path, weights: str) -> BackboneConfig:
+def settled_weights(card: Card, folder: Path, weights: str) -> BackboneSettings:
     """The backbone's settings with weights that may be read: named by the user, or the backbone's usual ones.
 
     Args:
@@ -104,7 +100,7 @@ def settled_weights(card: Card, folder: Path, weights: str) -> BackboneConfig:
         UsageError: the card names a path, and the user none.
     """
     told = card.backbone.weights
-    if card.backbone.name == "patch_dictionary":  # its weights are part of the export
+    if BACKBONES[card.backbone.name].is_learned:  # its weights are part of the export
         return dataclasses.replace(card.backbone, weights="")
     if weights:
         return dataclasses.replace(card.backbone, weights=weights)
@@ -112,9 +108,28 @@ def settled_weights(card: Card, folder: Path, weights: str) -> BackboneConfig:
         raise UsageError(
             f"{folder} was exported with backbone.weights={shown(told, 200)}, which is not read because a card says so",
             "the path of these weights, named by you",
-            "add --weights PATH; in Python, load_model(folder, weights=PATH)",
+            "name their place on this machine: `weights=PATH`",
         )
     return card.backbone
+
+
+def _backbone(written: object, file: Path) -> BackboneSettings:
+    """The settings in a card, of the class that its backbone has; sizes are within bounds.
+
+    Raises:
+        Unsound: they are no such settings.
+    """
+    name = written.get("name") if isinstance(written, dict) else None
+    kind = BACKBONES.get(name) if isinstance(name, str) else None
+    settings: type[BackboneSettings] = kind.settings if kind else BackboneConfig
+    backbone = settings_from(settings, written, file)
+    for size, most in LARGEST.items():
+        value = getattr(backbone, size, 0)
+        require(value <= most, file, f"backbone.{size} is {value}", f"at most {most}")
+    if isinstance(backbone, PatchDictionarySettings):
+        patches = backbone.grid**2 * 3 * backbone.patch_size**2
+        require(patches <= MOST_VALUES, file, "its backbone's grid and patch_size are very large", "a smaller product")
+    return backbone
 
 
 def _check_sums(folder: Path, sums: object, needed: tuple[str, ...]) -> None:

@@ -27,13 +27,14 @@ from tuner.card import Card, read_card, settled_weights, write_card
 from tuner.data.dataset import Dataset, FilePictures
 from tuner.data.pixels import read_image
 from tuner.errors import TunerError, UsageError
-from tuner.features.backbone import Backbone, load_fitted, make_backbone
+from tuner.features.backbone import Backbone, load_fitted
 from tuner.features.bank import FeatureBank
 from tuner.features.device import choose_device
 from tuner.features.likeness import Distance, Likeness
 from tuner.features.loading import batches
+from tuner.features.registry import make_backbone
 from tuner.features.samples import Samples
-from tuner.features.settings import BackboneConfig
+from tuner.features.settings import BackboneSettings
 from tuner.qpm.explanation import Evidence, Explanation, Floats, explain
 from tuner.qpm.finetuning import QpmModel
 from tuner.qpm.strength import full_strength
@@ -46,7 +47,7 @@ BACKBONE, TRAINING, MODEL = "backbone.safetensors", "training.safetensors", ("mo
 NO_PIXELS = np.zeros((1, 1, 3), dtype=np.uint8)  # words need none
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Prediction:
     """What an exported model says of one image.
 
@@ -79,6 +80,12 @@ class Prediction:
     def decision(self) -> Decision:
         """The predicted class against the runner-up on this image, to be drawn."""
         return self._decision(readable(self.path.name), np.asarray(read_image(self.path)))
+
+    def __repr__(self) -> str:
+        return f"<Prediction {readable(self.class_name)!r} for {readable(self.path.name)}>"
+
+    def _repr_html_(self) -> str:
+        return self.decision()._repr_html_()
 
     def _decision(self, title: str, pixels: Pixels) -> Decision:
         best, second = self.explanation.evidence
@@ -133,6 +140,15 @@ class ExportedModel:
         if self.likeness is not None:
             (distance,) = self.likeness.distances(samples.patches[i : i + 1].cpu().numpy())
         return Prediction(path, names[best], names[second], explanation, names, distance, self.full)
+
+    def __repr__(self) -> str:
+        n_features, n_classes = self.model.features.numel(), len(self.class_names)
+        return f"<ExportedModel of {readable(self.card['data'])}: {n_classes} classes, {n_features} features>"
+
+    def _repr_html_(self) -> str:
+        from tuner.report.snippets import model_snippet
+
+        return model_snippet(self.card, self.model.features.numel())
 
     @torch.no_grad()
     def try_out(self, where: object) -> None:
@@ -191,7 +207,7 @@ def _as_kept(patches: Tensor, cls: Tensor | None) -> list[Tensor]:
 
 
 def export_model(
-    folder: Path, model: QpmModel, bank: FeatureBank, backbone: BackboneConfig, data_name: str, about: dict[str, Any]
+    folder: Path, model: QpmModel, bank: FeatureBank, backbone: BackboneSettings, data_name: str, about: dict[str, Any]
 ) -> None:
     """Write a model folder.
 
@@ -243,7 +259,7 @@ def load_model(folder: Path | str, *, device: str = "auto", weights: str = "") -
         raise TunerError(
             f"the backbone of {folder} is not the one at {config.weights or 'its usual source'}",
             "the very weights the model was trained on",
-            "name their place on this machine by --weights PATH; in Python, load_model(folder, weights=PATH)",
+            "name their place on this machine: `weights=PATH`",
         )
     sizes, own = (network.adapter.dim, network.grid), (backbone.dim, backbone.grid)
     require(sizes == own, folder, f"its tokens are of {sizes}, its backbone's of {own}", "one width and one grid")

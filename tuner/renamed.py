@@ -24,9 +24,17 @@ MOVES = (
         "contact banks",
     ),
     ("tuner.search", "tuner.search.session", "connect own_ray address surroundings precision"),
-    ("tuner.search", "tuner.search.watch", "progress summary mirror mirror_process"),
-    ("tuner.search", "tuner.search.outcome", "finish reporting pictures picking explaining baselines"),
-    ("tuner.search", "tuner.search.driver", "run drive:turn limit interrupts leftovers feasible measurable"),
+    ("tuner.search", "tuner.search.watch", "progress:trials_view summary mirror mirror_process"),
+    (
+        "tuner.search",
+        "tuner.search.outcome",
+        "finish:files reporting:report pictures picking:pick explaining:explain baselines",
+    ),
+    (
+        "tuner.search",
+        "tuner.search.driver",
+        "run drive:driver limit:time_limit interrupts leftovers feasible:split_check measurable:objective_check",
+    ),
     ("tuner.search", "tuner.base", "heartbeat:steps tables processes"),
     ("tuner.search", "tuner.doctor", "doctor:checks inspection:search"),
     (

@@ -7,12 +7,12 @@ answer, are given less time.
 import sys
 
 from jobs import search
-from tuner.search.driver import limit
+from tuner.search.driver import time_limit
 from tuner.search.execute import contact
 
 
 def main() -> int:
-    limit.GRACE_S = limit.MEASURE_S = limit.SPARE_S = 5.0
+    time_limit.GRACE_S = time_limit.MEASURE_S = time_limit.SPARE_S = 5.0
     contact.SILENCE_S = contact.IDLE_S = 45.0
     return search.main(sys.argv[1:])
 

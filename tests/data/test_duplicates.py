@@ -16,7 +16,7 @@ from tuner.errors import TunerError, UsageError
 from tuner.features.extract import extract_bank
 from tuner.features.settings import BackboneConfig
 from tuner.recipe import load_recipe
-from tuner.search.driver.feasible import refuse_unusable
+from tuner.search.driver.split_check import refuse_unusable
 
 Write = Callable[..., Path]
 

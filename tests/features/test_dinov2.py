@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from tuner.errors import TunerError, UsageError
-from tuner.features.backbone import make_backbone
 from tuner.features.dinov2 import IMAGENET, Dinov2, resize_positions
 from tuner.features.dinov2_weights import hub_folder
+from tuner.features.registry import make_backbone
 from tuner.features.settings import BackboneConfig
 
 transformers = pytest.importorskip("transformers", reason="the extra `dino` is not installed")

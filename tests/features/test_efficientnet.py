@@ -7,8 +7,8 @@ import safetensors.torch
 import torch
 
 from tuner.errors import TunerError, UsageError
-from tuner.features.backbone import make_backbone
 from tuner.features.efficientnet import EfficientNetLite2
+from tuner.features.registry import make_backbone
 from tuner.features.settings import BackboneConfig
 
 efficientnet = pytest.importorskip("efficientnet_lite_pytorch", reason="the extra `cnn` is not installed")

@@ -1,14 +1,13 @@
 """Commands on a search with damage: the rest is shown, warnings go to stderr, and the doctor names every damage."""
 
-import io
 import json
 
 import pytest
-from rich.console import Console
 
 from jobs import doctor, explain, front, pick, report, status
 from tests.turns import begin, copy_of, entries_of, retold, turn
-from tuner.search.outcome.finish import write_files, write_front
+from tuner.base.progress import Silent
+from tuner.search.outcome.files import write_files, write_front
 from tuner.search.record.home import SearchHome
 from tuner.store import Lease, LeaseHeld
 
@@ -86,7 +85,7 @@ def test_of_many_damages_some_are_told_and_the_doctor_names_all(home, capsys):
     assert status.main(address(home)) == 0
     said = capsys.readouterr().err.splitlines()
     assert len([line for line in said if home.ledger.prefix in line]) == 10
-    assert "and 26 more entries of the ledger; jobs.doctor --name made-up names all" in said
+    assert "and 26 more entries of the ledger; qpm-tuner doctor names all" in said
     assert doctor.main(address(home)) == 1
     assert capsys.readouterr().out.count("FAIL  ledger") == 36
 
@@ -230,10 +229,10 @@ def test_a_driver_that_was_stopped_while_it_wrote_its_files_leaves_those_of_the_
             raise LeaseHeld("lost", "a lease", "leave it")
 
     with pytest.raises(LeaseHeld):
-        write_files(sound, sound.state(), Console(file=io.StringIO()), check)
+        write_files(sound, sound.state(), Silent(), check)
     assert sound.store.get(sound.key("front.json")) == b"of the next driver"
     sound.store.delete(sound.key("front.json"))
     asked.clear()
     with pytest.raises(LeaseHeld):
-        write_files(sound, sound.state(), Console(file=io.StringIO()), check)
+        write_files(sound, sound.state(), Silent(), check)
     assert sound.store.get(sound.key("front.json")) == b"of the next driver"

@@ -32,9 +32,10 @@ WAITS = """
 import sys, time
 from jobs.command import parser, run, terminal
 from tuner.base import steps
+from tuner.base.progress import ConsoleProgress
 steps.LINE_EVERY_S = 0.05
 def body(_):
-    with steps.told(terminal(), "working"):
+    with ConsoleProgress(terminal()).step("working"):
         time.sleep(float(sys.argv[1]))
     terminal().print("done")
     return 0

@@ -2,6 +2,9 @@
 
 import subprocess
 import sys
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
 
 import pytest
 
@@ -13,8 +16,8 @@ def run(code: str) -> str:
 
 
 def test_settings_and_table_do_not_import_torch() -> None:
-    code = "import sys, tuner.qpm.settings, tuner.qpm.metrics.table; print('torch' in sys.modules)"
-    assert run(code).strip() == "False"
+    code = "import sys, tuner.qpm.settings; from tuner.qpm import METRICS; print('torch' in sys.modules, len(METRICS))"
+    assert run(code).strip() == f"False {len(tuner.qpm.METRICS)}"
 
 
 def test_public_functions_stay_functions_when_their_modules_are_imported() -> None:
@@ -25,6 +28,30 @@ def test_public_functions_stay_functions_when_their_modules_are_imported() -> No
         "print(all(map(callable, (assign, evaluate, explain, finetune))), same is assign)"
     )
     assert run(code).strip() == "True True"
+
+
+def test_a_name_that_is_imported_as_a_module_is_one() -> None:
+    package = Path(tuner.qpm.__file__).parent
+    modules = sorted(m.name for m in iter_modules([str(package)]) if not m.name.startswith("_"))
+    code = (
+        "import importlib, types, tuner.qpm\n"
+        "from tuner.qpm import *\n"
+        f"for name in {modules}:\n"
+        "    importlib.import_module(f'tuner.qpm.{name}')\n"
+        "    assert isinstance(getattr(tuner.qpm, name), types.ModuleType), name\n"
+        "print(callable(assign) and callable(finetune))"
+    )
+    assert run(code).strip() == "True"
+    assert not set(modules) & set(tuner.qpm.__all__)
+
+
+def test_every_metric_is_found_in_its_file() -> None:
+    from tuner.qpm.metrics import table
+
+    files = {path.stem for path in Path(table.__file__).parent.glob("*.py")} - {"__init__"} - table._HELPERS
+    found = {row.name: name for name in files for row in import_module(f"tuner.qpm.metrics.{name}").METRICS}
+    assert found.keys() == set(tuner.qpm.METRICS)
+    assert set(table._FIRST) <= files
 
 
 def test_every_public_name_is_there_and_no_other() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tuner.errors import TunerError, UsageError
 from tuner.recipe import Recipe, describe_fields, load_recipe, parse_recipe, reading
-from tuner.recipe.schema import fields, lookup
+from tuner.recipe.schema import lookup, walk
 
 ODD = (
     "set #2", "no", "on", "2024_10", "2024-01-01", "12:30", "010", "0x10", "photos, new", "a: b", "null", "~", "~/x",
@@ -18,7 +18,7 @@ ODD = (
     "? x", "%", "@", "`", "|", ">", "#", "${oc.env:HOME}", "${a}", "$HOME", "a=b", "\t", "\n", "é", "\udcff", "\0",
     "\ufeff", "\u2028",
 )  # fmt: skip
-TEXTS = [path for path, _, info in fields(Recipe()) if info.type is str and info.metadata.get("choices") is None]
+TEXTS = [path for path, _, info in walk(Recipe()) if info.type is str and info.metadata.get("choices") is None]
 OTHERS = ("budget.trials", "dense.lr", "tracking.enabled", "assign.variant", "dense", "objectives", "space", "space.l1")
 
 

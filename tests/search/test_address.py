@@ -2,7 +2,6 @@
 
 import contextlib
 import http.server
-import io
 import os
 import socket
 import threading
@@ -10,12 +9,12 @@ import time
 
 import pytest
 from ray._raylet import node_ip_address_from_perspective
-from rich.console import Console
 
 from tests.searches import tiny_recipe
 from tuner.base.private import private_temporaries
+from tuner.base.progress import Silent
 from tuner.errors import TunerError, UsageError
-from tuner.search.driver.run import SearchRequest, run_search
+from tuner.search.driver.run import SearchRequest, run_request
 from tuner.search.session import address
 from tuner.search.session.address import is_on_loopback_only, ray_address, require_cluster
 from tuner.search.session.connect import connect_ray
@@ -151,7 +150,7 @@ def test_a_search_is_refused_before_features_and_lease(tmp_path, monkeypatch, cl
     monkeypatch.setenv("RAY_ADDRESS", closed)
     store = open_store(str(tmp_path / "runs"))
     with pytest.raises(TunerError, match=closed):
-        run_search(SearchRequest(store, "tiny", tiny_recipe()), Console(file=io.StringIO()))
+        run_request(SearchRequest(store, "tiny", tiny_recipe()), Silent())
     assert list(store.list("")) == []
 
 

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+from tuner.base.progress import ConsoleProgress, Silent
 from tuner.features.extract import bank_key
 from tuner.recipe import load_recipe
 from tuner.search.execute import banks
@@ -34,7 +35,7 @@ def test_two_searches_that_extract_the_same_bank_do_not_disturb_each_other(tmp_p
     stores = [Artifacts(open_store(tmp_path / name)) for name in ("one", "two", "two")]
 
     def made(artifacts):
-        return ensure_bank(artifacts, recipe, Console(file=io.StringIO()))
+        return ensure_bank(artifacts, recipe, Silent())
 
     with ThreadPoolExecutor(3) as pool:
         keys = list(pool.map(made, stores))
@@ -50,20 +51,20 @@ def test_two_machines_with_one_store_extract_a_bank_once(tmp_path, monkeypatch):
     store, extracted, begun = open_store(tmp_path / "store"), [], threading.Event()
     extract = banks._extract
 
-    def slowly(artifacts, recipe, key, folder, console):
+    def slowly(artifacts, recipe, key, folder, progress):
         extracted.append(folder)
         begun.set()
         time.sleep(1.0)
-        extract(artifacts, recipe, key, folder, console)
+        extract(artifacts, recipe, key, folder, progress)
 
     monkeypatch.setattr(banks, "_extract", slowly)
     machines = iter(["one", "two"])
     monkeypatch.setattr(banks, "cache_root", lambda: tmp_path / next(machines))
     consoles = [Console(file=io.StringIO(), width=200) for _ in range(2)]
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(ensure_bank, Artifacts(store), recipe, consoles[0])
+        first = pool.submit(ensure_bank, Artifacts(store), recipe, ConsoleProgress(consoles[0]))
         begun.wait(60)
-        second = pool.submit(ensure_bank, Artifacts(store), recipe, consoles[1])
+        second = pool.submit(ensure_bank, Artifacts(store), recipe, ConsoleProgress(consoles[1]))
         assert first.result() == second.result()
     assert len(extracted) == 1
     assert re.search(r"waiting for \S+ pid \d+, which extracts the same features", consoles[1].file.getvalue())
@@ -82,6 +83,6 @@ def test_one_that_died_while_it_extracted_is_followed(tmp_path, monkeypatch):
     assert dead.returncode == -signal.SIGKILL
     assert list(store.list("claims/banks/")) != []
     began_s = time.monotonic()
-    key = ensure_bank(Artifacts(store), recipe, Console(file=io.StringIO()))
+    key = ensure_bank(Artifacts(store), recipe, Silent())
     assert Artifacts(store).find("banks", key) is not None
     assert time.monotonic() - began_s < 50.0, "it died on this machine, so nobody waits until it was silent for long"

@@ -12,7 +12,7 @@ from tuner.data.load import load_dataset
 from tuner.data.settings import DataConfig
 from tuner.errors import UsageError
 from tuner.recipe import load_recipe
-from tuner.search.driver.feasible import refuse_unusable
+from tuner.search.driver.split_check import refuse_unusable
 
 
 @pytest.fixture

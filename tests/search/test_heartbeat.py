@@ -8,7 +8,8 @@ import pytest
 from rich.console import Console
 
 from tuner.base import steps
-from tuner.base.steps import Step, never_silent, told
+from tuner.base.progress import ConsoleProgress, never_silent
+from tuner.base.steps import Step
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def blocks_until(console, text, times=1):
 
 def test_a_step_is_told_at_once_and_again_while_it_blocks(quick):
     console = log()
-    with told(console, "reading [b]the data[/b]"):
+    with ConsoleProgress(console).step("reading [b]the data[/b]"):
         assert printed(console) == "reading [b]the data[/b] ...\n"
         blocks_until(console, "\nstill reading [b]the data[/b], 0 s\n", 2)
     lines = printed(console).splitlines()
@@ -50,7 +51,7 @@ def test_a_step_is_told_at_once_and_again_while_it_blocks(quick):
 
 def test_it_ends_with_the_step_that_fails(quick):
     console = log()
-    with pytest.raises(ValueError, match="broken"), told(console, "reading"):
+    with pytest.raises(ValueError, match="broken"), ConsoleProgress(console).step("reading"):
         raise ValueError("broken")
     time.sleep(0.3)
     assert printed(console) == "reading ...\n"
@@ -69,7 +70,7 @@ def test_a_count_has_rate_and_rest_and_ignores_what_was_done_before(monkeypatch)
 
 def test_a_terminal_shows_it_on_a_line_that_moves_and_goes_away(quick):
     console = screen()
-    with told(console, "starting Ray") as step:
+    with ConsoleProgress(console).step("starting Ray") as step:
         blocks_until(console, "starting Ray, 0 s")
         step.at("almost there")
         blocks_until(console, "starting Ray: almost there, ")
@@ -78,13 +79,13 @@ def test_a_terminal_shows_it_on_a_line_that_moves_and_goes_away(quick):
 
 def test_a_terminal_that_cannot_move_gets_lines(quick):
     console = Console(file=io.StringIO(), width=80, force_terminal=True, _environ={"TERM": "dumb"})
-    with told(console, "starting Ray"):
+    with ConsoleProgress(console).step("starting Ray"):
         blocks_until(console, "still starting Ray, ")
 
 
 def test_what_a_command_answers_does_not_end_on_the_other_stream(quick, capsys, monkeypatch):
     console = Console(stderr=True, width=80, force_terminal=True, _environ={"TERM": "xterm"})
-    with told(console, "writing"):
+    with ConsoleProgress(console).step("writing"):
         print("the answer")
         assert sys.stdout.write("more\n")
     captured = capsys.readouterr()
@@ -94,8 +95,8 @@ def test_what_a_command_answers_does_not_end_on_the_other_stream(quick, capsys, 
 
 def test_a_quick_command_says_nothing_and_a_slow_one_that_it_is_at_work(quick):
     console = log()
-    with never_silent(console, "qpm-tuner pick"):
+    with never_silent(ConsoleProgress(console), "qpm-tuner pick"):
         pass
     assert printed(console) == ""
-    with never_silent(console, "qpm-tuner pick"):
+    with never_silent(ConsoleProgress(console), "qpm-tuner pick"):
         blocks_until(console, "qpm-tuner pick is at work, ")

@@ -7,11 +7,12 @@ import yaml
 from rich.console import Console
 
 from tests.ledgers import finished, home_with
+from tuner.base.progress import Silent
 from tuner.errors import TunerError, UsageError
 from tuner.recipe import load_recipe
-from tuner.search.outcome.picking import pick_model
-from tuner.search.outcome.reporting import report_page
-from tuner.search.watch.summary import print_status, status
+from tuner.search.outcome.pick import pick_model
+from tuner.search.outcome.report import report_page
+from tuner.search.watch.summary import status, status_text
 
 
 def rewritten(tmp_path, change):
@@ -33,11 +34,11 @@ def as_before(content):
 def test_a_search_of_an_earlier_version_is_read_by_every_command_that_looks(tmp_path):
     home = rewritten(tmp_path, as_before)
     console = Console(file=io.StringIO(), width=80)
-    print_status(home, console)
+    console.print(status_text(home), soft_wrap=True)
     assert "trials ended: 3 complete" in console.file.getvalue()
     assert status(home)["members"] == [0, 1, 2]
     assert pick_model(home).point.trial == 1
-    assert "made-up" in report_page(home, console)
+    assert "made-up" in report_page(home, Silent())
 
 
 def test_another_recipe_for_it_is_answered_with_its_version(tmp_path):

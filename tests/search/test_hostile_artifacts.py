@@ -1,7 +1,6 @@
 """Artifacts whose hashes are right and whose content is not: told from sound ones, and made again only so often."""
 
 import asyncio
-import io
 import json
 import os
 import shutil
@@ -13,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 import safetensors.numpy
-from rich.console import Console
 
 from tests.mutations import attempt, changed, mutations
 from tests.searches import tiny_recipe
+from tuner.base.progress import Silent
 from tuner.base.untrusted import Unsound
 from tuner.features.bank import FeatureBank, load_bank, seal
 from tuner.qpm import Assignment, DenseModel, QpmModel
@@ -71,7 +70,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         tiny_recipe("dense.precision=float32", "finetune.precision=float32"),
         open_store(str(root / "store")),
     )
-    bank = ensure_bank(Artifacts(store), recipe, Console(file=io.StringIO()))
+    bank = ensure_bank(Artifacts(store), recipe, Silent())
     specs = plan_trial(recipe, bank, PARAMS)
     for spec in specs:
         assert run_stage(spec, store.url, root, 1)["outcome"] == "complete"

@@ -1,20 +1,19 @@
 """The time limit: over all drivers, said at once where it is spent, and an end whatever hangs."""
 
 import contextlib
-import io
 import signal
 import threading
 import time
 
 import pytest
-from rich.console import Console
 
 from tests.ledgers import finished, home_with
+from tuner.base.progress import Silent
 from tuner.recipe import Recipe
-from tuner.search.driver import limit, turn
+from tuner.search.driver import driver, time_limit
+from tuner.search.driver.driver import Driver, finishing
 from tuner.search.driver.interrupts import Interrupts
-from tuner.search.driver.limit import TimeLimit, TimeUp
-from tuner.search.driver.turn import Drive, finishing
+from tuner.search.driver.time_limit import TimeLimit, TimeUp
 from tuner.search.execute import contact
 from tuner.search.record.events import Suspended
 from tuner.search.record.restoration import mirror_events, replay
@@ -33,7 +32,7 @@ def test_what_earlier_drivers_spent_counts():
     assert TimeLimit(100.0, 60.0).left_s == pytest.approx(40.0, abs=1.0)
     assert TimeLimit(100.0, 100.0).reached
     assert not TimeLimit(100.0, 120.0).overdue, "what runs may end within the grace"
-    assert TimeLimit(100.0, 100.0 + limit.GRACE_S).overdue
+    assert TimeLimit(100.0, 100.0 + time_limit.GRACE_S).overdue
 
 
 @pytest.mark.parametrize(("ended", "trials"), [(0, "0 trials"), (1, "1 trial"), (12, "12 trials")])
@@ -52,35 +51,35 @@ def test_a_turn_that_ended_nothing_took_its_time_as_well():
 
 
 @contextlib.contextmanager
-def a_drive(root, monkeypatch, limit_s):
+def a_driver(root, monkeypatch, limit_s):
     def never(*_):
         raise AssertionError("Ray was started")
 
-    monkeypatch.setattr(turn, "ray_for", never)
+    monkeypatch.setattr(driver, "ray_for", never)
     home = home_with(root, [*finished(), OPEN], "tracking.enabled=false")
     recipe, bank = home.stored()
     recipe.budget.time_limit_s, recipe.budget.trials = limit_s, 8
     with Lease(home.store, home.name, "a test") as lease:
-        yield Drive(home, recipe, bank, (), Console(file=io.StringIO()), lease, Interrupts())
+        yield Driver(home, recipe, bank, (), Silent(), lease, Interrupts())
 
 
 def test_a_spent_limit_is_said_before_ray_starts(tmp_path, monkeypatch):
-    with a_drive(tmp_path, monkeypatch, 30.0) as turn:
-        assert turn.run() is False
-    assert turn.ended_by_limit.startswith("time limit of 30 s reached after 3 trials")
-    assert [event["event"] for event in turn.home.ledger.read()].count("end") == 0, "it spent nothing"
+    with a_driver(tmp_path, monkeypatch, 30.0) as begun:
+        assert begun.run() is False
+    assert begun.ended_by_limit.startswith("time limit of 30 s reached after 3 trials")
+    assert [event["event"] for event in begun.home.ledger.read()].count("end") == 0, "it spent nothing"
 
 
 def test_a_larger_limit_goes_on(tmp_path, monkeypatch):
-    with a_drive(tmp_path, monkeypatch, 40.0) as turn, pytest.raises(AssertionError, match="Ray was started"):
-        turn.run()
-    assert turn.ended_by_limit == ""
-    assert isinstance(turn.recipe, Recipe)
+    with a_driver(tmp_path, monkeypatch, 40.0) as begun, pytest.raises(AssertionError, match="Ray was started"):
+        begun.run()
+    assert begun.ended_by_limit == ""
+    assert isinstance(begun.recipe, Recipe)
 
 
 def test_work_that_hangs_beyond_all_grace_is_left(monkeypatch):
     for name in ("GRACE_S", "MEASURE_S", "SPARE_S"):
-        monkeypatch.setattr(limit, name, 0.1)
+        monkeypatch.setattr(time_limit, name, 0.1)
     before, began_s = signal.getsignal(signal.SIGALRM), time.monotonic()
 
     def library():
@@ -96,11 +95,11 @@ def test_work_that_hangs_beyond_all_grace_is_left(monkeypatch):
 
 
 def test_another_thread_may_say_that_it_is_time():
-    threading.Timer(0.5, limit.ring).start()
+    threading.Timer(0.5, time_limit.ring).start()
     with pytest.raises(TimeUp), TimeLimit(0.0, 0.0).enforced():
         time.sleep(30.0)
-    assert not callable(signal.getsignal(limit.BELL))
-    limit.ring()  # and where nobody waits nothing happens
+    assert not callable(signal.getsignal(time_limit.BELL))
+    time_limit.ring()  # and where nobody waits nothing happens
 
 
 def test_an_alarm_of_somebody_else_goes_on_afterwards():

@@ -10,7 +10,7 @@ from tuner.data.load import load_dataset
 from tuner.data.settings import DataConfig
 from tuner.errors import UsageError
 from tuner.qpm.metrics.table import METRICS
-from tuner.search.driver.measurable import refuse_unmeasurable
+from tuner.search.driver.objective_check import refuse_unmeasurable
 
 BARE = ("plausibility", "plausibility_undilated", "mask_share", "structural_grounding", "attribute_alignment")
 

@@ -7,10 +7,12 @@ import re
 import pytest
 from rich.console import Console
 
+from tuner.base import steps
+from tuner.base.progress import ConsoleProgress
 from tuner.front.pareto import Objective
 from tuner.search.record.events import Ended, Proposed
 from tuner.search.record.restoration import SearchState, apply
-from tuner.search.watch.progress import ProgressView
+from tuner.search.watch.trials_view import TrialsView
 
 SEARCHED = ("n_features", "features_per_class", "width", "l1")
 OBJECTIVES = (Objective("accuracy", "max", 0.0, 100.0), Objective("interpretability", "max", 0.0, 100.0))
@@ -21,7 +23,7 @@ def running(stage="dense", **fields):
     return {"trial": 1, "stage": stage, "begun": True, "done": 0, "epochs": 0, "values": {}, "seconds": 7.0} | fields
 
 
-def view(console, stages=()):
+def view(stages=()):
     state = SearchState()
     params = {"n_features": 20, "features_per_class": 4, "width": 48, "l1": 0.2796}
     values = {"accuracy": 98.27, "interpretability": 69.51}
@@ -29,14 +31,14 @@ def view(console, stages=()):
     for trial in (0, 1):
         apply(state, Proposed(0.0, trial, params), 0.0)
     apply(state, Ended.from_json({"trial": 0, "time_s": 1.0, "seconds": 1.0, **ended}), 1.0)
-    made = ProgressView(console, state, OBJECTIVES, 3, SEARCHED, lambda: list(stages))
+    made = TrialsView(state, OBJECTIVES, 3, SEARCHED, lambda: list(stages))
     made._running = list(stages)
     return made
 
 
 def shown(width, stages=()):
     console = Console(file=io.StringIO(), width=width)
-    console.print(view(console, stages)._table())
+    console.print(view(stages).render(width))
     return console.file.getvalue()
 
 
@@ -63,7 +65,6 @@ def test_objectives_stay_longer_than_settings():
 
 
 def test_a_stage_shows_its_epoch_the_programs_gap_or_that_it_waits():
-    console = Console(file=io.StringIO(), width=160)
     stages = [
         running(done=3, epochs=10),
         running("assign", values={"incumbent": -math.inf, "gap": math.nan}),
@@ -71,15 +72,14 @@ def test_a_stage_shows_its_epoch_the_programs_gap_or_that_it_waits():
         running("assign", values={"incumbent": 338.2335, "gap": 0.0123}),
         running("evaluate", begun=False),
     ]
-    line = view(console, stages).line()
+    line = view(stages).line()
     assert "1/3 trials | front 1" in line
     said = ["dense 3/10 7 s", "assign 7 s", "assign 338.23 7 s", "assign 338.23 gap 1.2 % 7 s", "evaluate waiting"]
     assert line.endswith(", ".join(f"trial 1 {words}" for words in said))
 
 
 def test_a_log_repeats_the_summary_only_when_it_is_news():
-    console = Console(file=io.StringIO(), width=160)
-    made = view(console, [running()])
+    made = view([running()])
     assert "trials" in made.line()
     assert made.line() == "trial 1 dense 7 s"
     apply(made._state, Proposed(0.0, 2, {}), 0.0)
@@ -89,10 +89,10 @@ def test_a_log_repeats_the_summary_only_when_it_is_news():
 
 
 def test_a_log_gets_a_line_at_once_and_running_stages_are_counted(monkeypatch):
-    monkeypatch.setattr("tuner.search.watch.progress.REFRESH_S", 0.01)
+    monkeypatch.setattr(steps, "REFRESH_S", 0.01)
     console = Console(file=io.StringIO(), width=160)
-    made = view(console, [running(), running(begun=False)])
-    with made:
+    made = view([running(), running(begun=False)])
+    with ConsoleProgress(console).live(made):
         while not console.file.getvalue():
             pass
     assert [run["begun"] for run in made.running].count(True) == 1
@@ -103,5 +103,5 @@ def test_a_stage_that_waits_for_a_lock_says_whose():
     stage = running(waits="waiting for the lock /c/.locks/1, held by pid 7 (python), which is stopped")
     assert (
         "trial 1 dense waiting for the lock /c/.locks/1, held by pid 7 (python), which is stopped"
-        in view(Console(file=io.StringIO()), [stage]).line()
+        in view([stage]).line()
     )

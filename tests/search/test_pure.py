@@ -30,7 +30,7 @@ def other_timing(monkeypatch):
     def start(store_url, scratch, *rest):
         return ray.remote(Delayed).options(num_cpus=0, resources=ON_THE_HEAD).remote(store_url, str(scratch), *rest)
 
-    monkeypatch.setattr("tuner.search.driver.turn.start_broker", start)
+    monkeypatch.setattr("tuner.search.driver.driver.start_broker", start)
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
     yield
     for process in busy:

@@ -10,7 +10,7 @@ from jobs import doctor, search
 from tests.searches import run_tiny
 from tests.turns import retold
 from tuner.errors import TunerError, UsageError
-from tuner.search.outcome.picking import pick_model
+from tuner.search.outcome.pick import pick_model
 from tuner.search.record.home import SearchHome
 from tuner.store import open_store
 
@@ -96,7 +96,7 @@ def test_one_objective_alone_works_to_the_end(first, root, objective):
     members = [member.trial for member in alone.home.front().members]
     assert members == [number for number, value in values.items() if value == best]
     assert pick_model(alone.home).point.trial in members
-    assert pick_model(alone.home, within=("1.0", name)).point.trial in members
+    assert pick_model(alone.home, within={name: 1.0}).point.trial in members
     for file in ("report.html", "front.svg"):
         assert "trial" in alone.home.store.get(alone.home.key(file)).decode()
     _, runs = mlflow_runs(root, alone.home.name)

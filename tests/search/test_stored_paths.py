@@ -1,15 +1,14 @@
 """A stored recipe's paths are read to be compared only: what lies there on another's machine stays there."""
 
-import io
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from rich.console import Console
 
 from tests.ledgers import finished, home_with
+from tuner.base.progress import Silent
 from tuner.errors import TunerError
-from tuner.search.driver.run import SearchRequest, run_search
+from tuner.search.driver.run import SearchRequest, run_request
 
 
 def test_images_that_a_stored_recipe_names_are_not_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,5 +22,5 @@ def test_images_that_a_stored_recipe_names_are_not_published(tmp_path: Path, mon
     overrides = ("data.name=folder", f"data.root={tmp_path}/private", "backbone.n_atoms=8", "backbone.grid=2")
     home = home_with(tmp_path / "runs", finished(), *overrides)
     with pytest.raises(TunerError, match="not those of search 'made-up' any more"):
-        run_search(SearchRequest(home.store, home.name), Console(file=io.StringIO()))
+        run_request(SearchRequest(home.store, home.name), Silent())
     assert not list(home.store.list("banks/"))

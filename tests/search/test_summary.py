@@ -5,15 +5,17 @@ import io
 from rich.console import Console
 
 from tests.ledgers import COUNTS, PROGRAMS, finished, home_with, trial_events
-from tuner.search.outcome.reporting import report_page
-from tuner.search.watch.summary import print_front, print_status
+from tuner.base.progress import Silent
+from tuner.search.outcome.report import report_page
+from tuner.search.watch.front_table import front_table
+from tuner.search.watch.summary import status_text
 
 START = {"event": "search", "time_s": 99.0, "recipe": {}, "versions": {}}
 
 
 def told(home, width=200):
     console = Console(file=io.StringIO(), width=width)
-    print_status(home, console)
+    console.print(status_text(home), soft_wrap=True)
     return console.file.getvalue()
 
 
@@ -47,7 +49,7 @@ def test_where_no_trial_has_an_objective_it_is_named_and_the_report_is_written(t
     events = [START, *(e for n in range(2) for e in trial_events(n, {"accuracy": 90.0} | COUNTS))]
     home = home_with(tmp_path, events)
     console = Console(file=io.StringIO(), width=200)
-    print_front(home.front(), home.state(), console)
+    console.print(front_table(home.front(), home.state()), soft_wrap=True)
     said = "none of the 2 complete trials has a value of interpretability, so no front"
     assert console.file.getvalue().strip() == said
-    assert "made-up" in report_page(home, console)
+    assert "made-up" in report_page(home, Silent())

@@ -7,20 +7,21 @@ import pytest
 from rich.console import Console
 
 from tests.ledgers import finished
-from tuner.base.tables import Column, fit_columns, print_columns
+from tuner.base.tables import Column, FittedTable, fit_columns
 from tuner.recipe import load_recipe, objectives_of
-from tuner.search.outcome.baselines import print_comparison
+from tuner.search.outcome.baselines import comparison_table
 from tuner.search.record.front_view import FrontView
 from tuner.search.record.restoration import replay
-from tuner.search.watch.summary import print_front, print_programs
+from tuner.search.watch.front_table import front_table
+from tuner.search.watch.summary import programs_table
 
 WIDTHS = (40, 60, 80, 100, 120, 200)
 LONG = ("accuracy", "attribute_alignment", "features_per_class_used")
 
 
-def printed(width, show):
+def printed(width, shown):
     console = Console(file=io.StringIO(), width=width)
-    show(console)
+    console.print(shown, soft_wrap=True)
     return console.file.getvalue()
 
 
@@ -40,14 +41,14 @@ def test_the_least_important_column_goes_first_and_of_equals_the_last():
 
 def test_words_wrap_before_a_column_goes():
     cause = Column("cause", ["out of memory while the third of many models was trained"], 1, words=True)
-    text = printed(40, lambda console: print_columns(console, [Column("accuracy", ["96.12345"], 2), cause]))
+    text = printed(40, FittedTable([Column("accuracy", ["96.12345"], 2), cause]))
     assert "not shown" not in text
     assert " ".join(re.sub(r"96.12345|accuracy|cause", "", text).split()) == cause.cells[0]
     assert max(map(len, text.splitlines())) <= 40
 
 
 def test_what_cannot_fit_at_all_is_not_cut():
-    text = printed(5, lambda console: print_columns(console, [Column("accuracy", ["96.12345678"]), *columns(0)]))
+    text = printed(5, FittedTable([Column("accuracy", ["96.12345678"]), *columns(0)]))
     assert "96.12345678" in text
 
 
@@ -57,8 +58,8 @@ def test_a_front_fits_and_every_number_is_whole(width, names):
     state = replay(finished(names))
     objectives = objectives_of(load_recipe("digits"), names)
     view = FrontView.of("made-up", state, objectives)
-    text = printed(width, lambda console: print_front(view, state, console))
-    wide = printed(1000, lambda console: print_front(view, state, console))
+    text = printed(width, front_table(view, state))
+    wide = printed(1000, front_table(view, state))
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
     table, known = text.split("not shown")[0].split(" on the front")[0], wide.split()
@@ -72,7 +73,7 @@ def test_a_front_fits_and_every_number_is_whole(width, names):
 def test_at_eighty_columns_the_default_front_shows_what_counts():
     state = replay(finished())
     view = FrontView.of("made-up", state, objectives_of(load_recipe("digits")))
-    text = printed(80, lambda console: print_front(view, state, console))
+    text = printed(80, front_table(view, state))
     head = text.splitlines()[1]
     for shown in ("trial", "features", "accuracy", "interpret.", "%"):
         assert shown in head
@@ -86,7 +87,7 @@ def test_at_eighty_columns_the_default_front_shows_what_counts():
 @pytest.mark.parametrize("width", WIDTHS)
 def test_programs_fit(width):
     state = replay(finished())
-    text = printed(width, lambda console: print_programs(state, console))
+    text = printed(width, programs_table(state))
     assert max(map(len, text.splitlines())) <= width
     assert "stopped by the clock" in " ".join(text.split())
     assert "1.3" in text
@@ -104,7 +105,7 @@ def test_a_comparison_fits(width):
         },
         {"name": "random, 12 features, 3 per class, width 48, l1 0.001", "note": "", "values": {"accuracy": 9.87654}},
     ]
-    text = printed(width, lambda console: print_comparison(rows, console))
+    text = printed(width, comparison_table(rows))
     assert max(map(len, text.splitlines())) <= width
     assert "96.1 ±1.0" in text
     assert "9.877" in text
@@ -119,4 +120,4 @@ def test_a_front_without_members_says_why():
     ):
         state = replay(events)
         view = FrontView.of("made-up", state, objectives)
-        assert said in printed(80, lambda console, view=view, state=state: print_front(view, state, console))
+        assert said in printed(80, front_table(view, state))

@@ -12,8 +12,9 @@ from rich.console import Console
 
 from jobs import pick
 from tests.ledgers import finished, home_with
+from tuner.base.progress import ConsoleProgress
 from tuner.recipe import TrackingConfig, load_recipe, parse_recipe
-from tuner.search.driver.run import SearchRequest, run_search
+from tuner.search.driver.run import SearchRequest, run_request
 from tuner.search.record.home import SearchHome
 from tuner.search.watch.mirror import not_asked, passed_over, tracking_uri
 from tuner.store import open_store
@@ -112,7 +113,7 @@ def test_a_search_that_is_carried_on_asks_nobody_else(tmp_path: Path, stranger) 
     (tmp_path / "bank" / "x").write_text("x")
     planted(tmp_path / "runs", address).artifacts.publish("banks", "bank", tmp_path / "bank", {})
     console = Console(file=io.StringIO(), width=300)
-    result = run_search(SearchRequest(store, "made-up"), console)
+    result = run_request(SearchRequest(store, "made-up"), ConsoleProgress(console))
     assert not result.interrupted
     assert address not in result.tracking
     assert f"add tracking.uri={address}" in console.file.getvalue()  # type: ignore[attr-defined]

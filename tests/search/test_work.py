@@ -9,6 +9,7 @@ from rich.console import Console
 
 from tests.searches import tiny_recipe
 from tuner.base import pulse
+from tuner.base.progress import ConsoleProgress, Silent
 from tuner.search.execute.banks import ensure_bank
 from tuner.search.execute.plan import StageSpec, plan_trial
 from tuner.search.execute.worker import run_stage
@@ -21,7 +22,7 @@ FLOAT32 = ("dense.precision=float32", "finetune.precision=float32")
 def test_epochs_the_programs_incumbent_and_gap_and_signs_of_life_are_reported(tmp_path):
     recipe, store = tiny_recipe(*FLOAT32), open_store(str(tmp_path / "store"))
     console = Console(file=io.StringIO(), width=160)
-    bank = ensure_bank(Artifacts(store), recipe, console)
+    bank = ensure_bank(Artifacts(store), recipe, ConsoleProgress(console))
     printed = console.file.getvalue()
     for step in ("looking for the features ...", "extracting features of digits by", "publishing "):
         assert step in printed
@@ -57,7 +58,7 @@ def test_epochs_the_programs_incumbent_and_gap_and_signs_of_life_are_reported(tm
 def test_a_checkpoint_of_no_use_is_begun_afresh(tmp_path):
     """Half written as the machine went down, or by another version of a library: no fault of the trial's parameters."""
     recipe, store = tiny_recipe(*FLOAT32), open_store(str(tmp_path / "store"))
-    bank = ensure_bank(Artifacts(store), recipe, Console(file=io.StringIO()))
+    bank = ensure_bank(Artifacts(store), recipe, Silent())
     spec = plan_trial(recipe, bank, {"n_features": 9, "features_per_class": 3, "width": 24})[0]
     assert run_stage(spec, store.url, tmp_path, 1)["outcome"] == "complete"
     straight = Artifacts(store).find(spec.kind, spec.key).digest

@@ -255,7 +255,7 @@ def test_a_huge_lifetime_is_bounded(store: Store, monkeypatch: pytest.MonkeyPatc
     store.put(KEY, json.dumps({"holder": "ana", "since": "x", "token": "a", "ttl_s": 1e12}).encode())
     with pytest.raises(LeaseHeld, match="follows after 600 s") as caught, Lease(store, "digits", "ben"):
         pass
-    assert "--take-over" in caught.value.todo
+    assert "`take_over=True`" in caught.value.todo
     with Lease(store, "other", "ben", 1e12):
         assert json.loads(store.get("searches/other/lease.json"))["ttl_s"] == 600.0
     for text in ("1e9", "nan", "0", "a minute"):

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from tuner.store import Lease, StoreFailure, probe_conditional_put
+from tuner.store.errors import NotSupported, Refused
 from tuner.store.local import LocalStore
-from tuner.store.store import NotSupported, Refused
 
 
 class Forgetful(LocalStore):

@@ -1,16 +1,19 @@
 """Tables that fit: where there is no room, columns are left out, the least important first, and never a digit.
 
-Every printed table of the commands is made here. Words may wrap; numbers are whole or not there at all.
+Every printed table of the commands is made here. Words may wrap; numbers are whole or left out.
 """
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions
 
 BETWEEN = 2  # blanks between columns
 Cell = str | Text
@@ -78,16 +81,35 @@ def make_table(columns: Sequence[Column], width: int) -> tuple[Table, str]:
     return table, f"not shown in {width} columns: {names}" if gone else ""
 
 
-def print_columns(console: Console, columns: Sequence[Column]) -> None:
-    """Print the columns as a table as wide as the console, and name what had no room."""
-    table, left_out = make_table(columns, console.width)
-    whole = max([console.width, *(column.natural for column in columns)])  # rich cuts what is wider than the console
-    for line in console.render_lines(table, console.options.update(width=whole), pad=False):
-        text = Text.assemble(*((segment.text, segment.style or "") for segment in line))
-        text.rstrip()
-        console.print(text, soft_wrap=True)
-    if left_out:
-        console.print(left_out, style="dim", markup=False, highlight=False)
+@dataclass(frozen=True, eq=False)
+class FittedTable:
+    """The columns as a table as wide as the console it is printed on; what had no room is named below.
+
+    To be printed by `console.print(table, soft_wrap=True)`: one column that is too wide stands whole.
+    """
+
+    columns: Sequence[Column]
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> Iterator[Text]:
+        """What rich prints."""
+        table, left_out = make_table(self.columns, options.max_width)
+        whole = max([options.max_width, *(column.natural for column in self.columns)])  # rich cuts what is wider
+        for line in console.render_lines(table, options.update(width=whole), pad=False):
+            text = Text.assemble(*((segment.text, segment.style or "") for segment in line), no_wrap=True)
+            text.rstrip()
+            yield text
+        if left_out:
+            yield note(left_out)
+
+
+def note(line: str) -> Text:
+    """A line below a table: dim, and wrapped between words."""
+    return Text(line, style="dim", no_wrap=False, overflow="fold")
+
+
+def plain_line(line: str, style: str = "") -> Text:
+    """A line that is left to the terminal to wrap, so that addresses in it can be copied."""
+    return Text(line, style=style, no_wrap=True, overflow="ignore")
 
 
 def _widths(columns: Sequence[Column], width: int) -> list[int]:

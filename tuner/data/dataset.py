@@ -37,7 +37,7 @@ class Pictures(Protocol):
         ...
 
     def digests(self) -> list[list[str]]:
-        """One row an image: SHA-256 of its content and of its mask's ("" without one)."""
+        """One row per image: SHA-256 of its content and of its mask's ("" without one)."""
         ...
 
 
@@ -47,15 +47,15 @@ class Dataset:
 
     Args:
         name: the data set's name in the recipe.
-        paths: one path an image, relative to the image folder, ascending.
+        paths: one path per image, relative to the image folder, ascending.
         labels: class indices, (n_images,) int64.
         is_train: training side of the split, (n_images,) bool.
-        class_names: one name a class.
+        class_names: one name per class.
         has_mask: which images have an object mask, (n_images,) bool.
         pictures: opens images and masks.
         class_attributes: (n_classes, n_attributes) float32, percent; None if unknown.
         image_attributes: (n_images, n_attributes) int8, 1 present, 0 absent, -1 unknown; None if unknown.
-        notes: what was left out, odd or guessed while the data set was listed, a sentence each, to be shown once.
+        notes: what was left out, odd or guessed while the data set was listed, in a sentence each, to be shown once.
         content: for each image the first one with the same content, (n_images,) int64; None: all differ.
     """
 
@@ -164,7 +164,7 @@ def assemble(
         config: the recipe's data settings.
         folder: the folder image paths are relative to.
         entries: the images, in any order.
-        class_names: one name a class.
+        class_names: one name per class.
         class_attributes: see `Dataset`.
         image_attributes: see `Dataset`, in the order of `entries`.
         notes: what is to be said about the listing.

@@ -68,7 +68,7 @@ def _class(path: str, depth: int) -> str:
 
 
 def _left_out(root: Path, found: Found, classes: dict[str, str], depth: int) -> list[str]:
-    """What is not used, a sentence each.
+    """What is not used, in a sentence each.
 
     Raises:
         UsageError: a class folder has files, but none that can be read.

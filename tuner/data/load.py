@@ -1,7 +1,6 @@
 """The door to every data set: from the recipe's settings to a `Dataset`, and a check of all its pixels."""
 
 import os
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -9,26 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from tuner.base.folders import at_home
-from tuner.data.cars import load_cars
-from tuner.data.cub import load_cub
-from tuner.data.cub50 import load_cub50
 from tuner.data.dataset import Dataset, FilePictures
-from tuner.data.digits import load_digits
 from tuner.data.duplicates import refuse_two_labels
-from tuner.data.folder import load_folder
+from tuner.data.kinds import DATASETS
 from tuner.data.masks import MaskFacts, examine_mask, mask_notes
 from tuner.data.pixels import Facts, ImageError, examine
 from tuner.data.settings import DataConfig
 from tuner.data.words import count, some
 from tuner.errors import TunerError, UsageError
 
-LOADERS: dict[str, Callable[[DataConfig], Dataset]] = {
-    "digits": load_digits,
-    "cub": load_cub,
-    "cub50": load_cub50,
-    "cars": load_cars,
-    "folder": load_folder,
-}
 NAMED_AT_MOST = 20
 FAINT = 2**14  # deep images whose values all stay below leave their two highest bits unused
 
@@ -46,11 +34,18 @@ def load_dataset(config: DataConfig) -> Dataset:
         masks=at_home(config.masks, "data.masks"),
         split_file=at_home(config.split_file, "data.split_file"),
     )
-    if config.name not in LOADERS:
-        raise UsageError(f"data.name={config.name}", ", ".join(LOADERS), "choose one of them")
-    if not config.root and config.name != "digits":
+    if config.name not in DATASETS:
+        raise UsageError(f"data.name={config.name}", ", ".join(DATASETS), "choose one of them")
+    kind = DATASETS[config.name]
+    if not isinstance(config, kind.settings):
+        raise UsageError(
+            f"data.name={config.name} with settings of the class {type(config).__name__}",
+            f"settings of the class {kind.settings.__name__}",
+            f"make them by {kind.settings.__name__}(name={config.name!r}, ..)",
+        )
+    if not config.root and kind.needs_root:
         raise UsageError(f"data.name={config.name} without data.root", "the data set's folder", "set data.root")
-    dataset = LOADERS[config.name](config)
+    dataset: Dataset = kind.load(config)
     trained = set(dataset.labels[dataset.is_train].tolist())
     if untrained := [name for label, name in enumerate(dataset.class_names) if label not in trained]:
         raise UsageError(
@@ -69,7 +64,7 @@ def check_images(dataset: Dataset) -> list[str]:
     """Decodes every image and mask before anything is computed, in parallel, by the rules they are read by later.
 
     Returns:
-        What was seen that people should know, a sentence each: how masks are read, first frames, faint images.
+        What people should know of them, in a sentence each: how masks are read, first frames, faint images.
 
     Raises:
         TunerError: missing, broken or unreadable files, masks of another size than their image, or masks without a
@@ -130,7 +125,7 @@ def _examine(image: Path, mask: Path | None) -> tuple[Facts, MaskFacts | None] |
 
 
 def _image_notes(facts: list[Facts], masked: bool) -> list[str]:
-    """What people should know of the images, a sentence each."""
+    """What people should know of the images, in a sentence each."""
     notes = []
     if several := sum(fact.several for fact in facts):
         notes.append(f"{several:,} of {len(facts):,} images have several frames or pages: the first is read")

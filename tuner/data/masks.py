@@ -114,7 +114,7 @@ def reading_of(counts: np.ndarray) -> Reading:
 
 
 def mask_notes(reading: Reading, facts: Sequence[MaskFacts], paths: Sequence[str], n_images: int) -> list[str]:
-    """What is printed of a data set's masks, a sentence each; what looks implausible is said.
+    """What people should know of a data set's masks, in a sentence each; also what looks implausible.
 
     Args:
         reading: how they are read.

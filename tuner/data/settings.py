@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 
 from tuner.base.settings import setting
+from tuner.data.kinds import DATASETS
 
 
 @dataclass
 class DataConfig:
     """Which images a search is made of."""
 
-    name: str = setting("digits", "data set", choices=("digits", "cub", "cub50", "cars", "folder"))
+    name: str = setting("digits", "data set", choices=DATASETS)
     root: str = setting("", "folder of the data set (unused for digits)")
     masks: str = setting(
         "", "folder of object masks with the images' relative paths; empty: the data set's own, or none"

@@ -138,11 +138,11 @@ def stores(store: Store) -> Iterator[Check]:
 def disk(store: str) -> Iterator[Check]:
     """Whether the disks behind the cache and a local store have room."""
     place = parse_address(store)
-    folders = {cache_root()} | ({home_path(str(place), "--store").absolute()} if isinstance(place, Path) else set())
+    folders = {cache_root()} | ({home_path(str(place), "store").absolute()} if isinstance(place, Path) else set())
     for folder in sorted(folders):
         existing = next(place for place in (folder, *folder.parents) if place.exists())
         free = shutil.disk_usage(existing).free
-        todo = "free some space, or choose another folder (--store, QPM_TUNER_CACHE)"
+        todo = "free some space, or choose another folder (`store`, QPM_TUNER_CACHE)"
         yield Check("disk", free >= DISK_BYTES, f"{free / 1e9:.1f} GB free at {existing}", todo)
 
 

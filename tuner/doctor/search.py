@@ -147,7 +147,7 @@ def _what_to_do(home: SearchHome, kind: str) -> str:
     if kind == "banks":
         return "nothing: the next start extracts it anew, if the data are there"
     return (
-        f"{RESTORE}, or start a search with the same recipe under another --name: it makes the same stages again, "
+        f"{RESTORE}, or start a search with the same recipe under another name: it makes the same stages again, "
         f"and {home.name} finds them"
     )
 

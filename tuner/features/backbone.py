@@ -1,17 +1,15 @@
 """What a frozen backbone is: squashed uint8 images in, a grid of patch tokens (and perhaps a CLS token) out."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+import warnings
+from collections.abc import Iterable
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from tuner.base.folders import at_home
 from tuner.base.untrusted import read_tensors
-from tuner.errors import UsageError
-from tuner.features.settings import BackboneConfig
 
 Tokens = tuple[Tensor, Tensor | None]
 
@@ -108,46 +106,12 @@ def load_fitted(backbone: Backbone, file: Path) -> None:
     backbone.load_state({name: torch.from_numpy(values) for name, values in read_tensors(file, expected).items()})
 
 
-def make_backbone(config: BackboneConfig, data_name: str, *, offline: bool = False) -> Backbone:
-    """The backbone a recipe names, not yet loaded.
-
-    Args:
-        config: the recipe's backbone settings.
-        data_name: the data set's name, for published pixel statistics (`preprocessing: parity`).
-        offline: take weights from this machine only, whatever the settings name.
-
-    Raises:
-        UsageError: settings that do not fit the backbone.
-        TunerError: its weights or its optional package are missing.
-    """
-
-    def patch_dictionary() -> Backbone:
-        from tuner.features.patch_dictionary import PatchDictionary
-
-        return PatchDictionary(config)
-
-    def efficientnet_lite2() -> Backbone:
-        from tuner.features.efficientnet import EfficientNetLite2
-
-        return EfficientNetLite2(config)
-
-    def dinov2() -> Backbone:
-        from tuner.features.dinov2 import Dinov2
-
-        return Dinov2(config, data_name, offline=offline)
-
-    makers: dict[str, Callable[[], Backbone]] = {
-        "patch_dictionary": patch_dictionary,
-        "efficientnet_lite2": efficientnet_lite2,
-        "dinov2": dinov2,
-    }
-    config = replace(config, weights=at_home(config.weights, "backbone.weights"))
-    if config.name not in makers:
-        raise UsageError(f"backbone.name={config.name}", ", ".join(makers), "choose one of them")
-    if config.preprocessing == "parity" and config.name != "dinov2":
-        raise UsageError(
-            f"backbone.preprocessing=parity with backbone.name={config.name}",
-            "standard: parity is the published treatment of DINOv2's input",
-            "set backbone.preprocessing=standard",
-        )
-    return makers[config.name]()
+def __getattr__(name: str) -> Any:
+    """The old place of `make_backbone`, which makes what this file only describes."""
+    if name != "make_backbone":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    moved = "tuner.features.registry"
+    warnings.warn(
+        f"{__name__}.{name} is now {moved}.{name}; the old name goes in version 0.3", FutureWarning, stacklevel=2
+    )
+    return getattr(import_module(moved), name)

@@ -47,7 +47,7 @@ class FeatureBank:
         masks: grey object masks on the grid, (n_images, grid_h, grid_w) uint8; None if the data set has none.
         has_mask: which images have a mask, (n_images,) bool.
         grid: tokens per column and per row.
-        class_names: one name a class.
+        class_names: one name per class.
         paths: image paths relative to the data root.
         class_attributes: (n_classes, n_attributes) float32, percent.
         image_attributes: (n_images, n_attributes) int8, 1 present, 0 absent, -1 unknown.

@@ -17,7 +17,7 @@ from tuner.data.fingerprint import Hasher
 from tuner.errors import TunerError, UsageError
 from tuner.features.backbone import Tokens
 from tuner.features.dinov2_weights import SHAPING, TODO, architecture, hub_folder, package
-from tuner.features.settings import BackboneConfig
+from tuner.features.settings import Dinov2Settings
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _CUB = ((0.4853, 0.4964, 0.4295), (0.2300, 0.2258, 0.2625))
@@ -41,7 +41,7 @@ class Dinov2:
 
     has_cls = True
 
-    def __init__(self, config: BackboneConfig, data_name: str, *, offline: bool = False) -> None:
+    def __init__(self, config: Dinov2Settings, data_name: str, *, offline: bool = False) -> None:
         self._config = config
         self._folder = hub_folder(config.weights, offline=offline)
         self._architecture = architecture(self._folder)

@@ -123,7 +123,7 @@ def _downloaded(name: str, offline: bool) -> Path:
             raise TunerError(
                 f"the weights {shown(name)} are not on this machine, and nothing is downloaded for a model",
                 "DINOv2 weights in a local folder, or in the hub's cache",
-                f"name them by --weights, or fetch them first: hf download {shown(name)}",
+                f"name their place: `weights=PATH`, or fetch them first: hf download {shown(name)}",
             ) from error
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise TunerError(

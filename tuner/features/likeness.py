@@ -20,7 +20,7 @@ Floats = NDArray[np.floating[Any]]
 
 IMAGES = 4000  # at most this many training images are looked at, spread evenly
 AXES = 64  # directions kept exactly
-BLOCKS = 4  # blocks a side
+BLOCKS = 4  # blocks per side
 DIRECTIONS = 32  # of a token, within a block
 FEWEST = 10  # with fewer training images nothing can be said
 FEW = 50  # with fewer, strange images may look near: their usual directions are hardly known

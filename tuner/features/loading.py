@@ -42,7 +42,7 @@ def batches(
         index: positions in the data set.
         size: side of the square, pixels; the aspect ratio is not kept (METHOD.md section 1).
         grid: token grid of the masks.
-        batch_size: images a batch.
+        batch_size: images per batch.
 
     Raises:
         ImageError: an image cannot be read.

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from tuner.errors import UsageError
 from tuner.features.backbone import Tokens
-from tuner.features.settings import BackboneConfig
+from tuner.features.settings import PatchDictionarySettings
 
 PIXELS_A_TOKEN = 2  # usual image size: this times the grid
 FIT_PATCHES = 15_000
@@ -27,7 +27,7 @@ class PatchDictionary:
     """Tokens are soft memberships of overlapping patches in a dictionary of k-means atoms; there is no CLS token.
 
     Args:
-        config: `grid` tokens a side, `patch_size` pixels, `n_atoms` the width of a token.
+        config: `grid` tokens per side, `patch_size` pixels, `n_atoms` the width of a token.
 
     Raises:
         UsageError: the grid does not divide the image.
@@ -35,7 +35,7 @@ class PatchDictionary:
 
     has_cls = False
 
-    def __init__(self, config: BackboneConfig) -> None:
+    def __init__(self, config: PatchDictionarySettings) -> None:
         self.image_size = config.image_size or PIXELS_A_TOKEN * config.grid
         self.grid = (config.grid, config.grid)
         self.stride, rest = divmod(self.image_size, config.grid)

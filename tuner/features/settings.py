@@ -1,32 +1,56 @@
-"""Settings of the frozen backbone: everything that shapes the tokens, hence the feature bank's key."""
+"""Settings of the frozen backbones: everything that shapes the tokens, hence the feature bank's key.
+
+Each backbone has a dataclass of its own. A recipe holds one: `BackboneConfig` for any of the built-in backbones, so that
+a recipe reads the same whichever of them it names, and the class given to `register_backbone` for another one.
+"""
 
 from dataclasses import dataclass
 
 from tuner.base.settings import setting
+from tuner.features.kinds import BACKBONES
 
 
 @dataclass
-class BackboneConfig:
-    """Which frozen network turns images into tokens, and how images enter it."""
+class BackboneSettings:
+    """What all backbones have: which network turns images into tokens, and how images enter it."""
 
-    name: str = setting("patch_dictionary", "backbone", choices=("patch_dictionary", "efficientnet_lite2", "dinov2"))
+    name: str = setting("patch_dictionary", "backbone", choices=BACKBONES)
     weights: str = setting(
         "", "local file (.safetensors, .pth) or folder, or hub name; empty: the backbone's usual source"
     )
-    image_size: int = setting(0, "side of the square input, pixels; 0: the backbone's usual size", low=0)
+    image_size: int = setting(0, "side of the square input, pixels; 0: the backbone's usual size", low=0, unit="pixels")
     preprocessing: str = setting(
         "standard",
         "how pixels are scaled before the network (METHOD.md section 1)",
         choices=("parity", "standard"),
     )
+    batch_size: int = setting(
+        32, "images loaded at a time (a GPU takes at least 256); does not enter the key", low=1, unit="images"
+    )
+
+
+@dataclass
+class Dinov2Settings(BackboneSettings):
+    """Of DINOv2."""
+
     layer: int = setting(-1, "transformer block whose output is used; -1 is the last", low=-2, high=-1)
     norm: bool = setting(True, "apply the final LayerNorm to the tokens")
     position_antialias: bool = setting(False, "antialias when position embeddings are resized")
     position_offset: float = setting(
         0.1, "offset added to the grid size when position embeddings are resized; 0: none", low=0.0, high=0.9
     )
+
+
+@dataclass
+class PatchDictionarySettings(BackboneSettings):
+    """Of the dictionary of whitened patches."""
+
     n_atoms: int = setting(128, "patch_dictionary: number of atoms, the width of a token", low=2)
-    patch_size: int = setting(8, "patch_dictionary: side of a patch, pixels", low=2)
+    patch_size: int = setting(8, "patch_dictionary: side of a patch, pixels", low=2, unit="pixels")
     grid: int = setting(8, "patch_dictionary: tokens per side", low=2)
-    batch_size: int = setting(32, "images loaded at a time (a GPU takes at least 256); does not enter the key", low=1)
     seed: int = setting(0, "patch_dictionary: seed of k-means", low=0)
+
+
+@dataclass
+class BackboneConfig(PatchDictionarySettings, Dinov2Settings):
+    """Of any built-in backbone; each reads its own."""

@@ -1,1 +1,1 @@
-"""The front: which trials no other beats, which of them to take and why, and the page that shows it."""
+"""The front: which trials no other beats, which of them to take, and why. The page that shows it is `tuner.report`."""

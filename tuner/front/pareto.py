@@ -85,7 +85,7 @@ def ranks(points: Sequence[Point], objectives: Sequence[Objective]) -> list[int]
     """Non-dominated sorting (Deb et al. 2002, NSGA-II): the front each point belongs to.
 
     Returns:
-        One rank a point: 1 = on the front, 2 = on the front once rank 1 is taken away, and so on;
+        One rank per point: 1 = on the front, 2 = on the front once rank 1 is taken away, and so on;
         0 = lacks the value of an objective.
     """
     known = [_is_measured(p, objectives) for p in points]

@@ -7,18 +7,13 @@ from collections.abc import Iterable, Mapping
 from math import floor, isfinite, log10, sqrt
 from typing import Any
 
+from tuner.base.metric import METRICS
+
 RULE = "± is one standard error (binomial; half of Wilson's interval)"
 
-SHARES = ("accuracy", "assigned_accuracy")  # metrics that are nothing but a share of images
+ASSIGNED = "assigned_"  # begins the name of a metric before fine-tuning
 
-# What a metric is a mean over, by the name under which an evaluation counts it.
-COUNT_OF = {
-    **dict.fromkeys((*SHARES, "sid5"), "n_images"),
-    **dict.fromkeys(("plausibility", "plausibility_undilated", "mask_share"), "n_masked_images"),
-    **dict.fromkeys(
-        ("class_independence", "contrastiveness", "exact_zeros", "correlation", "attribute_alignment"), "n_train_images"
-    ),
-}
+# What is counted under which name.
 KINDS = {"n_images": "images", "n_masked_images": "images with a mask", "n_train_images": "training images"}
 
 
@@ -41,21 +36,22 @@ def error(metric: str, values: Mapping[str, Any]) -> float | None:
         values: all that the evaluation measured, counts included.
     """
     value, n = _finite(values.get(metric)), images(metric, values)
-    if metric.rpartition("/")[2] not in SHARES or value is None or n is None or not 0.0 <= value <= 100.0:
+    if not _is_share(metric.rpartition("/")[2]) or value is None or n is None or not 0.0 <= value <= 100.0:
         return None
     return standard_error(value, n)
 
 
 def errors(values: Mapping[str, Any]) -> dict[str, float]:
     """The standard errors of all shares among the values of an evaluation, by metric."""
-    found = {name: error(name, values) for name in SHARES}
+    shares = [name for name, metric in METRICS.items() if metric.is_share]
+    found = {name: error(name, values) for share in shares for name in (share, f"{ASSIGNED}{share}")}
     return {name: deviation for name, deviation in found.items() if deviation is not None}
 
 
 def images(metric: str, values: Mapping[str, Any]) -> int | None:
     """How many images a metric of an evaluation rests on; None if that is unknown."""
     split, slash, name = metric.rpartition("/")
-    count = _finite(values.get(f"{split}{slash}{COUNT_OF.get(name, '')}"))
+    count = _finite(values.get(f"{split}{slash}{_counted_by(name)}"))
     return int(count) if count is not None and count >= 1 else None
 
 
@@ -92,8 +88,19 @@ def legend(metrics: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> str:
         counts = sorted({n for values in evaluations if metric in values and (n := images(metric, values))})
         if counts:
             span = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-            told.setdefault(f"n = {span} {KINDS[COUNT_OF[metric]]}", []).append(metric.replace("_", " "))
+            told.setdefault(f"n = {span} {KINDS[_counted_by(metric)]}", []).append(metric.replace("_", " "))
     return "; ".join(f"{', '.join(names)}: {count}" for count, names in told.items())
+
+
+def _is_share(name: str) -> bool:
+    metric = METRICS.get(name.removeprefix(ASSIGNED))
+    return metric is not None and metric.is_share
+
+
+def _counted_by(name: str) -> str:
+    """The name under which an evaluation counts the images of a metric; empty where it counts none."""
+    metric = METRICS.get(name.removeprefix(ASSIGNED) if _is_share(name) else name)
+    return "" if metric is None else metric.counted_by
 
 
 def _finite(value: Any) -> float | None:

@@ -1,6 +1,6 @@
 """The method: dense adapter, sparse binary assignment, fine-tuning, evaluation, explanation.
 
-Usable alone, in a notebook; names are imported on first use, so that settings and tables stay torch-free.
+Usable alone, in a notebook. Names are imported on first use, so that settings and tables need no torch.
 """
 
 from importlib import import_module
@@ -13,24 +13,27 @@ if TYPE_CHECKING:
     from tuner.qpm.evaluation import evaluate
     from tuner.qpm.explanation import ClassComparison, Explanation, compare_classes, explain
     from tuner.qpm.finetuning import QpmModel, assigned_model, finetune
-    from tuner.qpm.metrics.table import METRICS
+    from tuner.qpm.metrics.kinds import CompositeMetric, FeatureMetric, HeadMetric, ImageMetric
+    from tuner.qpm.metrics.table import METRICS, register_metric
     from tuner.qpm.probe import LinearProbe, train_linear_probe
     from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig
     from tuner.qpm.training import DivergedError, Progress
 
-_HOME = {
-    "tuner.features.samples": ("Samples",),
-    "tuner.qpm.assignment": ("Assignment", "assign"),
-    "tuner.qpm.dense": ("DenseModel", "train_dense"),
-    "tuner.qpm.evaluation": ("evaluate",),
-    "tuner.qpm.explanation": ("ClassComparison", "Explanation", "compare_classes", "explain"),
-    "tuner.qpm.finetuning": ("QpmModel", "assigned_model", "finetune"),
-    "tuner.qpm.metrics.table": ("METRICS",),
-    "tuner.qpm.probe": ("LinearProbe", "train_linear_probe"),
-    "tuner.qpm.settings": ("AdapterConfig", "AssignConfig", "DenseConfig", "FinetuneConfig"),
-    "tuner.qpm.training": ("DivergedError", "Progress"),
+# Where the public names are; the imports above say the same to type checkers, and a test holds both together.
+_NAMES = {
+    "tuner.features.samples": "Samples",
+    "tuner.qpm.assignment": "Assignment assign",
+    "tuner.qpm.dense": "DenseModel train_dense",
+    "tuner.qpm.evaluation": "evaluate",
+    "tuner.qpm.explanation": "ClassComparison Explanation compare_classes explain",
+    "tuner.qpm.finetuning": "QpmModel assigned_model finetune",
+    "tuner.qpm.metrics.kinds": "CompositeMetric FeatureMetric HeadMetric ImageMetric",
+    "tuner.qpm.metrics.table": "METRICS register_metric",
+    "tuner.qpm.probe": "LinearProbe train_linear_probe",
+    "tuner.qpm.settings": "AdapterConfig AssignConfig DenseConfig FinetuneConfig",
+    "tuner.qpm.training": "DivergedError Progress",
 }
-_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+_MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 __all__ = [
     "METRICS",
@@ -38,11 +41,15 @@ __all__ = [
     "AssignConfig",
     "Assignment",
     "ClassComparison",
+    "CompositeMetric",
     "DenseConfig",
     "DenseModel",
     "DivergedError",
     "Explanation",
+    "FeatureMetric",
     "FinetuneConfig",
+    "HeadMetric",
+    "ImageMetric",
     "LinearProbe",
     "Progress",
     "QpmModel",
@@ -53,6 +60,7 @@ __all__ = [
     "evaluate",
     "explain",
     "finetune",
+    "register_metric",
     "train_dense",
     "train_linear_probe",
 ]

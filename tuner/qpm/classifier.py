@@ -40,7 +40,7 @@ class Classifier(nn.Module):
         grid: tokens per column and per row.
         n_classes: number of classes.
         dropout: share of the pooled features dropped in training.
-        curves: one row an epoch: epoch, loss and its terms, training accuracy in percent.
+        curves: one row per epoch: epoch, loss and its terms, training accuracy in percent.
     """
 
     kind: ClassVar[str]

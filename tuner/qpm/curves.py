@@ -1,4 +1,4 @@
-"""Learning curves as they lie on disk, one row an epoch; read without torch."""
+"""Learning curves on disk, one row per epoch; read without torch."""
 
 import math
 import os
@@ -32,5 +32,5 @@ def read_curves(folder: Path) -> list[dict[str, float]]:
     require(fits, file, f"it holds {size[0]:,} rows of {size[1]:,}", f"at most {MOST_ROWS:,} of {MOST_COLUMNS}")
     numbers = (value for row in rows for value in row.values())
     good = all(type(value) in (int, float) and math.isfinite(value) for value in numbers)
-    require(good, file, "it holds values that are no finite numbers", "one row an epoch, of numbers")
+    require(good, file, "it holds values that are no finite numbers", "one row per epoch, of numbers")
     return rows

@@ -4,6 +4,8 @@ Features are the raw pooled values; metrics of distributions are taken on train,
 """
 
 import math
+from collections.abc import Iterator
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -12,19 +14,23 @@ from tuner.errors import TunerError
 from tuner.features.device import choose_device
 from tuner.features.samples import Samples
 from tuner.qpm.classifier import Classifier, batches, pooled_features
-from tuner.qpm.metrics.alignment import attribute_alignment
-from tuner.qpm.metrics.class_independence import class_independence
-from tuner.qpm.metrics.compactness import features_per_class, used_features
-from tuner.qpm.metrics.contrastiveness import contrastiveness
-from tuner.qpm.metrics.correlation import correlation
-from tuner.qpm.metrics.grounding import structural_grounding
-from tuner.qpm.metrics.plausibility import class_saliency, object_tokens, plausibility
-from tuner.qpm.metrics.sid import sid
-from tuner.qpm.metrics.table import INTERPRETABILITY
+from tuner.qpm.metrics.compactness import used_features
+from tuner.qpm.metrics.kinds import (
+    CompositeMetric,
+    FeatureMetric,
+    Head,
+    HeadMetric,
+    ImageBatch,
+    ImageMetric,
+    TrainFeatures,
+)
+from tuner.qpm.metrics.table import METRICS, Metric
+
+Kind = TypeVar("Kind", bound=Metric)
 
 
 def evaluate(model: Classifier, train: Samples, held_out: Samples, *, device: str = "auto") -> dict[str, float]:
-    """Measure a model; names, units and directions stand in `tuner.qpm.metrics.table.METRICS`.
+    """Measure a model by every metric of `tuner.qpm.METRICS`, where their names, units and directions stand.
 
     Args:
         model: moved to `device`.
@@ -33,18 +39,16 @@ def evaluate(model: Classifier, train: Samples, held_out: Samples, *, device: st
         device: `auto`, `cpu`, `cuda` ...
 
     Returns:
-        Metric name to value; one that does not apply (no masks, fewer than five features a class) is absent. With them
-        the numbers of images they rest on, named in `COUNTS` of the same table.
+        Metric name to value; one that does not apply (no masks, fewer than five features per class) is absent. Beside
+        them are the numbers of images they rest on, by the names in `tuner.qpm.metrics.table.COUNTS`.
 
     Raises:
         TunerError: a value is not finite.
     """
     target = choose_device(device)
     model.to(target)
-    shares = _on_images(model, held_out.to(target)) | _on_features(model, train.to(target))
-    values = {name: 100.0 * value for name, value in shares.items() if value is not None}
-    values["n_features_used"] = float(used_features(model.weight).sum())
-    values["features_per_class_used"] = features_per_class(model.weight)
+    train = train.to(target)
+    values = _on_images(model, held_out.to(target)) | _on_features(model, train) | _on_head(model, train)
     broken = [name for name, value in values.items() if not math.isfinite(value)]
     if broken:
         raise TunerError(
@@ -52,9 +56,9 @@ def evaluate(model: Classifier, train: Samples, held_out: Samples, *, device: st
             "finite weights and features",
             "lower the learning rate it was trained with, or check the features for NaN",
         )
-    parts = [values[name] for name in INTERPRETABILITY if name in values]
-    if parts:
-        values["interpretability"] = math.prod(max(part, 0.0) for part in parts) ** (1 / len(parts))
+    for metric in METRICS.values():
+        if isinstance(metric, CompositeMetric) and (mean := metric.of(values)) is not None:
+            values[metric.name] = mean
     return values | _counts(train, held_out)
 
 
@@ -65,46 +69,56 @@ def _counts(train: Samples, held_out: Samples) -> dict[str, float]:
     return {name: float(count) for name, count in counts.items() if count}
 
 
+def _applicable(kind: type[Kind], samples: Samples) -> Iterator[Kind]:
+    """The metrics of a kind for which the data have what they need."""
+    for metric in METRICS.values():
+        if isinstance(metric, kind) and all(need.of(samples) is not None for need in metric.data_needs):
+            yield metric
+
+
+def _scaled(metric: Metric, value: float) -> float:
+    """A metric's value in its unit, from a function that returns shares of one where the unit is percent."""
+    return 100.0 * value if metric.unit == "%" else value
+
+
 @torch.no_grad()
-def _on_images(model: Classifier, held_out: Samples) -> dict[str, float | None]:
-    """Accuracy, plausibility and SID, in shares of one."""
-    scores: dict[str, list[Tensor]] = {}
+def _on_images(model: Classifier, held_out: Samples) -> dict[str, float]:
+    """Means over held-out images; those over all of them come first."""
+    metrics = sorted(_applicable(ImageMetric, held_out), key=lambda metric: bool(metric.data_needs))
+    scores: dict[str, list[Tensor]] = {metric.name: [] for metric in metrics}
     for rows, (maps, _, logits) in batches(model, held_out):
-        predicted = logits.argmax(1)
-        found = {
-            "accuracy": (predicted == held_out.labels[rows]).float(),
-            "sid5": sid(maps, model.weight, predicted),
-        }
-        if held_out.masks is not None and held_out.has_mask is not None:
-            seen = held_out.has_mask[rows]
-            saliency = class_saliency(maps[seen], model.weight[predicted[seen]])
-            tokens, dilated = (object_tokens(held_out.masks[rows][seen], dilated=d) for d in (False, True))
-            found |= {
-                "plausibility": plausibility(saliency, dilated),
-                "plausibility_undilated": plausibility(saliency, tokens),
-                "mask_share": tokens.mean(1),
-            }
-        for name, values in found.items():
-            scores.setdefault(name, []).append(values)
-    joined = {name: torch.cat(values) for name, values in scores.items()}
-    return {name: float(values.double().mean()) for name, values in joined.items() if len(values)}
+        masks = None if held_out.masks is None else held_out.masks[rows]
+        batch = ImageBatch(maps, logits.argmax(1), held_out.labels[rows], model.weight, masks)
+        for metric in metrics:
+            having = [need.of(held_out)[rows] for need in metric.data_needs if need.per_image]
+            images = batch.only(torch.stack(having).all(0)) if having else batch
+            scores[metric.name].append(metric.function(images))
+    joined = {metric: torch.cat(scores[metric.name]) for metric in metrics}
+    return {
+        metric.name: _scaled(metric, float(values.double().mean())) for metric, values in joined.items() if len(values)
+    }
 
 
 @torch.no_grad()
-def _on_features(model: Classifier, train: Samples) -> dict[str, float | None]:
-    """Metrics of the used features' distributions over train and of the head, in shares of one."""
-    used = used_features(model.weight)
-    features = pooled_features(model, train)[:, used]
-    values: dict[str, float | None] = {}
-    if features.shape[1] > 0:
-        values = {
-            "class_independence": class_independence(features, train.labels, train.n_classes),
-            "contrastiveness": contrastiveness(features),
-            "exact_zeros": float((features == 0).double().mean()),
-            "correlation": correlation(features),
-        }
-        if train.image_attributes is not None:
-            values["attribute_alignment"] = attribute_alignment(features, train.image_attributes)
-    if train.class_attributes is not None:
-        values["structural_grounding"] = structural_grounding(model.weight, train.class_attributes)
-    return values
+def _on_features(model: Classifier, train: Samples) -> dict[str, float]:
+    """Metrics of the distributions of the used features over train."""
+    features = pooled_features(model, train)[:, used_features(model.weight)]
+    if features.shape[1] == 0:
+        return {}
+    seen = TrainFeatures(features, train.labels, train.n_classes, train.image_attributes)
+    return {
+        metric.name: _scaled(metric, value)
+        for metric in _applicable(FeatureMetric, train)
+        if (value := metric.function(seen)) is not None
+    }
+
+
+@torch.no_grad()
+def _on_head(model: Classifier, train: Samples) -> dict[str, float]:
+    """Metrics of the head's weights."""
+    head = Head(model.weight, train.class_attributes)
+    return {
+        metric.name: _scaled(metric, value)
+        for metric in _applicable(HeadMetric, train)
+        if (value := metric.function(head)) is not None
+    }

@@ -1,4 +1,4 @@
-"""Settings of the method, one dataclass a stage; importing them does not import torch.
+"""Settings of the method, one dataclass per stage; importing them does not import torch.
 
 Defaults are the published DINO-QPM configuration (METHOD 2-5) unless the help says otherwise.
 """
@@ -29,8 +29,8 @@ class AdapterConfig:
 class TrainingConfig:
     """What both trained stages share; the defaults are those of the dense stage."""
 
-    epochs: int = setting(25, "epochs", low=1)
-    batch_size: int = setting(32, "images per step", low=2)
+    epochs: int = setting(25, "passes over the training images", low=1, unit="epochs")
+    batch_size: int = setting(32, "images per step", low=2, unit="images")
     lr: float = setting(1e-3, "learning rate of schedule-free AdamW", low=0.0)
     weight_decay: float = setting(7e-4, "weight decay", low=0.0)
     diversity: float = setting(0.5, "weight of the feature-diversity loss (beta)", low=0.0)
@@ -66,7 +66,10 @@ class AssignConfig:
         low=0,
     )
     deadline_s: float = setting(
-        600.0, "wall time of the program, seconds: a safety net; an answer that it cuts short is marked so", low=0.0
+        600.0,
+        "wall time of the program, seconds: a safety net; an answer that it cuts short is marked so",
+        low=0.0,
+        unit="s",
     )
     control: str = setting(
         "none", "random: draw the assignment at random instead (a control)", choices=("none", "random")
@@ -77,7 +80,7 @@ class AssignConfig:
 class FinetuneConfig(TrainingConfig):
     """Fine-tuning behind the fixed binary head (METHOD 5)."""
 
-    batch_size: int = setting(16, "images per step", low=2)
+    batch_size: int = setting(16, "images per step", low=2, unit="images")
     lr: float = setting(5e-3, "learning rate of schedule-free AdamW", low=0.0)
     weight_decay: float = setting(8e-4, "weight decay", low=0.0)
     diversity: float = setting(1.0, "weight of the feature-diversity loss (beta)", low=0.0)

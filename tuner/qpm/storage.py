@@ -1,4 +1,4 @@
-"""How models and assignments lie on disk: safetensors, JSON and Parquet, nothing that can run code.
+"""How models and assignments are stored: safetensors, JSON and Parquet, nothing that can run code.
 
 One folder an object; `name.safetensors`, `name.json` and, where there are curves, `curves.parquet`.
 """

@@ -6,10 +6,12 @@ Presets live in `tuner/recipes/*.yaml`; `key=value` overrides are merged on top.
 from tuner.recipe.check import check_recipe
 from tuner.recipe.load import difference, load_recipe, parse_recipe, presets
 from tuner.recipe.objectives import objectives_of
-from tuner.recipe.schema import BudgetConfig, Recipe, ResourcesConfig, StageResources, TrackingConfig, describe_fields
+from tuner.recipe.reference import Field, describe_fields, fields
+from tuner.recipe.schema import BudgetConfig, Recipe, ResourcesConfig, StageResources, TrackingConfig
 
 __all__ = [
     "BudgetConfig",
+    "Field",
     "Recipe",
     "ResourcesConfig",
     "StageResources",
@@ -17,6 +19,7 @@ __all__ = [
     "check_recipe",
     "describe_fields",
     "difference",
+    "fields",
     "load_recipe",
     "objectives_of",
     "parse_recipe",

@@ -8,7 +8,7 @@ from typing import Any
 from tuner.base.secrets import holds_secret, is_address
 from tuner.errors import InfeasibleError, UsageError
 from tuner.recipe.objectives import extremes, objectives_of
-from tuner.recipe.schema import PLACES, SHORT_NAMES, Recipe, fields, lookup
+from tuner.recipe.schema import PLACES, SHORT_NAMES, Recipe, lookup, walk
 from tuner.recipe.space import bounds, check_dimension, searched_name, show_values
 
 ADDRESSES = ("tracking.uri", *(path for path in PLACES if path not in ("title", "backbone.batch_size")))
@@ -22,7 +22,7 @@ def check_recipe(recipe: Recipe) -> None:
     Raises:
         UsageError: naming the first field that is wrong.
     """
-    for path, value, info in fields(recipe):
+    for path, value, info in walk(recipe):
         _check_value(path, value, info)
     for path in ADDRESSES:
         _check_address(path, lookup(recipe, path))
@@ -99,7 +99,7 @@ def _check_value(path: str, value: Any, info: dataclasses.Field[Any]) -> None:
 
 def _check_dimension(name: str, recipe: Recipe) -> None:
     path = SHORT_NAMES.get(searched_name(name), name)
-    info = next(info for key, _, info in fields(recipe) if key == path)
+    info = next(info for key, _, info in walk(recipe) if key == path)
     check_dimension(name, recipe.space[name])
     if path.endswith(".precision") and "auto" in bounds(recipe.space[name]):
         raise UsageError(

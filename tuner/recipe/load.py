@@ -16,6 +16,7 @@ from tuner.recipe.check import check_recipe
 from tuner.recipe.nodes import LONGEST, compose
 from tuner.recipe.reading import override, read_tree
 from tuner.recipe.schema import PLACES, RUNTIME_PARTS, SHORT_NAMES, Recipe, lookup
+from tuner.recipe.variants import blank, schema_for
 
 Config = TypeVar("Config")
 
@@ -38,7 +39,7 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     Raises:
         UsageError: for an unknown recipe or key, a wrong type or value, or an impossible combination.
     """
-    path = PRESETS / f"{name}.yaml" if name in presets() else home_path(name, "--recipe")
+    path = PRESETS / f"{name}.yaml" if name in presets() else home_path(name, "recipe")
     try:
         text = read_bounded(path, LONGEST).decode()
     except (OSError, ValueError) as error:
@@ -46,7 +47,7 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
         raise UsageError(
             f"recipe {hide(repr(name))} cannot be read ({reason})",
             f"one of {', '.join(presets())}, or the path of a YAML file",
-            "check the name after --recipe",
+            "check the name of the recipe",
         ) from None
     return parse_recipe(text, overrides, source=name)
 
@@ -56,9 +57,11 @@ def parse_recipe(
 ) -> Recipe:
     """As `load_recipe`, from the YAML itself; not `checked`, it may hold what an earlier version took."""
     with _discreet():
-        tree = read_tree(compose(given, source) if isinstance(given, str) else given, source)
-        fixed = [(key, item) for item in overrides for key in override(tree, item)]
-        recipe = _filled(Recipe(), tree)
+        node = compose(given, source) if isinstance(given, str) else given
+        schema = schema_for(node, overrides)
+        tree = read_tree(node, source, schema)
+        fixed = [(key, item) for item in overrides for key in override(tree, item, schema)]
+        recipe = _filled(blank(schema), tree)
         _refuse_fixed_and_searched(fixed, recipe)
         if checked:
             check_recipe(recipe)

@@ -58,7 +58,7 @@ def compose(text: str, source: str) -> Node | None:
         raise UsageError(
             f"{source} is {len(text):,} letters long",
             f"at most {LONGEST:,}",
-            "drop what is no setting; see --help-recipe for all",
+            "drop what is no setting; see `describe_fields()` for all",
         )
     try:
         node = yaml.compose(text, Loader=_Loader)
@@ -72,7 +72,9 @@ def compose(text: str, source: str) -> Node | None:
         raise UsageError(f"{source} is not valid YAML{where}: {problem}", "YAML", todo) from None
     except _TooMuch as error:
         what, expected = error.args
-        raise UsageError(f"{source} {what}", expected, "drop what is no setting; see --help-recipe for all") from None
+        raise UsageError(
+            f"{source} {what}", expected, "drop what is no setting; see `describe_fields()` for all"
+        ) from None
     return node
 
 

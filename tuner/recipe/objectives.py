@@ -4,9 +4,9 @@ import difflib
 from collections.abc import Sequence
 from typing import Any
 
+from tuner.base.metric import METRICS
 from tuner.errors import UsageError
 from tuner.front.pareto import Objective
-from tuner.qpm.metrics.table import METRICS
 from tuner.recipe.schema import SHORT_NAMES, Recipe, lookup
 from tuner.recipe.space import bounds
 

@@ -10,7 +10,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from tuner.errors import UsageError
 from tuner.recipe.nodes import compose, is_null, pairs, show, written
 from tuner.recipe.scalars import read_scalar, show_text
-from tuner.recipe.schema import SHORT_NAMES, Recipe, describe_fields
+from tuner.recipe.schema import SHORT_NAMES, Recipe, walk
 from tuner.recipe.space import read_dimension, read_space, searched_name
 
 Tree = dict[str, Any]
@@ -21,8 +21,8 @@ LONGEST_NAME = 100
 RETIRED = {"assign.warm_start": "a program starts from nothing but itself, so that its key names one result"}
 
 
-def read_tree(node: Node | None, source: str) -> Tree:
-    """The settings in a recipe's YAML.
+def read_tree(node: Node | None, source: str, schema: type[Recipe] = Recipe) -> Tree:
+    """The settings in a recipe's YAML, read by the fields of a schema.
 
     Raises:
         UsageError: it holds an unknown setting or a wrong value.
@@ -32,10 +32,10 @@ def read_tree(node: Node | None, source: str) -> Tree:
     if not isinstance(node, MappingNode):
         kind = "list" if isinstance(node, SequenceNode) else "single value"
         raise UsageError(f"{source} holds a {kind}", "a mapping of settings", "see tuner/recipes")
-    return _group(node, Recipe, "")
+    return _group(node, schema, "")
 
 
-def override(tree: Tree, item: str) -> list[str]:
+def override(tree: Tree, item: str, schema: type[Recipe] = Recipe) -> list[str]:
     """Set one `key=value` in a tree: groups are merged, dimensions of the space replaced, or dropped by null.
 
     Where the field is a text, the value is every letter after the equals sign; else it is YAML.
@@ -64,7 +64,7 @@ def override(tree: Tree, item: str) -> list[str]:
     if path not in _fields() and _is_retired(path, text):
         return []
     *groups, last = path.split(".")
-    value = _override_value(path, text)
+    value = _override_value(path, text, schema)
     for group in groups:
         tree = tree.setdefault(group, {})
     if last == "space" or not isinstance(value, dict):
@@ -74,29 +74,45 @@ def override(tree: Tree, item: str) -> list[str]:
     return [] if path == "space" else [path, *_leaves(value, f"{path}.")]
 
 
-def _override_value(path: str, text: str) -> Any:
-    kind = _kind_of(path)
+def _override_value(path: str, text: str, schema: type[Recipe]) -> Any:
+    kind = _kind_of(path, schema)
     if kind in (str, int, float, bool):
         return read_scalar(text, kind, path)
     node = compose(text, f"the value of {path}")
     return _group(node, kind, f"{path}.") if dataclasses.is_dataclass(kind) else _collection(node, path)
 
 
-def _kind_of(path: str) -> Any:
+def _kind_of(path: str, schema: type[Recipe]) -> Any:
     """The type of a field or a group."""
-    kind: Any = Recipe
+    kind: Any = schema
     parts = path.split(".")
     for place, part in enumerate(parts):
         prefix = "".join(f"{parent}." for parent in parts[:place])
-        if not dataclasses.is_dataclass(kind):
+        if not _is_group(kind):
             raise UsageError(
                 f"unknown setting {path}", f"{prefix[:-1]}, which has no parts", f"set {prefix[:-1]}=VALUE"
             )
-        known = {info.name: info.type for info in dataclasses.fields(kind)}
+        known: dict[str, Any] = _kinds(kind)
         if part not in known:
             raise _unknown(part, list(known), prefix)
         kind = known[part]
     return kind
+
+
+def _is_group(kind: Any) -> bool:
+    """Whether the type of a field is a dataclass, and the field so a group of fields."""
+    return dataclasses.is_dataclass(kind)
+
+
+@functools.cache
+def _kinds(schema: Any) -> dict[str, Any]:
+    """The type of each field of a dataclass; where it is a group, the class of its default: annotations are wider."""
+    made = schema()
+    values = {info.name: getattr(made, info.name) for info in dataclasses.fields(schema)}
+    return {
+        info.name: type(values[info.name]) if dataclasses.is_dataclass(values[info.name]) else info.type
+        for info in dataclasses.fields(schema)
+    }
 
 
 def _group(node: Node | None, schema: Any, prefix: str) -> Tree:
@@ -104,7 +120,7 @@ def _group(node: Node | None, schema: Any, prefix: str) -> Tree:
     name = prefix.rstrip(".")
     if not isinstance(node, MappingNode):
         raise UsageError(f"{name}={show(node)}", "a group of settings", f"set {name}.NAME=VALUE, or drop it")
-    kinds: dict[str, Any] = {info.name: info.type for info in dataclasses.fields(schema)}
+    kinds = _kinds(schema)
     tree = {}
     for key, value in pairs(node, name or "the recipe"):
         if key not in kinds and _is_retired(f"{prefix}{key}", show(value)):
@@ -154,7 +170,7 @@ def _is_retired(path: str, value: str) -> bool:
 
 @functools.cache
 def _fields() -> frozenset[str]:
-    return frozenset(path for path, _, _ in describe_fields())
+    return frozenset(path for path, _, _ in walk(Recipe()))
 
 
 def _merge(tree: Tree, other: Tree) -> None:
@@ -174,7 +190,9 @@ def _leaves(value: Any, prefix: str) -> list[str]:
 def _unknown(key: str, known: list[str], prefix: str) -> UsageError:
     """The error for a name that no setting has, with the whole names of the nearest that have."""
     if len(key) > LONGEST_NAME:
-        return UsageError(f"unknown setting {prefix}{key[:LONGEST_NAME]}...", "a name", "see --help-recipe for all")
+        return UsageError(
+            f"unknown setting {prefix}{key[:LONGEST_NAME]}...", "a name", "see `describe_fields()` for all"
+        )
     what = f"unknown setting {prefix}{key}"
     if not prefix and ((whole := SHORT_NAMES.get(key, key)) in _fields() or whole.startswith("space.")):
         *groups, last = whole.split(".")  # as an override has it, and here it stands in YAML
@@ -188,4 +206,4 @@ def _unknown(key: str, known: list[str], prefix: str) -> UsageError:
         by_last |= {name: [name] for name in SHORT_NAMES}
         close = [path for name in difflib.get_close_matches(key, by_last, n=1) for path in by_last[name]]
     hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
-    return UsageError(what, f"one of {', '.join(known)}", f"{hint}see --help-recipe for all")
+    return UsageError(what, f"one of {', '.join(known)}", f"{hint}see `describe_fields()` for all")

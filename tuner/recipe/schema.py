@@ -10,7 +10,7 @@ import yaml
 
 from tuner.base.settings import setting
 from tuner.data.settings import DataConfig
-from tuner.features.settings import BackboneConfig
+from tuner.features.settings import BackboneConfig, BackboneSettings
 from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig
 
 # Short names of the fields people search over; every other field is named by its dotted path.
@@ -36,7 +36,7 @@ class BudgetConfig:
     trials: int = setting(16, "trials in all; a larger number on a later start means more", low=1)
     parallel: int = setting(4, "trials in flight at once; part of what makes proposals reproducible", low=1, high=1024)
     time_limit_s: float = setting(
-        0.0, "search time in seconds, over all starts, after which the search ends; 0: no limit", low=0.0
+        0.0, "search time in seconds, over all starts, after which the search ends; 0: no limit", low=0.0, unit="s"
     )
     retries: int = setting(2, "new attempts at a trial whose coordinator died, and at a stage that hung", low=0)
 
@@ -45,9 +45,13 @@ class BudgetConfig:
 class StageResources:
     """What one run of a stage holds while it runs."""
 
-    cpus: float = setting(1.0, "CPU cores, also the number of threads", low=0.0)
+    cpus: float = setting(1.0, "CPU cores, also the number of threads", low=0.0, unit="cores")
     gpus: float = setting(
-        0.0, "share of a GPU, 0.25 lets four runs share one; -1: one GPU where there is one", low=0.0, automatic=-1.0
+        0.0,
+        "share of a GPU, 0.25 lets four runs share one; -1: one GPU where there is one",
+        low=0.0,
+        automatic=-1.0,
+        unit="GPUs",
     )
     timeout_s: float = setting(
         -1.0,
@@ -55,6 +59,7 @@ class StageResources:
         "-1: when it has not got on for ten minutes, or longer where it was seen to need longer",
         low=0.0,
         automatic=-1.0,
+        unit="s",
     )
 
 
@@ -82,7 +87,7 @@ class Recipe:
 
     title: str = setting("", "one line that says what this search is about")
     data: DataConfig = field(default_factory=DataConfig)
-    backbone: BackboneConfig = field(default_factory=BackboneConfig)
+    backbone: BackboneSettings = field(default_factory=BackboneConfig)
     adapter: AdapterConfig = field(default_factory=AdapterConfig)
     dense: DenseConfig = field(default_factory=DenseConfig)
     assign: AssignConfig = field(default_factory=AssignConfig)
@@ -126,12 +131,12 @@ class Recipe:
         return {name: lookup(self, SHORT_NAMES.get(name, name)) for name in names}
 
 
-def fields(config: Any, prefix: str = "") -> Iterator[tuple[str, Any, dataclasses.Field[Any]]]:
+def walk(config: Any, prefix: str = "") -> Iterator[tuple[str, Any, dataclasses.Field[Any]]]:
     """Every field of a config and of the groups in it: (dotted key, value, declaration)."""
     for info in dataclasses.fields(config):
         value = getattr(config, info.name)
         if dataclasses.is_dataclass(value):
-            yield from fields(value, f"{prefix}{info.name}.")
+            yield from walk(value, f"{prefix}{info.name}.")
         else:
             yield f"{prefix}{info.name}", value, info
 
@@ -142,8 +147,3 @@ def lookup(recipe: Recipe, path: str) -> Any:
     for part in path.split("."):
         value = getattr(value, part)
     return value
-
-
-def describe_fields() -> list[tuple[str, Any, str]]:
-    """Every field of a recipe as (dotted key, default, help), for `--help-recipe`."""
-    return [(path, value, str(info.metadata.get("help", ""))) for path, value, info in fields(Recipe())]

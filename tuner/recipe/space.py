@@ -14,7 +14,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from tuner.errors import UsageError
 from tuner.recipe.nodes import pairs, show, written
 from tuner.recipe.scalars import read_scalar
-from tuner.recipe.schema import SHORT_NAMES, Recipe, fields
+from tuner.recipe.schema import SHORT_NAMES, Recipe, walk
 
 # Groups whose fields can be searched: what makes the feature bank and the split is the same for all trials.
 SEARCHED = ("adapter", "dense", "assign", "finetune", "seed")
@@ -55,7 +55,7 @@ def searched_name(given: str) -> str:
     raise UsageError(
         f"space.{given} is no field that can be searched",
         f"one of {', '.join(SHORT_NAMES)}, or a dotted field of {', '.join(SEARCHED)}",
-        f"did you mean {close[0]!r}?" if close else "see --help-recipe for all fields",
+        f"did you mean {close[0]!r}?" if close else "see `describe_fields()` for all fields",
     )
 
 
@@ -138,4 +138,4 @@ def _value(node: Node, kind: type, where: str) -> Any:
 @functools.cache
 def _searchable() -> dict[str, Any]:
     """The type of every field that can be searched, by its dotted path."""
-    return {path: info.type for path, _, info in fields(Recipe()) if path.partition(".")[0] in SEARCHED}
+    return {path: info.type for path, _, info in walk(Recipe()) if path.partition(".")[0] in SEARCHED}

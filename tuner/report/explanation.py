@@ -8,11 +8,12 @@ from tuner.report import verdicts
 from tuner.report.documents import comparison_document, prediction_document
 from tuner.report.galleries import Painter, side_by_side
 from tuner.report.pages import render
+from tuner.report.snippets import comparison_images, snippet
 from tuner.report.verdicts import Verdict
 from tuner.report.views import ComparisonView
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Decision:
     """One image and why it was decided as it was, or two classes, each on an image of its own.
 
@@ -42,6 +43,17 @@ class Decision:
     def sentence(self) -> str:
         """A few lines for a terminal."""
         return verdicts.plain(self.sentences(), "\n  ")
+
+    def __repr__(self) -> str:
+        return f"<Decision {self.title!r}>"
+
+    def __str__(self) -> str:
+        return self.sentence()
+
+    def _repr_html_(self) -> str:
+        one_image = self.verdict is not None
+        images = comparison_images(self.comparison, one_image=one_image)
+        return snippet(self.title, self.sentences(), images=images)
 
 
 def render_explanations(decisions: Sequence[Decision]) -> str:

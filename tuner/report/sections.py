@@ -12,6 +12,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from tuner.base.metric import METRICS
 from tuner.front import uncertainty, words
 from tuner.front.pareto import Objective, Point, hypervolume, ranks
 from tuner.report import proof
@@ -19,8 +20,6 @@ from tuner.report.galleries import galleries
 from tuner.report.picture import render_front
 from tuner.report.views import PickView, Report, StageUse, TrialRow
 
-# the metrics an objective is made of (METHOD 6), shown when pointing at a trial
-PARTS = {"interpretability": ("plausibility_undilated", "class_independence", "contrastiveness")}
 NOTHING = "–"
 
 
@@ -266,7 +265,8 @@ def _hover(row: TrialRow, objectives: Sequence[Objective]) -> str:
         value = words.number(row.values[objective.name], objective.unit)
         beside = uncertainty.beside(objective.name, row.values)
         lines.append(f"{_safe(words.name(objective.name))} <b>{value}</b> {_safe(objective.unit)} {beside}".rstrip())
-        parts = [n for n in PARTS.get(objective.name, ()) if n in row.values]
+        metric = METRICS.get(objective.name)
+        parts = [n for n in (metric.parts if metric else ()) if n in row.values]
         lines += [f"   {words.name(n)} {words.number(row.values[n])}" for n in parts]
     lines += ["", *(f"{_safe(words.name(n))} {_safe(_plain(v))}" for n, v in row.params.items())]
     if row.program:

@@ -1,1 +1,33 @@
-"""The search service: proposals, trials, stages that run once, and Ray Tune around them."""
+"""Searches: proposing, running and recording trials, and what comes of them.
+
+The face, also under `tuner` itself: `run_search`, `open_search`, `list_searches`, `Search`, `Choice`. Rooms, upper
+ones use lower ones:
+
+driver      runs a search: lease, recipe, trials, derived files
+outcome     the front on the test split, pick, explain, report, baselines
+watch       what people see: progress, tables, MLflow
+execute     stages of trials on Ray
+session     the Ray they run on
+propose     which parameters come next
+record      the ledger and the state it adds up to
+"""
+
+from typing import TYPE_CHECKING
+
+from tuner.base.lazy import lazy_attributes
+
+if TYPE_CHECKING:
+    from tuner.search.choice import Choice
+    from tuner.search.search import Search
+    from tuner.search.start import list_searches, open_search, run_search
+
+__all__ = ["Choice", "Search", "list_searches", "open_search", "run_search"]
+
+__getattr__, __dir__ = lazy_attributes(
+    __name__,
+    {
+        "tuner.search.choice": ("Choice",),
+        "tuner.search.search": ("Search",),
+        "tuner.search.start": ("list_searches", "open_search", "run_search"),
+    },
+)

@@ -2,12 +2,14 @@
 
 from tuner.store.artifacts import Artifacts, open_artifacts
 from tuner.store.claims import Claims
+from tuner.store.errors import MissingKey, StoreFailure
 from tuner.store.lease import Lease, LeaseHeld
 from tuner.store.ledger import Ledger
 from tuner.store.manifest import CorruptArtifact, File, Manifest
 from tuner.store.names import check_name
+from tuner.store.open import open_store
 from tuner.store.probe import probe_conditional_put
-from tuner.store.store import MissingKey, Stat, Store, StoreFailure, open_store
+from tuner.store.store import Stat, Store
 
 __all__ = [
     "Artifacts",

@@ -1,4 +1,4 @@
-"""What `--store` names: a folder or a place on S3; whatever only resembles one of them is refused.
+"""What the address of a store names: a folder or a place on S3; whatever only resembles one of them is refused.
 
 A slash that a script lost (`s3:/bucket`) must not turn a bucket into a folder on the node's own disk.
 """
@@ -36,12 +36,12 @@ def parse_address(text: str) -> Path | Place:
         UsageError: it is neither. User, password and query of the address are not shown.
     """
     if len(text) > LONGEST:
-        raise UsageError(f"the store's address has {len(text):,} letters", f"at most {LONGEST:,}", "check --store")
+        raise UsageError(f"the store's address has {len(text):,} letters", f"at most {LONGEST:,}", "check `store`")
     if not text or text != text.strip() or not _is_text(text):
         raise UsageError(
             f"the store '{_shown(text)}' cannot be used",
             f"{_FORMS}, without blanks at its ends",
-            "check --store; is a variable in it empty?",
+            "check `store`; is a variable in it empty?",
         )
     if is_address(text) and holds_secret(text):
         raise UsageError(

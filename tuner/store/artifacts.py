@@ -14,9 +14,11 @@ from tuner.base.untrusted import shown
 from tuner.errors import UsageError
 from tuner.store.cache import NodeCache, default_limit_bytes
 from tuner.store.disk import explained, sha256_of
+from tuner.store.errors import MissingKey, missing_key
 from tuner.store.manifest import CorruptArtifact, File, Manifest, corrupt
 from tuner.store.names import check_key
-from tuner.store.store import MissingKey, Store, for_each, missing_key, open_store
+from tuner.store.open import open_store
+from tuner.store.store import Store, for_each
 
 
 class Artifacts:

@@ -18,7 +18,8 @@ from collections.abc import Callable, Mapping, Sequence
 from tuner.base.plain_json import NoObject, parse_object
 from tuner.base.text import one_line
 from tuner.errors import TunerError
-from tuner.store.store import MissingKey, Store, for_each
+from tuner.store.errors import MissingKey
+from tuner.store.store import Store, for_each
 from tuner.store.tenure import MOST_BYTES
 from tuner.store.watch import Watch, steady_s
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from tuner.base import locks
 from tuner.base.private import noted
 from tuner.base.pulse import beat
-from tuner.store.store import StoreFailure
+from tuner.store.errors import StoreFailure
 
 _REASONS = {
     errno.ENOSPC: ("the disk is full", "free some space, or choose another folder"),

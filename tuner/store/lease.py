@@ -15,9 +15,10 @@ from datetime import UTC, datetime
 from types import TracebackType
 
 from tuner.errors import TunerError
+from tuner.store.errors import MissingKey, StoreFailure
 from tuner.store.names import check_name
 from tuner.store.probe import require_conditional_put
-from tuner.store.store import MissingKey, Store, StoreFailure
+from tuner.store.store import Store
 from tuner.store.tenure import MOST_BYTES, USUAL_TTL_S, Seen, Tenure, bounded_ttl_s
 from tuner.store.watch import Watch, steady_s
 
@@ -258,5 +259,5 @@ def _held(key: str, url: str, holder: Tenure, seen: str) -> LeaseHeld:
         f"{key} in {url} is held by {holder.holder} since {holder.since}, {seen}",
         "one driver a search",
         f"watch the other driver or stop it; if it has died, run the same command again, which follows after "
-        f"{holder.ttl_s:g} s of silence; jobs.search --take-over takes the search from it at once",
+        f"{holder.ttl_s:g} s of silence; `take_over=True` takes the search from it at once",
     )

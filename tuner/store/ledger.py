@@ -15,10 +15,11 @@ from typing import Any
 
 from tuner.base.plain_json import NoObject, parse_object
 from tuner.errors import TunerError, UsageError
+from tuner.store.errors import MissingKey
 from tuner.store.fencing import judge, time_ns, unmarked
 from tuner.store.lease import Lease
 from tuner.store.names import check_name
-from tuner.store.store import MissingKey, Store, for_each
+from tuner.store.store import Store, for_each
 
 MOST_BYTES = 4_000_000
 """What an event may take; the largest there are hold a recipe of some kilobytes."""

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from tuner.base.folders import home_path
 from tuner.store.disk import copy_synced, draft, explained, locked, sync_folder, write_synced
+from tuner.store.errors import missing_key
 from tuner.store.names import check_key, check_prefix
-from tuner.store.store import Stat, missing_key
+from tuner.store.store import Stat
 
 _NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
 _LOCK_PATIENCE_S = 60.0
@@ -31,7 +32,7 @@ class LocalStore:
     parallel = 1
 
     def __init__(self, root: Path) -> None:
-        self.root = Path(os.path.abspath(home_path(str(root), "--store")))  # noqa: PTH100  resolve() would follow links
+        self.root = Path(os.path.abspath(home_path(str(root), "store")))  # noqa: PTH100  resolve() would follow links
         self.url = str(self.root)
 
     def __reduce__(self) -> tuple[type["LocalStore"], tuple[Path]]:

@@ -3,7 +3,8 @@
 import contextlib
 import secrets
 
-from tuner.store.store import NotSupported, Refused, Store, StoreFailure, for_each
+from tuner.store.errors import NotSupported, Refused, StoreFailure
+from tuner.store.store import Store, for_each
 
 _RACERS = 8
 

@@ -25,10 +25,11 @@ from s3transfer.subscribers import BaseSubscriber
 
 from tuner.base.pulse import beat
 from tuner.store.disk import draft, explained
+from tuner.store.errors import missing_key
 from tuner.store.names import check_key, check_prefix
 from tuner.store.s3_errors import NotS3, is_answer, is_bare, is_transient, required, status_of
 from tuner.store.s3_words import explain
-from tuner.store.store import Stat, missing_key
+from tuner.store.store import Stat
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -32,8 +32,8 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 from s3transfer.exceptions import RetriesExceededError
 
+from tuner.store.errors import NotSupported, Refused, StoreFailure
 from tuner.store.s3_errors import NotS3, code_of, status_of
-from tuner.store.store import NotSupported, Refused, StoreFailure
 
 _KEYS = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"
 _ELSEWHERE = "check AWS_ENDPOINT_URL: its host, its port, and http or https"

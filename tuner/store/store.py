@@ -9,27 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from tuner.errors import TunerError
-from tuner.store.address import parse_address
-
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-class MissingKey(TunerError):
-    """A key that the store does not hold."""
-
-
-class StoreFailure(TunerError):
-    """The store cannot do its work now: unreachable, refusing or full. What was asked of it was right."""
-
-
-class Refused(StoreFailure):
-    """The store's server has answered, and says no to a request."""
-
-
-class NotSupported(Refused):
-    """A request that the store's server does not know."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +51,10 @@ class Store(Protocol):
         """Create or overwrite; readers see the old bytes or the new ones, never a mixture."""
 
     def put_new(self, key: str, data: bytes) -> bool:
-        """Create; False, and nothing written, when the key exists. Of racing writers one wins."""
+        """Create; False, and nothing written, when the key exists. Of several at once, exactly one succeeds."""
 
     def replace(self, key: str, data: bytes, version: str) -> str | None:
-        """Overwrite if the version is still the one `stat` told; the new version, or None for a lost race."""
+        """Overwrite if the version is still the one `stat` told; the new version, or None if somebody came first."""
 
     def stat(self, key: str) -> Stat | None:
         """Size, version and time of a key, None when it is missing."""
@@ -97,37 +78,9 @@ class Store(Protocol):
         """The file behind a key where the store is a folder of this machine, else None."""
 
 
-def open_store(url: str | Path, cache: Path | None = None, *, known: bool = False) -> Store:
-    """The store behind a url.
-
-    Args:
-        url: a folder, `file:///folder` or `s3://bucket/prefix`. S3 takes endpoint, region and credentials
-            from the standard AWS variables and files, never from the url.
-        cache: where a remote store keeps what it has downloaded on this node; None: `folders.cache_root`.
-        known: whether it has answered somebody before. Then silence is an outage, and waited for; else the
-            address is probably wrong.
-
-    Raises:
-        UsageError: the url is of another kind, or nearly one of these.
-    """
-    from tuner.store.local import LocalStore
-
-    found = parse_address(str(url))
-    if isinstance(found, Path):
-        return LocalStore(found)
-    from tuner.store.s3 import S3Store
-
-    return S3Store(found.bucket, found.prefix, cache, known=known)
-
-
 def for_each(store: Store, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
     """Apply work to each item, as many at a time as the store gains from; results in order."""
     if store.parallel == 1 or len(items) < 2:
         return [work(item) for item in items]
     with ThreadPoolExecutor(min(store.parallel, len(items)), thread_name_prefix="store") as pool:
         return list(pool.map(work, items))
-
-
-def missing_key(key: str, url: str) -> MissingKey:
-    """The error for a key that is not there."""
-    return MissingKey(f"no {key} in {url}", "a key that was written before", "check the store's address and the name")

@@ -1,9 +1,15 @@
 """Attribute alignment: does a feature fire where one human-named attribute is present (METHOD 6.9)?"""
 
-from torch import Tensor
+from typing import TYPE_CHECKING
+
+from tuner.base.metric import IMAGE_ATTRIBUTES
+from tuner.qpm.metrics.kinds import FeatureMetric, TrainFeatures
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
-def attribute_alignment(features: Tensor, attributes: Tensor) -> float | None:
+def attribute_alignment(features: "Tensor", attributes: "Tensor") -> float | None:
     """Mean over features of max_a (mean x | a present - mean x | a absent) / mean(x - min x).
 
     Attributes never present or never absent are left out; None if none is left.
@@ -19,3 +25,21 @@ def attribute_alignment(features: Tensor, attributes: Tensor) -> float | None:
     means = [(rows.T @ features) / rows.sum(0).unsqueeze(1) for rows in (present[:, judged], absent[:, judged])]
     scale = (features - features.amin(0)).mean(0).clamp(min=1e-10)
     return float(((means[0] - means[1]) / scale).amax(0).mean())
+
+
+def _measure(train: TrainFeatures) -> float | None:
+    return None if train.image_attributes is None else attribute_alignment(train.features, train.image_attributes)
+
+
+METRICS = (
+    FeatureMetric(
+        name="attribute_alignment",
+        heading="attribute_alignment",
+        help="how much more a feature fires with its best attribute",
+        high=200.0,
+        needs=(IMAGE_ATTRIBUTES,),
+        formula="mean over features of max over attributes of (mean x with it - mean x without it) / mean(x - min x)",
+        source="METHOD 6.9",
+        function=_measure,
+    ),
+)

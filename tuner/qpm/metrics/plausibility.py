@@ -3,13 +3,18 @@
 Share of a predicted class's saliency that falls on the object mask, on the token grid.
 """
 
-import torch.nn.functional as F
-from torch import Tensor
+from typing import TYPE_CHECKING
+
+from tuner.base.metric import MASKS
+from tuner.qpm.metrics.kinds import ImageBatch, ImageMetric
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MASK_THRESHOLD = 0  # of 255: a token that touches the object belongs to it
 
 
-def class_saliency(maps: Tensor, class_weight: Tensor) -> Tensor:
+def class_saliency(maps: "Tensor", class_weight: "Tensor") -> "Tensor":
     """G = sum_j V[c,j] M_j, minus its minimum; (n, n_patches).
 
     Args:
@@ -20,19 +25,21 @@ def class_saliency(maps: Tensor, class_weight: Tensor) -> Tensor:
     return saliency - saliency.amin(1, keepdim=True)
 
 
-def object_tokens(masks: Tensor, *, dilated: bool) -> Tensor:
+def object_tokens(masks: "Tensor", *, dilated: bool) -> "Tensor":
     """Which tokens lie on the object, (n, n_patches) float 0 or 1; `dilated` once by a 3 x 3 square.
 
     Args:
         masks: grey masks on the token grid, (n, grid_h, grid_w) uint8.
     """
+    import torch.nn.functional as F
+
     binary = (masks > MASK_THRESHOLD).float()
     if dilated:
         binary = F.max_pool2d(binary.unsqueeze(1), kernel_size=3, stride=1, padding=1).squeeze(1)
     return binary.flatten(1)
 
 
-def plausibility(saliency: Tensor, tokens: Tensor) -> Tensor:
+def plausibility(saliency: "Tensor", tokens: "Tensor") -> "Tensor":
     """sum(G * mask) / sum(G) of each image, (n,); 0 where the saliency is constant.
 
     Args:
@@ -41,3 +48,44 @@ def plausibility(saliency: Tensor, tokens: Tensor) -> Tensor:
     """
     total = saliency.sum(1)
     return ((saliency * tokens).sum(1) / total.clamp(min=1e-30)).where(total > 0, 0.0)
+
+
+def _measure(images: ImageBatch, *, dilated: bool) -> "Tensor":
+    saliency = class_saliency(images.maps, images.weight[images.predicted])
+    return plausibility(saliency, _tokens(images, dilated=dilated))
+
+
+def _tokens(images: ImageBatch, *, dilated: bool) -> "Tensor":
+    assert images.masks is not None, "it needs masks"
+    return object_tokens(images.masks, dilated=dilated)
+
+
+METRICS = (
+    ImageMetric(
+        name="plausibility",
+        heading="plausibility",
+        help="saliency on the object, its mask dilated by one token",
+        needs=(MASKS,),
+        formula="sum(G · mask) / sum(G), G = sum over features of V[c, j] M[j], minus its minimum",
+        source="METHOD 6.2",
+        function=lambda images: _measure(images, dilated=True),
+    ),
+    ImageMetric(
+        name="plausibility_undilated",
+        heading="plausible",
+        help="saliency on the object itself",
+        needs=(MASKS,),
+        formula="as plausibility, with the mask as it is",
+        source="METHOD 6.2",
+        function=lambda images: _measure(images, dilated=False),
+    ),
+    ImageMetric(
+        name="mask_share",
+        heading="mask_share",
+        help="tokens on the object: chance level of undilated plausibility, no goal",
+        needs=(MASKS,),
+        formula="share of tokens on the mask",
+        source="METHOD 6.2",
+        function=lambda images: _tokens(images, dilated=False).mean(1),
+    ),
+)

@@ -1,12 +1,17 @@
 """SID@5: do a class's five strongest features look at different places (METHOD 6.3)?"""
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
+
+from tuner.base.metric import SizeNeed
+from tuner.qpm.metrics.kinds import ImageMetric
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 TOP = 5
 
 
-def sid(maps: Tensor, weight: Tensor, predicted: Tensor) -> Tensor:
+def sid(maps: "Tensor", weight: "Tensor", predicted: "Tensor") -> "Tensor":
     """SID of each image whose predicted class has at least five nonzero weights, (n_applicable,).
 
     Each map is divided by its mean absolute value and softmaxed over positions; the score is the sum over
@@ -25,4 +30,18 @@ def sid(maps: Tensor, weight: Tensor, predicted: Tensor) -> Tensor:
     index = strongest[predicted[applies]].unsqueeze(1).expand(-1, maps.shape[1], -1)
     chosen = maps[applies].gather(2, index)  # (n_applicable, n_patches, 5)
     scaled = chosen / chosen.abs().mean(1, keepdim=True).clamp(min=1e-5)
-    return torch.softmax(scaled, dim=1).amax(2).sum(1) / TOP
+    return scaled.softmax(dim=1).amax(2).sum(1) / TOP
+
+
+METRICS = (
+    ImageMetric(
+        name="sid5",
+        heading="sid5",
+        help="spatial diversity of a class's five strongest features",
+        low=20.0,
+        needs=(SizeNeed("features_per_class", TOP),),
+        formula="(1/5) sum over positions of the largest softmax value among the five strongest features",
+        source="METHOD 6.3",
+        function=lambda images: sid(images.maps, images.weight, images.predicted),
+    ),
+)

@@ -1,28 +1,27 @@
-"""Running a search: lease, recipe, bank, then one driver's turn; the one function behind `jobs.search`."""
+"""Running a search: lease, recipe, feature bank, then the driver; what `jobs.search` and `tuner.run_search` call."""
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-
-from rich.console import Console
+from dataclasses import dataclass
 
 from tuner.base.private import choose_root, private_temporaries
-from tuner.base.steps import told
+from tuner.base.progress import Progress
 from tuner.data.load import load_dataset
 from tuner.errors import TunerError, UsageError
 from tuner.recipe import Recipe
-from tuner.search.driver.feasible import refuse_unusable
+from tuner.search.driver.driver import Driver
 from tuner.search.driver.interrupts import Interrupts
 from tuner.search.driver.leftovers import clear_cache, clear_temporaries
-from tuner.search.driver.measurable import refuse_unmeasurable
-from tuner.search.driver.turn import Drive
+from tuner.search.driver.objective_check import refuse_unmeasurable
+from tuner.search.driver.split_check import refuse_unusable
 from tuner.search.execute.banks import ensure_bank
 from tuner.search.record.holder import is_gone, this_driver
 from tuner.search.record.home import SearchHome
-from tuner.search.record.restoration import SearchState, TrialRecord
+from tuner.search.record.restoration import TrialRecord
 from tuner.search.session.connect import require_ray, scratch_folder
 from tuner.search.session.precision import adopt_precision, settle_precision
 from tuner.search.watch.mirror import not_asked, passed_over
+from tuner.search.watch.result import SearchResult
 from tuner.store import Lease, Store
 from tuner.store.tenure import LONGEST_TTL_S, usual_ttl_s
 
@@ -51,68 +50,39 @@ class SearchRequest:
     take_over: bool = False
 
 
-@dataclass
-class SearchResult:
-    """Where a search stands after a driver's turn.
-
-    Attributes:
-        home: the search.
-        recipe: what was run.
-        state: what the ledger says now.
-        files: derived files by name, as paths or URLs.
-        interrupted: whether the user stopped it.
-        already_complete: whether there was nothing left to do.
-        ended_by_limit: what people read if the time limit has ended the search; else empty.
-        tracking: where the MLflow data are, or what went wrong with them.
-    """
-
-    home: SearchHome
-    recipe: Recipe
-    state: SearchState
-    files: dict[str, str] = field(default_factory=dict)
-    interrupted: bool = False
-    already_complete: bool = False
-    ended_by_limit: str = ""
-    tracking: str = ""
-
-
-def run_search(request: SearchRequest, console: Console, interrupts: Interrupts | None = None) -> SearchResult:
+def run_request(request: SearchRequest, progress: Progress, interrupts: Interrupts | None = None) -> SearchResult:
     """Start a search, or carry on with it: the same call does both.
 
     Args:
         request: what to run.
-        console: where people read.
+        progress: told what is done.
         interrupts: who listens to Ctrl-C; without, it raises KeyboardInterrupt as usual.
 
     Raises:
         LeaseHeld: another driver has the search, or took it over while this one was stopped.
         TunerError: if it cannot run; nothing that had been finished is lost.
     """
-    home = SearchHome(request.store, request.name, lambda line: _warn(line, console))
+    home = SearchHome(request.store, request.name, progress.warn)
     with contextlib.ExitStack() as held:
         held.enter_context(private_temporaries())
-        require_ray(console)
-        with told(console, f"opening search {home.name!r} in {home.store.url}"):  # it may wait for another driver
-            lease = held.enter_context(_lease(request, console))
+        require_ray(progress)
+        with progress.step(f"opening search {home.name!r} in {home.store.url}"):  # it may wait for another driver
+            lease = held.enter_context(_lease(request, progress))
         clear_cache(home.artifacts, scratch_folder())
         clear_temporaries(choose_root()[0])
-        recipe, bank = _settle_recipe(home, request, console)
-        prior = _prior(home, request.learn_from, bank, recipe, console)
+        recipe, bank = _settle_recipe(home, request, progress)
+        prior = _prior(home, request.learn_from, bank, recipe, progress)
         listening = interrupts or Interrupts()
-        with contextlib.closing(Drive(home, recipe, bank, prior, console, lease, listening)) as drive:
-            complete = drive.complete()
-            interrupted = drive.run()
-            files, tracking = drive.publish()
+        with contextlib.closing(Driver(home, recipe, bank, prior, progress, lease, listening)) as driver:
+            complete = driver.complete()
+            interrupted = driver.run()
+            files, tracking = driver.publish()
             lease.check()
-    ended = "" if interrupted else drive.ended_by_limit
-    return SearchResult(home, recipe, drive.state, files, interrupted, complete, ended, tracking)
+    ended = "" if interrupted else driver.ended_by_limit
+    return SearchResult(home, recipe, driver.state, files, interrupted, complete, ended, tracking)
 
 
-def _warn(line: str, console: Console) -> None:
-    console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
-
-
-def _lease(request: SearchRequest, console: Console) -> Lease:
+def _lease(request: SearchRequest, progress: Progress) -> Lease:
     """The right to drive the search; whom it waits for, or takes the search from, is printed."""
     return Lease(
         request.store,
@@ -122,11 +92,11 @@ def _lease(request: SearchRequest, console: Console) -> Lease:
         WAIT_S,
         is_gone,
         take_over=request.take_over,
-        tell=lambda line: _warn(line, console),
+        tell=progress.warn,
     )
 
 
-def _settle_recipe(home: SearchHome, request: SearchRequest, console: Console) -> tuple[Recipe, str]:
+def _settle_recipe(home: SearchHome, request: SearchRequest, progress: Progress) -> tuple[Recipe, str]:
     """The recipe to run and its bank, made if need be."""
     if home.exists():
         recipe, bank = home.stored()
@@ -137,23 +107,23 @@ def _settle_recipe(home: SearchHome, request: SearchRequest, console: Console) -
             recipe = asked
         if home.artifacts.find("banks", bank) is None:
             home.require_this_code()
-            with told(console, "comparing the images with those of the start"):
+            with progress.step("comparing the images with those of the start"):
                 from tuner.features.extract import bank_key
 
                 _require_same(bank_key(recipe.data, recipe.backbone), bank, home.name)
-            ensure_bank(home.artifacts, recipe, console)
+            ensure_bank(home.artifacts, recipe, progress)
         if recipe.tracking.enabled and (address := passed_over(home, recipe.tracking)):
-            console.print(not_asked(address), style="yellow", markup=False, soft_wrap=True)
+            progress.warn(not_asked(address))
     else:
         if request.recipe is None:
             raise UsageError(
-                f"no search {home.name!r} in {home.store.url}", "a recipe to start it with", "add --recipe digits"
+                f"no search {home.name!r} in {home.store.url}", "a recipe to start it with", "add `recipe=digits`"
             )
-        with told(console, f"reading the data: {request.recipe.data.name}"):
+        with progress.step(f"reading the data: {request.recipe.data.name}"):
             dataset = load_dataset(request.recipe.data)
             refuse_unusable(request.recipe, dataset)
             refuse_unmeasurable(request.recipe, dataset)
-        bank = ensure_bank(home.artifacts, request.recipe, console)
+        bank = ensure_bank(home.artifacts, request.recipe, progress)
         recipe = settle_precision(request.recipe)
         home.start(recipe, bank)
     if request.trials is not None:
@@ -167,11 +137,11 @@ def _require_same(made: str, stored: str, name: str) -> None:
             f"the images, the backbone or the way images are read are not those of search {name!r} any more "
             f"(bank {made[:8]}, was {stored[:8]}, which the store has lost)",
             "the data the search was started with, read in the same way (images: docs/data.md, since bank format 2)",
-            "restore the data or the bank, or start a new search with another --name",
+            "restore the data or the bank, or start a new search under another name",
         )
 
 
-def _prior(home: SearchHome, name: str | None, bank: str, recipe: Recipe, console: Console) -> Sequence[TrialRecord]:
+def _prior(home: SearchHome, name: str | None, bank: str, recipe: Recipe, progress: Progress) -> Sequence[TrialRecord]:
     """Finished trials of another search on the same bank and protocol, to learn from."""
     if name is None:
         return ()
@@ -181,9 +151,9 @@ def _prior(home: SearchHome, name: str | None, bank: str, recipe: Recipe, consol
         raise UsageError(
             f"search {name!r} was measured on other data, another split, or images read in another way",
             "the same data, backbone and protocol, so that its values can be compared",
-            "drop --from; stages that agree are reused from the store anyway",
+            "leave out `learn_from`; stages that agree are reused from the store anyway",
         )
-    with told(console, f"reading the trials of search {name!r}"):
+    with progress.step(f"reading the trials of search {name!r}"):
         trials = other.state().finished()
-    console.print(f"learning from {len(trials)} trials of search {name!r}")
+    progress.say(f"learning from {len(trials)} trials of search {name!r}")
     return trials

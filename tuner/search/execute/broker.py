@@ -173,6 +173,8 @@ class StageBroker:
             if result["outcome"] != "complete" or self._stopping:
                 return False
             tries.forget()
+            if todo and todo[0].worker is not None:  # at the next stage by now, whether or not it can still say so
+                self._watchman.begin(todo[0])
         return not self._stopping
 
     async def _wait_for_another(self, todo: list[Run], holder: str) -> None:
@@ -267,13 +269,13 @@ class StageBroker:
                 granted, holder = missing, holder if missing else "nobody any more"
         except StoreFailure as error:
             return 0, _instead("halted", error.what)
+        for run in row[granted:]:
+            run.worker = None
         return granted, None if granted else _instead("elsewhere", holder)
 
     async def report(self, key: str, done: int, epochs: int, values: dict[str, float]) -> None:
-        """A worker reports that it begins, an epoch, or where the program stands."""
+        """A worker reports an epoch, or where the program stands."""
         if (run := self._runs.get(key)) is not None:
-            if not run.begun:
-                self._watchman.begin(run)
             run.done, run.epochs, run.values = done, epochs, values
 
     async def alive(self, key: str, worker: Worker) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from tuner.base.metric import added_metrics
 from tuner.recipe import Recipe
 
 # Raise a stage's number when its result changes for the same settings; later stages follow by their inputs.
@@ -88,5 +89,5 @@ def plan_trial(recipe: Recipe, bank: str, params: Mapping[str, Any]) -> list[Sta
 
 def evaluation(model: StageSpec, held_out: str) -> StageSpec:
     """The stage that measures what stage `model` made (dense, finetune or probe) on `validation` or `test`."""
-    settings = {"model": model.stage, "held_out": held_out, "split": model.settings["split"]}
+    settings = {"model": model.stage, "held_out": held_out, "split": model.settings["split"], **added_metrics()}
     return StageSpec("evaluate", settings, {**model.inputs, model.stage: model.key}, model.seed)

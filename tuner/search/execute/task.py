@@ -39,7 +39,6 @@ def stage_task(
             broker.report.remote(spec.key, done, epochs, values)
 
     for spec in specs[:granted]:
-        broker.report.remote(spec.key, 0, 0, {})
         with _pulsed(partial(broker.alive.remote, spec.key, me), partial(broker.waits.remote, spec.key)):
             from tuner.search.execute.worker import run_stage
 

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from threadpoolctl import threadpool_limits
 
+from tuner.base.metric import COUNTS, require_metrics
 from tuner.base.private import NoPlace, private_folder
 from tuner.errors import InfeasibleError, TunerError
 from tuner.features.bank import FeatureBank, load_bank
@@ -34,7 +35,6 @@ from tuner.qpm import (
     train_linear_probe,
 )
 from tuner.qpm.checkpoint import UnusableCheckpoint
-from tuner.qpm.metrics.table import COUNTS
 from tuner.qpm.program import Moment
 from tuner.qpm.program.solution import relative_gap
 from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig
@@ -199,6 +199,7 @@ def _probe(job: _Job, folder: Path) -> None:
 def _evaluate(job: _Job, folder: Path) -> dict[str, float]:
     train, held_out = job.samples("train"), job.samples(job.spec.settings["held_out"])
     stage = job.spec.settings["model"]
+    require_metrics(job.spec.settings)
     model = job.input(stage)
     values = evaluate(model, train, held_out)
     if stage == "finetune":  # what the program gave before fine-tuning bent the features to it (METHOD 11.1)

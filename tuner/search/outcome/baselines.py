@@ -7,40 +7,33 @@ import dataclasses
 import time
 from typing import Any
 
-from rich.console import Console
+from rich.console import Group
 
-from tuner.base.steps import told
-from tuner.base.tables import Column, print_columns
+from tuner.base.metric import METRICS
+from tuner.base.progress import Progress
+from tuner.base.tables import Column, FittedTable, note
 from tuner.errors import TunerError
 from tuner.front import pareto, uncertainty
 from tuner.recipe import Recipe, objectives_of
 from tuner.search.execute.broker import start_broker
 from tuner.search.execute.contact import closing, conduct_all
 from tuner.search.execute.plan import StageSpec, evaluation, plan_trial
-from tuner.search.outcome.finish import measure_front
+from tuner.search.outcome.measure import measure_front
 from tuner.search.record.events import Baseline, Measured
 from tuner.search.record.front_view import require_points
 from tuner.search.record.home import SearchHome
 from tuner.search.session.connect import ray_for, scratch_folder
-from tuner.search.watch.progress import heading, number
-from tuner.search.watch.summary import measured, say
-
-SHOWN = (
-    "accuracy",
-    "interpretability",
-    "plausibility",
-    "plausibility_undilated",
-    "mask_share",
-    "sid5",
-    "class_independence",
-    "contrastiveness",
-    "exact_zeros",
-    "correlation",
-    "structural_grounding",
-)
+from tuner.search.watch.front_table import measured
+from tuner.search.watch.texts import heading, number
 
 
-def compare(home: SearchHome, console: Console) -> list[dict[str, Any]]:
+def shown() -> list[str]:
+    """The metrics that are compared, the most important first: those of no size, what is made of others in front."""
+    names = [name for name, metric in METRICS.items() if metric.unit != "features"]
+    return sorted(names, key=lambda name: 0 if METRICS[name].is_share else 1 if METRICS[name].parts else 2)
+
+
+def compare(home: SearchHome, progress: Progress) -> list[dict[str, Any]]:
     """Measure what is missing, and gather what was measured.
 
     Returns:
@@ -51,7 +44,7 @@ def compare(home: SearchHome, console: Console) -> list[dict[str, Any]]:
     home.require_this_code()
     recipe, bank = home.stored()
     with (
-        ray_for(recipe.resources, console) as resources,
+        ray_for(recipe.resources, progress) as resources,
         closing(start_broker(home.store.url, scratch_folder(), resources, recipe.budget.retries)) as broker,
     ):
         state = home.state()
@@ -59,14 +52,14 @@ def compare(home: SearchHome, console: Console) -> list[dict[str, Any]]:
         def record(event: Measured | Baseline) -> None:
             home.append(dataclasses.replace(event, command="compare"))
 
-        measure_front(home, recipe, bank, state, broker, record, console)
+        measure_front(home, recipe, bank, state, broker, record, progress)
         state = home.state()
         objectives = objectives_of(recipe)
         members = pareto.front(state.points(objectives), objectives)
         wanted = _baselines(recipe, bank, [m.params for m in members])
         known = {b.name: b for b in state.baselines}
         missing = [row for row in wanted if row[0] not in known]
-        with told(console, "measuring the baselines"):
+        with progress.step("measuring the baselines"):
             outcomes = conduct_all(broker, [-1] * len(missing), [specs for _, _, specs in missing])
         for (name, note, _), outcome in zip(missing, outcomes, strict=True):
             if outcome["outcome"] != "complete":
@@ -83,17 +76,17 @@ def compare(home: SearchHome, console: Console) -> list[dict[str, Any]]:
     return [{"name": n, "note": note, "values": v, "errors": uncertainty.errors(v)} for n, note, v in rows]
 
 
-def print_comparison(rows: list[dict[str, Any]], console: Console) -> None:
+def comparison_table(rows: list[dict[str, Any]]) -> Group:
     """The rows as a table, and what its numbers rest on; where there is no room, columns are left out."""
-    names = [name for name in SHOWN if any(name in row["values"] for row in rows)]
-    columns = [Column("test split", [row["name"] for row in rows], weight=len(SHOWN) + 1, words=True)]
-    columns.append(Column("size", [row["note"] for row in rows], weight=len(SHOWN) - 3, words=True))
+    names = [name for name in shown() if any(name in row["values"] for row in rows)]
+    first = len(METRICS)
+    columns = [Column("test split", [row["name"] for row in rows], weight=first + 1, words=True)]
+    columns.append(Column("size", [row["note"] for row in rows], weight=first - 3, words=True))
     for place, name in enumerate(names):
         cells = [measured(name, row["values"]) for row in rows]
-        columns.append(Column(heading(name), cells, weight=len(SHOWN) - place))
-    print_columns(console, columns)
-    if rests := uncertainty.legend(names, [row["values"] for row in rows]):
-        say(console, f"{uncertainty.RULE}; {rests}")
+        columns.append(Column(heading(name), cells, weight=first - place))
+    rests = uncertainty.legend(names, [row["values"] for row in rows])
+    return Group(FittedTable(columns), *([note(f"{uncertainty.RULE}; {rests}")] if rests else []))
 
 
 def _baselines(recipe: Recipe, bank: str, members: list[dict[str, Any]]) -> list[tuple[str, str, list[StageSpec]]]:

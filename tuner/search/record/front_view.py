@@ -78,11 +78,11 @@ def require_points(view: FrontView) -> None:
             f"none of the {complete} complete trials of search {view.search!r} has a finite value of all of "
             f"{', '.join(objective.name for objective in view.objectives)}",
             "at least one that has",
-            "choose other objectives; jobs.front --objectives shows a front of any",
+            "look at the front of other `objectives`",
         )
     if not view.members:
         raise TunerError(
             f"search {view.search!r} has no complete trial yet ({tally(view.counts) or 'nothing has ended'})",
             "at least one complete trial",
-            "see jobs.status for causes, and let the search run on: jobs.search with the same --store and --name",
+            "look why trials failed, if any did, and let the search run on",
         )

@@ -103,8 +103,8 @@ class SearchHome:
             raise UsageError(
                 f"the stages of search {self.name!r} gave other results when it started (code {'; '.join(changed)})",
                 "trials of one code version, since others cannot be compared with them",
-                f"start a new search: --name NEW, with --from {self.name} if its features are still the same; "
-                "this one can still be read",
+                f"start a new search under another name, with `learn_from={self.name}` if its features are still the "
+                "same; this one can still be read",
             )
 
     def is_of_this_code(self) -> bool:
@@ -133,14 +133,14 @@ class SearchHome:
             raise UsageError(
                 f"no search {self.name!r} in {self.store.url}",
                 f"one of {', '.join(known)}" if known else "a store with searches",
-                "check --store and --name, or start it with jobs.search --recipe",
+                "check `store` and `name`, or start it with a recipe",
             ) from None
         except (UsageError, ValueError) as error:
             cause = error.what if isinstance(error, UsageError) else "it is no text in UTF-8"
             raise TunerError(
                 f"{self.address('recipe.yaml')} is damaged ({cause})",
                 "the recipe as it was written when the search started",
-                "restore the file, or start the search again under another --name: its stages are reused",
+                "restore the file, or start the search again under another name: its stages are reused",
             ) from None
 
     def refuse_changes(self, old: Recipe, new: Recipe) -> None:
@@ -155,7 +155,7 @@ class SearchHome:
             raise UsageError(
                 f"the recipe of search {self.name!r} has changed:\n    " + "\n    ".join(changes),
                 "the recipe it was started with (budget, resources, tracking and paths may change)",
-                f"drop the changes, or start a new search that learns from it: --name NEW --from {self.name}",
+                f"drop the changes, or start a new search under another name, which may `learn_from={self.name}`",
             )
 
     def append(self, event: Event) -> None:
@@ -204,7 +204,7 @@ class SearchHome:
         for warning in fresh[:MOST_TOLD]:
             self.warn(warning)
         if (more := len(fresh) - MOST_TOLD) > 0:
-            self.warn(f"and {more} more entries of the ledger; jobs.doctor --name {self.name} names all")
+            self.warn(f"and {more} more entries of the ledger; qpm-tuner doctor names all")
 
     def front(self, objectives: Sequence[Objective] | None = None, state: SearchState | None = None) -> FrontView:
         """The front for the search's own objectives or others, as the ledger has it now or as `state` says."""

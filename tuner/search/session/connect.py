@@ -11,17 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from rich.console import Console
 
 from tuner.base.environment import environment
 from tuner.base.folders import cache_root, made_folder
 from tuner.base.private import private_temporaries
-from tuner.base.steps import told
+from tuner.base.progress import Progress
 from tuner.errors import TunerError, UsageError
 from tuner.recipe import ResourcesConfig, StageResources
 from tuner.search.session.address import LOCAL_RAY, is_on_loopback_only, ray_address
 from tuner.search.session.own_ray import alone, own_ray
-from tuner.search.session.surroundings import require_surroundings
+from tuner.search.session.surroundings import cache_folder, require_surroundings
 
 STAGES = ("dense", "assign", "finetune", "evaluate")
 ENVIRONMENT = {
@@ -49,7 +48,7 @@ def scratch_folder() -> Path:
 
 @contextlib.contextmanager
 def connect_ray(resources: ResourcesConfig) -> Iterator[dict[str, StageResources]]:
-    """Yields what a run of each stage holds, by name.
+    """Yields what a run of each stage holds, by name. A Ray that this process has initialised is used as it is.
 
     Raises:
         UsageError: if a stage asks for more than this machine has, or nothing can start or be joined here.
@@ -59,37 +58,44 @@ def connect_ray(resources: ResourcesConfig) -> Iterator[dict[str, StageResources
         settings: dict[str, str | None] = {name: os.environ.get(name, value) for name, value in ENVIRONMENT.items()}
         held.enter_context(environment(settings | {name: os.environ.get(name) for name in SET_BY_RAY}))
         held.enter_context(private_temporaries())
+        if ray.is_initialized():  # by the user: it is used as it is, and left running
+            yield settle_resources(resources, ray.cluster_resources(), grows=False)  # type: ignore[no-untyped-call]
+            return
         local = (address := require_surroundings()) == LOCAL_RAY
         options = held.enter_context(own_ray()) if local else {}
         if not local and is_on_loopback_only(address):
             held.enter_context(alone())
         before = signal.getsignal(signal.SIGTERM)
+        held.callback(_listen_as, before)
         held.callback(ray.shutdown)
         _join(address, options)
         sigterm_is_ctrl_c(before)
         yield settle_resources(resources, ray.cluster_resources(), grows=not local)  # type: ignore[no-untyped-call]
 
 
-def require_ray(console: Console) -> None:
+def require_ray(progress: Progress) -> None:
     """Refuse what would keep Ray from being started or joined, before anything is computed or locked.
 
     Raises:
         TunerError: naming the cause.
     """
+    if ray.is_initialized():
+        cache_folder()
+        return
     with contextlib.ExitStack() as telling:
         if (address := ray_address()) != LOCAL_RAY:
-            telling.enter_context(told(console, f"asking the Ray cluster {address}"))
+            telling.enter_context(progress.step(f"asking the Ray cluster {address}"))
         require_surroundings()
 
 
 @contextlib.contextmanager
-def ray_for(resources: ResourcesConfig, console: Console) -> Iterator[dict[str, StageResources]]:
+def ray_for(resources: ResourcesConfig, progress: Progress) -> Iterator[dict[str, StageResources]]:
     """As `connect_ray`, and says so: both ends of it take seconds."""
     with contextlib.ExitStack() as joined:
-        with told(console, "starting Ray"):
+        with progress.step("starting Ray"):
             settled = joined.enter_context(connect_ray(resources))
         yield settled
-        with told(console, "closing Ray"):
+        with progress.step("closing Ray"):
             joined.close()
 
 
@@ -111,21 +117,21 @@ def _join(address: str, options: dict[str, Any]) -> None:
             raise TunerError(
                 f"{what} takes longer than {JOIN_S:g} s",
                 "a Ray that starts or lets us in within that time",
-                "run python -m jobs.doctor, then the same command again when machine and network are less busy",
+                "run qpm-tuner doctor, then start again when machine and network are less busy",
             ) from None
         except Exception as error:  # Ray's own has no narrower kind
             if not any(sign in str(error) for sign in LATE):
                 raise TunerError(
                     f"{what} does not start or let us in: {(str(error).strip() or repr(error)).splitlines()[0]}",
                     "a Ray that can be used",
-                    "run python -m jobs.doctor, which checks what Ray needs; --debug shows where it failed",
+                    "run qpm-tuner doctor, which checks what Ray needs",
                 ) from error
             late = error
             ray.shutdown()
     raise TunerError(
         f"Ray did not start in {ATTEMPTS} attempts: {late}",
         "a machine that starts Ray's processes within 30 s",
-        "run the same command again when the machine is less busy",
+        "start again when the machine is less busy",
     ) from late
 
 
@@ -178,6 +184,12 @@ def sigterm_is_ctrl_c(before: Any) -> None:
     if threading.current_thread() is threading.main_thread():
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         signal.signal(signal.SIGTERM, before if callable(before) else signal.default_int_handler)
+
+
+def _listen_as(before: Any) -> None:
+    """Give SIGTERM back to whoever heard it before Ray; None: it was set by no means of Python."""
+    if threading.current_thread() is threading.main_thread() and before is not None:
+        signal.signal(signal.SIGTERM, before)
 
 
 def settle_resources(resources: ResourcesConfig, have: dict[str, float], *, grows: bool) -> dict[str, StageResources]:

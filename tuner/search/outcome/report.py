@@ -2,14 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
+from tuner.base.progress import Progress
 from tuner.errors import TunerError
 from tuner.front.pareto import measured
 from tuner.front.pick import Pick, pick_knee
 from tuner.recipe import Recipe, objectives_of
 from tuner.report.page import BaselineRow, PickView, Report, StageUse, TrialRow, render_report
-from tuner.search.outcome.finish import hypervolume_history
+from tuner.search.outcome.history import hypervolume_history
 from tuner.search.record.home import SearchHome
 from tuner.search.record.inputs import load_input
 from tuner.search.record.restoration import SearchState, TrialRecord
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 STAGE_ORDER = ("dense", "assign", "finetune", "evaluate")
 
 
-def report_page(home: SearchHome, console: Console, state: SearchState | None = None) -> str:
+def report_page(home: SearchHome, progress: Progress, state: SearchState | None = None) -> str:
     """The search's report as one HTML page; the picked model is the recorded pick, else the knee."""
     recipe, bank = home.stored()
     state = state or home.state()
@@ -33,7 +32,7 @@ def report_page(home: SearchHome, console: Console, state: SearchState | None = 
         rows=[_row(trial) for _, trial in sorted(state.trials.items())],
         hypervolume=hypervolume_history(state, objectives),
         stages=[_use(name, reuse[name]) for name in STAGE_ORDER if name in reuse],
-        pick=None if chosen is None else _pick_view(home, recipe, bank, chosen, console, _is_chosen(chosen, state)),
+        pick=None if chosen is None else _pick_view(home, recipe, bank, chosen, progress, _is_chosen(chosen, state)),
         baselines=[BaselineRow(b.name, b.values, b.note) for b in state.baselines],
         environment={
             "store": home.store.url,
@@ -80,12 +79,14 @@ def _is_chosen(chosen: Pick, state: SearchState) -> bool:
     return state.pick is not None and state.pick.trial == chosen.point.trial
 
 
-def _pick_view(home: SearchHome, recipe: Recipe, bank: str, chosen: Pick, console: Console, recorded: bool) -> PickView:
+def _pick_view(
+    home: SearchHome, recipe: Recipe, bank: str, chosen: Pick, progress: Progress, recorded: bool
+) -> PickView:
     try:
         pictures = model_pictures(home, recipe, bank, chosen)
         return PickView(chosen.point, chosen.reason, pictures.classes(), pictures.comparison(), recorded)
     except TunerError as error:
-        console.print(f"no pictures in the report: {error.what}", style="yellow", markup=False)
+        progress.warn(f"no pictures in the report: {error.what}")
         return PickView(chosen.point, chosen.reason, chosen=recorded)
 
 

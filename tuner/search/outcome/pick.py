@@ -7,7 +7,7 @@ import os
 import shlex
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,30 +24,36 @@ from tuner.search.watch.mirror import FLUSH_S, open_mirror, passed_over
 ALIAS = "picked"
 
 
-def pick_model(home: SearchHome, *, within: Sequence[str] | None = None, at_most: Mapping[str, float] = {}) -> Pick:
+def pick_model(
+    home: SearchHome,
+    *,
+    within: Mapping[str, float] = {},
+    at_most: Mapping[str, float] = {},
+    at_least: Mapping[str, float] = {},
+) -> Pick:
     """Choose from the search's trials.
 
     Args:
         home: the search.
-        within: (distance, metric), or None for the knee.
-        at_most: limits on parameters or values.
+        within: an objective -> how far from its best value the choice may lie, in its unit; empty: the knee.
+        at_most: parameters or values -> the largest number allowed.
+        at_least: parameters or values -> the smallest number allowed.
 
     Raises:
-        UsageError: if no trial qualifies or an argument makes no sense.
+        UsageError: no trial qualifies, or an argument makes no sense.
+        TunerError: no trial is complete yet.
     """
     objectives = objectives_of(home.stored()[0])
+    if len(within) > 1:
+        asked = ", ".join(map(repr, within))
+        raise UsageError(
+            f"`within` names {asked}", "one objective", "keep one, and limit others by at_most or at_least"
+        )
     state = home.state()
     require_points(home.front(objectives, state))
-    distance, metric = within or (None, None)
-    try:
-        reach = None if distance is None else float(distance)
-    except ValueError:
-        raise UsageError(
-            f"--within {distance} {metric}",
-            "a distance, which is a number, and the name of an objective",
-            f"for example --within 1.0 {objectives[0].name}",
-        ) from None
-    return rules.pick(state.points(objectives), objectives, at_most=dict(at_most), within=reach, metric=metric)
+    metric, distance = next(iter(within.items()), (None, None))
+    points = state.points(objectives)
+    return rules.pick(points, objectives, at_most=at_most, at_least=at_least, within=distance, metric=metric)
 
 
 def carry_out(
@@ -93,7 +99,7 @@ def require_room(folder: Path) -> None:
     """
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         found = "is not empty" if folder.is_dir() else "is no folder"
-        raise UsageError(f"{folder} exists and {found}", "a new or empty folder", "choose another --export folder")
+        raise UsageError(f"{folder} exists and {found}", "a new or empty folder", "choose another folder")
 
 
 def export_pick(home: SearchHome, chosen: Pick, folder: Path) -> Path:
@@ -140,7 +146,7 @@ def register_pick(home: SearchHome, chosen: Pick, tracking_uri: str = "") -> str
         raise UsageError(
             f"search {home.name!r} was shown in an MLflow that only its stored recipe names: {shown}",
             "an address that you name, since your credentials would go there",
-            f"if it is yours, add --tracking-uri {shown}, or set MLFLOW_TRACKING_URI",
+            f"if it is yours, add `tracking_uri={shown}`, or set MLFLOW_TRACKING_URI",
         )
     mirror = open_mirror(home, config)
     with tempfile.TemporaryDirectory(prefix="qpm-tuner-") as name:

@@ -1,4 +1,4 @@
-"""One driver's turn at a search: propose, run, record, measure the front, write what follows from it."""
+"""The driver of a search: proposes, runs and records trials, measures the front, writes the derived files."""
 
 import math
 import shutil
@@ -11,19 +11,19 @@ from typing import Any
 
 import ray
 from ray import tune
-from rich.console import Console
 
-from tuner.base.steps import told
+from tuner.base.progress import Progress
 from tuner.errors import TunerError
 from tuner.front import pareto
 from tuner.recipe import Recipe, objectives_of
 from tuner.search.driver.interrupts import Interrupts
-from tuner.search.driver.limit import MEASURE_S, TimeLimit, TimeUp, ring
+from tuner.search.driver.time_limit import MEASURE_S, TimeLimit, TimeUp, ring
 from tuner.search.execute.banks import n_classes_of
 from tuner.search.execute.broker import ON_THE_HEAD, start_broker
 from tuner.search.execute.contact import IDLE, SILENT, Contact, closing
 from tuner.search.execute.coordinator import Coordinator, Forget
-from tuner.search.outcome.finish import measure_front, write_files
+from tuner.search.outcome.files import write_files
+from tuner.search.outcome.measure import measure_front
 from tuner.search.propose.sampler import Proposer
 from tuner.search.propose.searcher import LedgerSearcher
 from tuner.search.record.events import Ended, Event, Started, Suspended
@@ -31,19 +31,31 @@ from tuner.search.record.home import SearchHome, versions
 from tuner.search.record.restoration import TrialRecord, apply, mirror_events
 from tuner.search.session.connect import keep_keys_private, ray_for, scratch_folder
 from tuner.search.watch.mirror import FLUSH_S, mirror_front, start_mirror
-from tuner.search.watch.progress import ProgressView, told_stage
+from tuner.search.watch.texts import told_stage
+from tuner.search.watch.trials_view import TrialsView
 from tuner.store import Lease, LeaseHeld
 
 
-class Drive:
-    """One driver's turn.
+class NoReport(tune.ProgressReporter):
+    """Keeps Ray Tune from clearing a notebook's cell for a table of its own."""
+
+    def should_report(self, trials: list[Any], done: bool = False) -> bool:
+        """Never."""
+        return False
+
+    def report(self, trials: list[Any], done: bool, *sys_info: str) -> None:
+        """Nothing."""
+
+
+class Driver:
+    """Runs what is left of a search, once.
 
     Args:
         home: the search.
         recipe: what to run, budget included.
         bank: key of the feature bank.
         prior: finished trials of another search to learn from.
-        console: where people read.
+        progress: told what is done.
         lease: the right to drive it, asked before each write.
         interrupts: tells whether Ctrl-C asked for an end.
     """
@@ -54,16 +66,16 @@ class Drive:
         recipe: Recipe,
         bank: str,
         prior: Sequence[TrialRecord],
-        console: Console,
+        progress: Progress,
         lease: Lease,
         interrupts: Interrupts,
     ) -> None:
         self.home, self.recipe, self.bank, self.prior = home, recipe, bank, prior
-        self.console, self.lease, self.interrupts = console, lease, interrupts
+        self.progress, self.lease, self.interrupts = progress, lease, interrupts
         self._refused: LeaseHeld | None = None  # what the lease said to a write
         self.started = time.monotonic()
         past: list[Event] = []
-        with told(console, "reading the ledger"):
+        with progress.step("reading the ledger"):
             home.ledger.begin(lease)
             self.state = home.state(recipe, past.append)
         self.limit = TimeLimit(recipe.budget.time_limit_s, self.state.elapsed_s)
@@ -84,7 +96,7 @@ class Drive:
         self.record(Started(time.time(), self.recipe.to_dict(), versions()))
         interrupted = False
         if self._unmeasured() if self.complete() else not self.limit.reached:
-            with ray_for(self.recipe.resources, self.console) as resources:
+            with ray_for(self.recipe.resources, self.progress) as resources:
                 made = start_broker(self.home.store.url, scratch_folder(), resources, self.recipe.budget.retries)
                 with closing(made) as broker:
                     interrupted = self._conduct(broker)
@@ -108,18 +120,18 @@ class Drive:
                     broker.go_on.remote()
                     within_s = MEASURE_S if self.limit.reached else math.inf
                     place = (self.home, self.recipe, self.bank, self.state)
-                    measure_front(*place, broker, self.record, self.console, within_s)
+                    measure_front(*place, broker, self.record, self.progress, within_s)
         except TimeUp:
             words = "what was running when the time limit was reached did not end, and was left"
-            self.console.print(words, style="yellow", markup=False)
+            self.progress.warn(words)
         return interrupted
 
     def publish(self) -> tuple[dict[str, str], str]:
         """Write the derived files; returns where they are by name, and where MLflow is or what is wrong with it."""
-        files = write_files(self.home, self.state, self.console, self.lease.check)
+        files = write_files(self.home, self.state, self.progress, self.lease.check)
         if self.mirror is None:
             return files, "switched off (tracking.enabled)"
-        with told(self.console, f"showing the rest in MLflow, for at most {FLUSH_S:.0f} s"):
+        with self.progress.step(f"showing the rest in MLflow, for at most {FLUSH_S:.0f} s"):
             self.lease.check()
             mirror_front(self.mirror, self.home, self.state, [Path(place).name for place in files.values()])
         return files, self.mirror.warning or self.mirror.url
@@ -147,7 +159,7 @@ class Drive:
                 self.mirror.publish(expanded)
         if isinstance(event, Ended):
             for damage in event.remade:
-                self.console.print(f"trial {event.trial}: {damage}; made again", style="yellow", markup=False)
+                self.progress.warn(f"trial {event.trial}: {damage}; made again")
 
     def complete(self) -> bool:
         """Whether the budget is spent and every trial has ended."""
@@ -174,7 +186,7 @@ class Drive:
         trials = self.recipe.budget.trials
         contact = Contact(broker)
         look = partial(self._look, contact, searcher)
-        view = ProgressView(self.console, self.state, objectives, trials, searched, look)
+        view = TrialsView(self.state, objectives, trials, searched, look)
         keep_keys_private()
         scratch = tempfile.mkdtemp(prefix="qpm-tuner-tune-")
         coordinator = tune.with_parameters(Coordinator, broker=broker)
@@ -190,13 +202,14 @@ class Drive:
                 name=self.home.name,
                 storage_path=scratch,
                 verbose=0,
+                progress_reporter=NoReport(),
                 callbacks=[Forget()],
                 failure_config=tune.FailureConfig(max_failures=self.recipe.budget.retries),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
         )
         try:
-            with self.interrupts.gently(lambda: finishing(view.running)), view:
+            with self.interrupts.gently(lambda: finishing(view.running)), self.progress.live(view):
                 tuner.fit()
         except KeyboardInterrupt:  # TimeUp, or what Ray makes of it
             if not searcher.halted:

@@ -9,8 +9,8 @@ from tuner.errors import UsageError
 from tuner.front.pick import Pick
 from tuner.model import ExportedModel, load_model
 from tuner.report.explanation import Decision
-from tuner.search.outcome.picking import export_pick
-from tuner.search.outcome.reporting import model_pictures, recorded_pick
+from tuner.search.outcome.pick import export_pick
+from tuner.search.outcome.report import model_pictures, recorded_pick
 from tuner.search.record.front_view import require_points
 from tuner.search.record.home import SearchHome
 
@@ -40,11 +40,16 @@ def load_chosen(home: SearchHome, trial: int | None, weights: str = "") -> Expor
         trial: the model of this trial; None for the picked one.
         weights: of a pre-trained backbone, where they are not at the place in the search's recipe.
     """
-    told = home.stored()[0].backbone.weights
-    usual = told if Path(at_home(told, "backbone.weights")).exists() else ""
+    return load_pick(home, chosen_model(home, trial), weights)
+
+
+def load_pick(home: SearchHome, pick: Pick, weights: str = "", *, device: str = "auto") -> ExportedModel:
+    """The model of a pick, ready for image files; arguments as those of `load_chosen` and `load_model`."""
+    named = home.stored()[0].backbone.weights
+    usual = named if Path(at_home(named, "backbone.weights")).exists() else ""
     with tempfile.TemporaryDirectory(prefix="qpm-tuner-") as name:
-        folder = export_pick(home, chosen_model(home, trial), Path(name) / "model")
-        return load_model(folder, weights=weights or usual)
+        folder = export_pick(home, pick, Path(name) / "model")
+        return load_model(folder, weights=weights or usual, device=device)
 
 
 def against(home: SearchHome, trial: int | None, first: str, second: str) -> Decision:
@@ -57,7 +62,7 @@ def against(home: SearchHome, trial: int | None, first: str, second: str) -> Dec
     pictures = model_pictures(home, recipe, bank, chosen_model(home, trial))
     labels = [_label(pictures.class_names, name) for name in (first, second)]
     if first == second:
-        raise UsageError(f"--against {first} {second}", "two different classes", "name another second class")
+        raise UsageError(f"class {shown(first)} beside itself", "two different classes", "name another second class")
     views = pictures.pair(*labels)
     return Decision(f"{views.left.name} against {views.right.name}", views)
 

@@ -1,0 +1,43 @@
+"""The user's process, left as it was found: environment, signal handlers, levels of loggers, hook for exceptions.
+
+A search runs inside a notebook or a script of somebody else. Libraries that it loads change all four.
+"""
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+
+KEPT_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM, signal.SIGUSR2)
+
+
+@contextlib.contextmanager
+def unchanged_process() -> Iterator[None]:
+    """Undo at the end of the block what it has changed; loggers that did not exist before keep what they have."""
+    environment, hook = dict(os.environ), sys.excepthook
+    in_main = threading.current_thread() is threading.main_thread()  # others may not set handlers
+    handlers = {number: signal.getsignal(number) for number in KEPT_SIGNALS} if in_main else {}
+    levels = {logger: logger.level for logger in _loggers()}
+    try:
+        yield
+    finally:
+        for name in os.environ.keys() - environment.keys():
+            del os.environ[name]
+        for name, value in environment.items():
+            if os.environ.get(name) != value:
+                os.environ[name] = value
+        for number, handler in handlers.items():
+            if handler is not None and signal.getsignal(number) != handler:  # None: set by no means of Python
+                signal.signal(number, handler)
+        for logger, level in levels.items():
+            if logger.level != level:
+                logger.setLevel(level)
+        sys.excepthook = hook
+
+
+def _loggers() -> list[logging.Logger]:
+    known = list(logging.root.manager.loggerDict.values())
+    return [logging.root, *(logger for logger in known if isinstance(logger, logging.Logger))]

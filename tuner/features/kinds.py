@@ -1,0 +1,32 @@
+"""What a recipe knows of a backbone before it is made: its name, its settings, how to make it. No torch is imported."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tuner.base.registry import Registry
+
+
+@dataclass(frozen=True)
+class BackboneKind:
+    """One kind of backbone.
+
+    Attributes:
+        name: `backbone.name` in a recipe.
+        make: `make(config, data=NAME, offline=..)` gives a `Backbone`, not yet loaded. `config` is of the class
+            `settings`, `data` the data set's name, and `offline` says to take weights from this machine only.
+        settings: dataclass of the settings; those of a built-in backbone hold the settings of all built-in ones.
+        preprocessing: the values of `backbone.preprocessing` that it can do.
+        is_learned: whether it has no weights but those it learns from the data set, which an exported model holds.
+    """
+
+    name: str
+    make: Callable[..., Any]
+    settings: type
+    preprocessing: tuple[str, ...] = ("standard",)
+    is_learned: bool = False
+
+
+BACKBONES: Registry[BackboneKind] = Registry(
+    "backbone", BackboneKind, group="qpm_tuner.backbones", home="tuner.features.registry"
+)

@@ -1,0 +1,54 @@
+"""What every rule of choosing gives and starts from: a trial with its reason, and the trials that were measured."""
+
+import difflib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tuner.errors import UsageError
+from tuner.front import words
+from tuner.front.pareto import Objective, Point, measured
+
+FRONT = "the front"
+LIMITED = "the front within the limits"
+
+
+@dataclass(frozen=True)
+class Pick:
+    """One member of a front and why it was chosen, in one sentence.
+
+    Args:
+        point: the trial.
+        reason: the sentence.
+        alternatives: the other members where the rule could not tell them apart, such as on a front without a knee.
+    """
+
+    point: Point
+    reason: str
+    alternatives: tuple[int, ...] = ()
+
+
+Rule = Callable[..., Pick]  # of points and objectives; `whose=` says what the reason calls the front
+
+
+def require_measured(points: Sequence[Point], objectives: Sequence[Objective]) -> list[Point]:
+    """The points to choose from, or a clear word that there is none."""
+    known = measured(points, objectives)
+    if not known:
+        raise UsageError(
+            f"none of {len(points)} trials has a value of {words.listing([o.name for o in objectives])}",
+            "at least one trial with all of them",
+            "let the search run until such a trial completes, or choose other objectives",
+        )
+    return known
+
+
+def merit(point: Point, summed: Sequence[Objective], then: Sequence[Objective]) -> tuple[float, ...]:
+    """What `max` compares: a sum of objectives scaled by natural range, others in turn, the earlier trial."""
+    total = sum(o.goodness(point.values[o.name]) for o in summed)
+    return (round(total, 9), *(o.goodness(point.values[o.name]) for o in then), -point.trial)
+
+
+def advice(name: str, known: Sequence[str]) -> str:
+    """What to do about a name that is not known."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else "name one of them"

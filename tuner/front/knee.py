@@ -1,0 +1,109 @@
+"""The knee: the member of a front where the trade is best, or a word on why there is none."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tuner.front import reasons, words
+from tuner.front.choice import FRONT, Pick, merit, require_measured
+from tuner.front.pareto import Objective, Point, front
+from tuner.front.reasons import TIE
+
+
+def pick_knee(points: Sequence[Point], objectives: Sequence[Objective], *, whose: str = FRONT) -> Pick:
+    """Of the members between the front's extremes the one that lies furthest beyond the plane through them.
+
+    Objectives are scaled by the front's own extent; with two of them the plane is the straight line
+    between the best member of each (Das 1999, "On characterizing the 'knee' of the Pareto curve based
+    on normal-boundary intersection"; Branke et al. 2004, "Finding knees in multi-objective
+    optimization"). Where three or more extremes span no plane that falls in every objective, it is
+    the plane of equal sums. Whatever is the best in some objective is an extreme and no knee. A front
+    without a member beyond the plane has no knee: the largest sum of objectives scaled by natural range
+    is taken then, and the reason says so and names the others. Ties go to the larger such sum, then to
+    the better first objective, then to the earlier trial.
+
+    Args:
+        points: all trials; those without a value of every objective are left out.
+        objectives: the axes of the trade-off.
+        whose: what the reason calls the front.
+
+    Raises:
+        UsageError: where no point has a value of every objective.
+    """
+    known = require_measured(points, objectives)
+    members = front(known, objectives)
+    between = _between(members, objectives)
+    knees = {p.trial: bulge for p, bulge in between if bulge > TIE}
+    if knees:
+        beyond = [p for p in members if p.trial in knees]
+        chosen = max(beyond, key=lambda p: (round(knees[p.trial], 9), *merit(p, objectives, objectives)))
+        standing = words.clauses([reasons.standing(chosen, members, o, whose) for o in objectives])
+        reason = (
+            f"Trial {chosen.trial} is the knee of {whose}, where the trade is best: it {standing}, and none of its "
+            f"{len(members)} members lies further beyond the {_plane(objectives)} between the extremes"
+        )
+        return Pick(chosen, f"{reason}{reasons.equals(chosen, members, objectives)}.")
+    chosen = max(members, key=lambda p: merit(p, objectives, objectives))
+    standing = words.clauses([reasons.standing(chosen, members, o, whose) for o in objectives])
+    others = [p for p in members if not reasons.same(p, chosen, objectives)]
+    if len(objectives) == 1:
+        why = f"{standing}; with one objective there is no trade-off and so no knee"
+        others = _runners_up(chosen, known, objectives)
+    elif not others:
+        which = "the only member" if len(members) == 1 else f"one of {len(members)} equal members, the whole"
+        why = f"is {which} of {whose}, so there is no knee: it {standing}"
+    else:
+        why = (
+            f"is taken though {whose} has no knee ({_flatness(members, between, objectives)}): it has the largest sum "
+            f"of objectives, each scaled by its natural range, and {standing}"
+        )
+    told = f"{reasons.equals(chosen, members, objectives)}{reasons.alternatives(others, objectives)}"
+    return Pick(chosen, f"Trial {chosen.trial} {why}{told}.", tuple(p.trial for p in others))
+
+
+def _bulges(members: Sequence[Point], objectives: Sequence[Objective]) -> list[float]:
+    """How far each member lies beyond the plane through the extremes, in units of the front's extent."""
+    goodness = np.array([[o.goodness(p.values[o.name]) for o in objectives] for p in members])
+    goodness -= goodness.min(axis=0)
+    extent = goodness.max(axis=0)
+    scaled = goodness[:, extent > TIE] / extent[extent > TIE]
+    n_axes = scaled.shape[1]
+    if n_axes == 0:
+        return [0.0] * len(members)
+    extremes = scaled[[np.lexsort((scaled.sum(axis=1), scaled[:, j]))[-1] for j in range(n_axes)]]
+    normal = np.ones(n_axes)
+    if np.linalg.matrix_rank(extremes) == n_axes:
+        normal = np.linalg.solve(extremes, normal)
+    if (normal <= 0).any():
+        normal = np.ones(n_axes)
+    return [float(row @ normal - 1.0) / float(np.linalg.norm(normal)) for row in scaled]
+
+
+def _between(members: Sequence[Point], objectives: Sequence[Objective]) -> list[tuple[Point, float]]:
+    """The members that are the best in no objective, each with how far it lies beyond the plane."""
+    bests = [max(o.goodness(p.values[o.name]) for p in members) for o in objectives]
+    return [
+        (p, bulge)
+        for p, bulge in zip(members, _bulges(members, objectives), strict=True)
+        if all(best - o.goodness(p.values[o.name]) > TIE for o, best in zip(objectives, bests, strict=True))
+    ]
+
+
+def _plane(objectives: Sequence[Objective]) -> str:
+    return "straight line" if len(objectives) == 2 else "plane"
+
+
+def _flatness(members: Sequence[Point], between: Sequence[tuple[Point, float]], objectives: Sequence[Objective]) -> str:
+    """Why a front of different members has no knee."""
+    plane = f"the {_plane(objectives)} between the extremes"
+    if not between:
+        return "nothing lies between its extremes"
+    if all(bulge > -TIE for _, bulge in between):
+        return f"its {len(members)} members all lie on {plane}"
+    return f"none of its {len(members)} members lies beyond {plane}"
+
+
+def _runners_up(chosen: Point, known: Sequence[Point], objectives: Sequence[Objective]) -> list[Point]:
+    """With one objective the front is its best alone; the next best trial is what could be taken instead."""
+    others = [p for p in known if not reasons.same(p, chosen, objectives)]
+    return [max(others, key=lambda p: merit(p, objectives, objectives))] if others else []

@@ -1,0 +1,132 @@
+"""Limits on parameters and values, such as at most 3 features per class: a rule picks of the trials within them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Literal
+
+from tuner.errors import UsageError
+from tuner.front import words
+from tuner.front.choice import LIMITED, Pick, Rule, advice, require_measured
+from tuner.front.knee import pick_knee
+from tuner.front.pareto import Objective, Point
+from tuner.front.reasons import TIE
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A limit on a parameter, or else on a value.
+
+    Args:
+        name: of the parameter or value.
+        bound: the largest or the smallest number allowed, in its unit.
+        kind: whether it is the largest ("most") or the smallest ("least").
+    """
+
+    name: str
+    bound: float
+    kind: Literal["most", "least"] = "most"
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.kind} {self.bound:g}"
+
+    def excess(self, value: float) -> float:
+        """By how much of the bound a value goes beyond it; 0: it respects the limit."""
+        beyond = value - self.bound if self.kind == "most" else self.bound - value
+        share = beyond / max(abs(self.bound), 1.0)
+        return share if share > TIE else 0.0
+
+
+def pick_at_most(
+    points: Sequence[Point],
+    objectives: Sequence[Objective],
+    limits: Mapping[str, float],
+    rule: Rule = pick_knee,
+) -> Pick:
+    """As `pick_within_limits`, with upper limits only: name of a parameter or value -> the largest number allowed."""
+    return pick_within_limits(points, objectives, [Limit(name, bound) for name, bound in limits.items()], rule)
+
+
+def pick_within_limits(
+    points: Sequence[Point],
+    objectives: Sequence[Objective],
+    limits: Sequence[Limit],
+    rule: Rule = pick_knee,
+) -> Pick:
+    """What `rule` picks from the front of the trials that respect all limits.
+
+    The limits come first and the front is that of the remaining trials: with "at most 3 features per
+    class" the best such trial counts, also where a trial with 5 beats it (the reason then says so).
+
+    Args:
+        points: all trials; those without a value of every objective are left out.
+        objectives: the axes of the trade-off.
+        limits: on parameters or values.
+        rule: `pick_knee`, or `functools.partial(pick_within, distance=1.0, metric="accuracy")`.
+
+    Raises:
+        UsageError: where no trial respects the limits, naming the nearest, or has a number of that name.
+    """
+    known = require_measured(points, objectives)
+    for limit in limits:
+        _check_limit(limit, known)
+    limited = list(dict.fromkeys(limit.name for limit in limits))
+    numbered = [p for p in known if all(_quantity(p, name) is not None for name in limited)]
+    allowed = [p for p in numbered if _excess(p, limits) == 0]
+    asked = words.listing([str(limit) for limit in limits])
+    if not allowed:
+        nearest = min(numbered, key=lambda p: _excess(p, limits), default=None)
+        close = "" if nearest is None else f"; the nearest is trial {nearest.trial} with {_has(nearest, limited)}"
+        raise UsageError(
+            f"no trial has {asked}",
+            f"limits that some trial respects{close}",
+            "raise the limit, or search smaller values"
+            if all(limit.kind == "most" for limit in limits)
+            else "loosen the limits, or search values within them",
+        )
+    chosen = rule(allowed, objectives, whose=LIMITED)
+    better = next((p for p in numbered if _beats(p, chosen.point, objectives)), None)
+    aside = f"; trial {better.trial} beats it, but with {_has(better, limited)}" if better else ""
+    missing = len(known) - len(numbered)
+    aside += f"; {missing} {'trial has' if missing == 1 else 'trials have'} no such number" if missing else ""
+    who = f"trial {chosen.point.trial} ({_has(chosen.point, limited)})"
+    start = f"Of the {len(allowed)} trials with {asked}, {who}"
+    if len(allowed) == 1:
+        start = f"T{who[1:]}, the only one with {asked},"
+    rest = chosen.reason.removeprefix(f"Trial {chosen.point.trial} ").removesuffix(".")
+    return Pick(chosen.point, f"{start} {rest}{aside}.", chosen.alternatives)
+
+
+def _quantity(point: Point, name: str) -> float | None:
+    """A parameter, or else a value, if it is a number."""
+    value = point.params.get(name, point.values.get(name))
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        return None
+    return float(value)
+
+
+def _has(point: Point, limits: Iterable[str]) -> str:
+    """A trial's own numbers of what is limited."""
+    return words.listing([f"{name} {_quantity(point, name):g}" for name in limits])
+
+
+def _excess(point: Point, limits: Iterable[Limit]) -> float:
+    """By how much of the limits a point goes beyond them, summed; 0: it respects all."""
+    return sum(limit.excess(_quantity(point, limit.name) or 0.0) for limit in limits)
+
+
+def _beats(one: Point, other: Point, objectives: Sequence[Objective]) -> bool:
+    """Dominance: nowhere worse, somewhere better."""
+    losses = [o.loss(one.values[o.name], other.values[o.name]) for o in objectives]
+    return max(losses) <= 0 and min(losses) < 0
+
+
+def _check_limit(limit: Limit, points: Sequence[Point]) -> None:
+    """Refuse a limit that is no number, or on something that is a number of no trial."""
+    if not isfinite(limit.bound):
+        what = f"the limit of {limit.name} is {limit.bound}"
+        raise UsageError(what, "a finite number", f"give a number, as in {limit.name}=3")
+    if all(_quantity(p, limit.name) is None for p in points):
+        known = sorted({n for p in points for n in (*p.params, *p.values) if _quantity(p, n) is not None})
+        what = f"no trial has a number named {limit.name!r}"
+        raise UsageError(what, f"one of {', '.join(known)}", advice(limit.name, known))

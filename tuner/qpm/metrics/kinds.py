@@ -1,0 +1,135 @@
+"""The kinds of metrics, by what they are computed from. A metric's file declares rows of these kinds in `METRICS`.
+
+Functions of metrics whose unit is `%` return shares of one; `evaluate` scales them. Importing this, or the file of a
+metric, does not import torch: functions import it when they run.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from tuner.base.metric import MASKS, Metric
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class ImageBatch:
+    """Some held-out images as a model sees them.
+
+    Attributes:
+        maps: feature maps, (n, n_patches, width).
+        predicted: predicted classes, (n,) int64.
+        labels: true classes, (n,) int64.
+        weight: head weights of the model, (n_classes, width).
+        masks: grey object masks on the token grid, (n, grid_h, grid_w) uint8; None where the data set has none.
+    """
+
+    maps: "Tensor"
+    predicted: "Tensor"
+    labels: "Tensor"
+    weight: "Tensor"
+    masks: "Tensor | None"
+
+    def only(self, rows: "Tensor") -> "ImageBatch":
+        """The images chosen by (n,) bool."""
+        masks = None if self.masks is None else self.masks[rows]
+        return replace(
+            self, maps=self.maps[rows], predicted=self.predicted[rows], labels=self.labels[rows], masks=masks
+        )
+
+
+@dataclass(frozen=True)
+class TrainFeatures:
+    """The features that some class uses, over the training images.
+
+    Attributes:
+        features: raw pooled features, (n, n_used), n_used >= 1.
+        labels: true classes, (n,) int64.
+        n_classes: number of classes.
+        image_attributes: (n, n_attributes) int8: 1 present, 0 absent, -1 unknown; None where the data set has none.
+    """
+
+    features: "Tensor"
+    labels: "Tensor"
+    n_classes: int
+    image_attributes: "Tensor | None"
+
+
+@dataclass(frozen=True)
+class Head:
+    """The last layer of a model.
+
+    Attributes:
+        weight: (n_classes, width).
+        class_attributes: (n_classes, n_attributes), percent; None where the data set has none.
+    """
+
+    weight: "Tensor"
+    class_attributes: "Tensor | None"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageMetric(Metric):
+    """A mean over held-out images; where it needs something of an image, over those that have it.
+
+    Attributes:
+        function: values of the images to which it applies, (n_applicable,).
+    """
+
+    function: "Callable[[ImageBatch], Tensor]"
+
+    @property
+    def counted_by(self) -> str:
+        """All images, or those with a mask."""
+        return "n_masked_images" if MASKS in self.needs else "n_images"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureMetric(Metric):
+    """Of the distribution of the features over the training images.
+
+    Attributes:
+        function: the value; None where there is none.
+    """
+
+    function: Callable[[TrainFeatures], float | None]
+
+    @property
+    def counted_by(self) -> str:
+        """The training images."""
+        return "n_train_images"
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadMetric(Metric):
+    """Of the head's weights alone.
+
+    Attributes:
+        function: the value; None where there is none.
+    """
+
+    function: Callable[[Head], float | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompositeMetric(Metric):
+    """The geometric mean of other metrics, of those that have a value.
+
+    Attributes:
+        made_of: their names; all have the unit of this one.
+    """
+
+    made_of: tuple[str, ...]
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The names."""
+        return self.made_of
+
+    def of(self, values: Mapping[str, float]) -> float | None:
+        """The geometric mean, where a negative value counts as 0; None where no part has a value."""
+        known = [max(values[name], 0.0) for name in self.made_of if name in values]
+        return math.prod(known) ** (1 / len(known)) if known else None

@@ -1,0 +1,100 @@
+"""A trial that was picked, and what can be done with its model."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuner.base.folders import at_home
+from tuner.front import uncertainty
+from tuner.front.pick import Pick
+from tuner.search.record.home import SearchHome
+
+if TYPE_CHECKING:
+    from tuner.model import ExportedModel
+
+
+class Choice:
+    """A trial of a search and why it was picked. Looking at it writes nothing; the methods say what they write.
+
+    Attributes:
+        search: name of the search.
+        trial: number of the trial.
+        params: its parameters, named as in the recipe's space.
+        values: its metrics, on the split that objectives are measured on.
+        errors: one standard error of each value that is a share of images, in percentage points.
+        reason: why it was picked, in one sentence.
+        alternatives: trials that the rule could not tell apart from it.
+    """
+
+    def __init__(self, home: SearchHome, pick: Pick) -> None:
+        self._home, self._pick = home, pick
+        self.search = home.name
+        self.trial, self.params, self.values = pick.point.trial, pick.point.params, pick.point.values
+        self.errors = uncertainty.errors(self.values)
+        self.reason, self.alternatives = pick.reason, pick.alternatives
+
+    def model(self, *, weights: Path | str = "", device: str = "auto") -> "ExportedModel":
+        """The trial's model with its backbone, ready for image files.
+
+        Args:
+            weights: of a pre-trained backbone, where they are not at the place in the recipe.
+            device: `auto`, `cpu`, `cuda`, `cuda:1` ...
+
+        Raises:
+            TunerError: the model or the backbone's weights are missing or damaged.
+        """
+        from tuner.search.outcome.explain import load_pick
+
+        return load_pick(self._home, self._pick, str(weights), device=device)
+
+    def export(self, folder: Path | str) -> Path:
+        """Write the model folder, which `tuner.load_model` reads, and remember the choice in the search.
+
+        Args:
+            folder: a new or empty folder.
+
+        Raises:
+            UsageError: the folder is a file, or not empty.
+        """
+        from tuner.search.outcome.pick import carry_out
+
+        place = Path(at_home(str(folder), "folder"))
+        carry_out(self._home, self._pick, export=place)
+        return place
+
+    def register(self, tracking_uri: str = "") -> str:
+        """Register the model in MLflow under the alias `picked`, and remember the choice in the search.
+
+        Args:
+            tracking_uri: of MLflow; empty: MLFLOW_TRACKING_URI, else the file beside the store.
+
+        Returns:
+            Name and version of the registered model.
+
+        Raises:
+            TunerError: MLflow cannot be reached.
+        """
+        from tuner.search.outcome.pick import carry_out
+
+        return carry_out(self._home, self._pick, register=True, tracking_uri=tracking_uri)["registered"]
+
+    def remember(self) -> None:
+        """Remember the choice in the search: the report shows it, and `Search.picked` returns it."""
+        from tuner.search.outcome.pick import carry_out
+
+        carry_out(self._home, self._pick, choose=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON, with the names of `qpm-tuner pick --json`."""
+        names = ("search", "trial", "params", "values", "errors", "reason")
+        return {name: getattr(self, name) for name in names} | {"alternatives": list(self.alternatives)}
+
+    def __repr__(self) -> str:
+        return f"<Choice trial {self.trial} of search {self.search!r}>"
+
+    def __str__(self) -> str:
+        return self.reason
+
+    def _repr_html_(self) -> str:
+        from tuner.report.snippets import snippet
+
+        return snippet(f"Trial {self.trial} of search {self.search}", [self.reason], list(self.params.items()))

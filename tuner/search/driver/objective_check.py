@@ -1,0 +1,65 @@
+"""Whether the data can give what a search optimises; asked before anything is extracted or trained.
+
+A trial whose objective has no value is lost, and a search of such trials ends without a front.
+"""
+
+import numpy as np
+
+from tuner.base.metric import METRICS, DataNeed, Metric
+from tuner.data.dataset import Dataset
+from tuner.data.splits import stratified_split
+from tuner.errors import UsageError
+from tuner.recipe import Recipe, objectives_of
+from tuner.recipe.objectives import extremes
+
+
+def refuse_unmeasurable(recipe: Recipe, dataset: Dataset) -> None:
+    """Refuse objectives that have no value on this data, or at some size that the search may try.
+
+    Raises:
+        UsageError: naming the objective, and what is missing.
+    """
+    for metric in (METRICS[o.name] for o in objectives_of(recipe) if o.name in METRICS):
+        for need in metric.data_needs:
+            if not _has(need, recipe, dataset):
+                _refuse(metric, need, dataset)
+        for limit in metric.size_needs:
+            sizes = extremes(recipe, limit.size)
+            if min(sizes) < limit.least:
+                of = limit.size.replace("_", " ")
+                raise UsageError(
+                    f"objective {metric.name} has no value below {limit.least} {of}; the space has {sizes}",
+                    f"at least {limit.least} {of} in every trial",
+                    f"set 'space.{limit.size}={{choices: [{limit.least}, ..]}}', or drop the objective",
+                )
+
+
+def _has(need: DataNeed, recipe: Recipe, dataset: Dataset) -> bool:
+    """Whether the data set has it: such as masks, on at least one of the images that are measured."""
+    found = need.of(dataset)
+    if found is None or not need.per_image:
+        return found is not None
+    return bool(found.any() and found[_measured(recipe, dataset)].any())
+
+
+def _refuse(metric: Metric, need: DataNeed, dataset: Dataset) -> None:
+    where, found = "", need.of(dataset)
+    if found is not None and (given := int(found.sum())):
+        where = f" among the images that are measured ({given} of {len(dataset)} images have one)"
+    always = [name for name, other in METRICS.items() if not other.needs and not other.parts]
+    raise UsageError(
+        f"objective {metric.name} needs {need.what}, and data set {dataset.name} has none{where}",
+        f"objectives that these images have a value of, such as {', '.join(always[:3])} or interpretability",
+        f"{need.todo}, or drop the objective",
+    )
+
+
+def _measured(recipe: Recipe, dataset: Dataset) -> np.ndarray:
+    """Indices of the images that objectives are measured on: test under `protocol: paper`, else cut from train."""
+    if recipe.protocol == "paper":
+        return np.flatnonzero(~dataset.is_train)
+    train = np.flatnonzero(dataset.is_train)
+    seed, names = recipe.data.split_seed, dataset.class_names
+    content = None if dataset.content is None else dataset.content[train]
+    held_out = stratified_split(dataset.labels[train], recipe.validation_fraction, seed, names, content)
+    return np.asarray(train[held_out])

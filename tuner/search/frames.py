@@ -1,0 +1,98 @@
+"""Trials as pandas DataFrames, with the column names of Optuna's `trials_dataframe` where it has some.
+
+One row per trial. Columns:
+
+number              position in the search, from 0
+state               complete, failed, infeasible, stopped, or open (proposed, not ended)
+duration            wall time of the trial; NaT while it is open
+datetime_complete   when it ended, UTC
+params_NAME         its parameters, named as in the recipe's space
+values_NAME         metrics on the split that objectives are measured on (validation; test under `protocol=paper`)
+errors_NAME         one standard error of a value that is a share of images, in percentage points
+test_NAME           metrics on the test split, for members of the front
+program_NAME        how the quadratic program ended: objective, bound, gap (a share), status, seconds
+stage, cause        where and why the trial ended, if it is not complete
+model               key of the fine-tuned model's artifact
+on_front            whether it is a member of the front
+
+`frame.attrs` holds "search", "objectives" (name -> direction), "units" (column -> unit) and "hypervolume".
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from tuner.front import uncertainty
+from tuner.qpm import METRICS
+from tuner.search.record.front_view import FrontView
+from tuner.search.record.restoration import SearchState, TrialRecord
+
+FIRST = ("number", "state", "duration", "datetime_complete")
+LAST = ("stage", "cause", "model", "on_front")
+GROUPS = ("params_", "values_", "errors_", "test_", "program_")
+PROGRAM_UNITS = {"program_gap": "share of the bound", "program_seconds": "s"}
+
+
+def trials_frame(view: FrontView, state: SearchState) -> pd.DataFrame:
+    """All trials, by number."""
+    return _frame(view, [trial for _, trial in sorted(state.trials.items())])
+
+
+def front_frame(view: FrontView, state: SearchState) -> pd.DataFrame:
+    """The members of the front, the best in the first objective on top."""
+    best = view.objectives[0]
+    members = sorted(view.members, key=lambda member: -best.goodness(member.values[best.name]))
+    return _frame(view, [state.trials[member.trial] for member in members])
+
+
+def _frame(view: FrontView, trials: Sequence[TrialRecord]) -> pd.DataFrame:
+    members = {member.trial for member in view.members}
+    rows = [_row(trial, trial.number in members) for trial in trials]
+    objectives = [f"values_{objective.name}" for objective in view.objectives]
+    names = dict.fromkeys([*objectives, *(name for row in rows for name in row)])
+    columns = [*FIRST, *(n for group in GROUPS for n in names if n.startswith(group)), *LAST]
+    frame = pd.DataFrame(rows, columns=columns)
+    frame["duration"] = pd.to_timedelta(frame["duration"], unit="s")
+    frame["datetime_complete"] = pd.to_datetime(frame["datetime_complete"], unit="s", utc=True)
+    frame.attrs = {
+        "search": view.search,
+        "objectives": {objective.name: objective.direction for objective in view.objectives},
+        "hypervolume": view.hypervolume,
+        "units": {name: unit for name in columns if (unit := _unit(name))},
+    }
+    return frame
+
+
+def _row(trial: TrialRecord, on_front: bool) -> dict[str, Any]:
+    ended = trial.outcome is not None
+    return {
+        "number": trial.number,
+        "state": trial.outcome or "open",
+        "duration": trial.seconds if ended else None,
+        "datetime_complete": trial.ended_at if ended else None,
+        **_named("params_", trial.params),
+        **_named("values_", trial.values),
+        **_named("errors_", uncertainty.errors(trial.values)),
+        **_named("test_", trial.test),
+        **_named("program_", trial.program or {}),
+        "stage": trial.stage,
+        "cause": trial.cause,
+        "model": trial.model,
+        "on_front": on_front,
+    }
+
+
+def _named(group: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"{group}{name}": value for name, value in values.items()}
+
+
+def _unit(column: str) -> str:
+    """The unit of a column, empty for a plain number."""
+    group, _, name = column.partition("_")
+    metric = METRICS.get(name.removeprefix("assigned_"))
+    if group == "errors":
+        return "percentage points"
+    if group in ("values", "test"):
+        return metric.unit if metric else uncertainty.KINDS.get(name.removeprefix("assigned_"), "")
+    return PROGRAM_UNITS.get(column, "")

@@ -1,0 +1,56 @@
+"""The derived files of a search: front, history, picture and report.
+
+They can be deleted at any time; they are rebuilt from recipe and ledger.
+"""
+
+import io
+from collections.abc import Callable
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tuner.base.progress import Progress
+from tuner.report.picture import render_front
+from tuner.search.outcome.history import hypervolume_history
+from tuner.search.outcome.report import report_page
+from tuner.search.record.home import SearchHome
+from tuner.search.record.restoration import SearchState
+from tuner.store import Store
+
+
+def write_front(home: SearchHome, state: SearchState, put: Callable[[str, bytes], None]) -> None:
+    """Write front.json, history.parquet and front.svg by `put`, which takes name and bytes."""
+    view = home.front(state=state)
+    put("front.json", view.to_json())
+    rows = [{"seconds": s, "hypervolume": v} for s, v in hypervolume_history(state, view.objectives)]
+    if rows:
+        buffer = io.BytesIO()
+        pq.write_table(pa.Table.from_pylist(rows), buffer)
+        put("history.parquet", buffer.getvalue())
+    if view.members:
+        points = state.points(view.objectives)
+        chosen = next((p for p in points if state.pick is not None and p.trial == state.pick.trial), None)
+        picture = render_front(points, view.objectives, picked=chosen, title=home.name)
+        put("front.svg", picture.encode())
+
+
+def _replace(store: Store, key: str, data: bytes, check: Callable[[], None]) -> None:
+    """Write a file as it was found before `check` let it; of a driver that is stopped in between nothing is written."""
+    written = False
+    while not written:
+        found = store.stat(key)
+        check()
+        written = store.put_new(key, data) if found is None else store.replace(key, data, found.version) is not None
+
+
+def write_files(home: SearchHome, state: SearchState, progress: Progress, check: Callable[[], None]) -> dict[str, str]:
+    """Write front, history, picture and report, each once `check` lets it; returns where they are, by name."""
+
+    def put(name: str, data: bytes) -> None:
+        _replace(home.store, home.key(name), data, check)
+
+    with progress.step("writing front and report"):
+        write_front(home, state, put)
+        put("report.html", report_page(home, progress, state).encode())
+    found = {"report": "report.html", "front": "front.json", "picture": "front.svg"}
+    return {name: home.address(file) for name, file in found.items() if home.store.stat(home.key(file))}

@@ -1,0 +1,56 @@
+"""Measuring the front on the test split: its members alone, and each of them once."""
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tuner.base.progress import Progress
+from tuner.errors import TunerError
+from tuner.front import pareto
+from tuner.recipe import Recipe, objectives_of
+from tuner.search.execute.contact import conduct_all
+from tuner.search.execute.plan import evaluation, plan_trial
+from tuner.search.record.events import Measured
+from tuner.search.record.home import SearchHome
+from tuner.search.record.restoration import SearchState
+
+Record = Callable[[Measured], None]
+
+
+def measure_front(
+    home: SearchHome,
+    recipe: Recipe,
+    bank: str,
+    state: SearchState,
+    broker: Any,
+    record: Record,
+    progress: Progress,
+    within_s: float = math.inf,
+) -> None:
+    """Measure the front's members on the test split, those that were not yet (DESIGN decision 5).
+
+    Under `protocol: paper` the objectives are test metrics already, and nothing is left to do. What is not measured
+    after `within_s` seconds is left to the next driver.
+    """
+    if recipe.protocol == "paper":
+        return
+    objectives = objectives_of(recipe)
+    members = [p.trial for p in pareto.front(state.points(objectives), objectives) if not state.trials[p.trial].test]
+    rows = []
+    for trial in members:
+        *made, _ = plan_trial(recipe, bank, state.trials[trial].params)
+        rows.append([*made, evaluation(made[-1], "test")])
+    if not members:
+        return
+    with progress.step("measuring the front on the test split"):
+        outcomes = conduct_all(broker, members, rows, within_s)
+    for trial, measured in zip(members, outcomes, strict=True):
+        if measured["outcome"] == "halted":
+            raise TunerError(
+                f"trial {trial} could not be measured on the test split: {measured['cause']}",
+                "a store that answers and has room, and a sound feature bank",
+                "fix the cause and run the same command again: what was measured is kept",
+            )
+        if measured["outcome"] == "complete":
+            record(Measured(time.time(), trial, measured["values"]))

@@ -1,0 +1,191 @@
+"""A search as Python sees it: its trials, its front, a choice, explanations and the report."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from tuner.base.folders import at_home
+from tuner.base.progress import LogProgress
+from tuner.errors import TunerError
+from tuner.recipe import Recipe, objectives_of
+from tuner.search.choice import Choice
+from tuner.search.record.home import SearchHome
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tuner.model import Prediction
+    from tuner.report.explanation import Decision
+
+
+class Search:
+    """A search in a store, as it is at the moment of each call; made by `run_search` and `open_search`.
+
+    Attributes:
+        name: the search's name.
+        store: address of its store.
+        interrupted: whether the call of `run_search` that returned it was stopped by the user.
+    """
+
+    def __init__(self, home: SearchHome, *, interrupted: bool = False) -> None:
+        self._home = home
+        self.name, self.store = home.name, home.store.url
+        self.interrupted = interrupted
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe it was started with, a copy."""
+        return self._home.stored()[0]
+
+    def counts(self) -> dict[str, int]:
+        """Number of ended trials by outcome, such as `{"complete": 14, "infeasible": 2}`."""
+        return self._home.state().counts()
+
+    def status(self) -> dict[str, Any]:
+        """How far it is, as `qpm-tuner status --json` prints it."""
+        from tuner.search.watch.summary import status
+
+        return status(self._home)
+
+    def trials(self) -> "pd.DataFrame":
+        """All trials, one per row; `tuner.search.frames` documents the columns."""
+        from tuner.search.frames import trials_frame
+
+        state = self._home.state()
+        return trials_frame(self._home.front(state=state), state)
+
+    def front(self, objectives: Sequence[str] | None = None) -> "pd.DataFrame":
+        """The Pareto front, the best in the first objective on top; columns as those of `trials`.
+
+        Args:
+            objectives: such as `["accuracy", "features_per_class:min"]`; None: those of the search.
+
+        Raises:
+            UsageError: an objective is unknown.
+        """
+        from tuner.search.frames import front_frame
+
+        axes = None if objectives is None else objectives_of(self.recipe, objectives)
+        state = self._home.state()
+        return front_frame(self._home.front(axes, state), state)
+
+    def pick(
+        self,
+        within: Mapping[str, float] = {},
+        at_most: Mapping[str, float] = {},
+        at_least: Mapping[str, float] = {},
+    ) -> Choice:
+        """Choose a model; nothing is written.
+
+        Without arguments it is the knee of the front, where the trade is best.
+
+        Args:
+            within: one objective -> how far from its best value the choice may lie, in its unit: of the members that
+                near, the best in the other objectives is taken. `{"accuracy": 1.0}` is one percentage point.
+            at_most: parameters or values -> the largest number allowed, such as `{"features_per_class": 3}`.
+            at_least: parameters or values -> the smallest number allowed.
+
+        Raises:
+            UsageError: no trial qualifies, or a name is unknown.
+            TunerError: no trial is complete yet.
+        """
+        from tuner.search.outcome.pick import pick_model
+
+        return Choice(self._home, pick_model(self._home, within=within, at_most=at_most, at_least=at_least))
+
+    @property
+    def picked(self) -> Choice | None:
+        """The choice that was exported, registered or remembered last; None if there is none."""
+        from tuner.search.outcome.report import recorded_pick
+
+        state = self._home.state()
+        return None if state.pick is None else Choice(self._home, recorded_pick(state, self.recipe))
+
+    def choice(self, trial: int | None = None) -> Choice:
+        """A trial by its number; None: the picked one, or the knee while nobody has picked.
+
+        Raises:
+            UsageError: the trial has no model.
+        """
+        from tuner.search.outcome.explain import chosen_model
+
+        return Choice(self._home, chosen_model(self._home, trial))
+
+    @overload
+    def explain(  # type: ignore[overload-overlap]  # a text is a sequence of texts as well
+        self, images: Path | str, *, trial: int | None = None, weights: Path | str = ""
+    ) -> "Prediction": ...
+
+    @overload
+    def explain(
+        self, images: Sequence[Path | str], *, trial: int | None = None, weights: Path | str = ""
+    ) -> "list[Prediction]": ...
+
+    def explain(
+        self, images: Path | str | Sequence[Path | str], *, trial: int | None = None, weights: Path | str = ""
+    ) -> "Prediction | list[Prediction]":
+        """Classify image files and explain each decision: the features of the class and of the runner-up.
+
+        Args:
+            images: one image file, or several.
+            trial: the model of this trial; None: the picked one, or the knee while nobody has picked.
+            weights: of a pre-trained backbone, where they are not at the place in the recipe.
+
+        Returns:
+            A prediction per image; for a single path just its prediction.
+
+        Raises:
+            TunerError: an image cannot be read, or the model is missing or damaged.
+        """
+        alone = isinstance(images, Path | str)
+        paths = [images] if isinstance(images, Path | str) else list(images)
+        predictions = self.choice(trial).model(weights=weights).predict(paths)
+        return predictions[0] if alone else predictions
+
+    def explain_classes(self, first: str, second: str, *, trial: int | None = None) -> "Decision":
+        """Two classes side by side, each on a held-out image of its own: what they share and what tells them apart.
+
+        Raises:
+            UsageError: a class is unknown, or both are the same.
+            TunerError: the images are not on this machine.
+        """
+        from tuner.search.outcome.explain import against
+
+        return against(self._home, trial, first, second)
+
+    def report(self, path: Path | str) -> Path:
+        """Write the report, one self-contained HTML page.
+
+        Raises:
+            TunerError: the file cannot be written.
+        """
+        from tuner.search.outcome.report import report_page
+
+        place = Path(at_home(str(path), "path"))
+        page = report_page(self._home, LogProgress())
+        try:
+            place.write_text(page, encoding="utf-8")
+        except OSError as error:
+            what = f"{place} cannot be written ({error.strerror or error})"
+            raise TunerError(what, "the path of a file in a folder that is there", "correct the path") from error
+        return place
+
+    def __repr__(self) -> str:
+        return f"<Search {self.name!r} in {self.store}>"
+
+    def _repr_html_(self) -> str:
+        from tuner.report.picture import render_front
+        from tuner.report.snippets import snippet
+        from tuner.search.record.restoration import tally
+
+        state = self._home.state()
+        view = self._home.front(state=state)
+        n_open = len(state.open())
+        lines = [f"Trials: {tally(view.counts) or 'none has ended'}{f', {n_open} open' if n_open else ''}."]
+        svg = ""
+        if view.members:
+            points = state.points(view.objectives)
+            picked = next((p for p in points if state.pick is not None and p.trial == state.pick.trial), None)
+            svg = render_front(points, view.objectives, picked=picked, title=self.name)
+            lines.append(f"Front: {len(view.members)} trials, hypervolume {view.hypervolume:.4f}.")
+        return snippet(f"Search {self.name} in {self.store}", lines, svg=svg)

@@ -1,0 +1,130 @@
+"""Starting and opening searches from Python: what `import tuner` offers."""
+
+import copy
+import logging
+import os
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tuner.base.process_state import unchanged_process
+from tuner.base.progress import LogProgress, Progress
+from tuner.errors import UsageError
+from tuner.recipe import Recipe, check_recipe, load_recipe, parse_recipe
+from tuner.search.record.home import open_home, searches
+from tuner.search.search import Search
+from tuner.store import Store, open_store
+
+AnyRecipe = Recipe | Mapping[str, Any] | Path | str
+
+
+def run_search(
+    recipe: AnyRecipe | None = None,
+    *,
+    store: Store | Path | str,
+    name: str,
+    trials: int | None = None,
+    progress: Progress | None = None,
+    learn_from: str | Search | None = None,
+    take_over: bool = False,
+) -> Search:
+    """Start a search, or carry on with it: the same call does both. Returns when it is complete.
+
+    The first Ctrl-C (in a notebook: "interrupt") stops gently: stages that run come to their end, what was computed
+    is kept, and the search is returned with `interrupted` set. A second one raises KeyboardInterrupt. A Ray that this
+    process has initialised is used and left running; else one is started on this machine, or the cluster at
+    RAY_ADDRESS is joined, and left at the end. Environment, signal handlers and log levels are as before afterwards.
+
+    Args:
+        recipe: name of a preset such as "digits", path of a YAML file, nested dictionary, or `Recipe`; None: the one
+            the search was started with.
+        store: a folder or "s3://bucket/prefix".
+        name: the search's name.
+        trials: trials in all; more than before carries on with more. None: as the recipe says.
+        progress: told what is done; None: a notebook, a terminal, or else standard logging (logger `tuner`, INFO).
+        learn_from: another search in the store whose trials seed the proposals, or its name.
+        take_over: take the search at once from another driver, instead of waiting for its end.
+
+    Raises:
+        UsageError: the recipe is wrong or has changed, or there is neither a recipe nor a search.
+        LeaseHeld: another driver has the search, or took it over.
+        TunerError: it cannot run; nothing that had ended is lost.
+    """
+    from tuner.base.notebook import usual_progress
+
+    telling = progress or usual_progress()
+    place = _opened(store)
+    other = learn_from.name if isinstance(learn_from, Search) else learn_from
+    with unchanged_process():
+        with telling.step("loading libraries"), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "IProgress not found")  # of tqdm, which we do not show in notebooks
+            from tuner.search.driver.interrupts import Interrupts
+            from tuner.search.driver.run import SearchRequest, run_request
+
+        widgets = logging.getLogger("ray.widgets")
+        request = SearchRequest(place, name, _asked(recipe, place, name, trials), trials, other, take_over)
+        with unchanged_process(), Interrupts() as interrupts:  # once more, for what the libraries brought
+            widgets.setLevel(logging.WARNING)  # Ray would miss ipywidgets, which is not needed here
+            result = run_request(request, telling, interrupts)
+    if result.ended_by_limit:
+        telling.say(result.ended_by_limit)
+    return Search(result.home, interrupted=result.interrupted)
+
+
+def open_search(store: Store | Path | str, name: str) -> Search:
+    """A search that exists, to look at.
+
+    Raises:
+        UsageError: there is no search of that name in the store.
+    """
+    return Search(open_home(_opened(store), name, LogProgress().warn))
+
+
+def list_searches(store: Store | Path | str) -> list[str]:
+    """Names of the searches in a store, sorted."""
+    return searches(_opened(store))
+
+
+def _opened(store: Store | Path | str) -> Store:
+    return open_store(os.fspath(store)) if isinstance(store, Path | str) else store
+
+
+def _asked(recipe: AnyRecipe | None, store: Store, name: str, trials: int | None) -> Recipe | None:
+    """The recipe to run, checked and independent of the caller's; None: the stored one as it is.
+
+    Raises:
+        UsageError: it is wrong.
+    """
+    if recipe is None and trials is None:
+        return None
+    asked = open_home(store, name).stored()[0] if recipe is None else _as_recipe(recipe)
+    if trials is not None:
+        if isinstance(trials, bool) or not isinstance(trials, int):
+            raise UsageError(f"trials={trials!r}", "a whole number", "give one, such as trials=16")
+        asked.budget.trials = trials
+        check_recipe(asked)
+    return asked
+
+
+def _as_recipe(given: AnyRecipe) -> Recipe:
+    if isinstance(given, Recipe):
+        check_recipe(given)
+        return copy.deepcopy(given)
+    if isinstance(given, Mapping):
+        return _from_dictionary(given)
+    if isinstance(given, Path | str):
+        return load_recipe(os.fspath(given))
+    what = f"the recipe is of type {type(given).__name__}"
+    raise UsageError(what, "a name, a path, a dictionary or a tuner Recipe", 'give one, such as "digits"')
+
+
+def _from_dictionary(given: Mapping[str, Any]) -> Recipe:
+    import yaml
+
+    try:
+        text = yaml.safe_dump(copy.deepcopy(dict(given)), sort_keys=False)
+    except yaml.YAMLError as error:
+        what = f"the recipe's dictionary holds something that is no setting ({str(error).splitlines()[0]})"
+        raise UsageError(what, "texts, numbers, lists and dictionaries", "convert it, such as by float()") from error
+    return parse_recipe(text, source="the recipe")

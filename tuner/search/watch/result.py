@@ -1,0 +1,32 @@
+"""What the run of a search comes to."""
+
+from dataclasses import dataclass, field
+
+from tuner.recipe import Recipe
+from tuner.search.record.home import SearchHome
+from tuner.search.record.restoration import SearchState
+
+
+@dataclass
+class SearchResult:
+    """Where a search stands after a run of it.
+
+    Attributes:
+        home: the search.
+        recipe: what was run.
+        state: what the ledger says now.
+        files: derived files by name, as paths or URLs.
+        interrupted: whether the user stopped it.
+        already_complete: whether there was nothing left to do.
+        ended_by_limit: what people read if the time limit has ended the search; else empty.
+        tracking: where the MLflow data are, or what went wrong with them.
+    """
+
+    home: SearchHome
+    recipe: Recipe
+    state: SearchState
+    files: dict[str, str] = field(default_factory=dict)
+    interrupted: bool = False
+    already_complete: bool = False
+    ended_by_limit: str = ""
+    tracking: str = ""

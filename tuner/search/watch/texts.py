@@ -1,0 +1,53 @@
+"""Short texts for tables and log lines: headings, numbers, a stage under way, what reuse saved."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from tuner.base.metric import METRICS
+from tuner.base.steps import duration
+from tuner.search.record.holder import short
+from tuner.search.record.restoration import SearchState
+
+QUIET_S = 30.0  # a stage usually reports within seconds
+
+SIZES = {"n_features": "features", "features_per_class": "per class"}  # short, for terminals are narrow
+
+
+def reuse_line(state: SearchState) -> str:
+    """What reuse saved, such as "dense reused 37 times, 41 min saved"."""
+    table = state.reuse()
+    reused = [f"{stage} reused {row['reused']:.0f} times" for stage, row in table.items() if row["reused"]]
+    if not reused:
+        return "nothing reused yet"
+    return f"{', '.join(reused)}, {duration(sum(row['saved_s'] for row in table.values()))} saved"
+
+
+def number(value: Any) -> str:
+    """A cell of a table: numbers short, nothing for None."""
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def told_stage(run: Mapping[str, Any]) -> str:
+    """A stage under way: its epoch, or the program's incumbent and gap; who else runs it, and whether it is silent."""
+    if run.get("elsewhere"):
+        return f"{run['stage']} run by {short(run['elsewhere'])}"
+    if not run["begun"]:
+        return f"{run['stage']} waiting"
+    if run.get("waits"):
+        return f"{run['stage']} {run['waits']}"
+    detail = f" {run['done']}/{run['epochs']}" if run["epochs"] else ""
+    known = {name: value for name, value in run["values"].items() if math.isfinite(value)}
+    if "incumbent" in known:
+        detail = f" {known['incumbent']:.5g}" + (f" gap {100 * known['gap']:.2g} %" if "gap" in known else "")
+    quiet = f" (nothing heard for {duration(run['quiet_s'])})" if run.get("quiet_s", 0.0) > QUIET_S else ""
+    return f"{run['stage']}{detail} {duration(run['seconds'])}{quiet}"
+
+
+def heading(name: str) -> str:
+    """A column's heading: short where the name is long."""
+    split, _, metric = name.rpartition("/")
+    known = METRICS[metric].heading if metric in METRICS else SIZES.get(metric, metric)
+    return f"{split} {known}".strip()

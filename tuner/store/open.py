@@ -1,0 +1,28 @@
+"""From an address to a store: `open_store`."""
+
+from pathlib import Path
+
+from tuner.store.address import parse_address
+from tuner.store.local import LocalStore
+from tuner.store.store import Store
+
+
+def open_store(url: str | Path, cache: Path | None = None, *, known: bool = False) -> Store:
+    """The store behind a url.
+
+    Args:
+        url: a folder, `file:///folder` or `s3://bucket/prefix`. S3 takes endpoint, region and credentials
+            from the standard AWS variables and files, never from the url.
+        cache: where a remote store keeps what it has downloaded on this node; None: `folders.cache_root`.
+        known: whether it has answered somebody before. Then silence is an outage, and waited for; else the
+            address is probably wrong.
+
+    Raises:
+        UsageError: the url is of another kind, or nearly one of these.
+    """
+    found = parse_address(str(url))
+    if isinstance(found, Path):
+        return LocalStore(found)
+    from tuner.store.s3 import S3Store
+
+    return S3Store(found.bucket, found.prefix, cache, known=known)
