@@ -138,15 +138,16 @@ def _start_ray(settings: ClusterSettings, folder: Path, surroundings: dict[str, 
 def next_steps(settings: ClusterSettings, wanted: list[str]) -> str:
     """What to type now; the secrets stay in the file."""
     store = f"s3://{settings.bucket}/runs" if "s3" in wanted else "s3://BUCKET/PREFIX"
-    search = f"python -m jobs.search --recipe digits --store {store} --name digits"
-    submit = f"ray job submit --working-dir . -- {search}" if "ray" in wanted else search
+    search = f"search --recipe digits --store {store} --name digits"
+    # A job runs the code of the folder that was sent with it, so it names the module, not the installed program.
+    submit = f"ray job submit --working-dir . -- python -m jobs.{search}" if "ray" in wanted else f"qpm-tuner {search}"
     named = "" if settings.path == ClusterSettings().path else f" --folder {shlex.quote(str(settings.path))}"
     warning = "" if settings.host == LOOPBACK else f"\n{settings.host} is open to its network: see docs/cluster.md.\n"
     return f"""{warning}
 In each shell that uses it (addresses and keys; the file is yours alone):
   source {shlex.quote(str(settings.path / "env.sh"))}
 Check it:
-  python -m jobs.doctor --store {store}
+  qpm-tuner doctor --store {store}
 Search on it:
   {submit}
 Look at it, and stop it:

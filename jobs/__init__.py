@@ -1,5 +1,7 @@
-"""What `ray job submit`, `python -m jobs.NAME` and `qpm-tuner NAME` start: each parses, calls tuner, prints."""
+"""The commands, `qpm-tuner NAME ...` or `python -m jobs.NAME ...`: each parses, calls tuner, and prints."""
+# PYTHON_ARGCOMPLETE_OK
 
+import ast
 import importlib
 import os
 import sys
@@ -10,6 +12,8 @@ if (os.environ.get("RAY_ADDRESS", "").strip().lower() or "local") == "local":
     # Ray's own switch for "this node is alone": it then listens on loopback only. Read when ray is first imported.
     os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
 
+NAMES = ("search", "list", "status", "front", "pick", "report", "compare", "explain", "extract", "doctor")
+
 
 def _end_quietly(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Ctrl-C while Python still loads the command, before `jobs.command.run` listens: no traceback."""
@@ -19,25 +23,32 @@ def _end_quietly(kind: type[BaseException], error: BaseException, trace: Traceba
     sys.__excepthook__(kind, error, trace)
 
 
-sys.excepthook = _end_quietly
+def _is_the_program() -> bool:
+    """Whether this process is one of the commands; a program that only imports them keeps its own hooks."""
+    started = Path(sys.argv[0] if sys.argv else "")
+    return started.name in ("-m", "qpm-tuner") or started.parent.name == "jobs"
 
-NAMES = ("search", "status", "front", "pick", "report", "compare", "explain", "extract", "doctor")
+
+if _is_the_program():
+    sys.excepthook = _end_quietly
 
 
 def main() -> int:
     """`qpm-tuner NAME ...`: run `jobs.NAME`."""
+    if "_ARGCOMPLETE" in os.environ:
+        from jobs.completion import offer
+
+        offer(NAMES)
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if name not in NAMES:
-        print("usage: qpm-tuner COMMAND ...\n\ncommands:")
-        for command in NAMES:
-            lines = (importlib.import_module(f"jobs.{command}").__doc__ or "").strip().splitlines()
-            print(f"  {command:10}{lines[0]}")
-        print("\nqpm-tuner COMMAND --help explains one of them.")
-        return 0 if name in ("--help", "-h") else 2
+        from jobs.overview import show
+
+        return show(name, NAMES)
     sys.argv = [f"qpm-tuner {name}", *sys.argv[2:]]
     return int(importlib.import_module(f"jobs.{name}").main())
 
 
-def program(file: str) -> str:
-    """How the running command is called, for its help."""
-    return sys.argv[0] if sys.argv[0].startswith("qpm-tuner ") else f"python -m jobs.{Path(file).stem}"
+def summary(name: str) -> str:
+    """What a command does, in one line; the command itself is not loaded."""
+    source = Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
+    return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]

@@ -1,25 +1,18 @@
-"""What all commands share: arguments, the search they speak of, and errors in three parts without a traceback."""
+"""Running a command: the search it speaks of, Ctrl-C, output nobody reads, and errors without a traceback."""
 
 import argparse
 import contextlib
-import json
-import math
-import os
 import sys
 from collections.abc import Callable, Sequence
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-
-import tuner
-from jobs import program
 from jobs.flags import in_flags
-from jobs.surroundings import Screen, expand, is_unread, settle
+from jobs.log import listening
+from jobs.output import UNREAD, print_error, progress, unread_is_fine
+from jobs.surroundings import expand, is_unread, settle
 from tuner.base.private import NoPlace, private_temporaries
-from tuner.base.progress import ConsoleProgress, never_silent
-from tuner.base.secrets import hide, holds_secret
+from tuner.base.progress import never_silent
+from tuner.base.secrets import holds_secret
 from tuner.errors import TunerError, UsageError
 from tuner.search.driver.interrupts import EXIT_CODE, Interrupts
 
@@ -27,38 +20,6 @@ if TYPE_CHECKING:
     from tuner.search.record.home import SearchHome
 
 Run = Callable[[argparse.Namespace], int]
-UNREAD = 141  # as a program that SIGPIPE ends
-LOG_WIDTH = 160
-
-
-class _Parser(argparse.ArgumentParser):
-    """Repeats what was typed, as all parsers do, without the passwords in it."""
-
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong, and end."""
-        super().error(readable(message))
-
-
-def readable(text: str) -> str:
-    """A text to be printed: without passwords, and without what steers a terminal or turns a line around."""
-    return "".join(c if c.isprintable() or c == "\n" else f"\\u{ord(c):04x}" for c in hide(text))
-
-
-def parser(
-    file: str, doc: str | None, examples: str, *, search: bool = True, named: bool = True
-) -> argparse.ArgumentParser:
-    """An argument parser with `--debug`, examples, and if `search` the search's address, required if `named`."""
-    made = _Parser(
-        prog=program(file),
-        description=(doc or "").strip(),
-        epilog=f"examples:\n{examples}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    if search:
-        made.add_argument("--store", default="runs", help="folder or s3://bucket/prefix (default: runs)")
-        made.add_argument("--name", required=named, help="name of the search")
-    made.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    return made
 
 
 def refuse_secret(address: str) -> None:
@@ -76,52 +37,12 @@ def refuse_secret(address: str) -> None:
         )
 
 
-def recipe_names() -> str:
-    """The presets, for a help text: without loading what reads them, so that a command speaks at once."""
-    return ", ".join(sorted(path.stem for path in (Path(tuner.__file__).parent / "recipes").glob("*.yaml")))
-
-
 def home_of(arguments: argparse.Namespace) -> "SearchHome":
     """The search that --store and --name speak of; it must exist."""
     from tuner.search.record.home import open_home
     from tuner.store import open_store
 
-    told = terminal(stderr=True)
-    warn = partial(told.print, style="yellow", markup=False, highlight=False, soft_wrap=True)
-    return open_home(open_store(arguments.store), arguments.name, warn)
-
-
-def terminal(*, stderr: bool = False) -> Console:
-    """Where people read: the terminal as wide as it is, or as COLUMNS says; a log wide enough for a table."""
-    console = Screen(stderr=stderr)
-    sized = console.is_terminal or os.environ.get("COLUMNS", "").isdigit()
-    return console if sized else Screen(stderr=stderr, width=LOG_WIDTH)
-
-
-def print_json(document: Any) -> None:
-    """One JSON document on standard output."""
-    json.dump(document, sys.stdout, indent=1, allow_nan=False)
-    sys.stdout.write("\n")
-
-
-def limits(items: Sequence[str]) -> dict[str, float]:
-    """`PARAM=V` arguments as a dictionary; of two limits on the same, the lower one.
-
-    Raises:
-        UsageError: for one that is not of that form.
-    """
-    found: dict[str, float] = {}
-    for item in items:
-        name, _, value = (part.strip() for part in item.partition("="))
-        try:
-            if not (name and math.isfinite(limit := float(value))):
-                raise ValueError(item)
-            found[name] = min(limit, found.get(name, limit))
-        except ValueError:
-            raise UsageError(
-                f"--at-most {item}", "PARAM=NUMBER, such as features_per_class=3", "write it in that form"
-            ) from None
-    return found
+    return open_home(open_store(arguments.store), arguments.name, progress(stderr=True).warn)
 
 
 def run(
@@ -136,14 +57,20 @@ def run(
         tells: whether the command says by itself what it does; else somebody says every few seconds that it is at work.
     """
     settle()
-    parsed = _parsed(made, arguments)
-    telling = contextlib.nullcontext() if tells else never_silent(ConsoleProgress(terminal(stderr=True)), made.prog)
-    with Interrupts(last=arguments is None) as parsed.interrupts, contextlib.ExitStack() as temporaries:
+    as_json = "--json" in (sys.argv[1:] if arguments is None else arguments)
+    try:
+        parsed = _parsed(made, arguments)
+    except UsageError as error:
+        print_error(error, as_json=as_json)
+        return error.exit_code
+    telling = contextlib.nullcontext() if tells else never_silent(progress(stderr=True), made.prog)
+    with Interrupts(last=arguments is None) as parsed.interrupts, contextlib.ExitStack() as held:
+        held.enter_context(listening(getattr(parsed, "verbose", 0)))
         try:
             expand(parsed)
             refuse_secret(getattr(parsed, "tracking_uri", ""))
             with contextlib.suppress(NoPlace):  # no place for one: a command that needs it says so
-                temporaries.enter_context(private_temporaries())
+                held.enter_context(private_temporaries())
             with telling:
                 code = body(parsed)
             sys.stdout.flush()
@@ -159,7 +86,7 @@ def run(
             if parsed.debug:
                 raise
             told = in_flags(error if isinstance(error, TunerError) else _told(error))
-            print(f"error: {readable(str(told))}", file=sys.stderr)
+            print_error(told, as_json=as_json)
             return told.exit_code
 
 
@@ -171,6 +98,8 @@ def _parsed(made: argparse.ArgumentParser, arguments: Sequence[str] | None) -> a
         if not is_unread(sys.stdout):
             raise
         sys.exit(UNREAD)
+    except SystemExit as ended:  # after --help or --version
+        sys.exit(unread_is_fine(lambda: None) or ended.code)
 
 
 def _told(error: Exception) -> TunerError:

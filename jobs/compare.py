@@ -3,28 +3,34 @@
 import argparse
 import sys
 
-from jobs.command import home_of, parser, print_json, run, terminal
-from tuner.base.progress import ConsoleProgress
+from jobs.command import home_of, run
+from jobs.output import print_json, progress, terminal
+from jobs.parsing import Parser, add_json, make_parser
 
-EXAMPLES = """  python -m jobs.compare --store runs --name digits
-  python -m jobs.compare --store runs --name digits --json"""
+EXAMPLES = """  qpm-tuner compare --store runs --name digits
+  qpm-tuner compare --store runs --name digits --json"""
 
 
-def main(arguments: list[str] | None = None) -> int:
+def arguments() -> Parser:
+    """What it takes."""
+    made = make_parser(__file__, __doc__, EXAMPLES)
+    add_json(made)
+    return made
+
+
+def main(given: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    made = parser(__file__, __doc__, EXAMPLES)
-    made.add_argument("--json", action="store_true", help="print one JSON document")
-    return run(made, body, arguments, tells=True)
+    return run(arguments(), body, given, tells=True)
 
 
 def body(arguments: argparse.Namespace) -> int:
     """Run what is missing, and print the table."""
-    progress = ConsoleProgress(terminal(stderr=True))
-    with progress.step(f"reading search {arguments.name!r}"):
+    told = progress(stderr=True)
+    with told.step(f"reading search {arguments.name!r}"):
         from tuner.search.outcome.baselines import compare, comparison_table
 
         home = home_of(arguments)
-    rows = compare(home, progress)
+    rows = compare(home, told)
     if arguments.json:
         print_json(rows)
     else:

@@ -5,24 +5,33 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from jobs.command import parser, print_json, run
+from jobs.command import run
+from jobs.completion import completed, searches
+from jobs.output import print_json
+from jobs.parsing import STORE_HELP, Parser, add_json, make_parser
 from tuner.doctor.checks import Check, examine
 from tuner.store import open_store
 
-EXAMPLES = """  python -m jobs.doctor
-  python -m jobs.doctor --store s3://bucket/qpm --tracking-uri http://127.0.0.1:5000
-  python -m jobs.doctor --store runs --name digits     (is this search whole? recipe, ledger, files, artifacts)
-  python -m jobs.doctor --json"""
+EXAMPLES = """  qpm-tuner doctor
+  qpm-tuner doctor --store s3://bucket/qpm --tracking-uri http://127.0.0.1:5000
+  qpm-tuner doctor --store runs --name digits     (is this search whole? recipe, ledger, files, artifacts)
+  qpm-tuner doctor --json"""
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Entry point; returns the exit code."""
-    made = parser(__file__, __doc__, EXAMPLES, search=False)
-    made.add_argument("--store", default="runs", help="folder or s3://bucket/prefix (default: runs)")
-    made.add_argument("--name", help="examine this search: each damage is named, and what the next start does about it")
+def arguments() -> Parser:
+    """What it takes."""
+    made = make_parser(__file__, __doc__, EXAMPLES, search=False)
+    made.add_argument("--store", default="runs", help=STORE_HELP)
+    told = "examine this search: each damage is named, and what the next start does about it"
+    completed(made.add_argument("--name", help=told), searches)
     made.add_argument("--tracking-uri", default="", metavar="ADDRESS", help="MLflow (default: MLFLOW_TRACKING_URI)")
-    made.add_argument("--json", action="store_true", help="print one JSON document")
-    return run(made, body, arguments)
+    add_json(made)
+    return made
+
+
+def main(given: list[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    return run(arguments(), body, given)
 
 
 def body(arguments: argparse.Namespace) -> int:

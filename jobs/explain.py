@@ -4,19 +4,21 @@ import argparse
 import sys
 from pathlib import Path
 
-from jobs.command import home_of, parser, print_json, run
+from jobs.command import home_of, run
+from jobs.output import print_json
+from jobs.parsing import Parser, add_json, make_parser
 from tuner.errors import UsageError
 
-EXAMPLES = """  python -m jobs.explain --model picked photo.jpg --out why.html
-  python -m jobs.explain --store runs --name digits photo.png         (the picked model, or the knee)
-  python -m jobs.explain --store runs --name digits --trial 7 photo.png --json
-  python -m jobs.explain --store runs --name digits --against 3 8 --out 3-8.html"""
+EXAMPLES = """  qpm-tuner explain --model picked photo.jpg --out why.html
+  qpm-tuner explain --store runs --name digits photo.png         (the picked model, or the knee)
+  qpm-tuner explain --store runs --name digits --trial 7 photo.png --json
+  qpm-tuner explain --store runs --name digits --against 3 8 --out 3-8.html"""
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Entry point; returns the exit code."""
-    made = parser(__file__, __doc__, EXAMPLES, named=False)
-    made.add_argument("--model", metavar="DIR", help="a folder written by jobs.pick --export, instead of a search")
+def arguments() -> Parser:
+    """What it takes."""
+    made = make_parser(__file__, __doc__, EXAMPLES, named=False)
+    made.add_argument("--model", metavar="DIR", help="a folder written by qpm-tuner pick --export, instead of a search")
     made.add_argument(
         "--weights",
         metavar="PATH",
@@ -32,8 +34,13 @@ def main(arguments: list[str] | None = None) -> int:
     )
     made.add_argument("images", nargs="*", metavar="IMAGE", help="image files")
     made.add_argument("--out", metavar="FILE", help="write a self-contained HTML page with the saliency maps")
-    made.add_argument("--json", action="store_true", help="print one JSON document")
-    return run(made, body, arguments)
+    add_json(made)
+    return made
+
+
+def main(given: list[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    return run(arguments(), body, given)
 
 
 def body(arguments: argparse.Namespace) -> int:

@@ -3,32 +3,37 @@
 import argparse
 import sys
 
-from jobs.command import parser, recipe_names, run, terminal
-from tuner.base.progress import ConsoleProgress
+from jobs.command import run
+from jobs.output import progress
+from jobs.parsing import STORE_HELP, Parser, add_recipe, make_parser
 
-EXAMPLES = """  python -m jobs.extract --recipe cub50 --store runs
-  python -m jobs.extract --recipe folder --store runs data.root=photos data.masks=masks"""
+EXAMPLES = """  qpm-tuner extract --recipe cub50 --store runs
+  qpm-tuner extract --recipe folder --store runs data.root=photos data.masks=masks"""
 
 
-def main(arguments: list[str] | None = None) -> int:
+def arguments() -> Parser:
+    """What it takes."""
+    made = make_parser(__file__, __doc__, EXAMPLES, search=False)
+    made.add_argument("--store", default="runs", help=STORE_HELP)
+    add_recipe(made, required=True)
+    return made
+
+
+def main(given: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    made = parser(__file__, __doc__, EXAMPLES, search=False)
-    made.add_argument("--store", default="runs", help="folder or s3://bucket/prefix (default: runs)")
-    made.add_argument("--recipe", required=True, help=f"one of {recipe_names()}, or a YAML file")
-    made.add_argument("overrides", nargs="*", metavar="key=value", help="overrides of the recipe")
-    return run(made, body, arguments, tells=True)
+    return run(arguments(), body, given, tells=True)
 
 
 def body(arguments: argparse.Namespace) -> int:
     """Extract, and print the bank's key."""
-    progress = ConsoleProgress(terminal(stderr=True))
-    with progress.step("loading libraries"):
+    told = progress(stderr=True)
+    with told.step("loading libraries"):
         from tuner.recipe import load_recipe
         from tuner.search.execute.banks import ensure_bank
         from tuner.store import Artifacts, open_store
 
     recipe = load_recipe(arguments.recipe, arguments.overrides)
-    print(ensure_bank(Artifacts(open_store(arguments.store)), recipe, progress))
+    print(ensure_bank(Artifacts(open_store(arguments.store)), recipe, told))
     return 0
 
 

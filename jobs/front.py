@@ -3,21 +3,30 @@
 import argparse
 import sys
 
-from jobs.command import home_of, parser, print_json, run, terminal
+from jobs.command import home_of, run
+from jobs.completion import completed, metrics
+from jobs.output import print_json, terminal
+from jobs.parsing import Parser, add_json, make_parser
 from tuner.recipe import objectives_of
 from tuner.search.watch.front_table import front_table
 
-EXAMPLES = """  python -m jobs.front --store runs --name digits
-  python -m jobs.front --store runs --name digits --json
-  python -m jobs.front --store runs --name digits --objectives accuracy features_per_class:min"""
+EXAMPLES = """  qpm-tuner front --store runs --name digits
+  qpm-tuner front --store runs --name digits --json
+  qpm-tuner front --store runs --name digits --objectives accuracy features_per_class:min"""
 
 
-def main(arguments: list[str] | None = None) -> int:
+def arguments() -> Parser:
+    """What it takes."""
+    made = make_parser(__file__, __doc__, EXAMPLES)
+    add_json(made)
+    other = "other objectives than the search's own"
+    completed(made.add_argument("--objectives", nargs="+", metavar="NAME", help=other), metrics)
+    return made
+
+
+def main(given: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    made = parser(__file__, __doc__, EXAMPLES)
-    made.add_argument("--json", action="store_true", help="print one JSON document")
-    made.add_argument("--objectives", nargs="+", metavar="NAME", help="other objectives than the search's own")
-    return run(made, body, arguments)
+    return run(arguments(), body, given)
 
 
 def body(arguments: argparse.Namespace) -> int:

@@ -4,21 +4,23 @@ import argparse
 import sys
 from pathlib import Path
 
-from jobs.command import home_of, limits, parser, print_json, run
+from jobs.command import home_of, run
+from jobs.output import print_json
+from jobs.parsing import Parser, add_json, limits, make_parser
 from tuner.errors import UsageError
 from tuner.front import uncertainty
 from tuner.report import proof
 from tuner.search.outcome.pick import carry_out, pick_model, require_room
 
-EXAMPLES = """  python -m jobs.pick --store runs --name digits --knee                       (a look: nothing is written)
-  python -m jobs.pick --store runs --name digits --knee --choose              (the search remembers it)
-  python -m jobs.pick --store runs --name digits --within 1.0 accuracy --export picked
-  python -m jobs.pick --store runs --name digits --at-most features_per_class=3 --register"""
+EXAMPLES = """  qpm-tuner pick --store runs --name digits --knee                       (a look: nothing is written)
+  qpm-tuner pick --store runs --name digits --knee --choose              (the search remembers it)
+  qpm-tuner pick --store runs --name digits --within 1.0 accuracy --export picked
+  qpm-tuner pick --store runs --name digits --at-most features_per_class=3 --register"""
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Entry point; returns the exit code."""
-    made = parser(__file__, __doc__, EXAMPLES)
+def arguments() -> Parser:
+    """What it takes."""
+    made = make_parser(__file__, __doc__, EXAMPLES)
     rule = made.add_mutually_exclusive_group()
     rule.add_argument("--knee", action="store_true", help="the best trade, if there is one (the default)")
     rule.add_argument(
@@ -38,8 +40,13 @@ def main(arguments: list[str] | None = None) -> int:
     )
     made.add_argument("--choose", action="store_true", help="remember the choice; so do --export and --register")
     made.add_argument("--dry-run", action="store_true", help="say what would be done, and write nothing")
-    made.add_argument("--json", action="store_true", help="print one JSON document")
-    return run(made, body, arguments)
+    add_json(made)
+    return made
+
+
+def main(given: list[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    return run(arguments(), body, given)
 
 
 def body(arguments: argparse.Namespace) -> int:

@@ -8,54 +8,63 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from jobs.command import parser, recipe_names, run, terminal
-from tuner.base.progress import ConsoleProgress
+from jobs.command import run
+from jobs.completion import completed, searches
+from jobs.output import progress
+from jobs.parsing import Parser, add_recipe, make_parser
+from jobs.recipe_help import HelpRecipe
+from tuner.base.progress import Progress
 from tuner.errors import UsageError
 from tuner.search.driver.interrupts import EXIT_CODE
 
 if TYPE_CHECKING:
+    from tuner.recipe import Recipe
     from tuner.search.watch.result import SearchResult
+    from tuner.store import Store
 
 # Set by Ray in the processes of a submitted job.
 RAY_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
-EXAMPLES = """  python -m jobs.search --recipe digits --store runs --name digits
-  python -m jobs.search --recipe digits --store runs --name digits --trials 32     (more of the same search)
-  python -m jobs.search --recipe cub50 --store s3://bucket/qpm --name birds budget.parallel=4
-  python -m jobs.search --recipe digits --store runs --name wider --from digits 'space.width={choices: [64, 128]}'"""
+EXAMPLES = """  qpm-tuner search --recipe digits --store runs --name digits
+  qpm-tuner search --recipe digits --store runs --name digits --trials 32     (more of the same search)
+  qpm-tuner search --recipe cub50 --store s3://bucket/qpm --name birds budget.parallel=4
+  qpm-tuner search --recipe digits --store runs --name wider --from digits 'space.width={choices: [64, 128]}'"""
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Entry point; returns the exit code."""
-    made = parser(__file__, __doc__, EXAMPLES)
-    made.add_argument("--recipe", help=f"one of {recipe_names()}, or a YAML file; may be left out to carry on")
+def arguments() -> Parser:
+    """What it takes."""
+    made = make_parser(__file__, __doc__, EXAMPLES)
+    add_recipe(made, "; may be left out to carry on")
     made.add_argument("--trials", type=int, help="trials in all; a larger number than before carries on with more")
-    made.add_argument("--from", dest="learn_from", metavar="OLD", help="learn from the trials of another search")
+    old = made.add_argument("--from", dest="learn_from", metavar="OLD", help="learn from the trials of another search")
+    completed(old, searches)
     made.add_argument(
         "--take-over",
         action="store_true",
         help="take the search at once from whoever drives it",
     )
     made.add_argument("--help-recipe", action=HelpRecipe, nargs=0, help="list every field of a recipe and exit")
-    made.add_argument("overrides", nargs="*", metavar="key=value", help="overrides of the recipe")
-    return run(made, body, arguments, tells=True)
+    return made
+
+
+def main(given: list[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    return run(arguments(), body, given, tells=True)
 
 
 def body(arguments: argparse.Namespace) -> int:
     """Run the search and say where everything is."""
-    console = terminal()
-    progress = ConsoleProgress(console)
+    told = progress()
     if RAY_JOB in os.environ and "://" not in arguments.store and not Path(arguments.store).is_absolute():
         raise UsageError(
             f"--store {arguments.store} of a Ray job lies in the job's working folder and goes with it",
             "a store that outlives the job",
             "give s3://bucket/prefix, or an absolute path that all nodes reach",
         )
-    console.print(f"search {arguments.name!r} in {arguments.store}", markup=False, highlight=False, soft_wrap=True)
-    with progress.step("loading libraries"):
-        from tuner.recipe import load_recipe, parse_recipe
-        from tuner.search.driver.run import SearchRequest, run_request
-        from tuner.search.record.home import open_home
-        from tuner.store import open_store
+    told.say(f"search {arguments.name!r} in {arguments.store}")
+    from tuner.recipe import load_recipe, parse_recipe
+    from tuner.search.driver.finished import as_it_stands
+    from tuner.search.record.home import SearchHome, open_home
+    from tuner.store import open_store
 
     store = open_store(arguments.store)
     trials = [] if arguments.trials is None else [f"budget.trials={arguments.trials}"]
@@ -66,10 +75,22 @@ def body(arguments: argparse.Namespace) -> int:
     elif overrides:
         stored, _ = open_home(store, arguments.name).stored()
         recipe = parse_recipe(stored.to_yaml(), overrides)
-    request = SearchRequest(store, arguments.name, recipe, arguments.trials, arguments.learn_from, arguments.take_over)
-    result = run_request(request, progress, arguments.interrupts)
-    print_end(result, console)
+    result = None
+    if not (arguments.learn_from or arguments.take_over):
+        result = as_it_stands(SearchHome(store, arguments.name, told.warn), recipe, arguments.trials)
+    if result is None:
+        result = run_all(arguments, store, recipe, told)
+    print_end(result, told.console)
     return EXIT_CODE if result.interrupted else 0
+
+
+def run_all(arguments: argparse.Namespace, store: "Store", recipe: "Recipe | None", told: Progress) -> "SearchResult":
+    """Run what is left of the search, and write what follows from it."""
+    with told.step("loading libraries"):
+        from tuner.search.driver.run import SearchRequest, run_request
+
+    request = SearchRequest(store, arguments.name, recipe, arguments.trials, arguments.learn_from, arguments.take_over)
+    return run_request(request, told, arguments.interrupts)
 
 
 def print_end(result: "SearchResult", console: Console) -> None:
@@ -80,28 +101,10 @@ def print_end(result: "SearchResult", console: Console) -> None:
     home, ended = result.home, sum(result.state.counts().values())
     address = f"--store {home.store.url} --name {home.name}"
     lines = places(result)
-    lines["pick a model"] = f"python -m jobs.pick {address} --knee --export picked"
-    lines["more trials"] = f"python -m jobs.search {address} --trials {2 * max(ended, 1)}"
+    lines["pick a model"] = f"qpm-tuner pick {address} --knee --export picked"
+    lines["more trials"] = f"qpm-tuner search {address} --trials {2 * max(ended, 1)}"
     for name, place in lines.items():
         console.print(f"{name:14}{place}", markup=False, highlight=False, soft_wrap=True)
-
-
-class HelpRecipe(argparse.Action):
-    """Prints every field of a recipe with default and meaning."""
-
-    def __call__(self, *_: object) -> None:
-        """Print and exit."""
-        from tuner.base.tables import Column, FittedTable
-        from tuner.recipe import describe_fields
-
-        rows = describe_fields()
-        columns = [
-            Column("field", [key for key, _, _ in rows], words=True, narrowest=40),
-            Column("default", [repr(default) for _, default, _ in rows], words=True, narrowest=18),
-            Column("meaning", [meaning for _, _, meaning in rows], words=True, narrowest=28),
-        ]
-        terminal().print(FittedTable(columns), soft_wrap=True)
-        sys.exit(0)
 
 
 if __name__ == "__main__":

@@ -3,18 +3,25 @@
 import argparse
 import sys
 
-from jobs.command import home_of, parser, print_json, run, terminal
+from jobs.command import home_of, run
+from jobs.output import print_json, terminal
+from jobs.parsing import Parser, add_json, make_parser
 from tuner.search.watch.summary import status, status_text
 
-EXAMPLES = """  python -m jobs.status --store runs --name digits
-  python -m jobs.status --store runs --name digits --json"""
+EXAMPLES = """  qpm-tuner status --store runs --name digits
+  qpm-tuner status --store runs --name digits --json"""
 
 
-def main(arguments: list[str] | None = None) -> int:
+def arguments() -> Parser:
+    """What it takes."""
+    made = make_parser(__file__, __doc__, EXAMPLES)
+    add_json(made)
+    return made
+
+
+def main(given: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    made = parser(__file__, __doc__, EXAMPLES)
-    made.add_argument("--json", action="store_true", help="print one JSON document")
-    return run(made, body, arguments)
+    return run(arguments(), body, given)
 
 
 def body(arguments: argparse.Namespace) -> int:

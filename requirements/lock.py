@@ -1,10 +1,14 @@
 """Pins every dependency with the hashes of its files: python requirements/lock.py [--upgrade], needs uv.
 
+The pins are written twice: as requirements/*.txt for pip (`make search`, `make test`), which can take torch's CPU build
+from an index that has it, and as uv.lock for `uv sync`, which takes torch as PyPI has it. Versions are the same.
+
 A file a set, each beginning with the smaller one; and torch apart: as PyPI has it, and its CPU build. Versions that
 are pinned stay while pyproject.toml allows them, unless --upgrade is given.
 """
 
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,6 +17,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 PROJECT = HERE.parent / "pyproject.toml"
 SETS = {"search": [], "full": ["cnn", "dino", "cluster"], "test": ["test"]}
+_BUILD_FILES = ("README.md", "LICENSE", "tuner/__init__.py", "pyproject.toml")  # that a build of us reads
 BUILDS_US = "setuptools"  # pip would fetch it unseen for the project's own build
 ANYWHERE = ["--universal", "--python-version", "3.11", "--generate-hashes"]
 LINUX, WITHOUT_CUDA = (["--python-version", "3.11", "--python-platform", name] for name in ("linux", "windows"))
@@ -52,6 +57,21 @@ def write(name: str, pins: Pins, smaller: str) -> None:
     (HERE / f"{name}.txt").write_text("\n".join([*lines, *(pins[package] for package in sorted(pins))]) + "\n")
 
 
+def write_uv_lock(versions: Pins) -> None:
+    """Write uv.lock with these versions: uv keeps what a lock has, so the first of two is made under constraints."""
+    with tempfile.TemporaryDirectory() as folder:
+        draft = Path(folder) / "pyproject.toml"
+        for name in _BUILD_FILES:
+            (Path(folder) / name).parent.mkdir(exist_ok=True)
+            shutil.copy(HERE.parent / name, Path(folder) / name)
+        pins = [pin.splitlines()[0].rstrip("\\ ") for pin in versions.values()]
+        draft.write_text(f"{PROJECT.read_text()}\n[tool.uv]\nconstraint-dependencies = {pins!r}\n")
+        subprocess.run(["uv", "lock", "--quiet", "--directory", folder], check=True)
+        shutil.copy(PROJECT, draft)
+        subprocess.run(["uv", "lock", "--quiet", "--directory", folder], check=True)
+        shutil.copy(Path(folder) / "uv.lock", HERE.parent)
+
+
 def main() -> None:
     """Write all files but torch-cpu.txt, whose one hash is that of the file the tests run with."""
     known: Pins = {}
@@ -67,6 +87,7 @@ def main() -> None:
         found = compiled([str(PROJECT), *options], every, ANYWHERE)
         write(name, {package: every[package] for package in found.keys() - done}, smaller)
         done, smaller = done | found.keys(), name
+    write_uv_lock(every)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,11 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+import tuner
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "requirements"
@@ -35,6 +38,45 @@ def test_every_line_is_a_pin_with_hashes(path):
             assert re.match(r"    --hash=sha256:[0-9a-f]{64}", after), f"{line} has no hash"
         else:
             assert re.fullmatch(r"    --hash=sha256:[0-9a-f]{64}(?: \\)?|--requirement [a-z]+\.txt", line), line
+
+
+def test_uv_would_install_the_same():
+    """`uv sync` reads uv.lock, `make` reads requirements/: the same versions, and no file that pip would refuse."""
+    locked = [p for p in tomllib.loads((ROOT / "uv.lock").read_text())["package"] if p["name"] != "qpm-tuner"]
+    known = pins()
+    same = [package for package in locked if known.get(package["name"]) == package["version"]]
+    assert {package["name"] for package in locked} == known.keys() == {package["name"] for package in same}
+    text = "".join(path.read_text() for path in LOCK)
+    wheels = [wheel["hash"] for package in same for wheel in package.get("wheels", ())]
+    assert wheels
+    assert all(f"--hash={digest}" in text for digest in wheels), "run `make lock`"
+
+
+def test_the_version_is_written_once():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert project["project"]["dynamic"] == ["version"]
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "tuner.__version__"}
+    assert metadata.version("qpm-tuner") == tuner.__version__
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert (cited["version"], cited["license"]) == (tuner.__version__, project["project"]["license"])
+
+
+def test_the_hooks_of_a_commit_are_the_ruff_that_the_checks_run():
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    (revision,) = (repo["rev"] for repo in hooks if "ruff" in repo["repo"])
+    assert revision == f"v{pins()['ruff']}"
+
+
+def test_the_workflow_runs_the_commands_of_the_makefile_on_every_python_that_is_promised():
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())["jobs"]
+    runs = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert {"make check", "make test"} <= set(runs)
+    assert all(run.removeprefix("make ") in targets for run in runs if run.startswith("make ") and "docs" not in run)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    promised = [line.rpartition(" ")[2] for line in project["classifiers"] if re.search(r":: 3\.\d", line)]
+    assert jobs["test"]["strategy"]["matrix"]["python"] == promised
+    assert project["requires-python"] == f">={promised[0]}"
 
 
 def test_the_lock_has_all_that_the_project_asks_for():

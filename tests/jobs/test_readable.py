@@ -18,18 +18,15 @@ ADDRESS = f"https://someone:{SECRET}@host"
     ],
 )
 def test_words_that_no_command_takes_are_repeated_without_passwords(words, capsys) -> None:
-    with pytest.raises(SystemExit) as ended:
-        front.main(words)
-    assert ended.value.code == 2
+    assert front.main(words) == 2
     told = capsys.readouterr().err
-    assert "unrecognized arguments" in told
+    assert "unknown option" in told or "has no place here" in told
     assert SECRET not in told
 
 
 @pytest.mark.parametrize("trials", [ADDRESS, f"password={SECRET}", "\x1b[2J\u202e"])
 def test_nor_is_a_value_of_the_wrong_type(trials, capsys) -> None:
-    with pytest.raises(SystemExit):
-        search.main(["--name", "x", "--trials", trials])
+    assert search.main(["--name", "x", "--trials", trials]) == 2
     told = capsys.readouterr().err
     assert "--trials" in told
     assert SECRET not in told

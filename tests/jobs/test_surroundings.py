@@ -30,7 +30,9 @@ sys.exit(run(made, body, []))
 
 WAITS = """
 import sys, time
-from jobs.command import parser, run, terminal
+from jobs.command import run
+from jobs.output import terminal
+from jobs.parsing import make_parser as parser
 from tuner.base import steps
 from tuner.base.progress import ConsoleProgress
 steps.LINE_EVERY_S = 0.05

@@ -121,12 +121,19 @@ with interrupts.Interrupts():
     finally:
         time.sleep(60)
 """
-EARLY = "import jobs, os, signal; os.kill(os.getpid(), signal.SIGINT); import time; time.sleep(60)"
+EARLY = """
+import os, signal, sys, time
+sys.argv[0] = "qpm-tuner"
+import jobs
+os.kill(os.getpid(), signal.SIGINT)
+time.sleep(60)
+"""
 LATE = """
 import os, signal, sys
-from jobs.command import parser, run
+from jobs.command import run
+from jobs.parsing import make_parser
 sys.argv = ["late"]
-code = run(parser(__file__, "", "", search=False), lambda arguments: 0)
+code = run(make_parser(__file__, "", "", search=False), lambda arguments: 0)
 os.kill(os.getpid(), signal.SIGINT)
 sys.exit(code)
 """

@@ -89,7 +89,7 @@ def take(descriptor: int, path: Path, patience_s: float = math.inf) -> bool:
 
 
 def holder_of(path: Path) -> str:
-    """Who holds the lock on a file, such as "pid 4711 (python -m jobs.search)", as far as the system tells."""
+    """Who holds the lock on a file, such as "pid 4711 (qpm-tuner search)", as far as the system tells."""
     try:
         pids = list(_holders(path.stat()))
     except (OSError, ValueError):

@@ -153,7 +153,7 @@ def _what_to_do(home: SearchHome, kind: str) -> str:
 
 
 def _next_start(home: SearchHome, state: SearchState, recipe: Recipe) -> Check:
-    """What jobs.search would run."""
+    """What `qpm-tuner search` would run."""
     trials = state.budget or recipe.budget.trials
     again = [number for number in state.missing(trials) if number in state.lost]
     fresh = len(state.missing(trials)) - len(again)

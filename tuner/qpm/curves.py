@@ -4,8 +4,6 @@ import math
 import os
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from tuner.base.untrusted import plain_file, require, unsound
 
 CURVES = "curves.parquet"
@@ -22,6 +20,8 @@ def read_curves(folder: Path) -> list[dict[str, float]]:
     if not os.path.lexists(file):
         return []
     plain_file(file)
+    import pyarrow.parquet as pq  # a third of a command's start-up
+
     try:
         with pq.ParquetFile(file) as table:
             size = table.metadata.num_rows, table.metadata.num_columns

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tuner.base.secrets import holds_secret, is_address
+from tuner.base.spelling import did_you_mean
 from tuner.errors import InfeasibleError, UsageError
 from tuner.recipe.objectives import extremes, objectives_of
 from tuner.recipe.schema import PLACES, SHORT_NAMES, Recipe, lookup, walk
@@ -87,7 +88,8 @@ def _check_shares(recipe: Recipe) -> None:
 def _check_value(path: str, value: Any, info: dataclasses.Field[Any]) -> None:
     choices, low, high = (info.metadata.get(name) for name in ("choices", "low", "high"))
     if choices is not None and value not in choices:
-        raise UsageError(f"{path}={value!r}", f"one of {', '.join(map(str, choices))}", "choose one of them")
+        known = [str(choice) for choice in choices]
+        raise UsageError(f"{path}={value!r}", f"one of {', '.join(known)}", did_you_mean(str(value), known))
     if isinstance(value, float) and not math.isfinite(value):
         raise UsageError(f"{path}={value}", "a finite number", "give a number")
     if low is not None and value < low and value != (automatic := info.metadata.get("automatic")):

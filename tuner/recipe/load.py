@@ -11,6 +11,7 @@ from yaml.nodes import Node
 from tuner.base.files import read_bounded
 from tuner.base.folders import home_path
 from tuner.base.secrets import hide
+from tuner.base.spelling import did_you_mean
 from tuner.errors import UsageError
 from tuner.recipe.check import check_recipe
 from tuner.recipe.nodes import LONGEST, compose
@@ -47,7 +48,7 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
         raise UsageError(
             f"recipe {hide(repr(name))} cannot be read ({reason})",
             f"one of {', '.join(presets())}, or the path of a YAML file",
-            "check the name of the recipe",
+            did_you_mean(name, presets(), "check the name of the recipe"),
         ) from None
     return parse_recipe(text, overrides, source=name)
 

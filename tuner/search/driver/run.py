@@ -10,6 +10,7 @@ from tuner.data.load import load_dataset
 from tuner.errors import TunerError, UsageError
 from tuner.recipe import Recipe
 from tuner.search.driver.driver import Driver
+from tuner.search.driver.finished import remember
 from tuner.search.driver.interrupts import Interrupts
 from tuner.search.driver.leftovers import clear_cache, clear_temporaries
 from tuner.search.driver.objective_check import refuse_unmeasurable
@@ -78,6 +79,8 @@ def run_request(request: SearchRequest, progress: Progress, interrupts: Interrup
             interrupted = driver.run()
             files, tracking = driver.publish()
             lease.check()
+            mirrored = driver.mirror is None or driver.mirror.warning is None
+            remember(home, recipe, driver.state, mirrored=mirrored and not interrupted)
     ended = "" if interrupted else driver.ended_by_limit
     return SearchResult(home, recipe, driver.state, files, interrupted, complete, ended, tracking)
 

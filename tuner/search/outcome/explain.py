@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 
 from tuner.base.folders import at_home
+from tuner.base.spelling import did_you_mean
 from tuner.base.untrusted import shown
 from tuner.errors import UsageError
 from tuner.front.pick import Pick
@@ -71,5 +72,6 @@ def _label(class_names: tuple[str, ...], name: str) -> int:
     if name not in class_names:
         near = [known for known in class_names if name.lower() in known.lower()]
         known = ", ".join(shown(known) for known in (near or class_names)[:10])
-        raise UsageError(f"class {name!r} is unknown", f"a class of the data, such as {known}", "correct the name")
+        todo = did_you_mean(name, class_names, "correct the name")
+        raise UsageError(f"class {name!r} is unknown", f"a class of the data, such as {known}", todo)
     return class_names.index(name)

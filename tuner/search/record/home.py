@@ -10,6 +10,7 @@ import yaml
 
 from tuner import __version__
 from tuner.base.secrets import hide
+from tuner.base.spelling import did_you_mean, some_of
 from tuner.errors import TunerError, UsageError
 from tuner.front.pareto import Objective
 from tuner.recipe import Recipe, difference, objectives_of, parse_recipe
@@ -132,8 +133,8 @@ class SearchHome:
             known = searches(self.store)
             raise UsageError(
                 f"no search {self.name!r} in {self.store.url}",
-                f"one of {', '.join(known)}" if known else "a store with searches",
-                "check `store` and `name`, or start it with a recipe",
+                f"one of {some_of(known)}" if known else "a store with searches",
+                did_you_mean(self.name, known, "check `store` and `name`, or start it with a recipe"),
             ) from None
         except (UsageError, ValueError) as error:
             cause = error.what if isinstance(error, UsageError) else "it is no text in UTF-8"

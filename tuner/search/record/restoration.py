@@ -226,7 +226,7 @@ _INSTEAD = {
     "trial": "it is left out, and the trial is proposed again",
     "outcome": "it is left out, and the trial runs again from the stages in the store",
     "test": "it is left out, and the trial is measured again if it is on the front",
-    "baseline": "it is left out, and jobs.compare measures it again",
+    "baseline": "it is left out, and qpm-tuner compare measures it again",
     "pick": "it is left out, and the choice before it counts, or the knee",
     DATED: "it counts with the time of its entry",
 }

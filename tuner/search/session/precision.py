@@ -7,7 +7,6 @@ import dataclasses
 
 from tuner.recipe import Recipe
 from tuner.search.session.address import LOCAL_RAY, ray_address
-from tuner.search.session.connect import connect_ray
 
 STAGES = ("dense", "finetune")
 
@@ -24,6 +23,8 @@ def settle_precision(recipe: Recipe) -> Recipe:
         return _with(recipe, **dict.fromkeys(STAGES, "float32"))
     if ray_address() == LOCAL_RAY:
         return _with(recipe, **{stage: _on_this_machine(getattr(recipe.resources, stage).gpus) for stage in STAGES})
+    from tuner.search.session.connect import connect_ray  # and Ray, which a finished search does not need
+
     with connect_ray(recipe.resources) as held:
         return _with(recipe, **{stage: "bfloat16" if held[stage].gpus else "float32" for stage in STAGES})
 

@@ -1,0 +1,66 @@
+"""Completion in a shell, by argcomplete: commands, options, recipes and their fields, searches, metrics.
+
+Switched on by `eval "$(register-python-argcomplete qpm-tuner)"`. The shell then calls the program for each Tab, so
+nothing heavy is imported, and a remote store is not asked.
+"""
+
+import argparse
+import importlib
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+Completer = Callable[..., list[str]]
+
+
+def completed(action: argparse.Action, completer: Completer) -> argparse.Action:
+    """Say who completes an argument; it is called with prefix, action, parser and parsed_args."""
+    action.completer = completer  # type: ignore[attr-defined]
+    return action
+
+
+def recipes(folder: Path) -> list[str]:
+    """The names of the recipes in a folder."""
+    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
+def searches(parsed_args: argparse.Namespace, **_: Any) -> list[str]:
+    """The searches in the store, where it is a folder."""
+    store = str(parsed_args.store or "")
+    found = [] if "://" in store else Path(store).expanduser().glob("searches/*/recipe.yaml")
+    return sorted(path.parent.name for path in found)
+
+
+def fields(prefix: str, **_: Any) -> list[str]:
+    """`field=` for each field of a recipe; behind the equals sign its choices."""
+    from tuner.recipe.schema import SHORT_NAMES, Recipe
+    from tuner.recipe.schema import fields as all_fields
+
+    name, sign, _given = prefix.partition("=")
+    if not sign:
+        return [f"{path}=" for path, _, _ in all_fields(Recipe())] + [f"{short}=" for short in SHORT_NAMES]
+    choices = {path: info.metadata.get("choices") or () for path, _, info in all_fields(Recipe())}
+    return [f"{name}={choice}" for choice in choices.get(SHORT_NAMES.get(name, name), ())]
+
+
+def metrics(**_: Any) -> list[str]:
+    """The metrics that can be objectives, and the sizes."""
+    from tuner.qpm.metrics.table import METRICS
+    from tuner.recipe.objectives import SIZES
+
+    return [*METRICS, *SIZES]
+
+
+def offer(names: Sequence[str]) -> None:
+    """Answer the shell that asks, and end the process."""
+    import argcomplete
+
+    made = argparse.ArgumentParser("qpm-tuner")
+    made.add_argument("--version", action="store_true")
+    commands = made.add_subparsers()
+    words = os.environ.get("COMP_LINE", "").split()
+    for name in names:
+        parents = [importlib.import_module(f"jobs.{name}").arguments()] if name in words[1:2] else []
+        commands.add_parser(name, parents=parents, add_help=not parents)
+    argcomplete.autocomplete(made)

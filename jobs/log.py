@@ -1,0 +1,42 @@
+"""What the modules of tuner say by `logging`, shown for the length of a command: only commands set handlers."""
+
+import contextlib
+import logging
+import sys
+from collections.abc import Iterator
+
+from rich.logging import RichHandler
+
+from jobs.output import CLOCK, terminal
+
+PACKAGES = ("tuner", "jobs", "cluster")
+LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
+
+
+@contextlib.contextmanager
+def listening(verbosity: int = 0) -> Iterator[None]:
+    """Show their messages on standard error: warnings, from `-v` on also information, from `-vv` on everything.
+
+    Afterwards loggers and their levels are as before.
+    """
+    level = LEVELS[min(verbosity, len(LEVELS) - 1)]
+    handler = _handler(verbosity)
+    before = {name: logging.getLogger(name).level for name in PACKAGES}
+    for name in PACKAGES:
+        logging.getLogger(name).addHandler(handler)
+        logging.getLogger(name).setLevel(level)
+    try:
+        yield
+    finally:
+        for name, was in before.items():
+            logging.getLogger(name).removeHandler(handler)
+            logging.getLogger(name).setLevel(was)
+
+
+def _handler(verbosity: int) -> logging.Handler:
+    if (console := terminal(stderr=True)).is_terminal:
+        return RichHandler(console=console, show_path=verbosity > 1, markup=False, log_time_format="%H:%M:%S")
+    handler = logging.StreamHandler(sys.stderr)
+    where = " %(name)s:" if verbosity > 1 else ""
+    handler.setFormatter(logging.Formatter(f"%(asctime)s %(levelname)s:{where} %(message)s", CLOCK))
+    return handler

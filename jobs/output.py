@@ -1,0 +1,77 @@
+"""Where commands print: the screen or a log, one JSON document, errors in three parts, steps with their time."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+
+from jobs.surroundings import Screen, is_unread
+from tuner.base.progress import ConsoleProgress
+from tuner.base.secrets import hide
+from tuner.errors import TunerError
+
+UNREAD = 141  # as a program that SIGPIPE ends
+LOG_WIDTH = 160
+CLOCK = "%Y-%m-%d %H:%M:%S"
+
+
+def terminal(*, stderr: bool = False) -> Console:
+    """Where people read: the terminal as wide as it is, or as COLUMNS says; a log wide enough for a table."""
+    console = Screen(stderr=stderr)
+    sized = console.is_terminal or os.environ.get("COLUMNS", "").isdigit()
+    return console if sized else Screen(stderr=stderr, width=LOG_WIDTH)
+
+
+class StampedProgress(ConsoleProgress):
+    """Tells steps on a terminal; in a log, which is read later, each line begins with the local date and time."""
+
+    def say(self, line: str) -> None:
+        """Print it, in a log with the time."""
+        super().say(self._stamped(line))
+
+    def warn(self, line: str) -> None:
+        """Print it in yellow, in a log with the time."""
+        super().warn(self._stamped(line))
+
+    def _stamped(self, line: str) -> str:
+        return line if self.console.is_terminal else f"{time.strftime(CLOCK)} {line}"
+
+
+def progress(*, stderr: bool = False) -> StampedProgress:
+    """Where a command tells what it does: on standard output, or beside a result on standard error."""
+    return StampedProgress(terminal(stderr=stderr))
+
+
+def readable(text: str) -> str:
+    """A text to be printed: without passwords, and without what steers a terminal or turns a line around."""
+    return "".join(c if c.isprintable() or c == "\n" else f"\\u{ord(c):04x}" for c in hide(text))
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on standard output."""
+    json.dump(document, sys.stdout, indent=1, allow_nan=False)
+    sys.stdout.write("\n")
+
+
+def print_error(error: TunerError, *, as_json: bool) -> None:
+    """An error in three lines on standard error; for programs also as JSON on standard output."""
+    print(f"error: {readable(str(error))}", file=sys.stderr)
+    if as_json:
+        parts = {name: readable(getattr(error, name)) for name in ("what", "expected", "todo")}
+        unread_is_fine(lambda: print_json({"error": parts}))
+
+
+def unread_is_fine(printing: Callable[[], object]) -> int:
+    """Print; returns the exit code, which says whether somebody read it to the end."""
+    try:
+        printing()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        if not is_unread(sys.stdout):
+            raise
+        return UNREAD
+    return 0

@@ -1,0 +1,34 @@
+"""`qpm-tuner` without a command: what there is, the version, and what may have been meant."""
+
+import sys
+from collections.abc import Sequence
+
+from jobs import summary
+from jobs.output import print_error, readable, unread_is_fine
+from tuner import __version__
+from tuner.base.spelling import did_you_mean
+from tuner.errors import UsageError
+
+COMPLETION = 'eval "$(register-python-argcomplete qpm-tuner)"'
+
+
+def show(name: str, names: Sequence[str]) -> int:
+    """Print it; returns the exit code."""
+    if name in ("--help", "-h", "help"):
+        return unread_is_fine(lambda: _print_commands(names))
+    if name == "--version":
+        return unread_is_fine(lambda: print(f"qpm-tuner {__version__}"))
+    what = f"unknown {'option' if name.startswith('-') else 'command'} {readable(name)!r}"
+    known = [*names, "--help", "--version"]
+    todo = did_you_mean(name, known, "see qpm-tuner --help for what each does")
+    error = UsageError(what, f"one of {', '.join(known)}", todo)
+    print_error(error, as_json="--json" in sys.argv)
+    return error.exit_code
+
+
+def _print_commands(names: Sequence[str]) -> None:
+    print("usage: qpm-tuner COMMAND ...\n\ncommands:")
+    for name in names:
+        print(f"  {name:10}{summary(name)}")
+    print("\nqpm-tuner COMMAND --help explains one of them, and shows examples.")
+    print(f"Completion of commands, options, recipes and searches, in bash or zsh:\n  {COMPLETION}")

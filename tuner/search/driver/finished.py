@@ -1,0 +1,125 @@
+"""A finished search that is run again: told at once as it stands, if everything that a run would do has been done.
+
+Such a run would start Ray, MLflow and PyTorch for seconds, to write again what is there. So the end of a run writes
+down what it found and what it made (`finished.json`, which may be deleted); if all of that is the same, nothing is
+left to do. Whatever differs, even by a time of change, makes a whole run of it.
+"""
+
+import hashlib
+import json
+from typing import Any
+
+from tuner import __version__
+from tuner.base.plain_json import NoObject, parse_object
+from tuner.front import pareto
+from tuner.recipe import Recipe, objectives_of
+from tuner.search.record.home import SearchHome
+from tuner.search.record.state import SearchState
+from tuner.search.session.precision import adopt_precision
+from tuner.search.watch.mirror import not_asked, open_mirror, passed_over, tracking_uri
+from tuner.search.watch.result import SearchResult
+from tuner.store import MissingKey
+from tuner.tracking.database import sqlite_path
+from tuner.tracking.place import FOLDER
+
+FILE = "finished.json"
+MOST_BYTES = 100_000
+DERIVED = {"report": "report.html", "front": "front.json", "picture": "front.svg"}
+
+
+def remember(home: SearchHome, recipe: Recipe, state: SearchState, *, mirrored: bool) -> None:
+    """Write down that a run has done everything; nothing is written if it has not.
+
+    Args:
+        home: the search.
+        recipe: what was run.
+        state: what the ledger says.
+        mirrored: whether MLflow shows all of it, or is switched off.
+    """
+    if mirrored and not state.missing(recipe.budget.trials) and not state.open() and measured(recipe, state):
+        home.store.put(home.key(FILE), json.dumps(_found(home, recipe)).encode())
+
+
+def measured(recipe: Recipe, state: SearchState) -> bool:
+    """Whether every member of the front has been measured on the test split."""
+    objectives = objectives_of(recipe)
+    members = pareto.front(state.points(objectives), objectives)
+    return recipe.protocol == "paper" or all(state.trials[member.trial].test for member in members)
+
+
+def as_it_stands(home: SearchHome, asked: Recipe | None, trials: int | None = None) -> SearchResult | None:
+    """What a run of the search would come to; None if a run has anything to do, or to warn of.
+
+    Args:
+        home: the search.
+        asked: the recipe, or None for the stored one.
+        trials: trials in all, or None for the recipe's budget.
+
+    Raises:
+        UsageError: the recipe is another one than that of the search.
+    """
+    told = _told(home)
+    if told is None or told.get("mlflow") is None:
+        return None
+    recipe, bank = home.stored()
+    if asked is not None:
+        asked = adopt_precision(asked, recipe)
+        home.refuse_changes(recipe, asked)
+        asked.space = recipe.space
+        recipe = asked
+    if trials is not None:
+        recipe.budget.trials = trials
+    if told != _found(home, recipe) or home.artifacts.find("banks", bank) is None:
+        return None
+    quiet = SearchHome(home.store, home.name)  # what there is to warn of, the run tells
+    state = quiet.state(recipe)
+    if quiet.ledger.warnings or any(not damage.settled for damage in state.damage):
+        return None
+    files = {name: home.address(file) for name, file in DERIVED.items() if home.store.stat(home.key(file))}
+    tracking = "switched off (tracking.enabled)"
+    if recipe.tracking.enabled:
+        tracking = open_mirror(home, recipe.tracking).url
+        if address := passed_over(home, recipe.tracking):
+            home.warn(not_asked(address))
+    return SearchResult(home, recipe, state, files, already_complete=True, tracking=tracking)
+
+
+def _told(home: SearchHome) -> dict[str, Any] | None:
+    """What the last whole run wrote down."""
+    key = home.key(FILE)
+    try:
+        found = home.store.stat(key)
+        return None if found is None or found.size > MOST_BYTES else parse_object(home.store.get(key))
+    except (MissingKey, NoObject):
+        return None
+
+
+def _found(home: SearchHome, recipe: Recipe) -> dict[str, Any]:
+    """All that a run depends on and that it makes, as it is now; None stands for what cannot be told."""
+    names = sorted(home.store.list(home.ledger.prefix))  # an entry's name holds the hash of its content
+    files = {file: home.store.stat(home.key(file)) for file in (*DERIVED.values(), "history.parquet")}
+    return {
+        "version": __version__,
+        "store": home.store.url,
+        "recipe": _digest(recipe.to_dict()),
+        "ledger": _digest(names),
+        "files": {file: None if found is None else found.version for file, found in files.items()},
+        "mlflow": _mirror(home, recipe) if recipe.tracking.enabled else "off",
+    }
+
+
+def _mirror(home: SearchHome, recipe: Recipe) -> list[Any] | None:
+    """The sqlite file that MLflow shows the search from, and its state; None for a server, which only a run can ask."""
+    uri = tracking_uri(home, recipe.tracking)
+    path = sqlite_path(uri)
+    if path is None:
+        return None
+    try:
+        database, folder = path.stat(), path.parent / FOLDER
+    except OSError:
+        return [str(path), None]
+    return [str(path), database.st_ino, database.st_size, database.st_mtime_ns, folder.is_dir()]
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()

@@ -1,0 +1,107 @@
+"""The searches of a store, a line each: read from their ledgers alone, so that hundreds take seconds.
+
+A recipe in YAML takes longer to read than a ledger; the first event of each turn holds the recipe as well.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from tuner.qpm.metrics.table import METRICS
+from tuner.search.record.clock import entry_time
+from tuner.search.record.events import Event, Started
+from tuner.search.record.fields import clean
+from tuner.search.record.holder import is_gone, short
+from tuner.search.record.home import searches
+from tuner.search.record.restoration import SearchState, restore
+from tuner.store import Ledger, MissingKey, Store
+from tuner.store.store import for_each
+from tuner.store.tenure import MOST_BYTES, read_tenure
+
+
+@dataclass(frozen=True)
+class SearchLine:
+    """What is told of one search.
+
+    Attributes:
+        name: its name.
+        data: its data set; empty where the ledger does not say.
+        ended: trials that have ended.
+        budget: trials in all that the last turn was asked for; None where the ledger does not say.
+        best: the best value of each objective among the complete trials.
+        last_event_s: unix seconds of the last event; None where there is none.
+        driver: who drives it, such as "lab7 pid 4711"; empty if nobody does.
+        damaged: entries of the ledger that do not count.
+    """
+
+    name: str
+    data: str = ""
+    ended: int = 0
+    budget: int | None = None
+    best: Mapping[str, float] = field(default_factory=dict)
+    last_event_s: float | None = None
+    driver: str = ""
+    damaged: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        return asdict(self)
+
+
+def list_lines(store: Store) -> list[SearchLine]:
+    """All searches in a store, by name.
+
+    Raises:
+        StoreFailure: the store cannot be read.
+    """
+    return for_each(store, lambda name: read_line(store, name), searches(store))
+
+
+def read_line(store: Store, name: str) -> SearchLine:
+    """What is told of one search."""
+    ledger = Ledger(store, name)
+    entries = ledger.entries()
+    accepted: list[Event] = []
+    state = restore(entries, None, ledger.damaged, accepted.append, ledger.tokens)
+    recipe = next((event.recipe for event in reversed(accepted) if isinstance(event, Started)), {})
+    data = recipe.get("data")
+    return SearchLine(
+        name,
+        clean(str(data.get("name", ""))) if isinstance(data, dict) else "",
+        sum(state.counts().values()),
+        state.budget,
+        _best(state, recipe.get("objectives")),
+        entry_time(entries[-1][0]) if entries else None,
+        _driver(store, name),
+        len(ledger.warnings) + sum(not damage.settled for damage in state.damage),
+    )
+
+
+def _best(state: SearchState, objectives: object) -> dict[str, float]:
+    """The best value of each objective; one whose name this version does not know is left out."""
+    best = {}
+    for entry in objectives if isinstance(objectives, list) else ():
+        name, _, direction = str(entry).partition(":")
+        sizes = [t.params.get(name, t.values.get(name)) for t in state.finished() if t.outcome == "complete"]
+        values = [value for value in sizes if isinstance(value, int | float)]
+        if values:
+            upwards = (direction or (METRICS[name].direction if name in METRICS else "min")) == "max"
+            best[name] = max(values) if upwards else min(values)
+    return best
+
+
+def _driver(store: Store, name: str) -> str:
+    """Who holds the lease, unless that process is known to have died."""
+    key = f"searches/{name}/lease.json"
+    try:
+        stat = store.stat(key)
+        if stat is None or stat.size > MOST_BYTES:
+            return ""
+        tenure = read_tenure(store.get(key))
+    except MissingKey:
+        return ""
+    if tenure.released or is_gone(tenure.holder):
+        return ""
+    silent_s = store.now() - stat.modified
+    late = "" if silent_s <= tenure.ttl_s else f" (silent for {silent_s:.0f} s)"
+    return f"{short(tenure.holder)}{late}"
