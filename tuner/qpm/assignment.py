@@ -20,8 +20,10 @@ from tuner.qpm.classifier import batches, pooled_features
 from tuner.qpm.dense import DenseModel
 from tuner.qpm.head import SMALLEST_STD
 from tuner.qpm.program import Moment, solve
+from tuner.qpm.program.instance.arrays import Bools, Floats, Ints
 from tuner.qpm.program.instance.coefficients import locality_bias, problem_from_features
-from tuner.qpm.program.instance.problem import Bools, Floats, Ints, Problem, check_feasible
+from tuner.qpm.program.instance.problem import Problem
+from tuner.qpm.program.instance.sizes import check_feasible
 from tuner.qpm.program.listener import Listener
 from tuner.qpm.settings import AssignConfig
 from tuner.qpm.storage import write_folder
@@ -147,8 +149,8 @@ def assign(
             near = None if warm_start is None else np.flatnonzero(np.isin(kept, warm_start))
             solution = solve(
                 problem,
-                config.deadline_s,
-                config.gap,
+                deadline_s=config.deadline_s,
+                gap=config.gap,
                 warm_start=near,
                 progress=listener,
                 seed=seed,

@@ -7,7 +7,7 @@ import pytest
 
 from tuner.errors import InfeasibleError
 from tuner.qpm.program import Problem, solve
-from tuner.qpm.program.primal.forced import closest_classes
+from tuner.qpm.program.instance.class_pairs import closest_classes
 
 
 def enumerated(problem: Problem) -> float:
@@ -51,5 +51,5 @@ def test_contradicting_pairs_are_refused() -> None:
 
 def test_closest_classes_are_the_nearest_columns() -> None:
     a = np.array([[0.0, 5.0, 0.1, 9.0], [0.0, 0.0, 0.0, 0.0]])
-    c, d = closest_classes(a, 0.5)
+    c, d = closest_classes(a, 2)
     assert list(zip(c.tolist(), d.tolist(), strict=True)) == [(0, 2), (1, 3)]

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tuner.qpm.program.instance.problem import Problem, check_feasible
+from tuner.qpm.program.instance.problem import Problem
+from tuner.qpm.program.instance.sizes import check_feasible
+from tuner.qpm.program.options import SolverOptions
 from tuner.qpm.program.solution import Log, Moment, Solution
 
 if TYPE_CHECKING:
     from tuner.qpm.program.solver import solve
 
-__all__ = ["Log", "Moment", "Problem", "Solution", "check_feasible", "solve"]
+__all__ = ["Log", "Moment", "Problem", "Solution", "SolverOptions", "check_feasible", "solve"]
 
 
 def __getattr__(name: str) -> Any:

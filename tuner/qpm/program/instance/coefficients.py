@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tuner.errors import UsageError
-from tuner.qpm.program.instance.problem import Bools, Floats, Ints, Problem, check_feasible
+from tuner.qpm.program.instance.arrays import Bools, Floats, Ints
+from tuner.qpm.program.instance.problem import Problem
+from tuner.qpm.program.instance.sizes import check_feasible
 from tuner.qpm.program.instance.threshold import find_threshold
 
 VARIANTS = ("released", "paper")
