@@ -11,7 +11,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -35,15 +35,7 @@ PARTS = {
     "tracking": "The MLflow mirror",
 }
 
-# Where a metric's formula stands in docs/explanation/method.md, if not under its own name.
-FORMULAS = {
-    "plausibility_undilated": "plausibility",
-    "mask_share": "plausibility",
-    "sid5": "sid",
-    "exact_zeros": "contrastiveness",
-    "n_features_used": "compactness",
-    "features_per_class_used": "compactness",
-}
+KINDS = {"bool": "true or false", "int": "whole number", "float": "number", "str": "text", "dict": "mapping"}
 
 
 def contents() -> dict[Path, Callable[[], str]]:
@@ -74,34 +66,20 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 def recipe() -> str:
     """All fields of a recipe, by part."""
-    from tuner.recipe.schema import SHORT_NAMES, Recipe, fields
+    from tuner.recipe.reference import fields
 
-    short = {path: name for name, path in SHORT_NAMES.items()}
     parts: dict[str, list[tuple[str, ...]]] = {}
-    for path, value, info in fields(Recipe()):
-        named = f"`{path}`" + (f" (in a space: `{short[path]}`)" if path in short else "")
-        row = (named, f"`{_plain(value)}`", _allowed(value, info), str(info.metadata.get("help", "")))
-        parts.setdefault(path.partition(".")[0] if "." in path else "", []).append(row)
+    for field in fields():
+        named = f"`{field.name}`" + (f" (in a space: `{field.short}`)" if field.short else "")
+        default = {"True": "true", "False": "false", "": '""'}.get(str(field.default), str(field.default))
+        allowed = ", ".join(filter(None, [KINDS.get(field.type, field.type), field.allowed]))
+        row = (named, f"`{default}`", allowed, field.unit, field.meaning)
+        parts.setdefault(field.name.partition(".")[0] if "." in field.name else "", []).append(row)
     sections = []
     for part, rows in parts.items():
         heading = PARTS.get(part, part) + (f": `{part}`" if part else "")
-        sections.append(f"## {heading}\n\n" + table(("field", "default", "allowed", "meaning"), rows))
+        sections.append(f"## {heading}\n\n" + table(("field", "default", "allowed", "unit", "meaning"), rows))
     return "\n".join(sections)
-
-
-def _plain(value: Any) -> str:
-    return {True: "true", False: "false"}.get(value, str(value)) if isinstance(value, bool) else str(value) or '""'
-
-
-def _allowed(value: Any, info: dataclasses.Field[Any]) -> str:
-    choices, low, high, automatic = (info.metadata.get(name) for name in ("choices", "low", "high", "automatic"))
-    if choices:
-        return ", ".join(f"`{choice}`" for choice in choices)
-    kinds = {bool: "true or false", int: "whole number", float: "number", str: "text", list: "list", dict: "mapping"}
-    limits = [f"at least {low:.10g}"] if low is not None else []
-    limits += [f"at most {high:.10g}"] if high is not None else []
-    text = ", ".join([kinds[type(value)], *limits])
-    return text + (f"; or {automatic:g}" if automatic is not None else "")
 
 
 def commands() -> str:
@@ -125,27 +103,35 @@ def _help(module: str, called: str) -> str:
 
 
 def metrics() -> str:
-    """The table of metrics."""
+    """The table of metrics, and each one's formula."""
     from tuner.qpm import METRICS
 
-    def rows() -> Iterator[tuple[str, ...]]:
-        for metric in METRICS.values():
-            better = {"max": "higher", "min": "lower"}[metric.direction]
-            needs = [metric.needs] * bool(metric.needs) + [f"k >= {metric.least}"] * (metric.least > 1)
-            span = f"{metric.low:g} to {metric.high:g}"
-            anchor = FORMULAS.get(metric.name, metric.name.replace("_", "-"))
-            formula = f"[formula](../explanation/method.md#{anchor})"
-            yield f"`{metric.name}`", metric.unit, better, span, ", ".join(needs), metric.help, formula
+    rows: list[tuple[str, ...]] = []
+    formulas: list[tuple[str, ...]] = []
+    for metric in METRICS.values():
+        better = {"max": "higher", "min": "lower"}[metric.direction]
+        needs = [need.what for need in metric.data_needs] + [
+            f"{need.size} >= {need.least}" for need in metric.size_needs
+        ]
+        span = f"{metric.low:g} to {metric.high:g}"
+        rows.append((f"`{metric.name}`", metric.unit, better, span, ", ".join(needs), metric.help))
+        formulas.append((f"`{metric.name}`", f"`{metric.formula}`" if metric.formula else "", _linked(metric.source)))
+    first = table(("name", "unit", "better", "range", "needs", "what it says"), rows)
+    return f"{first}\n## Formulas\n\n{table(('name', 'formula', 'source'), formulas)}"
 
-    return table(("name", "unit", "better", "range", "needs", "what it says", "source"), rows())
+
+def _linked(source: str) -> str:
+    """A source, as a link if it is a section of these documents."""
+    page, _, anchor = source.removeprefix("docs/").partition("#")
+    return f"[{anchor}](../{page}#{anchor})" if anchor else source
 
 
 def events() -> str:
     """The kinds of ledger events with their fields."""
-    from tuner.search.record.events import KINDS
+    from tuner.search.record.events import KINDS as EVENTS
 
     sections = []
-    for kind, made in KINDS.items():
+    for kind, made in EVENTS.items():
         said = (made.__doc__ or "").strip().splitlines()[0]
         rows = [(f"`{f.name}`", f"`{_type(f.type)}`") for f in dataclasses.fields(made) if f.name != "time_s"]
         sections.append(f"## {kind}\n\n{said}\n" + (f"\n{table(('field', 'type'), rows)}" if rows else ""))
