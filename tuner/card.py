@@ -31,7 +31,7 @@ class Card:
     Attributes:
         content: all of it, as it stands.
         format: its version.
-        class_names: one name a class.
+        class_names: one name per class.
         data: the data set's name.
         backbone: settings of the backbone; `weights` is a hub name, empty, or a path of the machine that exported.
         backbone_key: hash of all that shapes the tokens.

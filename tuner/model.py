@@ -104,7 +104,7 @@ class ExportedModel:
     Attributes:
         model: the fine-tuned model.
         card: where it comes from, its parameters, its measured values and why it was picked.
-        class_names: one name a class.
+        class_names: one name per class.
         full: the value of each map that is shown at full strength, (n_features,); None for an earlier version's export.
         likeness: the training images' tokens, against which images are measured; None likewise, or if they were few.
     """
@@ -152,14 +152,15 @@ class ExportedModel:
 
     @torch.no_grad()
     def try_out(self, where: object) -> None:
-        """Run everything on a black and on a motley image.
+        """Run everything on a black image and on one of random pixels.
 
         Raises:
             Unsound: the result is not finite; it names `where` the model is from.
         """
         size = self._backbone.image_size
-        motley = torch.randint(0, 256, (3, size, size), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
-        images = torch.stack([torch.zeros_like(motley), motley]).to(self._device)
+        generator = torch.Generator().manual_seed(0)
+        noise = torch.randint(0, 256, (3, size, size), generator=generator, dtype=torch.uint8)
+        images = torch.stack([torch.zeros_like(noise), noise]).to(self._device)
         patches, cls = self._backbone.tokens(images)
         self._require_finite(where, *_as_kept(patches, cls))
         self._require_finite(where, self.model.logits(patches, cls))
@@ -228,7 +229,7 @@ def export_model(
     training |= {} if likeness is None else likeness.arrays()
     (folder / TRAINING).write_bytes(safetensors.numpy.save(training))
     if (bank.folder / BACKBONE).exists():
-        tensor_table(bank.folder / BACKBONE)  # whoever loads the model would refuse anything else
+        tensor_table(bank.folder / BACKBONE)  # `load_model` would refuse anything else
         shutil.copyfile(bank.folder / BACKBONE, folder / BACKBONE)
     write_card(folder, card)
 
@@ -249,11 +250,11 @@ def load_model(folder: Path | str, *, device: str = "auto", weights: str = "") -
     card = read_card(folder, MODEL)
     network = QpmModel.load(folder)
     n, names = network.n_classes, len(card.class_names)
-    require(n == names, folder, f"it has {n} classes and {names} names of classes", "one name a class")
+    require(n == names, folder, f"it has {n} classes and {names} names of classes", "one name per class")
     config, target = settled_weights(card, folder, weights), choose_device(device)
     try:
         backbone = make_backbone(config, card.data, offline=True)
-    except UsageError as error:  # its settings do not fit each other, which is no fault of who loads it
+    except UsageError as error:  # its settings do not fit each other: the folder is at fault, not the user
         raise unsound(folder, error.what, error.expected) from error
     if _hash(backbone.key_material()) != card.backbone_key:
         raise TunerError(

@@ -56,7 +56,8 @@ MOVES = (
     (
         "tuner.front",
         "tuner.report",
-        "report:page sections pages galleries tiles views documents explanation verdicts picture proof",
+        "report:search_page sections pages:templates galleries tiles views documents explanation verdicts picture "
+        "proof",
     ),
 )
 

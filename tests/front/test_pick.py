@@ -309,3 +309,20 @@ def test_nobody_qualifies() -> None:
 def test_what_makes_no_sense_is_refused(arguments: dict, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         pick(POINTS, TWO, **arguments)
+
+
+def test_lower_limits_and_both_kinds_at_once() -> None:
+    chosen = pick(POINTS, TWO, at_least={"interpretability": 63.5})
+    assert chosen.point.trial == 3
+    assert chosen.reason.startswith("Trial 3 (interpretability 65), the only one with interpretability at least 63.5,")
+    both = pick(POINTS, TWO, at_most={"features_per_class": 4}, at_least={"features_per_class": 3})
+    assert both.point.params["features_per_class"] in (3, 4)
+    assert "features_per_class at most 4 and features_per_class at least 3" in both.reason
+    assert "(features_per_class 4)" in both.reason
+
+
+def test_lower_limits_that_no_trial_respects_name_the_nearest() -> None:
+    with pytest.raises(UsageError, match="no trial has accuracy at least 90") as caught:
+        pick(POINTS, TWO, at_least={"accuracy": 90.0})
+    assert "the nearest is trial 0 with accuracy 79" in caught.value.expected
+    assert "loosen" in caught.value.todo

@@ -46,7 +46,7 @@ def test_another_failure_is_not_repeated(fail: list[str]) -> None:
     with pytest.raises(TunerError, match="out of file handles") as caught:
         connect._join("local", {})
     assert len(fail) == 1
-    assert "jobs.doctor" in caught.value.todo
+    assert "qpm-tuner doctor" in caught.value.todo
 
 
 def test_a_start_that_hangs_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:

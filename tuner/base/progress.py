@@ -1,7 +1,7 @@
-"""How a library function tells what it does, without knowing who listens: a terminal, a log, a notebook, nobody.
+"""How library functions report progress: to a terminal, a log, a notebook, or nowhere.
 
-Functions that take more than a moment have a parameter `progress`. Imports nothing heavy: it speaks before the rest
-loads.
+Functions that take more than a moment have a parameter `progress`. Imports nothing heavy, since it is used before the
+rest is loaded.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ LOG_EVERY_S = 10.0  # a log is read later, so it needs fewer lines
 
 
 class LiveView(Protocol):
-    """Something that changes while people watch, such as the trials of a search."""
+    """Something that changes while it is shown, such as the trials of a search."""
 
     def refresh(self) -> None:
         """Look again; called every REFRESH_S by all implementations, also by those that show nothing."""
@@ -34,13 +34,13 @@ class LiveView(Protocol):
 
 
 class Progress(Protocol):
-    """Where a function tells how far it is. All methods may be called from any thread."""
+    """Where a function reports how far it is. All methods may be called from any thread."""
 
     def say(self, line: str) -> None:
-        """Tell a fact, such as "feature bank 1f3a: 1797 images"."""
+        """Report a fact, such as "feature bank 1f3a: 1797 images"."""
 
     def warn(self, line: str) -> None:
-        """Tell what is wrong though the work goes on."""
+        """Report that something is wrong, though the work goes on."""
 
     def step(self, what: str) -> AbstractContextManager[Step]:
         """A step of the work, such as "writing the report": told when it begins and while it lasts."""
@@ -50,7 +50,7 @@ class Progress(Protocol):
 
 
 class Silent:
-    """Tells nothing."""
+    """Shows nothing."""
 
     def say(self, line: str) -> None:
         """Nothing."""
@@ -71,7 +71,7 @@ class Silent:
 
 
 class LogProgress:
-    """Tells it to standard `logging`, at the levels INFO and WARNING.
+    """Writes to standard `logging`, at the levels INFO and WARNING.
 
     Args:
         logger: by default that of the package, `tuner`.
@@ -106,10 +106,10 @@ class LogProgress:
 
 
 class ConsoleProgress:
-    """Tells it on a rich console: a line that moves and a live table on a terminal, plain lines elsewhere.
+    """Prints on a rich console: a moving line and a live table on a terminal, plain lines elsewhere.
 
     Args:
-        console: where people read.
+        console: where to print.
     """
 
     def __init__(self, console: "Console") -> None:
@@ -125,7 +125,7 @@ class ConsoleProgress:
 
     @contextlib.contextmanager
     def step(self, what: str) -> Iterator[Step]:
-        """A spinner that goes with the step on a terminal, a line every few seconds elsewhere."""
+        """A spinner for as long as the step lasts on a terminal, a line every few seconds elsewhere."""
         from rich.live import Live
         from rich.spinner import Spinner
         from rich.text import Text
@@ -171,7 +171,7 @@ class ConsoleProgress:
 
 @contextlib.contextmanager
 def never_silent(progress: Progress, who: str) -> Iterator[None]:
-    """Tell that a command is at work, for commands that are usually done before anybody wonders."""
+    """Say that a command is at work, every few seconds; for commands that are usually quick."""
     step = Step(f"{who} is at work")
     with repeated(steps.LINE_EVERY_S, lambda: progress.say(str(step))):
         yield

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-# People begin to wonder after three seconds; a busy machine, and a library that holds the interpreter, are late by one.
+# People begin to wonder after three seconds; a busy machine, or a library that holds the interpreter, adds one.
 LINE_EVERY_S = 1.5
 REFRESH_S = 0.5
 
@@ -27,7 +27,7 @@ class Step:
         self._counting: tuple[float, int] | None = None
 
     def at(self, detail: str) -> None:
-        """Say how far it is, in a few words."""
+        """Say in a few words how far it is."""
         self._detail = detail
 
     def count(self, done: int, total: int, unit: str = "images") -> None:
@@ -54,11 +54,11 @@ def duration(seconds: float) -> str:
 
 @contextlib.contextmanager
 def repeated(every_s: float, act: Callable[[], None]) -> Iterator[None]:
-    """Do something again and again, in a thread of its own, until the block ends."""
+    """Call a function every so many seconds, in a thread, until the block ends."""
     over = threading.Event()
 
     def run() -> None:
-        with contextlib.suppress(OSError):  # nowhere to tell it, such as a full disk; what prints next says so
+        with contextlib.suppress(OSError):  # such as a full disk; whatever is printed next says so
             while not over.wait(every_s):
                 act()
 

@@ -1,4 +1,4 @@
-"""Tables that fit: where there is no room, columns are left out, the least important first, and never a digit.
+"""Tables that fit the terminal: columns that do not fit are left out, the least important first; no digit is cut.
 
 Every printed table of the commands is made here. Words may wrap; numbers are whole or left out.
 """

@@ -1,4 +1,4 @@
-"""What images there are: data sets, their splits and object masks. `load_dataset` is the door."""
+"""What images there are: data sets, their splits and object masks. Start at `tuner.data.load.load_dataset`."""
 
 from tuner.data.registry import register_dataset
 

@@ -1,4 +1,4 @@
-"""Images of the same content: told by their SHA-256, refused under two labels, named where they cross a split.
+"""Images of the same content: recognised by their SHA-256, refused under two labels, named where they cross a split.
 
 A copy of a training image among the held-out ones measures memory, not skill, so every cut made here keeps copies on
 one side. What others have split stays as it is, and is named.
@@ -49,7 +49,7 @@ def refuse_two_labels(
 
 
 def describe_copies(content: np.ndarray, is_train: np.ndarray, paths: Sequence[str]) -> list[str]:
-    """What is to be said about copies: how many there are, and which lie on both sides of the split."""
+    """Notes on copies: how many there are, and which are on both sides of the split."""
     copies: dict[int, list[int]] = defaultdict(list)
     for i in np.flatnonzero(content != np.arange(len(content))):
         copies[int(content[i])].append(int(i))

@@ -1,4 +1,4 @@
-"""SHA-256 of many files, fast at the second time: what makes a data set's key depend on its content.
+"""SHA-256 of many files, fast the second time: this makes a data set's key depend on its content.
 
 Digests are remembered by the file's stat data, as git's index does, and trusted only while size, mtime, ctime and
 inode are unchanged. The key itself depends on content alone, so it is the same on every machine.

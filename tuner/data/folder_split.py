@@ -107,7 +107,7 @@ def refuse_unclear(root: Path, found: Found, depth: int) -> None:
 
 
 def describe_split(sides: dict[str, str], held_out: str) -> str:
-    """What is to be said about the split that was found."""
+    """A sentence on the split that was found, for the notes."""
     names = {side: printable(folder) + "/" for folder, side in sides.items()}
     text = f"{', '.join(names.values())} are read as a split: {names[held_out]} is held out as test"
     if held_out == "test" and "val" in names:

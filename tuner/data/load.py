@@ -1,4 +1,4 @@
-"""The door to every data set: from the recipe's settings to a `Dataset`, and a check of all its pixels."""
+"""Loading any data set: from the recipe's settings to a `Dataset`, and a check of all its pixels."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor

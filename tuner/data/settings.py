@@ -1,4 +1,4 @@
-"""Settings of a data set: which images, where they lie, and how they are split."""
+"""Settings of a data set: which images, where they are, and how they are split."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Who is trained on and who is held out: a stratified seeded cut that keeps copies of an image together."""
+"""Which images are trained on, and which are held out: a stratified seeded cut that never parts copies of an image."""
 
 from collections.abc import Sequence
 

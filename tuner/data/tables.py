@@ -1,4 +1,4 @@
-"""Tables and listings as people save them: every cell stays text, and what is refused is refused by file and line.
+"""Tables and listings as people save them: every cell stays text, and errors name file and line.
 
 CSV files may come from a spreadsheet: a byte-order mark, UTF-16, CRLF, `;` or tabs between cells, blanks around them.
 """

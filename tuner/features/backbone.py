@@ -75,7 +75,7 @@ class Backbone(Protocol):
 
 
 class Pretrained:
-    """What backbones share that learn nothing from the data set."""
+    """Base of backbones that learn nothing from the data set."""
 
     def fit(self, images: Iterable[Tensor]) -> None:
         """Nothing to learn."""

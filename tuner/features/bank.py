@@ -1,6 +1,6 @@
 """The feature bank: frozen tokens of a whole data set, computed once, memory-mapped, sealed by a manifest.
 
-One `.npy` file an array, `bank.json` for the rest, and `manifest.json`, written last, with the size and the
+One `.npy` file per array, `bank.json` for the rest, and `manifest.json`, written last, with the size and the
 SHA-256 of every file. A folder without a matching manifest is not a bank.
 """
 
@@ -156,7 +156,7 @@ def load_bank(folder: Path, *, contents: bool = True) -> FeatureBank:
 
 
 def open_bank(folder: Path) -> FeatureBank:
-    """As `load_bank`, for a folder whose files somebody has just verified."""
+    """As `load_bank`, for a folder whose files have just been verified."""
     return load_bank(folder, contents=False)
 
 

@@ -1,4 +1,4 @@
-"""Which images of a bank are train, validation and test under a protocol; an image never lies on two sides."""
+"""Which images of a bank are train, validation and test under a protocol; no image is in two of them."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ def split_masks(bank: FeatureBank, split: dict[str, Any], seed: int) -> dict[str
 
 
 def check_sides(masks: dict[str, np.ndarray], bank: FeatureBank) -> None:
-    """Stops whoever would measure a model on what it was trained on, whatever made the masks.
+    """Make sure that no model is measured on what it was trained on, however the masks were made.
 
     Raises:
         AssertionError: an image lies on no side or on two, test is not the bank's, or copies of an image are both in

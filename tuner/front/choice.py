@@ -1,4 +1,4 @@
-"""What every rule of choosing gives and starts from: a trial with its reason, and the trials that were measured."""
+"""What all rules of choosing share: their input, the measured trials, and their result, a trial with a reason."""
 
 import difflib
 from collections.abc import Callable, Sequence
@@ -31,7 +31,11 @@ Rule = Callable[..., Pick]  # of points and objectives; `whose=` says what the r
 
 
 def require_measured(points: Sequence[Point], objectives: Sequence[Objective]) -> list[Point]:
-    """The points to choose from, or a clear word that there is none."""
+    """The points that can be chosen: those with a value of every objective.
+
+    Raises:
+        UsageError: there is none.
+    """
     known = measured(points, objectives)
     if not known:
         raise UsageError(

@@ -1,4 +1,4 @@
-"""The knee: the member of a front where the trade is best, or a word on why there is none."""
+"""The knee: the member of a front with the best trade-off, or the reason why a front has none."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Limits on parameters and values, such as at most 3 features per class: a rule picks of the trials within them."""
+"""Limits on parameters and values, such as at most 3 features per class: a rule then picks among the trials within."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

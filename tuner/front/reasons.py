@@ -55,7 +55,7 @@ def measured(point: Point, objective: Objective) -> str:
 
 
 def of_trial(point: Point, objective: Objective) -> str:
-    """Somebody else's value: 79.0 ± 2.4 % of trial 0."""
+    """The value of another trial: 79.0 ± 2.4 % of trial 0."""
     return f"{_value(point, objective)} of trial {point.trial}"
 
 

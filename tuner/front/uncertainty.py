@@ -29,7 +29,7 @@ def standard_error(percent: float, n: int) -> float:
 
 
 def error(metric: str, values: Mapping[str, Any]) -> float | None:
-    """The standard error of a metric of an evaluation; None where it is no share, or nobody counted the images.
+    """The standard error of a metric of an evaluation; None where it is no share, or the number of images is unknown.
 
     Args:
         metric: its name among the values; "test/accuracy" is counted by "test/n_images".
@@ -56,13 +56,13 @@ def images(metric: str, values: Mapping[str, Any]) -> int | None:
 
 
 def beside(metric: str, values: Mapping[str, Any]) -> str:
-    """What stands beside a share: "± 1.2, n = 288"; empty for what is none."""
+    """What is written beside a share: "± 1.2, n = 288"; empty for other metrics."""
     deviation = error(metric, values)
     return "" if deviation is None else f"± {plus_minus(deviation)}, n = {images(metric, values)}"
 
 
 def is_count(name: str) -> bool:
-    """Whether a value is a number of images, and so the context of others."""
+    """Whether a value is a number of images, not a metric."""
     return name.rpartition("/")[2] in KINDS
 
 

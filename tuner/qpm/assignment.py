@@ -78,7 +78,7 @@ class Assignment:
         return cls(**arrays, info=read_json(folder / "assignment.json"))
 
     def of(self, dense: DenseModel) -> Self:
-        """Itself, once it is known to be of this model.
+        """This assignment, after a check that it was made for this model.
 
         Raises:
             Unsound: it names features or classes that the model lacks.
@@ -114,7 +114,7 @@ def assign(
     warm_start: Ints | None = None,
     progress: Callable[[Moment], None] | None = None,
 ) -> Assignment:
-    """Select features and give every class its own.
+    """Select features, and choose for every class which of them make it up.
 
     Args:
         dense: a trained dense model; its features are read in evaluation mode, without dropout.

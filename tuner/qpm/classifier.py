@@ -1,6 +1,6 @@
 """What all our models are: an adapter, a head, and the way they are run, saved and loaded.
 
-Evaluation and explanation ask for nothing more than this.
+Evaluation and explanation need nothing else.
 """
 
 from collections.abc import Iterator
@@ -121,7 +121,7 @@ class Classifier(nn.Module):
         return model.eval()
 
     def of(self, bank: FeatureBank) -> Self:
-        """Itself, once it is known to be of such tokens and classes.
+        """This model, after a check that it fits the tokens and classes of a bank.
 
         Raises:
             Unsound: it is of others.
@@ -131,7 +131,7 @@ class Classifier(nn.Module):
         return self
 
     def check(self, where: object) -> None:
-        """Refuse weights that no training ends with.
+        """Refuse weights that training cannot produce.
 
         Raises:
             Unsound: naming `where` they are from.

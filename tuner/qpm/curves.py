@@ -11,7 +11,7 @@ MOST_ROWS, MOST_COLUMNS = 1_000_000, 100
 
 
 def read_curves(folder: Path) -> list[dict[str, float]]:
-    """One row an epoch; none where there is no such file.
+    """One row per epoch; none where there is no such file.
 
     Raises:
         Unsound: it is no table of finite numbers.

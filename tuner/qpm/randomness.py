@@ -1,4 +1,4 @@
-"""Where every random number of the method comes from: generators made from a seed, never a global one.
+"""The source of all random numbers of the method: generators made from a seed, never a global one.
 
 A generator belongs to one purpose, stage and epoch, so a resumed epoch draws what it drew the first time.
 """

@@ -1,6 +1,6 @@
 """How models and assignments are stored: safetensors, JSON and Parquet, nothing that can run code.
 
-One folder an object; `name.safetensors`, `name.json` and, where there are curves, `curves.parquet`.
+One folder per object; `name.safetensors`, `name.json` and, where there are curves, `curves.parquet`.
 """
 
 import json

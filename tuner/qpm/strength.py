@@ -1,4 +1,4 @@
-"""How strong each feature gets in training: the one scale on which all its maps are shown and compared."""
+"""The largest strength of each feature in training: the one scale on which all its maps are shown and compared."""
 
 import numpy as np
 import torch

@@ -1,6 +1,6 @@
 """The training loop of both stages: schedule-free AdamW on device-resident tokens (METHOD 3).
 
-Trains at y, ends at xbar; one host sync an epoch; checkpointed after each.
+Trains at y, ends at xbar; one host synchronisation per epoch; checkpointed after each.
 """
 
 import math
@@ -77,12 +77,7 @@ def fit(
     if checkpoint is not None:
         saved = Checkpoint(checkpoint, _origin(model, train, replace(config, precision=precision), stage, seed))
         curves = saved.resume(model, optimizer)
-        if len(curves) > config.epochs:
-            raise UsageError(
-                f"{checkpoint} already has {len(curves)} epochs",
-                f"at most the {config.epochs} asked for",
-                f"raise {stage}.epochs, or delete the checkpoint to start afresh",
-            )
+        _refuse_longer(curves, config.epochs, stage, checkpoint)
     model.dropout = config.dropout
     model.adapter.training_dtype = DTYPES[precision]
     for epoch in range(len(curves), config.epochs):
@@ -105,6 +100,16 @@ def fit(
         raise DivergedError(stage, config.epochs, config.lr)  # in its very last steps, which no loss has seen
     model.curves = curves
     model.eval()
+
+
+def _refuse_longer(curves: list[dict[str, float]], epochs: int, stage: str, checkpoint: Path) -> None:
+    """Refuse a checkpoint of more epochs than are asked for."""
+    if len(curves) > epochs:
+        raise UsageError(
+            f"{checkpoint} already has {len(curves)} epochs",
+            f"at most the {epochs} asked for",
+            f"raise {stage}.epochs, or delete the checkpoint to start afresh",
+        )
 
 
 def _origin(model: Classifier, train: Samples, config: TrainingConfig, stage: str, seed: int) -> dict[str, Any]:

@@ -82,7 +82,7 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 @contextlib.contextmanager
 def _discreet() -> Iterator[None]:
-    """What is wrong is shown, but no password in it, and no more of it than a person reads."""
+    """Errors inside the block show no password, and no more of a value than a person reads."""
     try:
         yield
     except UsageError as error:

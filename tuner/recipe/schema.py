@@ -1,4 +1,4 @@
-"""What a recipe is: one tree of dataclasses, composed of the settings each component declares for itself."""
+"""What a recipe is: one tree of dataclasses, made of the settings that each component declares for itself."""
 
 import copy
 import dataclasses

@@ -1,1 +1,1 @@
-"""The pages that people read: the report of a search, explanations, and the picture of a front."""
+"""HTML and SVG: the report of a search, explanations, the picture of a front, snippets for notebooks."""

@@ -1,4 +1,7 @@
-"""One self-contained HTML page that explains: decided classes against their runners-up, or two classes of a search."""
+"""Explanations of decisions, as text, JSON and one self-contained HTML page.
+
+A decision is one image with its predicted class and the runner-up, or two classes on an image each.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,15 +10,15 @@ from typing import Any
 from tuner.report import verdicts
 from tuner.report.documents import comparison_document, prediction_document
 from tuner.report.galleries import Painter, side_by_side
-from tuner.report.pages import render
 from tuner.report.snippets import comparison_images, snippet
+from tuner.report.templates import render
 from tuner.report.verdicts import Verdict
 from tuner.report.views import ComparisonView
 
 
 @dataclass(frozen=True, repr=False)
 class Decision:
-    """One image and why it was decided as it was, or two classes, each on an image of its own.
+    """One image and why it was classified as it was, or two classes, each on an image of its own.
 
     Args:
         title: the image's name, or the two classes'.

@@ -9,7 +9,7 @@ from typing import Any
 
 Program = Mapping[str, Any]
 
-BY_THE_CLOCK = ("deadline", "interrupted")  # another run, or another machine, may get further
+BY_THE_CLOCK = ("deadline", "interrupted")  # another run, or a faster machine, may get further
 NOISE = 1e-9  # what float arithmetic leaves of a gap that is closed
 SHORT = {
     "optimal": "optimal",
@@ -67,7 +67,7 @@ def sentence(program: Program | None) -> str:
 
 
 def by_the_clock(program: Program | None) -> bool:
-    """Whether it was the clock that ended it."""
+    """Whether a time limit ended it."""
     return _status(program) in BY_THE_CLOCK
 
 

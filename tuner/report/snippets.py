@@ -8,7 +8,7 @@ from markupsafe import Markup
 from tuner.base.text import one_line, readable
 from tuner.front import words
 from tuner.report.galleries import TILE_PX, Painter
-from tuner.report.pages import render
+from tuner.report.templates import render
 from tuner.report.views import ClassView, ComparisonView
 
 LONGEST = 300  # characters of a fact

@@ -41,9 +41,9 @@ def overlay(image: Pixels, maps: Sequence[Map], paints: Sequence[Colour], peaks:
 
     Args:
         image: (h, w, 3).
-        maps: one (grid_h, grid_w) map a feature, at least 0 where it counts; no map: the image in grey.
-        paints: one colour a map.
-        peaks: one value a map, which is painted at full strength (0 or less: the map is not painted).
+        maps: one (grid_h, grid_w) map per feature; values below 0 are not painted; no map: the image in grey.
+        paints: one colour per map.
+        peaks: per map the value that is painted at full strength (0 or less: the map is not painted).
         width: of the result, pixels, as in `resized`.
 
     Returns:

@@ -78,8 +78,8 @@ class FeatureView:
         map: (grid_h, grid_w) activation, at least 0.
         contribution: what it adds to the class's logit; a negative one speaks against the class.
         label: a name in words, if it has one.
-        full: the map's value that is shown at full strength, the largest on the training images; None if nobody
-            knows it any more: then it is the largest among the pictures of the page.
+        full: the map's value that is shown at full strength, the largest on the training images; None if it
+            is unknown: then it is the largest among the pictures of the page.
     """
 
     index: int
@@ -150,7 +150,7 @@ class PickView:
         reason: the sentence.
         classes: how it sees them.
         comparison: two of them side by side.
-        chosen: somebody chose it; False: nobody has yet, and it is what the default rule would take.
+        chosen: whether a user chose it; False: it is what the default rule would take.
     """
 
     point: Point
@@ -188,6 +188,6 @@ class Report:
     note: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse a search for nothing."""
+        """Refuse a report without objectives."""
         if not self.objectives:
             raise UsageError("the report has no objectives", "at least one", "name one, such as accuracy")

@@ -56,16 +56,16 @@ def run_search(
     telling = progress or usual_progress()
     place = _opened(store)
     other = learn_from.name if isinstance(learn_from, Search) else learn_from
+    widgets = logging.getLogger("ray.widgets")
     with unchanged_process():
+        widgets.setLevel(logging.WARNING)  # Ray would miss ipywidgets, which is not needed here
         with telling.step("loading libraries"), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "IProgress not found")  # of tqdm, which we do not show in notebooks
             from tuner.search.driver.interrupts import Interrupts
             from tuner.search.driver.run import SearchRequest, run_request
 
-        widgets = logging.getLogger("ray.widgets")
         request = SearchRequest(place, name, _asked(recipe, place, name, trials), trials, other, take_over)
         with unchanged_process(), Interrupts() as interrupts:  # once more, for what the libraries brought
-            widgets.setLevel(logging.WARNING)  # Ray would miss ipywidgets, which is not needed here
             result = run_request(request, telling, interrupts)
     if result.ended_by_limit:
         telling.say(result.ended_by_limit)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from tests.front.sample import sample_report
+from tests.report.sample import sample_report
 from tuner.base.metric import IMAGE_ATTRIBUTES, MASKS, METRICS, DataNeed, SizeNeed, added_metrics, require_metrics
 from tuner.data.load import load_dataset
 from tuner.data.settings import DataConfig
@@ -18,7 +18,7 @@ from tuner.front import uncertainty
 from tuner.qpm import CompositeMetric, DenseModel, FeatureMetric, HeadMetric, ImageMetric, evaluate, register_metric
 from tuner.qpm.metrics.kinds import ImageBatch
 from tuner.recipe import load_recipe, objectives_of
-from tuner.report.page import render_report
+from tuner.report.search_page import render_report
 from tuner.search.driver.objective_check import refuse_unmeasurable
 from tuner.search.execute.plan import StageSpec, evaluation
 from tuner.search.outcome.baselines import comparison_table

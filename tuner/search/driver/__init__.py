@@ -1,1 +1,1 @@
-"""One driver's turn at a search, from its lease to the files that it leaves."""
+"""Running a search, from its lease to its derived files: `run.py` first, then `driver.py`."""

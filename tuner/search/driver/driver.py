@@ -57,7 +57,7 @@ class Driver:
         prior: finished trials of another search to learn from.
         progress: told what is done.
         lease: the right to drive it, asked before each write.
-        interrupts: tells whether Ctrl-C asked for an end.
+        interrupts: says whether Ctrl-C asked for an end.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Driver:
     ) -> None:
         self.home, self.recipe, self.bank, self.prior = home, recipe, bank, prior
         self.progress, self.lease, self.interrupts = progress, lease, interrupts
-        self._refused: LeaseHeld | None = None  # what the lease said to a write
+        self._refused: LeaseHeld | None = None  # raised by the lease at a write
         self.started = time.monotonic()
         past: list[Event] = []
         with progress.step("reading the ledger"):
@@ -84,10 +84,10 @@ class Driver:
             self.mirror.replay([expanded for event in past for expanded in mirror_events(event.to_json())])
 
     def run(self) -> bool:
-        """Run what is left; returns whether it was interrupted.
+        """Run what is left; returns whether the user interrupted it.
 
         Raises:
-            UsageError: something is left, and the search is of an earlier version whose stages gave other results.
+            UsageError: trials are left, and an earlier version started the search, whose stages gave other results.
             LeaseHeld: the search was lost to another driver.
         """
         unfinished = not self.complete() or self._unmeasured()
@@ -106,7 +106,7 @@ class Driver:
 
     @property
     def ended_by_limit(self) -> str:
-        """What people read if the time limit has ended the search; else empty."""
+        """The sentence that says so if the time limit has ended the search; else empty."""
         return self.limit.told(len(self.state.finished())) if self.limit.reached and not self.complete() else ""
 
     def _conduct(self, broker: Any) -> bool:
@@ -137,13 +137,13 @@ class Driver:
         return files, self.mirror.warning or self.mirror.url
 
     def close(self) -> None:
-        """End the turn, and what runs beside the driver."""
+        """Close the ledger, and end the process of the mirror."""
         self.home.ledger.end()
         if self.mirror is not None:
             self.mirror.abandon()
 
     def record(self, event: Event) -> None:
-        """Append to the ledger, then to the state and the mirror.
+        """Append an event to the ledger, then apply it to the state and the mirror.
 
         Raises:
             LeaseHeld: the search was lost to another driver; nothing is written any more.
@@ -177,7 +177,7 @@ class Driver:
         """Let Ray Tune run the trials; returns whether it was interrupted.
 
         Raises:
-            KeyboardInterrupt: somebody would not wait for what was running.
+            KeyboardInterrupt: the user did not wait for what was running.
             LeaseHeld: the search was lost to another driver.
         """
         proposer = Proposer(self.recipe, n_classes_of(self.home.artifacts, self.bank), self.prior)
@@ -228,7 +228,7 @@ class Driver:
         return self.interrupts.asked or not (self.complete() or searcher.exhausted or self._stopping())
 
     def _look(self, contact: Contact, searcher: LedgerSearcher) -> list[dict[str, Any]]:
-        """The stages under way, for the screen; that it is time to end is passed on as well."""
+        """The stages under way, for the screen; passes on to the broker that it is time to end."""
         if self._stopping():
             contact.broker.stop.remote()
         if self.limit.overdue:
@@ -244,7 +244,7 @@ class Driver:
 
 
 def finishing(running: Sequence[Mapping[str, Any]]) -> str:
-    """What the first Ctrl-C is answered while trials run, the stages at work and others."""
+    """The answer to the first Ctrl-C while trials run: how many stages are waited for, and which."""
     begun = [run for run in running if run["begun"]]
     if not begun:
         return "stopping; Ctrl-C again to abort (the same command carries on)"

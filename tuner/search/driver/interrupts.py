@@ -1,6 +1,6 @@
-"""What Ctrl-C does at any moment of a command: it is answered at once, and stops gently what can be stopped gently.
+"""Ctrl-C at any moment: it is answered at once, and stops gently what can be stopped gently.
 
-Imports nothing heavy: it listens before anything is loaded.
+Imports nothing heavy: it listens before anything else is loaded.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 
 EXIT_CODE = 130
 HEARD = (signal.SIGINT, signal.SIGTERM)
-CLOSING_S = 20.0  # what an abort may take to close things, before the process ends without
+CLOSING_S = 20.0  # what an abort may take to close things, before the process exits at once
 
 STOPPING = "stopping; what was computed is kept"
 ABORTING = "aborting; what had ended is kept, and the same command carries on"
@@ -24,15 +24,15 @@ CLOSING = "already stopping"
 class Interrupts:
     """Listens to SIGINT and SIGTERM while its `with` block lasts, in the main thread; elsewhere it does nothing.
 
-    The first Ctrl-C under `gently` sets `asked`, and the work ends by itself. Any other raises KeyboardInterrupt, and
-    so does SIGTERM, behind which a SIGKILL follows soon; once, for what is being closed is to be closed. If that takes
-    longer than CLOSING_S, the process ends without.
+    The first Ctrl-C under `gently` sets `asked`, and the work ends by itself. Any other one raises KeyboardInterrupt,
+    and so does SIGTERM, since a SIGKILL usually follows it. It is raised once only, so that closing is not interrupted.
+    If closing takes longer than CLOSING_S, the process exits at once.
 
-    Python's own handler runs when the main thread gets to it, which a library's C code may hold up for a second. So
-    the system writes each signal into a pipe, and a thread answers.
+    Python runs its handler in the main thread, which C code of a library may block for a second. So each signal is
+    also written into a pipe, and a thread answers.
 
     Args:
-        last: the process ends with the block, and a Ctrl-C behind it changes nothing.
+        last: the process ends with the block; a Ctrl-C after it is ignored.
     """
 
     def __init__(self, *, last: bool = False) -> None:
@@ -84,7 +84,7 @@ class Interrupts:
             self._gentle = None
 
     def _handle(self, *_: object) -> None:
-        """What Python calls in the main thread. It does not print, for that thread may be amid printing itself."""
+        """What Python calls in the main thread. It does not print: that thread may be printing at this moment."""
         self._hear()
         self._wake()
         if self._due_s is not None and not self._raised:
@@ -92,7 +92,7 @@ class Interrupts:
             raise KeyboardInterrupt
 
     def _hear(self) -> None:
-        """Read what came, and decide what follows from it."""
+        """Read the signals that came, and decide what to do."""
         with self._lock, contextlib.suppress(BlockingIOError):
             for number in os.read(self._ear, 64):
                 if number not in HEARD:
@@ -111,12 +111,12 @@ class Interrupts:
             os.write(self._mouth, b"\0")
 
     def _answer(self) -> None:
-        """Say what was decided, and see to it that an abort comes to its end."""
+        """Say what was decided, and end the process if an abort takes too long."""
         while not self._over:
             select.select([self._ear], [], [], None if self._due_s is None else 1.0)
             self._hear()
             while self._answers:
-                with contextlib.suppress(OSError):  # nobody reads any more
+                with contextlib.suppress(OSError):  # the output is closed
                     print(self._answers.pop(0), file=sys.stderr, flush=True)
             if self._due_s is not None and time.monotonic() - self._due_s > CLOSING_S:
                 show_cursor()

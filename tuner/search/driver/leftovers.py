@@ -1,4 +1,4 @@
-"""What killed processes left: downloads that were cut off, checkpoints that nobody goes on with, temporary folders."""
+"""Removing what killed processes left behind: partial downloads, unused checkpoints, temporary folders."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ from tuner.store import Artifacts
 
 TRAINED = ("stages/dense", "stages/finetune")
 QUIET_S = 3600.0
-"""A stage that runs writes its checkpoint far more often; another search may run one that this store has meanwhile."""
+"""A running stage writes its checkpoint far more often. Another search may run a stage that this store has already."""
 FORGOTTEN_S = 30 * 24 * 3600.0
 
 EARLIER = re.compile(r"qpm-tuner-(tune-)?(?!\d+$)[a-z0-9_]{8}")
@@ -24,7 +24,7 @@ ABANDONED_S = 24 * 3600.0
 
 
 def clear_cache(artifacts: Artifacts, scratch: Path) -> None:
-    """Remove them; what another process is at work on stays, and so does what this one may go on with.
+    """Remove partial downloads and unused checkpoints, but nothing that a running process or this search may still use.
 
     Args:
         artifacts: of the store whose finished stages need no checkpoint any more.

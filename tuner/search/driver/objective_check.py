@@ -1,6 +1,6 @@
-"""Whether the data can give what a search optimises; asked before anything is extracted or trained.
+"""Check before anything is extracted or trained that the data have values of all objectives.
 
-A trial whose objective has no value is lost, and a search of such trials ends without a front.
+A trial without a value of an objective is lost, and a search of such trials ends without a front.
 """
 
 import numpy as np

@@ -40,7 +40,7 @@ class SearchRequest:
         recipe: the recipe, or None to carry on with the stored one.
         trials: trials in all, or None for the recipe's budget.
         learn_from: name of another search in the store whose trials seed the proposals.
-        take_over: take the search from whoever drives it.
+        take_over: take the search from the driver that has it.
     """
 
     store: Store
@@ -57,11 +57,11 @@ def run_request(request: SearchRequest, progress: Progress, interrupts: Interrup
     Args:
         request: what to run.
         progress: told what is done.
-        interrupts: who listens to Ctrl-C; without, it raises KeyboardInterrupt as usual.
+        interrupts: listens to Ctrl-C; None: Ctrl-C raises KeyboardInterrupt as usual.
 
     Raises:
         LeaseHeld: another driver has the search, or took it over while this one was stopped.
-        TunerError: if it cannot run; nothing that had been finished is lost.
+        TunerError: it cannot run; nothing that was finished is lost.
     """
     home = SearchHome(request.store, request.name, progress.warn)
     with contextlib.ExitStack() as held:
@@ -86,7 +86,7 @@ def run_request(request: SearchRequest, progress: Progress, interrupts: Interrup
 
 
 def _lease(request: SearchRequest, progress: Progress) -> Lease:
-    """The right to drive the search; whom it waits for, or takes the search from, is printed."""
+    """The right to drive the search; the user is told which driver it waits for, or takes the search from."""
     return Lease(
         request.store,
         request.name,
@@ -100,7 +100,7 @@ def _lease(request: SearchRequest, progress: Progress) -> Lease:
 
 
 def _settle_recipe(home: SearchHome, request: SearchRequest, progress: Progress) -> tuple[Recipe, str]:
-    """The recipe to run and its bank, made if need be."""
+    """The recipe to run and the key of its bank, which is made if need be."""
     if home.exists():
         recipe, bank = home.stored()
         if request.recipe is not None:

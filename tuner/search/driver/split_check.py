@@ -1,4 +1,4 @@
-"""What a data set cannot give a search, told before anything is computed: in names of classes, not in numbers."""
+"""Check before anything is computed that the images can be split as the protocol asks; errors name the classes."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from tuner.recipe import Recipe
 
 
 def refuse_unusable(recipe: Recipe, dataset: Dataset) -> None:
-    """Refuses images that cannot be split as the recipe's protocol asks.
+    """Refuse images that cannot be split as the recipe's protocol asks.
 
     Raises:
         UsageError: nothing is held out as test, or a class has too few different training images; it is named.

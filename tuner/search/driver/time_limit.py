@@ -1,4 +1,4 @@
-"""The time limit of a search: search time over all its drivers, and an end even where something hangs."""
+"""The time limit of a search: search time over all its drivers, enforced even if something hangs."""
 
 import contextlib
 import math
@@ -8,13 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-# What runs when the limit is reached may end within this; then it is called off, and its trial stays open.
+# What runs when the limit is reached has this long to end. Then it is cancelled, and its trial stays open.
 GRACE_S = 60.0
 
-# Measuring the front on test follows the trials, since without it the result is of little use; for so long at most.
+# The front is measured on test after the trials, for at most this long: without it the result is of little use.
 MEASURE_S = 60.0
 
-# What ends by itself has ended by then. Else the work is left as it is: Ray Tune or one of its processes hangs.
+# What can end by itself has ended by then. Otherwise Ray Tune or one of its processes hangs, and is abandoned.
 SPARE_S = 60.0
 
 # No alarm can be set for later; decades are as good as never.
@@ -24,15 +24,15 @@ BELL = signal.SIGUSR2  # by which another thread says that it is time
 
 
 class TimeUp(KeyboardInterrupt):
-    """Raised in the main thread, amid whatever it waits for; Ray lets a signal raise nothing but KeyboardInterrupt."""
+    """Raised in the main thread, whatever it waits for; Ray lets a signal raise nothing but KeyboardInterrupt."""
 
 
 class TimeLimit:
-    """How much of a search's time is left in this driver's turn.
+    """How much of a search's time is left to this driver.
 
     Args:
         limit_s: `budget.time_limit_s`; 0: none.
-        spent_s: search time of earlier turns.
+        spent_s: search time of earlier drivers.
     """
 
     def __init__(self, limit_s: float, spent_s: float) -> None:
@@ -41,21 +41,21 @@ class TimeLimit:
 
     @property
     def left_s(self) -> float:
-        """Seconds left; negative where it has been passed."""
+        """Seconds left; negative once it has passed."""
         return self._until_s - time.monotonic()
 
     @property
     def reached(self) -> bool:
-        """Whether nothing may begin any more."""
+        """Whether nothing new may begin."""
         return self.left_s <= 0.0
 
     @property
     def overdue(self) -> bool:
-        """Whether what runs is to be called off."""
+        """Whether what still runs is to be cancelled."""
         return self.left_s <= -GRACE_S
 
     def told(self, ended: int) -> str:
-        """What people read at the end."""
+        """The sentence for the end of the search."""
         trials = f"{ended} {'trial' if ended == 1 else 'trials'}"
         return (
             f"time limit of {self.limit_s:,.15g} s reached after {trials}; "
@@ -64,7 +64,7 @@ class TimeLimit:
 
     @contextlib.contextmanager
     def enforced(self) -> Iterator[None]:
-        """Raise TimeUp in a block of work in the main thread that should have ended long ago; elsewhere nothing."""
+        """Raise TimeUp in a block that should have ended long ago; does nothing outside the main thread."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -89,24 +89,24 @@ class TimeLimit:
 
 
 def ring() -> None:
-    """Raise TimeUp in the block that is enforced, from another thread, if there is one."""
+    """Raise TimeUp in the enforced block, if there is one; may be called from any thread."""
     if callable(signal.getsignal(BELL)):
         os.kill(os.getpid(), BELL)
 
 
 @contextlib.contextmanager
 def _heard(number: signal.Signals, act: Callable[..., None]) -> Iterator[None]:
-    """Answer a signal for the length of a block."""
+    """Handle a signal for the length of a block."""
     before = signal.signal(number, act)
     try:
         yield
     finally:
-        signal.signal(number, before or signal.SIG_DFL)  # None: set by a library, by none of Python's means
+        signal.signal(number, before or signal.SIG_DFL)  # None: set by C code of a library
 
 
 @contextlib.contextmanager
 def _timer(after_s: float) -> Iterator[None]:
-    """SIGALRM after so long, unless the block has ended; somebody else's goes on afterwards."""
+    """SIGALRM after so many seconds, unless the block has ended; a timer set before goes on afterwards."""
     began_s = time.monotonic()
     due_s, _ = signal.setitimer(signal.ITIMER_REAL, after_s)
     try:

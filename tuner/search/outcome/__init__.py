@@ -1,1 +1,1 @@
-"""What comes of a search: front, report, pick, explanation, baselines."""
+"""The results of a search: derived files, report, picked model, explanations, comparison with baselines."""

@@ -1,6 +1,6 @@
-"""The front on test beside what it must beat: linear probe, dense models, and random assignments of equal size.
+"""The front on test beside its baselines: linear probe, dense models, and random assignments of equal size.
 
-All on the same bank and split; each is a stage like any other, so it is trained once and kept in the store.
+All use the same bank and split. Each is a stage like any other: trained once, and kept in the store.
 """
 
 import dataclasses
@@ -77,7 +77,7 @@ def compare(home: SearchHome, progress: Progress) -> list[dict[str, Any]]:
 
 
 def comparison_table(rows: list[dict[str, Any]]) -> Group:
-    """The rows as a table, and what its numbers rest on; where there is no room, columns are left out."""
+    """The rows as a table, and how many images its numbers rest on; columns that do not fit are left out."""
     names = [name for name in shown() if any(name in row["values"] for row in rows)]
     first = len(METRICS)
     columns = [Column("test split", [row["name"] for row in rows], weight=first + 1, words=True)]

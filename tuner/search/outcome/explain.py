@@ -1,4 +1,4 @@
-"""Explaining models that live in a store: the picked one, or that of any trial, without exporting it first."""
+"""Explaining a model of a search, the picked one or that of any trial, without exporting it first."""
 
 import tempfile
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""Picking a model from a search: look, and if asked to, export, register in MLflow, and remember the choice.
+"""Picking a model from a search; on request exporting it, registering it in MLflow, and recording the choice.
 
-Only a choice that was carried out is remembered in the ledger: a look leaves no trace, nor does one that failed.
+The ledger records a choice once all that was asked for is done: neither a look nor a failed export is recorded.
 """
 
 import os
@@ -65,21 +65,21 @@ def carry_out(
     choose: bool = False,
     tracking_uri: str = "",
 ) -> dict[str, str]:
-    """Do with a pick what was asked; remember it in the ledger last, once all of it was done.
+    """Export and register a pick as asked; record it in the ledger last, once all of it is done.
 
     Args:
         home: the search.
         chosen: the pick.
         export: where to write the model folder.
         register: whether to register the model in MLflow.
-        choose: remember it even if neither of them was asked for.
+        choose: record it even without export or registration.
         tracking_uri: of the MLflow to register it in; empty: MLFLOW_TRACKING_URI, else the file beside the store.
 
     Returns:
-        What was done: "exported" and "registered", each with where.
+        What was done: "exported" and "registered", each with its place.
 
     Raises:
-        TunerError: if something cannot be done; the choice is then not remembered.
+        TunerError: something cannot be done; the choice is then not recorded.
     """
     done = {}
     if export is not None:
@@ -92,7 +92,7 @@ def carry_out(
 
 
 def require_room(folder: Path) -> None:
-    """Refuse a folder that a model cannot be written to.
+    """Refuse a folder that is not free for a model.
 
     Raises:
         UsageError: if it is a file, or not empty.
@@ -137,7 +137,7 @@ def register_pick(home: SearchHome, chosen: Pick, tracking_uri: str = "") -> str
     """Register the picked model in MLflow under the alias `picked`; returns its name and version.
 
     Raises:
-        UsageError: the search was shown in an MLflow that nobody has named here; it is not asked.
+        UsageError: only the stored recipe names the search's MLflow; credentials are not sent there.
         TunerError: if MLflow cannot be reached.
     """
     config = TrackingConfig(uri=tracking_uri)

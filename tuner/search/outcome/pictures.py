@@ -21,7 +21,7 @@ CANDIDATES = 12
 
 
 class ModelPictures:
-    """Shows a model at work on held-out images.
+    """Views of a model's classes on held-out images.
 
     Args:
         model: the picked model.
@@ -45,7 +45,7 @@ class ModelPictures:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """One name a class."""
+        """One name per class."""
         return self._bank.class_names
 
     def classes(self) -> list[ClassView]:
@@ -55,12 +55,12 @@ class ModelPictures:
         return [self._view(c) for c in shown]
 
     def comparison(self) -> ComparisonView:
-        """Two classes that share as many features as any two do."""
+        """The two classes that share most features."""
         first = self._most_sharing()
         return ComparisonView(self._view(first), self._view(nearest_classes(self._model, first, 1)[0]))
 
     def pair(self, first: int, second: int) -> ComparisonView:
-        """Two classes of one's own choice."""
+        """Two classes by their labels."""
         return ComparisonView(self._view(first), self._view(second))
 
     def _most_sharing(self) -> int:

@@ -1,4 +1,4 @@
-"""Gathers what the report page shows, from ledger and store alone, and writes the page."""
+"""The report page, made of ledger and store alone."""
 
 from typing import TYPE_CHECKING
 
@@ -7,7 +7,7 @@ from tuner.errors import TunerError
 from tuner.front.pareto import measured
 from tuner.front.pick import Pick, pick_knee
 from tuner.recipe import Recipe, objectives_of
-from tuner.report.page import BaselineRow, PickView, Report, StageUse, TrialRow, render_report
+from tuner.report.search_page import BaselineRow, PickView, Report, StageUse, TrialRow, render_report
 from tuner.search.outcome.history import hypervolume_history
 from tuner.search.record.home import SearchHome
 from tuner.search.record.inputs import load_input
@@ -46,7 +46,7 @@ def report_page(home: SearchHome, progress: Progress, state: SearchState | None 
 
 
 def recorded_pick(state: SearchState, recipe: Recipe) -> Pick:
-    """The pick in the ledger, or the knee while nobody has picked."""
+    """The pick in the ledger; the knee if there is none."""
     objectives = objectives_of(recipe)
     points = state.points(objectives)
     recorded = state.pick
@@ -75,7 +75,7 @@ def model_pictures(home: SearchHome, recipe: Recipe, bank: str, chosen: Pick) ->
 
 
 def _is_chosen(chosen: Pick, state: SearchState) -> bool:
-    """Whether somebody picked it, rather than the default rule while nobody has."""
+    """Whether a user picked it; else the default rule did."""
     return state.pick is not None and state.pick.trial == chosen.point.trial
 
 

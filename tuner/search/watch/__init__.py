@@ -1,1 +1,1 @@
-"""What people see of a search: progress, tables, MLflow."""
+"""Following a search: live progress, tables, the status, and the mirror in MLflow."""

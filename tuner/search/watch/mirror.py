@@ -24,8 +24,8 @@ FLUSH_S = 60.0
 def tracking_uri(home: SearchHome, config: TrackingConfig) -> str:
     """The given recipe's URI, else MLFLOW_TRACKING_URI, else a sqlite file in the store's folder or the local cache.
 
-    A stored recipe gives none: requests carry the user's credentials, and whoever can write to the store could send
-    them elsewhere.
+    The address in a stored recipe is not used: requests carry the user's credentials, and anyone who can write to the
+    store could have them sent elsewhere.
     """
     given = config.uri or os.environ.get("MLFLOW_TRACKING_URI", "")
     if given:
@@ -35,14 +35,14 @@ def tracking_uri(home: SearchHome, config: TrackingConfig) -> str:
 
 
 def passed_over(home: SearchHome, config: TrackingConfig) -> str:
-    """The address that the stored recipe names and the user does not; it is not asked. Empty if there is none."""
+    """The address that only the stored recipe names, which is therefore not used; empty if there is none."""
     stored = home.stored_address()
     asked = hide(tracking_uri(home, config)).replace("***@", "")
     return "" if config.uri or stored.rstrip("/") == asked.rstrip("/") else stored
 
 
 def not_asked(address: str) -> str:
-    """What people are told of it."""
+    """The warning about it."""
     shown = shlex.quote(ascii(address)[1:-1])
     return (
         f"the stored recipe names the MLflow {shown}, which is not asked: neither this command nor MLFLOW_TRACKING_URI "
@@ -51,17 +51,17 @@ def not_asked(address: str) -> str:
 
 
 def open_mirror(home: SearchHome, config: TrackingConfig) -> Mirror:
-    """The mirror of a search; it starts its own thread and never raises for a server's sake."""
+    """The mirror of a search; it starts its own thread, and no failure of the server raises here."""
     return Mirror(tracking_uri(home, config), home.name, partial(read_curves, home.artifacts))
 
 
 def start_mirror(home: SearchHome, config: TrackingConfig) -> MirrorProcess:
-    """The same in a process of its own, for as long as a driver runs."""
+    """The same in a separate process, for as long as the driver runs."""
     return MirrorProcess(tracking_uri(home, config), home.name, home.store)
 
 
 def mirror_front(mirror: MirrorProcess, home: SearchHome, state: SearchState, files: Iterable[str]) -> None:
-    """Hand front, ranks, hypervolume over time and the derived files to the mirror, and wait until it shows them.
+    """Show front, ranks, hypervolume over time and the derived files in MLflow; returns when they are there.
 
     Args:
         mirror: of this search.

@@ -1,7 +1,7 @@
-"""The mirror in a process of its own, at low priority: python -m tuner.search.watch.mirror_process reads JSON lines.
+"""The mirror in a separate process, at low priority: python -m tuner.search.watch.mirror_process reads JSON lines.
 
-MLflow takes seconds to import and tens of milliseconds a trial. In the driver's interpreter that would hold up the
-search; here it takes what the machine has left. The process ends with the driver, in whatever way that ends.
+MLflow takes seconds to import and tens of milliseconds per trial. In the driver's interpreter that would slow down the
+search; here it uses what the machine has to spare. The process ends when the driver ends, however that ends.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ class MirrorProcess:
 
     def __init__(self, uri: str, search: str, store: Store) -> None:
         self._uri = uri
-        self.url = redact(uri, uri)  # until the end tells
+        self.url = redact(uri, uri)  # until `close` knows better
         self.warning: str | None = None
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  lives as long as the process
         self._process = subprocess.Popen(
@@ -86,7 +86,7 @@ class MirrorProcess:
                 stream and stream.close()
 
     def _talk(self) -> None:
-        """Pass the calls on, then read how it went."""
+        """Pass on the calls, then read the result."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
@@ -107,11 +107,11 @@ def _import_path() -> str:
 
 
 def main() -> None:
-    """Do as the driver says, until it says no more."""
+    """Carry out the driver's calls until its pipe closes."""
     os.nice(NICENESS)
     uri, search, url = json.loads(sys.stdin.readline())
     mirror = Mirror(uri, search, partial(read_curves, open_artifacts(url)))
-    answers, sys.stdout = sys.stdout, sys.stderr  # whatever a library prints is no answer
+    answers, sys.stdout = sys.stdout, sys.stderr  # so that nothing a library prints is taken for an answer
     for line in sys.stdin:
         name, *arguments = json.loads(line)
         if name == "front":
@@ -122,7 +122,7 @@ def main() -> None:
         elif name == "close":
             mirror.close(*arguments)
             print(json.dumps([mirror.warning, mirror.url]), file=answers, flush=True)
-    os._exit(0)  # the driver has gone; nothing may hold this process up
+    os._exit(0)  # the driver has ended; do not wait for other threads
 
 
 if __name__ == "__main__":

@@ -24,14 +24,14 @@ def reuse_line(state: SearchState) -> str:
 
 
 def number(value: Any) -> str:
-    """A cell of a table: numbers short, nothing for None."""
+    """A cell of a table: a float with four digits, empty for None."""
     if value is None:
         return ""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def told_stage(run: Mapping[str, Any]) -> str:
-    """A stage under way: its epoch, or the program's incumbent and gap; who else runs it, and whether it is silent."""
+    """A running stage: its epoch, or the program's incumbent and gap, who else runs it, how long it has been silent."""
     if run.get("elsewhere"):
         return f"{run['stage']} run by {short(run['elsewhere'])}"
     if not run["begun"]:

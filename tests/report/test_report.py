@@ -12,7 +12,7 @@ import pytest
 
 from tuner.errors import UsageError
 from tuner.front.pareto import Objective, front
-from tuner.report.page import (
+from tuner.report.search_page import (
     BaselineRow,
     ClassView,
     ComparisonView,
@@ -248,6 +248,6 @@ def test_what_nobody_has_chosen_is_not_called_picked() -> None:
 
 
 def test_a_report_needs_no_heavy_library() -> None:
-    code = "import sys, tuner.report.page as _; print(*{'torch', 'ray', 'mlflow', 'optuna'} & set(sys.modules))"
+    code = "import sys, tuner.report.search_page as _; print(*{'torch', 'ray', 'mlflow', 'optuna'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""

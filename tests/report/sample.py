@@ -5,7 +5,7 @@ from sklearn.datasets import load_digits
 
 from tuner.front.pareto import Objective, history
 from tuner.front.pick import pick
-from tuner.report.page import (
+from tuner.report.search_page import (
     BaselineRow,
     ClassView,
     ComparisonView,

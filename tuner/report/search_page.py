@@ -7,7 +7,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from tuner.report import sections
-from tuner.report.pages import asset, render
+from tuner.report.templates import asset, render
 from tuner.report.views import (
     BaselineRow,
     ClassView,
