@@ -34,14 +34,13 @@ def searches(parsed_args: argparse.Namespace, **_: Any) -> list[str]:
 
 def fields(prefix: str, **_: Any) -> list[str]:
     """`field=` for each field of a recipe; behind the equals sign its choices."""
-    from tuner.recipe.schema import SHORT_NAMES, Recipe
-    from tuner.recipe.schema import fields as all_fields
+    from tuner.recipe import fields as all_fields
 
+    found = all_fields()
     name, sign, _given = prefix.partition("=")
     if not sign:
-        return [f"{path}=" for path, _, _ in all_fields(Recipe())] + [f"{short}=" for short in SHORT_NAMES]
-    choices = {path: info.metadata.get("choices") or () for path, _, info in all_fields(Recipe())}
-    return [f"{name}={choice}" for choice in choices.get(SHORT_NAMES.get(name, name), ())]
+        return [f"{word}=" for field in found for word in (field.name, field.short) if word]
+    return [f"{name}={choice}" for field in found if name in (field.name, field.short) for choice in field.choices]
 
 
 def metrics(**_: Any) -> list[str]:

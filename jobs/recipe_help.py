@@ -1,7 +1,6 @@
 """`--help-recipe`: every field of a recipe, whole, with its default, what it may be and what it means."""
 
 import argparse
-import dataclasses
 import json
 import sys
 import textwrap
@@ -22,34 +21,17 @@ class HelpRecipe(argparse.Action):
 
 def lines(width: int) -> list[str]:
     """One field after the other, no line wider than `width`."""
-    from tuner.recipe.schema import SHORT_NAMES, Recipe, fields
+    from tuner.recipe import fields
 
-    short = {path: name for name, path in SHORT_NAMES.items()}
     found = []
-    for path, default, info in fields(Recipe()):
-        called = f" (or {short[path]})" if path in short else ""
-        head = f"{path} = {_shown(default)}{called}"
-        meaning = str(info.metadata.get("help", ""))
-        if may := allowed(info):
-            meaning = f"{meaning} [{may}]"
-        found += textwrap.wrap(head, width, subsequent_indent="        ", break_on_hyphens=False)
-        found += textwrap.wrap(meaning, width, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False)
+    for field in fields():
+        short = f" (or {field.short})" if field.short else ""
+        allowed = f" [{field.allowed}]" if field.allowed else ""
+        head = f"{field.name} = {_shown(field.default)}{short}"
+        found += textwrap.wrap(head, width, subsequent_indent=" " * 8, break_on_hyphens=False)
+        told = textwrap.wrap(f"{field.meaning}{allowed}", width - 4, break_on_hyphens=False)
+        found += [f"    {line}" for line in told]
     return found
-
-
-def allowed(info: dataclasses.Field[Any]) -> str:
-    """What a field may be: its choices, or its bounds; empty where everything of its type is allowed."""
-    choices, low, high, automatic = (info.metadata.get(name) for name in ("choices", "low", "high", "automatic"))
-    if choices:
-        return f"one of {', '.join(map(str, choices))}"
-    bounds = ""
-    if low is not None and high is not None:
-        bounds = f"{low:.15g} to {high:.15g}"
-    elif low is not None:
-        bounds = f"at least {low:.15g}"
-    elif high is not None:
-        bounds = f"at most {high:.15g}"
-    return bounds if automatic is None else f"{automatic:.15g}, or {bounds}"
 
 
 def _shown(default: Any) -> str:

@@ -2,9 +2,13 @@
 
 import os
 import pwd
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tuner.base import folders
 from tuner.base.folders import at_home, cache_root, home_path, made_folder
@@ -16,6 +20,8 @@ from tuner.features.registry import make_backbone
 from tuner.features.settings import BackboneConfig
 from tuner.recipe import load_recipe
 from tuner.store import Artifacts, open_store
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -104,3 +110,21 @@ def test_a_folder_that_cannot_be_made_names_the_variable(tmp_path):
         made_folder(tmp_path / "file" / "cache")
     assert made_folder(tmp_path / "a" / "b") == tmp_path / "a" / "b"
     assert Path(tmp_path / "a" / "b").is_dir()
+
+
+@pytest.mark.slow
+def test_all_that_is_cached_lies_in_the_folder_that_is_named(tmp_path):
+    """A whole extraction, with a home of its own: digests, partial banks, downloads."""
+    for number in range(8):
+        path = tmp_path / "images" / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((16, 16, 3), 20 * number, np.uint8)).save(path)
+    places = {"HOME": tmp_path / "home", "XDG_CACHE_HOME": tmp_path / "xdg", "QPM_TUNER_CACHE": tmp_path / "own"}
+    for name in ("home", "xdg"):
+        (tmp_path / name).mkdir()
+    words = ["--recipe", "folder", "--store", str(tmp_path / "runs"), f"data.root={tmp_path / 'images'}"]
+    words += ["backbone.name=patch_dictionary", "backbone.image_size=0"]
+    environment = os.environ | {name: str(place) for name, place in places.items()}
+    subprocess.run([sys.executable, "-m", "jobs.extract", *words], env=environment, cwd=ROOT, check=True)
+    assert (tmp_path / "own" / "digests.json").is_file()
+    assert [path for name in ("home", "xdg") for path in (tmp_path / name).rglob("*") if path.is_file()] == []

@@ -48,6 +48,7 @@ def test_the_hub_is_told_before_it_is_imported(at_import):
     with pytest.raises(Exception, match="transformers"):
         package("transformers")
     assert at_import["transformers"]["HF_HUB_DISABLE_TELEMETRY"] == "1"
+    assert "HF_HUB_DISABLE_TELEMETRY" not in os.environ, "the user's own environment is left as it was"
 
 
 def test_ray_is_told_before_it_starts(monkeypatch):

@@ -56,16 +56,44 @@ def test_output_that_nobody_reads_ends_a_command_without_a_word():
     assert talk.wait(60) == 141
 
 
-def test_a_help_text_that_nobody_reads_to_its_end_is_left_without_a_word():
+SHORT = {
+    "commands": ["--help"],
+    "version": ["--version"],
+    "help": ["front", "--help"],
+    "fields": ["search", "--help-recipe"],
+    "document": ["list", "--store", "nowhere", "--json"],
+    "table": ["list", "--store", "nowhere"],
+}
+
+
+@pytest.mark.parametrize("words", SHORT.values(), ids=SHORT)
+def test_what_nobody_reads_to_its_end_is_left_without_a_word(words, tmp_path):
+    """Also what fits into one buffer, which Python would write at its end only."""
     reading, writing = os.pipe()
     os.close(reading)
-    arguments = [sys.executable, "-m", "jobs.search", "--help-recipe"]
+    code = "import sys; sys.argv[0] = 'qpm-tuner'; import jobs; sys.exit(jobs.main())"
+    arguments = [sys.executable, "-c", code, *words]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    try:
+        left = subprocess.run(
+            arguments, cwd=tmp_path, env=environment, stdout=writing, stderr=subprocess.PIPE, check=False, timeout=100
+        )
+    finally:
+        os.close(writing)
+    assert left.stderr == b""
+    assert left.returncode in (0, 141), "argparse prints its help as far as somebody reads it"
+
+
+def test_an_error_keeps_its_exit_code_where_nobody_reads_its_document():
+    reading, writing = os.pipe()
+    os.close(reading)
+    arguments = [sys.executable, "-m", "jobs.front", "--naem", "x", "--json"]
     try:
         left = subprocess.run(arguments, cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, check=False, timeout=100)
     finally:
         os.close(writing)
-    assert left.stderr == b""
-    assert left.returncode == 141
+    assert left.stderr.startswith(b"error: unknown option --naem\n")
+    assert left.returncode == 2
 
 
 def test_a_reader_that_goes_in_the_middle_of_a_step_ends_it():

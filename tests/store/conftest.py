@@ -11,11 +11,17 @@ __all__ = ["s3_server", "s3_url"]
 
 
 @pytest.fixture(params=["local", pytest.param("s3", marks=pytest.mark.cluster)])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     """An empty store of each kind."""
     if request.param == "local":
         return open_store(tmp_path / "store")
     return open_store(request.getfixturevalue("s3_url"))
+
+
+@pytest.fixture
+def store(any_store: Store) -> Store:
+    """The same, by the name that tests use."""
+    return any_store
 
 
 @pytest.fixture

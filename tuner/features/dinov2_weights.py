@@ -16,11 +16,13 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from tuner.base.environment import environment
 from tuner.base.folders import cache_root
 from tuner.base.untrusted import is_whole, read_json, shown
 from tuner.data.fingerprint import Hasher
 from tuner.errors import TunerError
 
+TELEMETRY = "HF_HUB_DISABLE_TELEMETRY"
 DEFAULT = "facebook/dinov2-with-registers-base"
 KINDS = ("dinov2", "dinov2_with_registers")
 HEAD_DIM = 64  # of every published DINOv2
@@ -100,9 +102,12 @@ def package(name: str) -> Any:
     Raises:
         TunerError: it is not installed.
     """
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read by the hub's client when it is imported
+    told: dict[str, str | None] = {
+        TELEMETRY: os.environ.get(TELEMETRY, "1")
+    }  # read by the hub's client when it is imported
     try:
-        return import_module(name)
+        with environment(told):
+            return import_module(name)
     except ImportError as error:
         raise TunerError(f"package {name} is not installed", "the optional extra `dino`", TODO) from error
 

@@ -13,6 +13,7 @@ from typing import Any
 from yaml.nodes import MappingNode, Node, ScalarNode
 
 from tuner.base.registry import Registry
+from tuner.base.spelling import did_you_mean
 from tuner.data.kinds import DATASETS
 from tuner.data.settings import DataConfig
 from tuner.errors import UsageError
@@ -52,7 +53,9 @@ def schema_for(node: Node | None, overrides: Sequence[str]) -> type[Recipe]:
             raise UsageError(
                 f"{group}.name={show_text(name)}",
                 f"one of {', '.join(registry)}",
-                f"choose one of them, or install the package that brings this {registry.what}",
+                did_you_mean(
+                    name, registry, f"choose one of them, or install the package that brings this {registry.what}"
+                ),
             )
         chosen[group] = registry[name].settings
         if written is not None and written in registry and (former := registry[written].settings) is not chosen[group]:

@@ -4,6 +4,7 @@
 <kind>/<key>/<digest>/<files>   <digest> is the hash of the content
 """
 
+import logging
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +20,8 @@ from tuner.store.manifest import CorruptArtifact, File, Manifest, corrupt
 from tuner.store.names import check_key
 from tuner.store.open import open_store
 from tuner.store.store import Store, for_each
+
+_log = logging.getLogger(__name__)
 
 
 class Artifacts:
@@ -101,18 +104,22 @@ class Artifacts:
         try:
             folder = self._download(manifest)
             self._verify(manifest, folder)
-        except CorruptArtifact:
+        except CorruptArtifact as error:
+            _log.warning("%s; the download is made again", error.what)
             self.cache.drop(manifest.digest)
             folder = self._download(manifest)
         return folder
 
     def remove(self, kind: str, key: str) -> None:
         """Delete an artifact, the manifest first, and what an interrupted publisher left under its key."""
+        _log.info("removing %s/%s", kind, key)
         self.store.delete(_manifest_key(kind, key))
         for_each(self.store, self.store.delete, list(self.store.list(f"{kind}/{key}/")))
         self._verified.clear()
 
     def _download(self, manifest: Manifest) -> Path:
+        _log.debug("downloading %s, %d bytes", manifest.folder, manifest.size_bytes)
+
         def fill(folder: Path) -> None:
             try:
                 for_each(

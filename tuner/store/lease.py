@@ -4,11 +4,11 @@ No two clocks are compared: who waits measures the silence, who holds measures t
 a clock of its own that nobody sets. Every step is a compare-and-swap, so that of two that follow at once one wins.
 """
 
+import logging
 import math
 import secrets
 import threading
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,6 +23,7 @@ from tuner.store.tenure import MOST_BYTES, USUAL_TTL_S, Seen, Tenure, bounded_tt
 from tuner.store.watch import Watch, steady_s
 
 _TRIES = 10
+_log = logging.getLogger(__name__)
 
 
 class LeaseHeld(TunerError):
@@ -98,7 +99,7 @@ class Lease:
         try:
             self._keep(replace(self._tenure, released=True))
         except TunerError as trouble:
-            warnings.warn(f"the lease ends by itself in {self._tenure.ttl_s:g} s: {trouble.what}", stacklevel=2)
+            _log.warning("the lease ends by itself in %g s: %s", self._tenure.ttl_s, trouble.what)
 
     @property
     def token(self) -> str:
