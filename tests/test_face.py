@@ -15,6 +15,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from jupyter_client.manager import start_new_kernel
 from nbclient import NotebookClient
 
 import tuner
@@ -298,3 +299,32 @@ def test_a_notebook_shows_progress_in_one_place_and_the_search_as_html(real):
     assert outputs[0].data == {"text/plain": ""}, "which is empty at the end"
     assert "text/html" in outputs[-1].data
     assert "text/html" in notebook.cells[1].outputs[-1].data
+
+
+@pytest.mark.cluster
+@pytest.mark.timeout(300)
+def test_an_interrupted_cell_stops_gently(tmp_path):
+    """What the stop button of a notebook does: its front end sends the kernel a SIGINT."""
+    manager, client = start_new_kernel(kernel_name="python3")
+    try:
+        client.execute(
+            "import tuner; from tests.searches import tiny_recipe\n"
+            f"search = tuner.run_search(tiny_recipe('budget.trials=4', 'dense.epochs=200'), store={str(tmp_path)!r}, "
+            "name='stopped')\n"
+            "print('interrupted:', search.interrupted, sum(search.counts().values()) < 4)"
+        )
+        printed, pressed = "", False
+        while "interrupted:" not in printed:
+            message = client.get_iopub_msg(timeout=240)
+            content = message["content"]
+            assert message["msg_type"] != "error", content
+            printed += content.get("text", "") if message["msg_type"] == "stream" else ""
+            shown = content.get("data", {}).get("text/plain", "") if "display_data" in message["msg_type"] else ""
+            if re.search(r"dense \d+/200", shown) and not pressed:
+                pressed = True
+                manager.interrupt_kernel()
+        assert "interrupted: True True" in printed
+        assert "finishing 1 running stage" in printed
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
