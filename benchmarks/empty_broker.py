@@ -11,26 +11,26 @@ import ray
 
 from tuner.recipe import StageResources
 from tuner.search.execute.broker import StageBroker
-from tuner.search.execute.hung import this_worker
+from tuner.search.execute.hang_detector import this_worker
+from tuner.search.execute.messages import StageResult
 from tuner.search.execute.plan import StageSpec
 from tuner.search.record.values import VALUES_FILE
 from tuner.store import open_artifacts
 
 
 @ray.remote(num_returns="streaming", max_retries=0)
-def empty_stages(specs: list[StageSpec], store_url: str, sleep_s: float, broker: Any) -> Iterator[dict[str, Any]]:
+def empty_stages(specs: list[StageSpec], store_url: str, sleep_s: float, broker: Any) -> Iterator[StageResult]:
     """Claims and publishes artifacts as stages do; their metrics are drawn by the key."""
     granted, instead = ray.get(broker.begin.remote([spec.key for spec in specs], this_worker()))
     if instead is not None:
         yield instead
     for spec in specs[:granted]:
-        broker.report.remote(spec.key, 0, 0, {})
         time.sleep(sleep_s)
         values = {name: int(spec.key[i : i + 4], 16) / 65536 for i, name in ((0, "accuracy"), (4, "interpretability"))}
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / VALUES_FILE).write_text(json.dumps(values))
             open_artifacts(store_url).publish(spec.kind, spec.key, Path(folder), {"seconds": sleep_s})
-        yield {"outcome": "complete", "cause": None, "seconds": sleep_s, "values": values}
+        yield StageResult("complete", sleep_s, values=values)
 
 
 class EmptyStages(StageBroker):
@@ -40,6 +40,6 @@ class EmptyStages(StageBroker):
         super().__init__(store_url, scratch, resources)
         self._sleep_s = sleep_s
 
-    def _start(self, specs: list[StageSpec]) -> Any:
+    def _start(self, specs: list[StageSpec], options: dict[str, Any]) -> Any:
         me = ray.get_runtime_context().current_actor
-        return empty_stages.options(**self.options(specs)).remote(specs, self._url, self._sleep_s, me)
+        return empty_stages.options(**options).remote(specs, self._url, self._sleep_s, me)

@@ -4,7 +4,6 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import ray
 
@@ -15,6 +14,7 @@ from tuner.search.driver import driver
 from tuner.search.driver.interrupts import Interrupts
 from tuner.search.execute.banks import ensure_bank
 from tuner.search.execute.broker import ON_THE_HEAD
+from tuner.search.execute.broker_handle import BrokerHandle
 from tuner.search.record.home import SearchHome
 from tuner.search.record.restoration import SearchState
 from tuner.search.session.connect import settle_resources
@@ -64,9 +64,9 @@ def run(
         watching: entered with the search's state while the turn lasts.
     """
 
-    def start(store_url: str, scratch: Path, resources: dict[str, StageResources], retries: int = 0) -> Any:
+    def start(store_url: str, scratch: Path, resources: dict[str, StageResources], retries: int = 0) -> BrokerHandle:
         actor = ray.remote(EmptyStages).options(num_cpus=0, resources=ON_THE_HEAD)
-        return actor.remote(store_url, str(scratch), resources, sleep_s)
+        return BrokerHandle(actor.remote(store_url, str(scratch), resources, sleep_s))
 
     driver.start_broker = start
     driver.ray_for = running_ray

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tuner.base import locks
-from tuner.search.execute import task
+from tuner.search.execute import stage_task
 from tuner.store import StoreFailure, local, open_store
 from tuner.store.disk import locked
 
@@ -133,7 +133,7 @@ def test_a_wait_is_told_to_the_broker_too(
     tmp_path: Path, holder: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker's log is in Ray's folder, where nobody reads it."""
-    monkeypatch.setattr(task, "PULSE_S", 0.05)
+    monkeypatch.setattr(stage_task, "PULSE_S", 0.05)
     monkeypatch.setattr(local, "_LOCK_PATIENCE_S", 60.0)
     told: list[str] = []
     store = open_store(tmp_path / "store")
@@ -141,7 +141,7 @@ def test_a_wait_is_told_to_the_broker_too(
     stat = store.stat("x")
     assert stat is not None
     threading.Timer(1.0, holder.kill).start()
-    with task._pulsed(lambda: None, told.append):
+    with stage_task._pulsed(lambda: None, told.append):
         store.replace("x", b"2", stat.version)
         time.sleep(0.2)
     assert told[0].startswith(f"waiting for the lock {tmp_path / 'store' / '.lock'}, held by pid {holder.pid} (")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.recipe import Recipe, load_recipe
+from tuner.search.execute.plan import StageSpec
 from tuner.search.propose.sampler import Proposer
 from tuner.search.propose.searcher import LedgerSearcher
 from tuner.search.record.events import Measured, Started
@@ -23,15 +24,15 @@ class Broker:
 
     def __init__(self) -> None:
         self.ready: dict[int, Any] = {}
-        self.expect, self.hand_out = Remote(lambda number: None), Remote(self.ready.__setitem__)
-        self.forget = Remote(lambda number: None)
 
+    def expect(self, trial: int) -> None:
+        """Nothing: no coordinator starts."""
 
-class Remote:
-    """A method of an actor."""
+    def hand_out(self, trial: int, stages: list[StageSpec] | None) -> None:
+        self.ready[trial] = stages
 
-    def __init__(self, remote: Any) -> None:
-        self.remote = remote
+    def forget(self, trial: int) -> None:
+        """Nothing: nothing was kept."""
 
 
 def recipe_of(*overrides: str) -> Recipe:

@@ -20,8 +20,8 @@ MOVES = (
     (
         "tuner.search",
         "tuner.search.execute",
-        "stages:broker runs task work:worker plan trial tries:retries watchman hung arrivals known coordinator "
-        "contact banks",
+        "runs:stage_run task:stage_task work:worker plan trial tries:attempts watchman:watchdog hung:hang_detector "
+        "arrivals:trial_queue known:results coordinator contact:broker_monitor banks",
     ),
     ("tuner.search", "tuner.search.session", "connect own_ray address surroundings precision"),
     ("tuner.search", "tuner.search.watch", "progress:trials_view summary mirror mirror_process"),

@@ -8,12 +8,12 @@ import sys
 
 from jobs import search
 from tuner.search.driver import time_limit
-from tuner.search.execute import contact
+from tuner.search.execute import broker_monitor
 
 
 def main() -> int:
     time_limit.GRACE_S = time_limit.MEASURE_S = time_limit.SPARE_S = 5.0
-    contact.SILENCE_S = contact.IDLE_S = 45.0
+    broker_monitor.SILENCE_S = broker_monitor.IDLE_S = 45.0
     return search.main(sys.argv[1:])
 
 

@@ -27,7 +27,7 @@ def stages_run(root, *names):
     for name in names:
         for trial in state(root, name).trials.values():
             for use in trial.stages:
-                counted[use["key"]] = counted.get(use["key"], 0) + (not use["reused"])
+                counted[use.key] = counted.get(use.key, 0) + (not use.reused)
     return counted
 
 

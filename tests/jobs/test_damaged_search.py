@@ -126,7 +126,7 @@ def sound(entries, tmp_path):
     home.artifacts.publish("banks", "bank", tmp_path / "made", {"n_classes": 10})
     for trial in home.state().trials.values():
         for use in trial.stages:
-            home.artifacts.publish(f"stages/{use['stage']}", use["key"], tmp_path / "made", {})
+            home.artifacts.publish(f"stages/{use.stage}", use.key, tmp_path / "made", {})
     home.ledger.compact()
     write_front(home, home.state(), lambda name, data: home.store.put(home.key(name), data))
     home.store.put(home.key("report.html"), b"<!doctype html><html></html>")

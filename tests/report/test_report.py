@@ -12,6 +12,7 @@ import pytest
 
 from tuner.errors import UsageError
 from tuner.front.pareto import Objective, front
+from tuner.qpm.program_info import ProgramInfo
 from tuner.report.search_page import (
     BaselineRow,
     ClassView,
@@ -213,7 +214,7 @@ def test_repeated_seeds_show_as_error_bars() -> None:
 def test_errors_numbers_of_images_and_programs_are_told() -> None:
     report = sample_report()
     assert report.pick is not None
-    clock = {"objective": 301.25, "bound": 305.2, "gap": 0.013, "status": "deadline", "seconds": 20.0}
+    clock = ProgramInfo(301.25, 305.2, 0.013, "deadline", 20.0)
     counts = {"n_images": 288.0, "n_masked_images": 120.0, "test/accuracy": 99.02, "test/n_images": 1440.0}
     rows = [dataclasses.replace(row, values=row.values | counts, program=clock) for row in report.rows]
     point = next(row.point() for row in rows if row.trial == report.pick.point.trial)

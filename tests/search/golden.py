@@ -18,8 +18,9 @@ from safetensors.numpy import load_file
 
 from tests.searches import tiny_recipe
 from tuner.features import extract
-from tuner.search.execute.plan import CODE_VERSIONS, StageSpec, plan
+from tuner.search.execute.plan import StageSpec, plan
 from tuner.search.execute.worker import run_stage
+from tuner.search.stages import CODE_VERSIONS
 from tuner.store import Artifacts, open_store
 
 FILE = Path(__file__).with_name("golden.json")
@@ -52,7 +53,7 @@ def take() -> Fingerprints:
         split = {"split": stages[0].settings["split"]}
         for spec in [*stages, StageSpec("probe", split, {"bank": bank.key}, recipe.seed)]:
             ended = run_stage(spec, artifacts.store.url, root, threads=1)
-            assert ended["outcome"] == "complete", ended
+            assert ended.outcome == "complete", ended
             content = fingerprint(artifacts.fetch(spec.kind, spec.key))
             found[spec.stage] = {"code": CODE_VERSIONS[spec.stage], "content": content}
         return found
@@ -100,7 +101,7 @@ def stale(kept: Fingerprints, found: Fingerprints) -> str:
         if then is None or then["code"] != now["code"]:
             return ""
         if not agree(then["content"], now["content"]):
-            number = RAISE.get(name, f"CODE_VERSIONS[{name!r}] in tuner/search/execute/plan.py")
+            number = RAISE.get(name, f"the version of its row in tuner/search/stages.py (CODE_VERSIONS[{name!r}])")
             return f"the artifact {name!r} has changed: raise {number}, now {now['code']}, then run `make golden`"
     return ""
 

@@ -15,6 +15,8 @@ from PIL import Image
 from rich.console import Console
 
 from tuner.base.progress import ConsoleProgress, Silent
+from tuner.data.load import load_dataset
+from tuner.features import extract
 from tuner.features.extract import bank_key
 from tuner.recipe import load_recipe
 from tuner.search.execute import banks
@@ -51,11 +53,11 @@ def test_two_machines_with_one_store_extract_a_bank_once(tmp_path, monkeypatch):
     store, extracted, begun = open_store(tmp_path / "store"), [], threading.Event()
     extract = banks._extract
 
-    def slowly(artifacts, recipe, key, folder, progress):
+    def slowly(artifacts, source, folder, progress):
         extracted.append(folder)
         begun.set()
         time.sleep(1.0)
-        extract(artifacts, recipe, key, folder, progress)
+        extract(artifacts, source, folder, progress)
 
     monkeypatch.setattr(banks, "_extract", slowly)
     machines = iter(["one", "two"])
@@ -86,3 +88,22 @@ def test_one_that_died_while_it_extracted_is_followed(tmp_path, monkeypatch):
     key = ensure_bank(Artifacts(store), recipe, Silent())
     assert Artifacts(store).find("banks", key) is not None
     assert time.monotonic() - began_s < 50.0, "it died on this machine, so nobody waits until it was silent for long"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loaded", [False, True], ids=["not loaded yet", "loaded by the driver"])
+def test_the_data_set_is_loaded_once_for_key_and_extraction(tmp_path, monkeypatch, loaded):
+    monkeypatch.setenv("QPM_TUNER_CACHE", str(tmp_path / "cache"))
+    recipe = load_recipe("digits", ["backbone.n_atoms=8", "backbone.grid=4"])
+    artifacts = Artifacts(open_store(tmp_path / "store"))
+    dataset, loads = load_dataset(recipe.data) if loaded else None, []
+
+    def counted(data):
+        loads.append(data.name)
+        return load_dataset(data)
+
+    monkeypatch.setattr(extract, "load_dataset", counted)
+    key = ensure_bank(artifacts, recipe, Silent(), dataset)
+    assert artifacts.find("banks", key) is not None
+    assert loads == ([] if loaded else ["digits"])
+    assert key == bank_key(recipe.data, recipe.backbone)

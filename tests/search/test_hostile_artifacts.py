@@ -22,9 +22,11 @@ from tuner.qpm import Assignment, DenseModel, QpmModel
 from tuner.qpm.curves import read_curves
 from tuner.search.execute.banks import ensure_bank
 from tuner.search.execute.broker import StageBroker
+from tuner.search.execute.messages import StageUsed
 from tuner.search.execute.plan import StageSpec, plan_trial
-from tuner.search.execute.trial import POPPED, conduct
+from tuner.search.execute.trial import run_trial
 from tuner.search.execute.worker import run_stage
+from tuner.search.record.events import StageUse
 from tuner.search.record.values import read_values
 from tuner.store import Artifacts, CorruptArtifact, open_artifacts, open_store
 
@@ -73,7 +75,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     bank = ensure_bank(Artifacts(store), recipe, Silent())
     specs = plan_trial(recipe, bank, PARAMS)
     for spec in specs:
-        assert run_stage(spec, store.url, root, 1)["outcome"] == "complete"
+        assert run_stage(spec, store.url, root, 1).outcome == "complete"
     return Made(store.url, bank, tuple(specs))
 
 
@@ -169,11 +171,11 @@ def test_a_senseless_input_is_removed_made_again_and_named(made, tmp_path, place
     made.forge(forged, FORGED[place], tmp_path / "work")
     last = made.specs[place + 1]
     ended = run_stage(last, made.url, tmp_path, 1)
-    assert (ended["outcome"], ended["damaged"]) == ("corrupt", [forged.kind, forged.key])
-    assert f"{forged.kind}/{forged.key}" in ended["cause"]
-    assert "makes no sense" in ended["cause"]
-    made.artifacts.remove(*ended["damaged"])
-    assert run_stage(forged, made.url, tmp_path, 1)["outcome"] == "complete"
+    assert (ended.outcome, ended.damaged) == ("corrupt", (forged.kind, forged.key))
+    assert f"{forged.kind}/{forged.key}" in ended.cause
+    assert "makes no sense" in ended.cause
+    made.artifacts.remove(*ended.damaged)
+    assert run_stage(forged, made.url, tmp_path, 1).outcome == "complete"
     assert made.artifacts.find(forged.kind, forged.key).digest == before, "the very same as at first"
 
 
@@ -183,21 +185,21 @@ def test_whoever_forges_again_and_again_is_not_followed_for_ever(made, tmp_path)
 
     async def use(row, trial):
         spec = row[0]
-        if (stored := broker._known.stored(spec)) is None:
+        if (stored := broker.runs.results.stored(spec)) is None:
             runs.append(spec.stage)
             ended = run_stage(spec, made.url, tmp_path, 1)
-            if spec.stage == "assign" and ended["outcome"] == "complete":
+            if spec.stage == "assign" and ended.outcome == "complete":
                 made.forge(spec, FORGED[1], tmp_path / "work")
-            if ended["outcome"] == "corrupt":
-                made.artifacts.remove(*ended["damaged"])
+            if ended.outcome == "corrupt":
+                made.artifacts.remove(*ended.damaged)
             stored = ended
-        return {"stage": spec.stage, **dict.fromkeys(POPPED), **stored}
+        return StageUsed(stored, StageUse(spec.stage, spec.key, False, 0.0, 0.0))
 
     made.forge(made.specs[1], FORGED[1], tmp_path / "work")
     made.artifacts.remove(made.specs[2].kind, made.specs[2].key)
-    record = asyncio.run(conduct(0, list(made.specs), use))
-    assert (record["outcome"], record["stage"]) == ("failed", None), "which says nothing of the trial's parameters"
-    assert "stages/assign" in record["cause"]
+    record = asyncio.run(run_trial(0, list(made.specs), use))
+    assert (record.outcome, record.stage) == ("failed", None), "which says nothing of the trial's parameters"
+    assert "stages/assign" in record.cause
     assert runs.count("finetune") <= 5
 
 
@@ -211,7 +213,7 @@ def test_values_that_are_none_are_made_again(made, tmp_path, content):
     made.forge(spec, lambda folder: (folder / "values.json").write_bytes(content), tmp_path / "work")
     with pytest.raises(CorruptArtifact, match="makes no sense"):
         read_values(made.artifacts, spec.key)
-    assert StageBroker(made.url, str(tmp_path), {})._known.stored(spec) is None
+    assert StageBroker(made.url, str(tmp_path), {}).runs.results.stored(spec) is None
     assert made.artifacts.find(spec.kind, spec.key) is None
 
 
@@ -223,5 +225,5 @@ def test_a_manifest_that_says_something_else_is_made_again(made, tmp_path, meta)
     shutil.copytree(folder, tmp_path / "work")
     made.artifacts.remove(spec.kind, spec.key)
     made.artifacts.publish(spec.kind, spec.key, tmp_path / "work", meta)
-    assert StageBroker(made.url, str(tmp_path), {})._known.stored(spec) is None
+    assert StageBroker(made.url, str(tmp_path), {}).runs.results.stored(spec) is None
     assert open_artifacts(made.url).find(spec.kind, spec.key) is None

@@ -10,10 +10,10 @@ import pytest
 from tests.searches import tiny_recipe
 from tuner.base.processes import started_at
 from tuner.errors import UsageError
-from tuner.search.execute.hung import LOOK_S, SILENCE_S, Hung, Vigil, Worker, is_at
+from tuner.search.execute.attempts import NODE_LOSSES, Attempts
+from tuner.search.execute.hang_detector import LOOK_S, SILENCE_S, HangDetector, Hung, Worker, is_at
 from tuner.search.execute.plan import StageSpec
-from tuner.search.execute.retries import NODE_LOSSES, Tries
-from tuner.search.execute.runs import Run
+from tuner.search.execute.stage_run import StageRun
 from tuner.search.session.connect import settle_resources
 
 
@@ -21,9 +21,9 @@ class Watched:
     """A vigil over one run, looked at as often as the broker looks."""
 
     def __init__(self, stage="dense", timeout_s=-1.0, deadline_s=0.0):
-        self.vigil, self.stage, self.now_s = Vigil({stage: timeout_s}), stage, 1000.0
-        self.vigil.overdue(self.now_s)
-        self.vigil.begin("key", stage, self.now_s, deadline_s)
+        self.detector, self.stage, self.now_s = HangDetector({stage: timeout_s}), stage, 1000.0
+        self.detector.overdue(self.now_s)
+        self.detector.begin("key", stage, self.now_s, deadline_s)
 
     def passes(self, seconds, sign_every_s=None):
         """Let time pass; returns what the run is found guilty of, and after how long."""
@@ -32,9 +32,9 @@ class Watched:
         while self.now_s < until_s:
             self.now_s += LOOK_S
             if self.now_s >= next_s:
-                self.vigil.alive("key", self.now_s)
+                self.detector.alive("key", self.now_s)
                 next_s += sign_every_s
-            if troubles := self.vigil.overdue(self.now_s):
+            if troubles := self.detector.overdue(self.now_s):
                 return troubles["key"], self.now_s - began_s
         return None
 
@@ -51,8 +51,8 @@ def test_silence_of_ten_minutes_is_a_hang_and_slowness_is_none():
 def test_a_stage_that_was_seen_to_need_long_steps_is_given_longer_and_its_next_runs_too():
     watched = Watched()
     assert watched.passes(130.0, sign_every_s=100.0) is None
-    watched.vigil.end("key")
-    watched.vigil.begin("key", "dense", watched.now_s)
+    watched.detector.end("key")
+    watched.detector.begin("key", "dense", watched.now_s)
     _, after_s = watched.passes(10_000.0)
     assert after_s == pytest.approx(2000.0, abs=10.0)
 
@@ -77,41 +77,41 @@ def test_a_broker_that_was_stopped_itself_blames_nobody():
     watched = Watched()
     watched.passes(100.0)
     watched.now_s += 5 * SILENCE_S  # neither could it hear anything
-    assert watched.vigil.overdue(watched.now_s) == {}
+    assert watched.detector.overdue(watched.now_s) == {}
     assert watched.passes(SILENCE_S - 100.0 - 2 * LOOK_S) is None
     assert watched.passes(300.0) is not None, "but its own silence goes on counting"
 
 
 def test_who_waits_for_room_or_has_ended_is_not_watched():
     watched = Watched()
-    watched.vigil.end("key")
+    watched.detector.end("key")
     assert watched.passes(10 * SILENCE_S) is None
-    assert watched.vigil.quiet_s("key", watched.now_s) == 0.0
+    assert watched.detector.quiet_s("key", watched.now_s) == 0.0
 
 
 @pytest.mark.parametrize("retries", [0, 2])
 def test_a_stage_that_hangs_in_every_attempt_says_where_and_for_how_long(retries):
-    run, tries = Run(StageSpec("dense", {}, {}, 0), 3, None), Tries(retries)
+    run, attempts = StageRun(StageSpec("dense", {}, {}, 0), 3, None), Attempts(retries)
     for _ in range(retries):
         run.trouble = "gave no sign of life for 612 s (limit 600 s)"
-        tries.count(run, RuntimeError())
+        attempts.count(run, RuntimeError())
         run.again()
         assert run.trouble is None
     run.trouble = "gave no sign of life for 612 s (limit 600 s)"
-    attempts = "1 attempt" if retries == 0 else "3 attempts"
-    with pytest.raises(Hung, match=rf"^stage dense gave no sign of life for 612 s \(limit 600 s\) on {attempts}$"):
-        tries.count(run, RuntimeError())
+    told = "1 attempt" if retries == 0 else "3 attempts"
+    with pytest.raises(Hung, match=rf"^stage dense gave no sign of life for 612 s \(limit 600 s\) on {told}$"):
+        attempts.count(run, RuntimeError())
 
 
 def test_deaths_and_hangs_are_counted_apart():
-    run, tries = Run(StageSpec("dense", {}, {}, 0), 3, None), Tries(retries=1)
+    run, attempts = StageRun(StageSpec("dense", {}, {}, 0), 3, None), Attempts(retries=1)
     for _ in range(NODE_LOSSES):
-        tries.count(run, ValueError("died"))
+        attempts.count(run, ValueError("died"))
     run.trouble = "hung"
-    tries.count(run, ValueError("died"))
+    attempts.count(run, ValueError("died"))
     run.again()
     with pytest.raises(ValueError, match="died"):
-        tries.count(run, ValueError("died"))
+        attempts.count(run, ValueError("died"))
 
 
 def test_only_that_very_process_at_that_very_task_is_ended():

@@ -1,6 +1,7 @@
 """The time limit: over all drivers, said at once where it is spent, and an end whatever hangs."""
 
 import contextlib
+import dataclasses
 import signal
 import threading
 import time
@@ -14,7 +15,8 @@ from tuner.search.driver import driver, time_limit
 from tuner.search.driver.driver import Driver, finishing
 from tuner.search.driver.interrupts import Interrupts
 from tuner.search.driver.time_limit import TimeLimit, TimeUp
-from tuner.search.execute import contact
+from tuner.search.execute.broker_monitor import at_work
+from tuner.search.execute.messages import RunSnapshot
 from tuner.search.record.events import Suspended
 from tuner.search.record.restoration import mirror_events, replay
 from tuner.store import Lease
@@ -110,9 +112,8 @@ def test_an_alarm_of_somebody_else_goes_on_afterwards():
 
 
 def test_ctrl_c_says_what_is_waited_for():
-    hung = {"stage": "dense", "trial": 3, "begun": True, "elsewhere": None, "done": 7, "epochs": 40, "values": {}}
-    hung |= {"seconds": 512.0, "quiet_s": 480.0}
-    queued = {**hung, "trial": 4, "begun": False}
+    hung = RunSnapshot("dense", 3, begun=True, done=7, epochs=40, seconds=512.0, quiet_s=480.0)
+    queued = dataclasses.replace(hung, trial=4, begun=False)
     told = finishing([hung, queued])
     assert told.startswith("finishing 1 running stage; Ctrl-C again to abort (the same command carries on)")
     assert told.endswith("waiting for trial 3 dense 7/40 9 min (nothing heard for 8 min)")
@@ -127,7 +128,7 @@ def test_a_limit_beyond_any_clock_is_none(limit_s):
 
 
 def stage(**fields):
-    return {"begun": False, "elsewhere": None} | fields
+    return RunSnapshot("dense", 0, **fields)
 
 
 @pytest.mark.parametrize(
@@ -142,4 +143,4 @@ def stage(**fields):
     ],
 )
 def test_what_waits_while_nothing_runs_hangs(runs, alone, expected):
-    assert contact.at_work(runs, alone=alone) == expected
+    assert at_work(runs, alone=alone) == expected

@@ -14,7 +14,7 @@ from tests.searches import tiny_recipe
 from tuner.errors import TunerError
 from tuner.search.session.address import require_cluster
 from tuner.search.session.connect import connect_ray
-from tuner.search.session.own_ray import read_environment_again
+from tuner.search.session.environment import read_environment_again
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -3,7 +3,8 @@
 import pytest
 
 from tuner.recipe import load_recipe
-from tuner.search.execute.plan import CODE_VERSIONS, evaluation, plan
+from tuner.search.execute.plan import evaluation, plan
+from tuner.search.stages import CODE_VERSIONS
 
 PARAMS = {"n_features": 20, "features_per_class": 3, "width": 48, "l1": 1.0}
 PRECISE = ["dense.precision=float32", "finetune.precision=float32"]

@@ -10,6 +10,7 @@ from rich.console import Console
 from tuner.base import steps
 from tuner.base.progress import ConsoleProgress
 from tuner.front.pareto import Objective
+from tuner.search.execute.messages import RunSnapshot
 from tuner.search.record.events import Ended, Proposed
 from tuner.search.record.restoration import SearchState, apply
 from tuner.search.watch.trials_view import TrialsView
@@ -20,7 +21,7 @@ NUMBERS = ("20", "4", "48", "0.2796", "98.27", "69.51")
 
 
 def running(stage="dense", **fields):
-    return {"trial": 1, "stage": stage, "begun": True, "done": 0, "epochs": 0, "values": {}, "seconds": 7.0} | fields
+    return RunSnapshot(**{"stage": stage, "trial": 1, "begun": True, "seconds": 7.0} | fields)
 
 
 def view(stages=()):
@@ -95,7 +96,7 @@ def test_a_log_gets_a_line_at_once_and_running_stages_are_counted(monkeypatch):
     with ConsoleProgress(console).live(made):
         while not console.file.getvalue():
             pass
-    assert [run["begun"] for run in made.running].count(True) == 1
+    assert [run.begun for run in made.running].count(True) == 1
     assert console.file.getvalue().count("\n") == 1
 
 

@@ -9,6 +9,7 @@ import ray
 
 from tests.searches import run_tiny
 from tuner.search.execute.broker import ON_THE_HEAD, StageBroker
+from tuner.search.execute.broker_handle import BrokerHandle
 from tuner.store import Artifacts
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
@@ -28,7 +29,8 @@ def other_timing(monkeypatch):
     """Delays, and both cores busy with something else."""
 
     def start(store_url, scratch, *rest):
-        return ray.remote(Delayed).options(num_cpus=0, resources=ON_THE_HEAD).remote(store_url, str(scratch), *rest)
+        actor = ray.remote(Delayed).options(num_cpus=0, resources=ON_THE_HEAD)
+        return BrokerHandle(actor.remote(store_url, str(scratch), *rest))
 
     monkeypatch.setattr("tuner.search.driver.driver.start_broker", start)
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
@@ -53,4 +55,4 @@ def test_equal_keys_are_equal_bytes_under_another_timing(tmp_path, request):
     expected, found = digests(quiet.home.store), digests(busy.home.store)
     assert len(expected) >= 1 + 3 * 4  # and the members on test
     assert found == expected
-    assert all(trial.program["status"] == "optimal" for trial in busy.state.trials.values())
+    assert all(trial.program.status == "optimal" for trial in busy.state.trials.values())

@@ -42,7 +42,7 @@ def test_every_trial_goes_through_all_stages_and_the_dense_stage_runs_once(first
     trials = result.state.finished()
     assert [t.outcome for t in trials] == ["complete"] * 3
     for trial in trials:
-        assert [use["stage"] for use in trial.stages] == ["dense", "assign", "finetune", "evaluate"]
+        assert [use.stage for use in trial.stages] == ["dense", "assign", "finetune", "evaluate"]
         assert {"accuracy", "interpretability", "plausibility_undilated", "assigned_accuracy"} <= set(trial.values)
         assert "sid5" not in trial.values  # undefined below five features a class
         assert trial.values["n_images"] > 0
@@ -137,10 +137,10 @@ def test_again_is_carry_on_more_is_more_and_stages_are_reused(first, root, capsy
     assert "lacks params; it is left out, and the trial is proposed again" in said
     more = home(root).state()
     assert more.counts() == {"complete": 4}
-    assert more.trials[3].stages[0]["reused"]
+    assert more.trials[3].stages[0].reused
     found, expected = more.trials[1], result.state.trials[1]
     assert (found.params, found.values, found.model) == (expected.params, expected.values, expected.model)
-    assert all(use["reused"] for use in found.stages)
+    assert all(use.reused for use in found.stages)
     assert doctor.main(["--store", str(root), "--name", "tiny"]) == 1
     assert "trial 1 has been run since" in capsys.readouterr().out
     _, runs = mlflow_runs(root)
@@ -152,7 +152,7 @@ def test_the_whole_space_tried_ends_the_search_early(first, root):
     assert exhausted.state.counts() == {"complete": 4}
     assert not exhausted.interrupted
     # the same four points as the first search, so nothing but the test split of new front members had to run
-    assert all(use["reused"] for t in exhausted.state.trials.values() for use in t.stages)
+    assert all(use.reused for t in exhausted.state.trials.values() for use in t.stages)
 
 
 def test_a_search_of_an_earlier_version_is_read_but_not_mixed_with_results_of_this_one(first, root):
@@ -174,7 +174,7 @@ def test_a_changed_space_is_refused_with_the_difference_or_starts_from_the_old_s
         run_tiny(root, "tiny", "space.n_features={choices: [6]}")
     learnt, printed = run_tiny(root, "next", "space.n_features={choices: [6]}", learn_from="tiny")
     assert "learning from" in printed
-    assert learnt.state.trials[0].stages[0]["reused"]  # the dense model was there already
+    assert learnt.state.trials[0].stages[0].reused  # the dense model was there already
 
 
 def test_poisoned_trials_are_typed_and_the_search_goes_on(first, root):

@@ -9,7 +9,7 @@ from PIL import Image
 from tuner.data.settings import DataConfig
 from tuner.features.extract import extract_bank
 from tuner.features.settings import BackboneConfig
-from tuner.search.execute.worker import _samples
+from tuner.search.execute.job import samples_of
 
 BACKBONE = BackboneConfig("patch_dictionary", image_size=24, grid=6, n_atoms=16)
 
@@ -35,7 +35,7 @@ def bank(tmp_path_factory):
 def test_a_stage_sees_no_image_of_another_side(bank, protocol, seed):
     split = json.dumps({"protocol": protocol, "validation_fraction": 0.3, "split_seed": seed})
     parts = ["train", "test"] if protocol == "paper" else ["train", "validation", "test"]
-    seen = {part: [row.numpy().tobytes() for row in _samples(bank.folder, part, split).patches] for part in parts}
+    seen = {part: [row.numpy().tobytes() for row in samples_of(bank.folder, part, split).patches] for part in parts}
     assert all(seen.values())
     everything = sorted(row for rows in seen.values() for row in rows)
     assert everything == sorted(row.tobytes() for row in np.asarray(bank.patches))

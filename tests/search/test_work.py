@@ -38,7 +38,7 @@ def test_epochs_the_programs_incumbent_and_gap_and_signs_of_life_are_reported(tm
             1,
             lambda done, epochs, values, stage=spec.stage: told[stage].append((done, epochs, values)),
         )
-        assert ended["outcome"] == "complete"
+        assert ended.outcome == "complete"
         beats[spec.stage] = pulse.count() - before
     batches = math.ceil(1149 / 64)
     assert beats["dense"] > 2 * batches
@@ -60,7 +60,7 @@ def test_a_checkpoint_of_no_use_is_begun_afresh(tmp_path):
     recipe, store = tiny_recipe(*FLOAT32), open_store(str(tmp_path / "store"))
     bank = ensure_bank(Artifacts(store), recipe, Silent())
     spec = plan_trial(recipe, bank, {"n_features": 9, "features_per_class": 3, "width": 24})[0]
-    assert run_stage(spec, store.url, tmp_path, 1)["outcome"] == "complete"
+    assert run_stage(spec, store.url, tmp_path, 1).outcome == "complete"
     straight = Artifacts(store).find(spec.kind, spec.key).digest
     Artifacts(store).remove(spec.kind, spec.key)
 
@@ -71,6 +71,6 @@ def test_a_checkpoint_of_no_use_is_begun_afresh(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         run_stage(spec, store.url, tmp_path, 1, spoil)
-    assert run_stage(spec, store.url, tmp_path, 1)["outcome"] == "complete"
+    assert run_stage(spec, store.url, tmp_path, 1).outcome == "complete"
     assert Artifacts(store).find(spec.kind, spec.key).digest == straight
     assert not list(tmp_path.glob(f"{spec.key}*")), "nothing is left behind"

@@ -114,7 +114,7 @@ def _artifacts(home: SearchHome, state: SearchState, view: FrontView, bank: str)
     wanted: dict[tuple[str, str], list[int]] = {("banks", bank): []}
     for member in view.members:
         for use in state.trials[member.trial].stages:
-            wanted.setdefault((f"stages/{use['stage']}", use["key"]), []).append(member.trial)
+            wanted.setdefault((f"stages/{use.stage}", use.key), []).append(member.trial)
     wrong = 0
     for (kind, key), trials in wanted.items():
         if problem := _problem(home, kind, key):

@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -45,16 +46,97 @@ Note = Callable[[str], None]
 ArraySpec = tuple[tuple[int, ...], type[np.generic]]
 
 
-def bank_key(data: DataConfig, backbone: BackboneSettings) -> str:
-    """Hash of everything that makes a bank: pixels and masks by content, labels, split, backbone, weights, code.
+class BankSource:
+    """What a feature bank is made of: images and a backbone. Both are loaded once, for the key and for the extraction.
 
-    Opens no image and loads no network; contents already hashed are remembered (see `fingerprint`).
+    Args:
+        data: the recipe's data settings.
+        backbone: the recipe's backbone settings.
+        dataset: the data set of these settings, where it has been loaded already.
 
     Raises:
-        TunerError: the data set or the weights are missing.
-        UsageError: the settings do not fit together.
+        TunerError: by any property or method: the data set or the weights are missing.
+        UsageError: likewise: the settings do not fit together.
     """
-    return _key(load_dataset(data), make_backbone(backbone, data.name))
+
+    def __init__(self, data: DataConfig, backbone: BackboneSettings, dataset: Dataset | None = None) -> None:
+        self.data, self.backbone = data, backbone
+        self._dataset = dataset
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The images' paths, labels, split and masks."""
+        return load_dataset(self.data) if self._dataset is None else self._dataset
+
+    @cached_property
+    def network(self) -> Backbone:
+        """The backbone, its weights not loaded yet."""
+        return make_backbone(self.backbone, self.data.name)
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of everything that makes a bank: pixels and masks by content, labels, split, backbone, weights, code.
+
+        Opens no image and loads no network; contents already hashed are remembered (see `fingerprint`).
+        """
+        return _key(self.dataset, self.network)
+
+    def extract(
+        self,
+        folder: Path,
+        *,
+        device: str = "auto",
+        progress: Progress | None = None,
+        note: Note | None = None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> FeatureBank:
+        """The bank in `folder`; what is not there yet is computed, and a corrupt bank is built anew.
+
+        A second process that asks for the same folder waits for the first.
+
+        Args:
+            folder: a local folder of its own.
+            device: `cpu`, `cuda`, `cuda:1` or `auto`.
+            progress: called with (images done, images) after each batch.
+            note: called with each sentence that people should know of the data, before anything is computed.
+            say: called with what comes before the first batch, in a few words.
+
+        Raises:
+            TunerError: data or weights are missing or broken, or the folder cannot be written.
+            UsageError: settings do not fit together, or the folder holds another bank.
+        """
+        dataset, network, key = self.dataset, self.network, self.key
+        with _disk(folder), _alone(folder):
+            if (bank := _finished(folder, key)) is not None:
+                return bank
+            say(f"looking at {len(dataset):,} images")
+            notes = [*dataset.notes, *check_images(dataset)]
+            check_labels(dataset)
+            if note:
+                for sentence in notes:
+                    note(sentence)
+            say("loading the backbone")
+            target = choose_device(device)
+            network.load(target)
+            batch_size = self.backbone.batch_size
+            if target.type != "cpu":
+                batch_size = max(batch_size, GPU_BATCH)
+            shapes = _shapes(network, dataset)
+            done = _begin(folder, key, shapes)
+            say("fitting the backbone")
+            _fit(network, dataset, folder, batch_size)
+            arrays = {name: _array(folder / f"{name}.npy", *shape) for name, shape in shapes.items()}
+            journal = folder / JOURNAL, key
+            _fill(network, dataset, arrays, journal, target, batch_size, done, progress)
+            _describe(network, dataset, notes, folder, key)
+            seal(folder)
+            (folder / JOURNAL).unlink()
+            return load_bank(folder)
+
+
+def bank_key(data: DataConfig, backbone: BackboneSettings) -> str:
+    """The key of the bank of these settings: see `BankSource.key`."""
+    return BankSource(data, backbone).key
 
 
 def extract_bank(
@@ -67,50 +149,8 @@ def extract_bank(
     note: Note | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> FeatureBank:
-    """Returns the bank in `folder`, computing what is not there yet; a corrupt bank is built anew.
-
-    A second process that asks for the same folder waits for the first.
-
-    Args:
-        data: the recipe's data settings.
-        backbone: the recipe's backbone settings.
-        folder: a local folder of its own.
-        device: `cpu`, `cuda`, `cuda:1` or `auto`.
-        progress: called with (images done, images) after each batch.
-        note: called with each sentence that people should know of the data, before anything is computed.
-        say: called with what comes before the first batch, in a few words.
-
-    Raises:
-        TunerError: data or weights are missing or broken, or the folder cannot be written.
-        UsageError: settings do not fit together, or the folder holds another bank.
-    """
-    dataset = load_dataset(data)
-    network = make_backbone(backbone, data.name)
-    key = _key(dataset, network)
-    with _disk(folder), _alone(folder):
-        if (bank := _finished(folder, key)) is not None:
-            return bank
-        say(f"looking at {len(dataset):,} images")
-        notes = [*dataset.notes, *check_images(dataset)]
-        check_labels(dataset)
-        if note:
-            for sentence in notes:
-                note(sentence)
-        say("loading the backbone")
-        target = choose_device(device)
-        network.load(target)
-        batch_size = backbone.batch_size if target.type == "cpu" else max(backbone.batch_size, GPU_BATCH)
-        shapes = _shapes(network, dataset)
-        done = _begin(folder, key, shapes)
-        say("fitting the backbone")
-        _fit(network, dataset, folder, batch_size)
-        arrays = {name: _array(folder / f"{name}.npy", *shape) for name, shape in shapes.items()}
-        journal = folder / JOURNAL, key
-        _fill(network, dataset, arrays, journal, target, batch_size, done, progress)
-        _describe(network, dataset, notes, folder, key)
-        seal(folder)
-        (folder / JOURNAL).unlink()
-        return load_bank(folder)
+    """The bank of these settings in `folder`: see `BankSource.extract`."""
+    return BankSource(data, backbone).extract(folder, device=device, progress=progress, note=note, say=say)
 
 
 def _key(dataset: Dataset, network: Backbone) -> str:

@@ -1,13 +1,12 @@
 """How a trial's program ended, in words and numbers: proven optimal, within a gap, or stopped by the clock.
 
-The record is the ledger's: {"objective", "bound", "gap" as a share, "status"}; None where it is unknown.
+What is told of a trial without a program, or whose program is not known, is empty.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from math import isfinite
-from typing import Any
 
-Program = Mapping[str, Any]
+from tuner.qpm.program_info import ProgramInfo as Program
 
 BY_THE_CLOCK = ("deadline", "interrupted")  # another run, or a faster machine, may get further
 NOISE = 1e-9  # what float arithmetic leaves of a gap that is closed
@@ -86,9 +85,9 @@ def overview(programs: Iterable[Program | None]) -> str:
 
 
 def _status(program: Program | None) -> str:
-    return str((program or {}).get("status") or "")
+    return (program.status or "") if program else ""
 
 
 def _number(program: Program | None, name: str) -> float | None:
-    value = (program or {}).get(name)
+    value = getattr(program, name, None)
     return float(value) if isinstance(value, int | float) and isfinite(value) else None

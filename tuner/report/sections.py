@@ -15,6 +15,7 @@ from markupsafe import Markup
 from tuner.base.metric import METRICS
 from tuner.front import uncertainty, words
 from tuner.front.pareto import Objective, Point, hypervolume, ranks
+from tuner.qpm.program_info import ProgramInfo
 from tuner.report import proof
 from tuner.report.galleries import galleries
 from tuner.report.picture import render_front
@@ -306,11 +307,11 @@ def _spread(row: TrialRow, metric: str) -> str:
 
 def _proof(row: TrialRow) -> list[dict[str, Any]]:
     """Gap, bound and status of the trial's program."""
-    known = row.program or {}
+    known = row.program or ProgramInfo()
     return [
-        _cell(known.get("gap"), proof.gap(row.program) or NOTHING),
-        _cell(known.get("bound"), proof.figure(row.program, "bound") or NOTHING),
-        _cell(known.get("status"), proof.ended(row.program) or NOTHING),
+        _cell(known.gap, proof.gap(row.program) or NOTHING),
+        _cell(known.bound, proof.figure(row.program, "bound") or NOTHING),
+        _cell(known.status, proof.ended(row.program) or NOTHING),
     ]
 
 

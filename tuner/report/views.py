@@ -9,6 +9,7 @@ from typing import Any
 
 from tuner.errors import UsageError
 from tuner.front.pareto import Objective, Point
+from tuner.qpm.program_info import ProgramInfo
 from tuner.report.tiles import Map, Pixels
 
 
@@ -34,7 +35,7 @@ class TrialRow:
     duration_s: float | None = None
     cause: str = ""
     spread: dict[str, float] = field(default_factory=dict)
-    program: dict[str, Any] | None = None
+    program: ProgramInfo | None = None
 
     def point(self) -> Point:
         """The trial as the front sees it."""

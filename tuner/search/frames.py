@@ -75,7 +75,7 @@ def _row(trial: TrialRecord, on_front: bool) -> dict[str, Any]:
         **_named("values_", trial.values),
         **_named("errors_", uncertainty.errors(trial.values)),
         **_named("test_", trial.test),
-        **_named("program_", trial.program or {}),
+        **_named("program_", trial.program.to_json() if trial.program else {}),
         "stage": trial.stage,
         "cause": trial.cause,
         "model": trial.model,

@@ -4,12 +4,11 @@ import math
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import ray
 from ray import tune
 
 from tuner.base.progress import Progress
@@ -20,8 +19,10 @@ from tuner.search.driver.interrupts import Interrupts
 from tuner.search.driver.time_limit import MEASURE_S, TimeLimit, TimeUp, ring
 from tuner.search.execute.banks import n_classes_of
 from tuner.search.execute.broker import ON_THE_HEAD, start_broker
-from tuner.search.execute.contact import IDLE, SILENT, Contact, closing
+from tuner.search.execute.broker_handle import BrokerHandle, closing
+from tuner.search.execute.broker_monitor import IDLE, SILENT, BrokerMonitor
 from tuner.search.execute.coordinator import Coordinator, Forget
+from tuner.search.execute.messages import RunSnapshot
 from tuner.search.outcome.files import write_files
 from tuner.search.outcome.measure import measure_front
 from tuner.search.propose.sampler import Proposer
@@ -109,7 +110,7 @@ class Driver:
         """The sentence that says so if the time limit has ended the search; else empty."""
         return self.limit.told(len(self.state.finished())) if self.limit.reached and not self.complete() else ""
 
-    def _conduct(self, broker: Any) -> bool:
+    def _conduct(self, broker: BrokerHandle) -> bool:
         """Run the trials, then measure the front; returns whether it was interrupted."""
         interrupted = False
         try:
@@ -117,7 +118,7 @@ class Driver:
                 if not self.complete():
                     interrupted = self._tune(broker)
                 if not interrupted:
-                    broker.go_on.remote()
+                    broker.go_on()
                     within_s = MEASURE_S if self.limit.reached else math.inf
                     place = (self.home, self.recipe, self.bank, self.state)
                     measure_front(*place, broker, self.record, self.progress, within_s)
@@ -173,7 +174,7 @@ class Driver:
     def _stopping(self) -> bool:
         return self.interrupts.asked or self.lease.lost or self.limit.reached
 
-    def _tune(self, broker: Any) -> bool:
+    def _tune(self, broker: BrokerHandle) -> bool:
         """Let Ray Tune run the trials; returns whether it was interrupted.
 
         Raises:
@@ -184,8 +185,7 @@ class Driver:
         searcher = LedgerSearcher(self.recipe, self.bank, self.state, proposer, self.record, broker, self._stopping)
         objectives, searched = objectives_of(self.recipe), list(self.recipe.space)
         trials = self.recipe.budget.trials
-        contact = Contact(broker)
-        look = partial(self._look, contact, searcher)
+        look = partial(self._look, BrokerMonitor(broker), searcher)
         view = TrialsView(self.state, objectives, trials, searched, look)
         keep_keys_private()
         scratch = tempfile.mkdtemp(prefix="qpm-tuner-tune-")
@@ -227,27 +227,27 @@ class Driver:
         self.lease.check()
         return self.interrupts.asked or not (self.complete() or searcher.exhausted or self._stopping())
 
-    def _look(self, contact: Contact, searcher: LedgerSearcher) -> list[dict[str, Any]]:
+    def _look(self, monitor: BrokerMonitor, searcher: LedgerSearcher) -> list[RunSnapshot]:
         """The stages under way, for the screen; passes on to the broker that it is time to end."""
         if self._stopping():
-            contact.broker.stop.remote()
+            monitor.broker.stop()
         if self.limit.overdue:
-            contact.broker.call_off.remote()
-        stages = contact.runs()
-        if contact.lost and not searcher.halted:
+            monitor.broker.call_off()
+        stages = monitor.runs()
+        if monitor.lost and not searcher.halted:
             searcher.halted = SILENT
-            ray.kill(contact.broker)  # the trials that wait for it end with it, and stay open
-        if contact.idle and not searcher.halted:
+            monitor.broker.kill()
+        if monitor.idle and not searcher.halted:
             searcher.halted = IDLE
             ring()
         return stages
 
 
-def finishing(running: Sequence[Mapping[str, Any]]) -> str:
+def finishing(running: Sequence[RunSnapshot]) -> str:
     """The answer to the first Ctrl-C while trials run: how many stages are waited for, and which."""
-    begun = [run for run in running if run["begun"]]
+    begun = [run for run in running if run.begun]
     if not begun:
         return "stopping; Ctrl-C again to abort (the same command carries on)"
     doing = f"finishing {len(begun)} running {'stage' if len(begun) == 1 else 'stages'}"
-    waiting = ", ".join(f"trial {run['trial']} {told_stage(run)}" for run in begun)
+    waiting = ", ".join(f"trial {run.trial} {told_stage(run)}" for run in begun)
     return f"{doing}; Ctrl-C again to abort (the same command carries on); waiting for {waiting}"

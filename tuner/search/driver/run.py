@@ -15,7 +15,7 @@ from tuner.search.driver.interrupts import Interrupts
 from tuner.search.driver.leftovers import clear_cache, clear_temporaries
 from tuner.search.driver.objective_check import refuse_unmeasurable
 from tuner.search.driver.split_check import refuse_unusable
-from tuner.search.execute.banks import ensure_bank
+from tuner.search.execute.banks import ensure_bank, publish_bank
 from tuner.search.record.holder import is_gone, this_driver
 from tuner.search.record.home import SearchHome
 from tuner.search.record.restoration import TrialRecord
@@ -111,10 +111,11 @@ def _settle_recipe(home: SearchHome, request: SearchRequest, progress: Progress)
         if home.artifacts.find("banks", bank) is None:
             home.require_this_code()
             with progress.step("comparing the images with those of the start"):
-                from tuner.features.extract import bank_key
+                from tuner.features.extract import BankSource
 
-                _require_same(bank_key(recipe.data, recipe.backbone), bank, home.name)
-            ensure_bank(home.artifacts, recipe, progress)
+                source = BankSource(recipe.data, recipe.backbone)
+                _require_same(source.key, bank, home.name)
+            publish_bank(home.artifacts, source, progress)
         if recipe.tracking.enabled and (address := passed_over(home, recipe.tracking)):
             progress.warn(not_asked(address))
     else:
@@ -126,7 +127,7 @@ def _settle_recipe(home: SearchHome, request: SearchRequest, progress: Progress)
             dataset = load_dataset(request.recipe.data)
             refuse_unusable(request.recipe, dataset)
             refuse_unmeasurable(request.recipe, dataset)
-        bank = ensure_bank(home.artifacts, request.recipe, progress)
+        bank = ensure_bank(home.artifacts, request.recipe, progress, dataset)
         recipe = settle_precision(request.recipe)
         home.start(recipe, bank)
     if request.trials is not None:

@@ -1,53 +1,67 @@
-"""The feature bank of a search: found in the store, or extracted and published there, a step told after the other."""
+"""The feature bank of a search: found in the store, or extracted and published there. Every step is shown."""
 
 import contextlib
 import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tuner.base.folders import cache_root, made_folder
 from tuner.base.progress import Progress
+from tuner.data.dataset import Dataset
 from tuner.recipe import Recipe
 from tuner.search.record.holder import is_gone, short, this_driver
 from tuner.store import Artifacts, Claims
 from tuner.store.claims import LATEST_S, SOONEST_S
 from tuner.store.disk import locked
 
+if TYPE_CHECKING:
+    from tuner.features.extract import BankSource
 
-def ensure_bank(artifacts: Artifacts, recipe: Recipe, progress: Progress) -> str:
+
+def ensure_bank(artifacts: Artifacts, recipe: Recipe, progress: Progress, dataset: Dataset | None = None) -> str:
     """The key of the recipe's feature bank, which is in the store afterwards.
 
     Extraction goes on where an earlier one was killed.
 
+    Args:
+        artifacts: of the store.
+        recipe: its data and backbone make the bank.
+        progress: is told each step.
+        dataset: the recipe's data set, where it has been loaded already.
+
     Raises:
-        TunerError: if the data are missing or broken, or the disk is full.
+        TunerError: the data are missing or broken, or the disk is full.
     """
     with progress.step("looking for the features"):
-        from tuner.features.extract import bank_key
+        from tuner.features.extract import BankSource
 
-        key = bank_key(recipe.data, recipe.backbone)
-        if artifacts.find("banks", key) is not None:
-            return key
-    folder = made_folder(cache_root() / "extract") / key
-    with _alone(folder.with_suffix(".lock"), progress), _alone_everywhere(artifacts, key, progress) as is_mine:
-        if is_mine and artifacts.find("banks", key) is None:
-            _extract(artifacts, recipe, key, folder, progress)
-    return key
+        source = BankSource(recipe.data, recipe.backbone, dataset)
+        if artifacts.find("banks", source.key) is not None:
+            return source.key
+    return publish_bank(artifacts, source, progress)
 
 
-def _extract(artifacts: Artifacts, recipe: Recipe, key: str, folder: Path, progress: Progress) -> None:
+def publish_bank(artifacts: Artifacts, source: "BankSource", progress: Progress) -> str:
+    """As `ensure_bank`, for a bank that was not in the store a moment ago."""
+    folder = made_folder(cache_root() / "extract") / source.key
+    with (
+        _alone(folder.with_suffix(".lock"), progress),
+        _alone_everywhere(artifacts, source.key, progress) as is_mine,
+    ):
+        if is_mine and artifacts.find("banks", source.key) is None:
+            _extract(artifacts, source, folder, progress)
+    return source.key
+
+
+def _extract(artifacts: Artifacts, source: "BankSource", folder: Path, progress: Progress) -> None:
     """Extract a bank in the folder, publish it, and remove the folder."""
-    from tuner.features.extract import extract_bank
-
-    def note(sentence: str) -> None:
-        progress.say(sentence)
-
-    with progress.step(f"extracting features of {recipe.data.name} by {recipe.backbone.name}") as step:
-        bank = extract_bank(recipe.data, recipe.backbone, folder, progress=step.count, note=note, say=step.at)
+    with progress.step(f"extracting features of {source.data.name} by {source.backbone.name}") as step:
+        bank = source.extract(folder, progress=step.count, note=progress.say, say=step.at)
     meta = {
-        "data": recipe.data.name,
-        "backbone": recipe.backbone.name,
+        "data": source.data.name,
+        "backbone": source.backbone.name,
         "n_images": len(bank.labels),
         "n_classes": len(bank.class_names),
         "dim": bank.dim,
@@ -55,17 +69,17 @@ def _extract(artifacts: Artifacts, recipe: Recipe, key: str, folder: Path, progr
     }
     size_mb = sum(file.stat().st_size for file in folder.rglob("*")) / 1e6
     with progress.step(f"publishing {size_mb:,.0f} MB of features in {artifacts.store.url}"):
-        artifacts.publish("banks", key, folder, meta)
+        artifacts.publish("banks", source.key, folder, meta)
         shutil.rmtree(folder)
     progress.say(
-        f"feature bank {key[:8]}: {meta['n_images']} images, {meta['n_classes']} classes, "
+        f"feature bank {source.key[:8]}: {meta['n_images']} images, {meta['n_classes']} classes, "
         f"{bank.grid[0]} x {bank.grid[1]} tokens of width {bank.dim}"
     )
 
 
 @contextlib.contextmanager
 def _alone(lock: Path, progress: Progress) -> Iterator[None]:
-    """Extract for nobody else on this machine meanwhile: whoever has published removes the folder both would use."""
+    """Let one process of this machine extract at a time: the one that has published removes the folder."""
     with locked(lock, wait=False) as is_free:
         if is_free:
             yield
@@ -78,7 +92,7 @@ def _alone(lock: Path, progress: Progress) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _alone_everywhere(artifacts: Artifacts, key: str, progress: Progress) -> Iterator[bool]:
-    """Extract for nobody else in this store meanwhile, on whatever machine; False: somebody else has published it."""
+    """Let one process of all machines extract at a time; False: another one has published the bank meanwhile."""
     with contextlib.closing(Claims(artifacts.store, this_driver(), is_gone=is_gone)) as claims:
         while True:
             granted, holder = claims.take([("banks", key)])
@@ -91,7 +105,7 @@ def _alone_everywhere(artifacts: Artifacts, key: str, progress: Progress) -> Ite
 
 
 def _published_by_another(artifacts: Artifacts, key: str, claims: Claims, holder: str, progress: Progress) -> bool:
-    """Wait until somebody else's bank is there; False if they have given up, or died."""
+    """Wait until another process has published the bank; False if that process has given up, or died."""
     pause_s = SOONEST_S
     with progress.step(f"waiting for {short(holder)}, which extracts the same features for this store"):
         while artifacts.find("banks", key) is None:

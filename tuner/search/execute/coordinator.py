@@ -6,26 +6,28 @@ It imports neither torch nor mlflow, and Tune reuses it for one trial after the 
 import json
 from typing import Any
 
-import ray
 from ray import tune
+
+from tuner.search.execute.broker_handle import BrokerHandle
 
 # Of a result, what Tune itself and the searcher read.
 NEEDED = {"record", "done", "trial_id", "training_iteration", "node_ip", "pid", "hostname"}
 
 
 class Coordinator(tune.Trainable):
-    """One trial: one step, which reports the trial's outcome event under `record`, as JSON text, or null.
+    """One trial: one step, which reports the trial's `TrialOutcome` under `record`, as JSON text, or null.
 
     Text, since Tune takes nested results apart; and strict JSON holds no NaN.
     """
 
-    def setup(self, config: dict[str, Any], broker: Any = None) -> None:
+    def setup(self, config: dict[str, Any], broker: BrokerHandle | None = None) -> None:
         """Remember whom to ask for what.
 
         Args:
             config: {"number": trial}; Tune copies it several times, and keeps the copies.
-            broker: the actor's handle.
+            broker: whom to ask.
         """
+        assert broker is not None, "Tune is given it with the trainable"
         self._broker, self._number = broker, config["number"]
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -35,8 +37,9 @@ class Coordinator(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """The whole trial."""
-        record = ray.get(self._broker.outcome.remote(self._number))
-        return {"record": json.dumps(record, allow_nan=False), "done": True}
+        outcome = self._broker.outcome(self._number)
+        content = None if outcome is None else outcome.to_json()
+        return {"record": json.dumps(content, allow_nan=False), "done": True}
 
 
 class Forget(tune.Callback):

@@ -1,4 +1,4 @@
-"""From a trial's recipe to its four stages, each named by the hash of all that makes it.
+"""From a trial's recipe to its stages, each named by the hash of all that makes it.
 
 The keys follow from settings alone, so they are known before anything runs: a stage that two trials share has
 one key, and `n_features` does not enter the dense stage's.
@@ -14,9 +14,7 @@ from typing import Any
 
 from tuner.base.metric import added_metrics
 from tuner.recipe import Recipe
-
-# Raise a stage's number when its result changes for the same settings; later stages follow by their inputs.
-CODE_VERSIONS = {"dense": 2, "assign": 2, "finetune": 2, "evaluate": 2, "probe": 2}
+from tuner.search.stages import CODE_VERSIONS, STAGES, Stage, measuring_stage, model_stage, of_a_trial
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,7 @@ class StageSpec:
     """One stage to run: everything its result depends on, and nothing else.
 
     Attributes:
-        stage: dense, assign, finetune, evaluate or probe (a baseline).
+        stage: its name in the table of stages.
         settings: the stage's own settings, as plain JSON.
         inputs: keys of what it reads: the bank and earlier stages.
         seed: seed of the stage's generators.
@@ -41,9 +39,19 @@ class StageSpec:
         return digest({"code": CODE_VERSIONS[self.stage], **dataclasses.asdict(self)})
 
     @property
+    def row(self) -> Stage:
+        """The stage's row in the table."""
+        return STAGES[self.stage]
+
+    @property
     def kind(self) -> str:
         """The artifact's folder in the store."""
-        return f"stages/{self.stage}"
+        return self.row.kind
+
+    @property
+    def deadline_s(self) -> float:
+        """Seconds that its program may take; 0: it has none, or no deadline."""
+        return float(self.settings.get(self.stage, {}).get("deadline_s", 0.0)) if self.row.does == "solve" else 0.0
 
 
 def digest(content: Any) -> str:
@@ -61,25 +69,22 @@ def plan(recipe: Recipe, bank: str) -> list[StageSpec]:
     """
     parts = recipe.to_dict()
     assert "auto" not in (recipe.dense.precision, recipe.finetune.precision), "a key names what `auto` came to"
-    # The split is part of what the dense stage saw; `split` repeats in evaluate, which reads both sides.
+    # The split is part of what the dense stage saw; it repeats in evaluate, which reads both sides.
     split = {
         "protocol": recipe.protocol,
         "validation_fraction": recipe.validation_fraction,
         "split_seed": recipe.data.split_seed,
     }
-    adapter, assign = parts["adapter"], parts["assign"]
-    dense = StageSpec(
-        "dense", {"adapter": adapter, "dense": parts["dense"], "split": split}, {"bank": bank}, recipe.seed
-    )
-    program = StageSpec("assign", {"assign": assign, "split": split}, {"bank": bank, "dense": dense.key}, recipe.seed)
-    finetune = StageSpec(
-        "finetune",
-        {"finetune": parts["finetune"], "split": split},
-        {"bank": bank, "dense": dense.key, "assign": program.key},
-        recipe.seed,
-    )
     held_out = "test" if recipe.protocol == "paper" else "validation"
-    return [dense, program, finetune, evaluation(finetune, held_out)]
+    made: dict[str, StageSpec] = {}
+    for stage in of_a_trial():
+        if stage.does == "measure":
+            made[stage.name] = evaluation(made[model_stage().name], held_out)
+            continue
+        settings = {name: parts[name] for name in stage.settings} | {"split": split}
+        inputs = {"bank": bank} | {name: made[name].key for name in stage.reads}
+        made[stage.name] = StageSpec(stage.name, settings, inputs, recipe.seed)
+    return list(made.values())
 
 
 def plan_trial(recipe: Recipe, bank: str, params: Mapping[str, Any]) -> list[StageSpec]:
@@ -88,6 +93,6 @@ def plan_trial(recipe: Recipe, bank: str, params: Mapping[str, Any]) -> list[Sta
 
 
 def evaluation(model: StageSpec, held_out: str) -> StageSpec:
-    """The stage that measures what stage `model` made (dense, finetune or probe) on `validation` or `test`."""
+    """The stage that measures the model that stage `model` made, on `validation` or `test`."""
     settings = {"model": model.stage, "held_out": held_out, "split": model.settings["split"], **added_metrics()}
-    return StageSpec("evaluate", settings, {**model.inputs, model.stage: model.key}, model.seed)
+    return StageSpec(measuring_stage().name, settings, {**model.inputs, model.stage: model.key}, model.seed)

@@ -16,7 +16,8 @@ from tuner.errors import TunerError
 from tuner.front import pareto, uncertainty
 from tuner.recipe import Recipe, objectives_of
 from tuner.search.execute.broker import start_broker
-from tuner.search.execute.contact import closing, conduct_all
+from tuner.search.execute.broker_handle import closing
+from tuner.search.execute.broker_monitor import run_trials
 from tuner.search.execute.plan import StageSpec, evaluation, plan_trial
 from tuner.search.outcome.measure import measure_front
 from tuner.search.record.events import Baseline, Measured
@@ -60,15 +61,15 @@ def compare(home: SearchHome, progress: Progress) -> list[dict[str, Any]]:
         known = {b.name: b for b in state.baselines}
         missing = [row for row in wanted if row[0] not in known]
         with progress.step("measuring the baselines"):
-            outcomes = conduct_all(broker, [-1] * len(missing), [specs for _, _, specs in missing])
+            outcomes = run_trials(broker, [-1] * len(missing), [specs for _, _, specs in missing])
         for (name, note, _), outcome in zip(missing, outcomes, strict=True):
-            if outcome["outcome"] != "complete":
+            if outcome.outcome != "complete":
                 raise TunerError(
-                    f"{name} could not be measured: {outcome['stage']}: {outcome['cause']}",
+                    f"{name} could not be measured: {outcome.stage}: {outcome.cause}",
                     "every baseline to run to its end",
                     "fix the cause and run the same command again: what was measured is kept",
                 )
-            known[name] = Baseline(time.time(), name, note, outcome["values"])
+            known[name] = Baseline(time.time(), name, note, outcome.values)
             record(known[name])
     trials = [state.trials[member.trial] for member in members]
     rows = [(f"trial {t.number}", _size(t.params), t.test or t.values) for t in trials]
@@ -93,7 +94,8 @@ def _baselines(recipe: Recipe, bank: str, members: list[dict[str, Any]]) -> list
     """(name, note, stages up to the evaluation) of every baseline that the members ask for."""
     rows: dict[str, tuple[str, list[StageSpec]]] = {}
     for params in members:
-        dense, program, finetune, _ = plan_trial(recipe, bank, params)
+        stages = {spec.stage: spec for spec in plan_trial(recipe, bank, params)}
+        dense, program, finetune = stages["dense"], stages["assign"], stages["finetune"]
         probe = StageSpec("probe", {"split": dense.settings["split"]}, {"bank": bank}, dense.seed)
         rows["linear probe"] = ("", [probe, evaluation(probe, "test")])
         rows[f"dense, width {params['width']}"] = (

@@ -3,13 +3,13 @@
 import math
 import time
 from collections.abc import Callable
-from typing import Any
 
 from tuner.base.progress import Progress
 from tuner.errors import TunerError
 from tuner.front import pareto
 from tuner.recipe import Recipe, objectives_of
-from tuner.search.execute.contact import conduct_all
+from tuner.search.execute.broker_handle import BrokerHandle
+from tuner.search.execute.broker_monitor import run_trials
 from tuner.search.execute.plan import evaluation, plan_trial
 from tuner.search.record.events import Measured
 from tuner.search.record.home import SearchHome
@@ -23,7 +23,7 @@ def measure_front(
     recipe: Recipe,
     bank: str,
     state: SearchState,
-    broker: Any,
+    broker: BrokerHandle,
     record: Record,
     progress: Progress,
     within_s: float = math.inf,
@@ -40,17 +40,17 @@ def measure_front(
     rows = []
     for trial in members:
         *made, _ = plan_trial(recipe, bank, state.trials[trial].params)
-        rows.append([*made, evaluation(made[-1], "test")])
+        rows.append([*made, evaluation(next(spec for spec in made if spec.row.gives_the_model), "test")])
     if not members:
         return
     with progress.step("measuring the front on the test split"):
-        outcomes = conduct_all(broker, members, rows, within_s)
+        outcomes = run_trials(broker, members, rows, within_s)
     for trial, measured in zip(members, outcomes, strict=True):
-        if measured["outcome"] == "halted":
+        if measured.outcome == "halted":
             raise TunerError(
-                f"trial {trial} could not be measured on the test split: {measured['cause']}",
+                f"trial {trial} could not be measured on the test split: {measured.cause}",
                 "a store that answers and has room, and a sound feature bank",
                 "fix the cause and run the same command again: what was measured is kept",
             )
-        if measured["outcome"] == "complete":
-            record(Measured(time.time(), trial, measured["values"]))
+        if measured.outcome == "complete":
+            record(Measured(time.time(), trial, measured.values))

@@ -19,6 +19,7 @@ from tuner.search.record.events import Picked
 from tuner.search.record.front_view import require_points
 from tuner.search.record.home import SearchHome
 from tuner.search.record.inputs import load_input
+from tuner.search.stages import model_stage
 from tuner.search.watch.mirror import FLUSH_S, open_mirror, passed_over
 
 ALIAS = "picked"
@@ -116,7 +117,7 @@ def export_pick(home: SearchHome, chosen: Pick, folder: Path) -> Path:
     recipe, bank_key = home.stored()
     assert chosen.point.model is not None, "a complete trial has a model"
     bank = load_input(home.artifacts, "banks", bank_key, open_bank)
-    model = load_input(home.artifacts, "stages/finetune", chosen.point.model, lambda f: QpmModel.load(f).of(bank))
+    model = load_input(home.artifacts, model_stage().kind, chosen.point.model, lambda f: QpmModel.load(f).of(bank))
     record = home.state().trials.get(chosen.point.trial)  # gone, if its entry was damaged a moment ago
     about: dict[str, Any] = {
         "search": home.name,
@@ -124,7 +125,7 @@ def export_pick(home: SearchHome, chosen: Pick, folder: Path) -> Path:
         "params": chosen.point.params,
         "values": chosen.point.values,
         "test": record.test if record else {},
-        "program": record.program if record else None,
+        "program": record.program.to_json() if record and record.program else None,
         "reason": chosen.reason,
         "bank": bank_key,
         "versions": home.versions(),

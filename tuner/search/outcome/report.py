@@ -12,11 +12,10 @@ from tuner.search.outcome.history import hypervolume_history
 from tuner.search.record.home import SearchHome
 from tuner.search.record.inputs import load_input
 from tuner.search.record.restoration import SearchState, TrialRecord
+from tuner.search.stages import STAGES, model_stage
 
 if TYPE_CHECKING:
     from tuner.search.outcome.pictures import ModelPictures
-
-STAGE_ORDER = ("dense", "assign", "finetune", "evaluate")
 
 
 def report_page(home: SearchHome, progress: Progress, state: SearchState | None = None) -> str:
@@ -31,7 +30,7 @@ def report_page(home: SearchHome, progress: Progress, state: SearchState | None 
         objectives=objectives,
         rows=[_row(trial) for _, trial in sorted(state.trials.items())],
         hypervolume=hypervolume_history(state, objectives),
-        stages=[_use(name, reuse[name]) for name in STAGE_ORDER if name in reuse],
+        stages=[_use(name, reuse[name]) for name in STAGES if name in reuse],
         pick=None if chosen is None else _pick_view(home, recipe, bank, chosen, progress, _is_chosen(chosen, state)),
         baselines=[BaselineRow(b.name, b.values, b.note) for b in state.baselines],
         environment={
@@ -70,7 +69,7 @@ def model_pictures(home: SearchHome, recipe: Recipe, bank: str, chosen: Pick) ->
     assert chosen.point.model is not None, "a complete trial has a model"
     dataset = load_dataset(recipe.data)
     tokens = load_input(home.artifacts, "banks", bank, open_bank)
-    model = load_input(home.artifacts, "stages/finetune", chosen.point.model, lambda f: QpmModel.load(f).of(tokens))
+    model = load_input(home.artifacts, model_stage().kind, chosen.point.model, lambda f: QpmModel.load(f).of(tokens))
     return ModelPictures(model, tokens, dataset)
 
 

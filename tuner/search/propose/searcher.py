@@ -10,12 +10,13 @@ are under way while Tune is still busy with the coordinator.
 import json
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from ray.tune.search import Searcher
 
 from tuner.recipe import Recipe
-from tuner.search.execute.plan import plan_trial
+from tuner.search.execute.messages import TrialOutcome
+from tuner.search.execute.plan import StageSpec, plan_trial
 from tuner.search.propose.sampler import Proposer
 from tuner.search.record.events import Ended, Event, Proposed
 from tuner.search.record.fields import Damaged
@@ -25,14 +26,17 @@ from tuner.store import LeaseHeld, StoreFailure
 Record = Callable[[Event], None]
 
 
-_FAILED: dict[str, Any] = {
-    "outcome": "failed",
-    "stage": None,
-    "values": {},
-    "stages": [],
-    "model": None,
-    "seconds": 0.0,
-}
+class Broker(Protocol):
+    """What the searcher needs of the broker; see `BrokerHandle`."""
+
+    def expect(self, trial: int) -> None:
+        """Tune is about to start a trial's coordinator."""
+
+    def hand_out(self, trial: int, stages: list[StageSpec] | None) -> None:
+        """Begin a trial; None: it is not needed."""
+
+    def forget(self, trial: int) -> None:
+        """What became of a trial has been written down."""
 
 
 class LedgerSearcher(Searcher):
@@ -57,7 +61,7 @@ class LedgerSearcher(Searcher):
         state: SearchState,
         proposer: Proposer,
         record: Record,
-        broker: Any,
+        broker: Broker,
         stop: Callable[[], bool],
     ) -> None:
         super().__init__()
@@ -88,7 +92,7 @@ class LedgerSearcher(Searcher):
         else:
             number = self._missing.pop(0)
         self._running[trial_id] = number
-        self._broker.expect.remote(number)
+        self._broker.expect(number)
         self._promised.append(number)
         self._keep_promises()
         return {"number": number}
@@ -99,12 +103,12 @@ class LedgerSearcher(Searcher):
         if number is None:
             return
         text = (result or {}).get("record")
-        outcome = json.loads(text) if text is not None and not error else self._died(number)
-        if outcome is not None and outcome["outcome"] == "halted":
-            self.halted = outcome["cause"]  # the trial stays open
-        elif outcome is not None and outcome["outcome"] != "called off":
+        outcome = _read(text) if text is not None and not error else self._died(number)
+        if outcome is not None and outcome.outcome == "halted":
+            self.halted = outcome.cause  # the trial stays open
+        elif outcome is not None and outcome.outcome != "called off":
             self._write(self._ended(number, outcome))
-        self._broker.forget.remote(number)
+        self._broker.forget(number)
         self._keep_promises()
 
     def save(self, checkpoint_path: str) -> None:
@@ -116,27 +120,26 @@ class LedgerSearcher(Searcher):
     def __getstate__(self) -> dict[str, Any]:
         return {}
 
-    def _ended(self, number: int, outcome: dict[str, Any]) -> Ended:
+    def _ended(self, number: int, outcome: TrialOutcome) -> Ended:
         """The event of an outcome; one that no ledger can hold is a failure."""
         try:
-            return Ended.from_json({**outcome, "trial": number, "time_s": time.time()})
+            return outcome.ended(number, time.time())
         except Damaged as damage:
-            failed = {**_FAILED, "cause": f"its outcome cannot be recorded: {damage}"}
-            return Ended.from_json({**failed, "trial": number, "time_s": time.time()})
+            return _unrecordable(damage).ended(number, time.time())
 
     def _proposer_of(self, number: int) -> Proposer:
         """Who proposes a trial: for one whose proposal was lost, as the turn did that it was first proposed in."""
         lost = self._state.lost.get(number, Budget())
         return self._proposer.under(lost.trials, lost.parallel)
 
-    def _died(self, number: int) -> dict[str, Any] | None:
+    def _died(self, number: int) -> TrialOutcome | None:
         """The outcome of a trial whose coordinator died; None leaves it to the next driver."""
         cause = "its coordinator died more often than budget.retries allows"
         if number not in self._state.trials:
             self.halted = f"trial {number}: {cause}"  # not even proposed: nobody would run it, and others wait for it
         if self._called_off():
             return None
-        return {**_FAILED, "cause": cause}
+        return TrialOutcome("failed", None, cause)
 
     def _keep_promises(self) -> None:
         """Start the promised trials whose time has come, in order; call off those that will not be."""
@@ -147,7 +150,7 @@ class LedgerSearcher(Searcher):
             stages = None
             if not self._called_off() and number in self._state.trials:
                 stages = plan_trial(self._recipe, self._bank, self._state.trials[number].params)
-            self._broker.hand_out.remote(number, stages)
+            self._broker.hand_out(number, stages)
             self._promised.pop(0)
 
     def _called_off(self) -> bool:
@@ -173,3 +176,16 @@ class LedgerSearcher(Searcher):
         """Whether a trial has been proposed before, or the trials that its proposal is made from have all ended."""
         trials, parallel = self._state.trials, self._proposer_of(number).parallel
         return number in trials or all(n in trials and trials[n].outcome for n in range(number - parallel + 1))
+
+
+def _read(text: str) -> TrialOutcome | None:
+    """What a coordinator reports; None: there was nothing to do."""
+    content = json.loads(text)
+    try:
+        return None if content is None else TrialOutcome.from_json(content)
+    except Damaged as damage:
+        return _unrecordable(damage)
+
+
+def _unrecordable(damage: Damaged) -> TrialOutcome:
+    return TrialOutcome("failed", None, f"its outcome cannot be recorded: {damage}")

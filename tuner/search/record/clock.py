@@ -1,4 +1,4 @@
-"""Search time: that of drivers' turns, pauses between them not counted, and no clock that is wrong can spoil it.
+"""Search time: the time of drivers' turns, without the pauses between them. A clock that is wrong does not spoil it.
 
 An event has two times. Its entry's key never goes back, for the ledger sees to that; its own goes back with the clock
 of the machine. The same driver's agree with each other, so where two events do not, their keys say what passed.

@@ -1,4 +1,4 @@
-"""What the ledger of a search tells, one class a kind of event: checked when made, whoever made it, and when read.
+"""What the ledger of a search tells, one class per kind of event: checked when it is made and when it is read.
 
 A field that came later has a default, so that ledgers of earlier versions stay readable; unknown fields are ignored.
 """
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
+from tuner.qpm.program_info import ProgramInfo
 from tuner.search.record.fields import (
     Damaged,
     check_count,
@@ -22,6 +23,7 @@ from tuner.search.record.fields import (
     taken,
     told,
 )
+from tuner.search.stages import model_stage
 
 OUTCOMES = ("complete", "stopped", "infeasible", "failed")
 
@@ -102,7 +104,7 @@ class Proposed(Event):
 
 @dataclass(frozen=True)
 class Suspended(Event):
-    """A driver's turn ended, and left something open: what had not ended took its time as well."""
+    """A driver's turn ended with trials still open; search time counts up to here."""
 
     kind = "end"
 
@@ -140,7 +142,7 @@ class StageUse:
 
     @classmethod
     def from_json(cls, content: Any) -> Self:
-        """As `Event.from_json`; quick where nothing lacks, for a ledger holds four of them a trial."""
+        """As `Event.from_json`; fast where nothing is missing, for a ledger holds four of them per trial."""
         try:
             made = cls(content["stage"], content["key"], content["reused"], content["seconds"], content["saved_s"])
         except (KeyError, TypeError, IndexError):
@@ -150,7 +152,7 @@ class StageUse:
 
 @dataclass(frozen=True)
 class Ended(Event):
-    """A trial ended; the fields are those of `records.TrialRecord`."""
+    """A trial ended; the fields are those of `state.TrialRecord`."""
 
     kind = "outcome"
     trial: int
@@ -161,7 +163,7 @@ class Ended(Event):
     stages: tuple[StageUse, ...]
     model: str | None
     seconds: float
-    program: dict[str, Any] | None = None
+    program: ProgramInfo | None = None
     remade: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -176,9 +178,10 @@ class Ended(Event):
         check_numbers("values", self.values)
         if self.model is not None:
             check_key("model", self.model)
-        tuned = next((use.key for use in self.stages if use.stage == "finetune"), self.model)
+        last = model_stage().name
+        tuned = next((use.key for use in self.stages if use.stage == last), self.model)
         if self.outcome == "complete" and (self.model is None or self.model != tuned):
-            raise Damaged("its model is not what its finetune stage made")
+            raise Damaged(f"its model is not what its {last} stage made")
         if self.outcome == "complete" and not self.values:
             raise Damaged("it is complete without any value")
         check_number("seconds", self.seconds)
@@ -189,7 +192,12 @@ class Ended(Event):
 
     def to_json(self) -> dict[str, Any]:
         """As the ledger keeps it."""
-        return {**super().to_json(), "stages": [use.to_json() for use in self.stages], "remade": list(self.remade)}
+        return {
+            **super().to_json(),
+            "stages": [use.to_json() for use in self.stages],
+            "program": None if self.program is None else self.program.to_json(),
+            "remade": list(self.remade),
+        }
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
@@ -200,12 +208,16 @@ class Ended(Event):
                 raise Damaged(f"its {name} is no list")
         found["stages"] = tuple(map(StageUse.from_json, found["stages"]))
         found["remade"] = tuple(found.get("remade", ()))
+        if (program := found.get("program")) is not None:
+            if not isinstance(program, dict):
+                raise Damaged(f"its program is no object: {told(program)}")
+            found["program"] = ProgramInfo.from_json(program)
         return cls(**found)
 
 
 @dataclass(frozen=True)
 class OfACommand(Event):
-    """What a driver measures, and other commands, too.
+    """Something that a driver or another command measures.
 
     Attributes:
         command: which other command it was; its time is no search time.
@@ -239,7 +251,7 @@ class Measured(OfACommand):
 
 @dataclass(frozen=True)
 class Baseline(OfACommand):
-    """What the front must beat was measured.
+    """A baseline, which the front should beat, was measured.
 
     Attributes:
         name: of the baseline, such as "linear probe".
@@ -264,7 +276,7 @@ class Baseline(OfACommand):
 
 @dataclass(frozen=True)
 class Picked(Event):
-    """Somebody chose a trial's model, for a reason in one sentence."""
+    """A user chose a trial's model; the reason is one sentence."""
 
     kind = "pick"
     trial: int

@@ -8,6 +8,7 @@ from typing import Any
 
 from tuner.base.secrets import hide
 from tuner.base.text import one_line
+from tuner.qpm.program_info import ProgramInfo
 
 MOST_TRIALS = 1_000_000  # above what a ledger can hold
 LONGEST_TEXT = 5000
@@ -70,12 +71,9 @@ def check_params(params: Any) -> None:
             raise Damaged(f"its params hold {told(name)}: {told(value)}, which is no value of a parameter")
 
 
-def check_program(program: Any) -> None:
+def check_program(program: ProgramInfo) -> None:
     """How a program ended: numbers, words, or nothing."""
-    if not isinstance(program, dict):
-        raise Damaged(f"its program is no object: {told(program)}")
-    _check_names("program", program)
-    for name, value in program.items():
+    for name, value in program.to_json().items():
         if not (value is None or (is_word(value) if name == "status" else is_number(value))):
             raise Damaged(f"its program holds {told(name)}: {told(value)}")
 

@@ -1,4 +1,4 @@
-"""A front with what surrounds it, as commands print it and as the store keeps it in `front.json`."""
+"""A front with its context, as commands print it and as the store keeps it in `front.json`."""
 
 import json
 from collections.abc import Sequence
@@ -8,12 +8,13 @@ from typing import Any
 from tuner.errors import TunerError
 from tuner.front import pareto, uncertainty
 from tuner.front.pareto import Objective, Point
+from tuner.qpm.program_info import ProgramInfo
 from tuner.search.record.restoration import SearchState, tally
 
 
 @dataclass(frozen=True)
 class FrontView:
-    """A front and what surrounds it, as `jobs.front --json` prints it.
+    """A front and its context, as `jobs.front --json` prints it.
 
     Standard errors of its values are in percentage points; `programs` has each member's program, None where unknown.
     """
@@ -24,7 +25,7 @@ class FrontView:
     counts: dict[str, int]
     members: list[Point]
     ranks: dict[int, int]
-    programs: dict[int, dict[str, Any] | None] = field(default_factory=dict)
+    programs: dict[int, ProgramInfo | None] = field(default_factory=dict)
 
     @classmethod
     def of(cls, search: str, state: SearchState, objectives: Sequence[Objective]) -> "FrontView":
@@ -56,7 +57,7 @@ class FrontView:
                     "values": m.values,
                     "model": m.model,
                     "errors": uncertainty.errors(m.values),
-                    "program": self.programs.get(m.trial),
+                    "program": _as_json(self.programs.get(m.trial)),
                 }
                 for m in self.members
             ],
@@ -65,6 +66,10 @@ class FrontView:
     def to_json(self) -> bytes:
         """As bytes for the store."""
         return json.dumps(self.to_dict(), indent=1, allow_nan=False).encode()
+
+
+def _as_json(program: ProgramInfo | None) -> dict[str, float | str | None] | None:
+    return None if program is None else program.to_json()
 
 
 def require_points(view: FrontView) -> None:

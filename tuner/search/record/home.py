@@ -16,12 +16,12 @@ from tuner.front.pareto import Objective
 from tuner.recipe import Recipe, difference, objectives_of, parse_recipe
 from tuner.recipe.nodes import LONGEST, drop
 from tuner.recipe.stored import read_parts
-from tuner.search.execute.plan import CODE_VERSIONS
 from tuner.search.record.events import Event
 from tuner.search.record.fields import clean
 from tuner.search.record.front_view import FrontView
 from tuner.search.record.possible import Possible
 from tuner.search.record.restoration import SearchState, restore
+from tuner.search.stages import CODE_VERSIONS
 from tuner.store import Artifacts, Ledger, MissingKey, Store, check_name
 
 MOST_TOLD = 10  # warnings about one ledger

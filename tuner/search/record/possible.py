@@ -1,4 +1,4 @@
-"""Which parameters a trial of a search can have been given: what is read from a ledger is held against the recipe."""
+"""Which parameters a trial of a search can have: parameters read from a ledger are compared with the recipe."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ class Possible:
                 raise Damaged(f"its params hold {name}: {told(value)}, where the recipe has {told(self.fixed[name])}")
         k, m, width = (params.get(name, self.sizes[name]) for name in SIZES)
         if not (0 < k <= m <= width and comb(m, k) >= self.n_classes):
-            raise Damaged(f"its params are no trial: {k} of {m} features a class, of {width}")
+            raise Damaged(f"its params are no trial: {k} of {m} features per class, of {width}")
         return {**self.fixed, **params}
 
 

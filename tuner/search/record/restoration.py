@@ -170,7 +170,7 @@ def _end(state: SearchState, event: Ended, at_s: float) -> str | None:
         record.outcome, record.stage, record.cause = event.outcome, event.stage, event.cause
         record.values, record.model, record.program = event.values, event.model, event.program
         record.seconds = event.seconds
-        record.stages = [use.to_json() for use in event.stages]
+        record.stages = event.stages
         record.remade = list(event.remade)
         record.ended_s, record.ended_at = at_s, event.time_s
     return None

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from tuner.front.pareto import Objective, Point
-from tuner.search.record.events import OUTCOMES, Baseline, Picked
+from tuner.qpm.program_info import ProgramInfo
+from tuner.search.record.events import OUTCOMES, Baseline, Picked, StageUse
 
 
 @dataclass
@@ -21,11 +22,10 @@ class TrialRecord:
         cause: one line, where it did not complete.
         values: every metric measured on the validation split.
         test: every metric measured on the test split (front members only).
-        stages: the stages it asked for: {stage, key, reused, seconds, saved_s}.
-        remade: what was found damaged on the way and made again, a line each.
+        stages: the stages it asked for.
+        remade: what was found damaged on the way and made again, one line each.
         model: key of the fine-tuned model's artifact.
-        program: how its program ended: {"objective", "bound", "gap", "status", "seconds"}; None if it never ran, or the
-            ledger is of an earlier version.
+        program: how its program ended; None if it never ran, or the ledger is of an earlier version.
         seconds: wall time of the trial.
         ended_s: seconds of search time at which it ended, pauses between drivers not counted.
         ended_at: when it ended, unix seconds.
@@ -38,17 +38,17 @@ class TrialRecord:
     cause: str | None = None
     values: dict[str, float] = field(default_factory=dict)
     test: dict[str, float] = field(default_factory=dict)
-    stages: list[dict[str, Any]] = field(default_factory=list)
+    stages: tuple[StageUse, ...] = ()
     remade: list[str] = field(default_factory=list)
     model: str | None = None
-    program: dict[str, Any] | None = None
+    program: ProgramInfo | None = None
     seconds: float = 0.0
     ended_s: float = 0.0
     ended_at: float = 0.0
 
     def stage_key(self, stage: str) -> str | None:
         """Key of the artifact of one of its stages, or None if it never got there."""
-        return next((use["key"] for use in self.stages if use["stage"] == stage), None)
+        return next((use.key for use in self.stages if use.stage == stage), None)
 
 
 class Budget(NamedTuple):
@@ -136,9 +136,9 @@ class SearchState:
         """For each stage: runs, reuses, seconds spent and seconds saved."""
         table: dict[str, dict[str, float]] = {}
         for use in (use for t in self._all() for use in t.stages):
-            row = table.setdefault(use["stage"], {"runs": 0, "reused": 0, "seconds": 0.0, "saved_s": 0.0})
-            row["reused" if use["reused"] else "runs"] += 1
-            row["saved_s" if use["reused"] else "seconds"] += use["saved_s"] if use["reused"] else use["seconds"]
+            row = table.setdefault(use.stage, {"runs": 0, "reused": 0, "seconds": 0.0, "saved_s": 0.0})
+            row["reused" if use.reused else "runs"] += 1
+            row["saved_s" if use.reused else "seconds"] += use.saved_s if use.reused else use.seconds
         return table
 
     def _all(self) -> list[TrialRecord]:

@@ -1,11 +1,12 @@
 """Reading what evaluate and training stages left in the store, without torch."""
 
 from pathlib import Path
-from typing import Any
 
 from tuner.base.untrusted import read_json, require, shown
 from tuner.qpm.curves import read_curves as curves_in
+from tuner.qpm.program_info import ProgramInfo
 from tuner.search.record.inputs import load_input
+from tuner.search.stages import STAGES, measuring_stage, trained
 from tuner.store import Artifacts, Manifest
 from tuner.store.manifest import corrupt
 
@@ -19,23 +20,25 @@ def read_values(artifacts: Artifacts, key: str) -> dict[str, float]:
     Raises:
         CorruptArtifact: they are damaged, or no numbers.
     """
-    return load_input(artifacts, "stages/evaluate", key, _values)
+    return load_input(artifacts, measuring_stage().kind, key, _values)
 
 
 def read_curves(artifacts: Artifacts, stage: str, key: str) -> list[dict[str, float]]:
-    """The learning curves of a dense or finetune stage: one row an epoch; none for other stages.
+    """The learning curves of a stage of a trial that trains: one row per epoch; none for other stages.
 
     Raises:
         CorruptArtifact: they are damaged, or no numbers.
     """
-    return load_input(artifacts, f"stages/{stage}", key, curves_in) if stage in ("dense", "finetune") else []
+    if stage not in (made.name for made in trained()):
+        return []
+    return load_input(artifacts, STAGES[stage].kind, key, curves_in)
 
 
-def stored_program(manifest: Manifest) -> dict[str, Any] | None:
-    """How a stage's program ended, as `work.program_of` told it; None where there was none.
+def stored_program(manifest: Manifest) -> ProgramInfo | None:
+    """How a stage's program ended; None where there was none.
 
     Raises:
-        CorruptArtifact: it is something else.
+        CorruptArtifact: the manifest says something else.
     """
     program = manifest.meta.get("program")
     if program is None:
@@ -43,7 +46,7 @@ def stored_program(manifest: Manifest) -> dict[str, Any] | None:
     kinds = {"objective": float, "bound": float, "gap": float, "seconds": float, "status": str}
     known = isinstance(program, dict) and program.keys() <= kinds.keys()
     if known and all(type(value) in (kinds[name], int, type(None)) for name, value in program.items()):
-        return dict(program)
+        return ProgramInfo.from_json(program)
     raise corrupt(f"manifest {manifest.kind}/{manifest.key}", f"says program={shown(program)}")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from tuner.base.private import given_temporaries
 from tuner.errors import TunerError, UsageError
+from tuner.search.session.environment import read_environment_again
 
 LOCAL_RAY = "local"
 AUTO = "auto"
@@ -34,8 +35,6 @@ def require_cluster(address: str) -> str:
         UsageError: it is no address of Ray's own protocol.
         TunerError: nobody answers, it is no Ray, or it does not let us in; within some seconds, and naming it.
     """
-    from tuner.search.session.own_ray import read_environment_again
-
     read_environment_again()
     found = _of_this_user() if address == AUTO else address
     host, port = _parts(found)

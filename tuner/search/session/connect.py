@@ -21,8 +21,8 @@ from tuner.recipe import ResourcesConfig, StageResources
 from tuner.search.session.address import LOCAL_RAY, is_on_loopback_only, ray_address
 from tuner.search.session.own_ray import alone, own_ray
 from tuner.search.session.surroundings import cache_folder, require_surroundings
+from tuner.search.stages import STAGES
 
-STAGES = ("dense", "assign", "finetune", "evaluate")
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_health_check_failure_threshold": "40",  # a busy machine is no dead one
@@ -202,14 +202,15 @@ def settle_resources(resources: ResourcesConfig, have: dict[str, float], *, grow
     """
     cpus, gpus = have.get("CPU", 0.0), have.get("GPU", 0.0)
     settled = {}
-    for stage in STAGES:
-        asked: StageResources = getattr(resources, stage)
+    for stage in STAGES.values():
+        name = stage.resources or stage.name
+        asked: StageResources = getattr(resources, name)
         share = (1.0 if gpus else 0.0) if asked.gpus < 0 else asked.gpus
         if not grows and (share > gpus or asked.cpus > cpus):
             raise UsageError(
-                f"stage {stage} asks for {asked.cpus:g} CPUs and {share:g} GPUs",
+                f"stage {stage.name} asks for {asked.cpus:g} CPUs and {share:g} GPUs",
                 f"at most {cpus:g} CPUs and {gpus:g} GPUs, which this machine has",
-                f"set resources.{stage}.cpus or resources.{stage}.gpus (0: no GPU)",
+                f"set resources.{name}.cpus or resources.{name}.gpus (0: no GPU)",
             )
-        settled[stage] = dataclasses.replace(asked, gpus=share)
-    return settled | {"probe": settled["dense"]}
+        settled[stage.name] = dataclasses.replace(asked, gpus=share)
+    return settled

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import ray._private.ray_constants as constants
-import ray._raylet as raylet
 
 from tuner.base.environment import environment
 from tuner.base.files import write_private
 from tuner.base.private import private_folder
+from tuner.search.session.environment import read_environment_again
 from tuner.search.session.surroundings import FOLDER_BYTES, OBJECT_BYTES, memory_trouble
 
 ALONE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
@@ -49,13 +49,6 @@ def _token(path: Path) -> Iterator[None]:
             yield
     finally:
         read_environment_again()
-
-
-def read_environment_again() -> None:
-    """Ray remembers what the environment said when it was imported, and the token it has read."""
-    core: Any = raylet  # no stub speaks of it
-    core.Config.initialize("")
-    core.AuthenticationTokenLoader.instance().reset_cache()
 
 
 @contextlib.contextmanager

@@ -4,34 +4,35 @@ A search that is carried on elsewhere keeps what it was started with.
 """
 
 import dataclasses
+from collections.abc import Mapping
 
 from tuner.recipe import Recipe
 from tuner.search.session.address import LOCAL_RAY, ray_address
-
-STAGES = ("dense", "finetune")
+from tuner.search.stages import trained
 
 
 def settle_precision(recipe: Recipe) -> Recipe:
-    """The recipe with `float32` or `bfloat16` for `auto` in both trained stages.
+    """The recipe with `float32` or `bfloat16` for `auto` in every stage that trains.
 
     Under `protocol: paper` it is float32, as published. On this machine it is what its devices compute fast. On a
     cluster it is bfloat16 for a stage that holds a GPU, else float32, since CPUs of a cluster need not be alike.
     """
-    if all(getattr(recipe, stage).precision != "auto" for stage in STAGES):
+    stages = [stage.name for stage in trained()]
+    if all(getattr(recipe, stage).precision != "auto" for stage in stages):
         return recipe
     if recipe.protocol == "paper":
-        return _with(recipe, **dict.fromkeys(STAGES, "float32"))
+        return _with(recipe, dict.fromkeys(stages, "float32"))
     if ray_address() == LOCAL_RAY:
-        return _with(recipe, **{stage: _on_this_machine(getattr(recipe.resources, stage).gpus) for stage in STAGES})
+        return _with(recipe, {stage: _on_this_machine(getattr(recipe.resources, stage).gpus) for stage in stages})
     from tuner.search.session.connect import connect_ray  # and Ray, which a finished search does not need
 
     with connect_ray(recipe.resources) as held:
-        return _with(recipe, **{stage: "bfloat16" if held[stage].gpus else "float32" for stage in STAGES})
+        return _with(recipe, {stage: "bfloat16" if held[stage].gpus else "float32" for stage in stages})
 
 
 def adopt_precision(recipe: Recipe, stored: Recipe) -> Recipe:
     """The recipe with what a stored one has in place of `auto`."""
-    return _with(recipe, **{stage: getattr(stored, stage).precision for stage in STAGES})
+    return _with(recipe, {stage.name: getattr(stored, stage.name).precision for stage in trained()})
 
 
 def _on_this_machine(gpus: float) -> str:
@@ -43,9 +44,9 @@ def _on_this_machine(gpus: float) -> str:
     return settle("auto", choose_device("auto") if gpus else torch.device("cpu"))
 
 
-def _with(recipe: Recipe, **precision: str) -> Recipe:
+def _with(recipe: Recipe, precision: Mapping[str, str]) -> Recipe:
     """The recipe with these in place of `auto`, by stage."""
-    stages = {stage: getattr(recipe, stage) for stage in STAGES}
+    stages = {stage: getattr(recipe, stage) for stage in precision}
     settled = {
         stage: dataclasses.replace(config, precision=precision[stage])
         for stage, config in stages.items()

@@ -10,6 +10,7 @@ from tuner.base.tables import Column, FittedTable, note, plain_line
 from tuner.report import proof
 from tuner.search.record.home import SearchHome
 from tuner.search.record.restoration import SearchState, TrialRecord, tally
+from tuner.search.stages import program_stage
 from tuner.search.watch.front_table import front_table, trials_named
 from tuner.search.watch.result import SearchResult
 from tuner.search.watch.texts import reuse_line
@@ -31,7 +32,10 @@ def status(home: SearchHome) -> dict[str, Any]:
         "hypervolume": view.hypervolume,
         "elapsed_s": state.elapsed_s,
         "stages": state.reuse(),
-        "programs": [{"trial": n, "program": trial.program} for n, trial in sorted(state.trials.items())],
+        "programs": [
+            {"trial": n, "program": trial.program and trial.program.to_json()}
+            for n, trial in sorted(state.trials.items())
+        ],
         "pick": None if state.pick is None else {"trial": state.pick.trial, "reason": state.pick.reason},
     }
 
@@ -81,7 +85,7 @@ def programs_table(state: SearchState) -> Group:
     trials: dict[str, list[TrialRecord]] = {}
     for position, trial in sorted(state.trials.items()):
         if trial.program:
-            trials.setdefault(trial.stage_key("assign") or str(position), []).append(trial)
+            trials.setdefault(trial.stage_key(program_stage().name) or str(position), []).append(trial)
     if not trials:
         return Group()
     programs = [group[0].program for group in trials.values()]

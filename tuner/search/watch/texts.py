@@ -1,11 +1,11 @@
 """Short texts for tables and log lines: headings, numbers, a stage under way, what reuse saved."""
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 from tuner.base.metric import METRICS
 from tuner.base.steps import duration
+from tuner.search.execute.messages import RunSnapshot
 from tuner.search.record.holder import short
 from tuner.search.record.restoration import SearchState
 
@@ -30,20 +30,20 @@ def number(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def told_stage(run: Mapping[str, Any]) -> str:
+def told_stage(run: RunSnapshot) -> str:
     """A running stage: its epoch, or the program's incumbent and gap, who else runs it, how long it has been silent."""
-    if run.get("elsewhere"):
-        return f"{run['stage']} run by {short(run['elsewhere'])}"
-    if not run["begun"]:
-        return f"{run['stage']} waiting"
-    if run.get("waits"):
-        return f"{run['stage']} {run['waits']}"
-    detail = f" {run['done']}/{run['epochs']}" if run["epochs"] else ""
-    known = {name: value for name, value in run["values"].items() if math.isfinite(value)}
+    if run.elsewhere:
+        return f"{run.stage} run by {short(run.elsewhere)}"
+    if not run.begun:
+        return f"{run.stage} waiting"
+    if run.waits:
+        return f"{run.stage} {run.waits}"
+    detail = f" {run.done}/{run.epochs}" if run.epochs else ""
+    known = {name: value for name, value in run.values.items() if math.isfinite(value)}
     if "incumbent" in known:
         detail = f" {known['incumbent']:.5g}" + (f" gap {100 * known['gap']:.2g} %" if "gap" in known else "")
-    quiet = f" (nothing heard for {duration(run['quiet_s'])})" if run.get("quiet_s", 0.0) > QUIET_S else ""
-    return f"{run['stage']}{detail} {duration(run['seconds'])}{quiet}"
+    quiet = f" (nothing heard for {duration(run.quiet_s)})" if run.quiet_s > QUIET_S else ""
+    return f"{run.stage}{detail} {duration(run.seconds)}{quiet}"
 
 
 def heading(name: str) -> str:

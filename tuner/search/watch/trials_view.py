@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from rich.console import Group
 from rich.text import Text
@@ -11,13 +10,14 @@ from tuner.base.steps import duration
 from tuner.base.tables import Column, make_table
 from tuner.front import pareto
 from tuner.front.pareto import Objective
+from tuner.search.execute.messages import RunSnapshot
 from tuner.search.record.restoration import SearchState, TrialRecord
 from tuner.search.watch.texts import heading, number, reuse_line, told_stage
 
 SUMMARY_EVERY_S = 30.0
 SHOWN_ENDED = 8
 
-Snapshot = Callable[[], list[dict[str, Any]]]
+Snapshot = Callable[[], list[RunSnapshot]]
 
 
 class TrialsView:
@@ -44,10 +44,10 @@ class TrialsView:
         self._ended_before = len(state.finished())
         self._started = time.monotonic()
         self._told: tuple[int, float] | None = None  # trials ended, and when, at the last summary in a log
-        self._running: list[dict[str, Any]] = []
+        self._running: list[RunSnapshot] = []
 
     @property
-    def running(self) -> list[dict[str, Any]]:
+    def running(self) -> list[RunSnapshot]:
         """The stages as they were at the last refresh."""
         return self._running
 
@@ -57,7 +57,7 @@ class TrialsView:
 
     def line(self) -> str:
         """The progress in one line, for logs: the stages, and where the search stands if that is news or long ago."""
-        stages = ", ".join(f"trial {run['trial']} {told_stage(run)}" for run in self._running) or "between stages"
+        stages = ", ".join(f"trial {run.trial} {told_stage(run)}" for run in self._running) or "between stages"
         ended, now = len(self._state.finished()), time.monotonic()
         if self._told is not None and self._told[0] == ended and now - self._told[1] < SUMMARY_EVERY_S:
             return stages
@@ -86,7 +86,7 @@ class TrialsView:
     def render(self, width: int) -> Group:
         """The open trials and those that ended last as a table no wider than `width`, and a summary below."""
         members = {p.trial for p in pareto.front(self._state.points(self._objectives), self._objectives)}
-        stages = {run["trial"]: told_stage(run) for run in self._running}
+        stages = {run.trial: told_stage(run) for run in self._running}
         trials = [*self._state.finished()[-SHOWN_ENDED:], *self._state.open()]
         styles = [_style(trial, trial.number in members) for trial in trials]
 

@@ -1,16 +1,17 @@
-"""One run of a stage, as the broker keeps its books: whose it is, who is at it, and how far it is."""
+"""One run of a stage as the broker knows it: for which trial, in which worker, and how far."""
 
 import asyncio
 import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from tuner.search.execute.hung import Hung, Worker
+from tuner.search.execute.hang_detector import Hung, Worker
+from tuner.search.execute.messages import RunSnapshot, StageResult
 from tuner.search.execute.plan import StageSpec
 
 
 @dataclass(eq=False)
-class Run:
+class StageRun:
     """One run of a stage, under way or next in its row.
 
     Attributes:
@@ -19,21 +20,21 @@ class Run:
         ended: what became of it; None: it did not begin.
         started_s: when it was its turn; 0: not yet.
         looked_s: when it was last looked for in the store.
-        begun: a worker is at it.
-        worker: which one, once that is known.
+        begun: whether a worker has begun with it.
+        worker: the process that runs it, once that is known.
         task: the name of that worker's task.
         trouble: why that worker is being ended: the run hangs.
         given_up: the worker could not be ended.
         waits: the lock that it waits for, and who holds it.
-        elsewhere: who else runs the stage, another driver.
+        elsewhere: the other driver that runs the stage, if one does.
         done: epochs that have ended.
         epochs: epochs in all; 0: it has none.
-        values: how it goes.
+        values: those of the last epoch, or incumbent and gap of the program.
     """
 
     spec: StageSpec
     trial: int
-    ended: asyncio.Future[dict[str, Any] | None]
+    ended: asyncio.Future[StageResult | None]
     started_s: float = 0.0
     looked_s: float = 0.0
     begun: bool = False
@@ -53,29 +54,29 @@ class Run:
         return self.spec.kind, self.spec.key
 
     def again(self) -> None:
-        """It is to be started once more."""
+        """Forget the last attempt: the run is to be started once more."""
         self.started_s = time.monotonic()
         self.begun, self.worker, self.trouble, self.given_up = False, None, None, asyncio.Event()
         self.done, self.epochs, self.values, self.waits = 0, 0, {}, ""
 
-    def shown(self, now_s: float, quiet_s: float) -> dict[str, Any]:
+    def snapshot(self, now_s: float, quiet_s: float) -> RunSnapshot:
         """What the screen needs of it."""
-        return {
-            "stage": self.spec.stage,
-            "trial": self.trial,
-            "begun": self.begun,
-            "elsewhere": self.elsewhere,
-            "waits": self.waits,
-            "done": self.done,
-            "epochs": self.epochs,
-            "values": self.values,
-            "seconds": now_s - self.started_s,
-            "quiet_s": quiet_s,
-        }
+        return RunSnapshot(
+            self.spec.stage,
+            self.trial,
+            self.begun,
+            self.elsewhere,
+            self.waits,
+            self.done,
+            self.epochs,
+            self.values,
+            now_s - self.started_s,
+            quiet_s,
+        )
 
 
-async def next_result(stream: Any, run: Run) -> dict[str, Any] | None:
-    """The next result of the task that is at a run, None at its end.
+async def next_result(stream: Any, run: StageRun) -> StageResult | None:
+    """The next result of the task that executes a run; None at the task's end.
 
     Args:
         stream: references to the task's results, as Ray gives them.
@@ -85,7 +86,7 @@ async def next_result(stream: Any, run: Run) -> dict[str, Any] | None:
         Hung: the run was taken for hung, and its worker could not be ended.
     """
 
-    async def result() -> dict[str, Any] | None:
+    async def result() -> StageResult | None:
         reference = await anext(stream, None)
         return None if reference is None else await reference
 

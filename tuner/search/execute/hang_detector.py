@@ -55,8 +55,8 @@ class _Sign:
     alive_s: float
 
 
-class Vigil:
-    """Who watches the runs of stages. Times are those of one steady clock, in seconds.
+class HangDetector:
+    """Tells which runs of stages hang. Times are those of one steady clock, in seconds.
 
     Args:
         timeouts: `resources.STAGE.timeout_s` by stage.
@@ -87,7 +87,7 @@ class Vigil:
         return now_s - self._signs[key].alive_s if key in self._signs else 0.0
 
     def overdue(self, now_s: float) -> dict[str, str]:
-        """The runs that count as hung, by key, and why: what follows "stage assign"."""
+        """The runs that count as hung, by key, and why: words that follow "stage assign"."""
         late_s = now_s - self._looked_s - LOOK_S
         if late_s > LATE_S:  # nobody could be heard meanwhile, or everybody slept; also at the first look
             for sign in self._signs.values():

@@ -1,17 +1,18 @@
-"""The Ray task that runs a row of stages in a worker, and says that it gets on for as long as it does."""
+"""The Ray task that runs a row of stages in a worker, and tells the broker as long as they make progress."""
 
 import contextlib
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import ray
 
 from tuner.base import locks, pulse
 from tuner.base.steps import repeated
-from tuner.search.execute.hung import this_worker
+from tuner.search.execute.broker_handle import BrokerHandle
+from tuner.search.execute.hang_detector import this_worker
+from tuner.search.execute.messages import StageResult
 from tuner.search.execute.plan import StageSpec
 
 TELL_S = 0.5  # between two reports of how far a stage is
@@ -20,14 +21,14 @@ PULSE_S = 5.0  # between two signs of life
 
 @ray.remote(num_returns="streaming", max_retries=0)
 def stage_task(
-    specs: list[StageSpec], store_url: str, scratch: str, threads: int, broker: Any
-) -> Iterator[dict[str, Any]]:
+    specs: list[StageSpec], store_url: str, scratch: str, threads: int, broker: BrokerHandle
+) -> Iterator[StageResult]:
     """Run stages in a worker, one after the other; the heavy imports happen here, not in the driver.
 
     The broker is asked first: it learns which process this is, and may say that another driver runs the stages.
     """
     me = this_worker()
-    granted, instead = ray.get(broker.begin.remote([spec.key for spec in specs], me))
+    granted, instead = broker.begin([spec.key for spec in specs], me)
     if instead is not None:
         yield instead
     spec, last = specs[0], 0.0
@@ -36,21 +37,21 @@ def stage_task(
         nonlocal last
         if time.monotonic() - last > TELL_S:
             last = time.monotonic()
-            broker.report.remote(spec.key, done, epochs, values)
+            broker.report(spec.key, done, epochs, values)
 
     for spec in specs[:granted]:
-        with _pulsed(partial(broker.alive.remote, spec.key, me), partial(broker.waits.remote, spec.key)):
+        with _pulsed(partial(broker.alive, spec.key, me), partial(broker.waits, spec.key)):
             from tuner.search.execute.worker import run_stage
 
             result = run_stage(spec, store_url, Path(scratch), threads, progress)
         yield result
-        if result["outcome"] != "complete":
+        if result.outcome != "complete":
             return
 
 
 @contextlib.contextmanager
 def _pulsed(tell: Callable[[], object], tell_waits: Callable[[str], object]) -> Iterator[None]:
-    """Tell that the work of a block gets on, now and again, but only if it has; and which lock it waits for."""
+    """While a block runs, tell from time to time that it has made progress, if it has, and which lock it waits for."""
     seen, told = pulse.count(), ""
 
     def look() -> None:

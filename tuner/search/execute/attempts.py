@@ -1,15 +1,15 @@
 """How often a stage is started again whose worker died or hung; each time from its last epoch checkpoint."""
 
-from tuner.search.execute.hung import Hung
-from tuner.search.execute.runs import Run
+from tuner.search.execute.hang_detector import Hung
+from tuner.search.execute.stage_run import StageRun
 
-# A machine may lose nodes, and memory, for reasons that are none of the stage's.
+# A machine may lose nodes or run out of memory for reasons that are not the stage's fault.
 NODE_LOSSES = 5
 
 RETRIES = 2  # as budget.retries
 
 
-class Tries:
+class Attempts:
     """The attempts at the stage that is next in a row.
 
     Args:
@@ -21,10 +21,10 @@ class Tries:
         self._losses = self._hangs = 0
 
     def forget(self) -> None:
-        """It has been done; the next one begins."""
+        """The stage is done, and the next one begins: count from zero."""
         self._losses = self._hangs = 0
 
-    def count(self, run: Run, error: Exception) -> None:
+    def count(self, run: StageRun, error: Exception) -> None:
         """An attempt has failed.
 
         Raises:

@@ -1,6 +1,6 @@
-"""The watch over runs of stages: whoever hangs has its worker ended, so that what it holds comes free.
+"""The watchdog over runs of stages: the worker of a run that hangs is ended, so that what it holds comes free.
 
-Lives in the broker's event loop; what counts as hung stands in `hung.py`.
+Lives in the broker's event loop; what counts as hung stands in `hang_detector.py`.
 """
 
 import asyncio
@@ -13,8 +13,8 @@ from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from tuner.recipe import StageResources
-from tuner.search.execute.hung import LOOK_S, Vigil, Worker, end_process
-from tuner.search.execute.runs import Run
+from tuner.search.execute.hang_detector import LOOK_S, HangDetector, Worker, end_process
+from tuner.search.execute.stage_run import StageRun
 
 # How long the order to end a worker may take, and then the news that it is dead: longer than Ray needs for either, so
 # what comes later never will. A process that waits for a dead disk cannot even be killed.
@@ -24,7 +24,7 @@ ENDING_S = 60.0
 LAST_S = 10.0
 
 
-class Watchman:
+class Watchdog:
     """Watches runs from their beginning to their end.
 
     Args:
@@ -32,36 +32,35 @@ class Watchman:
     """
 
     def __init__(self, resources: dict[str, StageResources]) -> None:
-        self._vigil = Vigil({stage: need.timeout_s for stage, need in resources.items()})
-        self._runs: dict[str, Run] = {}
+        self._detector = HangDetector({stage: need.timeout_s for stage, need in resources.items()})
+        self._runs: dict[str, StageRun] = {}
         self._beside: set[asyncio.Task[None]] = set()
         self._looking = False
 
-    def begin(self, run: Run) -> None:
-        """A worker is at it."""
+    def begin(self, run: StageRun) -> None:
+        """A worker has begun with a run."""
         run.begun = True
         self._runs[run.spec.key] = run
-        deadline_s = float(run.spec.settings.get("assign", {}).get("deadline_s", 0.0))
-        self._vigil.begin(run.spec.key, run.spec.stage, time.monotonic(), deadline_s)
+        self._detector.begin(run.spec.key, run.spec.stage, time.monotonic(), run.spec.deadline_s)
         if not self._looking:
             self._looking = True
             self._do(self._look())
 
     def alive(self, key: str, worker: Worker) -> None:
-        """A worker says that its run gets on; one that was given up may still say so."""
+        """A worker says that its run makes progress; one that was given up may still say so."""
         if key in self._runs and self._runs[key].worker == worker:
-            self._vigil.alive(key, time.monotonic())
+            self._detector.alive(key, time.monotonic())
 
-    def end(self, run: Run) -> None:
-        """Nobody is at it any more."""
+    def end(self, run: StageRun) -> None:
+        """No worker runs it any more."""
         self._runs.pop(run.spec.key, None)
-        self._vigil.end(run.spec.key)
+        self._detector.end(run.spec.key)
 
-    def quiet_s(self, run: Run) -> float:
-        """For how long it has given no sign of life."""
-        return self._vigil.quiet_s(run.spec.key, time.monotonic())
+    def quiet_s(self, run: StageRun) -> float:
+        """Seconds since a run's last sign of life."""
+        return self._detector.quiet_s(run.spec.key, time.monotonic())
 
-    async def call_off(self, runs: Sequence[Run]) -> None:
+    async def call_off(self, runs: Sequence[StageRun]) -> None:
         """End the workers of runs that are not needed any more."""
         if kills := [asyncio.create_task(_kill(run.worker, run.task)) for run in runs if run.worker is not None]:
             await asyncio.wait(kills, timeout=LAST_S)
@@ -69,7 +68,7 @@ class Watchman:
     async def _look(self) -> None:
         while True:
             await asyncio.sleep(LOOK_S)
-            for key, trouble in self._vigil.overdue(time.monotonic()).items():
+            for key, trouble in self._detector.overdue(time.monotonic()).items():
                 if (run := self._runs[key]).trouble is None:
                     run.trouble = trouble
                     self._do(self._end(run.worker, run.task, run.given_up))

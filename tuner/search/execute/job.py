@@ -1,0 +1,107 @@
+"""One stage being run in a worker: its inputs from the store, its checkpoint, and what is told of its way."""
+
+import json
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from tuner.features.bank import FeatureBank, load_bank
+from tuner.features.device import choose_device
+from tuner.features.samples import Samples
+from tuner.features.sides import split_masks
+from tuner.qpm import Assignment, DenseModel
+from tuner.qpm.checkpoint import UnusableCheckpoint
+from tuner.qpm.program import Moment
+from tuner.qpm.program.solution import relative_gap
+from tuner.qpm.program_info import ProgramInfo
+from tuner.search.execute.plan import StageSpec, digest
+from tuner.search.record.inputs import Loaded, load_input
+from tuner.search.stages import STAGES, program_stage
+from tuner.store import Artifacts
+
+Progress = Callable[[int, int, dict[str, float]], None]
+
+
+class StageJob:
+    """One stage being run: its inputs, loaded on demand, and what is told of its way.
+
+    Args:
+        spec: the stage.
+        artifacts: of the store with its inputs.
+        scratch: local folder for epoch checkpoints.
+        threads: CPU threads it uses.
+        progress: as `run_stage` takes it.
+
+    Attributes:
+        fetching: kind and key of the input that was asked for last.
+        checkpoint: its file of epoch checkpoints.
+        program: how its program ended, once it has.
+        timing: seconds of the program's phases; no part of its result.
+    """
+
+    def __init__(
+        self, spec: StageSpec, artifacts: Artifacts, scratch: Path, threads: int, progress: Progress | None
+    ) -> None:
+        self.spec = spec
+        self.artifacts = artifacts
+        self.threads = threads
+        self.progress = progress
+        self.fetching = ("", "")
+        # Another device or number of threads rounds otherwise, and so must not go on with this one's epochs; and a
+        # search in another store, which may run the same stage, must not clear them away.
+        owner = f"{spec.key}-{digest(artifacts.store.url)[:8]}"
+        self.checkpoint = scratch / owner / f"{choose_device('auto').type}-{threads}.ckpt"
+        self.program: ProgramInfo | None = None
+        self.timing: dict[str, Any] = {}
+        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+
+    def samples(self, part: str) -> Samples:
+        """The images of one side of the split: `train`, `validation` or `test`."""
+        split = json.dumps(self.spec.settings["split"], sort_keys=True)
+        return self._load("banks", self.spec.inputs["bank"], lambda folder: samples_of(folder, part, split))
+
+    def model(self, stage: str) -> Any:
+        """The model that an earlier stage made on the bank."""
+        row = STAGES[stage]
+        bank = self._load("banks", self.spec.inputs["bank"], _bank)
+        return self._load(
+            row.kind, self.spec.inputs[stage], lambda folder: row.load_model_class().load(folder).of(bank)
+        )
+
+    def assignment(self, dense: DenseModel) -> Assignment:
+        """The assignment, which must be one of the dense model's features."""
+        row = program_stage()
+        return self._load(row.kind, self.spec.inputs[row.name], lambda folder: Assignment.load(folder).of(dense))
+
+    def _load(self, kind: str, key: str, load: Callable[[Path], Loaded]) -> Loaded:
+        self.fetching = (kind, key)
+        return load_input(self.artifacts, kind, key, load)
+
+    def tell_of_the_program(self, moment: Moment) -> None:
+        """Report how far the program is: its incumbent, and the gap once there is a bound."""
+        if self.progress is not None:
+            gap = relative_gap(moment.bound, moment.incumbent)
+            self.progress(0, 0, {"incumbent": moment.incumbent, "gap": gap})
+
+    def trained(self, train: Callable[..., Any], *inputs: Any) -> Any:
+        """What `train` makes of the inputs, from its last checkpoint on."""
+        options = {"seed": self.spec.seed, "progress": self.progress, "checkpoint": self.checkpoint}
+        try:
+            return train(*inputs, **options)
+        except UnusableCheckpoint:  # half written as the machine went down, or made by another version of a library
+            self.checkpoint.unlink()
+            return train(*inputs, **options)
+
+
+@lru_cache(maxsize=1)
+def _bank(folder: Path) -> FeatureBank:
+    return load_bank(folder, contents=False)  # fetch has just verified it
+
+
+@lru_cache(maxsize=3)
+def samples_of(folder: Path, part: str, split: str) -> Samples:
+    """One side of a split; kept, since a worker runs many stages on the same bank."""
+    bank = _bank(folder)
+    settings = json.loads(split)
+    return bank.samples(split_masks(bank, settings, settings["split_seed"])[part])

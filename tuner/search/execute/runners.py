@@ -1,0 +1,69 @@
+"""What each stage does: a function per stage, which reads its inputs, calls the method and writes its artifact.
+
+The table of stages names them (`tuner/search/stages.py`). Each takes the job and the folder, and returns what it has
+measured, if it measures.
+"""
+
+import json
+from pathlib import Path
+
+from tuner.base.metric import COUNTS, require_metrics
+from tuner.qpm import assign, assigned_model, evaluate, finetune, train_dense, train_linear_probe
+from tuner.qpm.assignment import Assignment
+from tuner.qpm.program_info import ProgramInfo
+from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig
+from tuner.search.execute.job import StageJob
+from tuner.search.record.values import VALUES_FILE
+from tuner.search.stages import STAGES
+
+
+def run_dense(job: StageJob, folder: Path) -> None:
+    """Train the dense model."""
+    settings = job.spec.settings
+    adapter, config = AdapterConfig(**settings["adapter"]), DenseConfig(**settings["dense"])
+    job.trained(train_dense, job.samples("train"), adapter, config).save(folder)
+
+
+def run_assign(job: StageJob, folder: Path) -> None:
+    """Solve the program that selects features and assigns them to classes, or draw a random control."""
+    config = AssignConfig(**job.spec.settings["assign"])
+    dense = job.model("dense")
+    assignment = assign(dense, job.samples("train"), config, seed=job.spec.seed, progress=job.tell_of_the_program)
+    assignment.save(folder)
+    job.program, job.timing = program_of(assignment), assignment.timing
+
+
+def run_finetune(job: StageJob, folder: Path) -> None:
+    """Fine-tune the model that has the assigned features only."""
+    dense = job.model("dense")
+    assignment = job.assignment(dense)
+    config = FinetuneConfig(**job.spec.settings["finetune"])
+    job.trained(finetune, dense, assignment, job.samples("train"), config).save(folder)
+
+
+def run_probe(job: StageJob, folder: Path) -> None:
+    """Train the linear probe, a baseline."""
+    train_linear_probe(job.samples("train"), seed=job.spec.seed).save(folder)
+
+
+def run_evaluate(job: StageJob, folder: Path) -> dict[str, float]:
+    """Measure a model on the images that are held out."""
+    train, held_out = job.samples("train"), job.samples(job.spec.settings["held_out"])
+    stage = STAGES[job.spec.settings["model"]]
+    require_metrics(job.spec.settings)
+    values = evaluate(job.model(stage.name), train, held_out)
+    if stage.gives_the_model:  # what the program gave before fine-tuning bent the features to it (METHOD 11.1)
+        dense = job.model("dense")
+        untuned = assigned_model(dense, job.assignment(dense))
+        before = evaluate(untuned, train, held_out)
+        values |= {f"assigned_{name}": value for name, value in before.items() if name not in COUNTS}
+    (folder / VALUES_FILE).write_text(json.dumps(values, allow_nan=False), encoding="utf-8")
+    return values
+
+
+def program_of(assignment: Assignment) -> ProgramInfo | None:
+    """How a program ended; None for a random control."""
+    if assignment.info["control"] != "none":
+        return None
+    told = {name: assignment.info[name] for name in ("objective", "bound", "gap", "status")}
+    return ProgramInfo(**told, seconds=assignment.timing["seconds"])

@@ -1,0 +1,129 @@
+"""The one table of stages: what a trial and its baselines are made of. Whatever is about stages iterates over it.
+
+To add a stage: a row here, a function in `execute/runners.py`, and, where it has settings, a section of the recipe. The
+keys of trials, the order on screen and in the report, precision and clearing up follow from the row.
+
+Lowest in `tuner.search`, and light: it imports neither torch nor Ray, so a runner and a model are named, not imported.
+"""
+
+import importlib
+import warnings
+from dataclasses import dataclass
+from typing import Any, Literal
+
+RUNNERS = "tuner.search.execute.runners"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage.
+
+    Attributes:
+        name: its name, which is that of its settings and of its folder in the store.
+        version: of its code. Raise it when its result changes for the same settings; the keys of later stages follow by
+            their inputs.
+        does: `train` a model epoch by epoch, with a precision, checkpoints and learning curves; `solve` the
+            program; `measure` a model; or something `other`.
+        runner: where its function is, as "module:function"; it takes a job and the folder of the artifact.
+        reads: names of the earlier stages whose artifacts it reads, beside the bank.
+        settings: sections of the recipe that shape its result.
+        model: the class that reads the model it made, as "module:class"; empty where it makes none.
+        resources: field of the recipe's resources that says what a run of it holds; empty: its own name.
+        of_a_trial: whether every trial has it, in the order of the table; others belong to baselines.
+        gives_the_model: whether its model is that of the trial.
+    """
+
+    name: str
+    version: int
+    does: Literal["train", "solve", "measure", "other"]
+    runner: str
+    reads: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+    model: str = ""
+    resources: str = ""
+    of_a_trial: bool = True
+    gives_the_model: bool = False
+
+    @property
+    def kind(self) -> str:
+        """The folder of its artifacts in a store."""
+        return f"stages/{self.name}"
+
+    def load_runner(self) -> Any:
+        """Its function, imported now."""
+        return _named(self.runner)
+
+    def load_model_class(self) -> Any:
+        """The class of its model, imported now."""
+        return _named(self.model)
+
+
+_TABLE = (
+    Stage("dense", 2, "train", f"{RUNNERS}:run_dense", settings=("adapter", "dense"), model="tuner.qpm:DenseModel"),
+    Stage("assign", 2, "solve", f"{RUNNERS}:run_assign", reads=("dense",), settings=("assign",)),
+    Stage(
+        "finetune",
+        2,
+        "train",
+        f"{RUNNERS}:run_finetune",
+        reads=("dense", "assign"),
+        settings=("finetune",),
+        model="tuner.qpm:QpmModel",
+        gives_the_model=True,
+    ),
+    Stage("evaluate", 2, "measure", f"{RUNNERS}:run_evaluate"),  # reads what it measures: see `plan.evaluation`
+    Stage(
+        "probe",
+        2,
+        "train",
+        f"{RUNNERS}:run_probe",
+        model="tuner.qpm:LinearProbe",
+        resources="dense",
+        of_a_trial=False,
+    ),
+)
+
+STAGES: dict[str, Stage] = {stage.name: stage for stage in _TABLE}
+"""All stages by name, in order."""
+
+CODE_VERSIONS = {stage.name: stage.version for stage in _TABLE}
+"""Version of the code of each stage: part of every key, and kept with a search."""
+
+
+def of_a_trial() -> list[Stage]:
+    """The stages of every trial, in order; the last one measures."""
+    return [stage for stage in STAGES.values() if stage.of_a_trial]
+
+
+def trained() -> list[Stage]:
+    """The stages of a trial that train."""
+    return [stage for stage in of_a_trial() if stage.does == "train"]
+
+
+def program_stage() -> Stage:
+    """The stage that solves the program."""
+    return next(stage for stage in of_a_trial() if stage.does == "solve")
+
+
+def measuring_stage() -> Stage:
+    """The stage that measures."""
+    return next(stage for stage in of_a_trial() if stage.does == "measure")
+
+
+def model_stage() -> Stage:
+    """The stage whose model is that of the trial."""
+    return next(stage for stage in of_a_trial() if stage.gives_the_model)
+
+
+def _named(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def __getattr__(name: str) -> Any:
+    """The broker, which had this module's name before version 0.2."""
+    if name not in ("StageBroker", "start_broker", "ON_THE_HEAD"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    place = "tuner.search.execute.broker"
+    warnings.warn(f"{name} is now in {place}; the old place goes in version 0.3", FutureWarning, stacklevel=2)
+    return _named(f"{place}:{name}")
