@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from tuner.qpm.settings import keyed
 from tuner.recipe import Recipe
 
 # Raise a stage's number when its result changes for the same settings; later stages follow by their inputs.
@@ -66,7 +67,7 @@ def plan(recipe: Recipe, bank: str) -> list[StageSpec]:
         "validation_fraction": recipe.validation_fraction,
         "split_seed": recipe.data.split_seed,
     }
-    adapter, assign = parts["adapter"], parts["assign"]
+    adapter, assign = parts["adapter"], keyed(parts["assign"])
     dense = StageSpec(
         "dense", {"adapter": adapter, "dense": parts["dense"], "split": split}, {"bank": bank}, recipe.seed
     )
