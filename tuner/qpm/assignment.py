@@ -119,7 +119,7 @@ def assign(
     Args:
         dense: a trained dense model; its features are read in evaluation mode, without dropout.
         train: the images it was trained on.
-        config: sizes, variant of the program, gap, effort, deadline; or the random control.
+        config: sizes, variant of the program, forced class pairs, gap, effort, deadline; or the random control.
         seed: of the solver, or of the control.
         device: where the features are computed; the program runs on the CPU.
         warm_start: features, as indices into the dense width, of a related solution.
@@ -129,7 +129,8 @@ def assign(
 
     Raises:
         InfeasibleError: no assignment of these sizes exists.
-        UsageError: the model has no adapter to select from.
+        UsageError: the model has no adapter to select from, or more class pairs are forced than there are.
+        TunerError: no assignment with the forced class pairs was found.
     """
     if not dense.adapter.layers:
         raise UsageError(
@@ -174,11 +175,12 @@ def _state(
     problem, kept, info = problem_from_features(
         x,
         train.labels.cpu().numpy(),
-        train.n_classes,
-        config.n_features,
-        config.features_per_class,
+        n_classes=train.n_classes,
+        n_features=config.n_features,
+        features_per_class=config.features_per_class,
         variant=config.variant,
         bias=bias,
+        forced_pairs=config.forced_pairs,
     )
     return problem, kept, info | {"variant": config.variant, "locality_bias": local}
 

@@ -10,12 +10,17 @@ from typing import ParamSpec, TypeVar
 P = ParamSpec("P")
 R = TypeVar("R")
 
-UNTIL = "this is no longer understood from version 0.3 on"
+UNTIL = "the old way goes in version 0.3"
 
 
-def warn(what: str) -> None:
-    """Say that the caller of the calling function does something as in earlier versions."""
-    warnings.warn(f"{what}; {UNTIL}", FutureWarning, stacklevel=3)
+def warn(what: str, stacklevel: int = 3) -> None:
+    """Say that somebody does something as in earlier versions.
+
+    Args:
+        what: what is done, and what to do instead.
+        stacklevel: who does it, as `warnings.warn` counts; 3: the caller of the calling function.
+    """
+    warnings.warn(f"{what}; {UNTIL}", FutureWarning, stacklevel=stacklevel)
 
 
 def understands(

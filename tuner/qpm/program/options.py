@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isfinite
+from numbers import Integral, Real
 from typing import Any
 
 from tuner.errors import UsageError
@@ -50,6 +51,8 @@ class SolverOptions:
         last_level: relative gap below which the tree goes for the target gap at once.
         level_growth: nodes of a tree, as a multiple of those of the one before, below which it goes there at once.
         small_tree: nodes up to which a tree does not count for that.
+        explicit_size: candidates x (classes + forced pairs) up to which a program with forced pairs is solved as a
+            whole; beyond, the selection found without them gets its best rows.
         scip: further parameters of SCIP for the tree, by their names there.
 
     Raises:
@@ -85,6 +88,7 @@ class SolverOptions:
     last_level: float = 1e-3
     level_growth: float = 1.5
     small_tree: int = 30
+    explicit_size: int = 10_000
     scip: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -110,6 +114,7 @@ class SolverOptions:
 
 _COUNTS = (
     "starts", "patience", "fewest_swaps", "exact_swaps", "perturbations", "root_cliques", "node_cliques", "small_tree",
+    "explicit_size",
 )  # fmt: skip
 _FROM_ONE = ("largest_clique_rank", "purge_after", "polish_every")
 _AMOUNTS = (
@@ -120,11 +125,11 @@ _SHARES = ("perturbed_share", "bucket_ratio", "level")
 
 
 def _is_whole(value: object) -> bool:
-    return type(value) is int and value >= 0
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 0
 
 
 def _is_amount(value: object) -> bool:
-    return type(value) in (int, float) and isfinite(value) and value >= 0.0  # type: ignore[arg-type]
+    return isinstance(value, Real) and not isinstance(value, bool) and isfinite(value) and float(value) >= 0.0
 
 
 def _require(holds: bool, name: str, value: object, expected: str) -> None:

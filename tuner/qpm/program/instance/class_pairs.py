@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.spatial.distance import pdist
 
-from tuner.errors import UsageError
+from tuner.errors import InfeasibleError
 from tuner.qpm.program.instance.arrays import Floats, Ints
 
 
@@ -20,12 +20,12 @@ def closest_classes(relevance: Floats, n_pairs: int) -> tuple[Ints, Ints]:
         Two arrays (n_pairs,) of class indices (c, d), c < d; equal distances in the order of the indices.
 
     Raises:
-        UsageError: when there are not so many pairs.
+        InfeasibleError: when there are not so many pairs.
     """
     n_classes = relevance.shape[1]
     most = n_classes * (n_classes - 1) // 2
     if not 0 <= n_pairs <= most:
-        raise UsageError(
+        raise InfeasibleError(
             f"forced_pairs = {n_pairs}",
             f"0 to {most}, the pairs of {n_classes} classes",
             f"lower forced_pairs; CHiQPM takes {n_classes // 2}, half of the classes",

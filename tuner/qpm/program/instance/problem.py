@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from tuner.errors import UsageError
+from tuner.qpm.program.former import warn
 from tuner.qpm.program.instance import checking
 from tuner.qpm.program.instance.arrays import Bools, Floats, Ints
 from tuner.qpm.program.instance.sizes import check_feasible
@@ -21,16 +23,26 @@ from tuner.qpm.program.instance.verify import Answer, check_assignment, check_fi
 _LARGEST = 1e306  # a hundredth of the largest float
 
 
-@dataclass(frozen=True, eq=False)
+class _Former(int):
+    """A size that was left out, which earlier versions understood."""
+
+    def __repr__(self) -> str:
+        return "<required>"
+
+
+_N_FEATURES, _FEATURES_PER_CLASS = _Former(50), _Former(5)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Problem:
     """One instance of the program; checked when made, never changed.
 
     Args:
-        relevance: (n_candidates, n_classes) A, any finite values.
+        relevance: (n_candidates, n_classes) A, any finite values: what a feature is worth to a class.
         pairs: three 1-d arrays (i, j, penalty) with i < j, every pair once, penalty >= 0.
         bias: (n_candidates,) b, or None for zeros.
-        n_features: N, features to select.
-        features_per_class: k, features of each class.
+        n_features: N, features to select; required.
+        features_per_class: k, features of each class; required.
         forced: two 1-d arrays (c, d) of class pairs that must share exactly k - 1 features (CHiQPM, METHOD 4.6).
         weight: of the relevance in the objective, above 0; None: 1000 / (k C), as published.
 
@@ -41,12 +53,13 @@ class Problem:
     relevance: Floats
     pairs: tuple[Ints, Ints, Floats]
     bias: Floats | None = None
-    n_features: int = 50
-    features_per_class: int = 5
+    n_features: int = _N_FEATURES
+    features_per_class: int = _FEATURES_PER_CLASS
     forced: tuple[Ints, Ints] | None = None
     weight: float | None = None
 
     def __post_init__(self) -> None:
+        self._require_sizes()
         relevance = checking.matrix(self.relevance)
         n = relevance.shape[0]
         check_feasible(n, self.n_features, self.features_per_class, relevance.shape[1])
@@ -66,6 +79,29 @@ class Problem:
                 f"coefficients whose sum over a selection stays below {_LARGEST:g}, so that it can be added up",
                 "divide all relevance, penalties and biases by one number: that changes no optimum",
             )
+
+    def _require_sizes(self) -> None:
+        for name in ("n_features", "features_per_class"):
+            size = getattr(self, name)
+            if isinstance(size, _Former):
+                warn(f"Problem: {name} is left out and taken for {int(size)}; give it", stacklevel=5)
+            if not isinstance(size, Integral) or isinstance(size, bool):
+                raise UsageError(f"{name} = {size!r}", "a whole number", f"give {name} as an integer")
+            object.__setattr__(self, name, int(size))
+
+    def __repr__(self) -> str:
+        parts = [
+            f"{self.n_candidates} candidates, {self.n_classes} classes",
+            f"n_features={self.n_features}, features_per_class={self.features_per_class}",
+            f"{len(self.pairs[0])} penalised pairs",
+        ]
+        if self.bias is not None:
+            parts.append("bias")
+        if self.forced is not None:
+            parts.append(f"{len(self.forced[0])} forced class pairs")
+        if self.weight is not None:
+            parts.append(f"weight={self.weight:g}")
+        return f"Problem({', '.join(parts)})"
 
     @property
     def n_candidates(self) -> int:

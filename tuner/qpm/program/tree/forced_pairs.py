@@ -5,6 +5,7 @@ Exact, and meant for small programs.
 Here the assignment does not separate, so it is written out: W <= s, and v_f = W_fc W_fd by three inequalities for
 each forced pair, sum_f v_f = k - 1. Distinct rows of other pairs enter the same way (sum v <= k - 1) where a solution
 breaks them. The program without forced pairs is a relaxation: its bound holds, and its selection is where we start.
+A program too large to be written out ends there, with the best rows of that selection and that bound.
 """
 
 from __future__ import annotations
@@ -15,10 +16,14 @@ import numpy as np
 from pyscipopt import Eventhdlr, Model, quicksum
 from pyscipopt.scip import PY_SCIP_EVENTTYPE as SCIP_EVENTTYPE
 
+from tuner.base.pulse import beat
 from tuner.errors import InfeasibleError, TunerError
 from tuner.qpm.program.instance.arrays import Ints
 from tuner.qpm.program.primal.distinct import Subset
 from tuner.qpm.program.state import SolveState
+
+_LP_OR_NODE = SCIP_EVENTTYPE.FIRSTLPSOLVED | SCIP_EVENTTYPE.LPSOLVED | SCIP_EVENTTYPE.NODESOLVED
+_MOST = 2**31 - 1  # of a parameter of SCIP
 
 
 def solve_forced(state: SolveState, selection: Ints, seed: int) -> None:
@@ -31,19 +36,26 @@ def solve_forced(state: SolveState, selection: Ints, seed: int) -> None:
 
     Raises:
         InfeasibleError: when the forced pairs are proven to contradict each other or the distinct rows.
-        TunerError: when the deadline ends the search before any assignment is found.
+        TunerError: when the search ends before any assignment is found.
     """
     # Rows first: without an assignment there is no answer, so this step may take what it needs within the deadline.
-    proven = False
+    assert state.problem.forced is not None
+    proven, size = False, state.problem.n_candidates * (state.problem.n_classes + len(state.problem.forced[0]))
     with state.solver_at_work("rows"):
         _Explicit(state, seed, selection).run()
-    if not state.finished():
+    if size <= state.options.explicit_size and not state.finished():
         with state.solver_at_work("explicit"):
             proven = _Explicit(state, seed, None).run()
     if len(state.features):
         return
     if proven:
         raise InfeasibleError("the forced class pairs cannot all be met", "a feasible set of pairs", "force fewer")
+    if size > state.options.explicit_size and not state.cut_short and not state.log.trouble:
+        raise TunerError(
+            "no assignment with the forced class pairs for the features that are best without them",
+            "a first assignment",
+            "force fewer pairs, or raise n_features",
+        )
     raise TunerError(
         state.log.trouble[0] if state.log.trouble else f"no assignment with the forced pairs {_within(state)}",
         "a first assignment",
@@ -56,19 +68,21 @@ def _within(state: SolveState) -> str:
 
 
 class _Effort(Eventhdlr):
-    """Ends a solve when the allowed work is spent; asked after every node."""
+    """Ends a solve on Ctrl-C or when the allowed work is spent; asked after every linear program and every node."""
 
-    def __init__(self, state: SolveState) -> None:
-        self.state = state
+    def __init__(self, state: SolveState, is_limited: bool) -> None:
+        self.state, self.is_limited = state, is_limited
 
     def eventinit(self) -> None:
-        self.model.catchEvent(SCIP_EVENTTYPE.NODESOLVED, self)
+        self.model.catchEvent(_LP_OR_NODE, self)
 
     def eventexit(self) -> None:
-        self.model.dropEvent(SCIP_EVENTTYPE.NODESOLVED, self)
+        self.model.dropEvent(_LP_OR_NODE, self)
 
     def eventexec(self, event: Any) -> None:
-        if self.state.out_of_effort(_iterations(self.model)) or self.state.interrupted:
+        beat()
+        spent = self.is_limited and self.state.out_of_effort(_iterations(self.model))
+        if spent or self.state.interrupted:
             self.model.interruptSolve()
 
 
@@ -87,8 +101,8 @@ class _Explicit:
         self.model.setParam("timing/clocktype", 2 if state.clock == "wall" else 1)
         self.model.setParam("misc/catchctrlc", False)
         self.model.setParam("randomization/randomseedshift", seed)
-        if selection is None:
-            self.model.includeEventhdlr(_Effort(state), "effort", "stops when the work is spent")
+        handler = _Effort(state, is_limited=selection is None)
+        self.model.includeEventhdlr(handler, "effort", "stops when the work is spent")
         self._build()
         self.apart: set[tuple[int, int]] = set()
 
@@ -130,6 +144,9 @@ class _Explicit:
         while not self.state.out_of_time():
             self.model.setParam("limits/time", self.state.left)
             self.model.setParam("limits/gap", self.state.gap)
+            if not self.fixed and np.isfinite(self.state.effort_left):
+                for name in ("lp/iterlim", "lp/rootiterlim"):
+                    self.model.setParam(name, int(min(self.state.effort_left, _MOST)))
             self.model.optimizeNogil()
             status = self.model.getStatus()
             self.state.cut_short |= status == "timelimit"
