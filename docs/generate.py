@@ -15,6 +15,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import layers
+import sequence
+
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference"
 TUTORIALS = ROOT / "docs" / "tutorials"
@@ -153,13 +156,20 @@ def notebook(name: str) -> str:
     return "\n\n".join([texts[0].partition("\n")[2].strip(), *texts[1:]]) + "\n"
 
 
-def main() -> int:
-    """Write all of them, and the picture."""
-    from layers import PICTURE, draw
+def pictures() -> dict[Path, Callable[[], str]]:
+    """Every picture that is drawn from a text."""
+    return {
+        layers.PICTURE: layers.draw,
+        sequence.PICTURE: lambda: sequence.draw(sequence.SOURCE.read_text(encoding="utf-8"), "The life of a trial"),
+    }
 
+
+def main() -> int:
+    """Write all of them."""
     for page, content in contents().items():
         page.write_text(filled(page, content()), encoding="utf-8")
-    PICTURE.write_text(draw(), encoding="utf-8")
+    for picture, drawn in pictures().items():
+        picture.write_text(drawn(), encoding="utf-8")
     return 0
 
 

@@ -28,6 +28,7 @@ PURPOSES = {
     "tuner.store": "a folder or S3: artifacts, ledger, lease",
     "tuner.features": "frozen backbones, feature banks",
     "tuner.data": "images, masks, splits",
+    "tuner.base": "whole files, locks, settings, texts, limits",
     "tuner.errors": "errors in three parts",
 }
 
@@ -38,7 +39,14 @@ def rows() -> list[list[str]]:
         "importlinter"
     ]["contracts"]
     layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
-    return [[name.strip(" ()") for name in row.replace(":", "|").split("|")] for row in layers]
+    found: list[list[str]] = []
+    for row in layers:
+        names = [name.strip(" ()") for name in row.replace(":", "|").split("|")]
+        if all(name.startswith("tuner.base.") for name in names):  # files of the ground floor: one box for all
+            names = ["tuner.base"]
+        if names not in found:
+            found.append(names)
+    return found
 
 
 def draw() -> str:

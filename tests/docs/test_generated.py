@@ -8,7 +8,6 @@ from tests.docs.pages import ROOT
 
 sys.path.insert(0, str(ROOT / "docs"))
 import generate
-import layers
 
 
 @pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="help texts are laid out as Python 3.11 does")
@@ -19,8 +18,9 @@ def test_a_page_is_current(page, monkeypatch):
     assert page.read_text(encoding="utf-8") == generate.filled(page, generate.contents()[page]()), "run `make pages`"
 
 
-def test_the_picture_is_current():
-    assert layers.PICTURE.read_text(encoding="utf-8") == layers.draw(), "run `make pages`"
+@pytest.mark.parametrize("picture", sorted(generate.pictures()), ids=lambda picture: picture.stem)
+def test_a_picture_is_current(picture):
+    assert picture.read_text(encoding="utf-8") == generate.pictures()[picture](), "run `make pages`"
 
 
 def test_every_metric_of_this_project_says_its_formula_and_where_that_is_from():
