@@ -13,7 +13,8 @@ SOURCE = EXPLANATION / "life-of-a-trial.mmd"
 PICTURE = EXPLANATION / "life-of-a-trial.svg"
 LANE, STEP, TOP, LEFT = 150, 34, 74, 90
 STYLE = (
-    "text{font:12px sans-serif;fill:#222;text-anchor:middle;paint-order:stroke;stroke:#f9fafc;stroke-width:4px}.box{fill:#f4f6fa;stroke:#c3cbdb}.head{font-weight:bold}"
+    "text{font:12px sans-serif;fill:#222;text-anchor:middle;paint-order:stroke;stroke:#f9fafc;stroke-width:4px}"
+    ".box{fill:#f4f6fa;stroke:#c3cbdb}.head{font-weight:bold}"
     ".life{stroke:#9aa6bd;stroke-dasharray:3 3}.call{stroke:#1a2540;fill:none}.reply{stroke:#1a2540;fill:none;"
     "stroke-dasharray:5 3}.frame{fill:none;stroke:#5b6b8c}.note{font-style:italic;fill:#44527a;text-anchor:start}"
 )
