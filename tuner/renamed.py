@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from types import ModuleType
+from typing import Any
 
 # Old package, new package, modules (old name:new name where that changed too). Moved in version 0.2.
 MOVES = (
@@ -67,6 +68,28 @@ RENAMED = {
     for module in modules.split()
 }
 
+# Modules that were named like the function in them. An import binds the module in its package, where the function was.
+NAMESAKES = {
+    "tuner.qpm.assign": "tuner.qpm.assignment",
+    "tuner.qpm.evaluate": "tuner.qpm.evaluation",
+    "tuner.qpm.explain": "tuner.qpm.explanation",
+    "tuner.qpm.finetune": "tuner.qpm.finetuning",
+}
+
+
+class Namesake(ModuleType):
+    """Stands for a moved module and for the function of its old name: has the names of one, is called as the other."""
+
+    def __getattr__(self, name: str) -> Any:
+        """A name of the module."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(importlib.import_module(NAMESAKES[self.__name__]), name)
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """Call the function."""
+        return getattr(self, self.__name__.rpartition(".")[2])(*arguments, **options)
+
 
 class OldNames(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds a moved module under its old name."""
@@ -75,13 +98,19 @@ class OldNames(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         """A spec that loads the module of the new name, for an old one; None for any other."""
-        return importlib.util.spec_from_loader(fullname, self) if fullname in RENAMED else None
+        return importlib.util.spec_from_loader(fullname, self) if fullname in RENAMED | NAMESAKES else None
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
+        """What stands for a module and a function; None: a plain module."""
+        return Namesake(spec.name) if spec.name in NAMESAKES else None
 
     def exec_module(self, module: ModuleType) -> None:
         """Put the moved module in the place of the empty one that was made for its old name."""
-        old, new = module.__name__, RENAMED[module.__name__]
+        old, new = module.__name__, (RENAMED | NAMESAKES)[module.__name__]
         warnings.warn(f"{old} is now {new}; the old name goes in version 0.3", FutureWarning, stacklevel=2)
-        sys.modules[old] = importlib.import_module(new)
+        moved = importlib.import_module(new)
+        if old not in NAMESAKES:
+            sys.modules[old] = moved
 
 
 def understand_old_names() -> None:

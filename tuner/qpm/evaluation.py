@@ -92,11 +92,26 @@ def _on_images(model: Classifier, held_out: Samples) -> dict[str, float]:
         for metric in metrics:
             having = [need.of(held_out)[rows] for need in metric.data_needs if need.per_image]
             images = batch.only(torch.stack(having).all(0)) if having else batch
-            scores[metric.name].append(metric.function(images))
-    joined = {metric: torch.cat(scores[metric.name]) for metric in metrics}
-    return {
-        metric.name: _scaled(metric, float(values.double().mean())) for metric, values in joined.items() if len(values)
-    }
+            scores[metric.name].append(_per_image(metric, images))
+    joined = [(metric, torch.cat(scores[metric.name])) for metric in metrics]
+    return {metric.name: _scaled(metric, float(values.double().mean())) for metric, values in joined if len(values)}
+
+
+def _per_image(metric: ImageMetric, images: ImageBatch) -> Tensor:
+    """The values of a metric.
+
+    Raises:
+        TunerError: its function gives something else than a value for each image to which it applies.
+    """
+    values = metric.function(images)
+    if not (isinstance(values, Tensor) and values.ndim == 1 and len(values) <= len(images.labels)):
+        found = tuple(values.shape) if isinstance(values, Tensor) else repr(values)[:60]
+        raise TunerError(
+            f"the metric {metric.name} gave {found} for {len(images.labels)} images",
+            "a tensor with one value for each image to which it applies, (n,)",
+            "correct the function of the metric",
+        )
+    return values
 
 
 @torch.no_grad()

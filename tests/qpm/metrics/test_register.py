@@ -1,7 +1,7 @@
 """A metric that somebody adds is measured, optimised, shown and kept apart, and no other file knows of it."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -74,6 +74,18 @@ def test_every_kind_is_measured(dense: DenseModel, train: Samples, held_out: Sam
     assert values["spread"] > 0
     assert "none" not in values
     assert values["both"] == pytest.approx((values["accuracy"] * values["sid5"]) ** 0.5)
+
+
+@pytest.mark.parametrize(
+    "wrong", [lambda _: 0.5, lambda _: torch.tensor(0.5), lambda i: i.maps], ids=["number", "scalar", "maps"]
+)
+def test_a_function_that_gives_no_value_per_image_is_named(
+    dense: DenseModel, train: Samples, held_out: Samples, wrong: Callable[[ImageBatch], torch.Tensor]
+) -> None:
+    register_metric(ImageMetric(name="wrong", heading="", help="", function=wrong))
+    with pytest.raises(TunerError, match=r"the metric wrong gave .* for 30 images") as error:
+        evaluate(dense, train, held_out, device="cpu")
+    assert all(error.value.args)
 
 
 def test_images_must_have_everything_that_is_needed(dense: DenseModel, train: Samples, held_out: Samples) -> None:
