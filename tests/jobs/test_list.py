@@ -90,3 +90,16 @@ def test_two_hundred_searches_take_a_few_seconds(tmp_path):
     assert len(list_lines(open_store(str(tmp_path)))) == 200
     after = resource.getrusage(resource.RUSAGE_SELF)
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 3.0
+
+
+def test_what_others_wrote_steers_no_terminal_and_hides_no_search(tmp_path, capsys):
+    home = home_with(tmp_path, started(["accuracy", "\x1b[2J:max", "a b"]))
+    home.ledger.append({"event": "search", "time_s": 200.0, "versions": {}, "recipe": {"data": {"name": "\x1b[2J"}}})
+    for name in ("a b", "\x1b[2J", ".hidden"):
+        (tmp_path / "searches" / name).mkdir()
+        (tmp_path / "searches" / name / "recipe.yaml").write_text("")
+    assert command.main(["--store", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    assert told.count("\n") == 2
+    assert "\x1b" not in told
+    assert [search["name"] for search in document(tmp_path, capsys)["searches"]] == ["made-up"]

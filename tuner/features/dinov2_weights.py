@@ -102,9 +102,7 @@ def package(name: str) -> Any:
     Raises:
         TunerError: it is not installed.
     """
-    told: dict[str, str | None] = {
-        TELEMETRY: os.environ.get(TELEMETRY, "1")
-    }  # read by the hub's client when it is imported
+    told: dict[str, str | None] = {TELEMETRY: os.environ.get(TELEMETRY, "1")}  # read when the hub is imported
     try:
         with environment(told):
             return import_module(name)

@@ -50,12 +50,9 @@ def schema_for(node: Node | None, overrides: Sequence[str]) -> type[Recipe]:
         if name is None:
             continue
         if name not in registry:
+            todo = f"choose one of them, or install the package that brings this {registry.what}"
             raise UsageError(
-                f"{group}.name={show_text(name)}",
-                f"one of {', '.join(registry)}",
-                did_you_mean(
-                    name, registry, f"choose one of them, or install the package that brings this {registry.what}"
-                ),
+                f"{group}.name={show_text(name)}", f"one of {', '.join(registry)}", did_you_mean(name, registry, todo)
             )
         chosen[group] = registry[name].settings
         if written is not None and written in registry and (former := registry[written].settings) is not chosen[group]:

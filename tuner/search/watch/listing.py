@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from tuner.errors import UsageError
 from tuner.qpm.metrics.table import METRICS
 from tuner.search.record.clock import entry_time
 from tuner.search.record.events import Event, Started
@@ -14,7 +15,7 @@ from tuner.search.record.fields import clean
 from tuner.search.record.holder import is_gone, short
 from tuner.search.record.home import searches
 from tuner.search.record.restoration import SearchState, restore
-from tuner.store import Ledger, MissingKey, Store
+from tuner.store import Ledger, MissingKey, Store, check_name
 from tuner.store.store import for_each
 from tuner.store.tenure import MOST_BYTES, read_tenure
 
@@ -49,12 +50,12 @@ class SearchLine:
 
 
 def list_lines(store: Store) -> list[SearchLine]:
-    """All searches in a store, by name.
+    """All searches in a store, by name; a folder with a name that no search can have is none.
 
     Raises:
         StoreFailure: the store cannot be read.
     """
-    return for_each(store, lambda name: read_line(store, name), searches(store))
+    return for_each(store, lambda name: read_line(store, name), [name for name in searches(store) if _is_name(name)])
 
 
 def read_line(store: Store, name: str) -> SearchLine:
@@ -77,11 +78,20 @@ def read_line(store: Store, name: str) -> SearchLine:
     )
 
 
+def _is_name(name: str) -> bool:
+    try:
+        return check_name(name) == name
+    except UsageError:
+        return False
+
+
 def _best(state: SearchState, objectives: object) -> dict[str, float]:
     """The best value of each objective; one whose name this version does not know is left out."""
     best = {}
     for entry in objectives if isinstance(objectives, list) else ():
         name, _, direction = str(entry).partition(":")
+        if not (name.isascii() and name.isidentifier()):  # somebody else may have written the ledger
+            continue
         sizes = [t.params.get(name, t.values.get(name)) for t in state.finished() if t.outcome == "complete"]
         values = [value for value in sizes if isinstance(value, int | float)]
         if values:
