@@ -118,13 +118,17 @@ def restore(
         doubts.append(Doubt(key, reason, event.kind, getattr(event, "trial", None), follows=True))
         if isinstance(event, Ended) and event.trial not in state.trials:
             state.lost.setdefault(event.trial, turn)
-    doubts += [
-        Doubt(key, f"picks trial {event.trial}, which has no model", event.kind, event.trial, follows=True)
-        for key, _, event in found
-        if isinstance(event, Picked) and not state.is_complete(event.trial)
-    ]
+    doubts += _picks_without_a_model(state, ((key, event) for key, _, event in found))
     state.damage = [_settled(state, doubt) for doubt in sorted(doubts, key=lambda doubt: (doubt.follows, doubt.key))]
     return state
+
+
+def _picks_without_a_model(state: SearchState, found: Iterable[tuple[str, Event | Damaged]]) -> list[Doubt]:
+    return [
+        Doubt(key, f"picks trial {event.trial}, which has no model", event.kind, event.trial, follows=True)
+        for key, event in found
+        if isinstance(event, Picked) and not state.is_complete(event.trial)
+    ]
 
 
 def apply(state: SearchState, event: Event, at_s: float, most: int | None = None) -> str | None:
