@@ -8,13 +8,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 import jobs
+import tuner
 from jobs import search
 from tests.ledgers import finished, home_with
 from tests.searches import TINY, run_tiny, tiny_recipe
+from tuner.base.progress import Silent
 from tuner.errors import UsageError
 from tuner.search.driver import finished as module
 from tuner.search.driver.finished import FILE, as_it_stands, remember
@@ -81,6 +84,18 @@ def test_the_command_loads_nothing_heavy_and_takes_a_moment(root):
 
 def of_searches(root, name):
     return root / "searches" / "tiny" / name
+
+
+def test_so_is_it_from_python(root):
+    class Heard(Silent):
+        steps: ClassVar[list[str]] = []
+
+        def step(self, what):
+            self.steps.append(what)
+            return super().step(what)
+
+    again = tuner.run_search(RECIPE, store=root, name="tiny", progress=Heard())
+    assert (again.counts(), Heard.steps) == ({"complete": 3}, [])
 
 
 CHANGES = {

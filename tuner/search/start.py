@@ -12,7 +12,8 @@ from tuner.base.process_state import unchanged_process
 from tuner.base.progress import LogProgress, Progress
 from tuner.errors import UsageError
 from tuner.recipe import Recipe, check_recipe, load_recipe, parse_recipe
-from tuner.search.record.home import open_home, searches
+from tuner.search.driver.finished import as_it_stands
+from tuner.search.record.home import SearchHome, open_home, searches
 from tuner.search.search import Search
 from tuner.store import Store, open_store
 
@@ -56,6 +57,11 @@ def run_search(
     telling = progress or usual_progress()
     place = _opened(store)
     other = learn_from.name if isinstance(learn_from, Search) else learn_from
+    asked = _asked(recipe, place, name, trials)
+    if other is None and not take_over:
+        found = as_it_stands(SearchHome(place, name, telling.warn), asked, trials)
+        if found is not None:
+            return Search(found.home)
     widgets = logging.getLogger("ray.widgets")
     with unchanged_process():
         widgets.setLevel(logging.WARNING)  # Ray would miss ipywidgets, which is not needed here
@@ -64,7 +70,7 @@ def run_search(
             from tuner.search.driver.interrupts import Interrupts
             from tuner.search.driver.run import SearchRequest, run_request
 
-        request = SearchRequest(place, name, _asked(recipe, place, name, trials), trials, other, take_over)
+        request = SearchRequest(place, name, asked, trials, other, take_over)
         with unchanged_process(), Interrupts() as interrupts:  # once more, for what the libraries brought
             result = run_request(request, telling, interrupts)
     if result.ended_by_limit:
