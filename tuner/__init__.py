@@ -17,6 +17,7 @@ from tuner.base.lazy import lazy_attributes
 from tuner.renamed import understand_old_names
 
 if TYPE_CHECKING:
+    from tuner.estimator import QPMClassifier
     from tuner.model import load_model
     from tuner.recipe import load_recipe
     from tuner.search import Choice, Search, list_searches, open_search, run_search
@@ -25,6 +26,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Choice",
+    "QPMClassifier",
     "Search",
     "__version__",
     "list_searches",
@@ -37,6 +39,7 @@ __all__ = [
 __getattr__, _public = lazy_attributes(
     __name__,
     {
+        "tuner.estimator": ("QPMClassifier",),
         "tuner.model": ("load_model",),
         "tuner.recipe": ("load_recipe",),
         "tuner.search": ("Choice", "Search", "list_searches", "open_search", "run_search"),

@@ -82,7 +82,7 @@ def read_card(folder: Path, needed: tuple[str, ...]) -> Card:
         raise unsound(file, f"its class names are {shown(names)}", f"a list of names of at most {NAME} characters")
     if not (isinstance(data, str) and isinstance(key, str)):
         raise unsound(file, "its data or backbone_key is no text", "the name of a data set, and a hash")
-    backbone = _backbone(card.get("backbone"), file)
+    backbone = read_backbone(card.get("backbone"), file)
     if written > 2:
         _check_sums(folder, card.get("files"), needed)
     return Card(card, written, tuple(names), data, backbone, key)
@@ -113,7 +113,7 @@ def settled_weights(card: Card, folder: Path, weights: str) -> BackboneSettings:
     return card.backbone
 
 
-def _backbone(written: object, file: Path) -> BackboneSettings:
+def read_backbone(written: object, file: Path) -> BackboneSettings:
     """The settings in a card, of the class that its backbone has; sizes are within bounds.
 
     Raises:

@@ -1,0 +1,368 @@
+"""`QPMClassifier`: fit, predict and explain as scikit-learn has them, over the three stages of the method.
+
+It knows no search, no store and no server; `tuner.search` tunes the same settings on a larger scale.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+
+from tuner.estimator.errors import InputError
+from tuner.estimator.files import load_estimator, save_estimator
+from tuner.estimator.images import ImageReader, backbone_config
+from tuner.estimator.inputs import image_paths, samples_of, token_maps
+from tuner.estimator.labels import encoded, known, plain_labels
+from tuner.estimator.parameters import seed_of, stage_settings
+from tuner.estimator.state import frozen, thawed
+from tuner.estimator.training import train
+from tuner.estimator.validation import numbers_to_fit, numbers_to_predict
+from tuner.features.device import choose_device
+from tuner.features.samples import Samples
+from tuner.features.settings import BackboneConfig
+from tuner.qpm import Explanation, QpmModel, explain
+from tuner.qpm.classifier import batches
+
+Floats = NDArray[np.float64]
+
+
+class QPMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """A classifier whose classes are sums of a few shared features, chosen by a quadratic program.
+
+    An adapter is trained on frozen features of images, a quadratic program selects `n_features` of its outputs and
+    gives each class `features_per_class` of them, and the adapter is fine-tuned behind that fixed table. A score is
+    the sum of the z-scores of the features of its class, so `explain` is complete, not an approximation.
+
+    X is one of
+
+    - pooled features, (n, dim): one token per image;
+    - token maps of a frozen backbone, (n, tokens, dim) or (n, height, width, dim), where features have a place;
+    - image paths, a list or array of str or Path, if `backbone` is named: read, preprocessed and rounded to float16
+      as for a feature bank. A backbone that learns from images (`patch_dictionary`) learns from those of `fit`.
+
+    y holds labels of any kind that scikit-learn takes for classes, at least two of them.
+
+    In a `Pipeline`, a `StandardScaler` before it works on pooled features. Token maps have more axes than such
+    transformers take; they need no scaling, since the adapter's batch norm sees every token. The defaults are
+    the published settings, made for thousands of images: for small data set `width` and `hidden` to tens or hundreds.
+
+    Args:
+        n_features: features selected; "auto": 50, or as many as vary over the training images where these are fewer.
+        features_per_class: features of each class.
+        width: outputs of the adapter, from which features are selected.
+        hidden: hidden width of the adapter.
+        n_layers: linear layers of the adapter, at least 1.
+        pooling: how a feature is made of its map: avg or max; cls, mean_avg, concat_avg or concat_max for images
+            whose backbone has a CLS token.
+        activation: after every layer: relu, gelu, sigmoid, leaky_relu or tanh.
+        adapter_dropout: dropout between layers.
+        cls_in_batch_norm: whether the CLS token counts in the batch statistics.
+        variant: pair set of the program's penalty: released or paper.
+        locality_bias: of the program: as the variant has it (`variant`), on or off.
+        gap: relative gap to the proven bound at which the program may stop.
+        effort: work after which the program stops, simplex iterations.
+        deadline_s: wall time after which the program stops, seconds.
+        control: none; or random, which draws the assignment (a control).
+        dense_epochs, finetune_epochs: epochs of each training.
+        dense_batch_size, finetune_batch_size: images per step. With one token per image it is raised to the next
+            size that leaves no batch of one image.
+        dense_lr, finetune_lr: learning rate of schedule-free AdamW.
+        dense_weight_decay, finetune_weight_decay: weight decay.
+        dense_diversity, finetune_diversity: weight of the feature-diversity loss.
+        dense_l1, finetune_l1: weight of the mean absolute feature map.
+        dense_dropout, finetune_dropout: dropout on the pooled features.
+        precision: of the adapter in both trainings: auto, float32 or bfloat16.
+        reestimate_batch_norm: one pass over the training images at the averaged weights after each training.
+        grid: (height, width) of the tokens of an X of three axes; None: a square.
+        backbone: a backbone's name or a BackboneConfig, where X holds image paths.
+        random_state: seed of all stages; an int is the seed that a search would use, the same fit every time on the
+            same machine. A RandomState or None draws one.
+        device: auto, cpu, cuda, cuda:1 ...
+
+    Attributes:
+        classes_: (n_classes,) the labels, sorted.
+        n_features_in_: width of a token; of paths there is none.
+        feature_names_in_: (n_features_in_,) where `fit` was given a DataFrame with names.
+        n_features_: features selected.
+        features_: (n_features_,) names of the features, "feature 0" and so on, in the order of the table's columns.
+        feature_indices_: (n_features_,) int64, their indices among the outputs of the dense model's adapter.
+        assignment_: (n_classes, n_features_) bool, the features of each class.
+        feature_mean_: (n_features_,) mean of each feature over the training images, in the dense model.
+        feature_std_: (n_features_,) standard deviation, likewise.
+        grid_: tokens per column and per row.
+        model_: the fine-tuned QpmModel.
+        report_: seconds of each stage, objective, bound, gap and status of the program, and the last epoch of each
+            training; JSON.
+
+    Example:
+        >>> from sklearn.datasets import load_digits
+        >>> from sklearn.model_selection import train_test_split
+        >>> from tuner.estimator import QPMClassifier
+        >>> X, y = load_digits(return_X_y=True)
+        >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+        >>> small = {"width": 48, "hidden": 96, "n_layers": 2, "dense_epochs": 8, "finetune_epochs": 8}
+        >>> model = QPMClassifier(n_features=20, features_per_class=3, dense_lr=0.003, **small)
+        >>> model = model.fit(X_train, y_train)
+        >>> bool(model.score(X_test, y_test) > 0.9)
+        True
+        >>> model.assignment_.sum(axis=1).tolist()  # each digit is the sum of three of the twenty features
+        [3, 3, 3, 3, 3, 3, 3, 3, 3, 3]
+        >>> why = model.explain(X_test[:1])[0]
+        >>> len(why.evidence[why.predicted])  # these three, by what each adds to the score
+        3
+    """
+
+    def __init__(
+        self,
+        *,
+        n_features: int | Literal["auto"] = "auto",
+        features_per_class: int = 5,
+        width: int = 512,
+        hidden: int = 2048,
+        n_layers: int = 4,
+        pooling: str = "avg",
+        activation: str = "relu",
+        adapter_dropout: float = 0.0,
+        cls_in_batch_norm: bool = True,
+        variant: str = "released",
+        locality_bias: str = "variant",
+        gap: float = 0.005,
+        effort: int = 400_000,
+        deadline_s: float = 600.0,
+        control: str = "none",
+        dense_epochs: int = 25,
+        dense_batch_size: int = 32,
+        dense_lr: float = 1e-3,
+        dense_weight_decay: float = 7e-4,
+        dense_diversity: float = 0.5,
+        dense_l1: float = 0.0,
+        dense_dropout: float = 0.2,
+        finetune_epochs: int = 25,
+        finetune_batch_size: int = 16,
+        finetune_lr: float = 5e-3,
+        finetune_weight_decay: float = 8e-4,
+        finetune_diversity: float = 1.0,
+        finetune_l1: float = 6.0,
+        finetune_dropout: float = 0.0,
+        precision: str = "auto",
+        reestimate_batch_norm: bool = True,
+        grid: tuple[int, int] | None = None,
+        backbone: str | BackboneConfig | None = None,
+        random_state: int | np.random.RandomState | None = 0,
+        device: str = "auto",
+    ) -> None:
+        self.n_features = n_features
+        self.features_per_class = features_per_class
+        self.width = width
+        self.hidden = hidden
+        self.n_layers = n_layers
+        self.pooling = pooling
+        self.activation = activation
+        self.adapter_dropout = adapter_dropout
+        self.cls_in_batch_norm = cls_in_batch_norm
+        self.variant = variant
+        self.locality_bias = locality_bias
+        self.gap = gap
+        self.effort = effort
+        self.deadline_s = deadline_s
+        self.control = control
+        self.dense_epochs = dense_epochs
+        self.dense_batch_size = dense_batch_size
+        self.dense_lr = dense_lr
+        self.dense_weight_decay = dense_weight_decay
+        self.dense_diversity = dense_diversity
+        self.dense_l1 = dense_l1
+        self.dense_dropout = dense_dropout
+        self.finetune_epochs = finetune_epochs
+        self.finetune_batch_size = finetune_batch_size
+        self.finetune_lr = finetune_lr
+        self.finetune_weight_decay = finetune_weight_decay
+        self.finetune_diversity = finetune_diversity
+        self.finetune_l1 = finetune_l1
+        self.finetune_dropout = finetune_dropout
+        self.precision = precision
+        self.reestimate_batch_norm = reestimate_batch_norm
+        self.grid = grid
+        self.backbone = backbone
+        self.random_state = random_state
+        self.device = device
+
+    def fit(self, X: Any, y: ArrayLike) -> Self:
+        """Train, select, assign and fine-tune.
+
+        Args:
+            X: (n, dim), (n, tokens, dim), (n, height, width, dim), or n image paths.
+            y: (n,) labels.
+
+        Raises:
+            InputError: a ValueError: X, y or a parameter is not as described above, in the first thing that is wrong.
+            DivergedError: a loss became NaN or infinite.
+            TunerError: an image, or the weights of the backbone, cannot be read.
+
+        Warns:
+            ConvergenceWarning: the deadline cut the program short, so that another fit may differ.
+        """
+        settings, seed = stage_settings(self.get_params(deep=False)), seed_of(self.random_state)
+        choose_device(self.device)
+        for name in ("n_features_in_", "feature_names_in_"):
+            self.__dict__.pop(name, None)
+        reader = None
+        if self.backbone is None:
+            X, y = numbers_to_fit(self, X, y)
+            self.classes_, labels = encoded(y)
+            (patches, grid), cls = token_maps(X, self.grid), None
+        else:
+            paths = image_paths(X)
+            self.classes_, labels = encoded(plain_labels(len(paths), y))
+            reader = ImageReader(backbone_config(self.backbone), self.device).fit(paths)
+            (patches, cls), grid = reader.tokens(paths), reader.grid
+        samples = samples_of(patches, cls, labels, grid, len(self.classes_))
+        trained = train(samples, settings, seed=seed, device=self.device)
+        self.reader_, self.grid_, self.report_ = reader, grid, trained.report()
+        self.model_: QpmModel = trained.model
+        self._describe(trained.model)
+        return self
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """The labels of X, (n,)."""
+        logits = self._logits(X)
+        return np.asarray(self.classes_[logits.argmax(axis=1)])
+
+    def predict_proba(self, X: Any) -> Floats:
+        """Softmax over the scores of all classes, (n, n_classes); not calibrated."""
+        logits = self._logits(X)
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+    def decision_function(self, X: Any) -> Floats:
+        """The scores, (n, n_classes): sums of z-scores. With two classes the second's minus the first's, (n,)."""
+        logits = self._logits(X)
+        return np.asarray(logits[:, 1] - logits[:, 0]) if len(self.classes_) == 2 else logits
+
+    def feature_scores(self, X: Any) -> Floats:
+        """What each feature adds to the scores of its classes, (n, n_features_): its z-score.
+
+        `feature_scores(X) @ assignment_.T` are the scores of all classes.
+        """
+        samples = self._samples(X)
+        with torch.no_grad():
+            parts = [self.model_.head.standardise(found.pooled) for _, found in batches(self.model_, samples)]
+        return np.asarray(torch.cat(parts).double().cpu().numpy())
+
+    def explain(
+        self, X: Any, y: ArrayLike | None = None, *, best: int = 2, image_size: tuple[int, int] | None = None
+    ) -> list[Explanation]:
+        """Why each row of X is classified as it is.
+
+        Args:
+            X: as in `predict`.
+            y: (n,) true labels, whose classes are explained, too. Without them `label` of an explanation is the
+                predicted class.
+            best: how many classes are explained, those with the highest scores, the predicted one first.
+            image_size: height and width of the saliency maps, pixels; the token grid by default.
+
+        Returns:
+            One Explanation per row. Its classes are positions in `classes_`, its columns positions in `features_`.
+
+        Raises:
+            InputError: X does not fit, or y holds a label that `fit` has not seen.
+        """
+        if isinstance(best, bool) or not isinstance(best, int | np.integer) or best < 1:
+            raise InputError(f"best={best!r}", "a whole number, at least 1", "say how many classes are explained")
+        samples = self._samples(X)
+        ranked = np.argsort(-self._scores(samples), axis=1, kind="stable")
+        labels = ranked[:, 0] if y is None else known(self.classes_, plain_labels(len(samples), y))
+        told = replace(samples, labels=torch.as_tensor(labels, device=samples.device))
+        return [
+            explain(self.model_, told, i, classes=[*ranked[i, :best].tolist(), int(labels[i])], image_size=image_size)
+            for i in range(len(told))
+        ]
+
+    def save(self, folder: Path | str) -> None:
+        """Write the fitted estimator as safetensors and JSON; `load` reads it, and runs no code from it.
+
+        Args:
+            folder: where; made if need be, and empty.
+
+        Raises:
+            NotFittedError: nothing was fitted.
+            InputError: something is in the folder already, or a label is of a type that JSON does not have.
+        """
+        check_is_fitted(self, "model_")
+        save_estimator(self, Path(folder))
+
+    @classmethod
+    def load(cls, folder: Path | str, *, device: str = "auto", weights: str = "") -> Self:
+        """Read what `save` wrote.
+
+        Args:
+            folder: the folder.
+            device: where to predict: auto, cpu, cuda, cuda:1 ...
+            weights: of a pre-trained backbone: a file or folder, where they are not the backbone's usual ones.
+
+        Raises:
+            TunerError: it is no such folder, a file of it is missing or damaged, or the backbone's weights are missing.
+            UsageError: the backbone's weights were in a file of the machine that saved it, and `weights` names none.
+        """
+        names = set(cls._get_param_names())
+        parameters, fitted, model = load_estimator(Path(folder), names, device=device, weights=weights)
+        estimator = cls(**{**parameters, "device": device})
+        estimator.__dict__.update(fitted, model_=model)
+        estimator._describe(model)
+        return estimator
+
+    def __sklearn_tags__(self) -> Tags:
+        """What X may be: numbers, or paths where a backbone is named."""
+        tags = super().__sklearn_tags__()
+        paths = self.backbone is not None
+        tags.input_tags.one_d_array = tags.input_tags.string = paths
+        tags.input_tags.two_d_array = tags.input_tags.three_d_array = not paths
+        return tags
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickling: the model as numpy arrays, without torch."""
+        state = dict(super().__getstate__())
+        return {**state, "model_": frozen(state["model_"])} if "model_" in state else state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """The model is made again, on the CPU until it is used."""
+        super().__setstate__({**state, "model_": thawed(state["model_"])} if "model_" in state else state)
+
+    def _samples(self, X: Any) -> Samples:
+        """X as in `fit`, on the device; labels are 0."""
+        check_is_fitted(self, "model_")
+        cls = None
+        if self.reader_ is None:
+            patches, grid = token_maps(numbers_to_predict(self, X), self.grid_)
+        else:
+            (patches, cls), grid = self.reader_.tokens(image_paths(X)), self.reader_.grid
+        if grid != self.grid_:
+            raise InputError(
+                f"X has {grid[0]} x {grid[1]} tokens per image, and fit saw {self.grid_[0]} x {self.grid_[1]}",
+                "the grid of fit",
+                "give X of the same backbone and image size as in fit",
+            )
+        target = choose_device(self.device)
+        self.model_.to(target)
+        return samples_of(patches, cls, None, grid, len(self.classes_)).to(target)
+
+    def _logits(self, X: Any) -> Floats:
+        return self._scores(self._samples(X))
+
+    def _scores(self, samples: Samples) -> Floats:
+        parts = [found.logits for _, found in batches(self.model_, samples)]
+        return np.asarray(torch.cat(parts).double().cpu().numpy())
+
+    def _describe(self, model: QpmModel) -> None:
+        """The attributes that are views of the model."""
+        head = {name: values.cpu().numpy() for name, values in model.head.named_buffers()}
+        self.assignment_, self.feature_indices_ = head["assignment"], head["features"]
+        self.feature_mean_, self.feature_std_ = head["mean"], head["std"]
+        self.n_features_ = len(self.feature_indices_)
+        self.features_ = np.array([f"feature {column}" for column in range(self.n_features_)], dtype=object)

@@ -1,0 +1,137 @@
+"""The estimator's flat parameters: which field of which stage's settings each of them is, and their checks.
+
+One rule names them: a field of the adapter or of the program has its own name, a field of a training has the stage
+in front (`dense_lr`, `finetune_epochs`). The two trainings share `precision` and `reestimate_batch_norm`.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, TypeVar
+
+from sklearn.utils import check_random_state
+
+from tuner.estimator.errors import InputError, three_parts
+from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig
+
+AUTO = "auto"
+LARGEST_SEED = 2**31 - 1
+SHARED = ("precision", "reestimate_batch_norm")
+PUBLISHED_FEATURES = AssignConfig().n_features  # what `n_features="auto"` chooses where there are as many
+
+Settings = TypeVar("Settings", AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig)
+
+
+@dataclass(frozen=True)
+class StageSettings:
+    """The checked settings of the three stages.
+
+    Attributes:
+        adapter: the adapter's shape.
+        dense: of the dense training.
+        program: of the assignment; its `n_features` is a placeholder where `auto_features` is set.
+        finetune: of the fine-tuning.
+        auto_features: whether the number of features is chosen once the dense model is there.
+    """
+
+    adapter: AdapterConfig
+    dense: DenseConfig
+    program: AssignConfig
+    finetune: FinetuneConfig
+    auto_features: bool
+
+
+def parameter_name(config: type[Any], field: str) -> str:
+    """The estimator's name of a stage's field, such as `dense_lr` for `lr` of DenseConfig."""
+    stage = {DenseConfig: "dense", FinetuneConfig: "finetune"}.get(config)
+    if stage is None:
+        return "adapter_dropout" if field == "dropout" else field
+    return field if field in SHARED else f"{stage}_{field}"
+
+
+def stage_settings(parameters: Mapping[str, Any]) -> StageSettings:
+    """Check the estimator's parameters and sort them into the settings of the stages.
+
+    Args:
+        parameters: as `get_params` gives them.
+
+    Raises:
+        InputError: naming the first parameter that is of a wrong type, out of bounds or at odds with another.
+    """
+    auto = isinstance(parameters["n_features"], str) and parameters["n_features"] == AUTO
+    adapter = _settings(AdapterConfig, parameters)
+    sizes = {**parameters, "n_features": adapter.width} if auto else parameters
+    program = _settings(AssignConfig, sizes)
+    _check_sizes(adapter, program, auto)
+    dense, finetune = _settings(DenseConfig, parameters), _settings(FinetuneConfig, parameters)
+    return StageSettings(adapter, dense, program, finetune, auto)
+
+
+def seed_of(random_state: Any) -> int:
+    """The seed of all stages: a whole number itself, or one drawn from a RandomState, or afresh for None.
+
+    Raises:
+        InputError: it is none of these.
+    """
+    if isinstance(random_state, bool) or not isinstance(random_state, Integral):
+        with three_parts("a whole number, a RandomState or None", "correct random_state"):
+            return int(check_random_state(random_state).randint(LARGEST_SEED))
+    seed = int(random_state)
+    if not 0 <= seed <= LARGEST_SEED:
+        raise InputError(f"random_state={seed}", f"from 0 to {LARGEST_SEED}", "give another seed")
+    return seed
+
+
+def _settings(config: type[Settings], parameters: Mapping[str, Any]) -> Settings:
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(config):
+        name = parameter_name(config, field.name)
+        if name in parameters:
+            values[field.name] = _checked(name, parameters[name], field)
+    return config(**values)
+
+
+def _checked(name: str, value: Any, field: dataclasses.Field[Any]) -> Any:
+    """The value as plain int, float, bool or str, once it is known to be one that the field allows."""
+    about = field.metadata
+    if about["choices"] is not None:
+        if not (isinstance(value, str) and value in about["choices"]):
+            raise InputError(f"{name}={value!r}", f"one of {', '.join(about['choices'])}", "choose one of them")
+        return str(value)
+    kind: Any = type(field.default)
+    if kind is bool:
+        if not isinstance(value, bool | Integral) or value not in (0, 1):
+            raise InputError(f"{name}={value!r}", "True or False", f"{about['help']}: choose one")
+        return bool(value)
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if kind is int and not whole:
+        raise InputError(f"{name}={value!r}", "a whole number", f"{about['help']}: give one")
+    if not (whole or (isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value))):
+        raise InputError(f"{name}={value!r}", "a finite number", f"{about['help']}: give one")
+    low, high = about["low"], about["high"]
+    if low is not None and value < low:
+        raise InputError(f"{name}={value}", f"at least {low:g}", f"{about['help']}: raise it")
+    if high is not None and value > high:
+        raise InputError(f"{name}={value}", f"at most {high:g}", f"{about['help']}: lower it")
+    return kind(value)
+
+
+def _check_sizes(adapter: AdapterConfig, program: AssignConfig, auto: bool) -> None:
+    """Refuse what no data could make feasible."""
+    if adapter.n_layers < 1:
+        raise InputError(f"n_layers={adapter.n_layers}", "at least 1", "give the adapter a layer to select from")
+    if program.n_features > adapter.width:
+        raise InputError(
+            f"n_features={program.n_features} is above width={adapter.width}",
+            "n_features <= width, since the features are selected from the adapter's outputs",
+            'raise width, lower n_features, or set n_features="auto"',
+        )
+    if program.features_per_class > program.n_features:
+        most = f"width={adapter.width}" if auto else f"n_features={program.n_features}"
+        raise InputError(
+            f"features_per_class={program.features_per_class} is above {most}",
+            "features_per_class <= n_features <= width",
+            f"lower features_per_class or raise {most.partition('=')[0]}",
+        )
