@@ -9,7 +9,7 @@ export RAY_USAGE_STATS_ENABLED := 0
 export MLFLOW_DISABLE_TELEMETRY := true
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help search test check coverage golden long chaos lock licences clean
+.PHONY: help search test check coverage golden long chaos docs pages lock licences clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -58,6 +58,12 @@ chaos: $(VENV)/.test  ## every fault we know, in an order drawn by CHAOS_SEED, a
 golden: $(VENV)/.test  ## fingerprints of a tiny trial's artifacts, after a stage's number was raised
 	$(BIN)/python -m tests.search.golden
 
+docs: $(VENV)/.test  ## the documents as a site, in site/
+	$(BIN)/zensical build --strict
+
+pages: $(VENV)/.test  ## fill in again what pages take from the code: fields, commands, metrics, events, the picture
+	$(BIN)/python docs/generate.py
+
 lock:  ## pin every dependency and the hashes of its files again (needs uv; UPGRADE=1: newest versions)
 	$(PYTHON) requirements/lock.py $(if $(UPGRADE),--upgrade)
 
@@ -65,4 +71,4 @@ licences: $(VENV)/.test  ## write THIRD_PARTY.md again, after the lock has chang
 	$(BIN)/python requirements/licences.py
 
 clean:  ## remove the environment and caches, never a store
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build site .cache *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -66,7 +66,7 @@ def time_to(solution: Solution, gap: float) -> float | None:
 
 def run(problem: Problem, deadline_s: float, gap: float = 0.0, **more: Any) -> dict[str, Any]:
     wall = time.monotonic()
-    solution = solve(problem, deadline_s, gap, clock="cpu", effort=None, **more)
+    solution = solve(problem, deadline_s=deadline_s, gap=gap, clock="cpu", effort=None, **more)
     problem.verify(solution)
     return {
         "objective": solution.objective,
@@ -122,10 +122,13 @@ def growth(deadline_s: float, only: list[str]) -> None:
             show(name, run(made(**size), deadline_s, gap=0.005))
 
 
+def distance(a: tuple[int, int], b: tuple[int, int]) -> float:
+    """How far two settings (n_features, features_per_class) are apart."""
+    return abs(np.log(a[0] / b[0])) + abs(np.log(a[1] / b[1])) / 2
+
+
 def sweep(deadline_s: float, only: list[str]) -> None:
     """25 settings cold and warm to the same gap: pairs as given, or by each N's own threshold (`own`)."""
-    from tuner.qpm.program.nearest import nearest
-
     gap = 0.005
     for kind in only or ["given"]:
         solved: dict[tuple[int, int], Solution] = {}
@@ -136,10 +139,12 @@ def sweep(deadline_s: float, only: list[str]) -> None:
                 if kind == "own":
                     pairs, _ = penalised_pairs(problem.relevance, m)
                     problem = Problem(problem.relevance, pairs, problem.bias, m, k)
-                cold = solve(problem, deadline_s, gap, clock="cpu", effort=None)
-                near = nearest((m, k), solved)
-                start = None if near is None else solved[near]
-                warm = cold if start is None else solve(problem, deadline_s, gap, start, clock="cpu", effort=None)
+                cold = solve(problem, deadline_s=deadline_s, gap=gap, clock="cpu", effort=None)
+                warm = cold
+                if solved:
+                    start = solved[min(solved, key=lambda other: distance((m, k), other))]
+                    limits = {"deadline_s": deadline_s, "gap": gap, "effort": None}
+                    warm = solve(problem, warm_start=start, clock="cpu", **limits)
                 solved[m, k] = warm
                 cold_s, warm_s = cold_s + cold.seconds, warm_s + warm.seconds
                 rows.append([m, k, cold.seconds, cold.gap, cold.objective, warm.seconds, warm.gap, warm.objective])

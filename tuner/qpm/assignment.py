@@ -20,8 +20,10 @@ from tuner.qpm.classifier import batches, pooled_features
 from tuner.qpm.dense import DenseModel
 from tuner.qpm.head import SMALLEST_STD
 from tuner.qpm.program import Moment, solve
+from tuner.qpm.program.instance.arrays import Bools, Floats, Ints
 from tuner.qpm.program.instance.coefficients import locality_bias, problem_from_features
-from tuner.qpm.program.instance.problem import Bools, Floats, Ints, Problem, check_feasible
+from tuner.qpm.program.instance.problem import Problem
+from tuner.qpm.program.instance.sizes import check_feasible
 from tuner.qpm.program.listener import Listener
 from tuner.qpm.settings import AssignConfig
 from tuner.qpm.storage import write_folder
@@ -117,7 +119,7 @@ def assign(
     Args:
         dense: a trained dense model; its features are read in evaluation mode, without dropout.
         train: the images it was trained on.
-        config: sizes, variant of the program, gap, effort, deadline; or the random control.
+        config: sizes, variant of the program, forced class pairs, gap, effort, deadline; or the random control.
         seed: of the solver, or of the control.
         device: where the features are computed; the program runs on the CPU.
         warm_start: features, as indices into the dense width, of a related solution.
@@ -127,7 +129,8 @@ def assign(
 
     Raises:
         InfeasibleError: no assignment of these sizes exists.
-        UsageError: the model has no adapter to select from.
+        UsageError: the model has no adapter to select from, or more class pairs are forced than there are.
+        TunerError: no assignment with the forced class pairs was found.
     """
     if not dense.adapter.layers:
         raise UsageError(
@@ -147,8 +150,8 @@ def assign(
             near = None if warm_start is None else np.flatnonzero(np.isin(kept, warm_start))
             solution = solve(
                 problem,
-                config.deadline_s,
-                config.gap,
+                deadline_s=config.deadline_s,
+                gap=config.gap,
                 warm_start=near,
                 progress=listener,
                 seed=seed,
@@ -172,11 +175,12 @@ def _state(
     problem, kept, info = problem_from_features(
         x,
         train.labels.cpu().numpy(),
-        train.n_classes,
-        config.n_features,
-        config.features_per_class,
+        n_classes=train.n_classes,
+        n_features=config.n_features,
+        features_per_class=config.features_per_class,
         variant=config.variant,
         bias=bias,
+        forced_pairs=config.forced_pairs,
     )
     return problem, kept, info | {"variant": config.variant, "locality_bias": local}
 

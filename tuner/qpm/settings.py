@@ -4,6 +4,7 @@ Defaults are the published DINO-QPM configuration (METHOD 2-5) unless the help s
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from tuner.base.settings import setting
 
@@ -74,6 +75,18 @@ class AssignConfig:
     control: str = setting(
         "none", "random: draw the assignment at random instead (a control)", choices=("none", "random")
     )
+    forced_pairs: int = setting(
+        0, "most similar class pairs that must share all features but one; CHiQPM: half as many as classes", low=0
+    )
+
+
+# settings younger than their stage's code version, with the value that changes nothing: a key does not name them
+ADDED_SINCE = {"forced_pairs": 0}
+
+
+def keyed(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings that enter a stage's key: a younger one only if it changes something, so that old keys stay."""
+    return {name: value for name, value in settings.items() if ADDED_SINCE.get(name, ...) != value}
 
 
 @dataclass

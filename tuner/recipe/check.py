@@ -29,6 +29,7 @@ def check_recipe(recipe: Recipe) -> None:
         _check_address(path, lookup(recipe, path))
     _check_size(recipe)
     _check_shares(recipe)
+    _check_forced_pairs(recipe)
     for name in recipe.space:
         _check_dimension(name, recipe)
     objectives_of(recipe)
@@ -83,6 +84,16 @@ def _check_shares(recipe: Recipe) -> None:
                 raise UsageError(f"{path}={share:g}", f"0, or at least {SMALLEST_SHARE:g}", "give a larger share")
             if kind == "gpus" and share > 1.0 and not share.is_integer():
                 raise UsageError(f"{path}={share:g}", "a share of one GPU, or a whole number", "round it")
+
+
+def _check_forced_pairs(recipe: Recipe) -> None:
+    most = max(bounds(recipe.space.get("assign.forced_pairs", {"choices": [recipe.assign.forced_pairs]})))
+    if most > 0 and recipe.assign.control == "random":
+        raise UsageError(
+            f"assign.forced_pairs={most} with assign.control=random",
+            "class pairs forced by the program: a random assignment has none",
+            "set assign.forced_pairs=0, or assign.control=none",
+        )
 
 
 def _check_value(path: str, value: Any, info: dataclasses.Field[Any]) -> None:

@@ -1,4 +1,4 @@
-"""The program by exhaustion, and random instances small enough for it: the judge of every exactness test."""
+"""The program by exhaustion, and random instances small enough for it: what every exactness test compares with."""
 
 from itertools import combinations
 from math import comb

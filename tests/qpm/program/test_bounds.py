@@ -10,7 +10,7 @@ from tuner.qpm.program import Problem
 from tuner.qpm.program.bound.root import Root
 from tuner.qpm.program.cuts.class_values import closed_form_bound
 from tuner.qpm.program.cuts.cliques import violated_cliques
-from tuner.qpm.program.incumbent import Race
+from tuner.qpm.program.state import SolveState
 
 
 def test_clique_cuts_hold_at_every_selection() -> None:
@@ -42,16 +42,16 @@ def test_root_and_closed_form_bounds_are_above_the_optimum_whatever_the_duals(ki
         problem = random_problem(kind, seed)
         best = brute_force(problem)
         slack = 1e-6 * max(1.0, abs(best))
-        race = Race(problem, 60.0)
-        race.offer(np.arange(problem.n_features), "first")
-        assert race.units.outer(closed_form_bound(race.problem, race.features)[0]) >= best - slack
-        root = Root(race)
+        state = SolveState(problem, 60.0)
+        state.offer(np.arange(problem.n_features), "first")
+        assert state.units.outer(closed_form_bound(state.problem, state.features)[0]) >= best - slack
+        root = Root(state)
         root.run(lambda s: None)
-        assert race.units.outer(root.bound) >= best - slack
+        assert state.units.outer(root.bound) >= best - slack
         assert root.lp.certificate()[0] == pytest.approx(root.lp.value, abs=1e-4 * max(1.0, abs(best)))
         for _ in range(5):
             root.lp.duals = root.lp.duals + rng.normal(size=len(root.lp.duals)) * problem.scale
-            assert race.units.outer(root.lp.certificate()[0]) >= best - slack
+            assert state.units.outer(root.lp.certificate()[0]) >= best - slack
 
 
 def test_fixing_never_loses_a_selection_above_the_cutoff() -> None:
@@ -59,15 +59,15 @@ def test_fixing_never_loses_a_selection_above_the_cutoff() -> None:
     for seed in range(25):
         problem = random_problem("no pairs", seed)
         every = [np.array(c) for c in combinations(range(problem.n_candidates), problem.n_features)]
-        judge = Race(problem, 60.0)
-        values = [judge.offer(selection, "all") for selection in every]
-        race = Race(problem, 60.0)
-        race.offer(every[int(np.argsort(values)[-2:][0])], "second best")
-        root = Root(race)
+        every_value = SolveState(problem, 60.0)
+        values = [every_value.offer(selection, "all") for selection in every]
+        state = SolveState(problem, 60.0)
+        state.offer(every[int(np.argsort(values)[-2:][0])], "second best")
+        root = Root(state)
         root.run(lambda s: None)
         fixed += int(root.fixed_out.sum() + root.fixed_in.sum())
         for selection, value in zip(every, values, strict=True):
-            if value > race.cutoff + 1e-6 * abs(race.cutoff):
+            if value > state.cutoff + 1e-6 * abs(state.cutoff):
                 above += 1
                 assert not root.fixed_out[selection].any()
                 assert root.fixed_in[selection].sum() == root.fixed_in.sum()

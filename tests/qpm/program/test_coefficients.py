@@ -137,13 +137,13 @@ def test_dead_features_are_dropped_and_kept_points_at_columns() -> None:
     x[:, 4] = 0.0
     x[:, 11] = 3.5
     bias = np.arange(20.0)
-    problem, kept, info = coefficients.problem_from_features(x, labels, 6, 8, 3, bias=bias)
+    problem, kept, info = coefficients.problem_from_features(x, labels, n_features=8, features_per_class=3, bias=bias)
     assert info["n_dead"] == 2
     assert kept.tolist() == [j for j in range(20) if j not in (4, 11)]
     assert problem.linear.tolist() == kept.tolist()
     assert problem.n_features == 8
     with pytest.raises(InfeasibleError):
-        coefficients.problem_from_features(x, labels, 6, 19, 3)
+        coefficients.problem_from_features(x, labels, n_features=19, features_per_class=3)
 
 
 @pytest.mark.parametrize("break_it", ["nan", "label", "shape", "variant"])
@@ -159,7 +159,7 @@ def test_bad_features_are_refused(break_it: str) -> None:
     if break_it == "variant":
         variant = "printed"
     with pytest.raises(UsageError):
-        coefficients.problem_from_features(x, labels, 6, 8, 3, variant)
+        coefficients.problem_from_features(x, labels, n_classes=6, n_features=8, features_per_class=3, variant=variant)
 
 
 def test_locality_bias_prefers_features_that_look_at_one_place() -> None:

@@ -48,7 +48,9 @@ def test_poor_features_become_a_program_that_is_solved(kind: str, variant: str) 
         bias = locality_bias(x, peak, rng.random(x.shape) < seed / 10)
         assert np.isfinite(bias).all()
         try:
-            problem, _, info = problem_from_features(x, labels, n_classes, n_features, k, variant, bias)
+            problem, _, info = problem_from_features(
+                x, labels, n_classes=n_classes, n_features=n_features, features_per_class=k, variant=variant, bias=bias
+            )
         except InfeasibleError:
             continue
         json.dumps(info, allow_nan=False)
@@ -69,7 +71,7 @@ def test_two_classes_have_two_kinds_of_features(variant: str) -> None:
     rng = np.random.default_rng(0)
     labels = np.arange(60) % 2
     x = rng.random((60, 9)) + np.outer(labels, [1, 1, 1, 1, 1, -1, -1, -1, -1])
-    problem = problem_from_features(x, labels, 2, 4, 2, variant)[0]
+    problem = problem_from_features(x, labels, n_features=4, features_per_class=2, variant=variant).problem
     assert set(np.unique(similarity(problem.relevance))) == {-1.0, 0.0, 1.0}
     assert set(problem.pairs[2].tolist()) <= {0.0, 1.0}, "rounding decides what a pair costs"
     kinds = problem.relevance[:, 0] > 0
@@ -112,7 +114,10 @@ def test_all_candidates_at_once_have_a_threshold(n: int) -> None:
 
 def test_the_size_of_huge_features_does_not_matter() -> None:
     x, labels, n_classes = draw("plain", 4)
-    first, second = (problem_from_features(x * 2.0**e, labels, n_classes, 2, 1)[0] for e in (0, 900))
+    first, second = (
+        problem_from_features(x * 2.0**e, labels, n_classes=n_classes, n_features=2, features_per_class=1).problem
+        for e in (0, 900)
+    )
     assert np.array_equal(first.relevance, second.relevance)
 
 
@@ -128,4 +133,6 @@ def test_maps_that_are_all_alike_have_no_bias() -> None:
 )
 def test_labels_that_are_none_are_refused(labels: np.ndarray, words: str) -> None:
     with pytest.raises(UsageError, match=words):
-        problem_from_features(np.random.default_rng(0).random((len(labels), 4)), labels, 2, 2, 1)
+        problem_from_features(
+            np.random.default_rng(0).random((len(labels), 4)), labels, n_features=2, features_per_class=1
+        )

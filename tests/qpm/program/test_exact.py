@@ -159,7 +159,7 @@ def test_eta_inequality_is_tight_at_integral_points_and_valid_elsewhere() -> Non
             top = np.sort(problem.relevance[selection], axis=0)[-k:].sum(axis=0)
             assert np.allclose(tightest(problem, s).value, top)
             for c in range(problem.n_classes):
-                features, gain, side = row(problem, c, int(cuts.reach[c]))
+                features, gain, side = row(problem, c, int(cuts.rank[c]))
                 assert top[c] <= side + gain @ s[features] + 1e-9
 
 

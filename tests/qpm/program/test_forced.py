@@ -1,13 +1,14 @@
 """CHiQPM's forced pairs: exact against enumeration, and refused where they contradict each other."""
 
+from dataclasses import replace
 from itertools import combinations, product
 
 import numpy as np
 import pytest
 
 from tuner.errors import InfeasibleError
-from tuner.qpm.program import Problem, solve
-from tuner.qpm.program.primal.forced import closest_classes
+from tuner.qpm.program import Problem, SolverOptions, problem_from_features, solve
+from tuner.qpm.program.instance.class_pairs import closest_classes
 
 
 def enumerated(problem: Problem) -> float:
@@ -51,5 +52,50 @@ def test_contradicting_pairs_are_refused() -> None:
 
 def test_closest_classes_are_the_nearest_columns() -> None:
     a = np.array([[0.0, 5.0, 0.1, 9.0], [0.0, 0.0, 0.0, 0.0]])
-    c, d = closest_classes(a, 0.5)
+    c, d = closest_classes(a, 2)
     assert list(zip(c.tolist(), d.tolist(), strict=True)) == [(0, 2), (1, 3)]
+
+
+@pytest.mark.parametrize("n_pairs", [-1, 7])
+def test_more_pairs_than_there_are_is_told_by_arithmetic(n_pairs: int) -> None:
+    with pytest.raises(InfeasibleError, match="0 to 6, the pairs of 4 classes"):
+        closest_classes(np.eye(4), n_pairs)
+
+
+def larger(n_pairs: int = 4) -> Problem:
+    """Forced pairs of a program that needs some nodes."""
+    rng = np.random.default_rng(3)
+    labels = np.repeat(np.arange(8), 12)
+    x = np.maximum(rng.normal(size=(96, 40)) + (rng.normal(size=(8, 40)) > 0.8)[labels], 0)
+    return problem_from_features(x, labels, n_features=12, features_per_class=3, forced_pairs=n_pairs).problem
+
+
+def test_features_to_forced_pairs() -> None:
+    problem = larger()
+    assert problem.forced is not None
+    expected = closest_classes(problem.relevance, 4)
+    assert [side.tolist() for side in problem.forced] == [side.tolist() for side in expected]
+    solution = solve(problem, gap=0.01)
+    c, d = problem.forced
+    assert ((solution.assignment[c] & solution.assignment[d]).sum(axis=1) == 2).all()
+    assert solution.status in ("gap", "optimal")
+
+
+def test_work_ends_it_at_the_same_place() -> None:
+    full = solve(larger())
+    first, second = (solve(larger(), effort=1500) for _ in range(2))
+    assert full.status == "optimal"
+    assert first.status == second.status == "effort"
+    assert first.log.lp_iterations == second.log.lp_iterations < full.log.lp_iterations
+    assert np.array_equal(first.assignment, second.assignment)
+    assert first.objective <= full.objective <= first.bound == second.bound
+
+
+def test_a_program_too_large_to_be_written_out_keeps_the_selection_and_the_bound_without_pairs() -> None:
+    problem = larger()
+    solution = solve(problem, options=SolverOptions(explicit_size=100))
+    free = solve(replace(problem, forced=None))
+    assert np.array_equal(solution.features, free.features)
+    assert solution.status == "effort"
+    assert solution.log.bound_from == "without forced pairs"
+    assert solution.objective <= solve(problem).objective <= solution.bound

@@ -1,4 +1,4 @@
-"""Bad input is refused with the value and the rule; broken solutions are caught by the judge."""
+"""Bad input is refused with the value and the rule; broken solutions are caught by the check."""
 
 from dataclasses import replace
 
@@ -87,7 +87,7 @@ def solved() -> tuple[Problem, Solution]:
     return problem, solve(problem)
 
 
-def test_the_judge_names_what_is_broken() -> None:
+def test_the_check_names_what_is_broken() -> None:
     problem, good = solved()
     problem.verify(good)
     rows = good.assignment.copy()

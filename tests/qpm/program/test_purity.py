@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 
 from tests.qpm.program.test_solver import made
-from tuner.qpm.program import Moment, Solution, listener, solve
-from tuner.qpm.program import race as races
+from tuner.qpm.program import Moment, Solution, listener, solve, state
 
 EFFORT = 15_000
 
@@ -22,7 +21,7 @@ EFFORT = 15_000
 def answer(solution: Solution) -> dict[str, Any]:
     """All that must be equal, bit by bit."""
     arrays = {"features": solution.features.tolist(), "rows": np.packbits(solution.assignment).tolist()}
-    return arrays | solution.summary() | {"reach": [side.tolist() for side in solution.reach]}
+    return arrays | solution.summary() | {"cuts": [side.tolist() for side in solution.binding_cuts]}
 
 
 def one(effort: int | None = EFFORT, gap: float = 0.0, **more: Any) -> Solution:
@@ -48,7 +47,7 @@ def test_work_ends_a_solve_at_the_same_place_on_a_slow_machine(monkeypatch: pyte
 
     hog = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
-        monkeypatch.setattr(races, "time", Clock)
+        monkeypatch.setattr(state, "time", Clock)
         monkeypatch.setattr(listener, "SILENCE_S", 0.02)
         slow = one(deadline_s=50_000.0, progress=lambda moment: time.sleep(0.01))
     finally:

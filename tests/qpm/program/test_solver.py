@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from tuner.qpm.program import Moment, Problem, Solution, solve
-from tuner.qpm.program.nearest import nearest
 
 INSTANCES = (
     "adapter-256x100-released",
@@ -183,12 +182,6 @@ def test_a_neighbours_solution_is_a_warm_start() -> None:
     assert warm.objective == pytest.approx(cold.objective)
 
 
-def test_nearest_neighbour_of_a_setting() -> None:
-    assert nearest((50, 5), []) is None
-    assert nearest((50, 5), [(20, 5), (40, 5), (60, 5)]) == (60, 5)
-    assert nearest((50, 5), [(50, 4), (30, 5)]) == (50, 4)
-
-
 def test_a_solution_is_plain_data() -> None:
     import json
 
@@ -202,7 +195,7 @@ def test_a_solution_is_plain_data() -> None:
 @pytest.mark.parametrize("name", INSTANCES)
 def test_no_bound_is_below_the_best_known_value(name: str, shared_data: Path) -> None:
     problem = load(shared_data, name)
-    solutions = [solve(problem, 5.0, gap, seed=seed, clock="cpu") for seed, gap in ((0, 0.0), (1, 0.01))]
+    solutions = [solve(problem, deadline_s=5.0, gap=gap, seed=seed, clock="cpu") for seed, gap in ((0, 0.0), (1, 0.01))]
     best = max(solution.objective for solution in solutions)
     for solution in solutions:
         problem.verify(solution)

@@ -10,7 +10,7 @@ from tests.qpm.program.brute import brute_force, random_problem
 from tests.qpm.program.test_solver import made
 from tuner.qpm.program import Problem, Solution, solve
 from tuner.qpm.program.bound.relaxation import RootLP
-from tuner.qpm.program.tree.branch_and_cut import branch_and_cut
+from tuner.qpm.program.tree import branch_and_cut
 from tuner.qpm.program.tree.constraint_handler import TreeHandler
 
 
@@ -23,7 +23,7 @@ def failing(error: BaseException) -> Callable[..., Any]:
     return fail
 
 
-def judged(problem: Problem, solution: Solution) -> None:
+def sound(problem: Problem, solution: Solution) -> None:
     problem.verify(solution)
     assert solution.bound >= solution.objective
     if problem.n_candidates < 12:
@@ -40,7 +40,7 @@ def test_a_failing_root_leaves_the_tree_to_prove_it(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(RootLP, "solve", failing(error))
     problem = random_problem("all pairs", 3)
     solution = solve(problem)
-    judged(problem, solution)
+    sound(problem, solution)
     assert solution.status == "optimal"
     assert solution.objective == pytest.approx(brute_force(problem))
     assert solution.log.trouble == [f"root: {type(error).__name__}: {error}"]
@@ -52,7 +52,7 @@ def test_a_failing_callback_ends_the_tree(monkeypatch: pytest.MonkeyPatch, error
     before = solve(made(60, 20, 0.2), effort=0)
     monkeypatch.setattr(TreeHandler, where, failing(error))
     solution = solve(made(60, 20, 0.2), effort=8_000)
-    judged(made(60, 20, 0.2), solution)
+    sound(made(60, 20, 0.2), solution)
     assert solution.bound < before.bound
     if where != "_enforce":  # asked of integral points only
         assert solution.status == "trouble"
@@ -72,7 +72,7 @@ def test_a_tree_that_ends_for_no_reason_of_ours_is_trouble(monkeypatch: pytest.M
 
     monkeypatch.setattr(branch_and_cut, "Model", Ending)
     solution = solve(made(60, 20, 0.2))
-    judged(made(60, 20, 0.2), solution)
+    sound(made(60, 20, 0.2), solution)
     assert solution.status == "trouble"
     assert solution.log.trouble == [f"tree: SCIP ended with the status {status}"]
 
@@ -86,7 +86,7 @@ def test_scip_that_fails_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(branch_and_cut, "Model", Failing)
     problem = made(60, 20, 0.2)
     solution = solve(problem, gap=0.02, effort=20_000)
-    judged(problem, solution)
+    sound(problem, solution)
     assert solution.log.trouble
 
 

@@ -8,7 +8,7 @@ import pytest
 from tests.qpm.program.brute import KINDS, brute_force, random_problem
 from tuner.errors import UsageError
 from tuner.qpm.program import Problem, solve
-from tuner.qpm.program.instance.units import Units
+from tuner.qpm.program.units import Units
 
 
 def times(problem: Problem, all_of_it: float = 1.0, relevance: float = 1.0, penalty: float = 1.0) -> Problem:

@@ -1,7 +1,7 @@
-"""Who listens to a solve, and a sign of life for them when nothing moves: no silence longer than two seconds.
+"""Who listens to a solve, and a heartbeat for them when nothing moves: no silence longer than two seconds.
 
-The sign of life is the last moment again, with the stage at work as its source. It comes from a thread of its own, is
-not logged, and nothing depends on it.
+A heartbeat is the last moment again, with the stage at work as its source. It comes from a thread of its own, is not
+logged, and nothing depends on it.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Listener:
         self.raise_error()
 
     def note(self, moment: Moment) -> None:
-        """What the next sign of life says; nothing is passed on now."""
+        """What the next heartbeat says; nothing is passed on now."""
         with self._lock:
             self._last, self._noted_s = moment, time.monotonic()
 

@@ -12,18 +12,20 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tuner.qpm.program.instance.problem import Bools, Ints
+from tuner.qpm.program.former import warn
+from tuner.qpm.program.instance.arrays import Bools, Ints
 
 Status = Literal["optimal", "gap", "effort", "deadline", "interrupted", "trouble"]
 
 
 @dataclass(frozen=True)
 class Moment:
-    """One step of the race between incumbent and bound.
+    """One step in which incumbent and bound came closer.
 
-    `source` says what moved: `greedy`, `warm start`, `swaps`, `distinct swaps`, `rounding`, `kick`, `tree` for
-    incumbents; `price`, `root`, `tree` for bounds. A sign of life for a listener has `moved` = False, and the stage at
-    work as its source; before the first incumbent and bound they are -inf and inf. The log holds no such moments.
+    `source` says what moved: `greedy`, `warm start`, `swaps`, `distinct swaps`, `rounding`, `perturbation`, `tree` for
+    incumbents; `price`, `root`, `tree` for bounds (with forced pairs `explicit` for both, `without forced pairs` for a
+    bound). A heartbeat for a listener has `moved` = False, and the stage at work as its source; before the first
+    incumbent and bound they are -inf and inf. The log holds no heartbeats.
     """
 
     seconds: float
@@ -40,11 +42,13 @@ class Moment:
 
 @dataclass
 class Log:
-    """The story of one solve: moments in order, and counts.
+    """What happened in one solve: moments in order, and counts.
 
-    `bound_from` names the last argument that lowered the bound, `fixed` the candidates that reduced cost excluded,
-    `nodes` and `lp_iterations` (with those of looks ahead) are those of the root and all levels' trees together,
-    `trouble` what the solver failed with, a line each.
+    `bound_from` names what lowered the bound last, `fixed` the candidates that reduced cost excluded,
+    `nodes` and `lp_iterations` (with those of strong branching) are those of the root and all levels' trees together,
+    `trouble` what the solver failed with, a line each. `cuts` counts by kind: `eta` (values of
+    classes), `pair`, `star` (pairs of one candidate together), `clique`, `group` (distinct rows). `phases` has the
+    seconds at the end of each.
     """
 
     moments: list[Moment] = field(default_factory=list)
@@ -75,10 +79,11 @@ class Solution:
         assignment: (n_classes, n_features) bool; column j belongs to features[j].
         objective: value of the program; bound: no solution is above it; gap: (bound - objective) / |objective|.
         seconds: wall time.
-        status: `optimal` (bound = objective), `gap` (asked gap reached), `effort` (allowed work done), `trouble` (the
+        status: `optimal` (bound = objective), `gap` (target gap reached), `effort` (allowed work done), `trouble` (the
             solver failed: see the log), or cut short by the `deadline` or `interrupted` (Ctrl-C).
         log: how it came about.
-        reach: (class, rank of theta) of the root's binding eta cuts, a head start for a neighbouring setting.
+        binding_cuts: (class, rank of theta) of the root's binding class-value cuts, two arrays of one length: a warm
+            start for other sizes. Called `reach` before version 0.2.
     """
 
     features: Ints
@@ -89,7 +94,13 @@ class Solution:
     seconds: float
     status: Status
     log: Log
-    reach: tuple[Ints, Ints] = field(default_factory=lambda: (np.zeros(0, np.int64), np.zeros(0, np.int64)))
+    binding_cuts: tuple[Ints, Ints] = field(default_factory=lambda: (np.zeros(0, np.int64), np.zeros(0, np.int64)))
+
+    @property
+    def reach(self) -> tuple[Ints, Ints]:
+        """The former name of `binding_cuts`."""
+        warn("Solution.reach is called binding_cuts now")
+        return self.binding_cuts
 
     @property
     def stopped_by_clock(self) -> bool:

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from tuner.base.metric import added_metrics
+from tuner.qpm.settings import keyed
 from tuner.recipe import Recipe
 from tuner.search.stages import CODE_VERSIONS, STAGES, Stage, measuring_stage, model_stage, of_a_trial
 
@@ -81,7 +82,7 @@ def plan(recipe: Recipe, bank: str) -> list[StageSpec]:
         if stage.does == "measure":
             made[stage.name] = evaluation(made[model_stage().name], held_out)
             continue
-        settings = {name: parts[name] for name in stage.settings} | {"split": split}
+        settings = {name: keyed(parts[name]) for name in stage.settings} | {"split": split}
         inputs = {"bank": bank} | {name: made[name].key for name in stage.reads}
         made[stage.name] = StageSpec(stage.name, settings, inputs, recipe.seed)
     return list(made.values())

@@ -1,25 +1,23 @@
 """The linear program of the root, kept as rows we own: SoPlex solves it, we certify it.
 
-Columns: s (n_candidates), eta (n_classes), then one y a penalised pair on demand. Row 0 is sum s = N, all others read
-row . x <= side. The certificate recomputes the bound from the row duals alone: with pi >= 0 (any sign for row 0),
-bound = pi . side + sum over columns of max over the column's box of (c - A' pi) x, valid whatever the solver did.
+Columns: s (n_candidates), eta (n_classes), then one y per penalised pair, on demand. Row 0 is sum s = N, all
+others read row . x <= side. The certificate recomputes the bound from the row duals alone: with pi >= 0 (any sign for
+row 0), bound = pi . side + sum over columns of max over the column's box of (c - A' pi) x, valid whatever the solver
+did.
 
-A solve goes in portions of simplex iterations, so that whoever listens is heard of and work, not time, ends it.
+A solve goes in portions of simplex iterations. Between two of them a listener is told, and work, not time, ends it.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
 from dataclasses import dataclass
 
 import numpy as np
 from pyscipopt import LP
 
-from tuner.qpm.program.instance.problem import Floats, Ints, Problem
+from tuner.qpm.program.instance.arrays import Floats, Ints
+from tuner.qpm.program.instance.problem import Problem
 
 _PRICING, _STEEPEST_EDGE = 4, 4  # SCIP_LPPAR_PRICING: a sixth of the iterations, half of the time
 _ITERATION_LIMIT = 10  # SCIP_LPPAR_LPITLIM
@@ -29,13 +27,16 @@ _ROUNDING = 2.0**-50  # of the terms of the certificate
 
 @dataclass
 class Row:
-    """One inequality cols . coefs <= side; `idle` counts solves with a zero dual, `reach` is theta's rank (eta)."""
+    """One inequality cols . coefs <= side.
+
+    `idle` counts solves with a zero dual; `rank` is that of theta, for a class value.
+    """
 
     kind: str
     cols: Ints
     coefs: Floats
     side: float
-    reach: int = 0
+    rank: int = 0
     idle: int = 0
 
 
@@ -70,14 +71,14 @@ class RootLP:
         return self.x[: self.problem.n_candidates]
 
     @property
-    def eta(self) -> Floats:
+    def class_values(self) -> Floats:
         """(n_classes,) the class values of the last solution."""
         n = self.problem.n_candidates
         return self.x[n : n + self.problem.n_classes]
 
-    def add(self, kind: str, cols: Ints, coefs: Floats, side: float, reach: int = 0) -> None:
+    def add(self, kind: str, cols: Ints, coefs: Floats, side: float, rank: int = 0) -> None:
         """Queue a row cols . coefs <= side for the next solve."""
-        self.pending.append(Row(kind, cols, coefs, side, reach))
+        self.pending.append(Row(kind, cols, coefs, side, rank))
 
     def y(self, i: int, j: int) -> int:
         """The column of a penalised pair, created on demand."""

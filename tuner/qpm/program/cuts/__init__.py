@@ -1,1 +1,1 @@
-"""Inequalities that every selection satisfies."""
+"""Cutting planes: inequalities that every selection satisfies, and how violated ones are found."""

@@ -10,37 +10,38 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tuner.qpm.program.instance.problem import Floats, Ints, Problem
+from tuner.qpm.program.instance.arrays import Floats, Ints
+from tuner.qpm.program.instance.problem import Problem
 
 
 @dataclass(frozen=True)
-class EtaCuts:
-    """The tightest eta inequality of every class at a point.
+class ClassValueCuts:
+    """The tightest inequality on the value of every class at a point.
 
     Args:
-        reach: (n_classes,) how many of the class's best features have a coefficient.
+        rank: (n_classes,) rank of theta: how many of the class's best features have a coefficient.
         theta: (n_classes,) threshold.
         value: (n_classes,) right side at the point: the largest eta the point allows.
     """
 
-    reach: Ints
+    rank: Ints
     theta: Floats
     value: Floats
 
 
-def row(problem: Problem, c: int, reach: int) -> tuple[Ints, Floats, float]:
-    """Class c's inequality eta_c - sum gain s <= k theta, theta its relevance of rank `reach`.
+def row(problem: Problem, c: int, rank: int) -> tuple[Ints, Floats, float]:
+    """Class c's inequality eta_c - sum gain s <= k theta, theta its relevance of that rank.
 
     Returns:
         Candidates, their gains, right side.
     """
-    theta = float(problem.ranked[reach, c])
-    features, gain = problem.order[:reach, c], problem.ranked[:reach, c] - theta
+    theta = float(problem.ranked[rank, c])
+    features, gain = problem.order[:rank, c], problem.ranked[:rank, c] - theta
     keep = gain > 0
     return features[keep], gain[keep], problem.features_per_class * theta
 
 
-def tightest(problem: Problem, s: Floats) -> EtaCuts:
+def tightest(problem: Problem, s: Floats) -> ClassValueCuts:
     """The tightest inequality of every class at a point.
 
     Args:
@@ -51,12 +52,12 @@ def tightest(problem: Problem, s: Floats) -> EtaCuts:
     # Only features with s > 0 move the cumulated sum: a fraction of the candidates.
     mass = s[problem.order]
     total = np.cumsum(mass, axis=0)
-    reach = np.minimum((total < k - 1e-9).sum(axis=0), problem.n_candidates - 1)
-    theta = problem.ranked[reach, classes]
+    rank = np.minimum((total < k - 1e-9).sum(axis=0), problem.n_candidates - 1)
+    theta = problem.ranked[rank, classes]
     worth = np.cumsum(mass * problem.ranked, axis=0)
-    before = np.maximum(reach - 1, 0)
-    head, weight = (np.where(reach > 0, part[before, classes], 0.0) for part in (worth, total))
-    return EtaCuts(reach, theta, head + theta * (k - weight))
+    before = np.maximum(rank - 1, 0)
+    head, weight = (np.where(rank > 0, part[before, classes], 0.0) for part in (worth, total))
+    return ClassValueCuts(rank, theta, head + theta * (k - weight))
 
 
 def closed_form_bound(problem: Problem, features: Ints) -> tuple[float, Floats]:

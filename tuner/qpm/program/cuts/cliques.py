@@ -10,10 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tuner.qpm.program.instance.problem import Bools, Floats, Ints
-
-MIN_VIOLATION = 0.02
-_MAX_T = 6
+from tuner.qpm.program.instance.arrays import Bools, Floats, Ints
+from tuner.qpm.program.options import DEFAULTS
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,13 @@ class CliqueCut:
 
 
 def violated_cliques(
-    adjacent: Bools, s: Floats, pairs: tuple[Ints, Ints], y: Floats, max_cuts: int, min_violation: float = MIN_VIOLATION
+    adjacent: Bools,
+    s: Floats,
+    pairs: tuple[Ints, Ints],
+    y: Floats,
+    max_cuts: int,
+    min_violation: float = DEFAULTS.clique_violation,
+    max_t: int = DEFAULTS.largest_clique_rank,
 ) -> list[CliqueCut]:
     """The most violated clique cuts at a point.
 
@@ -44,6 +48,7 @@ def violated_cliques(
         s: (n,) the point. pairs: (i, j) of the y that exist, with values y; other pairs count as y = 0.
         max_cuts: how many at most, by violation over size.
         min_violation: below this a cut is not worth its row.
+        max_t: largest t.
     """
     support = np.flatnonzero(s > 1e-6)
     place = np.full(len(s), -1)
@@ -54,7 +59,7 @@ def violated_cliques(
     matrix[i[inside], j[inside]] = matrix[j[inside], i[inside]] = y[inside]
     within = adjacent[np.ix_(support, support)]
     found: dict[tuple[int, tuple[int, ...]], float] = {}
-    for t in range(1, _MAX_T + 1):
+    for t in range(1, max_t + 1):
         fresh = _grow(within, s[support], matrix, t, min_violation)
         for clique, violation in fresh.items():
             found[t, clique] = violation / len(clique)

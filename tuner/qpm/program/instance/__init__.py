@@ -1,1 +1,1 @@
-"""The program as data: coefficients, thresholds, units, and the judge of a solution."""
+"""The program as data: sizes, coefficients, the way from features to a problem, files, and the check of an answer."""

@@ -6,13 +6,17 @@ looks for the threshold on a doubled scale and so penalises five times fewer pai
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from tuner.errors import UsageError
-from tuner.qpm.program.instance.problem import Bools, Floats, Ints, Problem, check_feasible
+from tuner.qpm.program.former import understands
+from tuner.qpm.program.instance.arrays import Bools, Floats, Ints
+from tuner.qpm.program.instance.class_pairs import closest_classes
+from tuner.qpm.program.instance.problem import Problem
+from tuner.qpm.program.instance.sizes import check_feasible
 from tuner.qpm.program.instance.threshold import find_threshold
 
 VARIANTS = ("released", "paper")
@@ -99,65 +103,98 @@ def penalised_pairs(
     return (i, j, penalty), info
 
 
+class FromFeatures(NamedTuple):
+    """A problem made from features, and how it came about.
+
+    Args:
+        problem: over the features that vary; its candidates are those.
+        kept: (n_candidates,) their columns in the features given.
+        info: threshold of the penalised pairs (None: no similarity is too large), n_pairs, clique_size, clique (indices
+            of candidates), n_dead (features that do not vary), and forced_pairs where class pairs are forced.
+    """
+
+    problem: Problem
+    kept: Ints
+    info: dict[str, Any]
+
+
+@understands(
+    positional=("n_classes", "n_features", "features_per_class", "variant", "bias"), after=2, renamed={"x": "features"}
+)
 def problem_from_features(
-    x: Floats,
-    labels: Ints,
-    n_classes: int,
+    features: ArrayLike,
+    labels: ArrayLike,
+    *,
     n_features: int,
     features_per_class: int,
+    n_classes: int | None = None,
     variant: str = "released",
     bias: ArrayLike | None = None,
-) -> tuple[Problem, Ints, dict[str, Any]]:
+    forced_pairs: int = 0,
+) -> FromFeatures:
     """The whole way from pooled features to a Problem.
 
     Args:
-        x: (n_images, n_candidates) pooled features of the dense model over the train set.
-        labels: (n_images,) class indices.
-        n_classes: number of classes.
-        n_features: N. features_per_class: k.
-        variant: pair set, `released` or `paper`.
-        bias: (n_candidates,) locality bias for all columns of x, or None.
+        features: (n_images, n_columns) pooled features of the train set, any finite numbers.
+        labels: (n_images,) class indices, 0 .. n_classes - 1.
+        n_features: N, features to select.
+        features_per_class: k, features of each class.
+        n_classes: number of classes; None: the largest label plus one.
+        variant: pair set, `released` or `paper` (METHOD 4.3).
+        bias: (n_columns,) locality bias, or None.
+        forced_pairs: how many of the most similar class pairs must share exactly k - 1 features (METHOD 4.6).
 
     Returns:
-        The Problem over the live features, `kept` (their columns in x), and {threshold, n_pairs, clique_size,
-        clique (indices into the Problem), n_dead}.
+        (problem, kept, info); column `kept[f]` of the features is candidate f of the problem.
 
     Raises:
         UsageError: for features or labels that do not fit; InfeasibleError where arithmetic rules a solution out.
     """
-    x, labels = _checked(x, labels, n_classes)
+    x, classes, n_classes = _checked(features, labels, n_classes)
     std = x.std(axis=0)
     kept = np.flatnonzero(std > 1e-6 * max(float(std.max(initial=0.0)), 1e-6))
     check_feasible(len(kept), n_features, features_per_class, n_classes)
-    a = relevance(x[:, kept], labels, n_classes)
+    a = relevance(x[:, kept], classes, n_classes)
     pairs, info = penalised_pairs(a, n_features, variant)
-    live_bias = None if bias is None else np.asarray(bias, dtype=np.float64)[kept]
-    problem = Problem(a, pairs, live_bias, n_features, features_per_class)
-    return problem, kept, {**info, "n_dead": x.shape[1] - len(kept)}
+    info |= {"n_dead": x.shape[1] - len(kept)}
+    forced = None
+    if forced_pairs:
+        forced = closest_classes(a, forced_pairs)
+        info |= {"forced_pairs": forced_pairs}
+    problem = Problem(
+        a,
+        pairs,
+        None if bias is None else np.asarray(bias, dtype=np.float64)[kept],
+        n_features=n_features,
+        features_per_class=features_per_class,
+        forced=forced,
+    )
+    return FromFeatures(problem, kept, info)
 
 
-def _checked(x: ArrayLike, labels: ArrayLike, n_classes: int) -> tuple[Floats, Ints]:
+def _checked(x: ArrayLike, labels: ArrayLike, n_classes: int | None) -> tuple[Floats, Ints, int]:
     features, classes = np.asarray(x, dtype=np.float64), np.asarray(labels)
     if features.ndim != 2 or classes.shape != (len(features),):
         raise UsageError(
-            f"x of shape {features.shape}, labels of shape {classes.shape}",
+            f"features of shape {features.shape}, labels of shape {classes.shape}",
             "(n_images, n_candidates) and (n_images,)",
             "check both",
         )
     if not np.isfinite(features).all():
         image, column = np.argwhere(~np.isfinite(features))[0]
-        at = f"x[{image}, {column}] = {features[image, column]}"
+        at = f"features[{image}, {column}] = {features[image, column]}"
         raise UsageError(at, "finite features", "check the dense model")
     if not len(classes):
         raise UsageError("no images", "at least one image", "check the split")
     if not np.issubdtype(classes.dtype, np.integer):
         raise UsageError(f"labels of type {classes.dtype}", "integers", "check labels")
+    n_classes = int(classes.max()) + 1 if n_classes is None else n_classes
     if classes.min() < 0 or classes.max() >= n_classes:
         raise UsageError(f"labels {classes.min()}..{classes.max()}", f"0..{n_classes - 1}", "check n_classes")
     largest = float(np.abs(features).max(initial=0.0))
     if largest > _LARGE:
         features = np.ldexp(features, -int(np.frexp(largest)[1]))
-    return features, classes.astype(np.int64)
+    return features, classes.astype(np.int64), n_classes
 
 
 def locality_bias(x: Floats, peak: Floats, on_border: Bools) -> Floats:

@@ -8,71 +8,41 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import comb
-from typing import TYPE_CHECKING
+from numbers import Integral
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from tuner.errors import InfeasibleError, UsageError
-
-if TYPE_CHECKING:
-    from tuner.qpm.program.solution import Solution
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
+from tuner.errors import UsageError
+from tuner.qpm.program.former import warn
+from tuner.qpm.program.instance import checking
+from tuner.qpm.program.instance.arrays import Bools, Floats, Ints
+from tuner.qpm.program.instance.sizes import check_feasible
+from tuner.qpm.program.instance.verify import Answer, check_assignment, check_figures
 
 _LARGEST = 1e306  # a hundredth of the largest float
 
 
-def check_feasible(n_candidates: int, n_features: int, features_per_class: int, n_classes: int) -> None:
-    """Refuse by arithmetic what no selection can satisfy: 0 < k <= N <= candidates and binomial(N, k) >= classes.
+class _Former(int):
+    """A size that was left out, which earlier versions understood."""
 
-    Args:
-        n_candidates: features to choose from.
-        n_features: features to be chosen (N).
-        features_per_class: features of each class (k).
-        n_classes: number of classes (C).
-
-    Raises:
-        InfeasibleError: naming the values and the rule.
-    """
-    if n_classes < 1:
-        raise InfeasibleError(f"{n_classes} classes", "at least one class", "give one column of relevance a class")
-    if features_per_class < 1:
-        raise InfeasibleError(f"features_per_class = {features_per_class}", "at least 1", "raise features_per_class")
-    if features_per_class > n_features:
-        raise InfeasibleError(
-            f"features_per_class = {features_per_class} is above n_features = {n_features}",
-            "features_per_class <= n_features",
-            "lower features_per_class or raise n_features",
-        )
-    if n_features > n_candidates:
-        raise InfeasibleError(
-            f"n_features = {n_features} is above the {n_candidates} candidates",
-            "n_features <= candidates (features with no deviation do not count)",
-            "lower n_features or widen the adapter",
-        )
-    if comb(n_features, features_per_class) < n_classes:
-        raise InfeasibleError(
-            f"{n_features} features have only {comb(n_features, features_per_class)} subsets of "
-            f"{features_per_class}, for {n_classes} classes",
-            "binomial(n_features, features_per_class) >= classes, so that every class gets its own subset",
-            "raise n_features, or bring features_per_class nearer to half of it",
-        )
+    def __repr__(self) -> str:
+        return "<required>"
 
 
-@dataclass(frozen=True, eq=False)
+_N_FEATURES, _FEATURES_PER_CLASS = _Former(50), _Former(5)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Problem:
     """One instance of the program; checked when made, never changed.
 
     Args:
-        relevance: (n_candidates, n_classes) A, any finite values.
+        relevance: (n_candidates, n_classes) A, any finite values: what a feature is worth to a class.
         pairs: three 1-d arrays (i, j, penalty) with i < j, every pair once, penalty >= 0.
         bias: (n_candidates,) b, or None for zeros.
-        n_features: N, features to select.
-        features_per_class: k, features of each class.
+        n_features: N, features to select; required.
+        features_per_class: k, features of each class; required.
         forced: two 1-d arrays (c, d) of class pairs that must share exactly k - 1 features (CHiQPM, METHOD 4.6).
         weight: of the relevance in the objective, above 0; None: 1000 / (k C), as published.
 
@@ -83,22 +53,23 @@ class Problem:
     relevance: Floats
     pairs: tuple[Ints, Ints, Floats]
     bias: Floats | None = None
-    n_features: int = 50
-    features_per_class: int = 5
+    n_features: int = _N_FEATURES
+    features_per_class: int = _FEATURES_PER_CLASS
     forced: tuple[Ints, Ints] | None = None
     weight: float | None = None
 
     def __post_init__(self) -> None:
-        relevance = _matrix(self.relevance)
+        self._require_sizes()
+        relevance = checking.matrix(self.relevance)
         n = relevance.shape[0]
         check_feasible(n, self.n_features, self.features_per_class, relevance.shape[1])
         object.__setattr__(self, "relevance", relevance)
-        object.__setattr__(self, "pairs", _pairs(self.pairs, n))
+        object.__setattr__(self, "pairs", checking.penalised(self.pairs, n))
         if self.bias is not None:
-            object.__setattr__(self, "bias", _vector("bias", self.bias, n))
+            object.__setattr__(self, "bias", checking.vector("bias", self.bias, n))
         if self.forced is not None:
             sizes = relevance.shape[1], self.n_features, self.features_per_class
-            object.__setattr__(self, "forced", _forced(self.forced, *sizes))
+            object.__setattr__(self, "forced", checking.forced_pairs(self.forced, *sizes))
         if not 0.0 < self.scale < np.inf:
             raise UsageError(f"weight = {self.weight}", "a finite number above 0", "give None for 1000 / (k C)")
         if not self._largest() <= _LARGEST:
@@ -108,6 +79,29 @@ class Problem:
                 f"coefficients whose sum over a selection stays below {_LARGEST:g}, so that it can be added up",
                 "divide all relevance, penalties and biases by one number: that changes no optimum",
             )
+
+    def _require_sizes(self) -> None:
+        for name in ("n_features", "features_per_class"):
+            size = getattr(self, name)
+            if isinstance(size, _Former):
+                warn(f"Problem: {name} is left out and taken for {int(size)}; give it", stacklevel=5)
+            if not isinstance(size, Integral) or isinstance(size, bool):
+                raise UsageError(f"{name} = {size!r}", "a whole number", f"give {name} as an integer")
+            object.__setattr__(self, name, int(size))
+
+    def __repr__(self) -> str:
+        parts = [
+            f"{self.n_candidates} candidates, {self.n_classes} classes",
+            f"n_features={self.n_features}, features_per_class={self.features_per_class}",
+            f"{len(self.pairs[0])} penalised pairs",
+        ]
+        if self.bias is not None:
+            parts.append("bias")
+        if self.forced is not None:
+            parts.append(f"{len(self.forced[0])} forced class pairs")
+        if self.weight is not None:
+            parts.append(f"weight={self.weight:g}")
+        return f"Problem({', '.join(parts)})"
 
     @property
     def n_candidates(self) -> int:
@@ -184,85 +178,19 @@ class Problem:
         chosen = np.asarray(features, dtype=np.int64)
         return self.scale * float(self.relevance[chosen].T[assignment].sum()) + self.selection_cost(chosen)
 
-    def verify(self, solution: Solution) -> None:
-        """Check a solution against every constraint and recompute its objective.
+    def verify(self, solution: Answer) -> None:
+        """Check a solution against every constraint from scratch, and compute its objective anew.
 
         Raises:
-            TunerError: with the violated constraint.
+            TunerError: naming the first constraint that is violated.
         """
-        from tuner.qpm.program.instance.verify import verify
-
-        verify(self, solution)
-
-
-def _matrix(relevance: ArrayLike) -> Floats:
-    matrix = np.ascontiguousarray(relevance, dtype=np.float64)
-    if matrix.ndim != 2:
-        raise UsageError(f"relevance of shape {matrix.shape}", "(n_candidates, n_classes)", "give a matrix")
-    _finite("relevance", matrix)
-    return matrix
-
-
-def _vector(name: str, values: ArrayLike, n: int) -> Floats:
-    vector = np.ascontiguousarray(values, dtype=np.float64)
-    if vector.shape != (n,):
-        raise UsageError(f"{name} of shape {vector.shape}", f"({n},), one value a candidate", f"check {name}")
-    _finite(name, vector)
-    return vector
-
-
-def _finite(name: str, values: Floats) -> None:
-    bad = np.argwhere(~np.isfinite(values))
-    if len(bad):
-        at = tuple(int(index) for index in bad[0])
-        raise UsageError(
-            f"{name}{list(at)} = {values[at]}", "finite numbers", "drop candidates with zero deviation first"
+        check_assignment(
+            solution,
+            n_candidates=self.n_candidates,
+            n_classes=self.n_classes,
+            n_features=self.n_features,
+            features_per_class=self.features_per_class,
+            forced=self.forced,
         )
-
-
-def _pairs(pairs: tuple[ArrayLike, ArrayLike, ArrayLike], n: int) -> tuple[Ints, Ints, Floats]:
-    i, j = (indices("pairs", side, n) for side in pairs[:2])
-    weight = np.ascontiguousarray(pairs[2], dtype=np.float64)
-    if not (i.shape == j.shape == weight.shape) or i.ndim != 1:
-        raise UsageError(
-            f"pairs of shapes {i.shape}, {j.shape}, {weight.shape}", "three 1-d arrays of one length", "check pairs"
-        )
-    _finite("penalty", weight)
-    wrong = np.flatnonzero(i >= j)
-    if len(wrong):
-        raise UsageError(f"pair ({i[wrong[0]]}, {j[wrong[0]]})", "i < j", "order each pair")
-    if (weight < 0).any():
-        at = int(np.argmin(weight))
-        raise UsageError(f"penalty {weight[at]} of pair ({i[at]}, {j[at]})", "penalty >= 0", "drop negative pairs")
-    code, count = np.unique(i * n + j, return_counts=True)
-    if (count > 1).any():
-        double = int(code[np.argmax(count > 1)])
-        raise UsageError(f"pair ({double // n}, {double % n}) given twice", "every pair once", "add penalties up")
-    return i, j, weight
-
-
-def indices(name: str, values: ArrayLike, n: int) -> Ints:
-    """The values as an array of whole numbers in 0 .. n - 1, of any shape.
-
-    Raises:
-        UsageError: naming the first that is none; a mask of booleans is not taken for indices.
-    """
-    raw = np.asarray(values)
-    if raw.size and not np.issubdtype(raw.dtype, np.integer):
-        raise UsageError(f"{name} of type {raw.dtype}", "integer indices", f"check {name}")
-    index = np.ascontiguousarray(raw, dtype=np.int64)
-    outside = np.flatnonzero((index < 0) | (index >= n))
-    if len(outside):
-        raise UsageError(f"{name} holds index {index.flat[outside[0]]}", f"0 <= index < {n}", f"check {name}")
-    return index
-
-
-def _forced(forced: tuple[ArrayLike, ArrayLike], n_classes: int, n: int, k: int) -> tuple[Ints, Ints]:
-    c, d = (indices("forced", side, n_classes) for side in forced)
-    if c.ndim != 1 or c.shape != d.shape:
-        raise UsageError(f"forced of shapes {c.shape}, {d.shape}", "two 1-d arrays of one length", "check forced")
-    if (c == d).any():
-        raise UsageError(f"forced pair of class {c[np.argmax(c == d)]} with itself", "two classes", "check forced")
-    if len(c) and k == n:
-        raise InfeasibleError(f"forced pairs with features_per_class = n_features = {k}", "k < N", "raise n_features")
-    return c, d
+        value = self.objective(solution.features, solution.assignment)
+        check_figures(solution, value, self.size)

@@ -14,7 +14,7 @@ from math import floor
 
 import numpy as np
 
-from tuner.qpm.program.instance.problem import Bools, Floats, Ints
+from tuner.qpm.program.instance.arrays import Bools, Floats, Ints
 
 _STEPS = 100
 _CACHE_SIZE = 64

@@ -1,1 +1,1 @@
-"""Good selections fast: tabu search, exact assignments with distinct rows, forced pairs."""
+"""Selections and rows of a problem, from the problem alone: greedy insertion, tabu search, distinct rows."""

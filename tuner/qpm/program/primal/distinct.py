@@ -16,7 +16,8 @@ from heapq import heappop, heappush
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from tuner.qpm.program.instance.problem import Bools, Floats, Ints, Problem
+from tuner.qpm.program.instance.arrays import Bools, Floats, Ints
+from tuner.qpm.program.instance.problem import Problem
 
 Subset = tuple[int, ...]
 Ranking = list[tuple[float, Subset]]
@@ -40,8 +41,8 @@ def best_subsets(order: Ints, values: Floats, k: int, count: int) -> Ranking:
         k: size of a subset.
         count: how many.
     """
-    reach = min(len(values), k + count - 1)
-    value, name = values[:reach].tolist(), order[:reach].tolist()
+    last = min(len(values), k + count - 1)
+    value, name = values[:last].tolist(), order[:last].tolist()
     start = tuple(range(k))
     heap, seen = [(-sum(value[:k]), start)], {start}
     found: Ranking = []
@@ -50,7 +51,7 @@ def best_subsets(order: Ints, values: Floats, k: int, count: int) -> Ranking:
         found.append((-cost, tuple(sorted(name[p] for p in picks))))
         for q, pick in enumerate(picks):
             up = pick + 1
-            if up < reach and (q == k - 1 or up < picks[q + 1]):
+            if up < last and (q == k - 1 or up < picks[q + 1]):
                 moved = (*picks[:q], up, *picks[q + 1 :])
                 if moved not in seen:
                     seen.add(moved)
@@ -69,7 +70,7 @@ def distinct_rows(relevance: Floats, k: int) -> tuple[list[Subset], list[Group]]
         k: features per class.
 
     Returns:
-        One subset of row positions a class, and the groups whose classes had to give something up.
+        One subset of row positions per class, and the groups whose classes had to give something up.
     """
     order = np.argsort(-relevance, axis=0, kind="stable")
     ranked = np.take_along_axis(relevance, order, axis=0)
@@ -173,8 +174,8 @@ def group_cut(problem: Problem, selection: Ints, group: Group) -> tuple[Ints, Fl
     relevance = problem.relevance[:, group.classes]
     ranked = -np.sort(-relevance[selection], axis=0)
     kth = ranked[k - 1]
-    reach = k + size - 2
-    last = ranked[reach] if reach < len(selection) else np.full(size, -np.inf)
+    rank = k + size - 2
+    last = ranked[rank] if rank < len(selection) else np.full(size, -np.inf)
     outside = np.ones(problem.n_candidates, dtype=bool)
     outside[selection] = False
     others = np.flatnonzero(outside & (relevance > last).any(axis=1))

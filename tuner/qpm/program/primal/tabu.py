@@ -1,4 +1,4 @@
-"""Good selections fast: greedy insertion, then best-improvement swaps with a tabu list (QP.md 3.1).
+"""Greedy insertion, then best-improvement swaps with a tabu list (QP.md 3.1).
 
 All N x n swaps are valued in one pass: with theta_c and theta'_c the k-th and (k+1)-th largest relevance of class c
 in S, swapping i out and j in changes the relevance by
@@ -12,7 +12,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tuner.qpm.program.instance.problem import Floats, Ints, Problem
+from tuner.qpm.program.instance.arrays import Floats, Ints
+from tuner.qpm.program.instance.problem import Problem
+from tuner.qpm.program.options import DEFAULTS, SolverOptions
 
 _REFRESH = 200  # swaps between two full recomputations, so that rounding does not add up
 
@@ -59,16 +61,12 @@ class Swaps:
     Args:
         problem: the instance.
         selection: (n_features,) candidate indices.
-        allowed: (m,) candidates that may enter; None = all.
     """
 
-    def __init__(self, problem: Problem, selection: Ints, allowed: Ints | None = None) -> None:
+    def __init__(self, problem: Problem, selection: Ints) -> None:
         self.problem = problem
         self.selection = np.array(selection, dtype=np.int64)
-        self.allowed = np.arange(problem.n_candidates) if allowed is None else np.asarray(allowed, dtype=np.int64)
-        self.place = np.full(problem.n_candidates, -1, dtype=np.int64)
-        self.place[self.allowed] = np.arange(len(self.allowed))
-        self.entering = np.ascontiguousarray(problem.relevance[self.allowed].T)  # (n_classes, m)
+        self.entering = np.ascontiguousarray(problem.relevance.T)  # (n_classes, n_candidates)
         self.floor = problem.relevance.min(axis=0)
         self._restart()
 
@@ -113,14 +111,13 @@ class Swaps:
         self.loss = (member * (mine - following)).sum(axis=1)
 
     def gains(self) -> Floats:
-        """(n_features, m) change of value for every swap; -inf where the entering candidate is already in."""
+        """(n_features, n_candidates) change of value by each swap; -inf where the candidate is in already."""
         problem, chosen = self.problem, self.selection
         out = problem.scale * (self.swapped + self.direct - self.loss[:, None])
-        out += (problem.linear - self.conflict)[self.allowed]
-        out += problem.penalty[np.ix_(chosen, self.allowed)]
+        out += problem.linear - self.conflict
+        out += problem.penalty[chosen]
         out += (self.conflict - problem.linear)[chosen][:, None]
-        inside = self.place[chosen]
-        out[:, inside[inside >= 0]] = -np.inf
+        out[:, chosen] = -np.inf
         return out
 
     def swap(self, position: int, candidate: int, gain: float) -> None:
@@ -145,24 +142,24 @@ def descend(
     rng: np.random.Generator,
     patience: int = 0,
     stop: Callable[[], bool] = lambda: False,
-    allowed: Ints | None = None,
+    options: SolverOptions = DEFAULTS,
 ) -> tuple[Ints, float]:
     """Best-improvement swaps to a local optimum, then tabu search until `patience` swaps bring nothing.
 
     Args:
         problem: the instance.
         selection: (n_features,) where to start.
-        rng: draws the tenures: 8-12 swaps out, 4-7 in.
+        rng: draws the tenures.
         patience: tabu swaps without a new best; 0 = descent only.
         stop: asked before each swap; true ends the search.
-        allowed: candidates that may enter; None = all.
+        options: the tenures.
 
     Returns:
         The best selection seen, sorted, and its value without distinct rows.
     """
-    swaps = Swaps(problem, selection, allowed)
+    swaps = Swaps(problem, selection)
     best, best_value = swaps.selection.copy(), swaps.value
-    barred_in = np.zeros(len(swaps.allowed), dtype=np.int64)
+    barred_in = np.zeros(problem.n_candidates, dtype=np.int64)
     barred_out = np.zeros(problem.n_candidates, dtype=np.int64)
     left, step, exploring = patience, 0, False
     while not stop():
@@ -171,8 +168,8 @@ def descend(
             aspiring = gains > best_value - swaps.value + 1e-9
             barred = (barred_in > step)[None, :] | (barred_out[swaps.selection] > step)[:, None]
             gains[barred & ~aspiring] = -np.inf
-        position, column = divmod(int(gains.argmax()), gains.shape[1])
-        gain = float(gains[position, column])
+        position, entering = divmod(int(gains.argmax()), gains.shape[1])
+        gain = float(gains[position, entering])
         if not exploring and gain <= 1e-9:
             exploring = True
             if not patience:
@@ -180,14 +177,13 @@ def descend(
             continue
         if not np.isfinite(gain) or (exploring and left <= 0):
             break
-        leaving, entering = int(swaps.selection[position]), int(swaps.allowed[column])
+        leaving = int(swaps.selection[position])
         swaps.swap(position, entering, gain)
         step += 1
         if exploring:
             left -= 1
-            if swaps.place[leaving] >= 0:
-                barred_in[swaps.place[leaving]] = step + int(rng.integers(8, 13))
-            barred_out[entering] = step + int(rng.integers(4, 8))
+            barred_in[leaving] = step + int(rng.integers(*options.return_tenure, endpoint=True))
+            barred_out[entering] = step + int(rng.integers(*options.leave_tenure, endpoint=True))
         if swaps.value > best_value + 1e-9:
             best, best_value, left = swaps.selection.copy(), swaps.value, patience
     return np.sort(best), best_value

@@ -1,1 +1,1 @@
-"""Branch and cut in SCIP: the tree, its constraint handler and its node selection."""
+"""Branch and cut in SCIP: the tree, its constraint handler and node selection; and programs with forced class pairs."""

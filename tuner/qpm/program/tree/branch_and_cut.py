@@ -1,7 +1,7 @@
 """Branch and cut in SCIP over (s, eta, z, y), started from the root's binding rows (QP.md 3.4).
 
-Only candidates the root left alive enter the model. SCIP is given the race's cutoff as objective limit: a subtree
-that cannot beat the objective by more than the asked gap is pruned, so the asked gap also strengthens its fixings.
+Only candidates that the root has not fixed enter the model. SCIP is given the cutoff as objective limit: a subtree that
+cannot beat the objective by more than the present level is pruned, so the level also strengthens its fixings.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from pyscipopt.scip import PY_SCIP_PARAMSETTING as SCIP_PARAMSETTING
 
 from tuner.qpm.program.bound.relaxation import Row
 from tuner.qpm.program.bound.root import Root
-from tuner.qpm.program.incumbent import Race
-from tuner.qpm.program.instance.problem import Ints, Problem
+from tuner.qpm.program.instance.arrays import Ints
+from tuner.qpm.program.instance.problem import Problem
+from tuner.qpm.program.state import SolveState
 from tuner.qpm.program.tree.constraint_handler import TreeHandler, Variables
-from tuner.qpm.program.tree.node_selection import Bands
+from tuner.qpm.program.tree.node_selection import BucketSelection
 
 _PARAMETERS: dict[str, Any] = {
     "constraints/qpm/sepafreq": 1,
@@ -44,11 +45,11 @@ _PARAMETERS: dict[str, Any] = {
 }
 
 
-def branch_and_cut(race: Race, root: Root, rng: np.random.Generator, seed: int) -> int:
-    """Run the tree until the race is over or every subtree is pruned.
+def branch_and_cut(state: SolveState, root: Root, rng: np.random.Generator, seed: int) -> int:
+    """Run the tree until the solve is finished or every subtree is pruned.
 
     Args:
-        race: holds incumbent and bound; both are improved in place.
+        state: holds incumbent and bound; both are improved in place.
         root: the solved root relaxation.
         rng: for the swaps inside callbacks.
         seed: SCIP's random seed shift.
@@ -57,25 +58,25 @@ def branch_and_cut(race: Race, root: Root, rng: np.random.Generator, seed: int) 
         How many nodes the tree had.
     """
     live = np.flatnonzero(~root.fixed_out)
-    if len(live) < race.problem.n_features or int(root.fixed_in.sum()) > race.problem.n_features:
-        race.prove(race.cutoff, "root")
+    if len(live) < state.problem.n_features or int(root.fixed_in.sum()) > state.problem.n_features:
+        state.prove(state.cutoff, "root")
         return 0
-    before = race.log.nodes
+    before = state.log.nodes
     model = Model("qpm")
     try:
-        with race.solver_at_work("tree"):
-            _grow(model, race, root, live, rng, seed)
+        with state.solver_at_work("tree"):
+            _run(model, state, root, live, rng, seed)
     finally:
         model.free()  # model and handler hold each other: else SCIP stays until some garbage collection, or the exit
-    return race.log.nodes - before
+    return state.log.nodes - before
 
 
-def _grow(model: Any, race: Race, root: Root, live: Ints, rng: np.random.Generator, seed: int) -> None:
-    """Build the model, run it, and bring what it found to the race, however it ends."""
-    problem = _restricted(race.problem, live)
+def _run(model: Any, state: SolveState, root: Root, live: Ints, rng: np.random.Generator, seed: int) -> None:
+    """Build the model, run it, and bring what it found to the state, however it ends."""
+    problem = _restricted(state.problem, live)
     variables = _variables(model, root, problem, live)
     _rows(model, root, live, variables)
-    handler = TreeHandler(race, problem, live, variables, rng)
+    handler = TreeHandler(state, problem, live, variables, rng)
     model.includeConshdlr(
         handler,
         "qpm",
@@ -91,21 +92,22 @@ def _grow(model: Any, race: Race, root: Root, live: Ints, rng: np.random.Generat
         needscons=True,
     )
     model.addPyCons(model.createCons(handler, "structure"))
-    model.includeNodesel(Bands(race), "bands", "the newest node of the worst band", 10_000_000, 10_000_000)
-    _configure(model, race, seed)
-    model.setObjlimit(race.cutoff)
+    selection = BucketSelection(state)
+    model.includeNodesel(selection, "buckets", "the newest node of the bucket with the largest gap", 10**7, 10**7)
+    _configure(model, state, seed)
+    model.setObjlimit(state.cutoff)
     whole = False
     try:
         model.optimizeNogil()  # without Python's lock, so that whoever listens hears of it
         whole = handler.error is None
     finally:
-        _conclude(model, handler, race, whole)
+        _conclude(model, handler, state, whole)
         if handler.error is not None:  # SCIP knows it only as "unspecified"
             raise handler.error
 
 
 def _restricted(problem: Problem, live: Ints) -> Problem:
-    """The instance over the live candidates."""
+    """The instance over the candidates that are left."""
     place = np.full(problem.n_candidates, -1, dtype=np.int64)
     place[live] = np.arange(len(live))
     i, j, weight = problem.pairs
@@ -166,30 +168,30 @@ def _terms(
     return terms
 
 
-def _configure(model: Any, race: Race, seed: int) -> None:
+def _configure(model: Any, state: SolveState, seed: int) -> None:
     model.setPresolve(SCIP_PARAMSETTING.OFF)
     model.setHeuristics(SCIP_PARAMSETTING.OFF)
     model.setSeparating(SCIP_PARAMSETTING.OFF)  # also turns our own handler off: _PARAMETERS turns it on again
-    model.setParams(_PARAMETERS)
-    model.setParam("timing/clocktype", 2 if race.clock == "wall" else 1)
-    model.setParam("limits/time", race.left)
+    model.setParams({**_PARAMETERS, **state.options.scip})
+    model.setParam("timing/clocktype", 2 if state.clock == "wall" else 1)
+    model.setParam("limits/time", state.left)
     model.setParam("randomization/randomseedshift", seed)
 
 
-def _conclude(model: Any, handler: TreeHandler, race: Race, whole: bool) -> None:
-    """Bring the tree's last word to the race; one that did not fail, but ended for no reason of ours, is trouble."""
-    log, status = race.log, model.getStatus()
+def _conclude(model: Any, handler: TreeHandler, state: SolveState, whole: bool) -> None:
+    """Record what the tree ended with; if it did not fail, but ended for no reason of ours, that is trouble."""
+    log, status = state.log, model.getStatus()
     log.nodes += int(model.getNTotalNodes())
     log.lp_iterations += handler.iterations()
     for kind, count in handler.counts.items():
         log.cuts[kind] = log.cuts.get(kind, 0) + count
     for solution in model.getSols():
-        race.offer(handler.live[[f for f, v in enumerate(handler.variables.s) if solution[v] > 0.5]], "tree")
+        state.offer(handler.live[[f for f, v in enumerate(handler.variables.s) if solution[v] > 0.5]], "tree")
     if whole and status in ("optimal", "infeasible"):
-        race.prove(race.cutoff, "tree", log.nodes)
+        state.prove(state.cutoff, "tree", log.nodes)
     elif abs(model.getDualbound()) < model.infinity():
-        race.prove(max(float(model.getDualbound()), race.cutoff), "tree", log.nodes)
+        state.prove(max(float(model.getDualbound()), state.cutoff), "tree", log.nodes)
     if status == "timelimit":
-        race.cut_short = True
+        state.cut_short = True
     elif whole and status not in ("optimal", "infeasible", "userinterrupt"):
         log.trouble.append(f"tree: SCIP ended with the status {status}")

@@ -3,7 +3,7 @@
 - eta: each class's closed-form inequality at the point (class_values.py);
 - star: z_i >= sum_{j in V} r_ij (s_i + s_j - 1), V the owned pairs with a positive term, for pairs without a y;
 - pair and clique: y_ij >= s_i + s_j - 1 and cliques.py for the pairs with a y (those the root met);
-- group: distinct rows, in enforcement only; every selection met there is repaired and offered to the race.
+- group: distinct rows, in enforcement only; every selection met there is repaired and offered as incumbent.
 """
 
 from __future__ import annotations
@@ -17,19 +17,16 @@ from pyscipopt import Conshdlr
 from pyscipopt.scip import PY_SCIP_RESULT as SCIP_RESULT
 
 from tuner.qpm.program.cuts import class_values
-from tuner.qpm.program.cuts.cliques import violated_cliques
-from tuner.qpm.program.incumbent import Race
-from tuner.qpm.program.instance.problem import Floats, Ints, Problem
+from tuner.qpm.program.cuts.cliques import CliqueCut, violated_cliques
+from tuner.qpm.program.instance.arrays import Floats, Ints
+from tuner.qpm.program.instance.problem import Problem
 from tuner.qpm.program.primal.distinct import distinct_rows, group_cut
 from tuner.qpm.program.primal.tabu import descend
+from tuner.qpm.program.state import SolveState
 
 _CUT = 1e-6
-_ETA_SHARE = 0.3  # a class whose eta is off by less than this share of the open gap, split evenly, is left for later
 _CHECK = 2e-6
-_WORTH_TELLING = 0.01  # a bound that closes less of the open gap is not a moment of its own
-_POLISH_EVERY = 10
-_CLIQUES = 100  # clique cuts a node's round
-_CLIQUE_VIOLATION = 0.1
+_WORTH_RECORDING = 0.01  # a bound that closes less of the open gap is not a moment of its own
 
 
 @dataclass
@@ -54,7 +51,7 @@ class TreeHandler(Conshdlr):
     """Separation, enforcement and check of the program's structure.
 
     Args:
-        race: incumbent and bound of the whole problem.
+        state: incumbent and bound of the whole problem.
         problem: the instance over the live candidates.
         live: (n_live,) their indices in the whole problem.
         variables: of the model.
@@ -62,9 +59,10 @@ class TreeHandler(Conshdlr):
     """
 
     def __init__(
-        self, race: Race, problem: Problem, live: Ints, variables: Variables, rng: np.random.Generator
+        self, state: SolveState, problem: Problem, live: Ints, variables: Variables, rng: np.random.Generator
     ) -> None:
-        self.race, self.problem, self.live, self.variables, self.rng = race, problem, live, variables, rng
+        self.state, self.problem, self.live, self.variables, self.rng = state, problem, live, variables, rng
+        self.options = state.options
         self.transformed: list[list[Any]] | None = None
         self.error: BaseException | None = None
         self.counts = {"eta": 0, "star": 0, "pair": 0, "clique": 0, "group": 0}
@@ -73,7 +71,7 @@ class TreeHandler(Conshdlr):
         self.has_y[i, j] = self.has_y[j, i] = True
         self.slot = {pair: q for q, pair in enumerate(zip(i.tolist(), j.tolist(), strict=True))}
         self.rounds = 0
-        self.ceiling = race.bound
+        self.ceiling = state.bound
 
     # -- what SCIP calls ---------------------------------------------------------------------------------------
 
@@ -138,19 +136,19 @@ class TreeHandler(Conshdlr):
         self.counts[kind] += 1
 
     def iterations(self) -> int:
-        """Simplex iterations of this tree, those of looks ahead too."""
+        """Simplex iterations of this tree, with those of strong branching."""
         return int(self.model.getNLPIterations() + self.model.getNStrongbranchLPIterations())
 
     def _report(self) -> None:
-        """Tell the race the tree's bound, and stop SCIP when the race is over: by counts alone, unless time is up."""
-        race, bound = self.race, float(self.model.getDualbound())
+        """Record the tree's bound, and stop SCIP when the solve is finished: by counts alone, unless time is up."""
+        state, bound = self.state, float(self.model.getDualbound())
         if abs(bound) < self.model.infinity():
-            bound = max(bound, race.cutoff)
-            nodes = race.log.nodes + int(self.model.getNTotalNodes())  # those of the levels before and these
-            if race.bound - bound > _WORTH_TELLING * (race.bound - race.cutoff):
-                race.prove(bound, "tree", nodes)
-            race.note(bound, nodes)
-        if race.level_reached() or race.spent(self.iterations()) or race.late():
+            bound = max(bound, state.cutoff)
+            nodes = state.log.nodes + int(self.model.getNTotalNodes())  # those of the levels before and these
+            if state.bound - bound > _WORTH_RECORDING * (state.bound - state.cutoff):
+                state.prove(bound, "tree", nodes)
+            state.note(bound, nodes)
+        if state.level_reached() or state.out_of_effort(self.iterations()) or state.out_of_time():
             self.model.interruptSolve()
 
     def _separate_node(self) -> Any:
@@ -160,28 +158,28 @@ class TreeHandler(Conshdlr):
         return SCIP_RESULT.SEPARATED if self._separate(values) else SCIP_RESULT.DIDNOTFIND
 
     def _polish(self, s: Floats) -> None:
-        """Round the point and improve it by swaps, once in ten rounds: by count, so that a seed repeats its answer."""
+        """Round the point and improve it by swaps, once in some rounds: by count, so that a seed repeats its answer."""
         self.rounds += 1
-        if self.rounds % _POLISH_EVERY:
+        if self.rounds % self.options.polish_every:
             return
         rounded = np.argsort(-s, kind="stable")[: self.problem.n_features]
-        better, _ = descend(self.problem, rounded, self.rng, 0, self.race.late)
+        better, _ = descend(self.problem, rounded, self.rng, 0, self.state.out_of_time, self.options)
         self._offer(better)
 
     def _offer(self, selection: Ints) -> None:
-        before = self.race.objective
-        self.race.offer(self.live[selection], "tree")
-        if self.race.objective > before:
-            self.model.setObjlimit(self.race.cutoff)
+        before = self.state.objective
+        self.state.offer(self.live[selection], "tree")
+        if self.state.objective > before:
+            self.model.setObjlimit(self.state.cutoff)
 
     def _separate(self, values: list[Floats], exact_only: bool = False) -> int:
         s, eta, z, y = values
         variables, (S, E, Z, Y) = self.variables, self._columns()
         found = 0
         cuts = class_values.tightest(self.problem, s)
-        tolerance = _CUT if exact_only else max(_CUT, _ETA_SHARE * self._open_gap() / len(eta) / self.problem.scale)
+        tolerance = _CUT if exact_only else max(_CUT, self._class_tolerance())
         for c in np.flatnonzero(eta - cuts.value > tolerance).tolist():
-            features, gain, side = class_values.row(self.problem, c, int(cuts.reach[c]))
+            features, gain, side = class_values.row(self.problem, c, int(cuts.rank[c]))
             self._row("eta", [*(S[f] for f in features), E[c]], np.append(-gain, 1.0), side)
             found += 1
         owner, other, weight = variables.star
@@ -198,16 +196,25 @@ class TreeHandler(Conshdlr):
             self._row("pair", [Y[q], S[i[q]], S[j[q]]], np.array([-1.0, 1.0, 1.0]), 1.0)
             found += 1
         if len(y) and not exact_only:
-            for cut in violated_cliques(self.has_y, s, variables.y_pairs, y, _CLIQUES, _CLIQUE_VIOLATION):
+            for cut in self._cliques(s, y):
                 columns = [*(S[f] for f in cut.members), *(Y[self.slot[pair]] for pair in cut.pairs)]
                 coefs = np.concatenate([np.full(len(cut.members), float(cut.t)), np.full(len(cut.pairs), -1.0)])
                 self._row("clique", columns, coefs, cut.side)
                 found += 1
         return found
 
+    def _cliques(self, s: Floats, y: Floats) -> list[CliqueCut]:
+        options = self.options
+        most, least, max_t = options.node_cliques, options.node_clique_violation, options.largest_clique_rank
+        return violated_cliques(self.has_y, s, self.variables.y_pairs, y, most, least, max_t)
+
+    def _class_tolerance(self) -> float:
+        """How far the value of a class may be off for now, in units of relevance."""
+        return self.options.node_class_share * self._open_gap() / self.problem.n_classes / self.problem.scale
+
     def _open_gap(self) -> float:
         """What the tree has still to prove, the same in every run with the same seed."""
-        return float(min(self.model.getDualbound(), self.ceiling)) - self.race.cutoff
+        return float(min(self.model.getDualbound(), self.ceiling)) - self.state.cutoff
 
     def _star_totals(self, s: Floats, active: np.ndarray) -> Floats:
         owner, other, weight = self.variables.star

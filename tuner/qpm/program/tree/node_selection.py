@@ -1,10 +1,10 @@
-"""Which open node comes next: the newest of the worst band of bounds.
+"""Which open node comes next: best-bound search by buckets, depth first within a bucket.
 
-Best first proves the most with a given number of nodes, but jumps through the tree, so that every linear program starts
-far from the last one. Depth first finishes a level in about half the time, but shows no bound until it does. Bands give
-both: nodes whose gaps (bound - incumbent) lie in one band, a share rho^(b+1) to rho^b of the root's, count as equally
-urgent, and of these the newest is next, mostly a child or sibling of the last. In narrow bands the bound moves more
-evenly, in wide ones the level is done sooner.
+Best-bound search proves the most with a given number of nodes, but jumps through the tree, so that every linear program
+starts far from the last one. Depth-first search finishes a level in about half the time, but shows no bound until it
+does. Buckets give both: nodes whose gaps (bound - incumbent) are between rho^(b+1) and rho^b of the root's gap count
+as equally urgent, and of these the newest is next, mostly a child or sibling of the last. In narrow buckets the bound
+moves more evenly, in wide ones the level is done sooner.
 """
 
 from __future__ import annotations
@@ -14,20 +14,19 @@ from typing import Any
 
 from pyscipopt import Nodesel
 
-from tuner.qpm.program.incumbent import Race
-
-_RHO = 0.9
+from tuner.qpm.program.state import SolveState
 
 
-class Bands(Nodesel):
-    """Node selection by bands.
+class BucketSelection(Nodesel):
+    """Node selection by buckets of bounds.
 
     Args:
-        race: its incumbent and bound at the start of the tree set the bands.
+        state: its incumbent and bound at the start of the tree, and `bucket_ratio` (rho), set the buckets.
     """
 
-    def __init__(self, race: Race) -> None:
-        self.objective, self.root_gap = race.objective, race.bound - race.objective
+    def __init__(self, state: SolveState) -> None:
+        self.objective, self.root_gap = state.objective, state.bound - state.objective
+        self.log_ratio = math.log(state.options.bucket_ratio)
 
     def nodeselect(self) -> dict[str, Any]:
         """The next node: the first by `nodecomp`."""
@@ -39,7 +38,7 @@ class Bands(Nodesel):
         return (mine > other) - (mine < other)
 
     def _place(self, node: Any) -> tuple[int, int]:
-        """Band, worst first; then the newest first. SCIP minimises, so its lower bound is ours negated."""
+        """Bucket, largest gap first; then the newest node. SCIP minimises, so its lower bound is ours negated."""
         gap = -float(node.getLowerbound()) - self.objective
         share = min(max(gap / self.root_gap, 1e-9), 1.0)
-        return int(math.log(share) / math.log(_RHO)), -int(node.getNumber())
+        return int(math.log(share) / self.log_ratio), -int(node.getNumber())

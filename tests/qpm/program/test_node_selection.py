@@ -5,13 +5,13 @@ from typing import Any, ClassVar
 import pytest
 
 from tests.qpm.program.test_solver import made
-from tuner.qpm.program import solve
-from tuner.qpm.program.tree.branch_and_cut import branch_and_cut, node_selection
-from tuner.qpm.program.tree.node_selection import Bands
+from tuner.qpm.program import SolverOptions, solve
+from tuner.qpm.program.tree import branch_and_cut
+from tuner.qpm.program.tree.node_selection import BucketSelection
 
 
-class Watched(Bands):
-    """Notes of every node it picks its band, and whether it is the first by place and by bound of all open ones."""
+class Watched(BucketSelection):
+    """Notes of every node it picks its bucket, and whether it is the first by place and by bound of all open ones."""
 
     picks: ClassVar[list[tuple[int, bool, bool]]] = []
 
@@ -26,13 +26,12 @@ class Watched(Bands):
 
 
 @pytest.mark.parametrize("rho", [0.9, 0.99])
-def test_the_newest_node_of_the_worst_band_is_next(monkeypatch: pytest.MonkeyPatch, rho: float) -> None:
-    monkeypatch.setattr(node_selection, "_RHO", rho)
-    monkeypatch.setattr(branch_and_cut, "Bands", Watched)
+def test_the_newest_node_of_the_largest_gap_is_next(monkeypatch: pytest.MonkeyPatch, rho: float) -> None:
+    monkeypatch.setattr(branch_and_cut, "BucketSelection", Watched)
     monkeypatch.setattr(Watched, "picks", [])
-    assert solve(made(60, 20, 0.2), gap=0.005).status == "gap"
+    assert solve(made(60, 20, 0.2), gap=0.005, options=SolverOptions(bucket_ratio=rho)).status == "gap"
     picks = Watched.picks
     assert len(picks) > 20
     assert all(first for _, first, _ in picks)
     assert not all(best for _, _, best in picks)
-    assert len({band for band, _, _ in picks}) > 3
+    assert len({bucket for bucket, _, _ in picks}) > 3

@@ -5,6 +5,7 @@ Exact, and meant for small programs.
 Here the assignment does not separate, so it is written out: W <= s, and v_f = W_fc W_fd by three inequalities for
 each forced pair, sum_f v_f = k - 1. Distinct rows of other pairs enter the same way (sum v <= k - 1) where a solution
 breaks them. The program without forced pairs is a relaxation: its bound holds, and its selection is where we start.
+A program too large to be written out ends there, with the best rows of that selection and that bound.
 """
 
 from __future__ import annotations
@@ -15,74 +16,73 @@ import numpy as np
 from pyscipopt import Eventhdlr, Model, quicksum
 from pyscipopt.scip import PY_SCIP_EVENTTYPE as SCIP_EVENTTYPE
 
+from tuner.base.pulse import beat
 from tuner.errors import InfeasibleError, TunerError
-from tuner.qpm.program.incumbent import Race
-from tuner.qpm.program.instance.problem import Floats, Ints
+from tuner.qpm.program.instance.arrays import Ints
 from tuner.qpm.program.primal.distinct import Subset
+from tuner.qpm.program.state import SolveState
+
+_LP_OR_NODE = SCIP_EVENTTYPE.FIRSTLPSOLVED | SCIP_EVENTTYPE.LPSOLVED | SCIP_EVENTTYPE.NODESOLVED
+_MOST = 2**31 - 1  # of a parameter of SCIP
 
 
-def closest_classes(relevance: Floats, share: float = 0.5) -> tuple[Ints, Ints]:
-    """The floor(share * C) pairs of classes whose columns of A are closest in Euclidean distance.
-
-    Args:
-        relevance: (n_candidates, n_classes) A.
-        share: rho of CHiQPM, pairs a class.
-    """
-    squares = (relevance**2).sum(axis=0)
-    distance = squares[:, None] + squares[None, :] - 2 * relevance.T @ relevance
-    c, d = np.triu_indices(relevance.shape[1], 1)
-    nearest = np.argsort(distance[c, d], kind="stable")[: int(share * relevance.shape[1])]
-    return c[nearest].astype(np.int64), d[nearest].astype(np.int64)
-
-
-def pursue_forced(race: Race, selection: Ints, seed: int) -> None:
-    """Best rows for a given selection, then the whole program, until the race is over.
+def solve_forced(state: SolveState, selection: Ints, seed: int) -> None:
+    """Best rows for a given selection, then the whole program, until the solve is finished.
 
     Args:
-        race: of the problem with forced pairs; its bound may come from the relaxation.
+        state: of the problem with forced pairs; its bound may come from the relaxation.
         selection: (n_features,) sorted candidates to start from.
         seed: SCIP's random seed shift.
 
     Raises:
         InfeasibleError: when the forced pairs are proven to contradict each other or the distinct rows.
-        TunerError: when the deadline ends the search before any assignment is found.
+        TunerError: when the search ends before any assignment is found.
     """
     # Rows first: without an assignment there is no answer, so this step may take what it needs within the deadline.
-    proven = False
-    with race.solver_at_work("rows"):
-        _Explicit(race, seed, selection).run()
-    if not race.over():
-        with race.solver_at_work("explicit"):
-            proven = _Explicit(race, seed, None).run()
-    if len(race.features):
+    assert state.problem.forced is not None
+    proven, size = False, state.problem.n_candidates * (state.problem.n_classes + len(state.problem.forced[0]))
+    with state.solver_at_work("rows"):
+        _Explicit(state, seed, selection).run()
+    if size <= state.options.explicit_size and not state.finished():
+        with state.solver_at_work("explicit"):
+            proven = _Explicit(state, seed, None).run()
+    if len(state.features):
         return
     if proven:
         raise InfeasibleError("the forced class pairs cannot all be met", "a feasible set of pairs", "force fewer")
+    if size > state.options.explicit_size and not state.cut_short and not state.log.trouble:
+        raise TunerError(
+            "no assignment with the forced class pairs for the features that are best without them",
+            "a first assignment",
+            "force fewer pairs, or raise n_features",
+        )
     raise TunerError(
-        race.log.trouble[0] if race.log.trouble else f"no assignment with the forced pairs {_within(race)}",
+        state.log.trouble[0] if state.log.trouble else f"no assignment with the forced pairs {_within(state)}",
         "a first assignment",
         "raise effort and deadline_s, or force fewer pairs",
     )
 
 
-def _within(race: Race) -> str:
-    return f"within {race.deadline_s} s" if race.cut_short else f"within {race.effort} simplex iterations"
+def _within(state: SolveState) -> str:
+    return f"within {state.deadline_s} s" if state.cut_short else f"within {state.effort} simplex iterations"
 
 
 class _Effort(Eventhdlr):
-    """Ends a solve when the race's work is spent; asked after every node."""
+    """Ends a solve on Ctrl-C or when the allowed work is spent; asked after every linear program and every node."""
 
-    def __init__(self, race: Race) -> None:
-        self.race = race
+    def __init__(self, state: SolveState, is_limited: bool) -> None:
+        self.state, self.is_limited = state, is_limited
 
     def eventinit(self) -> None:
-        self.model.catchEvent(SCIP_EVENTTYPE.NODESOLVED, self)
+        self.model.catchEvent(_LP_OR_NODE, self)
 
     def eventexit(self) -> None:
-        self.model.dropEvent(SCIP_EVENTTYPE.NODESOLVED, self)
+        self.model.dropEvent(_LP_OR_NODE, self)
 
     def eventexec(self, event: Any) -> None:
-        if self.race.spent(_iterations(self.model)) or self.race.interrupted:
+        beat()
+        spent = self.is_limited and self.state.out_of_effort(_iterations(self.model))
+        if spent or self.state.interrupted:
             self.model.interruptSolve()
 
 
@@ -93,16 +93,16 @@ def _iterations(model: Any) -> int:
 class _Explicit:
     """The program with W written out, over all candidates or one selection."""
 
-    def __init__(self, race: Race, seed: int, selection: Ints | None) -> None:
-        self.race, self.problem, self.fixed = race, race.problem, selection is not None
+    def __init__(self, state: SolveState, seed: int, selection: Ints | None) -> None:
+        self.state, self.problem, self.fixed = state, state.problem, selection is not None
         self.candidates = np.arange(self.problem.n_candidates) if selection is None else selection
         self.model = Model("forced pairs")
         self.model.hideOutput()
-        self.model.setParam("timing/clocktype", 2 if race.clock == "wall" else 1)
+        self.model.setParam("timing/clocktype", 2 if state.clock == "wall" else 1)
         self.model.setParam("misc/catchctrlc", False)
         self.model.setParam("randomization/randomseedshift", seed)
-        if selection is None:
-            self.model.includeEventhdlr(_Effort(race), "effort", "stops when the work is spent")
+        handler = _Effort(state, is_limited=selection is None)
+        self.model.includeEventhdlr(handler, "effort", "stops when the work is spent")
         self._build()
         self.apart: set[tuple[int, int]] = set()
 
@@ -141,17 +141,20 @@ class _Explicit:
 
     def run(self) -> bool:
         """Solve until rows are distinct; true if the program is decided (optimal or infeasible)."""
-        while not self.race.late():
-            self.model.setParam("limits/time", self.race.left)
-            self.model.setParam("limits/gap", self.race.gap)
+        while not self.state.out_of_time():
+            self.model.setParam("limits/time", self.state.left)
+            self.model.setParam("limits/gap", self.state.gap)
+            if not self.fixed and np.isfinite(self.state.effort_left):
+                for name in ("lp/iterlim", "lp/rootiterlim"):
+                    self.model.setParam(name, int(min(self.state.effort_left, _MOST)))
             self.model.optimizeNogil()
             status = self.model.getStatus()
-            self.race.cut_short |= status == "timelimit"
-            self.race.log.lp_iterations += _iterations(self.model)
+            self.state.cut_short |= status == "timelimit"
+            self.state.log.lp_iterations += _iterations(self.model)
             if not self.fixed and status in ("optimal", "gaplimit", "timelimit", "userinterrupt"):
                 bound = float(self.model.getDualbound())
                 if abs(bound) < self.model.infinity() and self.model.getNSols():
-                    self.race.prove(bound, "explicit", int(self.model.getNTotalNodes()))
+                    self.state.prove(bound, "explicit", int(self.model.getNTotalNodes()))
             if not self.model.getNSols():
                 return bool(status == "infeasible")
             clashes = self._offer()
@@ -172,5 +175,5 @@ class _Explicit:
         first: dict[Subset, int] = {}
         clashes = [(first[row], c) for c, row in enumerate(rows) if first.setdefault(row, c) != c]
         if not clashes:
-            self.race.offer_rows(self.candidates[chosen], rows, "explicit")
+            self.state.offer_rows(self.candidates[chosen], rows, "explicit")
         return clashes

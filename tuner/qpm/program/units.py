@@ -19,7 +19,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tuner.qpm.program.cuts.class_values import closed_form_bound
-from tuner.qpm.program.instance.problem import Floats, Ints, Problem
+from tuner.qpm.program.instance.arrays import Floats, Ints
+from tuner.qpm.program.instance.problem import Problem
 from tuner.qpm.program.primal.distinct import distinct_rows
 from tuner.qpm.program.primal.tabu import descend, greedy
 

@@ -1,8 +1,8 @@
 """What is known so far: the best verified selection, the lowest proven bound, and the work that is left.
 
-Every part of the pipeline reports here and asks here whether to go on, so an asked gap, spent work, a deadline or
-Ctrl-C ends whatever is running with the best of both sides in hand. All but the last two are counts, never times, and
-when the clock ended something the answer says so.
+Every part of the pipeline reports here and asks here whether to go on. So the target gap, spent work, a deadline or
+Ctrl-C ends whatever is running, and incumbent and bound are at hand. Gap and work do not depend on time; when the
+clock ended something, the answer says so.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ import numpy as np
 
 from tuner.base.pulse import beat
 from tuner.errors import TunerError
-from tuner.qpm.program.instance.problem import Ints, Problem
-from tuner.qpm.program.instance.units import Units
+from tuner.qpm.program.instance.arrays import Ints
+from tuner.qpm.program.instance.problem import Problem
 from tuner.qpm.program.listener import Listener
+from tuner.qpm.program.options import DEFAULTS, SolverOptions
 from tuner.qpm.program.primal.distinct import Subset, distinct_rows, row_matrix
 from tuner.qpm.program.solution import Log, Moment, Solution, Status, relative_gap
+from tuner.qpm.program.units import Units
 
 OPTIMAL = 1e-7  # relative gap at which bound and objective count as equal: rounding of the linear programs
 TINY = 1e-12  # of the problem's size: nothing beside it, where the objective itself is 0
@@ -33,20 +35,21 @@ _NO_CUTS = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
 Clock = Literal["wall", "cpu"]
 
 
-class Race:
+class SolveState:
     """The incumbent against the bound, in the units of `units.inner`; moments and answer are in the problem's own.
 
     Args:
         problem: the instance as given.
         deadline_s: time allowed, seconds from now.
-        gap: relative gap at which to stop.
+        gap: target, the relative gap at which to stop.
         listener: called with every Moment.
         clock: seconds of `wall` time, or of `cpu` time of this process.
         effort: simplex iterations allowed; None: any number.
+        options: what shapes the solve.
 
     Attributes:
         problem: what is solved, `units.inner`.
-        level: the distance to prove first, if not the asked gap.
+        level: how far the bound may be from the objective for the present tree, if not by the target gap.
         cut_short: the clock or Ctrl-C ended something that would have gone on.
     """
 
@@ -58,7 +61,9 @@ class Race:
         listener: Listener | None = None,
         clock: Clock = "wall",
         effort: int | None = None,
+        options: SolverOptions = DEFAULTS,
     ) -> None:
+        self.options = options
         self.clock = clock
         self._now = time.monotonic if clock == "wall" else time.process_time
         self.started = self._now()
@@ -70,7 +75,7 @@ class Race:
         self.rows: list[Subset] = []
         self.interrupted = self.cut_short = False
         self.level: float | None = None
-        self.reach = self.warm_reach = _NO_CUTS
+        self.binding_cuts = self.warm_cuts = _NO_CUTS
         self.log = Log()
         self._seen: dict[bytes, float] = {}
 
@@ -90,43 +95,43 @@ class Race:
         return np.inf if self.effort is None else max(self.effort - self.log.lp_iterations, 0)
 
     @property
-    def asked(self) -> float:
-        """How far the bound may be from the objective by the asked gap."""
+    def target(self) -> float:
+        """How far the bound may be from the objective by the target gap."""
         return self.gap * abs(self.objective + self.units.zero)
 
     @property
     def slack(self) -> float:
-        """How far it may be by the present level: None stands for the asked gap."""
-        return self.asked if self.level is None else self.level
+        """How far it may be by the present level: None stands for the target gap."""
+        return self.target if self.level is None else self.level
 
     @property
     def cutoff(self) -> float:
         """Selections not above this need no proof now."""
         return self.objective + self.slack
 
-    def share(self, value: float) -> float:
-        """What a value is above the objective, as a share of the objective: what the search goes by."""
+    def gap_to(self, value: float) -> float:
+        """Relative gap between the objective and a value above it."""
         return relative_gap(value, self.objective, TINY * self.problem.size)
 
-    def over(self) -> bool:
-        """Whether to stop now: gap reached, work spent, time up, or interrupted."""
-        return self.reached() or self.spent() or self.late()
+    def finished(self) -> bool:
+        """Whether to stop now: target gap reached, work spent, time up, or interrupted."""
+        return self.target_reached() or self.out_of_effort() or self.out_of_time()
 
-    def spent(self, more: int = 0) -> bool:
+    def out_of_effort(self, more: int = 0) -> bool:
         """Whether the allowed work is done, with `more` simplex iterations that are not in the log yet."""
         return self.effort_left <= more
 
-    def late(self) -> bool:
-        """Whether time is up or somebody pressed Ctrl-C; whoever asks is about to do more, and then will not."""
+    def out_of_time(self) -> bool:
+        """Whether time is up or somebody pressed Ctrl-C; who asks would go on otherwise, so the answer is cut short."""
         beat()
         self.listener.raise_error()
         late = self.interrupted or self.seconds >= self.deadline_s
         self.cut_short = self.cut_short or late
         return late
 
-    def reached(self) -> bool:
-        """Whether the asked gap is proven."""
-        return self._proven(self.asked)
+    def target_reached(self) -> bool:
+        """Whether the target gap is proven."""
+        return self._proven(self.target)
 
     def level_reached(self) -> bool:
         """Whether the gap of the present level is proven."""
@@ -139,7 +144,7 @@ class Race:
         return max(OPTIMAL * abs(self.objective), TINY * self.problem.size)
 
     def offer(self, features: Ints, source: str) -> float:
-        """Value a selection with distinct rows and keep it if it is the best.
+        """Value a selection with distinct rows, and make it the incumbent if it is the best.
 
         Args:
             features: (n_features,) candidate indices, any order.
@@ -156,31 +161,31 @@ class Race:
             value = self._seen[key] = self.problem.free_value(chosen) - lost
             if value > self.objective + 1e-9 * max(1.0, abs(value)):
                 self.objective, self.features, self.rows = value, chosen, rows
-                self.tell(source)
+                self.record(source)
         return self._seen[key]
 
     def offer_rows(self, features: Ints, rows: list[Subset], source: str) -> None:
-        """Keep a sorted selection with given distinct rows if it is the best."""
+        """Make a sorted selection with given distinct rows the incumbent if it is the best."""
         value = self.problem.objective(features, row_matrix(rows, self.problem.n_features))
         if value > self.objective:
             self.objective, self.features, self.rows = value, features, rows
-            self.tell(source)
+            self.record(source)
 
     def prove(self, bound: float, source: str, nodes: int = 0) -> None:
         """Note that no selection is above `bound`."""
         bound = max(bound, self.objective)
         if bound < self.bound:
             self.bound, self.log.bound_from = bound, source
-            self.tell(source, nodes)
+            self.record(source, nodes)
 
-    def tell(self, source: str, nodes: int = 0) -> None:
+    def record(self, source: str, nodes: int = 0) -> None:
         """Write one moment into the log and to the listener."""
         moment = self._moment(self.bound, source, nodes)
         self.log.moments.append(moment)
         self.listener(moment)
 
     def note(self, bound: float, nodes: int) -> None:
-        """What the listener is told if nothing moves for long; the log is not concerned."""
+        """What the listener is told when nothing moves for long; it does not enter the log."""
         self.listener.note(self._moment(min(bound, self.bound), "", nodes))
 
     def _moment(self, bound: float, source: str, nodes: int) -> Moment:
@@ -189,9 +194,9 @@ class Race:
 
     @contextmanager
     def solver_at_work(self, stage: str) -> Iterator[None]:
-        """SCIP may fail at any time: what is known by then stays known, and the log says what happened.
+        """SCIP may fail at any time: incumbent and bound are kept, and the log says what happened.
 
-        What the listener raised, Ctrl-C and the like go their way.
+        What the listener raised is raised again; so are Ctrl-C and the like.
         """
         self.listener.stage = stage
         try:
@@ -210,7 +215,7 @@ class Race:
         bound = max(self.units.outer_bound(self.bound), objective)
         gap = relative_gap(bound, objective, 1e-9 * given.size)
         figures = objective, bound, gap, self.seconds, self._status()
-        solution = Solution(self.features, rows, *figures, self.log, self.reach)
+        solution = Solution(self.features, rows, *figures, self.log, self.binding_cuts)
         given.verify(solution)
         return solution
 
@@ -219,13 +224,13 @@ class Race:
             return "interrupted" if self.interrupted else "deadline"
         if self.bound - self.objective <= self._rounding():
             return "optimal"
-        if self.reached():
+        if self.target_reached():
             return "gap"
         return "trouble" if self.log.trouble else "effort"
 
     @contextmanager
     def catch_interrupt(self) -> Iterator[None]:
-        """Let the first Ctrl-C end the race instead of the program; the second does what it always did."""
+        """Let the first Ctrl-C end the solve instead of the program; the second does what it always did."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return

@@ -1,0 +1,102 @@
+"""The how-to pages, followed: every block is run as it is printed, in a folder with what the page assumes."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.docs.pages import ROOT, blocks, follow, script
+
+HOW_TO = ROOT / "docs" / "how-to"
+SMALL = ("--trials", "2", "dense.epochs=2", "finetune.epochs=2")
+
+pytestmark = [pytest.mark.slow, pytest.mark.cluster, pytest.mark.timeout(400)]
+
+
+# Installing a package beside the project: here into a folder of the test instead of the environment that runs it.
+INSTALL = "pip install --no-build-isolation --no-deps ./{0}"
+BESIDE = (
+    "python -m pip install --quiet --no-index --no-build-isolation --no-deps --target site ./{0}\n"
+    "export PYTHONPATH=$PWD/site${{PYTHONPATH:+:$PYTHONPATH}}"
+)
+PACKAGES = {"metric": "quiet-maps", "backbone": "colour-grid", "data-set": "flat-names"}
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory) -> Path:
+    """A folder where somebody has done the first tutorial, with two small trials."""
+    folder = tmp_path_factory.mktemp("searched")
+    command = [sys.executable, "-m", "jobs.search", "--recipe", "digits", "--store", "runs", "--name", "digits", *SMALL]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+def photos(folder: Path) -> None:
+    """Two classes of images with masks."""
+    rng = np.random.default_rng(0)
+    for name, row in (("cat", 4), ("dog", 28)):
+        for i in range(24):
+            pixels = rng.integers(0, 120, (48, 48, 3), dtype=np.uint8)
+            mask = np.zeros((48, 48), dtype=np.uint8)
+            column = int(rng.integers(4, 28))
+            pixels[row : row + 16, column : column + 16] += 120
+            mask[row : row + 16, column : column + 16] = 255
+            for kind, values in (("photos", pixels), ("masks", mask)):
+                file = folder / kind / name / f"{i:03d}.png"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(values).save(file)
+
+
+def test_own_images(tmp_path):
+    photos(tmp_path)
+    assert "2 complete" in follow(HOW_TO / "own-images.md", tmp_path)
+
+
+@pytest.mark.parametrize("page", ["choose-what-is-searched", "resume-and-extend"])
+def test_a_page_of_searches(page, tmp_path):
+    follow(HOW_TO / f"{page}.md", tmp_path)
+
+
+def test_choose_a_model(searched, tmp_path):
+    shutil.copytree(searched, tmp_path, dirs_exist_ok=True)
+    printed = follow(HOW_TO / "choose-a-model.md", tmp_path)
+    assert (tmp_path / "zero.html").is_file()
+    assert "Traceback" not in printed
+
+
+@pytest.mark.parametrize("what", PACKAGES)
+def test_add_what_comes_in_a_package(what, tmp_path):
+    package = PACKAGES[what]
+    printed = follow(HOW_TO / f"add-a-{what}.md", tmp_path, {INSTALL.format(package): BESIDE.format(package)})
+    assert "1 complete" in printed
+
+
+def test_add_a_store(tmp_path):
+    printed = follow(HOW_TO / "add-a-store.md", tmp_path)
+    assert " passed" in printed
+    assert "failed" not in printed
+
+
+@pytest.mark.parametrize("what", ["sampler", "stage"])
+def test_add_what_takes_an_edit(what, tmp_path, monkeypatch):
+    """In a copy of the project."""
+    for name in ("tuner", "jobs"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    follow(HOW_TO / f"add-a-{what}.md", tmp_path)
+
+
+def test_a_page_that_fails_is_noticed(tmp_path):
+    page = ROOT / "docs" / "how-to" / "choose-a-model.md"
+    with pytest.raises(AssertionError, match="no search 'digits'"):
+        follow(page, tmp_path)
+
+
+def test_all_that_is_left_out_says_why():
+    pages = [*ROOT.glob("docs/**/*.md"), ROOT / "README.md"]
+    assert all(len(block.why_not) > 8 for page in pages for block in blocks(page) if block.why_not)
+    assert all("not run" not in script(page) for page in pages)

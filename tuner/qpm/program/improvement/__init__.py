@@ -1,0 +1,1 @@
+"""Improvement heuristics: they start from the incumbent, or from nothing, and offer what they find."""
