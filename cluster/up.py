@@ -20,7 +20,7 @@ EXAMPLES = """  python -m cluster.up
   python -m cluster.up --without s3                  (the store is a folder, or an S3 you have already)
   python -m cluster.up --folder lab --ray-port 6380 --dashboard-port 8266 --mlflow-port 5001 --s3-port 8334
   MLFLOW_BACKEND_STORE_URI=postgresql+psycopg://user:password@host/db python -m cluster.up
-  python -m cluster.up --host 192.168.0.7            (for other machines too; read docs/cluster.md first)"""
+  python -m cluster.up --host 192.168.0.7            (for other machines too; read docs/how-to/clusters.md first)"""
 
 Say = Callable[[str], None]
 
@@ -142,7 +142,9 @@ def next_steps(settings: ClusterSettings, wanted: list[str]) -> str:
     # A job runs the code of the folder that was sent with it, so it names the module, not the installed program.
     submit = f"ray job submit --working-dir . -- python -m jobs.{search}" if "ray" in wanted else f"qpm-tuner {search}"
     named = "" if settings.path == ClusterSettings().path else f" --folder {shlex.quote(str(settings.path))}"
-    warning = "" if settings.host == LOOPBACK else f"\n{settings.host} is open to its network: see docs/cluster.md.\n"
+    warning = (
+        "" if settings.host == LOOPBACK else f"\n{settings.host} is open to its network: see docs/how-to/clusters.md\n"
+    )
     return f"""{warning}
 In each shell that uses it (addresses and keys; the file is yours alone):
   source {shlex.quote(str(settings.path / "env.sh"))}

@@ -1,4 +1,4 @@
-"""Every kind of image file is read by its written rule (docs/data.md), or refused by name."""
+"""Every kind of image file is read by its written rule (docs/reference/images.md), or refused by name."""
 
 import struct
 import threading

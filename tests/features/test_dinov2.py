@@ -120,7 +120,8 @@ def test_positions_are_sampled_where_they_should_be() -> None:
 
 
 def test_parity_preprocessing(folder: Path) -> None:
-    """Dataset statistics, then each image to [0, 1] over all its pixels and channels (METHOD 1)."""
+    """Dataset statistics, then each image to [0, 1] over all its pixels and channels
+    (docs/explanation/method.md#preprocessing)."""
     backbone = Dinov2(_config(folder, preprocessing="parity"), "cub50")
     images = _images(3, 28)
     images[2] = 77

@@ -1,4 +1,4 @@
-"""The adapter against loops written from METHOD 1 and 2, and the cut of its last layer."""
+"""The adapter against loops written from docs/explanation/method.md#adapter, and the cut of its last layer."""
 
 from dataclasses import replace
 

@@ -38,7 +38,7 @@ def tuned(dense: DenseModel, assignment: Assignment, train: Samples) -> QpmModel
 def test_training_the_cut_adapter_equals_training_the_whole(
     dense: DenseModel, assignment: Assignment, train: Samples
 ) -> None:
-    """In float64, where only the order of a product's sums differs (METHOD 11.5).
+    """In float64, where only the order of a product's sums differs (docs/explanation/method.md#cut).
 
     Biases before batch norm have no true gradient; AdamW blows up what rounding leaves of it, hence 1e-8.
     """

@@ -1,4 +1,4 @@
-"""The losses against loops written from METHOD 3, values and gradients."""
+"""The losses against loops written from docs/explanation/method.md#losses, values and gradients."""
 
 import math
 

@@ -35,7 +35,7 @@ def assert_same(a: Classifier, b: Classifier) -> None:
 
 
 def test_steps_are_schedule_free_adamw_and_the_average_is_kept(train: Samples) -> None:
-    """METHOD 3 by hand, on a linear model: train at y, keep xbar, the mean of all z."""
+    """docs/explanation/method.md#optimiser by hand, on a linear model: train at y, keep xbar, the mean of all z."""
     config = DenseConfig(epochs=2, batch_size=16, lr=0.01, weight_decay=0.1, diversity=0.0, dropout=0.0)
     bare = AdapterConfig(n_layers=0, pooling="avg")
     model = train_dense(train, bare, config, seed=5, device="cpu")

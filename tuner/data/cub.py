@@ -28,7 +28,7 @@ def load_cub(config: DataConfig) -> Dataset:
     """Reads the official listings.
 
     Masks and attributes are optional: without their files the metrics that need them do not apply. An image
-    attribute counts as known from certainty 3 on (METHOD.md 6.9).
+    attribute counts as known from certainty 3 on (docs/explanation/method.md#attribute-alignment).
 
     Raises:
         TunerError: the folder or a listing is missing or malformed.

@@ -81,7 +81,7 @@ def check_images(dataset: Dataset) -> list[str]:
             f"{len(faults)} of {len(dataset)} images of {dataset.name} cannot be used:\n    "
             + "\n    ".join(fault.what for fault in faults[:NAMED_AT_MOST])
             + more,
-            "readable images of the kinds in docs/data.md, and masks as large as their image",
+            "readable images of the kinds in docs/reference/images.md, and masks as large as their image",
             "; ".join(dict.fromkeys(fault.todo for fault in faults)) + "; then start again",
         )
     found = [pair for pair in seen if not isinstance(pair, ImageError)]

@@ -1,7 +1,7 @@
 """The one rule for what an object is in the masks of a data set, decided from the values of all of them together.
 
 What a value means cannot be told from one file: 255 is the object in one data set and "no label" in another. The rule
-is stated in docs/data.md, and which case a data set is, is printed (`Reading.says`).
+is stated in docs/reference/images.md, and which case a data set is, is printed (`Reading.says`).
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,5 @@
-"""What the values of an image mean, mode by mode (docs/data.md): the rule from stored values to 8-bit RGB."""
+"""What the values of an image mean, mode by mode
+(docs/reference/images.md): the rule from stored values to 8-bit RGB."""
 
 from typing import Any
 
@@ -124,7 +125,7 @@ def _check_contrast(image: Image.Image) -> None:
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """The rule for every mode (docs/data.md)."""
+    """The rule for every mode (docs/reference/images.md)."""
     if image.mode in DEEP:
         return grey_of(image).convert("RGB")
     if _has_alpha(image):

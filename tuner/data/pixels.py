@@ -1,6 +1,6 @@
 """The one reader of pixels: what is trained on, predicted, explained and shown all comes through `read_image`.
 
-docs/data.md writes down what each kind of file means; what has no meaning there is refused by name.
+docs/reference/images.md writes down what each kind of file means; what has no meaning there is refused by name.
 """
 
 import threading
@@ -108,7 +108,7 @@ def opened(file: Path) -> Iterator[Image.Image]:
                 yield image
     except Refused as refused:
         reason, todo = refused.args
-        raise ImageError(f"{file}: {reason}", "an image as docs/data.md describes", todo) from None
+        raise ImageError(f"{file}: {reason}", "an image as docs/reference/images.md describes", todo) from None
     except Exception as error:  # decoders fail on broken files in every way there is
         reason, todo = _said(file, error)
         raise ImageError(f"{file}: {reason}", "a readable image", todo) from error

@@ -1,4 +1,4 @@
-"""DINOv2, with or without registers: the backbone of the published models (METHOD.md section 1).
+"""DINOv2, with or without registers: the backbone of the published models (docs/explanation/method.md#backbone).
 
 The network is transformers' own; position embeddings, preprocessing and the choice of tokens are ours, because the
 published features differ from the library's defaults in each of them.
@@ -154,7 +154,7 @@ class Dinov2:
         return hidden[:, 1 + self._registers :], hidden[:, 0]
 
     def preprocess(self, images: Tensor) -> Tensor:
-        """Scales squashed images as METHOD.md section 1 says.
+        """Scales squashed images as docs/explanation/method.md#preprocessing says.
 
         Args:
             images: (n, 3, size, size) uint8.
@@ -173,7 +173,7 @@ class Dinov2:
 
 
 def resize_positions(positions: Tensor, grid: tuple[int, int], *, antialias: bool, offset: float) -> Tensor:
-    """Brings position embeddings to another grid, bicubic (METHOD.md section 1).
+    """Brings position embeddings to another grid, bicubic (docs/explanation/method.md#position-embeddings).
 
     Args:
         positions: (1, 1 + side * side, dim), CLS first.

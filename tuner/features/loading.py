@@ -40,7 +40,7 @@ def batches(
     Args:
         dataset: where they come from.
         index: positions in the data set.
-        size: side of the square, pixels; the aspect ratio is not kept (METHOD.md section 1).
+        size: side of the square, pixels; the aspect ratio is not kept (docs/explanation/method.md#preprocessing).
         grid: token grid of the masks.
         batch_size: images per batch.
 
@@ -74,7 +74,8 @@ def _load(dataset: Dataset, i: int, size: int, grid: tuple[int, int]) -> tuple[n
 
 
 def mask_on_grid(mask: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
-    """Resizes a grey mask to the token grid, bilinear without antialias, as OpenCV's INTER_LINEAR (METHOD.md 6.2).
+    """Resizes a grey mask to the token grid, bilinear without antialias, as OpenCV's INTER_LINEAR
+    (docs/explanation/method.md#plausibility).
 
     Args:
         mask: (h, w) uint8.

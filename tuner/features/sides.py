@@ -11,7 +11,8 @@ from tuner.features.bank import FeatureBank
 def split_masks(bank: FeatureBank, split: dict[str, Any], seed: int) -> dict[str, np.ndarray]:
     """Which images are `train`, `validation` and `test` under a protocol: boolean masks (n_images,).
 
-    Under `paper`, train is all of train and there is no validation split (METHOD 9, trap 9). Copies of an image are
+    Under `paper`, train is all of train and there is no validation split
+    (docs/explanation/method.md#no-test-leak). Copies of an image are
     never on both sides of the cut between train and validation.
 
     Args:

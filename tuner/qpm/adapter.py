@@ -1,4 +1,4 @@
-"""The adapter: an MLP that turns every frozen token into non-negative features (METHOD 2).
+"""The adapter: an MLP that turns every frozen token into non-negative features (docs/explanation/method.md#adapter).
 
 Its outputs over the patches of an image are the feature maps; pooling them gives the features.
 """
@@ -105,7 +105,7 @@ class Adapter(nn.Module):
         return torch.cat([patches, cls], dim=1) if joins else patches
 
     def _pool(self, maps: Tensor, out: Tensor) -> Tensor:
-        """METHOD 1, "ways to build x"; `out` are all tokens' outputs, CLS last where it came along."""
+        """docs/explanation/method.md#pooling; `out` are all tokens' outputs, CLS last where it came along."""
         match self.config.pooling:
             case "avg" | "concat_avg":
                 return maps.mean(1)
@@ -118,7 +118,7 @@ class Adapter(nn.Module):
 
 
 def cut(adapter: Adapter, features: Tensor) -> Adapter:
-    """A copy of `adapter` that puts out only `features`, in their order (METHOD 5).
+    """A copy of `adapter` that puts out only `features`, in their order (docs/explanation/method.md#finetune-stage).
 
     Batch norm and AdamW act per channel, and unselected outputs get no gradient, so training the copy gives
     what training the whole would; running statistics are cut along.

@@ -1,4 +1,5 @@
-"""The assignment stage: which features are kept, and which of them make up each class (METHOD 4).
+"""The assignment stage: which features are kept, and which of them make up each class
+(docs/explanation/method.md#assignment-stage).
 
 Reads the dense model's features on train, states the quadratic program and has it solved.
 """
@@ -203,7 +204,8 @@ def _peaks(dense: DenseModel, train: Samples) -> tuple[Floats, Bools]:
 
 
 def _draw(x: Floats, n_classes: int, config: AssignConfig, seed: int) -> tuple[Ints, Bools, dict[str, Any]]:
-    """Random live features and random distinct rows: what fine-tuning makes of no program (METHOD 11.1)."""
+    """Random live features and random distinct rows: what fine-tuning makes of no program
+    (docs/explanation/method.md#controls)."""
     n, k = config.n_features, config.features_per_class
     std = x.std(0)
     alive = np.flatnonzero(std > SMALLEST_STD * max(float(std.max()), SMALLEST_STD))

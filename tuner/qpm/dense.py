@@ -1,4 +1,4 @@
-"""The dense stage: adapter and real linear head, trained together (METHOD 3)."""
+"""The dense stage: adapter and real linear head, trained together (docs/explanation/method.md#dense-stage)."""
 
 from pathlib import Path
 from typing import ClassVar, Self

@@ -1,4 +1,4 @@
-"""The evaluation stage: every metric that applies to a model and the data at hand (METHOD 6).
+"""The evaluation stage: every metric that applies to a model and the data at hand (docs/explanation/method.md#metrics).
 
 Features are the raw pooled values; metrics of distributions are taken on train, those of images on held out.
 """

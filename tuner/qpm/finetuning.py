@@ -1,4 +1,5 @@
-"""The fine-tuning stage: the adapter is trained behind the fixed binary head (METHOD 5).
+"""The fine-tuning stage: the adapter is trained behind the fixed binary head
+(docs/explanation/method.md#finetune-stage).
 
 Its last layer is cut to the selected outputs first, which changes nothing but the time it takes.
 """

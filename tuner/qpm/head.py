@@ -10,7 +10,8 @@ SMALLEST_STD = 1e-6
 
 
 class BinaryHead(nn.Module):
-    """logits = W (x - mu) / max(sigma, 1e-6), with W binary and everything frozen (METHOD 5).
+    """logits = W (x - mu) / max(sigma, 1e-6), with W binary and everything frozen
+    (docs/explanation/method.md#finetune-stage).
 
     Args:
         n_classes: rows of W.

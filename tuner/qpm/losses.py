@@ -1,4 +1,4 @@
-"""The losses of both trained stages: cross-entropy, feature diversity, sparsity (METHOD 3 and 5).
+"""The losses of both trained stages: cross-entropy, feature diversity, sparsity (docs/explanation/method.md#losses).
 
 Terms of weight zero are never computed.
 """
@@ -11,7 +11,7 @@ from tuner.qpm.classifier import Activations
 
 
 def diversity_loss(activations: Activations, weight: Tensor) -> Tensor:
-    """L_div = -(1/B) sum_b sum_p max_j (w[b,j] a[b,j] S[b,j,p]) (METHOD 3).
+    """L_div = -(1/B) sum_b sum_p max_j (w[b,j] a[b,j] S[b,j,p]) (docs/explanation/method.md#diversity-loss).
 
     With c the predicted class, w[b,j] = |V[c,j]| / (||V[c]|| + 1e-5); a is a feature relative to the image's
     largest; S is the softmax of a map over positions. It falls when the features that matter fire at

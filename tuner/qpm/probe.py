@@ -1,4 +1,4 @@
-"""The baseline everything is compared with: a linear probe, no adapter (METHOD 8).
+"""The baseline everything is compared with: a linear probe, no adapter (docs/explanation/method.md#linear-probe).
 
 It is the dense stage with no layers, on the CLS token, or the mean patch token where there is no CLS.
 """

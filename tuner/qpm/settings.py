@@ -1,6 +1,6 @@
 """Settings of the method, one dataclass per stage; importing them does not import torch.
 
-Defaults are the published DINO-QPM configuration (METHOD 2-5) unless the help says otherwise.
+Defaults are the published DINO-QPM configuration (docs/explanation/method.md#published-settings) unless the help says otherwise.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 
 @dataclass
 class AdapterConfig:
-    """The MLP between frozen tokens and features (METHOD 2)."""
+    """The MLP between frozen tokens and features (docs/explanation/method.md#adapter)."""
 
     width: int = setting(512, "features the adapter puts out before selection (U)", low=1)
     hidden: int = setting(2048, "hidden width (H)", low=1)
@@ -47,12 +47,12 @@ class TrainingConfig:
 
 @dataclass
 class DenseConfig(TrainingConfig):
-    """Dense training (METHOD 3)."""
+    """Dense training (docs/explanation/method.md#dense-stage)."""
 
 
 @dataclass
 class AssignConfig:
-    """The quadratic program (METHOD 4)."""
+    """The quadratic program (docs/explanation/method.md#assignment-stage)."""
 
     n_features: int = setting(50, "features selected (N_f)", low=1)
     features_per_class: int = setting(5, "features per class (N_f^c)", low=1)
@@ -91,7 +91,7 @@ def keyed(settings: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass
 class FinetuneConfig(TrainingConfig):
-    """Fine-tuning behind the fixed binary head (METHOD 5)."""
+    """Fine-tuning behind the fixed binary head (docs/explanation/method.md#finetune-stage)."""
 
     batch_size: int = setting(16, "images per step", low=2, unit="images")
     lr: float = setting(5e-3, "learning rate of schedule-free AdamW", low=0.0)

@@ -1,4 +1,5 @@
-"""The training loop of both stages: schedule-free AdamW on device-resident tokens (METHOD 3).
+"""The training loop of both stages: schedule-free AdamW on device-resident tokens
+(docs/explanation/method.md#optimiser).
 
 Trains at y, ends at xbar; one host synchronisation per epoch; checkpointed after each.
 """
@@ -155,7 +156,8 @@ def shuffled(samples: Samples, size: int, order: torch.Generator) -> Iterator[tu
 
 @torch.no_grad()
 def reestimate_batch_norm(model: Classifier, batches: Iterator[tuple[Tensor, Tensor | None, Tensor]]) -> None:
-    """Replace running statistics, gathered at y, by those of one pass at the present weights (METHOD 9.5).
+    """Replace running statistics, gathered at y, by those of one pass at the present weights
+    (docs/explanation/method.md#batch-norm).
 
     The model is in training mode with momentum None (a plain average over batches) and without dropout.
     """

@@ -42,7 +42,7 @@ def check_recipe(recipe: Recipe) -> None:
 
 
 def _is_feasible_somewhere(recipe: Recipe) -> bool:
-    """Whether the three sizes can satisfy k <= m <= U (METHOD 9, trap 14)."""
+    """Whether the three sizes can satisfy k <= m <= U (docs/explanation/program.md#feasibility)."""
     least, most = min(extremes(recipe, "features_per_class")), max(extremes(recipe, "width"))
     dimension = recipe.space.get("n_features", {})
     if "low" not in dimension:

@@ -1,4 +1,4 @@
-"""Every metric against loops written from METHOD 6, and at its extremes."""
+"""Every metric against loops written from docs/explanation/method.md#metrics, and at its extremes."""
 
 import math
 

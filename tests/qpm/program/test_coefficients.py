@@ -11,7 +11,8 @@ from tuner.qpm.program.instance.threshold import find_threshold
 
 
 def slow_scan(similarity: np.ndarray, t: int) -> float | None:
-    """METHOD 4.3 by the letter with sets and loops; None where no graph of the walk has the clique."""
+    """docs/explanation/program.md#pair-threshold by the letter with sets and loops; None where no graph of the walk
+    has the clique."""
     n = len(similarity)
     entries = np.sort(similarity.ravel())
     start = n * n * (t - 2) / (t - 1)

@@ -1,4 +1,4 @@
-"""Accuracy: how often the class with the highest score is the right one (METHOD 6.1)."""
+"""Accuracy: how often the class with the highest score is the right one (docs/explanation/method.md#accuracy)."""
 
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ METRICS = (
         heading="accuracy",
         help="top-1 on the held-out images",
         formula="share of images whose class with the highest logit is their label",
-        source="METHOD 6.1",
+        source="docs/explanation/method.md#accuracy",
         is_share=True,
         function=is_right,
     ),

@@ -1,4 +1,5 @@
-"""Attribute alignment: does a feature fire where one human-named attribute is present (METHOD 6.9)?"""
+"""Attribute alignment: does a feature fire where one human-named attribute is present
+(docs/explanation/method.md#attribute-alignment)?"""
 
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,7 @@ METRICS = (
         high=200.0,
         needs=(IMAGE_ATTRIBUTES,),
         formula="mean over features of max over attributes of (mean x with it - mean x without it) / mean(x - min x)",
-        source="METHOD 6.9",
+        source="docs/explanation/method.md#attribute-alignment",
         function=_measure,
     ),
 )

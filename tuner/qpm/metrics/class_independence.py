@@ -1,4 +1,5 @@
-"""Class-independence: how little a feature belongs to a single class (METHOD 6.4)."""
+"""Class-independence: how little a feature belongs to a single class
+(docs/explanation/method.md#class-independence)."""
 
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ METRICS = (
         heading="class-ind.",
         help="how little a feature belongs to a single class",
         formula="1 - mean over features of max over classes of the class's share of x - min x",
-        source="METHOD 6.4",
+        source="docs/explanation/method.md#class-independence",
         function=lambda train: class_independence(train.features, train.labels, train.n_classes),
     ),
 )

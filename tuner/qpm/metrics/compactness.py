@@ -1,4 +1,5 @@
-"""Compactness: how many features a person has to learn, and how many explain a class (METHOD 6.6)."""
+"""Compactness: how many features a person has to learn, and how many explain a class
+(docs/explanation/method.md#compactness)."""
 
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ METRICS = (
         direction="min",
         high=512.0,
         formula="number of columns of the head with a nonzero weight",
-        source="METHOD 6.6",
+        source="docs/explanation/method.md#compactness",
         function=lambda head: float(used_features(head.weight).sum()),
     ),
     HeadMetric(
@@ -38,7 +39,7 @@ METRICS = (
         direction="min",
         high=50.0,
         formula="nonzero weights of the head / number of classes",
-        source="METHOD 6.6",
+        source="docs/explanation/method.md#compactness",
         function=lambda head: features_per_class(head.weight),
     ),
 )

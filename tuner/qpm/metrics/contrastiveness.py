@@ -1,4 +1,4 @@
-"""Contrastiveness: is a feature clearly either on or off (METHOD 6.5)?
+"""Contrastiveness: is a feature clearly either on or off (docs/explanation/method.md#contrastiveness)?
 
 One minus the overlap of the two normal densities of a mixture fitted to its values.
 """
@@ -65,7 +65,7 @@ METRICS = (
         heading="contrast",
         help="how clearly a feature is either on or off",
         formula="1 - mean over features of the overlap of the two normal densities of a mixture fitted to x",
-        source="METHOD 6.5",
+        source="docs/explanation/method.md#contrastiveness",
         function=lambda train: contrastiveness(train.features),
     ),
 )

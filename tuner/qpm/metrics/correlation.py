@@ -1,4 +1,4 @@
-"""Correlation: is there another feature that says the same (METHOD 6.7)?"""
+"""Correlation: is there another feature that says the same (docs/explanation/method.md#correlation)?"""
 
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,7 @@ METRICS = (
         help="mean cosine of a feature with the one most like it",
         direction="min",
         formula="mean over features of the largest cosine of x with another feature",
-        source="METHOD 6.7",
+        source="docs/explanation/method.md#correlation",
         function=lambda train: correlation(train.features),
     ),
 )

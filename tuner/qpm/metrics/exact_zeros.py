@@ -1,4 +1,5 @@
-"""Exact zeros: how often a feature is off altogether. It is the context of contrastiveness (METHOD 6.5).
+"""Exact zeros: how often a feature is off altogether. It is the context of contrastiveness
+(docs/explanation/method.md#contrastiveness).
 
 A feature with many exact zeros has one narrow mode at 0, and so is contrastive whatever its other values are.
 """
@@ -17,7 +18,7 @@ METRICS = (
         heading="exact_zeros",
         help="feature values of exactly zero: context of contrastiveness",
         formula="share of x[n, j] = 0",
-        source="METHOD 6.5",
+        source="docs/explanation/method.md#contrastiveness",
         function=exact_zeros,
     ),
 )

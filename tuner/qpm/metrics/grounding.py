@@ -1,4 +1,5 @@
-"""Structural grounding: do classes that are alike in reality share features (METHOD 6.8)?"""
+"""Structural grounding: do classes that are alike in reality share features
+(docs/explanation/method.md#structural-grounding)?"""
 
 from typing import TYPE_CHECKING
 
@@ -50,7 +51,7 @@ METRICS = (
         help="do classes alike by attributes share features",
         needs=(CLASS_ATTRIBUTES,),
         formula="sum of head cosines / sum of attribute cosines, over the 25 pairs of classes most alike by attributes",
-        source="METHOD 6.8",
+        source="docs/explanation/method.md#structural-grounding",
         function=_measure,
     ),
 )

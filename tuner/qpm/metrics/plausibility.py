@@ -1,4 +1,4 @@
-"""Plausibility: does the model look at the object (METHOD 6.2)?
+"""Plausibility: does the model look at the object (docs/explanation/method.md#plausibility)?
 
 Share of a predicted class's saliency that falls on the object mask, on the token grid.
 """
@@ -67,7 +67,7 @@ METRICS = (
         help="saliency on the object, its mask dilated by one token",
         needs=(MASKS,),
         formula="sum(G · mask) / sum(G), G = sum over features of V[c, j] M[j], minus its minimum",
-        source="METHOD 6.2",
+        source="docs/explanation/method.md#plausibility",
         function=lambda images: _measure(images, dilated=True),
     ),
     ImageMetric(
@@ -76,7 +76,7 @@ METRICS = (
         help="saliency on the object itself",
         needs=(MASKS,),
         formula="as plausibility, with the mask as it is",
-        source="METHOD 6.2",
+        source="docs/explanation/method.md#plausibility",
         function=lambda images: _measure(images, dilated=False),
     ),
     ImageMetric(
@@ -85,7 +85,7 @@ METRICS = (
         help="tokens on the object: chance level of undilated plausibility, no goal",
         needs=(MASKS,),
         formula="share of tokens on the mask",
-        source="METHOD 6.2",
+        source="docs/explanation/method.md#plausibility",
         function=lambda images: _tokens(images, dilated=False).mean(1),
     ),
 )

@@ -1,4 +1,4 @@
-"""SID@5: do a class's five strongest features look at different places (METHOD 6.3)?"""
+"""SID@5: do a class's five strongest features look at different places (docs/explanation/method.md#sid)?"""
 
 from typing import TYPE_CHECKING
 
@@ -41,7 +41,7 @@ METRICS = (
         low=20.0,
         needs=(SizeNeed("features_per_class", TOP),),
         formula="(1/5) sum over positions of the largest softmax value among the five strongest features",
-        source="METHOD 6.3",
+        source="docs/explanation/method.md#sid",
         function=lambda images: sid(images.maps, images.weight, images.predicted),
     ),
 )

@@ -124,7 +124,7 @@ def _plain(value: Any) -> Any:
 
 
 def relative_gap(bound: float, objective: float, least: float = 1e-9) -> float:
-    """(bound - objective) / |objective|, the gap of QP.md; zero when both agree.
+    """(bound - objective) / |objective|, docs/explanation/program.md#gap; zero when both agree.
 
     Args:
         bound: no solution is above it.

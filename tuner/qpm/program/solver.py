@@ -1,4 +1,5 @@
-"""The pipeline: heuristics, root cutting planes with certificate and fixing, branch and cut (QP.md 3).
+"""The pipeline: heuristics, root cutting planes with certificate and fixing, branch and cut
+(docs/explanation/program.md#pipeline).
 
 Each step reports to the `SolveState`; the gap is always that of the full problem with distinct rows.
 """

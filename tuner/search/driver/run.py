@@ -140,7 +140,7 @@ def _require_same(made: str, stored: str, name: str) -> None:
         raise TunerError(
             f"the images, the backbone or the way images are read are not those of search {name!r} any more "
             f"(bank {made[:8]}, was {stored[:8]}, which the store has lost)",
-            "the data the search was started with, read in the same way (images: docs/data.md, since bank format 2)",
+            "the data the search was started with, read in the same way (docs/reference/images.md, bank format 2)",
             "restore the data or the bank, or start a new search under another name",
         )
 

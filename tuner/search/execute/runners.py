@@ -52,7 +52,8 @@ def run_evaluate(job: StageJob, folder: Path) -> dict[str, float]:
     stage = STAGES[job.spec.settings["model"]]
     require_metrics(job.spec.settings)
     values = evaluate(job.model(stage.name), train, held_out)
-    if stage.gives_the_model:  # what the program gave before fine-tuning bent the features to it (METHOD 11.1)
+    # what the program gave before fine-tuning bent the features to it (docs/explanation/method.md#controls)
+    if stage.gives_the_model:
         dense = job.model("dense")
         untuned = assigned_model(dense, job.assignment(dense))
         before = evaluate(untuned, train, held_out)

@@ -28,7 +28,7 @@ def measure_front(
     progress: Progress,
     within_s: float = math.inf,
 ) -> None:
-    """Measure the front's members on the test split, those that were not yet (DESIGN decision 5).
+    """Measure the front's members on the test split, those that were not yet (docs/explanation/method.md#no-test-leak).
 
     Under `protocol: paper` the objectives are test metrics already, and nothing is left to do. What is not measured
     after `within_s` seconds is left to the next driver.

@@ -1,4 +1,4 @@
-"""The root bound: cutting planes until the relaxation stops paying (QP.md 3.2).
+"""The root bound: cutting planes until the relaxation stops paying (docs/explanation/program.md#root).
 
 Class-value cuts and pair cuts first; clique cuts once the class values have nearly converged. The point of every round
 is rounded and improved by swaps. Ends at the target gap, without cuts, or when a clique round closes too little of it.

@@ -1,4 +1,5 @@
-"""The value of a class as a function of the selection, by closed-form duality (QP.md 2.1).
+"""The value of a class as a function of the selection, by closed-form duality
+(docs/explanation/program.md#class-values).
 
 eta_c <= k theta + sum_f max(0, A_fc - theta) s_f for every theta; at a point s the tightest theta is the relevance
 at which the cumulated s, features sorted by falling A, reaches k. No variable W is needed.

@@ -1,4 +1,4 @@
-"""Clique inequalities of the Boolean quadric polytope on the pair graph (QP.md 2.2).
+"""Clique inequalities of the Boolean quadric polytope on the pair graph (docs/explanation/program.md#penalty).
 
 sum_{i<j in K} y_ij >= t s(K) - t (t+1) / 2 for a clique K of penalised pairs and t = 1..6: with m of K selected the
 slack is (m - t)(m - t - 1) / 2 >= 0. Cliques are grown greedily from all edges of the support at once.

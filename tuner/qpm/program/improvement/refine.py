@@ -1,4 +1,5 @@
-"""Swaps by value with distinct rows (QP.md 2.3), where the free value misleads: few features per class.
+"""Swaps by value with distinct rows
+(docs/explanation/program.md#distinct-rows), where the free value misleads: few features per class.
 
 The free value is never below the value with distinct rows. So only swaps whose free value is above the incumbent's
 value can help; they are valued exactly, the most promising first.

@@ -1,4 +1,5 @@
-"""Which classes look alike: the pairs that CHiQPM forces to share all features but one (METHOD 4.6)."""
+"""Which classes look alike: the pairs that CHiQPM forces to share all features but one
+(docs/explanation/program.md#forced-pairs)."""
 
 import numpy as np
 from scipy.spatial.distance import pdist

@@ -1,4 +1,5 @@
-"""From features and labels to a Problem: relevance, similarity, penalised pairs, locality bias (METHOD 4.1-4.3).
+"""From features and labels to a Problem: relevance, similarity, penalised pairs, locality bias
+(docs/explanation/program.md#coefficients).
 
 Two published variants of the pair set: `paper` clamps negative similarities and has a bias; `released` keeps signs,
 looks for the threshold on a doubled scale and so penalises five times fewer pairs, each about twice as much.
@@ -27,7 +28,8 @@ _BIAS_WEIGHT = 0.1 * 10**0.5
 
 
 def relevance(x: Floats, labels: Ints, n_classes: int) -> Floats:
-    """A: Pearson correlation of each feature with each class's indicator, divided by the largest |A| (METHOD 4.1).
+    """A: Pearson correlation of each feature with each class's indicator, divided by the largest |A|
+    (docs/explanation/program.md#coefficients).
 
     Args:
         x: (n_images, n_candidates) pooled features of the train set.
@@ -48,7 +50,7 @@ def relevance(x: Floats, labels: Ints, n_classes: int) -> Floats:
 
 
 def similarity(relevance: Floats) -> Floats:
-    """R: cosine similarity of the rows of A, diagonal set to zero (METHOD 4.1).
+    """R: cosine similarity of the rows of A, diagonal set to zero (docs/explanation/program.md#coefficients).
 
     Args:
         relevance: (n_candidates, n_classes).
@@ -67,7 +69,7 @@ def similarity(relevance: Floats) -> Floats:
 def penalised_pairs(
     relevance: Floats, n_features: int, variant: str = "released"
 ) -> tuple[tuple[Ints, Ints, Floats], dict[str, Any]]:
-    """P and its weights (METHOD 4.3).
+    """P and its weights (docs/explanation/program.md#pairs).
 
     A pair of no similarity is never in P where all others have some: its weight would be below zero.
 
@@ -140,9 +142,10 @@ def problem_from_features(
         n_features: N, features to select.
         features_per_class: k, features of each class.
         n_classes: number of classes; None: the largest label plus one.
-        variant: pair set, `released` or `paper` (METHOD 4.3).
+        variant: pair set, `released` or `paper` (docs/explanation/program.md#pairs).
         bias: (n_columns,) locality bias, or None.
-        forced_pairs: how many of the most similar class pairs must share exactly k - 1 features (METHOD 4.6).
+        forced_pairs: how many of the most similar class pairs must share exactly k - 1 features
+        (docs/explanation/program.md#forced-pairs).
 
     Returns:
         (problem, kept, info); column `kept[f]` of the features is candidate f of the problem.
@@ -198,7 +201,8 @@ def _checked(x: ArrayLike, labels: ArrayLike, n_classes: int | None) -> tuple[Fl
 
 
 def locality_bias(x: Floats, peak: Floats, on_border: Bools) -> Floats:
-    """b: features that look at one place, and not at the border, are preferred (METHOD 4.1).
+    """b: features that look at one place, and not at the border, are preferred
+    (docs/explanation/program.md#coefficients).
 
     loc_j = mean_n v_nj * peak_nj, edge_j = -sum_n v_nj * border_nj, v_nj = x_nj / sum_j x_nj;
     b_j = clean(loc)_j where clean(edge)_j >= 0, else min(clean(loc)); then cleaned again.

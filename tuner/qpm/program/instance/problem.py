@@ -1,4 +1,5 @@
-"""The quadratic program as data: which features, and which of them describe each class (QPM eq., METHOD 4.5).
+"""The quadratic program as data: which features, and which of them describe each class (QPM eq.,
+docs/explanation/program.md#the-problem).
 
 maximise  scale * sum_{f,c} A_fc W_cf  -  sum_{(i,j) in P} r_ij s_i s_j  +  sum_f b_f s_f,   scale = 1000 / (k C)
 subject to  W_cf <= s_f,  sum_f s_f = N,  sum_f W_cf = k for every class,  no two classes with the same row of W.
@@ -43,7 +44,8 @@ class Problem:
         bias: (n_candidates,) b, or None for zeros.
         n_features: N, features to select; required.
         features_per_class: k, features of each class; required.
-        forced: two 1-d arrays (c, d) of class pairs that must share exactly k - 1 features (CHiQPM, METHOD 4.6).
+        forced: two 1-d arrays (c, d) of class pairs that must share exactly k - 1 features (CHiQPM,
+        docs/explanation/program.md#forced-pairs).
         weight: of the relevance in the objective, above 0; None: 1000 / (k C), as published.
 
     Raises:

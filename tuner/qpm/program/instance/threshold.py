@@ -1,6 +1,7 @@
 """The pair threshold: the tightest similarity bound at which a heuristic still finds N features pairwise below it.
 
-METHOD 4.3, with t = N as the clique size. A walk tightens the bound while a greedy search finds a clique of more
+docs/explanation/program.md#pair-threshold, with t = N as the clique size. A walk tightens the bound while a greedy
+search finds a clique of more
 than t vertices in the graph of pairs below it; a second walk loosens it until Ramsey's clique removal really returns
 t vertices. Vertex sets are Python integers, one bit a vertex, so a walk of 100 graphs takes a fraction of a second.
 """

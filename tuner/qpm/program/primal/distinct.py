@@ -1,7 +1,8 @@
 """Distinct rows, exactly: for a fixed selection, the best assignment in which no two classes share a row.
 
 A class in a conflict group of g classes needs only its g best k-subsets, mostly far fewer; each group is then a small
-bipartite matching class <-> subset (QP.md 2.3). The same groups give a cut that holds for every selection:
+bipartite matching class <-> subset
+(docs/explanation/program.md#distinct-rows). The same groups give a cut that holds for every selection:
 
 sum_{c in G} eta_c <= f_G + sum_{j in J} (loss_G + D_j) s_j,   loss_G = (sum of top-k) - f_G,
 J = {j outside S: A_jc > t_c for some c in G},  t_c = (k+|G|-1)-th largest A of c in S,

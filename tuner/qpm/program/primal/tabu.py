@@ -1,4 +1,4 @@
-"""Greedy insertion, then best-improvement swaps with a tabu list (QP.md 3.1).
+"""Greedy insertion, then best-improvement swaps with a tabu list (docs/explanation/program.md#heuristics).
 
 All N x n swaps are valued in one pass: with theta_c and theta'_c the k-th and (k+1)-th largest relevance of class c
 in S, swapping i out and j in changes the relevance by

@@ -1,4 +1,4 @@
-"""Branch and cut in SCIP over (s, eta, z, y), started from the root's binding rows (QP.md 3.4).
+"""Branch and cut in SCIP over (s, eta, z, y), started from the root's binding rows (docs/explanation/program.md#tree).
 
 Only candidates that the root has not fixed enter the model. SCIP is given the cutoff as objective limit: a subtree that
 cannot beat the objective by more than the present level is pruned, so the level also strengthens its fixings.

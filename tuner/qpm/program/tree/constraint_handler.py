@@ -1,4 +1,5 @@
-"""The one constraint handler of the tree: all that ties (s, eta, z, y) together, separated lazily (QP.md 2, 3.4).
+"""The one constraint handler of the tree: all that ties (s, eta, z, y) together, separated lazily
+(docs/explanation/program.md#tree).
 
 - eta: each class's closed-form inequality at the point (class_values.py);
 - star: z_i >= sum_{j in V} r_ij (s_i + s_j - 1), V the owned pairs with a positive term, for pairs without a y;

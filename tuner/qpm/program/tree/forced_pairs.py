@@ -1,4 +1,5 @@
-"""CHiQPM's forced class pairs: named pairs of classes share exactly k - 1 features (METHOD 4.6).
+"""CHiQPM's forced class pairs: named pairs of classes share exactly k - 1 features
+(docs/explanation/program.md#forced-pairs).
 
 Exact, and meant for small programs.
 
