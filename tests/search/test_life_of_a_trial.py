@@ -5,19 +5,19 @@ from pathlib import Path
 
 import tuner.search
 
-PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "life-of-a-trial.md"
+DRAWING = Path(__file__).parents[2] / "docs" / "explanation" / "life-of-a-trial.mmd"
 SEARCH = Path(tuner.search.__file__).parent
 
 
 def test_every_file_in_the_drawing_exists():
-    drawing = PAGE.read_text().split("```mermaid")[1].split("```")[0]
+    drawing = DRAWING.read_text()
     files = re.findall(r"as (\w+/\w+\.py)", drawing)
     assert len(files) == 9
     assert [file for file in files if not (SEARCH / file).is_file()] == []
 
 
 def test_every_call_in_the_drawing_is_a_function_or_method_of_who_is_called():
-    drawing = PAGE.read_text().split("```mermaid")[1].split("```")[0]
+    drawing = DRAWING.read_text()
     file_of = dict(re.findall(r"participant (\w+) as (\w+/\w+\.py)", drawing))
     called = 0
     for who, words in re.findall(r"->>(\w+): ([^\n]+)", drawing):

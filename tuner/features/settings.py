@@ -21,7 +21,7 @@ class BackboneSettings:
     image_size: int = setting(0, "side of the square input, pixels; 0: the backbone's usual size", low=0, unit="pixels")
     preprocessing: str = setting(
         "standard",
-        "how pixels are scaled before the network (docs/explanation/method.md#preprocessing)",
+        "how pixels are scaled before the network",
         choices=("parity", "standard"),
     )
     batch_size: int = setting(
