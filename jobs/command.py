@@ -10,7 +10,7 @@ from jobs.flags import in_flags
 from jobs.log import listening
 from jobs.output import UNREAD, print_error, progress, unread_is_fine
 from jobs.surroundings import expand, is_unread, settle
-from tuner.base.private import NoPlace, private_temporaries
+from tuner.base.private import NoPlaceError, private_temporaries
 from tuner.base.progress import never_silent
 from tuner.base.secrets import holds_secret
 from tuner.errors import TunerError, UsageError
@@ -69,7 +69,7 @@ def run(
         try:
             expand(parsed)
             refuse_secret(getattr(parsed, "tracking_uri", ""))
-            with contextlib.suppress(NoPlace):  # no place for one: a command that needs it says so
+            with contextlib.suppress(NoPlaceError):  # no place for one: a command that needs it says so
                 held.enter_context(private_temporaries())
             with telling:
                 code = body(parsed)

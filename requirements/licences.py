@@ -54,7 +54,7 @@ NVIDIA = re.compile(r"nvidia-.*|cuda-toolkit")
 """Packages of other systems and of torch's CUDA build, as their metadata on PyPI say: the tests run without them."""
 
 
-class UnknownLicence(Exception):
+class UnknownLicenceError(Exception):
     """A package of the lock whose licence is not known."""
 
 
@@ -71,7 +71,7 @@ def licence_of(name: str) -> str:
     """The licence of a package, by SPDX name where the package says which.
 
     Raises:
-        UnknownLicence: nothing tells.
+        UnknownLicenceError: nothing tells.
     """
     if by_hand := BY_HAND.get(name) or NOT_HERE.get(name):  # Ray brings copies of some of the latter, if it is loaded
         return by_hand
@@ -80,7 +80,7 @@ def licence_of(name: str) -> str:
     except PackageNotFoundError:
         said = "LicenseRef-NVIDIA-Proprietary" if NVIDIA.fullmatch(name) else None
     if said is None:
-        raise UnknownLicence(name)
+        raise UnknownLicenceError(name)
     return said
 
 
@@ -104,10 +104,10 @@ def page() -> str:
     for group, name, version in packages():
         try:
             groups[licence_of(name)].append(f"{name} {version} ({group})")
-        except UnknownLicence:
+        except UnknownLicenceError:
             unknown.append(name)
     if unknown:
-        raise UnknownLicence(", ".join(unknown))
+        raise UnknownLicenceError(", ".join(unknown))
     lines = [(HERE / "third_party.md").read_text(), "## By licence", ""]
     lines += [
         "In brackets the set of `requirements/` that a package belongs to; `search` is what every installation has.",
@@ -121,5 +121,5 @@ def page() -> str:
 if __name__ == "__main__":
     try:
         PAGE.write_text(page())
-    except UnknownLicence as error:
+    except UnknownLicenceError as error:
         sys.exit(f"no licence is known for: {error}\n  to do: read the package's own, and add it to {__file__}")

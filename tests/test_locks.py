@@ -15,7 +15,7 @@ import pytest
 
 from tuner.base import locks
 from tuner.search.execute import stage_task
-from tuner.store import StoreFailure, local, open_store
+from tuner.store import StoreError, local, open_store
 from tuner.store.disk import locked
 
 HOLD = """
@@ -55,7 +55,7 @@ def test_the_wait_for_a_stores_lock_is_told_and_ends(
     store.put("x", b"1")
     stat = store.stat("x")
     assert stat is not None
-    with pytest.raises(StoreFailure) as caught:
+    with pytest.raises(StoreError) as caught:
         store.replace("x", b"2", stat.version)
     for text in (caught.value.what, caplog.messages[0]):
         assert str(tmp_path / "store" / ".lock") in text
@@ -149,6 +149,6 @@ def test_a_wait_is_told_to_the_broker_too(
 
 
 def test_a_wait_that_was_given_up_is_none(tmp_path: Path, holder: subprocess.Popen[bytes]) -> None:
-    with pytest.raises(StoreFailure), locked(tmp_path / "store" / ".lock", patience_s=0.5):
+    with pytest.raises(StoreError), locked(tmp_path / "store" / ".lock", patience_s=0.5):
         raise AssertionError(holder)
     assert locks.waits() == ""

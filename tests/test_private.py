@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tuner.base import files, private
-from tuner.base.private import LOCK, NoPlace, choose_root, private_folder, private_temporaries, remove_leftovers
+from tuner.base.private import LOCK, NoPlaceError, choose_root, private_folder, private_temporaries, remove_leftovers
 
 NOBODY = 65534
 HOLDS = """
@@ -250,7 +250,7 @@ def test_a_place_that_will_not_do_is_passed_over_and_named(root, monkeypatch, re
     assert len(wrong) == 1
     assert reason in wrong[0]
     monkeypatch.setattr(private, "ELSEWHERE", ())
-    with pytest.raises(NoPlace, match=reason) as caught:
+    with pytest.raises(NoPlaceError, match=reason) as caught:
         choose_root(longest=len(str(root)) + 30)
     assert "TMPDIR" in caught.value.todo
 

@@ -38,6 +38,16 @@ def test_an_old_module_named_like_its_function_is_both(old: str) -> None:
     assert f"{old} is now {NAMESAKES[old]}".encode() in warned.stderr
 
 
+def test_old_names_of_errors_are_understood() -> None:
+    import tuner.store
+
+    with pytest.warns(FutureWarning, match=r"tuner\.store\.MissingKey is now MissingKeyError"):
+        old = tuner.store.MissingKey
+    assert old is tuner.store.MissingKeyError
+    with pytest.raises(AttributeError, match="Nonsense"):
+        _ = tuner.store.Nonsense
+
+
 def test_new_names_and_wrong_ones_are_left_alone() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

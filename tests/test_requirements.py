@@ -158,5 +158,5 @@ def test_what_is_not_permissive_is_named_with_what_it_means(name):
 def test_a_package_without_a_licence_stops_the_page_by_name(monkeypatch):
     script = licences()
     monkeypatch.setattr(script, "packages", lambda: [("search", "numpy", "1"), ("search", "no-such-package", "1")])
-    with pytest.raises(script.UnknownLicence, match="no-such-package"):
+    with pytest.raises(script.UnknownLicenceError, match="no-such-package"):
         script.page()

@@ -117,7 +117,7 @@ def read_backbone(written: object, file: Path) -> BackboneSettings:
     """The settings in a card, of the class that its backbone has; sizes are within bounds.
 
     Raises:
-        Unsound: they are no such settings.
+        MalformedError: they are no such settings.
     """
     name = written.get("name") if isinstance(written, dict) else None
     kind = BACKBONES.get(name) if isinstance(name, str) else None
@@ -136,7 +136,7 @@ def _check_sums(folder: Path, sums: object, needed: tuple[str, ...]) -> None:
     """Refuse files that are not those the card was written for.
 
     Raises:
-        Unsound: naming the first one.
+        MalformedError: naming the first one.
     """
     file = folder / CARD
     if not isinstance(sums, dict) or not sums.keys() >= set(needed):

@@ -25,7 +25,7 @@ class TunerError(Exception):
         return f"{self.what}\n  expected: {self.expected}\n  to do:    {self.todo}"
 
 
-class UsageError(TunerError):
+class UsageError(TunerError, ValueError):
     """The user asked for something that cannot be: a wrong key, type, value or combination. Exit code 2."""
 
     exit_code = 2

@@ -155,7 +155,7 @@ class ExportedModel:
         """Run everything on a black image and on one of random pixels.
 
         Raises:
-            Unsound: the result is not finite; it names `where` the model is from.
+            MalformedError: the result is not finite; it names `where` the model is from.
         """
         size = self._backbone.image_size
         generator = torch.Generator().manual_seed(0)
@@ -280,7 +280,7 @@ def _training(folder: Path, model: QpmModel) -> tuple[Floats, Likeness | None]:
     """How strong each feature gets in training, and how far the training images lie apart.
 
     Raises:
-        Unsound: the file holds something else.
+        MalformedError: the file holds something else.
     """
     file = plain_file(folder / TRAINING, within=folder)
     table = tensor_table(file)

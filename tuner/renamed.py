@@ -6,7 +6,7 @@ import importlib.machinery
 import importlib.util
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -116,3 +116,21 @@ class OldNames(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 def understand_old_names() -> None:
     """Let `import` find moved modules; they are looked for last, so nothing else gets slower."""
     sys.meta_path.append(OldNames())
+
+
+def renamed_names(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
+    """A module's `__getattr__` that knows old names of what it holds, with a warning.
+
+    Args:
+        module: the module's name.
+        names: the new name of each old one.
+    """
+
+    def find(name: str) -> Any:
+        if name not in names:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        message = f"{module}.{name} is now {names[name]}; the old name goes in version 0.3"
+        warnings.warn(message, FutureWarning, stacklevel=2)
+        return getattr(sys.modules[module], names[name])
+
+    return find

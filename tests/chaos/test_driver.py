@@ -12,7 +12,7 @@ from tests.chaos.invariants import ledger_is_front_is_mlflow, manifests, nothing
 from tests.drivers import PATIENCE_S, SLOWER, wait_until
 from tests.searches import run_tiny
 from tuner.base.private import remove_leftovers
-from tuner.store import LeaseHeld, open_store
+from tuner.store import LeaseHeldError, open_store
 
 pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -64,5 +64,5 @@ def test_kill_in_every_stage_then_the_same_front_as_without(tmp_path, temporarie
 def test_a_second_driver_stops_with_the_holders_name(tmp_path, start):
     driver = start(tmp_path)
     wait_until(lambda: proposed(tmp_path), driver)
-    with pytest.raises(LeaseHeld, match=f"pid {driver.pid}"):
+    with pytest.raises(LeaseHeldError, match=f"pid {driver.pid}"):
         run_tiny(tmp_path, "tiny", *SLOWER)

@@ -9,7 +9,7 @@ from tests.turns import begin, copy_of, entries_of, retold, turn
 from tuner.base.progress import Silent
 from tuner.search.outcome.files import write_files, write_front
 from tuner.search.record.home import SearchHome
-from tuner.store import Lease, LeaseHeld
+from tuner.store import Lease, LeaseHeldError
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -226,13 +226,13 @@ def test_a_driver_that_was_stopped_while_it_wrote_its_files_leaves_those_of_the_
         if len(asked) == 1:
             sound.store.put(sound.key("front.json"), b"of the next driver")
         else:
-            raise LeaseHeld("lost", "a lease", "leave it")
+            raise LeaseHeldError("lost", "a lease", "leave it")
 
-    with pytest.raises(LeaseHeld):
+    with pytest.raises(LeaseHeldError):
         write_files(sound, sound.state(), Silent(), check)
     assert sound.store.get(sound.key("front.json")) == b"of the next driver"
     sound.store.delete(sound.key("front.json"))
     asked.clear()
-    with pytest.raises(LeaseHeld):
+    with pytest.raises(LeaseHeldError):
         write_files(sound, sound.state(), Silent(), check)
     assert sound.store.get(sound.key("front.json")) == b"of the next driver"

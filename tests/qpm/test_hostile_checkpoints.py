@@ -14,7 +14,7 @@ from safetensors import safe_open
 
 from tuner.features.samples import Samples
 from tuner.qpm import AdapterConfig, DenseConfig, DenseModel, train_dense
-from tuner.qpm.checkpoint import UnusableCheckpoint
+from tuner.qpm.checkpoint import CheckpointError
 
 CONFIG = DenseConfig(epochs=2, precision="float32")
 
@@ -86,7 +86,7 @@ def test_it_is_refused_and_a_fresh_start_gives_the_same(train, half_way, tmp_pat
     file = tmp_path / "dense.ckpt"
     shutil.copy(half_way, file)
     damage(file)
-    with pytest.raises(UnusableCheckpoint) as caught:
+    with pytest.raises(CheckpointError) as caught:
         resumed(train, file)
     assert str(file) in caught.value.what
 

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from tuner.errors import TunerError, UsageError
 from tuner.features.samples import Samples
 from tuner.qpm.assignment import Assignment
-from tuner.qpm.checkpoint import UnusableCheckpoint
+from tuner.qpm.checkpoint import CheckpointError
 from tuner.qpm.classifier import Classifier
 from tuner.qpm.dense import DenseModel, train_dense
 from tuner.qpm.finetuning import finetune
@@ -127,7 +127,7 @@ def test_a_damaged_checkpoint_is_refused(train: Samples, adapter: AdapterConfig,
     file = tmp_path / "dense.safetensors"
     for content in (b"", b"half a file", b"\2\0\0\0\0\0\0\0{}"):  # the last: sound, but of something else
         file.write_bytes(content)
-        with pytest.raises(UnusableCheckpoint, match="cannot be read"):
+        with pytest.raises(CheckpointError, match="cannot be read"):
             train_dense(train, adapter, QUICK, seed=1, device="cpu", checkpoint=file)
 
 

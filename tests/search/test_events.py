@@ -7,7 +7,7 @@ import pytest
 
 from tests.ledgers import finished
 from tuner.search.record.events import KINDS, Ended, Measured, Proposed, StageUse, Started, read_event
-from tuner.search.record.fields import Damaged, clean, line, told
+from tuner.search.record.fields import InvalidEventError, clean, line, told
 
 USE = {"stage": "finetune", "key": "f0", "reused": False, "seconds": 2.0, "saved_s": 0.0}
 EVENTS = {
@@ -99,13 +99,13 @@ def test_a_field_that_lacks_is_named_and_one_too_many_is_left(kind):
     required = {f.name for f in dataclasses.fields(KINDS[kind]) if f.default is dataclasses.MISSING}
     assert required >= {"time_s"}
     for name in required:
-        with pytest.raises(Damaged, match=f"lacks {name}"):
+        with pytest.raises(InvalidEventError, match=f"lacks {name}"):
             read_event({key: value for key, value in content.items() if key != name})
 
 
 @pytest.mark.parametrize(("kind", "name", "value"), WRONG)
 def test_a_field_of_another_kind_is_damage(kind, name, value):
-    with pytest.raises(Damaged) as told:
+    with pytest.raises(InvalidEventError) as told:
         read_event({**EVENTS[kind], name: value})
     assert str(told.value).isprintable()
     assert len(str(told.value)) < 250
@@ -120,18 +120,18 @@ def test_whoever_writes_is_held_to_the_same_rules():
         lambda: Ended(1.0, 0, "complete", None, None, {"a": 1.0}, (), None, 1.0),
         lambda: Started(1.0, {"a": object()}, {}),
     ):
-        with pytest.raises(Damaged):
+        with pytest.raises(InvalidEventError):
             make()
 
 
 @pytest.mark.parametrize("content", [None, [], 3, "x", {}, {"event": None}, {"event": 3}, {"event": ["trial"]}])
 def test_what_is_no_event_is_damage(content):
-    with pytest.raises(Damaged, match="names no kind"):
+    with pytest.raises(InvalidEventError, match="names no kind"):
         read_event(content)
 
 
 def test_an_event_of_a_newer_version_is_named_as_such():
-    with pytest.raises(Damaged, match="kind unknown here: 'fork'; a newer version may have written it"):
+    with pytest.raises(InvalidEventError, match="kind unknown here: 'fork'; a newer version may have written it"):
         read_event({"event": "fork", "time_s": 1.0})
 
 
@@ -139,7 +139,7 @@ def test_a_tree_that_is_too_deep_is_damage():
     deep = {}
     for _ in range(900):
         deep = {"a": deep}
-    with pytest.raises(Damaged, match="recipe"):
+    with pytest.raises(InvalidEventError, match="recipe"):
         read_event({**EVENTS["search"], "recipe": deep})
 
 
@@ -156,6 +156,6 @@ def test_neither_an_event_nor_what_is_wrong_with_one_shows_a_password():
         assert "hunter-2" not in told(secret)
         assert "hunter-2" not in told("x" * 40 + f" http://{'s' * 20}:hunter-2{'s' * 99}@host/x")
         for content in ({"event": secret}, {"event": "trial", "time_s": secret, "trial": 0, "params": {}}):
-            with pytest.raises(Damaged) as damage:
+            with pytest.raises(InvalidEventError) as damage:
                 read_event(content)
             assert "hunter-2" not in str(damage.value)

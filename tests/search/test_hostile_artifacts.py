@@ -16,7 +16,7 @@ import safetensors.numpy
 from tests.mutations import attempt, changed, mutations
 from tests.searches import tiny_recipe
 from tuner.base.progress import Silent
-from tuner.base.untrusted import Unsound
+from tuner.base.untrusted import MalformedError
 from tuner.features.bank import FeatureBank, load_bank, seal
 from tuner.qpm import Assignment, DenseModel, QpmModel
 from tuner.qpm.curves import read_curves
@@ -28,7 +28,7 @@ from tuner.search.execute.trial import run_trial
 from tuner.search.execute.worker import run_stage
 from tuner.search.record.events import StageUse
 from tuner.search.record.values import read_values
-from tuner.store import Artifacts, CorruptArtifact, open_artifacts, open_store
+from tuner.store import Artifacts, CorruptArtifactError, open_artifacts, open_store
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 EVERY = 1 if os.environ.get("LONG") else 25
@@ -80,15 +80,15 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 
 def received(folder: Path, load: Callable[[Path], Any], work: Path, reseal: Callable[[Path], object]) -> list[str]:
-    """The changes that ended in anything but a sound object or an `Unsound` that names the file."""
+    """The changes that ended in anything but a sound object or an `MalformedError` that names the file."""
     faults, refused, tried = [], 0, list(mutations(folder))[::EVERY]
     for mutation in tried:
         copy = changed(folder, mutation, work)
         if not any(path.is_fifo() or path.is_symlink() for path in copy.iterdir()):
             reseal(copy)
         found = attempt(lambda copy=copy: load(copy))
-        refused += isinstance(found, Unsound)
-        if isinstance(found, BaseException) and not (isinstance(found, Unsound) and found.what.isprintable()):
+        refused += isinstance(found, MalformedError)
+        if isinstance(found, BaseException) and not (isinstance(found, MalformedError) and found.what.isprintable()):
             faults.append(f"{mutation.label}: {type(found).__name__}: {str(found)[:200]}")
     print(f"{folder.parent.parent.name}: {len(tried)} changes, {refused} refused")
     assert refused > 0.1 * len(tried)
@@ -211,7 +211,7 @@ def test_values_that_are_none_are_made_again(made, tmp_path, content):
     made = made.copy(tmp_path)
     spec = made.specs[-1]
     made.forge(spec, lambda folder: (folder / "values.json").write_bytes(content), tmp_path / "work")
-    with pytest.raises(CorruptArtifact, match="makes no sense"):
+    with pytest.raises(CorruptArtifactError, match="makes no sense"):
         read_values(made.artifacts, spec.key)
     assert StageBroker(made.url, str(tmp_path), {}).runs.results.stored(spec) is None
     assert made.artifacts.find(spec.kind, spec.key) is None

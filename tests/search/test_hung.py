@@ -11,7 +11,7 @@ from tests.searches import tiny_recipe
 from tuner.base.processes import started_at
 from tuner.errors import UsageError
 from tuner.search.execute.attempts import NODE_LOSSES, Attempts
-from tuner.search.execute.hang_detector import LOOK_S, SILENCE_S, HangDetector, Hung, Worker, is_at
+from tuner.search.execute.hang_detector import LOOK_S, SILENCE_S, HangDetector, HungError, Worker, is_at
 from tuner.search.execute.plan import StageSpec
 from tuner.search.execute.stage_run import StageRun
 from tuner.search.session.connect import settle_resources
@@ -99,7 +99,7 @@ def test_a_stage_that_hangs_in_every_attempt_says_where_and_for_how_long(retries
         assert run.trouble is None
     run.trouble = "gave no sign of life for 612 s (limit 600 s)"
     told = "1 attempt" if retries == 0 else "3 attempts"
-    with pytest.raises(Hung, match=rf"^stage dense gave no sign of life for 612 s \(limit 600 s\) on {told}$"):
+    with pytest.raises(HungError, match=rf"^stage dense gave no sign of life for 612 s \(limit 600 s\) on {told}$"):
         attempts.count(run, RuntimeError())
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tuner.recipe import load_recipe
 from tuner.search.propose.sampler import distributions
-from tuner.search.record.fields import Damaged
+from tuner.search.record.fields import InvalidEventError
 from tuner.search.record.possible import Possible
 
 DIMENSIONS = (
@@ -38,5 +38,5 @@ def test_whatever_can_be_drawn_is_possible(dimension):
         drawn = study.ask(space).params
         params = recipe.at(drawn).parameters() | drawn
         assert possible.settled(json.loads(json.dumps(params))) == params
-    with pytest.raises(Damaged):
+    with pytest.raises(InvalidEventError):
         possible.settled(params | {dimension.partition(":")[0]: -7})

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tuner.errors import TunerError, UsageError
-from tuner.store import Artifacts, CorruptArtifact, Manifest, MissingKey, Store
+from tuner.store import Artifacts, CorruptArtifactError, Manifest, MissingKeyError, Store
 
 
 def _files(folder: Path) -> dict[str, bytes]:
@@ -35,7 +35,7 @@ def test_round_trip(artifacts: Artifacts, folder: Path) -> None:
 
 
 def test_fetch_of_nothing(artifacts: Artifacts) -> None:
-    with pytest.raises(MissingKey, match="banks/none"):
+    with pytest.raises(MissingKeyError, match="banks/none"):
         artifacts.fetch("banks", "none")
 
 
@@ -107,7 +107,7 @@ def test_corruption_is_named(artifacts: Artifacts, folder: Path, tmp_path: Path,
             key = "banks/k/manifest.json"
             artifacts.store.put(key, b'{"format": 1, "files": {')
     fresh = Artifacts(artifacts.store, tmp_path / "fresh")
-    with pytest.raises(CorruptArtifact, match=key):
+    with pytest.raises(CorruptArtifactError, match=key):
         fresh.fetch("banks", "k")
     assert not list((tmp_path / "fresh").glob("[!.]*[!t]")), "nothing damaged looks complete in the cache"
     artifacts.remove("banks", "k")
@@ -140,7 +140,7 @@ def test_manifest_cannot_name_files_elsewhere(artifacts: Artifacts, folder: Path
     raw = json.loads(artifacts.store.get("banks/k/manifest.json"))
     raw["files"][name] = raw["files"]["info.json"]
     artifacts.store.put("banks/k/manifest.json", json.dumps(raw).encode())
-    with pytest.raises(CorruptArtifact):
+    with pytest.raises(CorruptArtifactError):
         artifacts.fetch("banks", "k")
 
 

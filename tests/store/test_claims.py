@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.faults import FaultProxy
-from tuner.store import Claims, StoreFailure, open_store
+from tuner.store import Claims, StoreError, open_store
 from tuner.store import claims as module
 
 DENSE, ASSIGN = ("stages/dense", "a" * 32), ("stages/assign", "b" * 32)
@@ -212,7 +212,7 @@ def test_a_store_that_fails_is_said_and_nothing_is_claimed(tmp_path):
     claimant = Claims(open_store(folder), "me")
     claimant.take([DENSE])
     (folder / "claims" / "stages" / "assign").write_text("in the way")
-    with pytest.raises(StoreFailure):
+    with pytest.raises(StoreError):
         claimant.take([DENSE, ASSIGN])
     until(lambda: not (folder / "claims" / "stages" / "dense" / f"{'a' * 32}.json").exists())
     claimant.close()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tuner.errors import TunerError
-from tuner.store import Lease, LeaseHeld, Ledger, Store, open_store
+from tuner.store import Lease, LeaseHeldError, Ledger, Store, open_store
 from tuner.store.ledger import _digest
 
 HOUR_NS = 3600 * 10**9
@@ -142,12 +142,12 @@ def test_a_driver_that_was_robbed_writes_nothing(store: Store, held: ExitStack) 
     ana = Driver(store, "ana", held).begin()
     Driver(store, "ben", held)
     before = list(store.list(ana.ledger.prefix))
-    with pytest.raises(LeaseHeld, match=r"lost the search.*taken over by ben") as caught:
+    with pytest.raises(LeaseHeldError, match=r"lost the search.*taken over by ben") as caught:
         ana.say("outcome")
     assert caught.value.expected
     assert caught.value.todo
     late = Ledger(store, "digits")
-    with pytest.raises(LeaseHeld):
+    with pytest.raises(LeaseHeldError):
         late.begin(ana.lease)
     assert list(store.list(ana.ledger.prefix)) == before
 
@@ -165,7 +165,7 @@ def test_a_write_during_which_the_search_was_lost_is_not_acknowledged(
         return put_new(self, key, data)
 
     monkeypatch.setattr(type(store), "put_new", stopped)
-    with pytest.raises(LeaseHeld, match="taken over by ben"):
+    with pytest.raises(LeaseHeldError, match="taken over by ben"):
         ana.say("outcome")
     assert said(store) == ["ana search", "ben search"]
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.mutations import attempt, changed, mutations
 from tuner.errors import TunerError
-from tuner.store import Artifacts, CorruptArtifact, Manifest, StoreFailure, open_store
+from tuner.store import Artifacts, CorruptArtifactError, Manifest, StoreError, open_store
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_every_odd_part_of_a_manifest_is_told(published: Artifacts, tmp_path: Pa
 def test_what_no_publisher_writes_is_damage(published: Artifacts, change: dict[str, object]) -> None:
     raw = json.loads(published.store.get("banks/k/manifest.json")) | change
     published.store.put("banks/k/manifest.json", json.dumps(raw).encode())
-    with pytest.raises(CorruptArtifact, match=r"banks/k/manifest.json"):
+    with pytest.raises(CorruptArtifactError, match=r"banks/k/manifest.json"):
         published.find("banks", "k")
 
 
@@ -73,5 +73,5 @@ def test_a_pipe_in_the_place_of_a_key_is_told_at_once(published: Artifacts) -> N
     place.unlink()
     os.mkfifo(place)
     found = attempt(lambda: published.find("banks", "k"), 10.0)
-    assert isinstance(found, StoreFailure), found
+    assert isinstance(found, StoreError), found
     assert "no plain file" in found.what

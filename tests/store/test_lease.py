@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tuner.errors import TunerError, UsageError
-from tuner.store import Lease, LeaseHeld, Store, open_store, watch
+from tuner.store import Lease, LeaseHeldError, Store, open_store, watch
 from tuner.store import lease as lease_module
 from tuner.store.tenure import read_tenure, usual_ttl_s
 
@@ -48,7 +48,7 @@ def _drive_until_killed(store: Store, started: str) -> None:
 
 def test_second_driver_is_told_who_and_since_when(store: Store) -> None:
     with Lease(store, "digits", "ana@host-1", TTL_S) as lease:
-        with pytest.raises(LeaseHeld) as caught, Lease(store, "digits", "ben@host-2", TTL_S):
+        with pytest.raises(LeaseHeldError) as caught, Lease(store, "digits", "ben@host-2", TTL_S):
             pass
         since = record(store)["since"]
         assert "ana@host-1" in caught.value.what
@@ -76,7 +76,7 @@ def test_who_has_just_begun_to_look_knows_of_no_silence(store: Store) -> None:
     holder = {"holder": "ana", "since": "2001-01-01T00:00:00", "token": "a", "ttl_s": TTL_S, "beat": 10**6}
     store.put(KEY, json.dumps(holder).encode())
     date_back(store, 3600)
-    with pytest.raises(LeaseHeld, match="ana since 2001"), Lease(store, "digits", "ben"):
+    with pytest.raises(LeaseHeldError, match="ana since 2001"), Lease(store, "digits", "ben"):
         pass
 
 
@@ -102,13 +102,13 @@ def test_a_file_whose_date_steps_ends_no_lease(store: Store) -> None:
     with Lease(store, "digits", "ana", 2.0) as lease:
         for seconds in (3600, -3600, 3600):
             date_back(store, seconds)
-            with pytest.raises(LeaseHeld, match="ana"), Lease(store, "digits", "ben", 2.0):
+            with pytest.raises(LeaseHeldError, match="ana"), Lease(store, "digits", "ben", 2.0):
                 pass
             beat = record(store)["beat"]
             lease.check()
             until(lambda beat=beat: record(store)["beat"] > beat)
             assert not lease.lost
-        with pytest.raises(LeaseHeld, match="ana"), Lease(store, "digits", "ben", 2.0, wait_s=600):
+        with pytest.raises(LeaseHeldError, match="ana"), Lease(store, "digits", "ben", 2.0, wait_s=600):
             pass
         lease.check()
 
@@ -123,7 +123,7 @@ def test_who_got_no_processor_asks_before_giving_up(store: Store, monkeypatch: p
         thief = {"holder": "ben", "since": "now", "token": "b", "ttl_s": TTL_S}
         store.put(KEY, json.dumps(thief).encode())
         assert not lease.lost  # not overdue again, and not asked
-        with pytest.raises(LeaseHeld, match="taken over by ben"):
+        with pytest.raises(LeaseHeldError, match="taken over by ben"):
             lease.check()
     assert record(store)["holder"] == "ben"
 
@@ -131,7 +131,7 @@ def test_who_got_no_processor_asks_before_giving_up(store: Store, monkeypatch: p
 def test_waiting_never_outlasts_a_living_holder(store: Store) -> None:
     with (
         Lease(store, "digits", "ana", 6.0),
-        pytest.raises(LeaseHeld, match="ana"),
+        pytest.raises(LeaseHeldError, match="ana"),
         Lease(store, "digits", "ben", 6.0, wait_s=600),  # which would outlast this test
     ):
         pass
@@ -145,7 +145,7 @@ def test_killed_driver_is_followed(store: Store, tmp_path: Path) -> None:
     until((tmp_path / "started").exists)
     os.kill(driver.pid or 0, signal.SIGKILL)
     driver.join()
-    with pytest.raises(LeaseHeld, match="the first driver"), Lease(store, "digits", "ben", TTL_S):
+    with pytest.raises(LeaseHeldError, match="the first driver"), Lease(store, "digits", "ben", TTL_S):
         pass
     with Lease(store, "digits", "ben", TTL_S, wait_s=PATIENCE_S) as lease:
         assert lease.taken_from is not None
@@ -164,7 +164,7 @@ def test_of_many_that_take_over_one_wins(store: Store) -> None:
             with Lease(store, "digits", f"driver {number}", 60.0, wait_s=PATIENCE_S):
                 outcomes.append("drives")
                 done.wait()
-        except LeaseHeld:
+        except LeaseHeldError:
             outcomes.append("held")
             done.wait()
 
@@ -180,7 +180,7 @@ def test_the_robbed_holder_notices_and_leaves_the_thief_alone(store: Store) -> N
     with Lease(store, "digits", "ana", 4.0) as lease:
         thief = {"holder": "ben", "since": "now", "token": "b", "ttl_s": 60.0}
         store.put(KEY, json.dumps(thief).encode())
-        with pytest.raises(LeaseHeld, match="ben"):
+        with pytest.raises(LeaseHeldError, match="ben"):
             lease.check()  # at once, not with the next heartbeat
         assert lease.lost
     assert record(store)["holder"] == "ben"
@@ -189,7 +189,7 @@ def test_the_robbed_holder_notices_and_leaves_the_thief_alone(store: Store) -> N
 def test_a_lease_that_somebody_deleted_is_lost_with_a_word(store: Store) -> None:
     with Lease(store, "digits", "ana", 4.0) as lease:
         store.delete(KEY)
-        with pytest.raises(LeaseHeld, match="was deleted by somebody"):
+        with pytest.raises(LeaseHeldError, match="was deleted by somebody"):
             lease.check()
     assert store.stat(KEY) is None, "and it is not written again"
 
@@ -212,13 +212,13 @@ def test_clocks_of_drivers_do_not_matter(store: Store, monkeypatch: pytest.Monke
     with Lease(store, "digits", "ana", TTL_S):
         real = time.time
         monkeypatch.setattr(time, "time", lambda: real() + 7200)
-        with pytest.raises(LeaseHeld), Lease(store, "digits", "ben", TTL_S):
+        with pytest.raises(LeaseHeldError), Lease(store, "digits", "ben", TTL_S):
             pass
 
 
 def test_damaged_lease_is_held_for_a_lifetime_only(store: Store) -> None:
     store.put(KEY, b"{")
-    with pytest.raises(LeaseHeld, match="damaged"), Lease(store, "digits", "ana", TTL_S):
+    with pytest.raises(LeaseHeldError, match="damaged"), Lease(store, "digits", "ana", TTL_S):
         pass
     with Lease(store, "digits", "ana", 2.0, wait_s=PATIENCE_S) as lease:
         lease.check()
@@ -241,7 +241,7 @@ HOSTILE = [
 @pytest.mark.parametrize("data", HOSTILE, ids=range(len(HOSTILE)))
 def test_whatever_a_lease_says_it_is_a_holder_that_ends(store: Store, data: bytes) -> None:
     store.put(KEY, data)
-    with pytest.raises(LeaseHeld) as caught, Lease(store, "digits", "ben", TTL_S):
+    with pytest.raises(LeaseHeldError) as caught, Lease(store, "digits", "ben", TTL_S):
         pass
     assert caught.value.what.isprintable()
     assert 1.0 <= read_tenure(data).ttl_s <= 600.0
@@ -253,7 +253,7 @@ def test_whatever_a_lease_says_it_is_a_holder_that_ends(store: Store, data: byte
 
 def test_a_huge_lifetime_is_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     store.put(KEY, json.dumps({"holder": "ana", "since": "x", "token": "a", "ttl_s": 1e12}).encode())
-    with pytest.raises(LeaseHeld, match="follows after 600 s") as caught, Lease(store, "digits", "ben"):
+    with pytest.raises(LeaseHeldError, match="follows after 600 s") as caught, Lease(store, "digits", "ben"):
         pass
     assert "`take_over=True`" in caught.value.todo
     with Lease(store, "other", "ben", 1e12):
@@ -273,7 +273,7 @@ def test_a_lease_can_be_taken_over_with_a_word(store: Store) -> None:
             assert second.term == first.term + 1
             assert second.taken_from is not None
             assert second.taken_from.holder == "ana"
-            with pytest.raises(LeaseHeld, match="taken over by ben"):
+            with pytest.raises(LeaseHeldError, match="taken over by ben"):
                 first.check()
             second.check()
         assert len(said) == 1

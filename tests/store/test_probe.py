@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tuner.store import Lease, StoreFailure, probe_conditional_put
-from tuner.store.errors import NotSupported, Refused
+from tuner.store import Lease, StoreError, probe_conditional_put
+from tuner.store.errors import NotSupportedError, RefusedError
 from tuner.store.local import LocalStore
 
 
@@ -40,14 +40,14 @@ class Unknowing(LocalStore):
     """Answers a conditional write with 501."""
 
     def put_new(self, key: str, data: bytes) -> bool:
-        raise NotSupported("cannot write: 501", "another", "another")
+        raise NotSupportedError("cannot write: 501", "another", "another")
 
 
 class Refusing(LocalStore):
     """Answers a conditional write with 400."""
 
     def put_new(self, key: str, data: bytes) -> bool:
-        raise Refused("cannot write: 400 InvalidArgument", "valid credentials", "check them")
+        raise RefusedError("cannot write: 400 InvalidArgument", "valid credentials", "check them")
 
 
 class Forbidding(Refusing):
@@ -61,14 +61,14 @@ class Silent(LocalStore):
     """Does not answer."""
 
     def put_new(self, key: str, data: bytes) -> bool:
-        raise StoreFailure("no connection", "a server", "start it")
+        raise StoreError("no connection", "a server", "start it")
 
 
 @pytest.mark.parametrize("kind", [Forgetful, OnlyCreates, NeverReplaces, Unknowing, Refusing])
 def test_a_store_that_keeps_no_conditions_is_refused_in_three_parts(kind: type[LocalStore], tmp_path: Path) -> None:
     store = kind(tmp_path)
     assert probe_conditional_put(store) is False
-    with pytest.raises(StoreFailure, match="cannot hold a search") as caught, Lease(store, "digits", "ana"):
+    with pytest.raises(StoreError, match="cannot hold a search") as caught, Lease(store, "digits", "ana"):
         pass
     assert str(tmp_path) in caught.value.what
     assert "If-None-Match" in caught.value.expected
@@ -79,6 +79,6 @@ def test_a_store_that_keeps_no_conditions_is_refused_in_three_parts(kind: type[L
 @pytest.mark.parametrize(("kind", "said"), [(Forbidding, "InvalidArgument"), (Silent, "no connection")])
 def test_other_trouble_keeps_its_own_words(kind: type[LocalStore], said: str, tmp_path: Path) -> None:
     for ask in (lambda: probe_conditional_put(kind(tmp_path)), Lease(kind(tmp_path), "digits", "ana").__enter__):
-        with pytest.raises(StoreFailure) as caught:
+        with pytest.raises(StoreError) as caught:
             ask()
         assert caught.value.what.endswith(said)

@@ -13,7 +13,7 @@ from tests.faults import Fault, FaultProxy
 from tuner.base import pulse
 from tuner.doctor.checks import stores
 from tuner.errors import TunerError, UsageError
-from tuner.store import Artifacts, Lease, Ledger, MissingKey, StoreFailure, open_store, probe_conditional_put
+from tuner.store import Artifacts, Lease, Ledger, MissingKeyError, StoreError, open_store, probe_conditional_put
 from tuner.store.s3 import S3Store
 
 pytestmark = pytest.mark.cluster
@@ -102,7 +102,7 @@ def _refusal(url: str) -> TunerError:
     assert error.what
     assert error.expected
     assert error.todo
-    assert not isinstance(error, MissingKey)
+    assert not isinstance(error, MissingKeyError)
     return error
 
 
@@ -170,7 +170,7 @@ def test_a_server_that_ignores_conditions_holds_no_search(s3_store: S3Store, ign
             params["headers"].pop(name, None)
 
     s3_store.client.meta.events.register("before-call.s3.PutObject", drop)
-    with pytest.raises(StoreFailure, match="ignores conditional writes") as caught, Lease(s3_store, "digits", "ana"):
+    with pytest.raises(StoreError, match="ignores conditional writes") as caught, Lease(s3_store, "digits", "ana"):
         pass
     assert "If-None-Match" in caught.value.expected
     assert [check.ok for check in stores(s3_store) if check.name == "conditions"] == [False]

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from botocore.config import Config
 
-from tuner.store import Store, StoreFailure, open_store, s3
+from tuner.store import Store, StoreError, open_store, s3
 from tuner.store.probe import require_conditional_put
 
 PAGE = b"<!doctype html><html><head><title>Welcome</title></head><body><br>Sign in</body></html>"
@@ -97,10 +97,10 @@ def store(server: Answering) -> Store:
 
 
 @pytest.fixture
-def reached_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], StoreFailure]:
+def reached_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], StoreError]:
     """Asks for the refusal of a new store at an endpoint."""
 
-    def ask(endpoint: str) -> StoreFailure:
+    def ask(endpoint: str) -> StoreError:
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
         return refusal(open_store("s3://bucket/x"), "stat")
 
@@ -117,10 +117,10 @@ OPERATIONS: dict[str, Callable[[Store], object]] = {
 }
 
 
-def refusal(store: Store, action: str) -> StoreFailure:
+def refusal(store: Store, action: str) -> StoreError:
     """The error of an operation, in three parts and without the keys."""
     store._reached = False  # type: ignore[attr-defined]
-    with pytest.raises(StoreFailure) as caught:
+    with pytest.raises(StoreError) as caught:
         OPERATIONS[action](store)
     assert "CANARY" not in str(caught.value)
     assert caught.value.__context__ is None
@@ -205,7 +205,7 @@ def test_a_server_that_refuses_conditions_alone_holds_no_search(server, store, a
 
     for method in ("GET", "HEAD", "PUT", "DELETE"):
         monkeypatch.setattr(Handler, f"do_{method}", by_condition)
-    with pytest.raises(StoreFailure, match="cannot hold a search: it refuses conditional writes") as caught:
+    with pytest.raises(StoreError, match="cannot hold a search: it refuses conditional writes") as caught:
         require_conditional_put(store)
     assert "credentials" not in caught.value.expected
 

@@ -10,7 +10,7 @@ from typing import Any
 MOST_DIGITS = 40  # of a whole number: nothing we write has more, and long ones take long to read
 
 
-class NoObject(ValueError):
+class InvalidJsonError(ValueError):
     """What holds no such object; the text goes on from the name of where it was: "is no JSON"."""
 
 
@@ -22,21 +22,21 @@ def parse_object(data: bytes | str, *, any_number: bool = False) -> dict[str, An
         any_number: take infinite and very long numbers as well, for whoever checks each of them.
 
     Raises:
-        NoObject: there is something else.
+        InvalidJsonError: there is something else.
     """
     decoder = _LOOSE if any_number else _STRICT
     try:
         found = decoder.decode(data if isinstance(data, str) else data.decode())
-    except NoObject:
+    except InvalidJsonError:
         raise
     except UnicodeDecodeError:
-        raise NoObject("is no text in UTF-8") from None
+        raise InvalidJsonError("is no text in UTF-8") from None
     except RecursionError:
-        raise NoObject("is nested too deeply") from None
+        raise InvalidJsonError("is nested too deeply") from None
     except ValueError:  # also a number of more digits than Python reads
-        raise NoObject("is no JSON") from None
+        raise InvalidJsonError("is no JSON") from None
     if not isinstance(found, dict):
-        raise NoObject(f"holds {_KINDS.get(type(found), 'something else')}, not an object with named fields")
+        raise InvalidJsonError(f"holds {_KINDS.get(type(found), 'something else')}, not an object with named fields")
     return found
 
 
@@ -45,23 +45,23 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise NoObject(f"holds {twice[:40]!a} twice")
+        raise InvalidJsonError(f"holds {twice[:40]!a} twice")
     return found
 
 
 def _no_number(text: str) -> Any:
-    raise NoObject(f"holds {text}, which is no JSON")
+    raise InvalidJsonError(f"holds {text}, which is no JSON")
 
 
 def _finite(text: str) -> float:
     if not math.isfinite(value := float(text)):
-        raise NoObject("holds a number beyond all bounds")
+        raise InvalidJsonError("holds a number beyond all bounds")
     return value
 
 
 def _short(text: str) -> int:
     if len(text) > MOST_DIGITS:
-        raise NoObject("holds a number of very many digits")
+        raise InvalidJsonError("holds a number of very many digits")
     return int(text)
 
 

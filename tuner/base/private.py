@@ -31,7 +31,7 @@ HALF_MADE_S = 3600.0
 LATE_TRIES = 20  # Ray's processes may still write for a moment
 
 
-class NoPlace(UsageError):
+class NoPlaceError(UsageError):
     """There is no folder for temporary files."""
 
 
@@ -43,7 +43,7 @@ def choose_root(longest: int | None = None, wish: str = "") -> tuple[Path, list[
         wish: a variable that may name a place, before TMPDIR is asked.
 
     Raises:
-        NoPlace: what is wrong with each is in the message.
+        NoPlaceError: what is wrong with each is in the message.
     """
     wrong: list[str] = []
     wishes = [os.environ.get(name, "") for name in filter(None, (wish, *WISHES))]
@@ -53,7 +53,7 @@ def choose_root(longest: int | None = None, wish: str = "") -> tuple[Path, list[
         if (reason := _unfit(Path(place), longest)) is None:
             return Path(place), wrong
         wrong.append(f"{place}: {reason}")
-    raise NoPlace(
+    raise NoPlaceError(
         f"there is no folder for temporary files ({'; '.join(wrong)})",
         "a folder that can be written, with some room and a short path, in which only you can rename your files",
         "set TMPDIR to one, or free some space in /tmp",
@@ -69,7 +69,7 @@ def private_folder(longest: int | None = None, wish: str = "") -> Iterator[Path]
         wish: a variable that may name the place where it is made, before TMPDIR is asked.
 
     Raises:
-        NoPlace: none can be made.
+        NoPlaceError: none can be made.
     """
     root, _ = choose_root(longest, wish)
     remove_leftovers(root)

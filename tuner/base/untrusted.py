@@ -1,6 +1,6 @@
 """Files that somebody else may have written: opened only as plain files, read within limits, checked before use.
 
-Nothing in them is executed or followed, and whatever is wrong with one is an `Unsound` that names it.
+Nothing in them is executed or followed, and whatever is wrong with one is an `MalformedError` that names it.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.base.files import read_bounded
-from tuner.base.plain_json import NoObject, parse_object
+from tuner.base.plain_json import InvalidJsonError, parse_object
 from tuner.base.text import one_line
 from tuner.errors import TunerError
 
@@ -36,13 +36,15 @@ DTYPES = {
 SIZES = {"BF16": 2, **{name: np.dtype(kind).itemsize for name, kind in DTYPES.items()}}
 
 
-class Unsound(TunerError):
+class MalformedError(TunerError):
     """A file or folder that is damaged, of something else, or meant to do harm."""
 
 
-def unsound(where: object, problem: str, expected: str = "what was written there, whole and unchanged") -> Unsound:
+def unsound(
+    where: object, problem: str, expected: str = "what was written there, whole and unchanged"
+) -> MalformedError:
     """The error for one of them; what it holds is shown in plain characters and not at length."""
-    return Unsound(f"{where} cannot be used: {shown(problem, 300)}", expected, TODO)
+    return MalformedError(f"{where} cannot be used: {shown(problem, 300)}", expected, TODO)
 
 
 def shown(value: object, longest: int = 60) -> str:
@@ -65,7 +67,7 @@ def plain_file(path: Path, *, within: Path | None = None) -> Path:
         within: the folder that a link must not lead out of.
 
     Raises:
-        Unsound: it is something else.
+        MalformedError: it is something else.
     """
     try:
         if not path.is_file():
@@ -81,7 +83,7 @@ def read_bytes(path: Path, limit_bytes: int) -> bytes:
     """A plain file's content.
 
     Raises:
-        Unsound: it is no file that can be read, or larger than the limit.
+        MalformedError: it is no file that can be read, or larger than the limit.
     """
     try:
         return read_bounded(plain_file(path), limit_bytes)
@@ -98,11 +100,11 @@ def parse_json(data: bytes | str, where: object) -> dict[str, Any]:
     """The object in a JSON text, as `parse_object` has it.
 
     Raises:
-        Unsound: it is anything else.
+        MalformedError: it is anything else.
     """
     try:
         return parse_object(data)
-    except NoObject as error:
+    except InvalidJsonError as error:
         raise unsound(where, f"it {error}", "a JSON object") from None
 
 
@@ -110,7 +112,7 @@ def tensor_table(path: Path) -> dict[str, tuple[str, Shape]]:
     """Type and shape of each tensor of a safetensors file, whose header covers the file exactly.
 
     Raises:
-        Unsound: it is no such file.
+        MalformedError: it is no such file.
     """
     size = plain_file(path).stat().st_size
     try:
@@ -147,7 +149,7 @@ def read_tensors(path: Path, expected: Mapping[str, tuple[str, Shape]]) -> dict[
         expected: type, such as "F32", and shape of each by its name.
 
     Raises:
-        Unsound: a tensor is missing, of another type or shape, not finite, or nobody asked for it.
+        MalformedError: a tensor is missing, of another type or shape, not finite, or nobody asked for it.
     """
     table = tensor_table(path)
     for name in [*expected, *table]:
@@ -172,7 +174,7 @@ def require_finite(values: NDArray[Any], what: str, where: object) -> None:
     """Refuse numbers that are none, and truth values that are neither true nor false.
 
     Raises:
-        Unsound: there is one.
+        MalformedError: there is one.
     """
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise unsound(where, f"{what} holds values that are not finite", "finite numbers")
@@ -184,7 +186,7 @@ def require(condition: object, where: object, problem: str, expected: str) -> No
     """Refuse what breaks a rule.
 
     Raises:
-        Unsound: the condition does not hold.
+        MalformedError: the condition does not hold.
     """
     if not condition:
         raise unsound(where, problem, expected)
@@ -221,7 +223,7 @@ def settings_from(kind: type[Settings], values: object, where: object, *, free: 
         free: fields whose bounds the caller checks.
 
     Raises:
-        Unsound: it has a field that the dataclass lacks, or a value of another type or out of bounds.
+        MalformedError: it has a field that the dataclass lacks, or a value of another type or out of bounds.
     """
     fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     if not isinstance(values, dict) or not values.keys() <= fields.keys():

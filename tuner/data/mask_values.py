@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tuner.data.modes import CLEAR, DEEP, Refused, deep_values
+from tuner.data.modes import CLEAR, DEEP, UnsupportedModeError, deep_values
 from tuner.data.pixels import has_several, opened, orientation, turned_upright
 
 WHITE = 65535  # of 16 bits
@@ -25,7 +25,7 @@ def mask_values(file: Path) -> np.ndarray:
     """
     with opened(file) as image:
         if has_several(image):
-            raise Refused("mask of several frames or pages", "save it as one picture")
+            raise UnsupportedModeError("mask of several frames or pages", "save it as one picture")
         image.load()
         values = _folded(image, lossy=_is_lossy(file, image.format))
         return np.asarray(turned_upright(Image.fromarray(values), orientation(image)))
@@ -64,7 +64,7 @@ def _fold_colours(image: Image.Image, *, lossy: bool) -> np.ndarray:
         return _cut(brightest) if lossy else brightest
     is_object = brightest >= (DARK_COLOUR if lossy else 1)
     if (brightest < (BLACK if lossy else 1)).mean() < BACKGROUND and _n_colours(colours) > COLOURS:
-        raise Refused(
+        raise UnsupportedModeError(
             f"a photograph rather than a mask: more than {COLOURS} colours, and hardly any black for a background",
             f"{SAVE}; rename an image that is only called like a mask",
         )
@@ -113,14 +113,14 @@ def _fold_deep(values: np.ndarray) -> np.ndarray:
     """Integers or floats beyond 8 bits: labels as they are, else 65535 or 1.0 is white.
 
     Raises:
-        Refused: values that are neither labels nor shares.
+        UnsupportedModeError: values that are neither labels nor shares.
     """
     low, high = values.min(), values.max()
     if not (low >= 0 and high < np.inf):
-        raise Refused(f"mask of values from {low:g} to {high:g}", SAVE)
+        raise UnsupportedModeError(f"mask of values from {low:g} to {high:g}", SAVE)
     folded: np.ndarray
     if values.dtype.kind == "f" and high > 1 and (values != np.rint(values)).any():
-        raise Refused(f"mask of fractions up to {high:g}", SAVE)
+        raise UnsupportedModeError(f"mask of fractions up to {high:g}", SAVE)
     if values.dtype.kind == "f" and high <= 1:
         folded = np.maximum(np.rint(values * 255), values > 0)
     elif high <= 255:

@@ -17,7 +17,7 @@ BRIGHTEN = "save it as 8 bit, or multiply all images by the same factor"
 BITS, COMPRESSION, PHOTOMETRIC, PLANES, SAMPLE_FORMAT = 258, 259, 262, 284, 339  # tags of TIFF
 
 
-class Refused(Exception):
+class UnsupportedModeError(Exception):
     """A file that opens but has no meaning here: the reason, and what to do; becomes an `ImageError`."""
 
 
@@ -25,11 +25,11 @@ def check_layout(image: Image.Image) -> None:
     """Refuses what Pillow would read as noise: 16-bit colours plane after plane in a TIFF without compression.
 
     Raises:
-        Refused: it is such a file.
+        UnsupportedModeError: it is such a file.
     """
     in_planes = _tags(image, PLANES) == (2,) and _tags(image, COMPRESSION) == (1,)
     if in_planes and image.mode not in DEEP and max(_tags(image, BITS), default=8) > 8:
-        raise Refused(
+        raise UnsupportedModeError(
             "16-bit colours in separate planes", "save it with the colours side by side (PlanarConfiguration 1)"
         )
 
@@ -47,11 +47,12 @@ def check_values(image: Image.Image, *, deep_colours: bool = False) -> int | Non
         deep_colours: what `has_deep_colours` said before; the largest value is then known to the upper byte only.
 
     Raises:
-        Refused: not a number, negative, beyond the range, or such that the picture would be black, or white on white.
+        UnsupportedModeError: values that are not numbers, negative or beyond the range, or a picture that would be all
+            black or all white.
     """
     if image.mode not in DEEP:
         if image.mode == "L" and 2 in _tags(image, SAMPLE_FORMAT):
-            raise Refused("signed 8-bit integers", "save it as unsigned 8 bit")
+            raise UnsupportedModeError("signed 8-bit integers", "save it as unsigned 8 bit")
         if _has_alpha(image):
             _check_contrast(image)
         return _deepest(image) if deep_colours else None
@@ -59,19 +60,19 @@ def check_values(image: Image.Image, *, deep_colours: bool = False) -> int | Non
     low, high = values.min(), values.max()
     if image.mode == "F":
         if not np.isfinite(values).all():
-            raise Refused("floats that are no numbers, or infinite", "replace them by numbers from 0 to 1")
+            raise UnsupportedModeError("floats that are no numbers, or infinite", "replace them by numbers from 0 to 1")
         if not (low >= 0 and high <= 1):
-            raise Refused(
+            raise UnsupportedModeError(
                 f"floats from {low:g} to {high:g}, which are read from 0 (black) to 1 (white)",
                 "divide by the value that is white, the same for all images, or save it as 8 or 16 bit",
             )
         low, high = low * 65535, high * 65535
     elif low < 0 or high > 65535:
-        raise Refused(
+        raise UnsupportedModeError(
             f"integers from {low} to {high}, which are read from 0 (black) to 65535 (white)", "save it as 16 bit"
         )
     if low < high < BLACK:
-        raise Refused(f"no value above {high:g} of 65535, so that it would be black", BRIGHTEN)
+        raise UnsupportedModeError(f"no value above {high:g} of 65535, so that it would be black", BRIGHTEN)
     return int(high)
 
 
@@ -79,12 +80,12 @@ def _deepest(image: Image.Image) -> int:
     """The largest value of any colour as 16 bits, whose lower byte is not known.
 
     Raises:
-        Refused: it would be black.
+        UnsupportedModeError: it would be black.
     """
     levels: Any = image.getextrema()  # of each band
     high = max(most for band, (_, most) in zip(image.getbands(), levels, strict=True) if band.upper() != "A")
     if high == 0:
-        raise Refused(f"no value reaches {BLACK} of 65535, so that it would be black", BRIGHTEN)
+        raise UnsupportedModeError(f"no value reaches {BLACK} of 65535, so that it would be black", BRIGHTEN)
     return int(high) << 8 | 255
 
 
@@ -116,10 +117,10 @@ def _check_contrast(image: Image.Image) -> None:
     """Refuses a picture that would vanish on the page.
 
     Raises:
-        Refused: it is white wherever it is not transparent.
+        UnsupportedModeError: it is white wherever it is not transparent.
     """
     if np.asarray(to_rgb(image)).min() == PAGE[0] and np.asarray(_rgba(image))[..., 3].min() < 255:
-        raise Refused(
+        raise UnsupportedModeError(
             "white wherever it is not transparent, so that nothing would be seen", "save it on a darker colour"
         )
 

@@ -12,7 +12,16 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from tuner.data.modes import DEEP, MODES, Refused, check_layout, check_values, grey_of, has_deep_colours, to_rgb
+from tuner.data.modes import (
+    DEEP,
+    MODES,
+    UnsupportedModeError,
+    check_layout,
+    check_values,
+    grey_of,
+    has_deep_colours,
+    to_rgb,
+)
 from tuner.errors import TunerError
 
 LARGE = 64_000_000  # pixels; an image above is reduced by the whole factor that brings it below
@@ -97,16 +106,16 @@ def opened(file: Path) -> Iterator[Image.Image]:
         with _no_limit_of_pillow(), file.open("rb") as stream, Image.open(stream, formats=_formats()) as image:
             pixels = image.width * image.height
             if pixels > LIMIT:
-                raise Refused(
+                raise UnsupportedModeError(
                     f"{image.width} x {image.height} = {pixels / 1e6:,.0f} megapixels, more than {LIMIT / 1e6:,.0f}",
                     "save it smaller; a backbone sees a few hundred pixels of each side",
                 )
             if image.mode not in MODES:
-                raise Refused(f"pixels of mode {image.mode}", "save it as RGB or grey")
+                raise UnsupportedModeError(f"pixels of mode {image.mode}", "save it as RGB or grey")
             check_layout(image)
             with _ONE_LARGE if pixels > LARGE else nullcontext():
                 yield image
-    except Refused as refused:
+    except UnsupportedModeError as refused:
         reason, todo = refused.args
         raise ImageError(f"{file}: {reason}", "an image as docs/reference/images.md describes", todo) from None
     except Exception as error:  # decoders fail on broken files in every way there is

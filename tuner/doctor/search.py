@@ -17,7 +17,7 @@ from tuner.search.record.fields import clean
 from tuner.search.record.front_view import FrontView
 from tuner.search.record.home import SearchHome, open_home
 from tuner.search.record.restoration import SearchState, tally
-from tuner.store import MissingKey, Store
+from tuner.store import MissingKeyError, Store
 
 DERIVED = ("front.json", "history.parquet", "front.svg", "report.html")
 REWRITTEN = "nothing: the next start writes it anew"
@@ -70,7 +70,7 @@ def _snapshot(home: SearchHome) -> Iterator[Check]:
     key = home.ledger.snapshot_key
     try:
         unsound = home.ledger.unsound_copies()
-    except MissingKey:
+    except MissingKeyError:
         yield Check("snapshot", True, "none yet")
         return
     if unsound:
@@ -83,7 +83,7 @@ def _derived(home: SearchHome, file: str, view: FrontView) -> Iterator[Check]:
     """A file that can be made again from the ledger."""
     try:
         data = home.store.get(home.key(file))
-    except MissingKey:
+    except MissingKeyError:
         yield Check("files", True, f"{file} is not there; a driver writes it at its end")
         return
     try:

@@ -69,7 +69,7 @@ def load_estimator(
         weights: of a pre-trained backbone, where they are not its usual ones.
 
     Raises:
-        Unsound: a file is missing or damaged, or what they hold does not fit together.
+        MalformedError: a file is missing or damaged, or what they hold does not fit together.
         UsageError: the weights of the backbone were in a file, and `weights` names none.
         TunerError: the weights of the backbone are missing.
     """

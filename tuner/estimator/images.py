@@ -89,7 +89,7 @@ class ImageReader:
         """Take what the backbone learned from a safetensors file.
 
         Raises:
-            Unsound: the file holds something else.
+            MalformedError: the file holds something else.
         """
         network = self._ready()
         load_fitted(network, file)

@@ -20,7 +20,7 @@ def read_array(file: Path, dtype: type[np.generic], shape: tuple[Side, ...], *, 
         mapped: leave it on the disk, read as it is used; its values are not looked at then.
 
     Raises:
-        Unsound: it holds something else; where it is not mapped, also where a number in it is none.
+        MalformedError: it holds something else; where it is not mapped, also where a number in it is none.
     """
     plain_file(file)
     try:

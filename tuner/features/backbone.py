@@ -100,7 +100,7 @@ def load_fitted(backbone: Backbone, file: Path) -> None:
     """Gives a loaded backbone what it learned on a data set.
 
     Raises:
-        Unsound: the file holds something else.
+        MalformedError: the file holds something else.
     """
     expected = {name: ("F32", shape) for name, shape in backbone.state_shapes().items()}
     backbone.load_state({name: torch.from_numpy(values) for name, values in read_tensors(file, expected).items()})

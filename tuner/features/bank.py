@@ -14,7 +14,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from tuner.base.untrusted import Unsound, is_whole, pair, read_json, require, require_finite, shown, texts, unsound
+from tuner.base.untrusted import (
+    MalformedError,
+    is_whole,
+    pair,
+    read_json,
+    require,
+    require_finite,
+    shown,
+    texts,
+    unsound,
+)
 from tuner.errors import TunerError
 from tuner.features.arrays import read_array
 from tuner.features.samples import Samples
@@ -90,7 +100,7 @@ class FeatureBank:
             index: (n,) int64 into the images, or an (n_images,) bool mask.
 
         Raises:
-            Unsound: a token of them is no number.
+            MalformedError: a token of them is no number.
         """
         rows = np.flatnonzero(index) if index.dtype == np.bool_ else index
 
@@ -121,7 +131,7 @@ def load_bank(folder: Path, *, contents: bool = True) -> FeatureBank:
         contents: hash every file; otherwise only sizes are compared, for those who have just verified the folder.
 
     Raises:
-        Unsound: the folder is no complete bank, a file differs from the manifest, or what they hold makes no sense.
+        MalformedError: the folder is not a complete bank, a file differs from the manifest, or its content is invalid.
     """
     verify(folder, contents=contents)
     key, sides, names, paths, made_by = _description(folder / DESCRIPTION)
@@ -174,7 +184,7 @@ def _check(bank: FeatureBank) -> None:
     """Refuse arrays that cannot belong together.
 
     Raises:
-        Unsound: naming the first such thing.
+        MalformedError: naming the first such thing.
     """
     n, n_classes = len(bank), len(bank.class_names)
     attributes = (bank.class_attributes, bank.image_attributes)
@@ -197,7 +207,7 @@ def verify(folder: Path, *, contents: bool = True) -> None:
     """Compares every file of a bank with the manifest: size, and SHA-256 if `contents`.
 
     Raises:
-        Unsound: something is missing or differs.
+        MalformedError: something is missing or differs.
     """
     try:
         files = read_json(folder / MANIFEST)["files"]
@@ -206,7 +216,7 @@ def verify(folder: Path, *, contents: bool = True) -> None:
         recorded = {name: str(entry["sha256"]) for name, entry in files.items()}
     except (TunerError, AttributeError, ValueError, KeyError, TypeError) as error:
         reason = error.what if isinstance(error, TunerError) else shown(str(error), 200)
-        raise Unsound(
+        raise MalformedError(
             f"{folder} is not a complete feature bank ({MANIFEST}: {reason})",
             f"a folder with a {MANIFEST}, which is written last",
             "extract the features again; what was already computed is kept where it can be",
@@ -221,7 +231,7 @@ def verify(folder: Path, *, contents: bool = True) -> None:
         elif contents and sha256_file(path) != recorded[name]:
             bad.append(f"{name} (content changed)")
     if bad:
-        raise Unsound(
+        raise MalformedError(
             f"feature bank {folder} is corrupt: {', '.join(bad)}",
             f"every file as recorded in {MANIFEST}",
             "remove the folder or extract the features again, which rebuilds it",

@@ -20,7 +20,7 @@ import safetensors.torch
 import torch
 
 from tuner.base.locks import take
-from tuner.base.untrusted import Unsound, is_whole, read_json
+from tuner.base.untrusted import MalformedError, is_whole, read_json
 from tuner.data.dataset import Dataset
 from tuner.data.load import check_images, check_labels, load_dataset
 from tuner.data.settings import DataConfig
@@ -206,7 +206,7 @@ def _begin(folder: Path, key: str, shapes: dict[str, ArraySpec]) -> int:
             read_array(folder / f"{name}.npy", dtype, shape)
         if journal.get("key") == key and is_whole(journal.get("done"), 0, shapes["patches"][0][0]) and not corrupt:
             return int(journal["done"])
-    except Unsound:
+    except MalformedError:
         pass  # no journal, half of one, or no arrays: start over
     for name in (JOURNAL, *FILES, MANIFEST):
         (folder / name).unlink(missing_ok=True)
@@ -218,7 +218,7 @@ def _fit(network: Backbone, dataset: Dataset, folder: Path, batch_size: int) -> 
     if not network.needs_fit():
         return
     file = folder / FITTED
-    with suppress(Unsound):  # none yet, or one of no use
+    with suppress(MalformedError):  # none yet, or one of no use
         return load_fitted(network, file)
     train = np.flatnonzero(dataset.is_train)
     loader = batches(dataset, train, network.image_size, network.grid, batch_size)

@@ -88,7 +88,7 @@ class Gaussian:
         """Refuse what is no Gaussian in so many dimensions.
 
         Raises:
-            Unsound: naming `where` it is from.
+            MalformedError: naming `where` it is from.
         """
         n_axes = len(self.variances) if self.variances.ndim == 1 else -1
         shapes = (self.mean.shape, self.axes.shape, self.rest.shape) == ((dim,), (n_axes, dim), (1,))
@@ -200,7 +200,7 @@ class Likeness:
             where: the file they are from, for the error.
 
         Raises:
-            Unsound: they are not those of a `Likeness` of such tokens.
+            MalformedError: they are not those of a `Likeness` of such tokens.
         """
         require(set(arrays) == set(NAMES), where, f"it holds {', '.join(sorted(arrays))}", ", ".join(NAMES))
         exact = {name: part.astype(np.float64) for name, part in arrays.items()}

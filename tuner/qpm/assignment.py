@@ -67,7 +67,7 @@ class Assignment:
         """Read what `save` wrote.
 
         Raises:
-            Unsound: a file is missing or damaged, or it is no assignment of features to classes.
+            MalformedError: a file is missing or damaged, or it is no assignment of features to classes.
         """
         file = folder / "assignment.safetensors"
         shape = tensor_table(file).get("matrix", ("", ()))[1]
@@ -82,7 +82,7 @@ class Assignment:
         """This assignment, after a check that it was made for this model.
 
         Raises:
-            Unsound: it names features or classes that the model lacks.
+            MalformedError: it names features or classes that the model lacks.
         """
         fits = len(self.matrix) == dense.n_classes and int(self.features.max()) < dense.adapter.width
         require(fits, "the assignment", "it names classes or features that the dense model lacks", "one of this model")
@@ -93,7 +93,7 @@ def check_table(features: Ints, matrix: Bools, std: Floats, where: object) -> No
     """Refuse a table that no program and no draw makes: as many features for each class, no two classes alike.
 
     Raises:
-        Unsound: naming `where` it is from.
+        MalformedError: naming `where` it is from.
     """
     ascending = features[0] >= 0 and (np.diff(features) > 0).all()
     require(ascending, where, "its features are not ascending", "each selected feature once, in order")

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from tuner.base.untrusted import Shape, Unsound, parse_json, tensor_table
+from tuner.base.untrusted import MalformedError, Shape, parse_json, tensor_table
 from tuner.errors import UsageError
 from tuner.qpm.storage import CODES, read_state, table_of, write_tensors
 
@@ -25,7 +25,7 @@ OF_MODEL = "model."
 _MOMENTS = ("z", "exp_avg_sq")
 
 
-class UnusableCheckpoint(UsageError):
+class CheckpointError(UsageError):
     """A file that does not belong to the run, or is damaged; without it, the run starts afresh."""
 
 
@@ -70,14 +70,14 @@ class Checkpoint:
         Returns no curves, and changes nothing, where there is no file yet.
 
         Raises:
-            UnusableCheckpoint: the file is of another run, or cannot be read.
+            CheckpointError: the file is of another run, or cannot be read.
         """
         if not self.path.is_file():
             return []
         about = self._about()
         if about["origin"] != self.origin:
             differing = [key for key in self.origin if about["origin"].get(key) != self.origin[key]]
-            raise UnusableCheckpoint(
+            raise CheckpointError(
                 f"{self.path} is the checkpoint of another run: {', '.join(differing)} differ",
                 "the same stage, settings, seed, data and starting weights",
                 "use another checkpoint file, or delete this one to start afresh",
@@ -107,18 +107,22 @@ class Checkpoint:
             if not (sound and all(isinstance(value, int | float) for value in numbers)):
                 raise ValueError("its counters or curves are not those of a run")
             return about
-        except (Unsound, OSError, SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
+        except (MalformedError, OSError, SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
             raise self._unusable(error) from error
 
     def _tensors(self, expected: Mapping[str, tuple[str, Shape]]) -> dict[str, Tensor]:
         """Those of the file; an epoch without a step has left no moments."""
         try:
             return read_state(self.path, expected)
-        except Unsound as error:
+        except MalformedError as error:
             raise self._unusable(error) from error
 
-    def _unusable(self, error: Exception) -> UnusableCheckpoint:
-        reason = error.what.removeprefix(f"{self.path} cannot be used: ") if isinstance(error, Unsound) else str(error)
-        return UnusableCheckpoint(
+    def _unusable(self, error: Exception) -> CheckpointError:
+        reason = (
+            error.what.removeprefix(f"{self.path} cannot be used: ")
+            if isinstance(error, MalformedError)
+            else str(error)
+        )
+        return CheckpointError(
             f"{self.path} cannot be read: {reason}", "a checkpoint written by this stage", "delete it to start afresh"
         )

@@ -98,7 +98,7 @@ class Classifier(nn.Module):
         """Read what `save` wrote, ready to predict.
 
         Raises:
-            Unsound: the folder holds another kind of model, or something in it is missing, damaged or makes no sense.
+            MalformedError: the folder holds another kind of model, or something in it is missing, damaged or invalid.
         """
         file = folder / "model.json"
         about = read_json(file)
@@ -124,7 +124,7 @@ class Classifier(nn.Module):
         """This model, after a check that it fits the tokens and classes of a bank.
 
         Raises:
-            Unsound: it is of others.
+            MalformedError: it is of others.
         """
         own, wanted = (self.adapter.dim, self.grid, self.n_classes), (bank.dim, bank.grid, len(bank.class_names))
         require(own == wanted, "the model", f"its tokens, grid and classes are {own}", f"those of its bank, {wanted}")
@@ -134,7 +134,7 @@ class Classifier(nn.Module):
         """Refuse weights that training cannot produce.
 
         Raises:
-            Unsound: naming `where` they are from.
+            MalformedError: naming `where` they are from.
         """
         for name, values in self.named_buffers():
             if name.endswith("running_var"):

@@ -14,7 +14,7 @@ def read_curves(folder: Path) -> list[dict[str, float]]:
     """One row per epoch; none where there is no such file.
 
     Raises:
-        Unsound: it is no table of finite numbers.
+        MalformedError: it is no table of finite numbers.
     """
     file = folder / CURVES
     if not os.path.lexists(file):

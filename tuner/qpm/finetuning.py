@@ -72,7 +72,7 @@ def assigned_model(dense: DenseModel, assignment: Assignment) -> QpmModel:
     """The dense model's adapter behind the binary head, not yet tuned; the start of fine-tuning.
 
     Raises:
-        Unsound: the assignment is of another model.
+        MalformedError: the assignment is of another model.
     """
     features = torch.as_tensor(assignment.of(dense).features, device=dense.weight.device)
     model = QpmModel(cut(dense.adapter, features), dense.n_classes, dense.grid)

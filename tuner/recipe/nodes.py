@@ -24,7 +24,7 @@ _TAGS = frozenset(
 )
 
 
-class _TooMuch(Exception):
+class _TooLargeError(Exception):
     """What a text has too much of, and what was expected."""
 
 
@@ -40,9 +40,9 @@ class _Loader(yaml.SafeLoader):
             mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
             raise yaml.composer.ComposerError(None, None, "a recipe has no aliases such as *name", mark)
         if self.depth > DEEPEST:
-            raise _TooMuch(f"is nested more than {DEEPEST} deep", "settings in groups of groups")
+            raise _TooLargeError(f"is nested more than {DEEPEST} deep", "settings in groups of groups")
         if self.values > MOST:
-            raise _TooMuch(f"holds more than {MOST:,} values", "a few settings")
+            raise _TooLargeError(f"holds more than {MOST:,} values", "a few settings")
         node = super().compose_node(parent, index)
         self.depth -= 1
         return node
@@ -70,7 +70,7 @@ def compose(text: str, source: str) -> Node | None:
         if "'\\t'" in problem:
             todo = "use blanks instead of tabs"
         raise UsageError(f"{source} is not valid YAML{where}: {problem}", "YAML", todo) from None
-    except _TooMuch as error:
+    except _TooLargeError as error:
         what, expected = error.args
         raise UsageError(
             f"{source} {what}", expected, "drop what is no setting; see `describe_fields()` for all"

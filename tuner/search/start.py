@@ -49,7 +49,7 @@ def run_search(
 
     Raises:
         UsageError: the recipe is wrong or has changed, or there is neither a recipe nor a search.
-        LeaseHeld: another driver has the search, or took it over.
+        LeaseHeldError: another driver has the search, or took it over.
         TunerError: it cannot run; nothing that had ended is lost.
     """
     from tuner.base.notebook import usual_progress

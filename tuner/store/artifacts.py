@@ -15,8 +15,8 @@ from tuner.base.untrusted import shown
 from tuner.errors import UsageError
 from tuner.store.cache import NodeCache, default_limit_bytes
 from tuner.store.disk import explained, sha256_of
-from tuner.store.errors import MissingKey, missing_key
-from tuner.store.manifest import CorruptArtifact, File, Manifest, corrupt
+from tuner.store.errors import MissingKeyError, missing_key
+from tuner.store.manifest import CorruptArtifactError, File, Manifest, corrupt
 from tuner.store.names import check_key
 from tuner.store.open import open_store
 from tuner.store.store import Store, for_each
@@ -44,12 +44,12 @@ class Artifacts:
         """The manifest of a published artifact, None when there is none. One request.
 
         Raises:
-            CorruptArtifact: the manifest is damaged.
+            CorruptArtifactError: the manifest is damaged.
         """
         name = _manifest_key(kind, key)
         try:
             data = self.store.get(name)
-        except MissingKey:
+        except MissingKeyError:
             return None
         manifest = Manifest.from_json(data, f"{name} in {self.store.url}")
         if (manifest.kind, manifest.key) != (kind, key):
@@ -91,8 +91,8 @@ class Artifacts:
         files in place; from a remote one they are downloaded once per node.
 
         Raises:
-            MissingKey: there is no such artifact.
-            CorruptArtifact: a file is not what the manifest says.
+            MissingKeyError: there is no such artifact.
+            CorruptArtifactError: a file is not what the manifest says.
         """
         manifest = self.find(kind, key)
         if manifest is None:
@@ -104,7 +104,7 @@ class Artifacts:
         try:
             folder = self._download(manifest)
             self._verify(manifest, folder)
-        except CorruptArtifact as error:
+        except CorruptArtifactError as error:
             _log.warning("%s; the download is made again", error.what)
             self.cache.drop(manifest.digest)
             folder = self._download(manifest)
@@ -127,7 +127,7 @@ class Artifacts:
                     lambda name: self.store.download(f"{manifest.folder}/{name}", folder / name),
                     list(manifest.files),
                 )
-            except MissingKey as error:
+            except MissingKeyError as error:
                 raise corrupt(manifest.folder, f"is not complete: {error.what}") from error
             self._verify(manifest, folder)
 

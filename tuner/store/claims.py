@@ -15,10 +15,10 @@ import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
-from tuner.base.plain_json import NoObject, parse_object
+from tuner.base.plain_json import InvalidJsonError, parse_object
 from tuner.base.text import one_line
 from tuner.errors import TunerError
-from tuner.store.errors import MissingKey
+from tuner.store.errors import MissingKeyError
 from tuner.store.store import Store, for_each
 from tuner.store.tenure import MOST_BYTES
 from tuner.store.watch import Watch, steady_s
@@ -70,7 +70,7 @@ class Claims:
             How many of the first ones are claimed now, and who holds the next one; None for nobody.
 
         Raises:
-            StoreFailure: the store fails; nothing is claimed then.
+            StoreError: the store fails; nothing is claimed then.
         """
         self._live()
         try:
@@ -89,7 +89,7 @@ class Claims:
         """Who makes an artifact, for people, as far as is known; None if it is nobody, or one that has died.
 
         Raises:
-            StoreFailure: the store fails.
+            StoreError: the store fails.
         """
         claim = self._read(_key(name))
         return None if claim is None or self._has_died(claim) else claim["holder"]
@@ -167,9 +167,9 @@ class Claims:
             if stat is None or stat.size > MOST_BYTES:
                 return None if stat is None else {}
             claim = parse_object(self.store.get(key))
-        except MissingKey:
+        except MissingKeyError:
             return None
-        except NoObject:
+        except InvalidJsonError:
             return {}
         names = {name: claim.get(name) for name in ("owner", "holder")}
         return {name: one_line(text, LONGEST) for name, text in names.items() if isinstance(text, str)}

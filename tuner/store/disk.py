@@ -13,7 +13,7 @@ from pathlib import Path
 from tuner.base import locks
 from tuner.base.private import noted
 from tuner.base.pulse import beat
-from tuner.store.errors import StoreFailure
+from tuner.store.errors import StoreError
 
 _REASONS = {
     errno.ENOSPC: ("the disk is full", "free some space, or choose another folder"),
@@ -33,12 +33,12 @@ _BLOCK = 2**20  # bytes
 
 @contextmanager
 def explained(action: str, path: Path) -> Iterator[None]:
-    """Turn an `OSError` inside the block into a `StoreFailure` that says what could not be done, and why."""
+    """Turn an `OSError` inside the block into a `StoreError` that says what could not be done, and why."""
     try:
         yield
     except OSError as error:
         reason, todo = _REASONS.get(error.errno or 0, (error.strerror or str(error), "check the disk and the folder"))
-        raise StoreFailure(f"cannot {action} {path}: {reason}", "a folder that can be used", todo) from error
+        raise StoreError(f"cannot {action} {path}: {reason}", "a folder that can be used", todo) from error
 
 
 @contextmanager
@@ -109,13 +109,13 @@ def locked(path: Path, *, wait: bool = True, patience_s: float = math.inf) -> It
         patience_s: for how long to wait, where everybody lets go soon.
 
     Raises:
-        StoreFailure: somebody has held it for as long as that.
+        StoreError: somebody has held it for as long as that.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
         taken = locks.take(file.fileno(), path, patience_s if wait else 0.0)
         if wait and not taken:
-            raise StoreFailure(
+            raise StoreError(
                 f"the lock {path} has been held for {patience_s:.0f} s by {locks.holder_of(path)}",
                 "a lock that everybody lets go of within an instant",
                 "end that process, or let it go on if it is stopped, then run the same command again",

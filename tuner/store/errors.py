@@ -3,22 +3,24 @@
 from tuner.errors import TunerError
 
 
-class MissingKey(TunerError):
+class MissingKeyError(TunerError, KeyError):
     """A key that the store does not hold."""
 
 
-class StoreFailure(TunerError):
+class StoreError(TunerError):
     """The store cannot do its work now: unreachable, refusing or full. What was asked of it was right."""
 
 
-class Refused(StoreFailure):
+class RefusedError(StoreError):
     """The store's server has answered, and says no to a request."""
 
 
-class NotSupported(Refused):
+class NotSupportedError(RefusedError):
     """A request that the store's server does not know."""
 
 
-def missing_key(key: str, url: str) -> MissingKey:
+def missing_key(key: str, url: str) -> MissingKeyError:
     """The error for a key that is not there."""
-    return MissingKey(f"no {key} in {url}", "a key that was written before", "check the store's address and the name")
+    return MissingKeyError(
+        f"no {key} in {url}", "a key that was written before", "check the store's address and the name"
+    )

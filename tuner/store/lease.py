@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 
 from tuner.errors import TunerError
-from tuner.store.errors import MissingKey, StoreFailure
+from tuner.store.errors import MissingKeyError, StoreError
 from tuner.store.names import check_name
 from tuner.store.probe import require_conditional_put
 from tuner.store.store import Store
@@ -26,7 +26,7 @@ _TRIES = 10
 _log = logging.getLogger(__name__)
 
 
-class LeaseHeld(TunerError):
+class LeaseHeldError(TunerError):
     """Somebody else drives this search."""
 
 
@@ -80,7 +80,7 @@ class Lease:
         """Acquire the lease and keep renewing it.
 
         Raises:
-            LeaseHeld: somebody else drives the search.
+            LeaseHeldError: somebody else drives the search.
             TunerError: the store cannot be reached or written to, or does not keep conditions.
         """
         require_conditional_put(self.store)
@@ -127,14 +127,14 @@ class Lease:
         """Go on only while the lease is held; the store is asked.
 
         Raises:
-            LeaseHeld: it is lost.
+            LeaseHeldError: it is lost.
         """
         with self._writing:
             if not self._lost_how and not self._stop.is_set() and not self._is_as_written():
                 self._renew()
         if self.lost:
             cause = self._lost_how or f"not renewed: {self._trouble}"
-            raise LeaseHeld(
+            raise LeaseHeldError(
                 f"this driver has lost the search: the lease {self.key} in {self.store.url} was {cause}",
                 f"a lease that nobody takes over, and a heartbeat at least every {self._tenure.ttl_s:g} s, which a "
                 "process that was stopped or slept does not give",
@@ -146,8 +146,8 @@ class Lease:
         """Give this holder a term above another one, in lease.json first, so that nobody follows with less.
 
         Raises:
-            LeaseHeld: the lease is lost.
-            StoreFailure: the store cannot take it.
+            LeaseHeldError: the lease is lost.
+            StoreError: the store cannot take it.
         """
         with self._writing:
             if self._tenure.term <= term and not self._lost_how:
@@ -161,7 +161,7 @@ class Lease:
         """Whether lease.json is the one that this driver wrote last, and not too long ago."""
         try:
             stat = self.store.stat(self.key)
-        except StoreFailure as error:
+        except StoreError as error:
             self._trouble = error.what
             return True  # as far as anybody knows; who is silent for too long is overdue all the same
         return stat is not None and stat.version == self._version and not self._is_overdue()
@@ -227,7 +227,7 @@ class Lease:
                 self._lost_how = taken or "deleted by somebody"
                 return
             self._version = seen.version
-        raise StoreFailure(f"{self.key} in {self.store.url} changes all the time", "its holder's words", "see who does")
+        raise StoreError(f"{self.key} in {self.store.url} changes all the time", "its holder's words", "see who does")
 
     def _write(self, tenure: Tenure) -> bool:
         """Write lease.json unless it has changed since this driver saw or wrote it; whether that worked."""
@@ -251,12 +251,12 @@ class Lease:
         try:
             data = self.store.get(self.key) if stat.size <= MOST_BYTES else stat.version.encode()
             return Seen.of(stat.version, data, self._tenure.ttl_s)
-        except MissingKey:
+        except MissingKeyError:
             return None
 
 
-def _held(key: str, url: str, holder: Tenure, seen: str) -> LeaseHeld:
-    return LeaseHeld(
+def _held(key: str, url: str, holder: Tenure, seen: str) -> LeaseHeldError:
+    return LeaseHeldError(
         f"{key} in {url} is held by {holder.holder} since {holder.since}, {seen}",
         "one driver a search",
         f"watch the other driver or stop it; if it has died, run the same command again, which follows after "

@@ -13,9 +13,9 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from tuner.base.plain_json import NoObject, parse_object
+from tuner.base.plain_json import InvalidJsonError, parse_object
 from tuner.errors import TunerError, UsageError
-from tuner.store.errors import MissingKey
+from tuner.store.errors import MissingKeyError
 from tuner.store.fencing import judge, time_ns, unmarked
 from tuner.store.lease import Lease
 from tuner.store.names import check_name
@@ -84,7 +84,7 @@ class Ledger:
 
         Raises:
             UsageError: the event is not JSON.
-            LeaseHeld: this driver has lost the search; nothing is written, or nobody can say whether it counts.
+            LeaseHeldError: this driver has lost the search; nothing is written, or nobody can say whether it counts.
             TunerError: the store cannot take it.
         """
         lease = self._lease
@@ -104,7 +104,7 @@ class Ledger:
         So does this ledger see it at once, and all others with the first event of the turn.
 
         Raises:
-            LeaseHeld: the search is lost already.
+            LeaseHeldError: the search is lost already.
             TunerError: the clock of this machine cannot be right.
         """
         with self._reading:
@@ -174,7 +174,7 @@ class Ledger:
             for key in (key for key in keys if key not in problems):
                 try:
                     events[key] = parse_object(self._entries[key], any_number=True)
-                except NoObject as error:
+                except InvalidJsonError as error:
                     problems[key] = str(error)
             self._verdict = judge({_name(key): event for key, event in events.items()}, time.time_ns(), self._own)
             dates = [time_ns(_name(key)) for key in events if _name(key) not in self._verdict.ahead]
@@ -206,14 +206,14 @@ class Ledger:
             self._n_copied = len(lines)
 
     def unsound_copies(self) -> int:
-        """How many entries of the copy are damaged. Raises `MissingKey` where there is no copy."""
+        """How many entries of the copy are damaged. Raises `MissingKeyError` where there is no copy."""
         return len(self.store.get(self.snapshot_key).split(b"\n")) - len(self._snapshot())
 
     def _snapshot(self) -> dict[str, bytes]:
         """The sound entries of the copy; each carries its hash, so damage to the copy only costs time."""
         try:
             lines = self.store.get(self.snapshot_key).split(b"\n")
-        except MissingKey:
+        except MissingKeyError:
             return {}
         pairs = (line.partition(b" ") for line in lines)
         entries = {self.prefix + name.decode(errors="replace"): data for name, _, data in pairs}
@@ -235,7 +235,7 @@ class Ledger:
     def _get(self, key: str) -> bytes:
         try:
             return self.store.get(key)
-        except MissingKey:
+        except MissingKeyError:
             return b""
 
     def _next_ns(self) -> int:

@@ -6,7 +6,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
-from tuner.base.untrusted import Unsound, is_whole, parse_json, shown
+from tuner.base.untrusted import MalformedError, is_whole, parse_json, shown
 from tuner.errors import TunerError, UsageError
 from tuner.store.names import check_key
 
@@ -16,7 +16,7 @@ Meta = TypeVar("Meta", int, float, str)
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
-class CorruptArtifact(TunerError):
+class CorruptArtifactError(TunerError):
     """An artifact whose files are not what its manifest says."""
 
 
@@ -87,7 +87,7 @@ class Manifest:
             where: its address, for the error.
 
         Raises:
-            CorruptArtifact: it is no manifest, or names a file outside its folder.
+            CorruptArtifactError: it is no manifest, or names a file outside its folder.
             TunerError: a later version of this program wrote it.
         """
         try:
@@ -105,7 +105,7 @@ class Manifest:
             if not isinstance(meta := fields["meta"], dict):
                 raise TypeError("meta")
             return cls(kind, key, files, meta, created)
-        except (ValueError, KeyError, TypeError, AttributeError, UsageError, Unsound) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, UsageError, MalformedError) as error:
             reason = error.what if isinstance(error, TunerError) else "a part is missing or odd"
             raise corrupt(where, f"is not a valid manifest: {reason}") from error
 
@@ -113,7 +113,7 @@ class Manifest:
         """What the publisher wanted to remember under a name.
 
         Raises:
-            CorruptArtifact: it is not of that kind.
+            CorruptArtifactError: it is not of that kind.
         """
         value = self.meta.get(name)
         if type(value) is kind or (kind is float and type(value) is int):
@@ -121,9 +121,9 @@ class Manifest:
         raise corrupt(f"manifest {self.kind}/{self.key}", f"says {name}={shown(value)}, which is no {kind.__name__}")
 
 
-def corrupt(where: str, problem: str) -> CorruptArtifact:
+def corrupt(where: str, problem: str) -> CorruptArtifactError:
     """The error for a damaged file of an artifact."""
-    return CorruptArtifact(
+    return CorruptArtifactError(
         f"{where} {problem}",
         "the bytes that were published",
         "remove the artifact and run its stage again; if it happens again, check the disk or the store",

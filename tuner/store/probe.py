@@ -3,7 +3,7 @@
 import contextlib
 import secrets
 
-from tuner.store.errors import NotSupported, Refused, StoreFailure
+from tuner.store.errors import NotSupportedError, RefusedError, StoreError
 from tuner.store.store import Store, for_each
 
 _RACERS = 8
@@ -22,11 +22,11 @@ def require_conditional_put(store: Store) -> None:
     """Refuse a store in which two drivers could both believe that they hold a search.
 
     Raises:
-        StoreFailure: it does not keep conditions.
+        StoreError: it does not keep conditions.
         TunerError: the store cannot be reached or written to.
     """
     if trouble := _trouble(store):
-        raise StoreFailure(
+        raise StoreError(
             f"{store.url} cannot hold a search: {trouble}",
             "a store that keeps conditional writes (If-None-Match, If-Match), so that a search has one driver",
             "use a folder, or another S3 server: Amazon S3, MinIO, SeaweedFS and Ceph keep them; gateways such as "
@@ -40,12 +40,12 @@ def _trouble(store: Store) -> str:
     try:
         try:
             return _broken_word(store, key)
-        except Refused as refusal:
-            if not isinstance(refusal, NotSupported):
+        except RefusedError as refusal:
+            if not isinstance(refusal, NotSupportedError):
                 store.put(key, b"without a condition")  # refused as well? Then conditions are not the trouble
             return f"it refuses conditional writes ({refusal.what})"
     finally:
-        with contextlib.suppress(StoreFailure):
+        with contextlib.suppress(StoreError):
             store.delete(key)
 
 

@@ -27,7 +27,7 @@ from tuner.base.pulse import beat
 from tuner.store.disk import draft, explained
 from tuner.store.errors import missing_key
 from tuner.store.names import check_key, check_prefix
-from tuner.store.s3_errors import NotS3, is_answer, is_bare, is_transient, required, status_of
+from tuner.store.s3_errors import NotS3Error, is_answer, is_bare, is_transient, required, status_of
 from tuner.store.s3_words import explain
 from tuner.store.store import Stat
 
@@ -53,7 +53,7 @@ _CONFIG = Config(
     response_checksum_validation="when_required",  # the manifests' SHA-256 covers what matters
 )
 
-_FAILURES = (BotoCoreError, ClientError, Boto3Error, RetriesExceededError, ResponseParserError, NotS3, ValueError)
+_FAILURES = (BotoCoreError, ClientError, Boto3Error, RetriesExceededError, ResponseParserError, NotS3Error, ValueError)
 
 _TRANSFER = TransferConfig(preferred_transfer_client="classic")  # parts of 8 MiB, ten at a time
 
@@ -313,4 +313,4 @@ def _refuse_page(response: Response, **_: Any) -> None:
     if response[1]["ResponseMetadata"]["HTTPStatusCode"] == 500:
         start = response[0].content[:200].lstrip().lower()
         if start.startswith((b"<!doctype html", b"<html")) or not start.startswith(b"<"):
-            raise NotS3
+            raise NotS3Error

@@ -23,7 +23,7 @@ _TRANSIENT_CODES = {
 }
 
 
-class NotS3(Exception):
+class NotS3Error(Exception):
     """An answer of success that no S3 server gives: a web page, or one without what each of them sends."""
 
 
@@ -47,7 +47,7 @@ def is_transient(error: Exception) -> bool:
     if isinstance(error, ClientError):
         status = status_of(error)
         return status in (429, 500, 502, 503, 504) or code_of(error) in _TRANSIENT_CODES
-    transient = NotS3 | ConnectionError | HTTPClientError | IncompleteReadError | RetriesExceededError
+    transient = NotS3Error | ConnectionError | HTTPClientError | IncompleteReadError | RetriesExceededError
     return isinstance(error, transient) and not isinstance(error, SSLError)
 
 
@@ -60,8 +60,8 @@ def required(answer: Any, name: str) -> Any:
     """A part of an answer that every S3 server sends.
 
     Raises:
-        NotS3: it is missing: something else answers at this address.
+        NotS3Error: it is missing: something else answers at this address.
     """
     if name not in answer:
-        raise NotS3
+        raise NotS3Error
     return answer[name]

@@ -32,8 +32,8 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 from s3transfer.exceptions import RetriesExceededError
 
-from tuner.store.errors import NotSupported, Refused, StoreFailure
-from tuner.store.s3_errors import NotS3, code_of, status_of
+from tuner.store.errors import NotSupportedError, RefusedError, StoreError
+from tuner.store.s3_errors import NotS3Error, code_of, status_of
 
 _KEYS = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"
 _ELSEWHERE = "check AWS_ENDPOINT_URL: its host, its port, and http or https"
@@ -93,7 +93,7 @@ _NO_ANSWER: tuple[tuple[tuple[type[Exception], ...], str, str, str], ...] = (
         "log in again (aws sso login), or set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN",
     ),
     (
-        (NotS3, ResponseParserError),
+        (NotS3Error, ResponseParserError),
         "{server} answered with something that is not S3, such as a web page",
         "an S3 server at AWS_ENDPOINT_URL",
         f"{_ELSEWHERE}; the address of a web console is another one",
@@ -143,7 +143,7 @@ _CAUSES = (
 )
 
 
-def explain(error: Exception, action: str, bucket: str) -> StoreFailure:
+def explain(error: Exception, action: str, bucket: str) -> StoreError:
     """The error in three parts.
 
     Args:
@@ -155,10 +155,10 @@ def explain(error: Exception, action: str, bucket: str) -> StoreFailure:
         return _answer(error, f"cannot {action}: {_server()} answered", bucket)
     found, expected, todo = next(row for kinds, *row in _NO_ANSWER if isinstance(error, kinds))
     found = found.format(server=_server(), cause=_cause(error), kind=type(error).__name__)
-    return StoreFailure(f"cannot {action}: {found}", expected, todo)
+    return StoreError(f"cannot {action}: {found}", expected, todo)
 
 
-def _answer(error: ClientError, start: str, bucket: str) -> StoreFailure:
+def _answer(error: ClientError, start: str, bucket: str) -> StoreError:
     """What an answer that is no success says."""
     status, code = status_of(error), code_of(error)
     code = code if re.fullmatch(r"[A-Za-z0-9.]{1,60}", code) else str(status)
@@ -168,17 +168,17 @@ def _answer(error: ClientError, start: str, bucket: str) -> StoreFailure:
     off_s = _off_s(headers, error.response["Error"])
     if _BY_CODE.get(code) is _CLOCK or (status in (400, 401, 403) and abs(off_s) > _CLOCK_S):
         far = f"; this machine's clock is {_far(off_s)} the server's" if abs(off_s) > 1 else ""
-        return Refused(f"{what}{far}", *_CLOCK)
+        return RefusedError(f"{what}{far}", *_CLOCK)
     elsewhere = 300 <= status <= 400 or _BY_CODE.get(code) is _REGION
     if elsewhere and re.fullmatch(r"[a-z0-9-]{1,40}", region):
-        return StoreFailure(what, f"the region of the bucket, {region}", f"set AWS_REGION={region}")
+        return StoreError(what, f"the region of the bucket, {region}", f"set AWS_REGION={region}")
     if 300 <= status < 400 and "location" in headers:
         what += f", a redirect to {_host(headers['location'])}"
         expected = "an S3 server that answers itself, in the region of the bucket"
-        return StoreFailure(what, expected, f"{_ELSEWHERE}; on Amazon, set AWS_REGION")
+        return StoreError(what, expected, f"{_ELSEWHERE}; on Amazon, set AWS_REGION")
     expected, todo = _BY_CODE.get(code) or _BY_STATUS.get(status) or (_REGION if 300 <= status < 400 else _OTHER)
-    refused = Refused if 400 <= status < 500 and status != 429 else StoreFailure
-    kind = NotSupported if status == 501 or code == "NotImplemented" else refused
+    refused = RefusedError if 400 <= status < 500 and status != 429 else StoreError
+    kind = NotSupportedError if status == 501 or code == "NotImplemented" else refused
     return kind(what, expected.format(bucket=bucket), todo)
 
 

@@ -28,7 +28,7 @@ class Stat:
 class Store(Protocol):
     """A store of small and large byte strings by key; usable from many threads, picklable by its url.
 
-    Every method raises `UsageError` for a key outside the rules of `names.check_key`, and `StoreFailure` when
+    Every method raises `UsageError` for a key outside the rules of `names.check_key`, and `StoreError` when
     the store cannot do its work (unreachable, refused, full); what was written before then stays whole.
     """
 
@@ -45,7 +45,7 @@ class Store(Protocol):
         """How many requests at a time it gains from."""
 
     def get(self, key: str) -> bytes:
-        """The bytes under a key. Raises `MissingKey`."""
+        """The bytes under a key. Raises `MissingKeyError`."""
 
     def put(self, key: str, data: bytes) -> None:
         """Create or overwrite; readers see the old bytes or the new ones, never a mixture."""
@@ -72,7 +72,7 @@ class Store(Protocol):
         """Stream a file into the store."""
 
     def download(self, key: str, path: Path) -> None:
-        """Stream a key into a file, which appears complete or not at all. Raises `MissingKey`."""
+        """Stream a key into a file, which appears complete or not at all. Raises `MissingKeyError`."""
 
     def local_path(self, key: str) -> Path | None:
         """The file behind a key where the store is a folder of this machine, else None."""

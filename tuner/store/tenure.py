@@ -9,7 +9,7 @@ import math
 import os
 from dataclasses import asdict, dataclass
 
-from tuner.base.plain_json import NoObject, parse_object
+from tuner.base.plain_json import InvalidJsonError, parse_object
 from tuner.base.text import one_line
 from tuner.errors import UsageError
 
@@ -73,7 +73,7 @@ def read_tenure(data: bytes, ttl_s: float = USUAL_TTL_S) -> Tenure:
     """The tenure in these bytes; damage is a holder without a name, who is given `ttl_s` to write again."""
     try:
         found = parse_object(data) if len(data) <= MOST_BYTES else {}
-    except NoObject:
+    except InvalidJsonError:
         found = {}
     if not isinstance(found.get("holder"), str):
         return Tenure(_DAMAGED, "unknown", "", ttl_s)

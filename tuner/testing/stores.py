@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tuner.errors import UsageError
-from tuner.store import MissingKey, Store, open_store, probe_conditional_put
+from tuner.store import MissingKeyError, Store, open_store, probe_conditional_put
 from tuner.store.store import for_each
 
 
@@ -57,10 +57,10 @@ class StoreContract:
 
     def test_missing_key_names_key_and_store(self, store: Store, tmp_path: Path) -> None:
         """A key that is not there is named, and leaves no file."""
-        with pytest.raises(MissingKey, match="a/none") as caught:
+        with pytest.raises(MissingKeyError, match="a/none") as caught:
             store.get("a/none")
         assert store.url in caught.value.what
-        with pytest.raises(MissingKey):
+        with pytest.raises(MissingKeyError):
             store.download("a/none", tmp_path / "file")
         assert not (tmp_path / "file").exists()
         assert store.stat("a/none") is None

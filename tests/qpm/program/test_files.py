@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.qpm.program.brute import KINDS, random_problem
-from tuner.base.untrusted import Unsound
+from tuner.base.untrusted import MalformedError
 from tuner.errors import UsageError
 from tuner.qpm.program import Problem, load, save, solve
 from tuner.qpm.program.instance import files
@@ -91,7 +91,7 @@ def test_arrays_that_are_no_problem_are_refused(change: str, tmp_path: Path) -> 
 
 
 def refused(path: Path, words: str = "") -> None:
-    with pytest.raises(Unsound) as caught:
+    with pytest.raises(MalformedError) as caught:
         load(path)
     assert words in str(caught.value)
     assert str(path) in caught.value.what
@@ -161,7 +161,7 @@ def test_a_file_with_a_broken_byte_is_refused_or_the_same(tmp_path: Path) -> Non
         path.write_bytes(bytes(broken))
         try:
             again = load(path)
-        except Unsound as error:
+        except MalformedError as error:
             assert all(error.args)  # noqa: PT017  both outcomes are right
         else:
             assert_same(problem, again)

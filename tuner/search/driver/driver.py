@@ -34,7 +34,7 @@ from tuner.search.session.connect import keep_keys_private, ray_for, scratch_fol
 from tuner.search.watch.mirror import FLUSH_S, mirror_front, start_mirror
 from tuner.search.watch.texts import told_stage
 from tuner.search.watch.trials_view import TrialsView
-from tuner.store import Lease, LeaseHeld
+from tuner.store import Lease, LeaseHeldError
 
 
 class NoReport(tune.ProgressReporter):
@@ -73,7 +73,7 @@ class Driver:
     ) -> None:
         self.home, self.recipe, self.bank, self.prior = home, recipe, bank, prior
         self.progress, self.lease, self.interrupts = progress, lease, interrupts
-        self._refused: LeaseHeld | None = None  # raised by the lease at a write
+        self._refused: LeaseHeldError | None = None  # raised by the lease at a write
         self.started = time.monotonic()
         past: list[Event] = []
         with progress.step("reading the ledger"):
@@ -89,7 +89,7 @@ class Driver:
 
         Raises:
             UsageError: trials are left, and an earlier version started the search, whose stages gave other results.
-            LeaseHeld: the search was lost to another driver.
+            LeaseHeldError: the search was lost to another driver.
         """
         unfinished = not self.complete() or self._unmeasured()
         if unfinished:
@@ -147,11 +147,11 @@ class Driver:
         """Append an event to the ledger, then apply it to the state and the mirror.
 
         Raises:
-            LeaseHeld: the search was lost to another driver; nothing is written any more.
+            LeaseHeldError: the search was lost to another driver; nothing is written any more.
         """
         try:
             self.home.append(event)
-        except LeaseHeld as error:
+        except LeaseHeldError as error:
             self._refused = error
             raise
         apply(self.state, event, self.state.elapsed_s + time.monotonic() - self.started)
@@ -179,7 +179,7 @@ class Driver:
 
         Raises:
             KeyboardInterrupt: the user did not wait for what was running.
-            LeaseHeld: the search was lost to another driver.
+            LeaseHeldError: the search was lost to another driver.
         """
         proposer = Proposer(self.recipe, n_classes_of(self.home.artifacts, self.bank), self.prior)
         searcher = LedgerSearcher(self.recipe, self.bank, self.state, proposer, self.record, broker, self._stopping)

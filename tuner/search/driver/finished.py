@@ -9,7 +9,7 @@ import hashlib
 import json
 from typing import Any
 
-from tuner.base.plain_json import NoObject, parse_object
+from tuner.base.plain_json import InvalidJsonError, parse_object
 from tuner.front import pareto
 from tuner.recipe import Recipe, objectives_of
 from tuner.search.record.home import SearchHome
@@ -17,7 +17,7 @@ from tuner.search.record.state import SearchState
 from tuner.search.session.precision import adopt_precision
 from tuner.search.watch.mirror import not_asked, open_mirror, passed_over, tracking_uri
 from tuner.search.watch.result import SearchResult
-from tuner.store import MissingKey
+from tuner.store import MissingKeyError
 from tuner.tracking.database import sqlite_path
 from tuner.tracking.place import FOLDER
 from tuner.version import __version__
@@ -90,7 +90,7 @@ def _told(home: SearchHome) -> dict[str, Any] | None:
     try:
         found = home.store.stat(key)
         return None if found is None or found.size > MOST_BYTES else parse_object(home.store.get(key))
-    except (MissingKey, NoObject):
+    except (MissingKeyError, InvalidJsonError):
         return None
 
 

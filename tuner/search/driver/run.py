@@ -60,7 +60,7 @@ def run_request(request: SearchRequest, progress: Progress, interrupts: Interrup
         interrupts: listens to Ctrl-C; None: Ctrl-C raises KeyboardInterrupt as usual.
 
     Raises:
-        LeaseHeld: another driver has the search, or took it over while this one was stopped.
+        LeaseHeldError: another driver has the search, or took it over while this one was stopped.
         TunerError: it cannot run; nothing that was finished is lost.
     """
     home = SearchHome(request.store, request.name, progress.warn)

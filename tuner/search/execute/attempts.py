@@ -1,6 +1,6 @@
 """How often a stage is started again whose worker died or hung; each time from its last epoch checkpoint."""
 
-from tuner.search.execute.hang_detector import Hung
+from tuner.search.execute.hang_detector import HungError
 from tuner.search.execute.stage_run import StageRun
 
 # A machine may lose nodes or run out of memory for reasons that are not the stage's fault.
@@ -28,7 +28,7 @@ class Attempts:
         """An attempt has failed.
 
         Raises:
-            Hung: it has hung too often.
+            HungError: it has hung too often.
             Exception: `error`, where its worker has died too often.
         """
         if run.trouble is None:
@@ -39,4 +39,4 @@ class Attempts:
         self._hangs += 1
         if self._hangs > self._retries:
             attempts = f"{self._hangs} {'attempt' if self._hangs == 1 else 'attempts'}"
-            raise Hung(f"stage {run.spec.stage} {run.trouble} on {attempts}") from error
+            raise HungError(f"stage {run.spec.stage} {run.trouble} on {attempts}") from error

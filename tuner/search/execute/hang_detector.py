@@ -32,7 +32,7 @@ LATE_S = 10.0
 AUTOMATIC = -1.0  # resources.STAGE.timeout_s; 0: none
 
 
-class Hung(Exception):
+class HungError(Exception):
     """A stage hung in all of its attempts; says so in one line."""
 
 

@@ -11,7 +11,7 @@ from tuner.features.device import choose_device
 from tuner.features.samples import Samples
 from tuner.features.sides import split_masks
 from tuner.qpm import Assignment, DenseModel
-from tuner.qpm.checkpoint import UnusableCheckpoint
+from tuner.qpm.checkpoint import CheckpointError
 from tuner.qpm.program import Moment
 from tuner.qpm.program.solution import relative_gap
 from tuner.qpm.program_info import ProgramInfo
@@ -89,7 +89,7 @@ class StageJob:
         options = {"seed": self.spec.seed, "progress": self.progress, "checkpoint": self.checkpoint}
         try:
             return train(*inputs, **options)
-        except UnusableCheckpoint:  # half written as the machine went down, or made by another version of a library
+        except CheckpointError:  # half written as the machine went down, or made by another version of a library
             self.checkpoint.unlink()
             return train(*inputs, **options)
 

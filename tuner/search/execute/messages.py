@@ -86,7 +86,7 @@ class TrialOutcome:
         """The event that the ledger keeps of it.
 
         Raises:
-            Damaged: no ledger can hold it.
+            InvalidEventError: no ledger can hold it.
         """
         return Ended(time_s=time_s, trial=trial, **self.__dict__)
 

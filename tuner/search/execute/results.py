@@ -8,7 +8,7 @@ import time
 from tuner.search.execute.messages import StageResult
 from tuner.search.execute.plan import StageSpec
 from tuner.search.record.values import read_values, stored_program
-from tuner.store import Artifacts, CorruptArtifact, MissingKey
+from tuner.store import Artifacts, CorruptArtifactError, MissingKeyError
 
 
 class Results:
@@ -36,7 +36,7 @@ class Results:
                 return None
             values = read_values(self._artifacts, spec.key) if spec.row.does == "measure" else None
             seconds, program = manifest.told("seconds", float), stored_program(manifest)
-        except (CorruptArtifact, MissingKey):
+        except (CorruptArtifactError, MissingKeyError):
             self._artifacts.remove(spec.kind, spec.key)
             return None
         return StageResult("complete", seconds, values=values, program=program)

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from tuner.search.execute.hang_detector import Hung, Worker
+from tuner.search.execute.hang_detector import HungError, Worker
 from tuner.search.execute.messages import RunSnapshot, StageResult
 from tuner.search.execute.plan import StageSpec
 
@@ -83,7 +83,7 @@ async def next_result(stream: Any, run: StageRun) -> StageResult | None:
         run: the run.
 
     Raises:
-        Hung: the run was taken for hung, and its worker could not be ended.
+        HungError: the run was taken for hung, and its worker could not be ended.
     """
 
     async def result() -> StageResult | None:
@@ -94,7 +94,7 @@ async def next_result(stream: Any, run: StageRun) -> StageResult | None:
     try:
         await asyncio.wait((coming, given_up), return_when=asyncio.FIRST_COMPLETED)
         if not coming.done():
-            raise Hung(run.trouble)
+            raise HungError(run.trouble)
         return coming.result()
     finally:
         coming.cancel()

@@ -17,16 +17,16 @@ from ray.exceptions import RayError, RayTaskError
 
 from tuner.recipe import StageResources
 from tuner.search.execute.attempts import Attempts
-from tuner.search.execute.hang_detector import Hung, Worker
+from tuner.search.execute.hang_detector import HungError, Worker
 from tuner.search.execute.messages import Grant, RunSnapshot, StageResult, StageUsed
 from tuner.search.execute.plan import StageSpec
 from tuner.search.execute.results import Results
 from tuner.search.execute.stage_run import StageRun, next_result
-from tuner.search.execute.trial import CalledOff
+from tuner.search.execute.trial import CalledOffError
 from tuner.search.execute.watchdog import Watchdog
 from tuner.search.record.events import StageUse
 from tuner.search.record.holder import is_gone, this_driver
-from tuner.store import Artifacts, Claims, StoreFailure
+from tuner.store import Artifacts, Claims, StoreError
 from tuner.store.claims import LATEST_S, SOONEST_S
 
 # A stage that was looked for longer ago is looked for again before it is run: another driver may have come and gone.
@@ -65,17 +65,17 @@ class StageRuns:
             How it ended. `corrupt`: an input was damaged or gone, has been removed, and is to be asked for again.
 
         Raises:
-            StoreFailure: the store fails.
+            StoreError: the store fails.
             ray.exceptions.RayError: the run raised, or died more often than it may be started again.
-            Hung: it hung in each attempt.
-            CalledOff: it would have to begin, and nothing begins any more.
+            HungError: it hung in each attempt.
+            CalledOffError: it would have to begin, and nothing begins any more.
         """
         spec, since_s = row[0], time.monotonic()
         while (result := self.results.get(spec.key)) is None:
             run = self._runs.get(spec.key)
             if run is None:
                 if self._stopping:
-                    raise CalledOff
+                    raise CalledOffError
                 run = self.add(spec, trial)
                 work = asyncio.create_task(self._work(todo := [run], row, trial))
                 self._working[work] = todo
@@ -111,7 +111,7 @@ class StageRuns:
                         return
                 except RayTaskError:
                     raise
-                except (RayError, Hung) as error:  # its worker or node died, perhaps after it had been published
+                except (RayError, HungError) as error:  # its worker or node died, perhaps after it had been published
                     run = todo[0]
                     self._watchdog.end(run)
                     if await self._find(todo):
@@ -227,7 +227,7 @@ class StageRuns:
             if granted and time.monotonic() - row[0].looked_s > FRESH_S:  # somebody may have made them since
                 missing = await asyncio.to_thread(self.results.missing, [run.spec for run in row[:granted]])
                 granted, holder = missing, holder if missing else "nobody any more"
-        except StoreFailure as error:
+        except StoreError as error:
             return Grant(0, StageResult("halted", 0.0, error.what))
         for run in row[granted:]:
             run.worker = None

@@ -10,15 +10,15 @@ from dataclasses import replace
 from ray.exceptions import NodeDiedError, RayError, RayTaskError
 
 from tuner.qpm.program_info import ProgramInfo
-from tuner.search.execute.hang_detector import Hung
+from tuner.search.execute.hang_detector import HungError
 from tuner.search.execute.messages import StageUsed, TrialOutcome
 from tuner.search.execute.plan import StageSpec
 from tuner.search.record.events import StageUse
 from tuner.search.stages import model_stage
-from tuner.store import StoreFailure
+from tuner.store import StoreError
 
 
-class CalledOff(Exception):
+class CalledOffError(Exception):
     """A stage is not begun, since the search is to stop: its trial stays open."""
 
 
@@ -70,11 +70,11 @@ async def _pass(number: int, stages: Sequence[StageSpec], use: Use) -> TrialOutc
 def _stopped(error: Exception, spec: StageSpec) -> TrialOutcome:
     """What becomes of a trial whose stage raised; what is no trouble of a stage is raised again."""
     match error:
-        case CalledOff():
+        case CalledOffError():
             return TrialOutcome("called off", spec.stage)
-        case StoreFailure():
+        case StoreError():
             return TrialOutcome("halted", spec.stage, error.what)
-        case Hung():  # the machine's trouble, as far as anybody can tell
+        case HungError():  # the machine's trouble, as far as anybody can tell
             return TrialOutcome("failed", None, str(error))
         case NodeDiedError():
             return TrialOutcome("failed", None, "its node died again and again")

@@ -12,14 +12,14 @@ from typing import Any
 import torch
 from threadpoolctl import threadpool_limits
 
-from tuner.base.private import NoPlace, private_folder
+from tuner.base.private import NoPlaceError, private_folder
 from tuner.errors import InfeasibleError, TunerError
 from tuner.features.device import choose_device
 from tuner.search.execute.job import Progress, StageJob
 from tuner.search.execute.messages import Outcome, StageResult
 from tuner.search.execute.plan import StageSpec
 from tuner.search.record.home import versions
-from tuner.store import CorruptArtifact, MissingKey, StoreFailure, open_artifacts
+from tuner.store import CorruptArtifactError, MissingKeyError, StoreError, open_artifacts
 
 
 def run_stage(
@@ -51,9 +51,9 @@ def run_stage(
             _publish(job, folder, time.perf_counter() - started)
     except InfeasibleError as error:
         return ended("infeasible", error.what)
-    except (CorruptArtifact, MissingKey) as error:
+    except (CorruptArtifactError, MissingKeyError) as error:
         return ended("corrupt", error.what, damaged=job.fetching)
-    except (StoreFailure, NoPlace) as error:
+    except (StoreError, NoPlaceError) as error:
         return ended("halted", error.what)
     except OSError as error:  # this machine's trouble, such as a full disk, and no fault of the trial
         return ended("halted", f"{error.strerror or error} {error.filename or ''}".strip())

@@ -19,9 +19,9 @@ from tuner.search.execute.messages import TrialOutcome
 from tuner.search.execute.plan import StageSpec, plan_trial
 from tuner.search.propose.sampler import Proposer
 from tuner.search.record.events import Ended, Event, Proposed
-from tuner.search.record.fields import Damaged
+from tuner.search.record.fields import InvalidEventError
 from tuner.search.record.restoration import Budget, SearchState
-from tuner.store import LeaseHeld, StoreFailure
+from tuner.store import LeaseHeldError, StoreError
 
 Record = Callable[[Event], None]
 
@@ -124,7 +124,7 @@ class LedgerSearcher(Searcher):
         """The event of an outcome; one that no ledger can hold is a failure."""
         try:
             return outcome.ended(number, time.time())
-        except Damaged as damage:
+        except InvalidEventError as damage:
             return _unrecordable(damage).ended(number, time.time())
 
     def _proposer_of(self, number: int) -> Proposer:
@@ -169,7 +169,7 @@ class LedgerSearcher(Searcher):
         """Record an event; where that is refused (by the store, by the lease) the search halts, and it stays open."""
         try:
             self._record(event)
-        except (StoreFailure, LeaseHeld) as error:
+        except (StoreError, LeaseHeldError) as error:
             self.halted = error.what
 
     def _ready(self, number: int) -> bool:
@@ -183,9 +183,9 @@ def _read(text: str) -> TrialOutcome | None:
     content = json.loads(text)
     try:
         return None if content is None else TrialOutcome.from_json(content)
-    except Damaged as damage:
+    except InvalidEventError as damage:
         return _unrecordable(damage)
 
 
-def _unrecordable(damage: Damaged) -> TrialOutcome:
+def _unrecordable(damage: InvalidEventError) -> TrialOutcome:
     return TrialOutcome("failed", None, f"its outcome cannot be recorded: {damage}")

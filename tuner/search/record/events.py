@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 from tuner.qpm.program_info import ProgramInfo
 from tuner.search.record.fields import (
-    Damaged,
+    InvalidEventError,
     check_count,
     check_key,
     check_number,
@@ -43,7 +43,7 @@ class Event:
         """Check every field.
 
         Raises:
-            Damaged: naming the first that is wrong.
+            InvalidEventError: naming the first that is wrong.
         """
         check_number("time_s", self.time_s)
 
@@ -56,7 +56,7 @@ class Event:
         """The event that an object of the ledger tells.
 
         Raises:
-            Damaged: it lacks a field, or one is wrong.
+            InvalidEventError: it lacks a field, or one is wrong.
         """
         return cls(**taken(cls, content))
 
@@ -132,7 +132,7 @@ class StageUse:
         check_word("stage", self.stage)
         check_key("key", self.key)
         if type(self.reused) is not bool:
-            raise Damaged("a stage's reused is neither true nor false")
+            raise InvalidEventError("a stage's reused is neither true nor false")
         check_number("seconds", self.seconds)
         check_number("saved_s", self.saved_s)
 
@@ -170,7 +170,7 @@ class Ended(Event):
         super().__post_init__()
         check_count("trial", self.trial)
         if self.outcome not in OUTCOMES:
-            raise Damaged(f"its outcome is none of {', '.join(OUTCOMES)}")
+            raise InvalidEventError(f"its outcome is none of {', '.join(OUTCOMES)}")
         if self.stage is not None:
             check_word("stage", self.stage)
         if self.cause is not None:
@@ -181,9 +181,9 @@ class Ended(Event):
         last = model_stage().name
         tuned = next((use.key for use in self.stages if use.stage == last), self.model)
         if self.outcome == "complete" and (self.model is None or self.model != tuned):
-            raise Damaged(f"its model is not what its {last} stage made")
+            raise InvalidEventError(f"its model is not what its {last} stage made")
         if self.outcome == "complete" and not self.values:
-            raise Damaged("it is complete without any value")
+            raise InvalidEventError("it is complete without any value")
         check_number("seconds", self.seconds)
         if self.program is not None:
             check_program(self.program)
@@ -205,12 +205,12 @@ class Ended(Event):
         found = taken(cls, content)
         for name in ("stages", "remade"):
             if not isinstance(found.get(name, []), list):
-                raise Damaged(f"its {name} is no list")
+                raise InvalidEventError(f"its {name} is no list")
         found["stages"] = tuple(map(StageUse.from_json, found["stages"]))
         found["remade"] = tuple(found.get("remade", ()))
         if (program := found.get("program")) is not None:
             if not isinstance(program, dict):
-                raise Damaged(f"its program is no object: {told(program)}")
+                raise InvalidEventError(f"its program is no object: {told(program)}")
             found["program"] = ProgramInfo.from_json(program)
         return cls(**found)
 
@@ -297,11 +297,13 @@ def read_event(content: Any) -> Event:
     """The event that a JSON value of a ledger tells.
 
     Raises:
-        Damaged: it tells none, or one that cannot be.
+        InvalidEventError: it tells none, or one that cannot be.
     """
     kind = content.get("event") if isinstance(content, dict) else None
     if not isinstance(kind, str):
-        raise Damaged("names no kind of event")
+        raise InvalidEventError("names no kind of event")
     if kind not in KINDS:
-        raise Damaged(f"is an event of a kind unknown here: {told(kind)}; a newer version may have written it")
+        raise InvalidEventError(
+            f"is an event of a kind unknown here: {told(kind)}; a newer version may have written it"
+        )
     return KINDS[kind].from_json(content)

@@ -19,7 +19,7 @@ _KEY = re.compile(r"[0-9A-Za-z_-]{1,100}")
 _WORD = re.compile(r"[A-Za-z][0-9A-Za-z_.-]{0,99}")
 
 
-class Damaged(ValueError):
+class InvalidEventError(ValueError):
     """An event that cannot count; its text says why: "lacks time_s"."""
 
 
@@ -27,67 +27,67 @@ def taken(made: type[Any], content: Any) -> dict[str, Any]:
     """The fields of a class that an object has; others are left.
 
     Raises:
-        Damaged: it is no object, or lacks a field that has no default.
+        InvalidEventError: it is no object, or lacks a field that has no default.
     """
     if not isinstance(content, dict):
-        raise Damaged("holds something else where an object belongs")
+        raise InvalidEventError("holds something else where an object belongs")
     names, required = _names(made)
     found = {name: content[name] for name in names if name in content}
     if missing := [name for name in required if name not in found]:
-        raise Damaged(f"lacks {' and '.join(missing)}")
+        raise InvalidEventError(f"lacks {' and '.join(missing)}")
     return found
 
 
 def check_number(name: str, value: Any, low: float = 0.0) -> None:
     """A finite number, at least `low`."""
     if not (is_number(value) and value >= low):
-        raise Damaged(f"its {name} is no number{' of at least 0' if low == 0 else ''}: {told(value)}")
+        raise InvalidEventError(f"its {name} is no number{' of at least 0' if low == 0 else ''}: {told(value)}")
 
 
 def check_count(name: str, value: Any) -> None:
     """A trial's number."""
     if not (type(value) is int and 0 <= value < MOST_TRIALS):
-        raise Damaged(f"its {name} is no number of a trial: {told(value)}")
+        raise InvalidEventError(f"its {name} is no number of a trial: {told(value)}")
 
 
 def check_numbers(name: str, values: Any) -> None:
     """Metrics by name."""
     if not isinstance(values, dict):
-        raise Damaged(f"its {name} are no object of names and numbers: {told(values)}")
+        raise InvalidEventError(f"its {name} are no object of names and numbers: {told(values)}")
     if not (set(map(type, values.values())) <= {float} and isfinite(sum(values.values()))):  # quick where all is well
         for metric, value in values.items():
             if not is_number(value):
-                raise Damaged(f"its {name} hold {told(metric)}: {told(value)}, which is no finite number")
+                raise InvalidEventError(f"its {name} hold {told(metric)}: {told(value)}, which is no finite number")
     _check_names(name, values)
 
 
 def check_params(params: Any) -> None:
     """A trial's parameters by name."""
     if not isinstance(params, dict):
-        raise Damaged(f"its params are no object of names and values: {told(params)}")
+        raise InvalidEventError(f"its params are no object of names and values: {told(params)}")
     _check_names("params", params)
     for name, value in params.items():
         if not (is_number(value) or isinstance(value, bool) or (isinstance(value, str) and value.isprintable())):
-            raise Damaged(f"its params hold {told(name)}: {told(value)}, which is no value of a parameter")
+            raise InvalidEventError(f"its params hold {told(name)}: {told(value)}, which is no value of a parameter")
 
 
 def check_program(program: ProgramInfo) -> None:
     """How a program ended: numbers, words, or nothing."""
     for name, value in program.to_json().items():
         if not (value is None or (is_word(value) if name == "status" else is_number(value))):
-            raise Damaged(f"its program holds {told(name)}: {told(value)}")
+            raise InvalidEventError(f"its program holds {told(name)}: {told(value)}")
 
 
 def check_key(name: str, value: Any) -> None:
     """The key of an artifact, which becomes part of a path."""
     if not (type(value) is str and _KEY.fullmatch(value)):
-        raise Damaged(f"its {name} is no key of an artifact: {told(value)}")
+        raise InvalidEventError(f"its {name} is no key of an artifact: {told(value)}")
 
 
 def check_word(name: str, value: Any) -> None:
     """A name of our own, such as that of a stage."""
     if not is_word(value):
-        raise Damaged(f"its {name} is no name: {told(value)}")
+        raise InvalidEventError(f"its {name} is no name: {told(value)}")
 
 
 def is_word(value: Any) -> bool:
@@ -98,21 +98,21 @@ def is_word(value: Any) -> bool:
 def check_words(name: str, value: Any) -> None:
     """A short text, perhaps empty."""
     if not (isinstance(value, str) and value.isprintable() and len(value) <= LONGEST_TEXT):
-        raise Damaged(f"its {name} is no text: {told(value)}")
+        raise InvalidEventError(f"its {name} is no text: {told(value)}")
 
 
 def check_tree(name: str, value: Any) -> None:
     """An object of settings, not nested deeper than settings are."""
     if not isinstance(value, dict):
-        raise Damaged(f"its {name} is no object: {told(value)}")
+        raise InvalidEventError(f"its {name} is no object: {told(value)}")
     if not _is_plain(value, DEEPEST):
-        raise Damaged(f"its {name} holds what is no setting")
+        raise InvalidEventError(f"its {name} holds what is no setting")
 
 
 def line(name: str, value: Any) -> str:
     """A text of anybody's, such as an error's, as one line that a terminal can show, without passwords."""
     if not isinstance(value, str):
-        raise Damaged(f"its {name} is no text: {told(value)}")
+        raise InvalidEventError(f"its {name} is no text: {told(value)}")
     return clean(value)
 
 
@@ -145,7 +145,9 @@ def _matches(word: str) -> bool:
 
 def _check_names(name: str, found: dict[Any, Any]) -> None:
     if not all(map(_is_name, found)):
-        raise Damaged(f"its {name} hold a name that is none: {told(next(n for n in found if not _is_name(n)))}")
+        raise InvalidEventError(
+            f"its {name} hold a name that is none: {told(next(n for n in found if not _is_name(n)))}"
+        )
 
 
 @lru_cache(maxsize=4096)  # a ledger repeats a few names very often

@@ -21,7 +21,7 @@ from tuner.search.record.front_view import FrontView
 from tuner.search.record.possible import Possible
 from tuner.search.record.restoration import SearchState, restore
 from tuner.search.stages import CODE_VERSIONS
-from tuner.store import Artifacts, Ledger, MissingKey, Store, check_name
+from tuner.store import Artifacts, Ledger, MissingKeyError, Store, check_name
 from tuner.version import __version__
 
 MOST_TOLD = 10  # warnings about one ledger
@@ -129,7 +129,7 @@ class SearchHome:
     def _content(self) -> dict[str, Any]:
         try:
             return read_parts(self._bytes().decode())
-        except MissingKey:
+        except MissingKeyError:
             known = searches(self.store)
             raise UsageError(
                 f"no search {self.name!r} in {self.store.url}",

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from tuner.base.untrusted import Unsound
-from tuner.store import Artifacts, CorruptArtifact
+from tuner.base.untrusted import MalformedError
+from tuner.store import Artifacts, CorruptArtifactError
 
 Loaded = TypeVar("Loaded")
 
@@ -20,15 +20,15 @@ def load_input(artifacts: Artifacts, kind: str, key: str, load: Callable[[Path],
         load: reads its folder.
 
     Raises:
-        MissingKey: there is no such artifact.
-        CorruptArtifact: it is not what was published, or makes no sense though it is: whoever wrote it meant harm, or
-            had a defect. A search makes it again.
+        MissingKeyError: there is no such artifact.
+        CorruptArtifactError: it is not what was published, or it is but is invalid: its writer was malicious or had a
+            defect. A search makes it again.
     """
     folder = artifacts.fetch(kind, key)
     try:
         return load(folder)
-    except Unsound as error:
-        raise CorruptArtifact(
+    except MalformedError as error:
+        raise CorruptArtifactError(
             f"artifact {kind}/{key} in {artifacts.store.url} makes no sense: {error.what}",
             error.expected,
             "run the same search again, which makes it anew; if it happens again, look who else writes to the store",

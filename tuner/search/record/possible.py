@@ -7,7 +7,7 @@ from typing import Any
 
 from tuner.recipe import Recipe
 from tuner.recipe.schema import SHORT_NAMES, lookup
-from tuner.search.record.fields import Damaged, told
+from tuner.search.record.fields import InvalidEventError, told
 
 SIZES = ("features_per_class", "n_features", "width")
 ROUNDING = 1e-9  # what float arithmetic may add to a step, as a share of the range
@@ -41,21 +41,25 @@ class Possible:
         """The parameters, completed by those that earlier versions did not write since they follow from the recipe.
 
         Raises:
-            Damaged: no trial of this search has them.
+            InvalidEventError: no trial of this search has them.
         """
         for name, dimension in self.space.items():
             if name not in params:
-                raise Damaged(f"its params lack {name}")
+                raise InvalidEventError(f"its params lack {name}")
             if not _lies_in(dimension, params[name]):
-                raise Damaged(f"its params hold {name}: {told(params[name])}, which is not in the space of the recipe")
+                raise InvalidEventError(
+                    f"its params hold {name}: {told(params[name])}, which is not in the space of the recipe"
+                )
         for name, value in params.items():
             if name not in self.fixed:
-                raise Damaged(f"its params hold {told(name)}, which is no parameter of the recipe")
+                raise InvalidEventError(f"its params hold {told(name)}, which is no parameter of the recipe")
             if name not in self.space and (type(value) is not type(self.fixed[name]) or value != self.fixed[name]):
-                raise Damaged(f"its params hold {name}: {told(value)}, where the recipe has {told(self.fixed[name])}")
+                raise InvalidEventError(
+                    f"its params hold {name}: {told(value)}, where the recipe has {told(self.fixed[name])}"
+                )
         k, m, width = (params.get(name, self.sizes[name]) for name in SIZES)
         if not (0 < k <= m <= width and comb(m, k) >= self.n_classes):
-            raise Damaged(f"its params are no trial: {k} of {m} features per class, of {width}")
+            raise InvalidEventError(f"its params are no trial: {k} of {m} features per class, of {width}")
         return {**self.fixed, **params}
 
 

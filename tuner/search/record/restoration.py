@@ -20,7 +20,7 @@ from tuner.search.record.events import (
     Suspended,
     read_event,
 )
-from tuner.search.record.fields import Damaged
+from tuner.search.record.fields import InvalidEventError
 from tuner.search.record.possible import Possible
 from tuner.search.record.state import Budget, Damage, SearchState, TrialRecord
 
@@ -90,7 +90,7 @@ def restore(
         entry_s = entry_time(key)
         while gaps and gaps[-1] < key:  # perhaps the start of a turn
             clock.begin(Moment(None, entry_time(gaps.pop())))
-        if isinstance(event, Damaged):
+        if isinstance(event, InvalidEventError):
             kind, number = _hints(content)
             doubts.append(Doubt(key, str(event), kind, number))
             if kind == "trial" and number is not None:
@@ -123,7 +123,7 @@ def restore(
     return state
 
 
-def _picks_without_a_model(state: SearchState, found: Iterable[tuple[str, Event | Damaged]]) -> list[Doubt]:
+def _picks_without_a_model(state: SearchState, found: Iterable[tuple[str, Event | InvalidEventError]]) -> list[Doubt]:
     return [
         Doubt(key, f"picks trial {event.trial}, which has no model", event.kind, event.trial, follows=True)
         for key, event in found
@@ -195,7 +195,7 @@ def mirror_events(event: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [*stages, dict(event)]
 
 
-def _read(content: Any, possible: Possible | None) -> Event | Damaged:
+def _read(content: Any, possible: Possible | None) -> Event | InvalidEventError:
     """The event that an entry tells, or what is wrong with it."""
     try:
         event = read_event(content)
@@ -203,7 +203,7 @@ def _read(content: Any, possible: Possible | None) -> Event | Damaged:
             settled = possible.settled(event.params)
             return event if settled == event.params else replace(event, params=settled)
         return event
-    except Damaged as damage:
+    except InvalidEventError as damage:
         return damage
 
 

@@ -18,7 +18,7 @@ def read_values(artifacts: Artifacts, key: str) -> dict[str, float]:
     """The metrics an evaluate stage measured.
 
     Raises:
-        CorruptArtifact: they are damaged, or no numbers.
+        CorruptArtifactError: they are damaged, or no numbers.
     """
     return load_input(artifacts, measuring_stage().kind, key, _values)
 
@@ -27,7 +27,7 @@ def read_curves(artifacts: Artifacts, stage: str, key: str) -> list[dict[str, fl
     """The learning curves of a stage of a trial that trains: one row per epoch; none for other stages.
 
     Raises:
-        CorruptArtifact: they are damaged, or no numbers.
+        CorruptArtifactError: they are damaged, or no numbers.
     """
     if stage not in (made.name for made in trained()):
         return []
@@ -38,7 +38,7 @@ def stored_program(manifest: Manifest) -> ProgramInfo | None:
     """How a stage's program ended; None where there was none.
 
     Raises:
-        CorruptArtifact: the manifest says something else.
+        CorruptArtifactError: the manifest says something else.
     """
     program = manifest.meta.get("program")
     if program is None:

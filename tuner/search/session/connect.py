@@ -113,7 +113,7 @@ def _join(address: str, options: dict[str, Any]) -> None:
             return
         except SystemExit as error:  # Ray's answer to SIGTERM, until `sigterm_is_ctrl_c`
             raise KeyboardInterrupt from error
-        except _Late:
+        except _LateError:
             raise TunerError(
                 f"{what} takes longer than {JOIN_S:g} s",
                 "a Ray that starts or lets us in within that time",
@@ -135,19 +135,19 @@ def _join(address: str, options: dict[str, Any]) -> None:
     ) from late
 
 
-class _Late(BaseException):
+class _LateError(BaseException):
     """No `Exception`, which Ray's own attempts would swallow."""
 
 
 @contextlib.contextmanager
 def _within(seconds: float) -> Iterator[None]:
-    """Raise `_Late` in the block once it has taken so long; signals belong to the main thread, elsewhere it waits."""
+    """Raise `_LateError` in the block after so long; in the main thread only, which alone receives signals."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def hear(*_: object) -> None:
-        raise _Late
+        raise _LateError
 
     before = signal.signal(signal.SIGALRM, hear)
     timer = threading.Timer(seconds, signal.pthread_kill, (threading.get_ident(), signal.SIGALRM))

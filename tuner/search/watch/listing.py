@@ -15,7 +15,7 @@ from tuner.search.record.fields import clean
 from tuner.search.record.holder import is_gone, short
 from tuner.search.record.home import searches
 from tuner.search.record.restoration import SearchState, restore
-from tuner.store import Ledger, MissingKey, Store, check_name
+from tuner.store import Ledger, MissingKeyError, Store, check_name
 from tuner.store.store import for_each
 from tuner.store.tenure import MOST_BYTES, read_tenure
 
@@ -53,7 +53,7 @@ def list_lines(store: Store) -> list[SearchLine]:
     """All searches in a store, by name; a folder with a name that no search can have is none.
 
     Raises:
-        StoreFailure: the store cannot be read.
+        StoreError: the store cannot be read.
     """
     return for_each(store, lambda name: read_line(store, name), [name for name in searches(store) if _is_name(name)])
 
@@ -108,7 +108,7 @@ def _driver(store: Store, name: str) -> str:
         if stat is None or stat.size > MOST_BYTES:
             return ""
         tenure = read_tenure(store.get(key))
-    except MissingKey:
+    except MissingKeyError:
         return ""
     if tenure.released or is_gone(tenure.holder):
         return ""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.base.untrusted import Unsound, read_bytes, require, shown, unsound
+from tuner.base.untrusted import MalformedError, read_bytes, require, shown, unsound
 from tuner.errors import UsageError
 from tuner.qpm.program.instance.problem import Problem
 
@@ -77,13 +77,13 @@ def load(path: Path | str) -> Problem:
         path: the file.
 
     Raises:
-        Unsound: it is missing, damaged, too large, or something else.
+        MalformedError: it is missing, damaged, too large, or something else.
     """
     path = Path(path)
     try:
         with zipfile.ZipFile(io.BytesIO(read_bytes(path, LARGEST_BYTES))) as archive:
             arrays = {name: _array(archive, name, path) for name in _names(archive, path)}
-    except Unsound:
+    except MalformedError:
         raise
     except Exception as error:  # zipfile and NumPy raise many kinds for what they cannot read
         raise unsound(path, str(error), _EXPECTED) from None
