@@ -4,13 +4,13 @@ A card is data that others may have written: it names no file to be read, and no
 """
 
 import dataclasses
-import hashlib
 import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tuner.base.hashing import sha256_file
 from tuner.base.untrusted import is_whole, plain_file, read_json, require, settings_from, shown, texts, unsound
 from tuner.errors import TunerError, UsageError
 from tuner.features.kinds import BACKBONES
@@ -48,7 +48,7 @@ class Card:
 def write_card(folder: Path, content: dict[str, Any]) -> None:
     """Write the card last: with the sums of all files that are there."""
     files = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name != CARD)
-    sums = {name: _sum(folder / name) for name in files}
+    sums = {name: sha256_file(folder / name) for name in files}
     card = {"format": FORMAT, **content, "files": sums}
     (folder / CARD).write_text(json.dumps(card, indent=1, allow_nan=False), encoding="utf-8")
 
@@ -144,10 +144,5 @@ def _check_sums(folder: Path, sums: object, needed: tuple[str, ...]) -> None:
     for name, known in sums.items():
         plain = name == Path(name).name and not name.startswith(".")
         require(plain and isinstance(known, str), file, f"its sums name {shown(name)}", "names of files beside it")
-        found = _sum(plain_file(folder / name, within=folder))
+        found = sha256_file(plain_file(folder / name, within=folder))
         require(found == known, folder / name, "it is not the file that was exported", f"SHA-256 {shown(known, 64)}")
-
-
-def _sum(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -11,10 +11,10 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from hashlib import file_digest
 from pathlib import Path
 
 from tuner.base.folders import cache_root
+from tuner.base.hashing import sha256_file
 from tuner.data.words import count, some
 from tuner.errors import TunerError
 
@@ -67,8 +67,7 @@ class Hasher:
             known = self._known.get(name)
             if known and known[0] == stamp:
                 return known[1]
-            with file.open("rb") as stream:
-                digest = file_digest(stream, "sha256").hexdigest()
+            digest = sha256_file(file)
         except OSError as error:
             return error
         if time.time_ns() - status.st_ctime_ns > _RACY_NS:

@@ -4,7 +4,6 @@ One `.npy` file per array, `bank.json` for the rest, and `manifest.json`, writte
 SHA-256 of every file. A folder without a matching manifest is not a bank.
 """
 
-import hashlib
 import json
 import os
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from tuner.base.hashing import sha256_file
 from tuner.base.untrusted import (
     MalformedError,
     is_whole,
@@ -258,9 +258,3 @@ def write_whole(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
-
-
-def sha256_file(path: Path) -> str:
-    """SHA-256 of a file's content, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from tuner.base.folders import cache_root
+from tuner.base.hashing import sha256_file
 from tuner.base.untrusted import shown
 from tuner.errors import UsageError
 from tuner.store.cache import NodeCache, default_limit_bytes
-from tuner.store.disk import explained, sha256_of
+from tuner.store.disk import explained
 from tuner.store.errors import MissingKeyError, missing_key
 from tuner.store.manifest import CorruptArtifactError, File, Manifest, corrupt
 from tuner.store.names import check_key
@@ -142,7 +143,7 @@ class Artifacts:
                     raise corrupt(where, "is missing")
                 if (size := path.stat().st_size) != file.size:
                     raise corrupt(where, f"has {size} bytes, not {file.size}")
-                if manifest.folder not in self._verified and sha256_of(path) != file.sha256:
+                if manifest.folder not in self._verified and sha256_file(path) != file.sha256:
                     raise corrupt(where, "does not match its SHA-256")
         self._verified.add(manifest.folder)
 
@@ -165,4 +166,4 @@ def _files_of(folder: Path) -> dict[str, File]:
             raise UsageError(
                 f"nothing to publish in {folder}", "a folder with files", "write the artifact's files first"
             )
-        return {name: File(sha256_of(path), path.stat().st_size) for name, path in files.items()}
+        return {name: File(sha256_file(path), path.stat().st_size) for name, path in files.items()}

@@ -1,7 +1,6 @@
 """What the local store and the node cache need from a disk: whole files that last, locks, and errors in three parts."""
 
 import errno
-import hashlib
 import math
 import os
 import secrets
@@ -12,7 +11,6 @@ from pathlib import Path
 
 from tuner.base import locks
 from tuner.base.private import noted
-from tuner.base.pulse import beat
 from tuner.store.errors import StoreError
 
 _REASONS = {
@@ -28,7 +26,6 @@ _REASONS = {
 
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS)
 """What some network file systems answer: they cannot write down a folder by itself."""
-_BLOCK = 2**20  # bytes
 
 
 @contextmanager
@@ -121,13 +118,3 @@ def locked(path: Path, *, wait: bool = True, patience_s: float = math.inf) -> It
                 "end that process, or let it go on if it is stopped, then run the same command again",
             )
         yield taken
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-            beat()
-    return digest.hexdigest()
