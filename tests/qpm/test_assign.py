@@ -18,6 +18,7 @@ from tuner.qpm.assignment import Assignment, _peaks, assign
 from tuner.qpm.classifier import pooled_features
 from tuner.qpm.dense import DenseModel, train_dense
 from tuner.qpm.program import Moment
+from tuner.qpm.program.instance.class_pairs import closest_classes
 from tuner.qpm.program.instance.coefficients import relevance
 from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig
 
@@ -190,3 +191,48 @@ def test_saved_and_loaded(assignment: Assignment, tmp_path: Path) -> None:
         assert getattr(loaded, name).dtype == getattr(assignment, name).dtype
     assert loaded.info == assignment.info
     assert torch.as_tensor(loaded.matrix).dtype == torch.bool
+
+
+def test_forced_pairs_go_from_the_recipe_to_the_model(dense: DenseModel, train: Samples) -> None:
+    from tuner.qpm.finetuning import assigned_model, finetune
+    from tuner.recipe import load_recipe
+
+    sizes = ["n_features=8", "features_per_class=3", "assign.forced_pairs=4", "assign.gap=0"]
+    recipe = load_recipe("digits", ["space={l1: {low: 1.0, high: 2.0}}", *sizes])
+    forced = assign(dense, train, recipe.assign, seed=0, device="cpu")
+    x = features_of(dense, train)
+    c, d = closest_classes(relevance(x[:, x.std(0) > 1e-6], train.labels.numpy(), 4), 4)
+    assert forced.info["forced_pairs"] == 4
+    free = assign(dense, train, replace(recipe.assign, forced_pairs=0), seed=0, device="cpu")
+    assert "forced_pairs" not in free.info
+    assert ((free.matrix[c] & free.matrix[d]).sum(1) != 2).any(), "else this tests nothing"
+    assert free.info["bound"] >= forced.info["objective"]
+    tuned = finetune(
+        dense, forced, train, replace(recipe.finetune, epochs=1, precision="float32"), seed=0, device="cpu"
+    )
+    for model in (assigned_model(dense, forced), tuned):
+        table = model.head.assignment.cpu().numpy()
+        assert ((table[c] & table[d]).sum(1) == 2).all()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["assign.forced_pairs=-1"], ["assign.forced_pairs=-1", "at least 0"]),
+        (["assign.forced_pairs=2", "assign.control=random"], ["forced_pairs=2", "control=random", "set assign."]),
+        (["space.assign.forced_pairs={choices: [0, 3]}", "assign.control=random"], ["forced_pairs=3"]),
+    ],
+    ids=["below 0", "with the control", "searched with the control"],
+)
+def test_forced_pairs_that_cannot_be_are_refused_with_the_recipe(overrides: list[str], words: list[str]) -> None:
+    from tuner.recipe import load_recipe
+
+    with pytest.raises(UsageError) as caught:
+        load_recipe("digits", overrides)
+    assert all(word in str(caught.value) for word in words)
+    load_recipe("digits", ["space.assign.forced_pairs={choices: [0, 3]}"])
+
+
+def test_more_forced_pairs_than_classes_have_make_a_trial_infeasible(dense: DenseModel, train: Samples) -> None:
+    with pytest.raises(InfeasibleError, match="0 to 6, the pairs of 4 classes"):
+        assign(dense, train, replace(SMALL, forced_pairs=7), seed=0, device="cpu")

@@ -26,6 +26,8 @@ def keys(overrides=(), bank="bank", **params):
         ({"overrides": ["seed=1"]}, "dense"),
         ({"overrides": ["dense.epochs=3"]}, "dense"),
         ({"overrides": ["assign.variant=paper"]}, "assign"),
+        ({"overrides": ["assign.forced_pairs=2"]}, "assign"),
+        ({"overrides": ["assign.forced_pairs=0"]}, None),
         ({"overrides": ["finetune.epochs=3"]}, "finetune"),
         ({"overrides": ["validation_fraction=0.3"]}, "dense"),
         ({"overrides": ["data.split_seed=3"]}, "dense"),
@@ -56,3 +58,8 @@ def test_evaluations_of_different_models_differ():
     found = {evaluation(dense, "test").key, evaluation(finetune, "test").key, measured.key}
     assert len(found) == 3
     assert evaluation(finetune, "validation") == measured
+
+
+def test_a_setting_that_came_later_leaves_the_keys_of_earlier_searches():
+    """The key that version 0.1 gave this stage, before `forced_pairs` was a setting."""
+    assert keys(bank="b" * 32)["assign"] == "4caf22af98fcf05ccaa4d93cd97fedf1"

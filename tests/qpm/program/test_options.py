@@ -58,7 +58,7 @@ def test_an_option_never_changes_the_optimum(name: str, usual: Solution) -> None
 
 @pytest.mark.parametrize(
     "name",
-    ["class_value_tolerance", "start_mixes", "root_cliques", "bucket_ratio", "node_class_share", "level", "scip"],
+    ["class_value_tolerance", "start_mixes", "root_cliques", "node_class_share", "scip"],
 )
 def test_an_option_changes_the_way(name: str) -> None:
     options = (SolverOptions(), SolverOptions(**{name: OTHERS[name]}))  # type: ignore[arg-type]
