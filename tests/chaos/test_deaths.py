@@ -83,6 +83,7 @@ def test_memory_that_is_not_there_fails_its_trial_alone(tmp_path):
     assert result.state.counts().keys() == {"complete", "failed"}
 
 
+@pytest.mark.long
 def test_the_store_goes_away_for_a_while(tmp_path, start, monkeypatch):
     """kill -9 of the S3 server in mid-search, back after twenty seconds."""
     folder = tmp_path / "s3"

@@ -11,6 +11,7 @@ import pytest
 from tests.chaos.invariants import ledger_is_front_is_mlflow, manifests, nothing_half_written, nothing_ran_twice, same
 from tests.drivers import PATIENCE_S, SLOWER, wait_until
 from tests.searches import run_tiny
+from tuner.base.locks import holder_of
 from tuner.base.private import remove_leftovers
 from tuner.store import LeaseHeldError, open_store
 
@@ -34,6 +35,7 @@ def temporaries(monkeypatch):
         yield Path(folder)
 
 
+@pytest.mark.long
 def test_kill_in_every_stage_then_the_same_front_as_without(tmp_path, temporaries, start):
     root = tmp_path / "killed"
     store, survived, left = open_store(str(root)), {}, []
@@ -51,7 +53,8 @@ def test_kill_in_every_stage_then_the_same_front_as_without(tmp_path, temporarie
     deadline_s = time.monotonic() + PATIENCE_S
     while list(temporaries.iterdir()):  # the last one's Ray may still be writing, and is tried again at each start
         remove_leftovers(temporaries)
-        assert time.monotonic() < deadline_s
+        held = {place.name: holder_of(place / "lock") for place in temporaries.iterdir()}
+        assert time.monotonic() < deadline_s, held
         time.sleep(0.1)
     straight, _ = run_tiny(tmp_path / "straight", "tiny", *SLOWER)
     assert survived

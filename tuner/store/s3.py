@@ -24,6 +24,7 @@ from s3transfer.exceptions import RetriesExceededError
 from s3transfer.subscribers import BaseSubscriber
 
 from tuner.base.pulse import beat
+from tuner.errors import TunerError
 from tuner.store.disk import draft, explained
 from tuner.store.errors import missing_key
 from tuner.store.names import check_key, check_prefix
@@ -256,6 +257,8 @@ class S3Store:
         for pause_s in (*_PAUSES_S, math.inf):
             try:
                 result = request()
+            except TunerError:  # a UsageError is a ValueError, too
+                raise
             except _FAILURES as error:
                 failure = error
             else:

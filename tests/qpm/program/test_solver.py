@@ -192,7 +192,9 @@ def test_a_solution_is_plain_data() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("name", INSTANCES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.long if "768x200-paper" in name else ()) for name in INSTANCES]
+)
 def test_no_bound_is_below_the_best_known_value(name: str, shared_data: Path) -> None:
     problem = load(shared_data, name)
     solutions = [solve(problem, deadline_s=5.0, gap=gap, seed=seed, clock="cpu") for seed, gap in ((0, 0.0), (1, 0.01))]
