@@ -54,6 +54,7 @@ def faults(source: str) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_no_module_can_run_what_it_reads() -> None:
     assert len(FILES) > 150
     found = [f"{file.relative_to(ROOT)}: {fault}" for file in FILES for fault in faults(file.read_text("utf-8"))]

@@ -127,6 +127,7 @@ with private_temporaries(), draft(Path(sys.argv[1]) / "a") as one, draft(Path(sy
 """
 
 
+@pytest.mark.slow
 def test_what_a_killed_process_was_writing_elsewhere_goes_too(root):
     store = root / "store"
     (store / "kept").mkdir(parents=True)
@@ -193,6 +194,7 @@ def test_a_folder_that_was_never_finished_goes_after_an_hour(root):
     assert [path.name for path in root.iterdir()] == ["qpmt-new"]
 
 
+@pytest.mark.slow
 def test_many_starts_at_once_remove_nothing_that_lives(root):
     script = """
 from tuner.base.private import private_folder

@@ -21,6 +21,7 @@ def test_an_old_name_is_the_moved_module_with_a_warning(old: str) -> None:
         del sys.modules[old]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("old", sorted(NAMESAKES))
 def test_an_old_module_named_like_its_function_is_both(old: str) -> None:
     name = old.rpartition(".")[2]

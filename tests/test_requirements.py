@@ -109,6 +109,7 @@ def wheel(folder: Path, text: str) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("replaced", [False, True])
 def test_a_package_that_was_replaced_is_refused(tmp_path, replaced):
     """The installer itself, on a lock and an index of its own."""

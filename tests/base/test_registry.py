@@ -31,6 +31,7 @@ def clean() -> Iterator[None]:
         METRICS.remove(name)
 
 
+@pytest.mark.slow
 def test_an_installed_package_names_a_metric_in_its_entry_points(tmp_path: Path) -> None:
     code = (
         "from tuner.base.metric import METRICS, added_metrics\n"

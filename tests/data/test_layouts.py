@@ -92,6 +92,7 @@ def test_an_unknown_data_set() -> None:
         load_dataset(DataConfig(name="birds", root="."))
 
 
+@pytest.mark.slow
 def test_cub50_real(shared_data: Path) -> None:
     data = load_dataset(DataConfig(name="cub50", root=str(shared_data / "cub50")))
     assert (len(data), data.is_train.sum(), data.has_mask.sum()) == (2889, 1500, 2887)
@@ -111,6 +112,7 @@ def test_cub50_without_its_listing(tmp_path: Path) -> None:
         load_dataset(DataConfig(name="cub50", root=str(tmp_path)))
 
 
+@pytest.mark.slow
 def test_folder_equals_cub50(shared_data: Path, tmp_path: Path) -> None:
     """The same images through the general door: same order, labels, split, masks and contents."""
     import csv

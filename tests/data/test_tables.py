@@ -184,6 +184,7 @@ def test_matlab_annotations_without_their_fields(tmp_path: Path) -> None:
             load_dataset(DataConfig(name="cars", root=str(tmp_path)))
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), min_size=1), min_size=1, max_size=5))
 def test_a_listing_gives_back_what_was_written(names: list[str]) -> None:
     import tempfile

@@ -33,6 +33,7 @@ def test_scikit_learns_checks(estimator: QPMClassifier, check: Callable[[Any], N
     check(estimator)
 
 
+@pytest.mark.slow
 def test_rows_alone_get_the_scores_they_get_together(
     fitted: QPMClassifier, digits: tuple[NDArray[Any], NDArray[Any]]
 ) -> None:

@@ -152,6 +152,7 @@ def test_names_of_columns_are_kept_and_compared(digits: Data, fast: dict[str, An
         model.predict(table[table.columns[::-1]])
 
 
+@pytest.mark.slow
 def test_a_drawn_seed_differs_and_a_stored_one_stays(digits: Data, fast: dict[str, Any]) -> None:
     X, y = digits[0][:60], digits[1][:60]
     drawn = QPMClassifier(**fast, random_state=np.random.RandomState(3))
@@ -177,6 +178,7 @@ def test_nothing_works_before_fit(digits: Data) -> None:
             getattr(QPMClassifier(), call)(digits[0])
 
 
+@pytest.mark.slow
 def test_the_published_sizes_take_few_images(digits: Data) -> None:
     """The defaults but for the time they take: one epoch."""
     X, y = digits[0][:24], digits[1][:24]
@@ -194,6 +196,7 @@ def test_the_package_imports_neither_torch_nor_scikit_learn() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_the_example_of_the_docstring_runs() -> None:
     finder = doctest.DocTestFinder(recurse=False)
     examples = finder.find(QPMClassifier, globs=vars(tuner.estimator.classifier))

@@ -15,6 +15,7 @@ from tuner.estimator import QPMClassifier
 Data = tuple[NDArray[Any], NDArray[Any]]
 
 
+@pytest.mark.slow
 def test_a_pipeline_in_cross_validation(digits: Data, fast: dict[str, Any]) -> None:
     pipeline = make_pipeline(StandardScaler(), QPMClassifier(**fast))
     scores = cross_val_score(pipeline, *digits, cv=3)
@@ -35,6 +36,7 @@ def test_a_grid_search_over_the_features_of_a_class(digits: Data, fast: dict[str
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
+@pytest.mark.slow
 def test_a_setting_that_cannot_be_fails_its_own_fit_only(digits: Data, fast: dict[str, Any]) -> None:
     """One feature per class of four gives at most four classes: scikit-learn scores that fit NaN and warns."""
     search = GridSearchCV(QPMClassifier(**{**fast, "n_features": 4}), {"features_per_class": [1, 2]}, cv=2, refit=False)

@@ -55,6 +55,7 @@ def test_digits() -> None:
     )
 
 
+@pytest.mark.slow
 def test_cub50(shared_data: Path) -> None:
     recipe = load_recipe("cub50", [f"data.root={shared_data / 'cub50'}"])
     assert bank_key(recipe.data, recipe.backbone) == "827f9f706cd935c8b5b6f84544f402c4"

@@ -55,6 +55,7 @@ def _normalised(images: torch.Tensor) -> torch.Tensor:
     return (images / 255 - mean) / std
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("registers", [True, False])
 def test_tokens_are_those_of_transformers(tmp_path: Path, registers: bool) -> None:
     """The library resizes positions with antialias for register models only, and with no offset."""
@@ -73,6 +74,7 @@ def test_tokens_are_those_of_transformers(tmp_path: Path, registers: bool) -> No
     assert torch.allclose(patches, hidden[:, 5 if registers else 1 :], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_layer_and_norm(folder: Path) -> None:
     model, images = _random_model(), _images(1, 518)  # at 518 px no position is resized
     with torch.no_grad():

@@ -19,6 +19,7 @@ def _config(**changes: object) -> BackboneConfig:
     return BackboneConfig(name="efficientnet_lite2", **changes)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [64, 100])
 def test_tokens_are_the_last_feature_map(size: int) -> None:
     backbone = EfficientNetLite2(_config(image_size=size))

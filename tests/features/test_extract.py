@@ -288,6 +288,7 @@ def test_what_was_computed_before_ctrl_c_is_kept(
     assert _contents(tmp_path / "stopped") == _contents(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_a_stale_journal_is_not_believed(photos: DataConfig, tmp_path: Path) -> None:
     whole = _contents(extract_bank(photos, SMALL, tmp_path / "whole").folder)
     key = bank_key(photos, SMALL)

@@ -79,6 +79,7 @@ def test_settings_that_cannot_be() -> None:
         PatchDictionary(BackboneConfig(n_atoms=100)).fit([_digits(1)])
 
 
+@pytest.mark.slow
 def test_a_linear_probe_reads_the_digits() -> None:
     data, dictionary = load_dataset(DataConfig()), PatchDictionary(BackboneConfig())
     train = np.flatnonzero(data.is_train)

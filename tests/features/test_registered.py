@@ -235,6 +235,7 @@ KIND = register_backbone("deep", lambda config, **_: None, Settings)
 """
 
 
+@pytest.mark.slow
 def test_an_installed_package_brings_a_backbone(tmp_path: Path) -> None:
     code = (
         "from tuner.recipe import load_recipe\n"

@@ -105,6 +105,7 @@ def test_an_mlflow_that_does_not_answer_fails_without_its_password() -> None:
     assert "s3cret" not in check.found + check.todo
 
 
+@pytest.mark.slow
 def test_an_mlflow_file_passes(tmp_path: Path) -> None:
     assert only(list(tracking(f"sqlite:///{tmp_path}/mlflow.db"))).ok
 
@@ -145,6 +146,7 @@ def test_the_command_prints_a_line_each_and_exits_with_1_on_failure(
     assert "to do:" in told
 
 
+@pytest.mark.slow
 def test_json_is_one_document(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "jobs.doctor", "--json", "--store", str(tmp_path)]
     result = subprocess.run(command, capture_output=True, text=True, check=False, env=dict(os.environ))

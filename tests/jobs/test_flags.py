@@ -36,6 +36,7 @@ def test_a_command_speaks_of_flags(tmp_path, capsys):
     assert "--recipe digits" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_no_message_of_the_library_speaks_of_a_flag():
     """But the command line of another program, properties in style sheets, and documentation."""
     found = []

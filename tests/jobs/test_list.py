@@ -5,6 +5,8 @@ import resource
 import shutil
 import time
 
+import pytest
+
 from jobs import list as command
 from tests.ledgers import finished, home_with
 from tuner.search.record.holder import this_driver
@@ -81,6 +83,7 @@ def test_a_search_that_has_no_ledger_yet(tmp_path):
     assert (line.data, line.ended, line.budget, line.best, line.last_event_s) == ("", 0, None, {}, None)
 
 
+@pytest.mark.slow
 def test_two_hundred_searches_take_a_few_seconds(tmp_path):
     """A recipe in YAML costs 20 ms or more: 200 would take 4 s."""
     home = home_with(tmp_path, started(["accuracy"]))

@@ -44,6 +44,7 @@ COMMANDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS)
 def test_nothing_heavy_is_imported_and_little_time_is_taken(words, search, tmp_path):
     loaded = tmp_path / "loaded"

@@ -66,6 +66,7 @@ SHORT = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", SHORT.values(), ids=SHORT)
 def test_what_nobody_reads_to_its_end_is_left_without_a_word(words, tmp_path):
     """Also what fits into one buffer, which Python would write at its end only."""
@@ -84,6 +85,7 @@ def test_what_nobody_reads_to_its_end_is_left_without_a_word(words, tmp_path):
     assert left.returncode in (0, 141), "argparse prints its help as far as somebody reads it"
 
 
+@pytest.mark.slow
 def test_an_error_keeps_its_exit_code_where_nobody_reads_its_document():
     reading, writing = os.pipe()
     os.close(reading)

@@ -20,6 +20,7 @@ def test_settings_and_table_do_not_import_torch() -> None:
     assert run(code).strip() == f"False {len(tuner.qpm.METRICS)}"
 
 
+@pytest.mark.slow
 def test_public_functions_stay_functions_when_their_modules_are_imported() -> None:
     code = (
         "import tuner.qpm.assignment, tuner.qpm.evaluation, tuner.qpm.explanation, tuner.qpm.finetuning\n"
@@ -30,6 +31,7 @@ def test_public_functions_stay_functions_when_their_modules_are_imported() -> No
     assert run(code).strip() == "True True"
 
 
+@pytest.mark.slow
 def test_a_name_that_is_imported_as_a_module_is_one() -> None:
     package = Path(tuner.qpm.__file__).parent
     modules = sorted(m.name for m in iter_modules([str(package)]) if not m.name.startswith("_"))
@@ -63,6 +65,7 @@ def test_every_public_name_is_there_and_no_other() -> None:
         _ = tuner.qpm.nonsense
 
 
+@pytest.mark.slow
 def test_digits_in_twenty_lines() -> None:
     import torch
     from sklearn.datasets import load_digits

@@ -57,6 +57,7 @@ def test_what_a_recipe_costs_to_refuse_is_bounded(text: str) -> None:
     assert time.process_time() - began < 10
 
 
+@pytest.mark.slow
 def test_the_largest_recipe_is_read_in_little_memory() -> None:
     lines = """
 import resource
@@ -87,6 +88,7 @@ def loop(folder: Path) -> Path:
     return folder / "loop"
 
 
+@pytest.mark.slow
 def test_a_recipe_or_table_that_is_no_small_file_is_refused_at_once(odd_files: dict[str, Path]) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for name, path in odd_files.items():

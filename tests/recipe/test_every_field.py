@@ -96,6 +96,7 @@ def test_every_field_keeps_or_refuses_odd_values(path: str) -> None:
         survives(*draw.choice(list(inputs(path, value))))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["seed", "dense.lr", "dense", "objectives", "space"])
 def test_every_kind_of_field_keeps_or_refuses_every_odd_value(path: str) -> None:
     for value in ODD:

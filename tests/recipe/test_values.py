@@ -57,6 +57,7 @@ INNER = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.text(max_size=8), INNER, max_size=3))
 def test_any_mapping_as_recipe_space_or_dimension_is_refused_or_works(tree):

@@ -236,6 +236,7 @@ def test_errors_numbers_of_images_and_programs_are_told() -> None:
     assert "masked images" not in text  # a count is no metric
 
 
+@pytest.mark.slow
 def test_what_nobody_has_chosen_is_not_called_picked() -> None:
     report = sample_report()
     assert report.pick is not None
@@ -248,6 +249,7 @@ def test_what_nobody_has_chosen_is_not_called_picked() -> None:
     assert page.data()["picked"] is None
 
 
+@pytest.mark.slow
 def test_a_report_needs_no_heavy_library() -> None:
     code = "import sys, tuner.report.search_page as _; print(*{'torch', 'ray', 'mlflow', 'optuna'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -133,6 +133,7 @@ def with_damage(entries, damage):
     return [*entries[:position], *([changed] if changed else []), *entries[position + 1 :]]
 
 
+@pytest.mark.slow
 @given(damage=damages(25))
 @settings(max_examples=25, deadline=None)
 def test_one_damaged_entry_of_any_kind_changes_nothing_in_the_end(whole, damage):

@@ -73,6 +73,7 @@ def test_signals_are_left_as_they_were():
     assert signal.set_wakeup_fd(-1) == -1
 
 
+@pytest.mark.slow
 def test_it_is_answered_while_the_main_thread_is_deep_in_c(monkeypatch):
     """Python runs signal handlers between two bytecodes; libraries spend seconds within one."""
     busy = threading.Event()

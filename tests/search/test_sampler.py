@@ -42,6 +42,7 @@ def completed(record):
     record.outcome, record.values = "complete", values(record.params)
 
 
+@pytest.mark.slow
 def test_later_proposals_are_far_better_than_random_ones():
     """Over five seeds random sampling reaches 122, ours 145; 160 is the best there is."""
     late = [sum(values(params).values()) for seed in range(3) for params in search(seed, completed)[20:]]
@@ -83,6 +84,7 @@ def unmeasured(record):
     record.outcome, record.values = "complete", {"accuracy": 99.0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", [failed, infeasible, unmeasured])
 def test_a_region_where_trials_always_fail_is_left(end):
     """The objectives rise towards it: untold, the sampler sends 35 % of the later proposals there, chance 30 %."""

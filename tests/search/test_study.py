@@ -50,6 +50,7 @@ def test_a_discrete_space_is_exhausted_without_repeats_or_infeasible_points():
     assert sorted(points) == [(6, 2), (6, 3)]
 
 
+@pytest.mark.slow
 def test_guided_proposals_beat_random_ones_on_a_known_trade_off():
     recipe = load_recipe("digits", ["budget.trials=40", *SPACE])
     found = list(search(recipe, 24).values())

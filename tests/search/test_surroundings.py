@@ -57,6 +57,7 @@ def test_here_all_is_well_and_each_check_tells_a_fact(monkeypatch):
     assert all(check() for _, check in OF_A_START)
 
 
+@pytest.mark.slow
 def test_too_few_processes_are_refused_or_raised():
     """Ray's control store would never answer, and Ray would be said to be slow after 90 s."""
     code, said = ask("processes", prefix=["prlimit", "--nproc=200:200", *AS_NOBODY])
@@ -69,6 +70,7 @@ def test_too_few_processes_are_refused_or_raised():
         assert ask("processes", prefix=["prlimit", "--nproc=20:20"]) == (0, "unlimited\n"), "root's are not counted"
 
 
+@pytest.mark.slow
 def test_too_few_open_files_are_refused_or_raised():
     code, said = ask("open_files", "ulimit -n 64", AS_USER)
     assert code == 2
@@ -79,6 +81,7 @@ def test_too_few_open_files_are_refused_or_raised():
     assert f"{surroundings.OPEN_FILES} at once" in said
 
 
+@pytest.mark.slow
 def test_too_small_files_are_refused():
     code, said = ask("file_size", "ulimit -f 200")
     assert code == 2

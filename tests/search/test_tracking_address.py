@@ -63,6 +63,7 @@ def planted(root: Path, address: str, bank: str = "bank") -> SearchHome:
     return home
 
 
+@pytest.mark.slow
 def test_a_stored_address_counts_for_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     for number, address in enumerate(

@@ -64,6 +64,7 @@ def _publish(store: Store, writer: int, folder: str, cache: str) -> None:
     assert set(_files(artifacts.fetch("banks", "k")).values()) == {bytes([winner]) * 50_000}
 
 
+@pytest.mark.slow
 def test_publishers_of_different_content_race_and_one_is_seen(store: Store, tmp_path: Path) -> None:
     """Stages are deterministic only on one machine: files of two publishers must never mix."""
     context = multiprocessing.get_context("spawn")

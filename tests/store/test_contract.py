@@ -40,6 +40,7 @@ class TestStores(StoreContract):
         return any_store
 
 
+@pytest.mark.slow
 def test_the_contract_finds_a_store_that_does_not_keep_it(tmp_path: Path) -> None:
     (tmp_path / "test_careless.py").write_text(FORGETFUL)
     command = [
@@ -64,6 +65,7 @@ def test_the_contract_finds_a_store_that_does_not_keep_it(tmp_path: Path) -> Non
     assert "assert [" in done.stdout, "a shipped assertion tells what it compared"
 
 
+@pytest.mark.slow
 def test_the_library_does_not_need_pytest() -> None:
     code = "import sys, tuner, tuner.store, tuner.recipe, tuner.search.record.home; sys.exit('pytest' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -22,6 +22,7 @@ def published(tmp_path: Path) -> Artifacts:
     return artifacts
 
 
+@pytest.mark.slow
 def test_every_odd_part_of_a_manifest_is_told(published: Artifacts, tmp_path: Path) -> None:
     place = Path(published.store.url) / "banks" / "k"
     whole = tmp_path / "whole"

@@ -29,6 +29,7 @@ def test_events_come_back_in_order(store: Store) -> None:
     assert Ledger(store, "other").read() == []
 
 
+@pytest.mark.slow
 def test_processes_append_at_once_without_loss(store: Store) -> None:
     context = multiprocessing.get_context("spawn")
     workers = [context.Process(target=_append_many, args=(store, writer, 40)) for writer in range(2)]
@@ -134,6 +135,7 @@ class CountingStore(LocalStore):
         return super().get(key)
 
 
+@pytest.mark.slow
 def test_many_short_lived_writers_leave_few_single_events(tmp_path: Path) -> None:
     """Each trial's process appends a few events and ends; nobody but `append` itself can keep reading fast."""
     store = CountingStore(tmp_path)

@@ -266,6 +266,7 @@ def test_who_is_not_there_is_told(reached_at):
         assert "did not answer" in reached_at(f"http://127.0.0.1:{silent.getsockname()[1]}").what
 
 
+@pytest.mark.slow
 def test_https_at_a_plain_port_and_http_at_a_secure_one_are_told_apart(server, reached_at, tmp_path):
     error = reached_at(f"https://127.0.0.1:{server.server_port}")
     assert "it does not speak TLS" in error.what

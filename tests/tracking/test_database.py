@@ -51,6 +51,7 @@ def older(older_template: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(older_template, tmp_path / "mlflow.db"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("statements", HALFWAY)
 def test_a_half_made_file_is_made_anew_and_shows_everything(
     tmp_path: Path, make_mirror: Callable[..., Mirror], statements: int
@@ -67,6 +68,7 @@ def test_a_half_made_file_is_made_anew_and_shows_everything(
     assert sorted(file.name for file in tmp_path.iterdir()) == [".mlflow.db.lock", "mlflow.db"]
 
 
+@pytest.mark.slow
 def test_what_was_never_begun_is_made(tmp_path: Path) -> None:
     (tmp_path / "empty.db").touch()
     half_made(tmp_path / "killed.db", HALFWAY[0])
@@ -76,6 +78,7 @@ def test_what_was_never_begun_is_made(tmp_path: Path) -> None:
     assert not (tmp_path / "absent.db-journal").exists()
 
 
+@pytest.mark.slow
 def test_an_older_database_keeps_its_runs(older: Path) -> None:
     path = older
     execute(path, *A_RUN)
@@ -88,6 +91,7 @@ def test_an_older_database_keeps_its_runs(older: Path) -> None:
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cause", ["a table is in the way", "a newer MLflow made it"])
 def test_runs_in_a_file_that_cannot_be_read_are_kept(older: Path, cause: str) -> None:
     path = older
@@ -107,6 +111,7 @@ def test_runs_in_a_file_that_cannot_be_read_are_kept(older: Path, cause: str) ->
     assert connect(f"sqlite:///{path}").search_experiments()[0].name == "Default"
 
 
+@pytest.mark.slow
 def test_what_others_write_meanwhile_is_not_lost(older: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, make = older, database._bring_up_to_date
 
@@ -121,6 +126,7 @@ def test_what_others_write_meanwhile_is_not_lost(older: Path, monkeypatch: pytes
     assert [run.info.run_id for run in connect(f"sqlite:///{path}").search_runs(["7"])] == ["abc"]
 
 
+@pytest.mark.slow
 def test_many_first_searches_make_one_file(tmp_path: Path) -> None:
     together, found = threading.Barrier(4), []
 
@@ -187,6 +193,7 @@ def test_kill_9_leaves_a_whole_file_or_none(tmp_path: Path, moment: str) -> None
     assert sorted(file.name for file in tmp_path.iterdir()) == [".mlflow.db.lock", "mlflow.db"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a b #1", "50%20?", "mañana's"])
 def test_a_folder_may_have_any_name(tmp_path: Path, make_mirror: Callable[..., Mirror], name: str) -> None:
     folder = tmp_path / name

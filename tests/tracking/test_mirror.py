@@ -28,6 +28,7 @@ def until(condition: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_a_search_is_shown_whole(uri: str, make_mirror: Make) -> None:
     mirror = make_mirror(uri)
     for event in ledger(2):
@@ -59,6 +60,7 @@ def test_a_search_is_shown_whole(uri: str, make_mirror: Make) -> None:
     assert runs["baseline-linear_probe"].data.metrics == {"test/accuracy": 80.0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 def test_replaying_twice_or_in_pieces_shows_nothing_twice(
     uri: str, make_mirror: Make, tmp_path: Path, seed: int
@@ -87,6 +89,7 @@ def test_replaying_twice_or_in_pieces_shows_nothing_twice(
         assert len(history(uri, run_id, "accuracy")) == 1
 
 
+@pytest.mark.slow
 def test_a_long_curve_and_a_large_recipe_arrive_whole(uri: str, make_mirror: Make) -> None:
     rows = [{"epoch": epoch, "loss": 1 / epoch} for epoch in range(1, 2501)]
     mirror = make_mirror(uri, curves=lambda stage, key: rows)
@@ -173,6 +176,7 @@ def test_odd_names_become_names_mlflow_takes(uri: str, make_mirror: Make, tmp_pa
     assert mirror.warning is None
 
 
+@pytest.mark.slow
 def test_a_front_is_shown_and_the_newest_counts(uri: str, make_mirror: Make, tmp_path: Path) -> None:
     page, absent = tmp_path / "report.html", tmp_path / "front.svg"
     page.write_text("<p>one</p>")
@@ -240,6 +244,7 @@ def test_a_job_without_the_ledger_finds_the_newest_search(uri: str, make_mirror:
     assert {run.info.status for run in runs.values()} == {"RUNNING"}, "a job ended runs that are not its own"
 
 
+@pytest.mark.slow
 def test_deleted_runs_and_experiments_come_back(uri: str, make_mirror: Make) -> None:
     events = ledger(2)
     mirror = make_mirror(uri)
@@ -330,6 +335,7 @@ def test_nothing_to_show_costs_nothing(tmp_path: Path, make_mirror: Make) -> Non
     assert mirror.warning is None
 
 
+@pytest.mark.slow
 def test_a_run_mlflow_cannot_take_stops_no_other(uri: str, make_mirror: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tuner.tracking.mirror.FIRST_PAUSE_S", 0.01)
     events = ledger(2)

@@ -54,6 +54,7 @@ def runs(template: Path, tmp_path: Path, make_mirror: Make) -> Path:
     return tmp_path / "runs"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["elsewhere", "deep/er place #1 50%"])
 def test_a_moved_folder_keeps_its_artifacts(runs: Path, tmp_path: Path, make_mirror: Make, name: str) -> None:
     moved = tmp_path / name
@@ -72,6 +73,7 @@ def test_a_moved_folder_keeps_its_artifacts(runs: Path, tmp_path: Path, make_mir
     assert addresses(moved) == before
 
 
+@pytest.mark.slow
 def test_a_copy_writes_nothing_into_the_original(runs: Path, tmp_path: Path, make_mirror: Make) -> None:
     copy = Path(shutil.copytree(runs, tmp_path / "copy"))
     before = addresses(runs)
@@ -92,6 +94,7 @@ def test_a_folder_under_another_name_is_not_moved(runs: Path, tmp_path: Path) ->
     assert addresses(runs) == before
 
 
+@pytest.mark.slow
 def test_a_file_that_was_moved_alone_leaves_its_artifacts_where_they_are(runs: Path, tmp_path: Path) -> None:
     (tmp_path / "alone").mkdir()
     (runs / "mlflow.db").rename(tmp_path / "alone" / "mlflow.db")
@@ -100,6 +103,7 @@ def test_a_file_that_was_moved_alone_leaves_its_artifacts_where_they_are(runs: P
     assert artifact(uri) == "<p>"
 
 
+@pytest.mark.slow
 def test_experiments_of_others_and_databases_of_servers_stay_as_they_are(runs: Path, tmp_path: Path) -> None:
     client = connect(f"sqlite:///{runs}/mlflow.db")
     for name, location in (
@@ -137,6 +141,7 @@ def test_no_other_place_than_a_folder_of_artifacts_is_written_to(tmp_path: Path)
         place.refuse_elsewhere(address, "digits", "x")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["experiments SET artifact_location", "runs SET artifact_uri"])
 def test_a_planted_file_sends_nothing_elsewhere(runs: Path, tmp_path: Path, make_mirror: Make, what: str) -> None:
     execute(runs / "mlflow.db", f"UPDATE {what} = '{tmp_path.as_uri()}/.ssh'")

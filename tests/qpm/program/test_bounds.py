@@ -13,6 +13,7 @@ from tuner.qpm.program.cuts.cliques import violated_cliques
 from tuner.qpm.program.state import SolveState
 
 
+@pytest.mark.slow
 def test_clique_cuts_hold_at_every_selection() -> None:
     rng = np.random.default_rng(0)
     seen = set()

@@ -82,6 +82,7 @@ def test_features_to_forced_pairs() -> None:
     assert solution.status in ("gap", "optimal")
 
 
+@pytest.mark.slow
 def test_work_ends_it_at_the_same_place() -> None:
     problem = made(30, 6, 0.3)
     problem = replace(problem, n_features=10, features_per_class=3, forced=closest_classes(problem.relevance, 3))

@@ -25,6 +25,7 @@ class Watched(BucketSelection):
         return {"selnode": picked}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rho", [0.9, 0.99])
 def test_the_newest_node_of_the_largest_gap_is_next(monkeypatch: pytest.MonkeyPatch, rho: float) -> None:
     monkeypatch.setattr(branch_and_cut, "BucketSelection", Watched)

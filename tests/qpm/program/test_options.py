@@ -56,6 +56,7 @@ def test_an_option_never_changes_the_optimum(name: str, usual: Solution) -> None
     assert solution.objective == pytest.approx(usual.objective)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     ["class_value_tolerance", "start_mixes", "root_cliques", "node_class_share", "scip"],

@@ -28,6 +28,7 @@ def one(effort: int | None = EFFORT, gap: float = 0.0, **more: Any) -> Solution:
     return solve(made(60, 20, 0.2), gap=gap, effort=effort, seed=5, **more)
 
 
+@pytest.mark.slow
 def test_work_ends_a_solve_at_the_same_place_on_a_slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     alone = one()
     assert alone.status == "effort"
@@ -64,6 +65,7 @@ print(json.dumps(answer(one(effort=2000))))
 """
 
 
+@pytest.mark.slow
 def test_hash_seed_and_threads_change_nothing() -> None:
     said = []
     for seed, threads in (("1", "1"), ("2", "2")):
@@ -76,6 +78,7 @@ def test_hash_seed_and_threads_change_nothing() -> None:
     assert json.loads(said[0]) == json.loads(json.dumps(answer(one(effort=2000))))
 
 
+@pytest.mark.slow
 def test_more_work_is_never_worse() -> None:
     solutions = [one(effort) for effort in (0, 500, 6000)]
     assert [solution.status for solution in solutions] == ["effort"] * 3
@@ -85,12 +88,14 @@ def test_more_work_is_never_worse() -> None:
         assert more.bound < less.bound
 
 
+@pytest.mark.slow
 def test_an_asked_gap_ends_it_before_the_work_is_spent() -> None:
     solution = one(gap=0.02, effort=None)
     assert solution.status == "gap"
     assert answer(solution) == answer(one(gap=0.02, effort=10**9, deadline_s=1e6))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deadline_s", [0.0, 0.3])
 def test_what_the_clock_cut_short_says_so(deadline_s: float) -> None:
     solution = solve(made(), deadline_s=deadline_s)
@@ -113,6 +118,7 @@ def test_seconds_are_apart() -> None:
     json.dumps(timing, allow_nan=False)
 
 
+@pytest.mark.slow
 def test_no_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listener, "SILENCE_S", 0.05)
     told: list[tuple[float, Moment]] = []
@@ -128,6 +134,7 @@ def test_no_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(later >= earlier - 0.05 for earlier, later in pairwise(seconds))
 
 
+@pytest.mark.slow
 def test_an_error_in_a_sign_of_life_reaches_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listener, "SILENCE_S", 0.05)
 
@@ -139,6 +146,7 @@ def test_an_error_in_a_sign_of_life_reaches_the_caller(monkeypatch: pytest.Monke
         solve(made(), deadline_s=30.0, progress=fail)
 
 
+@pytest.mark.slow
 def test_a_warm_start_leaves_no_trace_of_time() -> None:
     first = one(effort=500)
     again = [one(effort=2000, warm_start=replace(first, seconds=seconds)) for seconds in (0.1, 99.0)]

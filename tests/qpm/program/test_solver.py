@@ -52,6 +52,7 @@ def same(a: Solution, b: Solution) -> bool:
     return bool((a.features == b.features).all() and (a.assignment == b.assignment).all() and a.bound == b.bound)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deadline_s", [0.0, 0.05, 0.5, 3.0])
 def test_the_deadline_is_kept_and_the_answer_is_verified(deadline_s: float) -> None:
     problem = made()
@@ -91,6 +92,7 @@ def test_the_same_seed_gives_the_same_answer() -> None:
     assert same(first, second)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_tree_whatever_the_deadline() -> None:
     first, second = (
         solve(made(60, 20, 0.2), deadline_s=deadline_s, gap=0.005, seed=5, clock="cpu") for deadline_s in (90.0, 900.0)
@@ -100,6 +102,7 @@ def test_the_same_seed_gives_the_same_tree_whatever_the_deadline() -> None:
     assert same(first, second)
 
 
+@pytest.mark.slow
 def test_nodes_are_counted_over_all_levels() -> None:
     solution = solve(made(60, 20, 0.2), gap=0.0)
     assert solution.status == "optimal"
@@ -122,6 +125,7 @@ def test_progress_tells_a_monotone_story() -> None:
     assert solution.log.bound_from in ("price", "root", "tree")
 
 
+@pytest.mark.slow
 def test_an_error_in_the_callback_reaches_the_caller() -> None:
     def fail(moment: Moment) -> None:
         if moment.source == "tree":
@@ -131,6 +135,7 @@ def test_an_error_in_the_callback_reaches_the_caller() -> None:
         solve(made(), deadline_s=30.0, progress=fail)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delay_s", [0.3, 3.0])
 def test_ctrl_c_returns_the_best_so_far(delay_s: float) -> None:
     problem = made()

@@ -46,6 +46,7 @@ def test_a_failing_root_leaves_the_tree_to_prove_it(monkeypatch: pytest.MonkeyPa
     assert solution.log.trouble == [f"root: {type(error).__name__}: {error}"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [LP_ERROR, MemoryError("SCIP: insufficient memory error!")])
 @pytest.mark.parametrize("where", ["_values", "_separate", "_row", "_enforce"])
 def test_a_failing_callback_ends_the_tree(monkeypatch: pytest.MonkeyPatch, error: BaseException, where: str) -> None:
@@ -60,6 +61,7 @@ def test_a_failing_callback_ends_the_tree(monkeypatch: pytest.MonkeyPatch, error
         assert "trouble" in solution.summary()["log"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", ["unknown", "memlimit", "unbounded"])
 def test_a_tree_that_ends_for_no_reason_of_ours_is_trouble(monkeypatch: pytest.MonkeyPatch, status: str) -> None:
     class Ending(branch_and_cut.Model):  # type: ignore[misc, name-defined]
@@ -77,6 +79,7 @@ def test_a_tree_that_ends_for_no_reason_of_ours_is_trouble(monkeypatch: pytest.M
     assert solution.log.trouble == [f"tree: SCIP ended with the status {status}"]
 
 
+@pytest.mark.slow
 def test_scip_that_fails_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     class Failing(branch_and_cut.Model):  # type: ignore[misc, name-defined]
         def optimizeNogil(self) -> None:

@@ -61,6 +61,7 @@ def test_powers_of_two_change_no_bit(exponent: int) -> None:
     assert scaled == [(a * 2.0**exponent, b * 2.0**exponent) for a, b in moments]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("offset", [1e6, -1e6, 1e9])
 @pytest.mark.parametrize("kind", ["plain", "duplicates"])
 def test_what_every_class_has_in_any_case_decides_nothing(kind: str, offset: float) -> None:
@@ -127,6 +128,7 @@ def test_the_weight_of_the_relevance_is_kept(weight: float) -> None:
     check(replace(random_problem("plain", 7), weight=weight))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("penalty", [1e6, 1e12])
 def test_no_answer_is_stated_better_than_it_is(penalty: float) -> None:
     for seed in range(4):
