@@ -78,7 +78,7 @@ def test_sizes_of_maps_may_be_of_numpy(fitted: QPMClassifier, digits: Data) -> N
 def test_wrong_labels_are_told_as_labels(
     y: Callable[[Any], Any], words: str, digits: Data, fast: dict[str, Any]
 ) -> None:
-    with pytest.raises(ValueError) as told:
+    with pytest.raises(ValueError, match="expected:") as told:
         QPMClassifier(**fast).fit(digits[0], y(digits[1]))
     assert words in str(told.value)
     assert "'<'" not in str(told.value)
