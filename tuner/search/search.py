@@ -192,5 +192,6 @@ class Search:
             points = state.points(view.objectives)
             picked = next((p for p in points if state.pick is not None and p.trial == state.pick.trial), None)
             svg = render_front(points, view.objectives, picked=picked, title=self.name)
-            lines.append(f"Front: {len(view.members)} trials, hypervolume {view.hypervolume:.4f}.")
+            members = "1 trial" if len(view.members) == 1 else f"{len(view.members)} trials"
+            lines.append(f"Front: {members}, hypervolume {view.hypervolume:.4f}.")
         return snippet(f"Search {self.name} in {self.store}", lines, svg=svg)
