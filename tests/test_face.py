@@ -249,6 +249,47 @@ def test_decisions_are_explained_and_shown(real, tmp_path):
 
 @pytest.mark.cluster
 @pytest.mark.timeout(300)
+def test_one_search_runs_at_a_time_and_others_can_be_looked_at(real):
+    refused = []
+
+    class Impatient(Silent):
+        """Starts a second search from another thread, once the trials of the first one run."""
+
+        def live(self, view):
+            thread = threading.Thread(target=self.start)
+            thread.start()
+            thread.join()
+            return super().live(view)
+
+        def start(self):
+            try:
+                tuner.run_search(tiny_recipe(), store=real.store, name="second", trials=1, progress=Silent())
+            except UsageError as error:
+                refused.append(str(error))
+            refused.append(tuner.open_search(real.store, "tiny").counts())
+
+    before = process()
+    first = tuner.run_search(tiny_recipe(), store=real.store, name="first", trials=1, progress=Impatient())
+    assert "one running search per process" in refused[0]
+    assert refused[1]["complete"] >= 2
+    assert first.counts() == {"complete": 1}
+    assert process() == before
+    assert "second" not in tuner.list_searches(real.store)
+
+
+@pytest.mark.cluster
+@pytest.mark.timeout(300)
+def test_no_images_are_no_predictions_and_one_path_is_no_list(real):
+    model = real.pick().model(device="cpu")
+    assert real.explain([]) == model.predict([]) == []
+    with pytest.raises(UsageError, match="is one path"):
+        model.predict("photo.png")
+    with pytest.raises(UsageError, match="batch_size=0"):
+        model.predict(["photo.png"], batch_size=0)
+
+
+@pytest.mark.cluster
+@pytest.mark.timeout(300)
 def test_it_is_carried_on_in_the_users_ray_which_is_left_running(real):
     import ray
 

@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tuner.base.folders import checked_path
 from tuner.base.text import readable
 from tuner.base.untrusted import plain_file, read_tensors, require, tensor_table, unsound
 from tuner.card import Card, read_card, settled_weights, write_card
@@ -126,9 +127,16 @@ class ExportedModel:
         """Classify image files and explain each decision.
 
         Raises:
+            UsageError: `images` is no list of paths.
             TunerError: naming the first image that cannot be read.
         """
-        paths = [Path(image) for image in images]
+        if isinstance(images, str | os.PathLike):
+            raise UsageError(f"images={os.fspath(images)!r} is one path", "a list of paths", "write [path]")
+        if isinstance(batch_size, bool) or batch_size < 1:
+            raise UsageError(f"batch_size={batch_size!r}", "a whole number, at least 1", "raise it")
+        paths = [checked_path(image, "an image") for image in images]
+        if not paths:
+            return []
         samples = self._tokens(paths, batch_size)
         return [self._prediction(samples, i, path) for i, path in enumerate(paths)]
 
@@ -246,7 +254,7 @@ def load_model(folder: Path | str, *, device: str = "auto", weights: str = "") -
         TunerError: it is no model folder or a damaged one, or its pre-trained backbone is missing or another one.
         UsageError: its backbone's weights were in a file of the machine that exported it, and `weights` names none.
     """
-    folder = Path(folder)
+    folder = checked_path(folder, "folder")
     card = read_card(folder, MODEL)
     network = QpmModel.load(folder)
     n, names = network.n_classes, len(card.class_names)

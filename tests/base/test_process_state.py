@@ -2,6 +2,7 @@
 
 import logging
 import os
+import random
 import signal
 import sys
 import threading
@@ -20,6 +21,17 @@ def disturbed():
     sys.excepthook = print
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def test_numbers_that_libraries_draw_are_not_missed():
+    random.seed(3)
+    expected = [random.random(), random.random()]
+    random.seed(3)
+    drawn = [random.random()]
+    with unchanged_process():
+        random.seed()
+        random.random()
+    assert [*drawn, random.random()] == expected
 
 
 @pytest.mark.parametrize("in_a_thread", [False, True])

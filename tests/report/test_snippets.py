@@ -23,3 +23,16 @@ def test_the_card_of_a_model_may_hold_anything(odd):
     assert not re.search(r"<(img|script)", page)
     assert "\u202e" not in page.split("<table>")[0]
     assert page.count("<tr>") <= 2 + 2 * MOST_FACTS
+
+
+def test_numbers_of_a_model_are_shown_without_empty_decimals():
+    card = {
+        "class_names": ["a", "b"],
+        "data": "d",
+        "params": {"lr": 1e-5},
+        "values": {"accuracy": 95.123456789, "n": 3.0},
+    }
+    page = model_snippet(card, 3)
+    assert ">95.1235<" in page
+    assert ">3<" in page
+    assert ">1e-05<" in page

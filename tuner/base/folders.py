@@ -40,6 +40,21 @@ def at_home(text: str, setting: str) -> str:
     return str(home_path(text, setting)) if text.startswith("~") else text
 
 
+def checked_path(value: object, setting: str) -> Path:
+    """A path that was given from Python.
+
+    Args:
+        value: a text or a path, `~` standing for the home folder.
+        setting: the argument's name, for the error.
+
+    Raises:
+        UsageError: it is something else or empty, or the home folder is unknown.
+    """
+    if not isinstance(value, str | os.PathLike) or not isinstance(path := os.fspath(value), str) or not path:
+        raise UsageError(f"{setting}={value!r}", "a path", f'give one, such as {setting}="place"')
+    return Path(at_home(path, setting))
+
+
 def cache_root() -> Path:
     """Where a node keeps what can be made again: downloads, checkpoints, digests, converted weights.
 

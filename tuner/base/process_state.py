@@ -1,11 +1,12 @@
-"""The user's process, left as it was found: environment, signal handlers, levels of loggers, hook for exceptions.
+"""The process of the caller, left as it was: environment, signal handlers, log levels, exception hook, `random`.
 
-A search runs inside a notebook or a script of somebody else. Libraries that it loads change all four.
+A search runs inside a notebook or a script of somebody else. Libraries that it loads change all five.
 """
 
 import contextlib
 import logging
 import os
+import random
 import signal
 import sys
 import threading
@@ -20,6 +21,7 @@ def unchanged_process() -> Iterator[None]:
     environment, hook = dict(os.environ), sys.excepthook
     in_main = threading.current_thread() is threading.main_thread()  # others may not set handlers
     handlers = {number: signal.getsignal(number) for number in KEPT_SIGNALS} if in_main else {}
+    drawn = random.getstate() if in_main else None  # other threads would be given their numbers again
     levels = {logger: logger.level for logger in _loggers()}
     try:
         yield
@@ -36,6 +38,8 @@ def unchanged_process() -> Iterator[None]:
             if logger.level != level:
                 logger.setLevel(level)
         sys.excepthook = hook
+        if drawn is not None:
+            random.setstate(drawn)
 
 
 def _loggers() -> list[logging.Logger]:

@@ -14,19 +14,21 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from tuner.estimator.errors import InputError
+from tuner.base.folders import checked_path
+from tuner.errors import TunerError
+from tuner.estimator.errors import InputError, restored_on_failure
+from tuner.estimator.explanation import LabelledExplanation, checked_size, is_whole, labelled
 from tuner.estimator.files import load_estimator, save_estimator
 from tuner.estimator.images import ImageReader, backbone_config
 from tuner.estimator.inputs import image_paths, samples_of, token_maps
 from tuner.estimator.labels import encoded, known, plain_labels
-from tuner.estimator.parameters import seed_of, stage_settings
+from tuner.estimator.parameters import StageSettings, seed_of, stage_settings, usable_device
 from tuner.estimator.state import frozen, thawed
 from tuner.estimator.training import train
 from tuner.estimator.validation import numbers_to_fit, numbers_to_predict
-from tuner.features.device import choose_device
 from tuner.features.samples import Samples
 from tuner.features.settings import BackboneConfig
-from tuner.qpm import Explanation, QpmModel, explain
+from tuner.qpm import QpmModel, explain
 from tuner.qpm.classifier import batches
 
 Floats = NDArray[np.float64]
@@ -97,8 +99,8 @@ class QPMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sc
         feature_std_: (n_features_,) standard deviation, likewise.
         grid_: tokens per column and per row.
         model_: the fine-tuned QpmModel.
-        report_: seconds of each stage, objective, bound, gap and status of the program, and the last epoch of each
-            training; JSON.
+        report_: seed, seconds of each stage, objective, bound, gap and status of the program, and the last epoch of
+            each training; JSON. `random_state=report_["seed"]` repeats a fit whose seed was drawn.
 
     Example:
         >>> from sklearn.datasets import load_digits
@@ -194,7 +196,7 @@ class QPMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sc
         self.device = device
 
     def fit(self, X: Any, y: ArrayLike) -> Self:
-        """Train, select, assign and fine-tune.
+        """Train, select, assign and fine-tune. A fit that fails leaves the estimator as it was.
 
         Args:
             X: (n, dim), (n, tokens, dim), (n, height, width, dim), or n image paths.
@@ -209,7 +211,11 @@ class QPMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sc
             ConvergenceWarning: the deadline cut the program short, so that another fit may differ.
         """
         settings, seed = stage_settings(self.get_params(deep=False)), seed_of(self.random_state)
-        choose_device(self.device)
+        usable_device(self.device)
+        with restored_on_failure(self):
+            return self._fit(X, y, settings, seed)
+
+    def _fit(self, X: Any, y: Any, settings: StageSettings, seed: int) -> Self:
         for name in ("n_features_in_", "feature_names_in_"):
             self.__dict__.pop(name, None)
         reader = None
@@ -224,7 +230,7 @@ class QPMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sc
             (patches, cls), grid = reader.tokens(paths), reader.grid
         samples = samples_of(patches, cls, labels, grid, len(self.classes_))
         trained = train(samples, settings, seed=seed, device=self.device)
-        self.reader_, self.grid_, self.report_ = reader, grid, trained.report()
+        self.reader_, self.grid_, self.report_ = reader, grid, {"seed": seed, **trained.report()}
         self.model_: QpmModel = trained.model
         self._describe(trained.model)
         return self
@@ -257,7 +263,7 @@ class QPMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sc
 
     def explain(
         self, X: Any, y: ArrayLike | None = None, *, best: int = 2, image_size: tuple[int, int] | None = None
-    ) -> list[Explanation]:
+    ) -> list[LabelledExplanation]:
         """Why each row of X is classified as it is.
 
         Args:
@@ -268,20 +274,22 @@ class QPMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sc
             image_size: height and width of the saliency maps, pixels; the token grid by default.
 
         Returns:
-            One Explanation per row. Its classes are positions in `classes_`, its columns positions in `features_`.
+            One explanation per row. Its classes are positions in `classes_`, its columns positions in `features_`;
+            `predicted_label` and `true_label` are the labels themselves.
 
         Raises:
-            InputError: X does not fit, or y holds a label that `fit` has not seen.
+            InputError: X does not fit, y holds a label that `fit` has not seen, or `best` or `image_size` is wrong.
         """
-        if isinstance(best, bool) or not isinstance(best, int | np.integer) or best < 1:
+        if not is_whole(best) or best < 1:
             raise InputError(f"best={best!r}", "a whole number, at least 1", "say how many classes are explained")
+        size = checked_size(image_size)
         samples = self._samples(X)
         ranked = np.argsort(-self._scores(samples), axis=1, kind="stable")
         labels = ranked[:, 0] if y is None else known(self.classes_, plain_labels(len(samples), y))
         told = replace(samples, labels=torch.as_tensor(labels, device=samples.device))
         return [
-            explain(self.model_, told, i, classes=[*ranked[i, :best].tolist(), int(labels[i])], image_size=image_size)
-            for i in range(len(told))
+            labelled(explain(self.model_, told, i, classes=wanted, image_size=size), self.classes_)
+            for i, wanted in enumerate(np.column_stack([ranked[:, :best], labels]).tolist())
         ]
 
     def save(self, folder: Path | str) -> None:
@@ -293,9 +301,15 @@ class QPMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sc
         Raises:
             NotFittedError: nothing was fitted.
             InputError: something is in the folder already, or a label is of a type that JSON does not have.
+            TunerError: the folder cannot be written.
         """
         check_is_fitted(self, "model_")
-        save_estimator(self, Path(folder))
+        place = checked_path(folder, "folder")
+        try:
+            save_estimator(self, place)
+        except OSError as error:
+            what = f"{place} cannot be written ({error.strerror or error})"
+            raise TunerError(what, "a folder that can be made and written", "choose another folder") from error
 
     @classmethod
     def load(cls, folder: Path | str, *, device: str = "auto", weights: str = "") -> Self:
@@ -308,10 +322,13 @@ class QPMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sc
 
         Raises:
             TunerError: it is no such folder, a file of it is missing or damaged, or the backbone's weights are missing.
-            UsageError: the backbone's weights were in a file of the machine that saved it, and `weights` names none.
+            UsageError: the backbone's weights were in a file of the machine that saved it, and `weights` names none;
+                or there is no such device.
         """
         names = set(cls._get_param_names())
-        parameters, fitted, model = load_estimator(Path(folder), names, device=device, weights=weights)
+        usable_device(device)
+        place = checked_path(folder, "folder")
+        parameters, fitted, model = load_estimator(place, names, device=device, weights=weights)
         estimator = cls(**{**parameters, "device": device})
         estimator.__dict__.update(fitted, model_=model)
         estimator._describe(model)
@@ -348,7 +365,7 @@ class QPMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sc
                 "the grid of fit",
                 "give X of the same backbone and image size as in fit",
             )
-        target = choose_device(self.device)
+        target = usable_device(self.device)
         self.model_.to(target)
         return samples_of(patches, cls, None, grid, len(self.classes_)).to(target)
 

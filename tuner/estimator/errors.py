@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from tuner.errors import TunerError, UsageError
 
@@ -34,3 +35,26 @@ def three_parts(expected: str, todo: str) -> Iterator[None]:
         raise InputError(str(error), expected, todo) from error
     except TypeError as error:
         raise InputTypeError(str(error), expected, todo) from error
+
+
+@contextmanager
+def restored_on_failure(estimator: Any) -> Iterator[None]:
+    """Give an estimator back the attributes it had, if the block fails or is interrupted."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+@contextmanager
+def parameter_names() -> Iterator[None]:
+    """Let advice about settings of the stages name the estimator's parameters, such as dense_lr for dense.lr."""
+    try:
+        yield
+    except TunerError as error:
+        for name, own in (("dense.lr", "dense_lr"), ("finetune.lr", "finetune_lr"), ("adapter.pooling", "pooling")):
+            error.todo = error.todo.replace(name, own)
+        raise

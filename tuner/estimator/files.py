@@ -20,6 +20,7 @@ from tuner.card import Card, read_backbone, settled_weights
 from tuner.errors import UsageError
 from tuner.estimator.errors import InputError
 from tuner.estimator.images import ImageReader
+from tuner.estimator.inputs import plain_grid
 from tuner.qpm import QpmModel
 
 ABOUT, BACKBONE, FORMAT = "estimator.json", "backbone.safetensors", 1
@@ -75,7 +76,12 @@ def load_estimator(
     """
     file = folder / ABOUT
     about = read_json(plain_file(file, within=folder))
-    require(about.get("format") == FORMAT, file, f"its format is {shown(about.get('format'))}", f"format {FORMAT}")
+    require(
+        about.get("format") == FORMAT and about["format"] is not True,
+        file,
+        f"its format is {shown(about.get('format'))}",
+        f"format {FORMAT}",
+    )
     parameters, report = about.get("parameters"), about.get("report")
     if not (isinstance(parameters, dict) and parameters.keys() <= names and isinstance(report, dict)):
         raise unsound(file, "its parameters or its report are missing or odd", "those of an estimator")
@@ -86,7 +92,10 @@ def load_estimator(
     n = model.n_classes
     require(len(classes) == n > 1, file, f"it has {len(classes)} labels for {n} classes", "one label per class")
     fitted: dict[str, Any] = {"classes_": classes, "grid_": model.grid, "report_": report, "reader_": None}
-    parameters["grid"] = None if parameters.get("grid") is None else tuple(parameters["grid"])
+    grid = parameters.get("grid")
+    parameters["grid"] = plain_grid(grid)
+    require((grid is None) == (parameters["grid"] is None), file, f"its grid is {shown(grid)}", "two numbers, or null")
+    require(len(set(classes.tolist())) == n, file, "two of its labels are the same", "one label per class")
     if about.get("backbone") is None:
         fitted["n_features_in_"] = model.adapter.dim
         columns = about.get("feature_names")
@@ -126,6 +135,8 @@ def _plain_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
     for name, value in parameters.items():
         if isinstance(value, np.generic):
             plain[name] = value.item()
+        elif name == "grid" and value is not None:
+            plain[name] = plain_grid(value)  # what is no grid was not used, as with pooled features
         elif name == "backbone":
             plain[name] = None  # settings, in full, stand beside
         elif name == "random_state" and not isinstance(value, int):

@@ -119,10 +119,7 @@ def _sides(n_tokens: int, grid: tuple[int, int] | None) -> tuple[int, int]:
                 "set grid=(height, width), or give X as (n, height, width, dim)",
             )
         return side, side
-    try:
-        height, width = (int(side) for side in grid)
-    except (TypeError, ValueError):
-        height = width = 0
+    height, width = plain_grid(grid) or (0, 0)
     if min(height, width) < 1 or height * width != n_tokens:
         raise InputError(
             f"grid={grid!r}, and X has {n_tokens} tokens per image",
@@ -130,6 +127,14 @@ def _sides(n_tokens: int, grid: tuple[int, int] | None) -> tuple[int, int]:
             "correct grid, or set grid=None for a square",
         )
     return height, width
+
+
+def plain_grid(grid: Any) -> tuple[int, int] | None:
+    """Tokens per column and per row as plain whole numbers; None if it is no pair of them."""
+    sides = list(grid) if isinstance(grid, list | tuple | np.ndarray) else []
+    if len(sides) != 2 or not all(isinstance(side, int | np.integer) and not isinstance(side, bool) for side in sides):
+        return None
+    return int(sides[0]), int(sides[1])
 
 
 def described(X: Any) -> str:

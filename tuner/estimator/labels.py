@@ -33,12 +33,16 @@ def encoded(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
     Raises:
         InputError: the labels are continuous, or of one class only.
     """
+    if y.dtype == object and (kinds := {type(label).__name__ for label in y}) - {"str"} and "str" in kinds:
+        raise InputError(
+            f"y holds labels of the types {', '.join(sorted(kinds))}", "texts only, or numbers only", "convert y"
+        )
     with three_parts("labels of classes, one per image", "bring y into that form"):
         check_classification_targets(y)
         classes, labels = np.unique(y, return_inverse=True)
     if len(classes) < 2:
         raise InputError(
-            f"y holds one class only, {classes[0]!r}, in n_samples={len(y)}",
+            f"y holds one class only, {classes.tolist()[0]!r}, in n_samples={len(y)}",
             "at least two classes",
             "give images of another class, too",
         )
@@ -54,6 +58,8 @@ def known(classes: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.int64]:
     found = pd.Index(classes).get_indexer(pd.Index(labels))
     if (found < 0).any():
         raise InputError(
-            f"y holds {labels[found < 0][0]!r}", "labels that fit has seen, as in classes_", "leave that row out"
+            f"y holds {labels[found < 0].tolist()[0]!r}",
+            "labels that fit has seen, as in classes_",
+            "leave that row out",
         )
     return np.asarray(found, dtype=np.int64)

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, TypeVar
 
+import numpy as np
+import torch
 from sklearn.utils import check_random_state
 
 from tuner.estimator.errors import InputError, three_parts
+from tuner.features.device import choose_device
 from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig
 
 AUTO = "auto"
@@ -75,13 +78,29 @@ def seed_of(random_state: Any) -> int:
     Raises:
         InputError: it is none of these.
     """
-    if isinstance(random_state, bool) or not isinstance(random_state, Integral):
+    if isinstance(random_state, bool | np.bool_):
+        raise InputError(
+            f"random_state={random_state}", "a whole number, a RandomState or None", "correct random_state"
+        )
+    if not isinstance(random_state, Integral):
         with three_parts("a whole number, a RandomState or None", "correct random_state"):
             return int(check_random_state(random_state).randint(LARGEST_SEED))
     seed = int(random_state)
     if not 0 <= seed <= LARGEST_SEED:
         raise InputError(f"random_state={seed}", f"from 0 to {LARGEST_SEED}", "give another seed")
     return seed
+
+
+def usable_device(device: Any) -> torch.device:
+    """The device of that name.
+
+    Raises:
+        InputError: it is no name of a device.
+        UsageError: there is no such device.
+    """
+    if not isinstance(device, str | torch.device):
+        raise InputError(f"device={device!r}", "auto, cpu, cuda or cuda:<number>", "choose one of them")
+    return choose_device(str(device))
 
 
 def _settings(config: type[Settings], parameters: Mapping[str, Any]) -> Settings:
@@ -102,7 +121,7 @@ def _checked(name: str, value: Any, field: dataclasses.Field[Any]) -> Any:
         return str(value)
     kind: Any = type(field.default)
     if kind is bool:
-        if not isinstance(value, bool | Integral) or value not in (0, 1):
+        if not isinstance(value, bool | np.bool_ | Integral) or value not in (0, 1):
             raise InputError(f"{name}={value!r}", "True or False", f"{about['help']}: choose one")
         return bool(value)
     whole = isinstance(value, Integral) and not isinstance(value, bool)

@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from tuner.errors import InfeasibleError
-from tuner.estimator.errors import InputError
+from tuner.estimator.errors import InputError, parameter_names
 from tuner.estimator.parameters import PUBLISHED_FEATURES, StageSettings
 from tuner.features.samples import Samples
 from tuner.qpm import Assignment, DenseModel, QpmModel, assign, finetune, train_dense
@@ -63,11 +63,12 @@ def train(samples: Samples, settings: StageSettings, *, seed: int, device: str) 
     """
     clock = _Clock()
     config = replace(settings.dense, batch_size=batch_size(samples, settings.dense.batch_size))
-    dense = train_dense(samples, settings.adapter, config, seed=seed, device=device)
+    with parameter_names():
+        dense = train_dense(samples, settings.adapter, config, seed=seed, device=device)
     clock.lap("dense")
     program = settings.program
     if settings.auto_features:
-        program = replace(program, n_features=min(PUBLISHED_FEATURES, n_live(dense, samples)))
+        program = replace(program, n_features=_enough(n_live(dense, samples), program.features_per_class))
     try:
         assignment = assign(dense, samples, program, seed=seed, device=device)
     except InfeasibleError as error:
@@ -80,7 +81,8 @@ def train(samples: Samples, settings: StageSettings, *, seed: int, device: str) 
             stacklevel=3,
         )
     tuning = replace(settings.finetune, batch_size=batch_size(samples, settings.finetune.batch_size))
-    model = finetune(dense, assignment, samples, tuning, seed=seed, device=device)
+    with parameter_names():
+        model = finetune(dense, assignment, samples, tuning, seed=seed, device=device)
     clock.lap("finetune")
     return Trained(model, assignment, clock.seconds, dense.curves)
 
@@ -99,6 +101,22 @@ def n_live(dense: DenseModel, samples: Samples) -> int:
     x = pooled_features(dense, samples.to(dense.weight.device)).double().cpu().numpy()
     std = x.std(axis=0)
     return int(np.count_nonzero(std > SMALLEST_STD * max(float(std.max()), SMALLEST_STD)))
+
+
+def _enough(live: int, features_per_class: int) -> int:
+    """The number of features that `auto` is.
+
+    Raises:
+        InputError: fewer features vary than a class needs.
+    """
+    if live < features_per_class:
+        raise InputError(
+            f"{live} features of the dense model vary over the training images, and features_per_class is "
+            f"{features_per_class}",
+            "at least features_per_class features that vary",
+            "check that the columns of X vary, and scale them; or lower features_per_class, or raise width",
+        )
+    return min(PUBLISHED_FEATURES, live)
 
 
 def batch_size(samples: Samples, asked: int) -> int:

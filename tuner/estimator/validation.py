@@ -21,7 +21,7 @@ def numbers_to_fit(estimator: Any, X: Any, y: Any) -> tuple[NDArray[Any], NDArra
         InputTypeError: X is sparse, or holds what cannot become a number.
     """
     require_numbers(X)
-    with three_parts(KINDS, "correct X or y"):
+    with three_parts(f"X as {KINDS}; y as one label per image", "correct X or y"):
         if n_axes(X) <= 2:
             X, y = validate_data(estimator, X, y, dtype=FLOATS)
             return X, y

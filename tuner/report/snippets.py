@@ -68,9 +68,16 @@ def model_snippet(card: Mapping[str, Any], n_features: int) -> str:
     for group in ("params", "values"):
         content = card.get(group)
         if isinstance(content, Mapping):
-            facts += [(readable(name), value) for name, value in list(content.items())[:MOST_FACTS]]
+            facts += [(readable(name), _short(value)) for name, value in list(content.items())[:MOST_FACTS]]
     reason = card.get("reason")
     return snippet(f"Model of {readable(card['data'])}", [reason] if isinstance(reason, str) else [], facts)
+
+
+def _short(value: object) -> object:
+    """A number without the decimals that say nothing."""
+    if not isinstance(value, float) or abs(value) < 0.1:  # small ones, such as learning rates, keep all theirs
+        return value
+    return repr(round(value, 4)).removesuffix(".0")
 
 
 def _untouched(painter: Painter, view: ClassView) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuner.base.folders import at_home
+from tuner.base.folders import checked_path
 from tuner.front import uncertainty
 from tuner.front.pick import Pick
 from tuner.search.record.home import SearchHome
@@ -57,7 +57,7 @@ class Choice:
         """
         from tuner.search.outcome.pick import carry_out
 
-        place = Path(at_home(str(folder), "folder"))
+        place = checked_path(folder, "folder")
         carry_out(self._home, self._pick, export=place)
         return place
 

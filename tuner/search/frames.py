@@ -53,6 +53,7 @@ def _frame(view: FrontView, trials: Sequence[TrialRecord]) -> pd.DataFrame:
     names = dict.fromkeys([*objectives, *(name for row in rows for name in row)])
     columns = [*FIRST, *(n for group in GROUPS for n in names if n.startswith(group)), *LAST]
     frame = pd.DataFrame(rows, columns=columns)
+    frame = frame.astype(_types(frame, columns))
     frame["duration"] = pd.to_timedelta(frame["duration"], unit="s")
     frame["datetime_complete"] = pd.to_datetime(frame["datetime_complete"], unit="s", utc=True)
     frame.attrs = {
@@ -62,6 +63,13 @@ def _frame(view: FrontView, trials: Sequence[TrialRecord]) -> pd.DataFrame:
         "units": {name: unit for name in columns if (unit := _unit(name))},
     }
     return frame
+
+
+def _types(frame: pd.DataFrame, columns: Sequence[str]) -> dict[str, str]:
+    """The types of columns that pandas cannot tell from values that are missing in all rows, or without rows."""
+    types = {"number": "int64", "on_front": "bool"}
+    unknown = [n for n in columns if n.startswith(GROUPS) and n != "program_status" and frame[n].isna().all()]
+    return types | {n: "float64" for n in unknown if not n.startswith("params_")}
 
 
 def _row(trial: TrialRecord, on_front: bool) -> dict[str, Any]:

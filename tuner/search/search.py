@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from tuner.base.folders import at_home
+from tuner.base.folders import checked_path
 from tuner.base.progress import LogProgress
 from tuner.errors import TunerError
 from tuner.recipe import Recipe, objectives_of
+from tuner.search import arguments
 from tuner.search.choice import Choice
 from tuner.search.record.home import SearchHome
 
@@ -65,7 +66,8 @@ class Search:
         """
         from tuner.search.frames import front_frame
 
-        axes = None if objectives is None else objectives_of(self.recipe, objectives)
+        named = None if objectives is None else arguments.names(objectives, "objectives", "accuracy")
+        axes = None if named is None else objectives_of(self.recipe, named)
         state = self._home.state()
         return front_frame(self._home.front(axes, state), state)
 
@@ -91,7 +93,9 @@ class Search:
         """
         from tuner.search.outcome.pick import pick_model
 
-        return Choice(self._home, pick_model(self._home, within=within, at_most=at_most, at_least=at_least))
+        limits = {"within": within, "at_most": at_most, "at_least": at_least}
+        checked = {setting: arguments.numbers(given, setting) for setting, given in limits.items()}
+        return Choice(self._home, pick_model(self._home, **checked))
 
     @property
     def picked(self) -> Choice | None:
@@ -109,7 +113,8 @@ class Search:
         """
         from tuner.search.outcome.explain import chosen_model
 
-        return Choice(self._home, chosen_model(self._home, trial))
+        number = None if trial is None else arguments.whole(trial, "trial", 0)
+        return Choice(self._home, chosen_model(self._home, number))
 
     @overload
     def explain(  # type: ignore[overload-overlap]  # a text is a sequence of texts as well
@@ -137,8 +142,7 @@ class Search:
         Raises:
             TunerError: an image cannot be read, or the model is missing or damaged.
         """
-        alone = isinstance(images, Path | str)
-        paths = [images] if isinstance(images, Path | str) else list(images)
+        paths, alone = arguments.image_files(images)
         predictions = self.choice(trial).model(weights=weights).predict(paths)
         return predictions[0] if alone else predictions
 
@@ -151,7 +155,8 @@ class Search:
         """
         from tuner.search.outcome.explain import against
 
-        return against(self._home, trial, first, second)
+        pair = (arguments.text(first, "first", "3"), arguments.text(second, "second", "8"))
+        return against(self._home, None if trial is None else arguments.whole(trial, "trial", 0), *pair)
 
     def report(self, path: Path | str) -> Path:
         """Write the report, one self-contained HTML page.
@@ -161,7 +166,7 @@ class Search:
         """
         from tuner.search.outcome.report import report_page
 
-        place = Path(at_home(str(path), "path"))
+        place = checked_path(path, "path")
         page = report_page(self._home, LogProgress())
         try:
             place.write_text(page, encoding="utf-8")
@@ -187,5 +192,6 @@ class Search:
             points = state.points(view.objectives)
             picked = next((p for p in points if state.pick is not None and p.trial == state.pick.trial), None)
             svg = render_front(points, view.objectives, picked=picked, title=self.name)
-            lines.append(f"Front: {len(view.members)} trials, hypervolume {view.hypervolume:.4f}.")
+            members = "1 trial" if len(view.members) == 1 else f"{len(view.members)} trials"
+            lines.append(f"Front: {members}, hypervolume {view.hypervolume:.4f}.")
         return snippet(f"Search {self.name} in {self.store}", lines, svg=svg)

@@ -3,6 +3,7 @@
 import copy
 import logging
 import os
+import threading
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,12 +13,15 @@ from tuner.base.process_state import unchanged_process
 from tuner.base.progress import LogProgress, Progress
 from tuner.errors import UsageError
 from tuner.recipe import Recipe, check_recipe, load_recipe, parse_recipe
+from tuner.search import arguments
 from tuner.search.driver.finished import as_it_stands
 from tuner.search.record.home import SearchHome, open_home, searches
 from tuner.search.search import Search
-from tuner.store import Store, open_store
+from tuner.store import Store
 
 AnyRecipe = Recipe | Mapping[str, Any] | Path | str
+
+_RUNNING = threading.Lock()  # environment, signal handlers and Ray are those of the process, so one search at a time
 
 
 def run_search(
@@ -44,24 +48,45 @@ def run_search(
         name: the search's name.
         trials: trials in all; more than before carries on with more. None: as the recipe says.
         progress: told what is done; None: a notebook, a terminal, or else standard logging (logger `tuner`, INFO).
-        learn_from: another search in the store whose trials seed the proposals, or its name.
+        learn_from: another search in the same store whose trials seed the proposals, or its name.
         take_over: take the search at once from another driver, instead of waiting for its end.
 
     Raises:
-        UsageError: the recipe is wrong or has changed, or there is neither a recipe nor a search.
+        UsageError: the recipe or another argument is wrong, the recipe has changed, there is neither a recipe nor a
+            search, or another search runs in this process.
         LeaseHeldError: another driver has the search, or took it over.
         TunerError: it cannot run; nothing that had ended is lost.
     """
     from tuner.base.notebook import usual_progress
 
-    telling = progress or usual_progress()
-    place = _opened(store)
-    other = learn_from.name if isinstance(learn_from, Search) else learn_from
+    telling = arguments.reporting(progress, usual_progress)
+    place = arguments.opened(store)
+    other = _teacher(learn_from, place, arguments.text(name, "name", "digits"))
+    trials = None if trials is None else arguments.whole(trials, "trials", 16)
     asked = _asked(recipe, place, name, trials)
     if other is None and not take_over:
         found = as_it_stands(SearchHome(place, name, telling.warn), asked, trials)
         if found is not None:
             return Search(found.home)
+    if not _RUNNING.acquire(blocking=False):
+        todo = "wait for its end, or start this one in a process of its own"
+        raise UsageError(f"search {name!r} while another one runs", "one running search per process", todo)
+    try:
+        return _run(place, name, asked, trials, other, take_over, telling)
+    finally:
+        _RUNNING.release()
+
+
+def _run(
+    place: Store,
+    name: str,
+    asked: Recipe | None,
+    trials: int | None,
+    other: str | None,
+    take_over: bool,
+    telling: Progress,
+) -> Search:
+    """Load the libraries and run the search, in a process that is the same afterwards."""
     widgets = logging.getLogger("ray.widgets")
     with unchanged_process():
         widgets.setLevel(logging.WARNING)  # Ray would miss ipywidgets, which is not needed here
@@ -84,16 +109,30 @@ def open_search(store: Store | Path | str, name: str) -> Search:
     Raises:
         UsageError: there is no search of that name in the store.
     """
-    return Search(open_home(_opened(store), name, LogProgress().warn))
+    return Search(open_home(arguments.opened(store), arguments.text(name, "name", "digits"), LogProgress().warn))
 
 
 def list_searches(store: Store | Path | str) -> list[str]:
     """Names of the searches in a store, sorted."""
-    return searches(_opened(store))
+    return searches(arguments.opened(store))
 
 
-def _opened(store: Store | Path | str) -> Store:
-    return open_store(os.fspath(store)) if isinstance(store, Path | str) else store
+def _teacher(learn_from: str | Search | None, place: Store, name: str) -> str | None:
+    """The name of the search to learn from.
+
+    Raises:
+        UsageError: it is in another store, or is the search itself.
+    """
+    if learn_from is None:
+        return None
+    if isinstance(learn_from, Search) and learn_from.store != place.url:
+        what = f"search {learn_from.name!r} is in {learn_from.store}, and this one in {place.url}"
+        raise UsageError(what, "two searches in one store", "copy it into this store, or leave out learn_from")
+    other = arguments.text(learn_from.name if isinstance(learn_from, Search) else learn_from, "learn_from", "digits")
+    if other == name:
+        raise UsageError(f"search {name!r} is to learn from itself", "another search", "leave out learn_from")
+    open_home(place, other)  # refused before this search is started
+    return other
 
 
 def _asked(recipe: AnyRecipe | None, store: Store, name: str, trials: int | None) -> Recipe | None:
@@ -106,8 +145,6 @@ def _asked(recipe: AnyRecipe | None, store: Store, name: str, trials: int | None
         return None
     asked = open_home(store, name).stored()[0] if recipe is None else _as_recipe(recipe)
     if trials is not None:
-        if isinstance(trials, bool) or not isinstance(trials, int):
-            raise UsageError(f"trials={trials!r}", "a whole number", "give one, such as trials=16")
         asked.budget.trials = trials
         check_recipe(asked)
     return asked
@@ -129,7 +166,7 @@ def _from_dictionary(given: Mapping[str, Any]) -> Recipe:
     import yaml
 
     try:
-        text = yaml.safe_dump(copy.deepcopy(dict(given)), sort_keys=False)
+        text = yaml.safe_dump(arguments.plain(given), sort_keys=False)
     except yaml.YAMLError as error:
         what = f"the recipe's dictionary holds something that is no setting ({str(error).splitlines()[0]})"
         raise UsageError(what, "texts, numbers, lists and dictionaries", "convert it, such as by float()") from error
