@@ -23,7 +23,7 @@ BYTES = {
     "holds null": b"null",
     "holds a number": b"1e400",
     "holds true or false": b"true",
-    "bytes, where an event has at most": b'{"event":"' + b"x" * MOST_BYTES + b'"}',
+    "bytes; an event has at most": b'{"event":"' + b"x" * MOST_BYTES + b'"}',
 }
 
 
