@@ -1,1 +1,1 @@
-"""Services for one machine: a Ray head, an MLflow server, an S3 server; and descriptions of larger clusters."""
+"""Services for one machine (Ray head, MLflow server, S3 server), and manifests for larger clusters."""

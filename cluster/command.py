@@ -1,4 +1,4 @@
-"""What the cluster's commands share: arguments, and errors in three parts without a traceback."""
+"""Shared parts of the cluster's commands: arguments, and error messages without tracebacks."""
 
 import argparse
 import sys
@@ -25,7 +25,7 @@ def parser(file: str, doc: str | None, examples: str) -> argparse.ArgumentParser
 def run(
     made: argparse.ArgumentParser, body: Callable[[argparse.Namespace], int], arguments: Sequence[str] | None = None
 ) -> int:
-    """Parse and run; an error becomes three lines and an exit code: 2 usage, 1 failure, 130 interrupted."""
+    """Parse and run; errors are printed and give an exit code: 2 usage, 1 failure, 130 interrupted."""
     parsed = made.parse_args(arguments)
     try:
         return body(parsed)
@@ -39,11 +39,11 @@ def run(
             raise
         told = TunerError(
             f"{error.strerror or error} {error.filename or ''}".rstrip(),
-            "a folder that can be written, with room",
+            "a writable folder with free space",
             "choose another --folder, or free some space",
         )
         print(f"error: {told}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted; python -m cluster.status shows what runs", file=sys.stderr)
+        print("interrupted; python -m cluster.status shows what is running", file=sys.stderr)
         return 130

@@ -1,4 +1,4 @@
-"""Stop the services that cluster.up started from a folder, and only those; their data stay."""
+"""Stop the services that cluster.up started from a folder, and only those; their data are kept."""
 
 import argparse
 import sys
@@ -18,10 +18,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def body(arguments: argparse.Namespace) -> int:
-    """Stop each; Ray first, since it uses the others."""
+    """Stop all services; Ray first, since it uses the others."""
     folder = state_folder(arguments.folder)
     if not folder.is_dir():
-        print(f"nothing was ever started in {folder}")
+        print(f"no services have been started from {folder}")
         return 0
     with locked(folder / ".lock"):
         ray_ran = head.stop(folder / "ray")

@@ -1,8 +1,8 @@
-"""A Ray head for one machine: its token is always asked for, it stays on loopback unless told, it ends by its own id.
+"""A Ray head for one machine: always requires a token, listens on loopback by default, is stopped by process id.
 
-Ray insists on a reachable address even when told `--node-ip-address=127.0.0.1`, and then listens on every
-interface. The switch that keeps it on loopback is the one by which it does so on macOS and Windows; every
-process that joins needs it too, so `environment` holds it.
+Ray replaces `--node-ip-address=127.0.0.1` by a reachable address and then listens on all interfaces. The variable that
+keeps it on loopback is the one that does so by default on macOS and Windows; every process that connects needs it too,
+so `environment` contains it.
 """
 
 import hashlib
@@ -23,12 +23,12 @@ from tuner.base.private import choose_root
 START_PATIENCE_S = 180.0
 STOP_PATIENCE_S = 20.0
 STOP_JOB_S = 60
-"""How long a stopped job may take to write down where it stands, in seconds; Ray's default is 3."""
+"""Seconds that a stopped job has to save its state; Ray's default is 3."""
 
 SESSION_BYTES = 107 - len("/session_2026-01-31_12-30-59_123456_4194304/sockets/dash_TaskEventsHead")
-"""What a socket's path leaves for the folder that holds Ray's session."""
+"""Maximum length of the path of the folder with Ray's session: the limit of socket paths minus Ray's own part."""
 
-OBJECT_STORE_BYTES = 200_000_000  # stages exchange keys of the store, hardly any objects
+OBJECT_STORE_BYTES = 200_000_000  # stages exchange store keys, hardly any objects
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,13 @@ class RayHead:
     """A running head.
 
     Attributes:
-        pid: of `ray start --block`, which ends when any part of Ray does.
-        began: when it began, in clock ticks.
+        pid: process id of `ray start --block`, which ends when any of Ray's processes does.
+        began: its start time in clock ticks since boot.
         host: its address.
-        port: of Ray's own protocol.
-        dashboard_port: of dashboard and job submission.
-        token_file: the secret of the cluster, readable by its owner.
-        scratch: a folder of this user alone, with Ray's session in it: sockets, logs, working folders of jobs.
+        port: port of Ray's own protocol.
+        dashboard_port: port of the dashboard and job submission.
+        token_file: file with the cluster's token, readable only by its owner.
+        scratch: private folder with Ray's session: sockets, logs, working folders of jobs.
         surroundings: hash of the environment that its jobs inherit.
     """
 
@@ -57,16 +57,16 @@ class RayHead:
 
     @property
     def address(self) -> str:
-        """For RAY_ADDRESS."""
+        """The value for RAY_ADDRESS."""
         return f"{self.host}:{self.port}"
 
     @property
     def dashboard(self) -> str:
-        """For RAY_API_SERVER_ADDRESS, and for a browser."""
+        """The URL for RAY_API_SERVER_ADDRESS and for browsers."""
         return f"http://{self.host}:{self.dashboard_port}"
 
     def environment(self) -> dict[str, str]:
-        """The variables by which drivers and `ray job` find the head and are let in."""
+        """The environment variables with which drivers and `ray job` find and access the head."""
         found = {
             "RAY_ADDRESS": self.address,
             "RAY_API_SERVER_ADDRESS": self.dashboard,
@@ -77,7 +77,7 @@ class RayHead:
         return found | ({"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"} if self.host == LOOPBACK else {})
 
     def healthy(self) -> bool:
-        """Whether it answers to its token."""
+        """Whether it answers requests with its token."""
         return answers(f"{self.dashboard}/api/jobs/", Path(self.token_file).read_text()) == 200
 
 
@@ -92,31 +92,31 @@ def start(
     gpus: int | None = None,
     patience_s: float = START_PATIENCE_S,
 ) -> RayHead:
-    """Start a head and wait until it takes jobs; one that runs already in the folder is returned as it is.
+    """Start a head and wait until it accepts jobs; if the folder's head is already running, return it.
 
     Args:
-        folder: where token, log and `head.json` go.
-        surroundings: variables that every job inherits: addresses, and the keys of the store. They are in the
-            memory of Ray's processes and in no job's description.
-        host: where it listens. Off loopback, Ray's own protocol listens on all interfaces, behind the token.
-        port: of Ray's own protocol.
-        dashboard_port: of dashboard and job submission.
-        cpus: that Ray may hand out; None: all.
-        gpus: likewise.
-        patience_s: the longest wait, in seconds.
+        folder: for token, log and `head.json`.
+        surroundings: environment variables that every job inherits: addresses, and the store's keys. They exist only
+            in the memory of Ray's processes, not in job descriptions.
+        host: address to listen on. Except on loopback, Ray's own protocol listens on all interfaces, behind the token.
+        port: port of Ray's own protocol.
+        dashboard_port: port of the dashboard and job submission.
+        cpus: number of CPUs that Ray may allocate; None: all.
+        gpus: number of GPUs that Ray may allocate; None: all.
+        patience_s: maximum wait in seconds.
 
     Raises:
-        TunerError: it ended or was not healthy in time; its log's last lines are in the message.
+        TunerError: it ended or was not healthy in time; the message contains the last lines of its log.
     """
     if (found := running(folder)) is not None:
         return found
-    stop(folder)  # what one that was killed has left
+    stop(folder)  # clean up after a killed head
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     token = folder / "token"
     if not token.exists():
         write_private(token, secrets.token_hex(32))
     root, _ = choose_root(SESSION_BYTES, "RAY_TMPDIR")
-    scratch = tempfile.mkdtemp(prefix="qpmr-", dir=root)  # private to this user; Ray opens its own folder to everybody
+    scratch = tempfile.mkdtemp(prefix="qpmr-", dir=root)  # private; Ray opens its own to everybody
     command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--disable-usage-stats"]
     command += [f"--node-ip-address={host}", f"--port={port}", f"--temp-dir={scratch}/r"]
     command += [f"--dashboard-host={host}", f"--dashboard-port={dashboard_port}"]
@@ -126,8 +126,8 @@ def start(
     command += [f"--num-gpus={gpus}"] if gpus is not None else []
     head = RayHead(0, 0, host, port, dashboard_port, str(token), scratch, digest(surroundings))
     environment = {**os.environ, **surroundings, **head.environment(), **_for_jobs()}
-    del environment["RAY_ADDRESS"]  # Ray tells each job, and a head must not think of joining another
-    environment.pop("MLFLOW_BACKEND_STORE_URI", None)  # the database's password is the server's business
+    del environment["RAY_ADDRESS"]  # Ray sets it for each job; a head must not try to join another
+    environment.pop("MLFLOW_BACKEND_STORE_URI", None)  # only the server needs the database password
     log = folder / "head.log"
     process = spawn(command, log, environment)
     head = RayHead(**{**asdict(head), **asdict(process)})
@@ -139,7 +139,7 @@ def start(
 
 
 def running(folder: Path) -> RayHead | None:
-    """The head that runs in the folder, or None."""
+    """The folder's running head, or None."""
     try:
         head = RayHead(**json.loads((folder / "head.json").read_text()))
     except FileNotFoundError:
@@ -148,9 +148,9 @@ def running(folder: Path) -> RayHead | None:
 
 
 def stop(folder: Path, *, patience_s: float = STOP_PATIENCE_S) -> bool:
-    """Stop the folder's head with all it runs, and remove Ray's session folder; returns whether one was running.
+    """Stop the folder's head with all its processes and remove Ray's session; returns whether one was running.
 
-    Never `ray stop`: it ends every Ray of the machine, whoever started it.
+    `ray stop` is never used: it would end all Ray processes of the machine, whoever started them.
     """
     try:
         head = RayHead(**json.loads((folder / "head.json").read_text()))
@@ -165,12 +165,12 @@ def stop(folder: Path, *, patience_s: float = STOP_PATIENCE_S) -> bool:
 
 
 def digest(surroundings: Mapping[str, str]) -> str:
-    """A name for an environment that tells nothing of the secrets in it."""
+    """A hash of an environment that does not reveal the secrets in it."""
     return hashlib.sha256(json.dumps(sorted(surroundings.items())).encode()).hexdigest()
 
 
 def _for_jobs() -> dict[str, str]:
-    """What jobs need besides: `python` is this one, and time to end in order."""
+    """Additional variables for jobs: this `python` first in PATH, and time for an orderly shutdown."""
     return {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "RAY_JOB_STOP_WAIT_TIME_S": str(STOP_JOB_S),

@@ -1,6 +1,6 @@
-"""Starts and stops an MLflow server on this machine, by its process id, and on loopback unless told otherwise.
+"""Starts and stops an MLflow server on this machine, by process id; it listens on loopback by default.
 
-A folder holds all of it: `mlflow.json` (who runs), `mlflow.log`, by default the sqlite file and artifacts.
+One folder contains its files: `mlflow.json` (the process), `mlflow.log`, and by default the sqlite file and artifacts.
 """
 
 import json
@@ -19,7 +19,7 @@ STOP_PATIENCE_S = 10.0
 
 @dataclass(frozen=True)
 class MlflowServer:
-    """A running server: its address and process group, and when the process began (in clock ticks)."""
+    """A running server: its address, process group, and start time (in clock ticks since boot)."""
 
     url: str
     pid: int
@@ -39,20 +39,19 @@ def start(
     port: int | None = None,
     patience_s: float = START_PATIENCE_S,
 ) -> MlflowServer:
-    """Start a server and wait until it is healthy; one that runs already in the folder is returned as it is.
+    """Start a server and wait until it is healthy; if the folder's server is already running, return it.
 
     Args:
-        folder: where the server's files go.
-        backend_store_uri: a database address; default an sqlite file in the folder. It travels in the
-            environment, so that a password in it is in no process list.
-        artifact_root: such as `s3://bucket/mlflow`, which clients then reach directly; default a folder
-            behind the server.
-        host: where it listens. MLflow asks nobody for a password.
-        port: default any free one.
-        patience_s: the longest wait, in seconds.
+        folder: for the server's files.
+        backend_store_uri: database address; default: an sqlite file in the folder. It is passed in the environment, so
+            that a password in it does not appear in process lists.
+        artifact_root: such as `s3://bucket/mlflow`, which clients access directly; default: a folder behind the server.
+        host: address to listen on. MLflow has no password protection.
+        port: default: any free port.
+        patience_s: maximum wait in seconds.
 
     Raises:
-        TunerError: the server ended or did not become healthy; its log's last lines are in the message.
+        TunerError: the server ended or did not become healthy; the message contains the last lines of its log.
     """
     folder = folder.absolute()
     if (server := running(folder)) is not None:
@@ -84,7 +83,7 @@ def start(
 
 
 def running(folder: Path) -> MlflowServer | None:
-    """The server that runs in the folder, or None."""
+    """The folder's running server, or None."""
     server = _last(folder)
     return server if server is not None and Process(server.pid, server.began).alive else None
 
@@ -94,7 +93,7 @@ def stop(folder: Path, *, patience_s: float = STOP_PATIENCE_S) -> bool:
 
     Args:
         folder: as given to `start`.
-        patience_s: how long it may take to end by itself before it is killed, in seconds.
+        patience_s: seconds to wait for an orderly shutdown before it is killed.
 
     Returns:
         Whether one was running.

@@ -1,6 +1,6 @@
-"""An S3 server for one machine: SeaweedFS on loopback, for tests and for `cluster.up`, known by its process.
+"""An S3 server for one machine: SeaweedFS on loopback, for tests and for `cluster.up`.
 
-One folder holds all of it: `data/`, `server.log`, and `server.json` with address, process and credentials.
+One folder contains its files: `data/`, `server.log`, and `server.json` with address, process and credentials.
 """
 
 import json
@@ -24,8 +24,8 @@ from tuner.errors import TunerError, UsageError
 
 HOST = "127.0.0.1"
 _START_S = 60.0
-_STOP_S = 3.0  # its volumes are closed in milliseconds; its connections to itself keep it from ending
-_PORTS = range(10240, 22000)  # below the ports that systems hand out, also with SeaweedFS's 10000 added
+_STOP_S = 3.0  # volumes close within milliseconds; its connections to itself delay the exit
+_PORTS = range(10240, 22000)  # below the ephemeral ports, even after SeaweedFS adds 10000
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
@@ -34,11 +34,11 @@ class S3Server:
     """A running server.
 
     Args:
-        pid: its process.
+        pid: its process id.
         ports: S3, master, volume and filer; each also uses the port 10000 above it.
-        access_key: of a user who may read, write, list and delete, but make no buckets.
-        secret_key: of the same user.
-        host: where S3 listens; the ports behind it, which ask nobody for a key, stay on loopback.
+        access_key: key of a user who may read, write, list and delete objects, but not create buckets.
+        secret_key: secret of the same user.
+        host: address on which S3 listens; the internal ports, which need no key, stay on loopback.
     """
 
     pid: int
@@ -49,11 +49,11 @@ class S3Server:
 
     @property
     def endpoint(self) -> str:
-        """The address for `AWS_ENDPOINT_URL`."""
+        """The value for `AWS_ENDPOINT_URL`."""
         return f"http://{self.host}:{self.ports[0]}"
 
     def environment(self) -> dict[str, str]:
-        """The variables by which everything that speaks S3 finds the server."""
+        """The environment variables with which S3 clients find the server."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": self.access_key,
@@ -63,17 +63,17 @@ class S3Server:
 
 
 def start(folder: Path, bucket: str, port: int = 0, host: str = HOST) -> S3Server:
-    """Start the server of a folder and wait until it stores and returns an object; a running one is kept.
+    """Start a folder's server and wait until it stores an object; if it is already running, return it.
 
     Args:
-        folder: its data, kept from one start to the next.
-        bucket: made if it does not exist.
-        port: of S3; 0: as last time if it is free, else any free one.
-        host: where S3 listens.
+        folder: its data, which persist between starts.
+        bucket: created if it does not exist.
+        port: port of S3; 0: the previous port if it is free, otherwise any free one.
+        host: address on which S3 listens.
 
     Raises:
         UsageError: SeaweedFS is not installed, or the port is taken.
-        TunerError: the server ended, or was not healthy within a minute.
+        TunerError: the server ended or did not become healthy in time.
     """
     running = find(folder)
     if running is not None:
@@ -99,13 +99,13 @@ def start(folder: Path, bucket: str, port: int = 0, host: str = HOST) -> S3Serve
 
 
 def find(folder: Path) -> S3Server | None:
-    """The running server of a folder, None if there is none."""
+    """The folder's running server, or None."""
     server = _load(folder)
     return server if server and _is_running(server, folder) else None
 
 
 def stop(folder: Path) -> None:
-    """Stop the server of a folder and wait for its end; none running is no error."""
+    """Stop the folder's server, if running, and wait until it has ended."""
     server = find(folder)
     if server is None:
         _forget_dead()
@@ -121,7 +121,7 @@ def stop(folder: Path) -> None:
             time.sleep(0.05)
     raise TunerError(
         f"the S3 server {server.pid} does not end",
-        f"its end within {2 * _STOP_S:g} s",
+        f"it to end within {2 * _STOP_S:g} s",
         f"see {folder}/server.log",
     )
 
@@ -130,7 +130,11 @@ def _spawn(folder: Path, ports: tuple[int, int, int, int], host: str) -> subproc
     beside = Path(sys.executable).with_name("weed")
     program = str(beside) if beside.exists() else shutil.which("weed")
     if program is None:
-        raise UsageError("no program weed", "SeaweedFS", "install it: sh requirements/install.sh python full")
+        raise UsageError(
+            "the program weed was not found",
+            "SeaweedFS on the PATH",
+            "install it: sh requirements/install.sh python full",
+        )
     s3, master, volume, filer = ports
     (logs := folder / "logs").mkdir(exist_ok=True)
     options = [f"-ip={HOST}", f"-ip.bind={HOST}", _data_option(folder), "-master.volumeSizeLimitMB=256"]
@@ -140,7 +144,7 @@ def _spawn(folder: Path, ports: tuple[int, int, int, int], host: str) -> subproc
     options += ["-volume.preStopSeconds=0"]
     with (folder / "server.log").open("ab") as log:
         process = subprocess.Popen(
-            [program, f"-logdir={logs}", "server", *options],  # not in /tmp, under names that everybody knows
+            [program, f"-logdir={logs}", "server", *options],  # by default in /tmp under predictable names
             cwd=folder,
             env={**os.environ, "GOMEMLIMIT": "512MiB"},
             stdin=subprocess.DEVNULL,
@@ -153,7 +157,7 @@ def _spawn(folder: Path, ports: tuple[int, int, int, int], host: str) -> subproc
 
 
 def _forget_dead() -> None:
-    """Wait for the servers of this process that somebody else has killed."""
+    """Reap child servers that were killed from outside."""
     for pid, child in list(_children.items()):
         if child.poll() is not None:
             del _children[pid]
@@ -208,7 +212,7 @@ def _choose_ports(port: int, last: S3Server | None) -> tuple[int, int, int, int]
 def _is_free(port: int) -> bool:
     for number in (port, port + 10000):
         if any(path.lstat().st_uid != os.getuid() for path in Path("/tmp").glob(f"seaweedfs-*-{number}.sock")):
-            return False  # SeaweedFS would speak to whoever of another user listens there
+            return False  # SeaweedFS would connect to another user's process there
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -219,7 +223,7 @@ def _is_free(port: int) -> bool:
 
 
 def _is_running(server: S3Server, folder: Path) -> bool:
-    """Whether the process is there and still is this server: process numbers are used again."""
+    """Whether the process exists and still is this server: process ids are reused."""
     try:
         command = Path(f"/proc/{server.pid}/cmdline").read_bytes()
     except OSError:

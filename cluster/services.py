@@ -1,4 +1,4 @@
-"""What every service of a cluster is made of: a process known by id and birth, a log, a port, and its health."""
+"""Building blocks of the services: processes identified by id and start time, logs, ports, health checks."""
 
 import contextlib
 import errno
@@ -16,16 +16,16 @@ from pathlib import Path
 from tuner.errors import TunerError, UsageError
 
 LOOPBACK = "127.0.0.1"
-_children: dict[int, subprocess.Popen[bytes]] = {}  # those this process started, to be waited for when they end
+_children: dict[int, subprocess.Popen[bytes]] = {}  # children of this process, to be reaped when they end
 
 
 @dataclass(frozen=True)
 class Process:
-    """A process group by its leader: the id, and when it began, since ids are used again.
+    """A process group, identified by its leader's id and start time, since ids are reused.
 
     Attributes:
         pid: process and group id.
-        began: clock ticks after the machine's start.
+        began: start time in clock ticks since boot.
     """
 
     pid: int
@@ -33,26 +33,26 @@ class Process:
 
     @property
     def alive(self) -> bool:
-        """Whether it still runs."""
+        """Whether it is still running."""
         return began(self.pid) == self.began
 
     def end(self, patience_s: float) -> None:
-        """Ask the group to end, and kill what is left of it after `patience_s` seconds. Nothing if it has ended."""
+        """Terminate the group, and kill it after `patience_s` seconds; does nothing if it has ended."""
         if self.alive:
             deadline = time.monotonic() + patience_s
             os.killpg(self.pid, signal.SIGTERM)
             while self.alive and time.monotonic() < deadline:
                 time.sleep(0.05)
-            with contextlib.suppress(ProcessLookupError):  # all of them ended in time
+            with contextlib.suppress(ProcessLookupError):  # the whole group ended in time
                 os.killpg(self.pid, signal.SIGKILL)
         if self.pid in _children:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.pid, signal.SIGKILL)  # workers that outlived it; its id is not given away before `wait`
+                os.killpg(self.pid, signal.SIGKILL)  # surviving workers; the id cannot be reused before `wait`
             _children.pop(self.pid).wait()
 
 
 def spawn(command: Sequence[str], log: Path, environment: Mapping[str, str]) -> Process:
-    """Start a process in a group of its own, which outlives this one; its output is appended to the log."""
+    """Start a process in its own session, so that it outlives this one; its output is appended to the log."""
     with log.open("ab") as output:
         child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, start_new_session=True
@@ -62,7 +62,7 @@ def spawn(command: Sequence[str], log: Path, environment: Mapping[str, str]) -> 
 
 
 def began(pid: int) -> int | None:
-    """When a live process began, in clock ticks after the machine's start; None where none lives."""
+    """Start time of a running process in clock ticks since boot; None if it is not running."""
     try:
         state, *rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
@@ -71,7 +71,7 @@ def began(pid: int) -> int | None:
 
 
 def wait_until(healthy: Callable[[], bool], process: Process, patience_s: float) -> bool:
-    """Wait for a service's health; False when its process has ended or the patience has."""
+    """Wait until a service is healthy; False if its process ended or `patience_s` has passed."""
     deadline = time.monotonic() + patience_s
     while not healthy():
         if not process.alive or time.monotonic() > deadline:
@@ -81,7 +81,7 @@ def wait_until(healthy: Callable[[], bool], process: Process, patience_s: float)
 
 
 def answers(url: str, token: str | None = None) -> int:
-    """The status of a GET: 200 is well, 401 is locked, 0 means that nothing answers."""
+    """The HTTP status of a GET request: 200 OK, 401 token required; 0 if there is no answer."""
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})
     try:
         with urllib.request.urlopen(request, timeout=5) as answer:
@@ -94,7 +94,7 @@ def answers(url: str, token: str | None = None) -> int:
 
 
 def not_healthy(what: str, url: str, log: Path, patience_s: float, cause: str | None = None) -> TunerError:
-    """The error for a service that did not come up, with the last lines of its log."""
+    """The error for a service that did not start, with the last lines of its log."""
     return TunerError(
         f"{what} did not start: {cause or last_lines(log)}",
         f"an answer from {url} within {patience_s:g} s",
@@ -103,23 +103,23 @@ def not_healthy(what: str, url: str, log: Path, patience_s: float, cause: str | 
 
 
 def last_lines(log: Path) -> str:
-    """The end of a log in one line."""
+    """The last lines of a log, joined to one line."""
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
     return " | ".join(lines[-3:]) or "its log is empty"
 
 
 def free_port(host: str = LOOPBACK) -> int:
-    """A port that nobody uses."""
+    """An unused port."""
     with socket.socket() as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
 
 
 def require_port(host: str, port: int, option: str) -> None:
-    """Refuse a port that is taken, or a host that is not this machine.
+    """Refuse a port in use, or a host that is not this machine.
 
     Raises:
-        UsageError: saying how to find who uses it.
+        UsageError: the message says how to find the program that uses the port.
     """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,4 @@
-"""What can be set about the services of one machine: the options of `cluster.up`, checked once."""
+"""Settings of the services of one machine: the validated options of `cluster.up`."""
 
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -8,17 +8,17 @@ from tuner.base.settings import setting
 from tuner.errors import UsageError
 
 SERVICES = ("s3", "mlflow", "ray")
-"""In the order they start: Ray last, since what it runs inherits the addresses and keys of the others."""
+"""In starting order: Ray last, since its jobs inherit the addresses and keys of the others."""
 
 DEFAULT_FOLDER = "~/.local/state/qpm-tuner"
 
 
 @dataclass(frozen=True)
 class ClusterSettings:
-    """One machine's services."""
+    """Settings of one machine's services."""
 
-    folder: str = setting(DEFAULT_FOLDER, "where the services keep their state, one folder a cluster")
-    host: str = setting("127.0.0.1", "this machine's address for the services; the default keeps them on this machine")
+    folder: str = setting(DEFAULT_FOLDER, "folder for the services' state, one per cluster")
+    host: str = setting("127.0.0.1", "address the services listen on; the default is reachable from this machine only")
     ray_port: int = setting(6379, "port of Ray's own protocol", low=1024, high=65535)
     dashboard_port: int = setting(8265, "port of Ray's dashboard and of job submission", low=1024, high=65535)
     cpus: int = setting(0, "CPUs that Ray may use; 0: all", low=0)
@@ -29,17 +29,17 @@ class ClusterSettings:
         "MLflow's database, such as postgresql+psycopg://user@host/db; default: MLFLOW_BACKEND_STORE_URI, else sqlite",
     )
     artifact_root: str = setting(
-        "", "where MLflow's clients put artifacts, such as s3://qpm/mlflow; default: the server"
+        "", "artifact location of MLflow's clients, such as s3://qpm/mlflow; default: the server"
     )
     s3_port: int = setting(8333, "port of the S3 server; the port 10000 above is used as well", low=1024, high=55535)
-    bucket: str = setting("qpm", "bucket of the S3 server, made if it does not exist")
+    bucket: str = setting("qpm", "bucket of the S3 server, created if it does not exist")
     without: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the bounds.
 
         Raises:
-            UsageError: naming the option.
+            UsageError: an option is out of bounds; the message names it.
         """
         for field in fields(self):
             value, low, high = getattr(self, field.name), field.metadata.get("low"), field.metadata.get("high")
@@ -59,10 +59,10 @@ def state_folder(folder: str) -> Path:
 
 
 def option(name: str) -> str:
-    """How a field is called on the command line."""
+    """The command-line option of a field."""
     return f"--{name.replace('_', '-')}"
 
 
 def options() -> list[tuple[str, Any, str]]:
-    """Each field with a default and a help text: name, default, help."""
+    """Name, default and help text of each field."""
     return [(f.name, f.default, f.metadata["help"]) for f in fields(ClusterSettings) if "help" in f.metadata]

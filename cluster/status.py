@@ -1,4 +1,4 @@
-"""Show which services of a cluster run and whether they answer; exit code 0 only if all that were started do."""
+"""Show which services of a cluster run and answer; exit code 0 only if all started services do."""
 
 import argparse
 import json
@@ -17,7 +17,7 @@ EXAMPLES = """  python -m cluster.status
 
 @dataclass(frozen=True)
 class Service:
-    """One service: where it is, its process, and `healthy`, `silent` (running, no answer), `dead` or `off`."""
+    """A service: address, process, and state: `healthy`, `silent` (running, no answer), `dead` or `off`."""
 
     name: str
     state: str

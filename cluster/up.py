@@ -1,4 +1,4 @@
-"""Make this machine a cluster: an S3 server, an MLflow server and a Ray head; again = already running."""
+"""Start an S3 server, an MLflow server and a Ray head on this machine; running services are kept."""
 
 import argparse
 import os
@@ -17,7 +17,7 @@ from tuner.errors import TunerError, UsageError
 from tuner.store.disk import locked
 
 EXAMPLES = """  python -m cluster.up
-  python -m cluster.up --without s3                  (the store is a folder, or an S3 you have already)
+  python -m cluster.up --without s3                  (the store is a folder, or an S3 server you already have)
   python -m cluster.up --folder lab --ray-port 6380 --dashboard-port 8266 --mlflow-port 5001 --s3-port 8334
   MLFLOW_BACKEND_STORE_URI=postgresql+psycopg://user:password@host/db python -m cluster.up
   python -m cluster.up --host 192.168.0.7            (for other machines too; read docs/how-to/clusters.md first)"""
@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def body(arguments: argparse.Namespace) -> int:
-    """Start what is missing, and say what to do next."""
+    """Start the services that are not running, and print the next steps."""
     given = {field.name: getattr(arguments, field.name) for field in fields(ClusterSettings)}
     settings = ClusterSettings(**{**given, "without": tuple(given["without"])})
     _make_private(settings.path)
@@ -47,28 +47,28 @@ def body(arguments: argparse.Namespace) -> int:
 
 
 def _make_private(folder: Path) -> None:
-    """Make the folders of the state, which nobody else may read.
+    """Create the state folder with access for its owner only.
 
     Raises:
-        UsageError: others may write there, and what they write would be run: `env.sh` is sourced.
+        UsageError: others can write there; since `env.sh` is sourced, they could run commands as this user.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     found = folder.stat()
     if found.st_uid != os.getuid() or found.st_mode & 0o022:
         raise UsageError(
-            f"--folder {folder} is another user's, or others may write there",
-            "a folder that only you can change, since its env.sh is run by your shell",
-            f"choose another, or change its mode: chmod go-w {shlex.quote(str(folder))}",
+            f"--folder {folder} belongs to another user, or is writable by others",
+            "a folder that only you can change, since your shell runs its env.sh",
+            f"choose another one, or change its mode: chmod go-w {shlex.quote(str(folder))}",
         )
     for name in SERVICES:
         (folder / name).mkdir(exist_ok=True, mode=0o700)
 
 
 def start(settings: ClusterSettings, say: Say) -> dict[str, str]:
-    """Start the services that do not run yet; returns the environment that finds them.
+    """Start the services that are not running; returns the environment variables with which clients find them.
 
     Raises:
-        TunerError: one of them does not come up; the others stay as they are.
+        TunerError: one of them does not start; the others are left unchanged.
     """
     folder, wanted = settings.path, [name for name in SERVICES if name not in settings.without]
     environment: dict[str, str] = {}
@@ -127,8 +127,8 @@ def _start_ray(settings: ClusterSettings, folder: Path, surroundings: dict[str, 
         )
     elif found.surroundings != head.digest(surroundings):
         raise TunerError(
-            "the Ray head was started with other addresses of S3 or MLflow, which its jobs would go on using",
-            "a head that started after the services it uses",
+            "the Ray head was started with other addresses of S3 or MLflow, and its jobs would keep using those",
+            "a head that was started after the services it uses",
             f"python -m cluster.down --folder {shlex.quote(str(settings.path))}, then start again",
         )
     say(f"Ray     {found.address}, dashboard and jobs {found.dashboard}")
@@ -136,7 +136,7 @@ def _start_ray(settings: ClusterSettings, folder: Path, surroundings: dict[str, 
 
 
 def next_steps(settings: ClusterSettings, wanted: list[str]) -> str:
-    """What to type now; the secrets stay in the file."""
+    """The commands to run next, without secrets."""
     store = f"s3://{settings.bucket}/runs" if "s3" in wanted else "s3://BUCKET/PREFIX"
     search = f"search --recipe digits --store {store} --name digits"
     # A job runs the code of the folder that was sent with it, so it names the module, not the installed program.
@@ -146,13 +146,13 @@ def next_steps(settings: ClusterSettings, wanted: list[str]) -> str:
         "" if settings.host == LOOPBACK else f"\n{settings.host} is open to its network: see docs/how-to/clusters.md\n"
     )
     return f"""{warning}
-In each shell that uses it (addresses and keys; the file is yours alone):
+In each shell that uses it (addresses and keys; only you can read the file):
   source {shlex.quote(str(settings.path / "env.sh"))}
 Check it:
   qpm-tuner doctor --store {store}
 Search on it:
   {submit}
-Look at it, and stop it:
+Show its state, and stop it:
   python -m cluster.status{named}
   python -m cluster.down{named}"""
 

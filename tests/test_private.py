@@ -233,19 +233,27 @@ def unfit(root, reason):
     if reason == "longer than":
         place = root / ("t" * 60)
     place.mkdir()
-    if reason == "others can rename":
+    if reason == "can rename files":
         place.chmod(0o777)
-    if reason == "another user's":
+    if reason == "belongs to another user":
         as_root()
         os.chown(place, NOBODY, NOBODY)
     return place
 
 
 @pytest.mark.parametrize(
-    "reason", ["No such file", "Not a directory", "longer than", "others can rename", "another user's", "a whole path"]
+    "reason",
+    [
+        "No such file",
+        "Not a directory",
+        "longer than",
+        "can rename files",
+        "belongs to another user",
+        "an absolute path",
+    ],
 )
 def test_a_place_that_will_not_do_is_passed_over_and_named(root, monkeypatch, reason):
-    monkeypatch.setenv("TMPDIR", "here" if reason == "a whole path" else str(unfit(root, reason)))
+    monkeypatch.setenv("TMPDIR", "here" if reason == "an absolute path" else str(unfit(root, reason)))
     monkeypatch.setattr(private, "ELSEWHERE", (str(root),))
     found, wrong = choose_root(longest=len(str(root)) + 30)
     assert found == root

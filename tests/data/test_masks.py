@@ -181,8 +181,8 @@ def test_a_stray_pixel_does_not_turn_the_object_into_void(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("masks", "said"),
     [
-        ([_grey((OBJECT, 2), rest=1)] * 4, r"nothing says which of 1, 2 is the background"),
-        ([_grey((OBJECT, 255), rest=7)] * 4, r"nothing says which of 7, 255 is the background"),
+        ([_grey((OBJECT, 2), rest=1)] * 4, r"background value is ambiguous \(1, 2\)"),
+        ([_grey((OBJECT, 255), rest=7)] * 4, r"background value is ambiguous \(7, 255\)"),
         ([_grey((OBJECT, -1), dtype=np.int32)] * 4, r"mask of values from -1 to 0"),
         ([_grey((OBJECT, np.nan), dtype=np.float32)] * 4, r"mask of values from nan to nan"),
         ([_grey((OBJECT, 2.5), dtype=np.float32)] * 4, r"mask of fractions up to 2\.5"),
@@ -206,7 +206,7 @@ def test_a_photograph_is_no_mask(tmp_path: Path, suffix: str) -> None:
         TunerError, match=r"(?s)4 of 4 images.* a photograph rather than a mask: more than 64 colours"
     ) as e:
         check_images(data)
-    assert "rename an image that is only called like a mask" in e.value.todo
+    assert "rename an image whose name only looks like a mask" in e.value.todo
     data = _data(tmp_path / "cut", [Image.fromarray(cut)] * 4, suffix, quality=95)
     check_images(data)
     assert np.abs(_read(data) - PLAIN.astype(int)).mean() / 255 < (0.001 if suffix == ".png" else 0.05)
@@ -226,13 +226,13 @@ FULL, NONE = np.full_like(PLAIN, 255), np.zeros_like(PLAIN)
     ("masks", "said"),
     [
         ([PLAIN, np.roll(PLAIN, 1), PLAIN, PLAIN], []),
-        ([PLAIN] * 4, ["all 4 masks are the same picture"]),
+        ([PLAIN] * 4, ["all 4 masks are identical"]),
         ([np.where(across > i, 255, 0) for i in range(4)], ["masks cover nearly all"]),
-        ([np.where((across < i) & (down < 1), 255, 0) for i in range(1, 5)], ["masks cover next to nothing"]),
+        ([np.where((across < i) & (down < 1), 255, 0) for i in range(1, 5)], ["masks cover almost nothing"]),
         ([np.roll(255 - PLAIN, i) for i in range(4)], ["masks cover 100 % of the images' edges"]),
         ([NONE, FULL, PLAIN, PLAIN], ["1 of 4 masks are empty, such as that of a/00.png", "such as that of b/01.png"]),
-        ([FULL] * 4, ["masks cover nearly all", "4 of 4 masks are all object", "the same picture"]),
-        ([NONE] * 4, ["masks cover next to nothing", "4 of 4 masks are empty", "the same picture"]),
+        ([FULL] * 4, ["masks cover nearly all", "4 of 4 masks are all object", "identical"]),
+        ([NONE] * 4, ["masks cover almost nothing", "4 of 4 masks are empty", "identical"]),
     ],
 )
 def test_odd_masks_are_said(tmp_path: Path, masks: list[np.ndarray], said: list[str]) -> None:
@@ -269,11 +269,11 @@ def test_masks_follow_their_own_tag_and_fit_the_upright_image(tmp_path: Path, ta
 
     for mask in names[1:3]:
         notes = check_images(data(mask))
-        assert any("their masks are taken as upright" in note for note in notes) == (tag != 1)
+        assert any("their masks are expected upright" in note for note in notes) == (tag != 1)
         assert np.array_equal(_read(data(mask)), upright)
         loaded = next(batches(data(mask), [0], 16, (6, 8), 1))
         assert np.array_equal(loaded.masks[0] > 127, np.asarray(Image.fromarray(upright).resize((8, 6))) > 127)
     if tag >= 5:
-        with pytest.raises(TunerError, match="mask of 64x48 for an image of 48x64, which is stored lying") as caught:
+        with pytest.raises(TunerError, match="mask of 64x48 for an image of 48x64, which is stored rotated") as caught:
             check_images(data(names[3]))
         assert "upright" in caught.value.todo

@@ -216,8 +216,8 @@ def _floats(*values: float) -> Image.Image:
 @pytest.mark.parametrize(
     ("name", "image", "said"),
     [
-        ("nan.tif", _floats(0.0, float("nan")), "floats that are no numbers"),
-        ("inf.tif", _floats(0.0, float("inf")), "floats that are no numbers, or infinite"),
+        ("nan.tif", _floats(0.0, float("nan")), "floats that are NaN"),
+        ("inf.tif", _floats(0.0, float("inf")), "floats that are NaN or infinite"),
         ("negative.tif", _floats(-0.5, 1.0), "floats from -0.5 to 1"),
         ("percent.tif", _floats(0.0, 100.0), "floats from 0 to 100"),
         ("below.tif", Image.fromarray(np.array([[-3, 9]], dtype=np.int32)), "integers from -3 to 9"),
@@ -312,11 +312,11 @@ def test_what_is_no_image_is_named(tmp_path: Path) -> None:
     (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere")
     (tmp_path / "program.jpg").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
     for name, said in (
-        ("page.jpg", "is no image"),
+        ("page.jpg", "is not a readable image"),
         ("empty.png", "is empty"),
         ("folder.png", "Is a directory"),
         ("gone.png", "No such file"),
-        ("program.jpg", "is no image"),  # PostScript is never run
+        ("program.jpg", "is not a readable image"),  # PostScript is never run
     ):
         with pytest.raises(ImageError, match=rf"{name}: {said}"):
             examine(tmp_path / name)

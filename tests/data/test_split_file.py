@@ -58,8 +58,8 @@ def test_split_files_of_spreadsheets(tmp_path: Path, write_image: Write, content
         (b'path,split\n"a/0.png,train\n', "line 2: unexpected end of data"),
         (b"path,split\na/0.png,holdout\n", "line 2: split 'holdout'"),
         (b"path,split\na/0.png,tr\xe9n\n", r"line 2: split 'tr\\xe9n' is not UTF-8"),
-        (b"PK\3\4\0\0\0\0", "is no text file"),
-        ("path,split\n".encode("utf-16-le"), "is no text file"),
+        (b"PK\3\4\0\0\0\0", "is not a text file"),
+        ("path,split\n".encode("utf-16-le"), "is not a text file"),
     ],
 )
 def test_what_is_refused_is_named_by_line(tmp_path: Path, write_image: Write, content: bytes, said: str) -> None:

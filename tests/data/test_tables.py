@@ -155,7 +155,7 @@ def test_lines_of_images_that_are_not_listed_are_counted(tmp_path: Path, write_i
     with (tmp_path / "image_class_labels.txt").open("a") as stream:
         stream.write("5 1\n6 2\n")
     data = load_dataset(DataConfig(name="cub", root=str(tmp_path)))
-    assert data.notes == ("image_class_labels.txt has 2 lines of images that images.txt does not list",)
+    assert data.notes == ("image_class_labels.txt has 2 lines for images that images.txt does not list",)
 
 
 @pytest.mark.parametrize(

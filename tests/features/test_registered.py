@@ -207,8 +207,8 @@ class Alien:
 @pytest.mark.parametrize(
     ("settings", "what"),
     [
-        (Alien, "are no dataclass derived from BackboneSettings"),
-        (3, "are no dataclass derived from BackboneSettings"),
+        (Alien, "are not a dataclass derived from BackboneSettings"),
+        (3, "are not a dataclass derived from BackboneSettings"),
         (Listed, "the setting sizes of Listed"),
         (Silent, "the setting size of Silent has no help"),
     ],

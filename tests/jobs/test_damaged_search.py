@@ -114,7 +114,7 @@ def test_the_doctor_says_what_is_damaged_and_what_the_next_start_does(home, caps
     code, found = checks(home, capsys)
     assert code == 1  # the two entries are still what they are
     assert len(failed(found, "ledger")) == 2
-    assert found[-1]["found"] == "nothing is left to run of 8 trials"
+    assert found[-1]["found"] == "all 8 trials have finished"
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def test_a_derived_file_that_is_damaged_is_named(sound, capsys, file, data):
     assert code == 1
     [check] = failed(found, "files")
     assert file in check["found"]
-    assert "the next start writes it anew" in check["todo"]
+    assert "the next start rewrites it" in check["todo"]
 
 
 def test_a_damaged_copy_of_the_ledger_is_named_and_costs_nothing(sound, capsys):

@@ -11,19 +11,19 @@ from tuner.store import Ledger, open_store
 from tuner.store.ledger import MOST_BYTES
 
 BYTES = {
-    "is no JSON": b'{"event": ',
-    "is no text in UTF-8": b'{"event":"\xff\xfe"}',
+    "is not valid JSON": b'{"event": ',
+    "is not UTF-8 text": b'{"event":"\xff\xfe"}',
     "is nested too deeply": b'{"event":' + b"[" * 200_000 + b"]" * 200_000 + b"}",
-    "holds 'event' twice": b'{"event":"trial","event":"outcome"}',
-    "holds 'a' twice": b'{"event":"trial","params":{"a":1,"a":2}}',
-    "holds NaN": b'{"event":"trial","time_s":NaN}',
-    "holds -Infinity": b'{"event":"trial","time_s":-Infinity}',
-    "holds a list": b'[{"event":"trial"}]',
-    "holds a text": b'"trial"',
-    "holds null": b"null",
-    "holds a number": b"1e400",
-    "holds true or false": b"true",
-    "bytes, where an event has at most": b'{"event":"' + b"x" * MOST_BYTES + b'"}',
+    "contains 'event' twice": b'{"event":"trial","event":"outcome"}',
+    "contains 'a' twice": b'{"event":"trial","params":{"a":1,"a":2}}',
+    "contains NaN": b'{"event":"trial","time_s":NaN}',
+    "contains -Infinity": b'{"event":"trial","time_s":-Infinity}',
+    "contains a list": b'[{"event":"trial"}]',
+    "contains a string": b'"trial"',
+    "contains null": b"null",
+    "contains a number": b"1e400",
+    "contains a boolean": b"true",
+    "bytes; an event has at most": b'{"event":"' + b"x" * MOST_BYTES + b'"}',
 }
 
 

@@ -75,4 +75,4 @@ def test_a_pipe_in_the_place_of_a_key_is_told_at_once(published: Artifacts) -> N
     os.mkfifo(place)
     found = attempt(lambda: published.find("banks", "k"), 10.0)
     assert isinstance(found, StoreError), found
-    assert "no plain file" in found.what
+    assert "not a regular file" in found.what

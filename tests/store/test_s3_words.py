@@ -260,8 +260,8 @@ def test_a_code_that_is_none_is_not_repeated(server, store):
 def test_who_is_not_there_is_told(reached_at):
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
-        assert "nobody listens there" in reached_at(f"http://127.0.0.1:{nobody.getsockname()[1]}").what
-    assert "its name is unknown" in reached_at("http://no-such-host.invalid").what
+        assert "no server is listening there" in reached_at(f"http://127.0.0.1:{nobody.getsockname()[1]}").what
+    assert "its host name cannot be resolved" in reached_at("http://no-such-host.invalid").what
     with socket.create_server(("127.0.0.1", 0)) as silent:
         assert "did not answer" in reached_at(f"http://127.0.0.1:{silent.getsockname()[1]}").what
 

@@ -100,7 +100,7 @@ def test_runs_in_a_file_that_cannot_be_read_are_kept(older: Path, cause: str) ->
         path, "CREATE TABLE secrets (a)" if "table" in cause else "UPDATE alembic_version SET version_num = 'f' || 1"
     )
     before = path.read_bytes()
-    with pytest.raises(TunerError, match="cannot be brought up to date") as caught:
+    with pytest.raises(TunerError, match="cannot be upgraded") as caught:
         connect(f"sqlite:///{path}")
     assert str(path) in caught.value.what
     assert ("secrets already exists" if "table" in cause else "'f1'") in caught.value.what
@@ -150,7 +150,7 @@ def test_who_waits_too_long_for_another_maker_is_told(
 ) -> None:
     monkeypatch.setattr(database, "MAKING_PATIENCE_S", 0.1)
     monkeypatch.setattr(locks, "WORD_AFTER_S", 0.0)
-    with locked(tmp_path / ".mlflow.db.lock"), pytest.raises(TunerError, match="another process has been making"):
+    with locked(tmp_path / ".mlflow.db.lock"), pytest.raises(TunerError, match="another process has been creating"):
         connect(f"sqlite:///{tmp_path}/mlflow.db")
     assert ".mlflow.db.lock" in caplog.messages[0]
     assert f"held by pid {os.getpid()}" in caplog.messages[0]

@@ -131,7 +131,7 @@ def test_no_other_place_than_a_folder_of_artifacts_is_written_to(tmp_path: Path)
         "file:///home/somebody/.ssh", "file:///x/mlartifacts/../../etc", "file:///x/mlartifacts/%2e%2e/%2e%2e/etc",
         "mlartifacts", "",
     ):  # fmt: skip
-        with pytest.raises(TunerError, match="keeps artifacts at"):
+        with pytest.raises(TunerError, match="stores artifacts at"):
             place.refuse_elsewhere(address, "digits", "x")
     for address in (
         (tmp_path / "mlartifacts").as_uri(),
@@ -149,7 +149,7 @@ def test_a_planted_file_sends_nothing_elsewhere(runs: Path, tmp_path: Path, make
     mirror.replay(ledger(2))
     mirror.front({0: 1}, [(1002.0, 0.5)], [tmp_path / "report.html"])
     mirror.close(60.0, status=None)
-    assert "keeps artifacts at" in str(mirror.warning)
+    assert "stores artifacts at" in str(mirror.warning)
     assert not (tmp_path / ".ssh").exists()
 
 

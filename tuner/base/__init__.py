@@ -1,1 +1,1 @@
-"""The ground floor: files, locks, text and time, for all packages; knows none of them."""
+"""Shared utilities (files, locks, text, progress) that depend on no other package of the project."""

@@ -1,4 +1,4 @@
-"""Environment variables that hold for a while: what is started meanwhile inherits them, and then they are as before."""
+"""Temporary changes of environment variables, inherited by processes started meanwhile and undone afterwards."""
 
 import contextlib
 import os
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def environment(changes: dict[str, str | None]) -> Iterator[None]:
-    """Environment variables that are set, or unset (None), while the block lasts."""
+    """Set, or unset (None), environment variables for the duration of the block."""
     before = {name: os.environ.get(name) for name in changes}
     _set(changes)
     try:

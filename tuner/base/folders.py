@@ -1,6 +1,6 @@
-"""Folders of the user on this machine: the home behind `~`, and where all that can be made again is kept.
+"""Folders of the user on this machine: the home folder behind `~`, and the root of all caches.
 
-A container's user may have neither HOME nor an entry in the list of users; nothing here ends in a traceback then.
+A container's user may have neither HOME nor an entry in the user database; this never ends in a traceback.
 """
 
 import functools
@@ -16,11 +16,11 @@ CACHE = "QPM_TUNER_CACHE"
 
 
 def home_path(text: str, setting: str) -> Path:
-    """A path as people write it, `~` and `~user` standing for a home folder.
+    """A path with `~` and `~user` expanded to the home folder.
 
     Args:
         text: the path.
-        setting: where it was written, for the error.
+        setting: name of the setting it comes from, for the error message.
 
     Raises:
         UsageError: it starts with `~`, and that home folder is unknown.
@@ -29,14 +29,14 @@ def home_path(text: str, setting: str) -> Path:
         return Path(text).expanduser()
     except RuntimeError:
         raise UsageError(
-            f"{setting}={text}, and the home folder that ~ stands for is unknown",
+            f"{setting}={text}, but the home folder behind ~ is unknown",
             "a user with a home folder",
-            "set HOME, or write the whole path",
+            "set HOME, or give an absolute path",
         ) from None
 
 
 def at_home(text: str, setting: str) -> str:
-    """As `home_path`, for a setting that may be empty or no path at all."""
+    """Like `home_path`, for a setting that may be empty or not a path."""
     return str(home_path(text, setting)) if text.startswith("~") else text
 
 
@@ -56,14 +56,14 @@ def checked_path(value: object, setting: str) -> Path:
 
 
 def cache_root() -> Path:
-    """Where a node keeps what can be made again: downloads, checkpoints, digests, converted weights.
+    """Where a node keeps data that can be recreated: downloads, checkpoints, digests, converted weights.
 
-    `$QPM_TUNER_CACHE`, else `qpm-tuner` in `$XDG_CACHE_HOME`, else in `~/.cache`; for a user without a home
-    folder a private one among the temporary files, and a warning says so.
+    `$QPM_TUNER_CACHE`, else `qpm-tuner` in `$XDG_CACHE_HOME`, else in `~/.cache`. A user without a home folder gets a
+    private folder for temporary files, and a warning.
 
     Raises:
-        UsageError: a variable names the home folder of nobody.
-        TunerError: there is no home, and no private temporary folder either.
+        UsageError: a variable names the home folder of an unknown user.
+        TunerError: there is no home folder, and no private temporary folder can be created.
     """
     if folder := os.environ.get(CACHE):
         return home_path(folder, CACHE)
@@ -76,10 +76,10 @@ def cache_root() -> Path:
 
 
 def made_folder(folder: Path) -> Path:
-    """A folder below the cache's root, made if need be.
+    """A folder below the cache root, created if necessary.
 
     Raises:
-        TunerError: it cannot be made; the variable to set is named.
+        TunerError: it cannot be created; the message names the variable to set.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -90,7 +90,7 @@ def made_folder(folder: Path) -> Path:
 
 @functools.cache
 def _homeless() -> Path:
-    """A folder that nobody else can have prepared or can read."""
+    """A temporary folder that no other user can have prepared or can read."""
     folder = Path(tempfile.gettempdir()) / f"qpm-tuner-{os.getuid()}"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -98,11 +98,11 @@ def _homeless() -> Path:
     except OSError as error:
         raise unusable(folder, error.strerror or str(error)) from None
     if not is_mine(found):
-        raise unusable(folder, "it is somebody else's, or open to others")
+        raise unusable(folder, "it belongs to another user, or is accessible to others")
     logging.getLogger(__name__).warning("this user has no home folder: caching in %s; set HOME or %s", folder, CACHE)
     return folder
 
 
 def unusable(folder: Path, reason: str) -> TunerError:
-    """The error for a folder that cannot hold what this node caches."""
-    return TunerError(f"cannot cache in {folder}: {reason}", "a folder that can be written", f"set {CACHE} to one")
+    """The error for a cache folder that cannot be used."""
+    return TunerError(f"cannot cache in {folder}: {reason}", "a writable folder", f"set {CACHE} to one")

@@ -1,4 +1,4 @@
-"""Hashes of files, for names and for checks: read in blocks, each of which is a sign of life."""
+"""Hashes of files, for names and for verification; each block read counts as a heartbeat."""
 
 import hashlib
 from pathlib import Path
@@ -9,7 +9,7 @@ _BLOCK = 2**20  # bytes
 
 
 def sha256_file(path: Path) -> str:
-    """The SHA-256 of a file's content, in hexadecimal.
+    """The SHA-256 of a file's contents, in hexadecimal.
 
     Raises:
         OSError: it cannot be read.

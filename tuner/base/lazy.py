@@ -1,4 +1,4 @@
-"""Public names of a package that are imported when first used (PEP 562), so that importing the package is quick."""
+"""Lazy public names of a package, imported on first use (PEP 562), so that importing the package is fast."""
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
@@ -8,11 +8,11 @@ from typing import Any
 def lazy_attributes(
     package: str, homes: Mapping[str, Sequence[str]]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """What a package assigns to its `__getattr__` and `__dir__`.
+    """The functions to assign to a package's `__getattr__` and `__dir__`.
 
     Args:
         package: its `__name__`.
-        homes: a module -> the public names that are imported from it.
+        homes: module -> the public names that are imported from it.
     """
     home_of = {name: module for module, names in homes.items() for name in names}
 

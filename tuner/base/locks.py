@@ -1,6 +1,6 @@
-"""Locks on files, between processes and threads, and a word to whoever waits for one: which file, and who has it.
+"""File locks between processes and threads; while one waits, the log names the file and the holder.
 
-The system lets go of a lock when its process ends; only one that lives, or is stopped, can keep others waiting.
+The kernel releases a lock when its process ends, so only a running or stopped process can block others.
 """
 
 import fcntl
@@ -24,10 +24,10 @@ _waiting: "weakref.WeakSet[Waiting]" = weakref.WeakSet()
 
 
 class Waiting:
-    """Somebody's wait for a lock, told to the log as a warning: to standard error, and so to the log of a job as well.
+    """A wait for a lock, logged as a warning and so also visible on standard error and in job logs.
 
     Args:
-        path: the lock's file or folder.
+        path: the locked file or folder.
     """
 
     def __init__(self, path: Path) -> None:
@@ -39,11 +39,11 @@ class Waiting:
 
     @property
     def seconds(self) -> float:
-        """How long it has been."""
+        """Seconds waited so far."""
         return time.monotonic() - self._begun_s
 
     def go_on(self) -> None:
-        """Say who has the lock, if it is time to; to be called again and again."""
+        """Log the holder of the lock if a message is due; call this in the waiting loop."""
         if self.seconds >= self._due_s:
             holder = holder_of(self.path)
             _log.warning("waiting for the lock %s for %.0f s now; it is held by %s", self.path, self.seconds, holder)
@@ -51,27 +51,27 @@ class Waiting:
             self._due_s = self.seconds + WORD_EVERY_S
 
     def end(self) -> None:
-        """Say that it is over, if it was told."""
+        """Log the end of the wait, if the wait was logged."""
         self.words = ""
         if self._due_s > WORD_AFTER_S:
             _log.warning("%s is free now", self.path)
 
 
 def waits() -> str:
-    """What this process waits for, for people who do not see its log; empty: for no lock, or not for long yet."""
+    """The locks this process is waiting for, for users who do not see its log; empty for none or only short waits."""
     return "; ".join(filter(None, [waiting.words for waiting in list(_waiting)]))
 
 
 def take(descriptor: int, path: Path, patience_s: float = math.inf) -> bool:
-    """Take the exclusive lock on an open file or folder, and say so while somebody else has it.
+    """Take the exclusive lock on an open file or folder; log the holder while waiting.
 
     Args:
-        descriptor: the open file; closing it lets go.
-        path: its name, for people.
-        patience_s: for how long to wait.
+        descriptor: the open file; closing it releases the lock.
+        path: its path, for messages.
+        patience_s: seconds to wait at most.
 
     Returns:
-        whether it was taken.
+        Whether the lock was taken.
     """
     waiting, pause_s = Waiting(path), 0.001
     while True:
@@ -89,7 +89,7 @@ def take(descriptor: int, path: Path, patience_s: float = math.inf) -> bool:
 
 
 def holder_of(path: Path) -> str:
-    """Who holds the lock on a file, such as "pid 4711 (qpm-tuner search)", as far as the system tells."""
+    """The holder of a file's lock, such as "pid 4711 (qpm-tuner search)", as far as the system reveals it."""
     try:
         pids = list(_holders(path.stat()))
     except (OSError, ValueError):
@@ -98,19 +98,19 @@ def holder_of(path: Path) -> str:
         return "an unknown process, perhaps on another machine"
     if pids[0] == os.getpid():
         return f"pid {pids[0]} (this process itself)"
-    return _named(pids[0]) if pids[0] > 0 else "a process of another container"
+    return _named(pids[0]) if pids[0] > 0 else "a process in another container"
 
 
 def _holders(file: os.stat_result) -> Iterator[int]:
-    """Process ids of those who hold a lock on the file; 0 for one that cannot be seen from here.
+    """Process ids of the holders of a lock on the file; 0 for a process outside this PID namespace.
 
-    File systems with devices of their own making (btrfs, overlays) appear under another number in /proc/locks; there
-    the open files of a process tell.
+    File systems with virtual device numbers (btrfs, overlayfs) appear under another number in /proc/locks; for these,
+    the open files of each process are compared.
     """
     device = f"{os.major(file.st_dev):02x}:{os.minor(file.st_dev):02x}"
     for line in Path("/proc/locks").read_text(encoding="ascii").splitlines():
         fields = line.split()
-        if len(fields) < 6 or fields[1] == "->":  # who waits for it
+        if len(fields) < 6 or fields[1] == "->":  # a waiting process
             continue
         where, _, inode = fields[5].rpartition(":")
         pid = int(fields[4])
@@ -126,7 +126,7 @@ def _has_open(pid: int, file: os.stat_result) -> bool:
 
 
 def _named(pid: int) -> str:
-    """A process by its id and its command; words that may hold a setting or an address are left out."""
+    """A process by id and command; arguments that may contain a setting or an address are omitted."""
     try:
         words = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").split("\0")
         state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]

@@ -1,6 +1,6 @@
-"""What every part of the program knows of a metric: name, unit, direction, range, and what it needs to have a value.
+"""The declaration of a metric: name, unit, direction, range, and its requirements on data and model.
 
-How a metric is computed is declared beside it, in its own file in `tuner/qpm/metrics`; see `tuner.qpm.metrics.kinds`.
+Each metric's computation is declared in its own file in `tuner/qpm/metrics`; see `tuner.qpm.metrics.kinds`.
 Importing this does not import torch.
 """
 
@@ -14,13 +14,13 @@ from tuner.errors import TunerError
 
 @dataclass(frozen=True)
 class DataNeed:
-    """Something that only some data sets have.
+    """Optional data that a metric requires, such as object masks.
 
     Attributes:
-        what: in a word or two, such as `masks`.
-        todo: how to get it, in a clause.
-        of: takes a `Dataset` or `Samples` and returns the thing; None where there is none.
-        per_image: whether only some images may have it; `of` returns which, (n,) bool.
+        what: a short name, such as `masks`.
+        todo: how to provide it, as a clause for messages.
+        of: takes a `Dataset` or `Samples` and returns the data, or None if it has none.
+        per_image: whether it may exist for some images only; `of` then returns for which, (n,) bool.
     """
 
     what: str
@@ -31,11 +31,11 @@ class DataNeed:
 
 @dataclass(frozen=True)
 class SizeNeed:
-    """A size of the model below which a metric has no value.
+    """A minimum model size that a metric requires.
 
     Attributes:
-        size: name of a size, such as `features_per_class`.
-        least: the smallest size with a value.
+        size: name of the size, such as `features_per_class`.
+        least: the smallest size for which the metric is defined.
     """
 
     size: str
@@ -43,7 +43,7 @@ class SizeNeed:
 
 
 def _masked(data: Any) -> Any:
-    """A `Dataset` opens masks when they are asked for; `Samples` hold them."""
+    """A `Dataset` opens masks on demand; `Samples` contain them."""
     return None if getattr(data, "masks", data.has_mask) is None else data.has_mask
 
 
@@ -58,23 +58,23 @@ IMAGE_ATTRIBUTES = DataNeed(
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """The row of one metric.
+    """One metric.
 
     A metric that does not apply to a model or data set is absent from a result, never zero.
 
     Attributes:
-        name: key in a result; an objective's name in a recipe.
-        heading: of a column in a narrow table.
-        help: one line.
-        unit: `%`, or the word for what is counted, such as `features`; empty for a plain number.
-        direction: which way is better.
-        low: lower end of its natural range, in its unit.
-        high: upper end of its natural range, in its unit.
-        needs: what must be there for it to have a value.
-        formula: in one line.
-        source: where the formula is from.
-        version: raise it where the same model gets another value; stored evaluations are measured anew then.
-        is_share: whether it is nothing but a share of images, so that its standard error is binomial.
+        name: key in a result, and name of the objective in a recipe.
+        heading: column heading for narrow tables.
+        help: description in one line.
+        unit: `%`, or what is counted, such as `features`; empty for a plain number.
+        direction: whether higher or lower values are better.
+        low: lower end of its natural range, in `unit`.
+        high: upper end of its natural range, in `unit`.
+        needs: requirements on data and model.
+        formula: formula in one line.
+        source: reference for the formula.
+        version: increment it when the same model gets another value; stored evaluations are then computed again.
+        is_share: whether it is a proportion of images, so that its standard error is binomial.
     """
 
     name: str
@@ -92,42 +92,42 @@ class Metric:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """Names of the metrics it is made of; they are shown beside it."""
+        """Names of the metrics it is composed of; they are shown beside it."""
         return ()
 
     @property
     def counted_by(self) -> str:
-        """The number of images it rests on, by its name in a result; empty where it rests on none."""
+        """Name, in a result, of the number of images it is computed on; empty if it is not computed on images."""
         return ""
 
     @property
     def data_needs(self) -> tuple[DataNeed, ...]:
-        """What the data must have."""
+        """Requirements on the data."""
         return tuple(need for need in self.needs if isinstance(need, DataNeed))
 
     @property
     def size_needs(self) -> tuple[SizeNeed, ...]:
-        """How large the model must be."""
+        """Requirements on the size of the model."""
         return tuple(need for need in self.needs if isinstance(need, SizeNeed))
 
 
 METRICS: Registry[Metric] = Registry("metric", Metric, group="qpm_tuner.metrics", home="tuner.qpm.metrics.table")
 
-# The numbers of images that a result holds beside its metrics. Nothing can be optimised by them.
+# The numbers of images that a result contains besides its metrics. They cannot be objectives.
 COUNTS = {
-    "n_images": "held-out images that were measured",
-    "n_masked_images": "those of them that have a mask: what plausibility is measured on",
-    "n_train_images": "training images: what class independence, contrastiveness and correlation are measured on",
+    "n_images": "held-out images that the metrics are computed on",
+    "n_masked_images": "held-out images with a mask, which plausibility is computed on",
+    "n_train_images": "training images, which class independence, contrastiveness and correlation are computed on",
 }
 
 
 def parts() -> tuple[str, ...]:
-    """The parts of all metrics that are made of others, each once."""
+    """The parts of all composite metrics, without duplicates."""
     return tuple(dict.fromkeys(part for metric in METRICS.values() for part in metric.parts))
 
 
 def added_metrics() -> dict[str, dict[str, int]]:
-    """What metrics of other packages add to the settings of an evaluation, and so to its key; empty without any.
+    """The part of an evaluation's settings, and so of its key, that third-party metrics add; empty without any.
 
     Returns:
         {"metrics": {name: version}}.
@@ -137,20 +137,20 @@ def added_metrics() -> dict[str, dict[str, int]]:
 
 
 def require_metrics(settings: Mapping[str, Any]) -> None:
-    """See that this process knows the metrics that an evaluation is to measure.
+    """Check that the metrics of an evaluation are available in this process.
 
     Args:
-        settings: of the evaluation.
+        settings: settings of the evaluation.
 
     Raises:
-        TunerError: it lacks one, or has another version of it.
+        TunerError: a metric is missing, or has another version.
     """
     known = added_metrics().get("metrics", {})
     for name, version in settings.get("metrics", {}).items():
         if known.get(name) != version:
             has = f"version {known[name]}" if name in known else "none"
             raise TunerError(
-                f"the metric {name} in version {version} is to be measured, and this process knows {has}",
-                "the same metrics in the process that searches and in those that evaluate",
-                f"install a package on every machine that names it in the entry points of {METRICS.group}",
+                f"the evaluation requires the metric {name} in version {version}, but this process has {has}",
+                "the same metrics in the driver and in the processes that evaluate",
+                f"install the package that declares it, with the entry point group {METRICS.group}, on every machine",
             )

@@ -1,4 +1,4 @@
-"""Progress in a notebook: one place below the cell that changes, and below it the facts and warnings, which stay."""
+"""Progress in a notebook: one display below the cell that is updated in place, and lines that stay."""
 
 import contextlib
 import io
@@ -15,10 +15,10 @@ WIDTH = 100
 
 
 class NotebookProgress:
-    """Shows steps and views below the cell that runs; see `Progress`."""
+    """Shows steps and views below the running cell; see `Progress`."""
 
     def __init__(self) -> None:
-        self._place: Any = None  # of IPython; made when something is first shown
+        self._place: Any = None  # IPython's display handle, created on first use
         self._lock = threading.Lock()
 
     def say(self, line: str) -> None:
@@ -31,7 +31,7 @@ class NotebookProgress:
 
     @contextlib.contextmanager
     def step(self, what: str) -> Iterator[Step]:
-        """The step and how far it is, for as long as it lasts."""
+        """Show the step and its progress while it lasts."""
         step = Step(what)
         self._show(f"{what} ...")
         try:
@@ -42,7 +42,7 @@ class NotebookProgress:
 
     @contextlib.contextmanager
     def live(self, view: LiveView) -> Iterator[None]:
-        """The view as a table, for the length of the block."""
+        """Show the view as a table for the duration of the block."""
 
         def update() -> None:
             view.refresh()
@@ -66,7 +66,7 @@ class NotebookProgress:
 
 
 def usual_progress() -> Progress:
-    """What suits where this process runs: a notebook, a terminal, or else standard logging."""
+    """The default for this process: notebook, terminal, or else standard logging."""
     if in_notebook():
         return NotebookProgress()
     if sys.stderr is not None and sys.stderr.isatty():
@@ -77,7 +77,7 @@ def usual_progress() -> Progress:
 
 
 def in_notebook() -> bool:
-    """Whether the code runs in a kernel, whose front end shows HTML and changes what was shown."""
+    """Whether the code runs in a Jupyter kernel, whose front end can show and update HTML."""
     ipython = sys.modules.get("IPython")
     shell = None if ipython is None else ipython.get_ipython()
     return shell is not None and hasattr(shell, "kernel")

@@ -1,28 +1,28 @@
-"""A JSON object that somebody else may have written, without what JSON leaves open.
+"""Strict parsing of untrusted JSON objects.
 
-No name twice, no constant that JSON lacks, no number beyond all bounds, no nest too deep to walk.
+Duplicate names, NaN and Infinity, overflowing or very long numbers, and excessive nesting are refused.
 """
 
 import json
 import math
 from typing import Any
 
-MOST_DIGITS = 40  # of a whole number: nothing we write has more, and long ones take long to read
+MOST_DIGITS = 40  # of an integer: we never write more, and long ones are slow to parse
 
 
 class InvalidJsonError(ValueError):
-    """What holds no such object; the text goes on from the name of where it was: "is no JSON"."""
+    """The data are not such an object; the text continues a sentence that names them: "is not valid JSON"."""
 
 
 def parse_object(data: bytes | str, *, any_number: bool = False) -> dict[str, Any]:
-    """The object that is there.
+    """Parse a JSON object.
 
     Args:
-        data: the whole content of a file.
-        any_number: take infinite and very long numbers as well, for whoever checks each of them.
+        data: the complete contents of a file.
+        any_number: also accept infinite and very long numbers, for callers that check each number themselves.
 
     Raises:
-        InvalidJsonError: there is something else.
+        InvalidJsonError: the data are anything else.
     """
     decoder = _LOOSE if any_number else _STRICT
     try:
@@ -30,13 +30,13 @@ def parse_object(data: bytes | str, *, any_number: bool = False) -> dict[str, An
     except InvalidJsonError:
         raise
     except UnicodeDecodeError:
-        raise InvalidJsonError("is no text in UTF-8") from None
+        raise InvalidJsonError("is not UTF-8 text") from None
     except RecursionError:
         raise InvalidJsonError("is nested too deeply") from None
-    except ValueError:  # also a number of more digits than Python reads
-        raise InvalidJsonError("is no JSON") from None
+    except ValueError:  # including numbers with more digits than Python converts
+        raise InvalidJsonError("is not valid JSON") from None
     if not isinstance(found, dict):
-        raise InvalidJsonError(f"holds {_KINDS.get(type(found), 'something else')}, not an object with named fields")
+        raise InvalidJsonError(f"contains {_KINDS.get(type(found), 'another type')}, not a JSON object")
     return found
 
 
@@ -45,27 +45,27 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise InvalidJsonError(f"holds {twice[:40]!a} twice")
+        raise InvalidJsonError(f"contains {twice[:40]!a} twice")
     return found
 
 
 def _no_number(text: str) -> Any:
-    raise InvalidJsonError(f"holds {text}, which is no JSON")
+    raise InvalidJsonError(f"contains {text}, which is not valid JSON")
 
 
 def _finite(text: str) -> float:
     if not math.isfinite(value := float(text)):
-        raise InvalidJsonError("holds a number beyond all bounds")
+        raise InvalidJsonError("contains a number that is too large")
     return value
 
 
 def _short(text: str) -> int:
     if len(text) > MOST_DIGITS:
-        raise InvalidJsonError("holds a number of very many digits")
+        raise InvalidJsonError("contains a number with too many digits")
     return int(text)
 
 
 _LOOSE = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_number)
 _STRICT = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_number, parse_float=_finite, parse_int=_short)
-_KINDS: dict[type, str] = {list: "a list", str: "a text", bool: "true or false", int: "a number", float: "a number"}
+_KINDS: dict[type, str] = {list: "a list", str: "a string", bool: "a boolean", int: "a number", float: "a number"}
 _KINDS[type(None)] = "null"

@@ -1,7 +1,7 @@
-"""A process's temporary files in a folder that only its user may enter; a killed process's go at the next start.
+"""Private folders for a process's temporary files; those orphaned by killed processes are removed at the next start.
 
-A lock that the system lets go of at a process's death tells whether it lives. So nothing of a living process is
-removed, nothing of another user or program, and nobody can prepare the folder: its name is drawn.
+Each folder holds a lock that the kernel releases when its process ends, so folders of running processes are never
+removed, nor those of other users or programs. The folder's name is random, so no other user can prepare it.
 """
 
 import contextlib
@@ -23,53 +23,53 @@ LOCK = "lock"
 INNER = "t"
 DRAFTS = "drafts"
 ROOM_BYTES = 20_000_000
-"""What Ray's logs and the files of a stage may take."""
-WISHES = ("TMPDIR", "TEMP", "TMP")  # as Python's own `tempfile` asks
+"""Free space required for Ray's logs and the files of a stage."""
+WISHES = ("TMPDIR", "TEMP", "TMP")  # in the order of Python's `tempfile`
 ELSEWHERE = ("/tmp", "/var/tmp")
 GIVEN = "QPM_TUNER_GIVEN_TMPDIR"
 HALF_MADE_S = 3600.0
-LATE_TRIES = 20  # Ray's processes may still write for a moment
+LATE_TRIES = 20  # Ray's processes may still be writing
 
 
 class NoPlaceError(UsageError):
-    """There is no folder for temporary files."""
+    """No folder is suitable for temporary files."""
 
 
 def choose_root(longest: int | None = None, wish: str = "") -> tuple[Path, list[str]]:
-    """The first place that can hold a private folder, and what is wrong with those before it.
+    """The first location that is suitable for a private folder, and what is wrong with those tried before it.
 
     Args:
-        longest: bytes that the private folder's path may have; None for any.
-        wish: a variable that may name a place, before TMPDIR is asked.
+        longest: maximum length of the private folder's path in bytes; None: no limit.
+        wish: an environment variable that may name a location and takes precedence over TMPDIR.
 
     Raises:
-        NoPlaceError: what is wrong with each is in the message.
+        NoPlaceError: no location is suitable; the message says why.
     """
     wrong: list[str] = []
     wishes = [os.environ.get(name, "") for name in filter(None, (wish, *WISHES))]
-    if _current:  # beside that one, whose path has no room for another
+    if _current:  # beside the current one, inside which the path would get too long
         wishes = [str(_current[-1].parents[1]) if place == str(_current[-1]) else place for place in wishes]
     for place in dict.fromkeys([*filter(None, wishes), *ELSEWHERE]):
         if (reason := _unfit(Path(place), longest)) is None:
             return Path(place), wrong
         wrong.append(f"{place}: {reason}")
     raise NoPlaceError(
-        f"there is no folder for temporary files ({'; '.join(wrong)})",
-        "a folder that can be written, with some room and a short path, in which only you can rename your files",
+        f"no suitable folder for temporary files ({'; '.join(wrong)})",
+        "a writable folder with free space and a short path, in which other users cannot rename your files",
         "set TMPDIR to one, or free some space in /tmp",
     )
 
 
 @contextlib.contextmanager
 def private_folder(longest: int | None = None, wish: str = "") -> Iterator[Path]:
-    """A new folder that nobody else can reach, and that is removed in the end; leftovers beside it are removed, too.
+    """A new folder that only this user can access, removed at the end; also removes orphaned folders beside it.
 
     Args:
-        longest: bytes that its path may have; None for any.
-        wish: a variable that may name the place where it is made, before TMPDIR is asked.
+        longest: maximum length of its path in bytes; None: no limit.
+        wish: an environment variable that may name its location and takes precedence over TMPDIR.
 
     Raises:
-        NoPlaceError: none can be made.
+        NoPlaceError: no location is suitable.
     """
     root, _ = choose_root(longest, wish)
     remove_leftovers(root)
@@ -90,9 +90,9 @@ def private_folder(longest: int | None = None, wish: str = "") -> Iterator[Path]
 
 @contextlib.contextmanager
 def private_temporaries() -> Iterator[Path]:
-    """While the block lasts, all temporary files of this process, and of those that it starts, are in such a folder.
+    """For the duration of the block, temporary files of this process and its children go to a private folder.
 
-    Within another such block it is that one's.
+    A nested block uses the folder of the outer one.
     """
     if _current:
         yield _current[-1]
@@ -111,13 +111,13 @@ def private_temporaries() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def noted(draft: Path) -> Iterator[None]:
-    """While a draft lies outside the private folder, note there where: if the process is killed, it goes as well."""
+    """Record a temporary file outside the private folder, so that it is removed too if the process is killed."""
     home = Path(tempfile.gettempdir()).parent
     if not home.name.startswith(PREFIX):
         yield
         return
     note = home / DRAFTS / draft.name
-    with contextlib.suppress(OSError):  # the folder of a driver that has died
+    with contextlib.suppress(OSError):  # the folder of a dead process may be gone
         note.parent.mkdir(exist_ok=True)
         note.symlink_to(draft.absolute())
     try:
@@ -128,7 +128,7 @@ def noted(draft: Path) -> Iterator[None]:
 
 
 def _remove_drafts(folder: Path) -> None:
-    """Remove what a dead process was writing elsewhere, by its notes."""
+    """Remove the temporary files that a dead process had recorded elsewhere."""
     for note in (folder / DRAFTS).glob(".*"):
         with contextlib.suppress(OSError):
             draft = note.readlink()
@@ -144,16 +144,16 @@ _current: list[Path] = []
 
 
 def given_temporaries() -> str:
-    """TMPDIR as the user has it, also while this process has one of its own; empty: not set."""
+    """TMPDIR as the user set it, even while this process uses its own; empty if not set."""
     return os.environ.get(GIVEN, os.environ.get("TMPDIR", ""))
 
 
 def remove_leftovers(root: Path) -> list[Path]:
-    """Remove the private folders of this user's processes that have died; returns them."""
+    """Remove the private folders of this user's dead processes; returns the removed folders."""
     removed = []
     with contextlib.suppress(OSError):
         for folder in root.glob(f"{PREFIX}*"):
-            with contextlib.suppress(OSError):  # it is being removed by another process too
+            with contextlib.suppress(OSError):  # another process may be removing it too
                 if is_mine(folder.lstat()) and _remove_if_dead(folder):
                     removed.append(folder)
     return removed
@@ -162,7 +162,7 @@ def remove_leftovers(root: Path) -> list[Path]:
 def _remove_if_dead(folder: Path) -> bool:
     try:
         lock = os.open(folder / LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except FileNotFoundError:  # being made just now, or never finished
+    except FileNotFoundError:  # just being created, or never completed
         if time.time() - folder.lstat().st_mtime > HALF_MADE_S:
             folder.rmdir()
         return False
@@ -177,7 +177,7 @@ def _remove_if_dead(folder: Path) -> bool:
 
 
 def _removed(folder: Path) -> bool:
-    """Remove a folder whose lock is held; the lock comes last, or nobody would try again."""
+    """Remove a folder whose lock is held; the lock file goes last, so that an interrupted removal is repeated."""
     shutil.rmtree(folder / INNER, ignore_errors=True)
     if (folder / INNER).exists():
         return False
@@ -186,7 +186,7 @@ def _removed(folder: Path) -> bool:
 
 
 def _locked_folder(root: Path) -> tuple[Path, int]:
-    """A new private folder, and the open lock that says that its process lives."""
+    """A new private folder, and its open lock, which marks the process as alive."""
     while True:
         folder = root / f"{PREFIX}{secrets.token_hex(4)}"
         try:
@@ -201,25 +201,25 @@ def _locked_folder(root: Path) -> tuple[Path, int]:
             mine = (folder / LOCK).exists()
         except BlockingIOError:
             mine = False
-        except OSError:  # a file system without locks, on which nobody removes anything
+        except OSError:  # a file system without locks, on which nothing is ever removed
             mine = True
         if mine:
             return folder, lock
-        os.close(lock)  # another process took it for a dead one's
+        os.close(lock)  # another process considered it orphaned
 
 
 def is_mine(found: os.stat_result) -> bool:
-    """Whether something is a folder of this user, which nobody else may enter."""
+    """Whether it is a folder of this user, without access for others."""
     return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
 
 
 def _unfit(root: Path, longest: int | None) -> str | None:
-    """Why a folder cannot hold private ones; None: it can."""
+    """Why a folder is not suitable for private folders; None if it is."""
     if not root.is_absolute():
-        return "not a whole path"
+        return "not an absolute path"
     beneath = len(f"/{PREFIX}12345678/{INNER}")
     if longest is not None and len(os.fsencode(root)) + beneath > longest:
-        return f"its path is longer than {longest - beneath} bytes, which is what Ray's sockets leave"
+        return f"its path is longer than {longest - beneath} bytes, the limit that Ray's socket paths impose"
     try:
         if (stranger := _tampered(root.resolve(strict=True))) is not None:
             return stranger
@@ -234,11 +234,11 @@ def _unfit(root: Path, longest: int | None) -> str | None:
 
 
 def _tampered(root: Path) -> str | None:
-    """Why somebody else could put a folder of their own in the place of one of ours; None: nobody can."""
+    """Why another user could replace one of our folders; None if no other user can."""
     for place in (root, *root.parents):
         found = place.stat()
         if found.st_uid not in (0, os.getuid()) and place.parent != place:
-            return f"{place} is another user's"
+            return f"{place} belongs to another user"
         if found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX:
-            return f"others can rename what is in {place}"
+            return f"other users can rename files in {place}"
     return None

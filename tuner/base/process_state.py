@@ -1,6 +1,6 @@
-"""The process of the caller, left as it was: environment, signal handlers, log levels, exception hook, `random`.
+"""Restores the user's process after a search: environment, signal handlers, logger levels, exception hook, `random`.
 
-A search runs inside a notebook or a script of somebody else. Libraries that it loads change all five.
+A search runs inside the user's notebook or script. Libraries that it loads change all five.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ KEPT_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM, signal.SIGUSR2)
 
 @contextlib.contextmanager
 def unchanged_process() -> Iterator[None]:
-    """Undo at the end of the block what it has changed; loggers that did not exist before keep what they have."""
+    """Undo the block's changes at its end; loggers that did not exist before are left alone."""
     environment, hook = dict(os.environ), sys.excepthook
     in_main = threading.current_thread() is threading.main_thread()  # others may not set handlers
     handlers = {number: signal.getsignal(number) for number in KEPT_SIGNALS} if in_main else {}
@@ -32,7 +32,7 @@ def unchanged_process() -> Iterator[None]:
             if os.environ.get(name) != value:
                 os.environ[name] = value
         for number, handler in handlers.items():
-            if handler is not None and signal.getsignal(number) != handler:  # None: set by no means of Python
+            if handler is not None and signal.getsignal(number) != handler:  # None: not set from Python
                 signal.signal(number, handler)
         for logger, level in levels.items():
             if logger.level != level:

@@ -1,7 +1,7 @@
-"""How library functions report progress: to a terminal, a log, a notebook, or nowhere.
+"""Progress reporting of library functions: to a terminal, a log, a notebook, or nowhere.
 
-Functions that take more than a moment have a parameter `progress`. Imports nothing heavy, since it is used before the
-rest is loaded.
+Long-running functions have a parameter `progress`. This module imports nothing heavy, since it is used before the rest
+is loaded.
 """
 
 import contextlib
@@ -21,32 +21,32 @@ LOG_EVERY_S = 10.0  # a log is read later, so it needs fewer lines
 
 
 class LiveView(Protocol):
-    """Something that changes while it is shown, such as the trials of a search."""
+    """A view that changes while it is shown, such as the trials of a search."""
 
     def refresh(self) -> None:
-        """Look again; called every REFRESH_S by all implementations, also by those that show nothing."""
+        """Update the data; called every REFRESH_S by all implementations, including those that show nothing."""
 
     def line(self) -> str:
-        """How it stands, in one line for a log."""
+        """The current state in one line, for a log."""
 
     def render(self, width: int) -> "RenderableType":
-        """How it stands, as a table no wider than `width` cells."""
+        """The current state as a table no wider than `width` cells."""
 
 
 class Progress(Protocol):
-    """Where a function reports how far it is. All methods may be called from any thread."""
+    """Where a function reports its progress. All methods may be called from any thread."""
 
     def say(self, line: str) -> None:
         """Report a fact, such as "feature bank 1f3a: 1797 images"."""
 
     def warn(self, line: str) -> None:
-        """Report that something is wrong, though the work goes on."""
+        """Report a problem that does not stop the work."""
 
     def step(self, what: str) -> AbstractContextManager[Step]:
-        """A step of the work, such as "writing the report": told when it begins and while it lasts."""
+        """A step of the work, such as "writing the report", reported when it begins and while it lasts."""
 
     def live(self, view: LiveView) -> AbstractContextManager[None]:
-        """Show a view for the length of a block, as it changes."""
+        """Show a view, with updates, for the duration of the block."""
 
 
 class Silent:
@@ -60,12 +60,12 @@ class Silent:
 
     @contextlib.contextmanager
     def step(self, what: str) -> Iterator[Step]:
-        """A step that nobody sees."""
+        """A step that is not shown."""
         yield Step(what)
 
     @contextlib.contextmanager
     def live(self, view: LiveView) -> Iterator[None]:
-        """Refresh the view, and show nothing."""
+        """Refresh the view without showing it."""
         with repeated(steps.REFRESH_S, view.refresh):
             yield
 
@@ -74,8 +74,8 @@ class LogProgress:
     """Writes to standard `logging`, at the levels INFO and WARNING.
 
     Args:
-        logger: by default that of the package, `tuner`.
-        every_s: seconds between two lines on the same step.
+        logger: default: the package's logger, `tuner`.
+        every_s: seconds between two lines about the same step.
     """
 
     def __init__(self, logger: logging.Logger | None = None, every_s: float = LOG_EVERY_S) -> None:
@@ -83,11 +83,11 @@ class LogProgress:
         self._every_s = every_s
 
     def say(self, line: str) -> None:
-        """Log it as information."""
+        """Log it at level INFO."""
         self._logger.info("%s", line)
 
     def warn(self, line: str) -> None:
-        """Log it as a warning."""
+        """Log it at level WARNING."""
         self._logger.warning("%s", line)
 
     @contextlib.contextmanager
@@ -106,7 +106,7 @@ class LogProgress:
 
 
 class ConsoleProgress:
-    """Prints on a rich console: a moving line and a live table on a terminal, plain lines elsewhere.
+    """Prints on a rich console: a spinner and a live table on a terminal, plain lines elsewhere.
 
     Args:
         console: where to print.
@@ -116,7 +116,7 @@ class ConsoleProgress:
         self.console = console
 
     def say(self, line: str) -> None:
-        """Print it as it is."""
+        """Print it unchanged."""
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def warn(self, line: str) -> None:
@@ -125,7 +125,7 @@ class ConsoleProgress:
 
     @contextlib.contextmanager
     def step(self, what: str) -> Iterator[Step]:
-        """A spinner for as long as the step lasts on a terminal, a line every few seconds elsewhere."""
+        """A spinner while the step lasts on a terminal, a line every few seconds elsewhere."""
         from rich.live import Live
         from rich.spinner import Spinner
         from rich.text import Text
@@ -137,7 +137,7 @@ class ConsoleProgress:
                 yield step
             return
         spinner = Spinner("line", Text(str(step)))
-        stdout = not self.console.stderr  # what a command prints as its result must not be led to the other stream
+        stdout = not self.console.stderr  # rich must not redirect a command's result to the other stream
         with (
             Live(spinner, console=self.console, refresh_per_second=4, transient=True, redirect_stdout=stdout),
             repeated(steps.REFRESH_S, lambda: spinner.update(text=Text(str(step)))),
@@ -146,7 +146,7 @@ class ConsoleProgress:
 
     @contextlib.contextmanager
     def live(self, view: LiveView) -> Iterator[None]:
-        """A table that changes on a terminal, a line every few seconds elsewhere."""
+        """A live table on a terminal, a line every few seconds elsewhere."""
         if not self._is_lively():
             with repeated(steps.REFRESH_S, _Lines(self, view, steps.LINE_EVERY_S)):
                 yield
@@ -165,20 +165,20 @@ class ConsoleProgress:
             yield
 
     def _is_lively(self) -> bool:
-        """Whether a line on this console can be written over."""
+        """Whether this console can overwrite a line."""
         return self.console.is_terminal and not self.console.is_dumb_terminal
 
 
 @contextlib.contextmanager
 def never_silent(progress: Progress, who: str) -> Iterator[None]:
-    """Say that a command is at work, every few seconds; for commands that are usually quick."""
+    """Report every few seconds that a command is still working; for commands that are usually quick."""
     step = Step(f"{who} is at work")
     with repeated(steps.LINE_EVERY_S, lambda: progress.say(str(step))):
         yield
 
 
 class _Lines:
-    """Refreshes a view whenever it is called, and says its line every so many seconds."""
+    """Refreshes a view whenever it is called, and reports its line every `every_s` seconds."""
 
     def __init__(self, progress: Progress, view: LiveView, every_s: float) -> None:
         self._progress, self._view, self._every_s = progress, view, every_s

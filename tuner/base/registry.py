@@ -1,7 +1,7 @@
-"""A table that other packages can add rows to: what comes with this package, what installed ones bring, what was added.
+"""Extensible registries: built-in entries, entries of installed packages, and entries added at run time.
 
-The rows of this package are declared by modules of higher layers, which are imported on the first look at a table. So
-a low layer can ask what a metric is without knowing who computes it.
+The built-in entries are declared by modules of higher layers, which are imported on first access. So a low layer can
+look up a metric without importing the code that computes it.
 """
 
 import re
@@ -18,7 +18,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
 class Named(Protocol):
-    """A row: its name is what recipes, files and commands call it."""
+    """An entry; recipes, files and commands refer to it by name."""
 
     @property
     def name(self) -> str:
@@ -30,13 +30,13 @@ Row = TypeVar("Row", bound=Named)
 
 
 class Registry(Mapping[str, Row], Generic[Row]):
-    """Rows by name, in the order of their declaration; read it like a dictionary.
+    """A read-only mapping of entries by name, in the order of declaration.
 
     Args:
-        what: what a row is, in a word, for errors.
-        kind: the type of the rows.
-        group: the entry-point group in which installed packages name rows of theirs.
-        home: the module whose import declares the rows of this package, by `declare`.
+        what: what an entry is, for error messages.
+        kind: type of the entries.
+        group: entry point group in which installed packages declare entries.
+        home: module whose import declares the built-in entries, by `declare`.
     """
 
     def __init__(self, what: str, kind: type[Row], *, group: str, home: str) -> None:
@@ -47,19 +47,19 @@ class Registry(Mapping[str, Row], Generic[Row]):
         self._is_loaded, self._lock = False, threading.RLock()
 
     def declare(self, *rows: Row) -> None:
-        """Enter rows of this package; nobody can replace them."""
+        """Add built-in entries, which cannot be replaced."""
         for row in rows:
             self._rows[row.name] = row
             self._built_in.add(row.name)
 
     def add(self, row: Row) -> Row:
-        """Enter a row of somebody else, in this process; a second one of the same name replaces the first.
+        """Add an entry in this process; it replaces an earlier added entry of the same name.
 
         Returns:
-            The row.
+            The entry.
 
         Raises:
-            UsageError: it is no such row, its name is no name, or this package has a row of that name.
+            UsageError: it has the wrong type, its name is invalid, or a built-in entry has the same name.
         """
         self._load()
         if fault := self._fault(row):
@@ -68,21 +68,21 @@ class Registry(Mapping[str, Row], Generic[Row]):
         return row
 
     def remove(self, name: str) -> None:
-        """Take out a row that was added.
+        """Remove an added entry.
 
         Raises:
-            KeyError: none of that name was added.
+            KeyError: no entry of that name was added.
         """
         if name in self._built_in:
             raise KeyError(name)
         del self._rows[name]
 
     def added(self) -> dict[str, Row]:
-        """The rows that do not come with this package."""
+        """All entries that are not built in."""
         return {name: row for name, row in self.items() if name not in self._built_in}
 
     def __getitem__(self, name: str) -> Row:
-        """The row of that name."""
+        """The entry of that name."""
         self._load()
         return self._rows[name]
 
@@ -92,12 +92,12 @@ class Registry(Mapping[str, Row], Generic[Row]):
         return iter(tuple(self._rows))
 
     def __len__(self) -> int:
-        """The number of rows."""
+        """The number of entries."""
         self._load()
         return len(self._rows)
 
     def _load(self) -> None:
-        """Import what declares rows, once."""
+        """Import the modules that declare entries, once."""
         with self._lock:
             if self._is_loaded:
                 return
@@ -107,17 +107,17 @@ class Registry(Mapping[str, Row], Generic[Row]):
                 self._take(entry)
 
     def _take(self, entry: EntryPoint) -> None:
-        """Enter the row that an installed package names; what is wrong with it must not stop those who do without."""
+        """Add the entry of an installed package; a faulty one is skipped with a warning, since few need it."""
         try:
             row = entry.load()
             fault = self._fault(row)
             reason = f"{fault[0]}; expected: {fault[1]}" if fault else ""
-        except Exception as error:  # whatever a stranger's module raises while it is imported
+        except Exception as error:  # third-party modules may raise anything on import
             reason = f"{type(error).__name__}: {error}"
         if reason:
             package = entry.dist.name if entry.dist else "an installed package"
             warnings.warn(
-                f"the {self.what} {entry.name} of {package} is left out ({entry.value}): {reason}. "
+                f"the {self.what} {entry.name} of {package} is ignored ({entry.value}): {reason}. "
                 "Update or remove that package",
                 stacklevel=2,
             )
@@ -125,12 +125,12 @@ class Registry(Mapping[str, Row], Generic[Row]):
             self._rows[row.name] = row
 
     def _fault(self, row: object) -> tuple[str, str, str] | None:
-        """What is wrong with a row, what was expected, and what to do."""
+        """What is wrong with an entry, what was expected, and what to do."""
         if not isinstance(row, self.kind):
-            return f"{row!r:.100} is no {self.what}", f"a {self.kind.__name__}", f"make one by {self.kind.__name__}(..)"
+            return f"{row!r:.100} is not a {self.what}", f"a {self.kind.__name__}", f"use {self.kind.__name__}(...)"
         if not _NAME.fullmatch(row.name):
-            expected = "lower-case letters, digits and underscores, a letter first, at most 64"
-            return f"the {self.what} {row.name!r:.100} has no such name", expected, "give it another name"
+            expected = "at most 64 lower-case letters, digits and underscores, starting with a letter"
+            return f"the {self.what} name {row.name!r:.100} is not valid", expected, "choose another name"
         if row.name in self._built_in:
-            return f"a {self.what} {row.name} comes with qpm-tuner", "a name of its own", "give it another name"
+            return f"qpm-tuner has a built-in {self.what} {row.name}", "an unused name", "choose another name"
         return None

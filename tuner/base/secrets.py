@@ -1,12 +1,12 @@
-"""What in an address only its owner may know: found, so that it can be refused, and hidden where texts are shown.
+"""Finds secrets in addresses, to refuse them, and masks them in displayed text.
 
-Whoever can read a recipe, a ledger or a log can read every address in it. All takes time in proportion to the text.
+Anyone who can read a recipe, a ledger or a log can read every address in it. All functions run in linear time.
 """
 
 import re
 from urllib.parse import unquote
 
-# Anywhere in a parameter's name (`AWSAccessKeyId`, `X-Amz-Signature`), or the whole of it (`sig`, `key`).
+# Matched anywhere in a parameter's name (`AWSAccessKeyId`, `X-Amz-Signature`), or against all of it (`sig`, `key`).
 _TELLING = re.compile(
     r"passw(?:or)?d|passphrase|passcode|pwd|token(?-i:(?![a-rt-z]))|secret|credential|signature|authorization"
     r"|(?:api|access|account|private|shared|master)[._-]?key|^(?:pass|sig|key|auth|sas|jwt|bearer)$",
@@ -14,13 +14,13 @@ _TELLING = re.compile(
 )
 _PARAMETER = re.compile(r"(?<![\w.-])([\w.-]++)\s*+=\s*+")
 _VALUE = re.compile(r"[^&;#\s'\"]*")
-_FILES = ("sqlite", "sqlite+pysqlite", "file")  # in whose names an @ is a letter
+_FILES = ("sqlite", "sqlite+pysqlite", "file")  # in whose paths an @ is an ordinary character
 _FILE = r"[/.~]|sqlite(\+pysqlite)?:|file:"
-_LAYERS = 5  # of percent signs, before an address is taken for a disguise
+_LAYERS = 5  # of percent-encoding; an address with more is considered an attempt to hide something
 
 
 def holds_secret(address: str) -> bool:
-    """Whether an address holds a user, a password, a token, a key or a signature, in whatever spelling."""
+    """Whether an address contains a user, a password, a token, a key or a signature, in any encoding."""
     for _ in range(_LAYERS):
         is_file = re.match(_FILE, address, re.IGNORECASE)
         if ("@" in address and not is_file) or _without_values(address) != address:
@@ -33,18 +33,18 @@ def holds_secret(address: str) -> bool:
 
 
 def is_address(text: str) -> bool:
-    """Whether a text that may be a path or a name is meant as an address, such as `https://host/file`."""
+    """Whether a text is an address such as `https://host/file`, rather than a path or a name."""
     plain = unquote(unquote(text))
     return "://" in plain or "?" in plain or bool(re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", plain))
 
 
 def hide(text: str) -> str:
-    """A text to be shown, without `user:password@` and without the values of telling parameters."""
+    """A text for display, without `user:password@` and without the values of secret parameters."""
     return re.sub(r"\S+", lambda word: _shown(word[0]), _without_values(text))
 
 
 def _shown(word: str) -> str:
-    """A word without a user; of one that tells a secret once it is decoded, what stands before its `://`."""
+    """A word without user and password; only the scheme if decoding it reveals a secret."""
     plain = word = _without_user(word)
     for _ in range(_LAYERS):
         decoded = unquote(plain)

@@ -1,4 +1,4 @@
-"""One documented field of a recipe: default, help with unit, and the bounds it is checked against.
+"""Documented fields of a recipe: default, help with unit, and bounds.
 
 Component packages declare their settings as dataclasses of such fields (`tuner/qpm/settings.py` and
 others); `tuner/recipe` composes and checks them. Importing settings never imports torch.
@@ -27,11 +27,11 @@ def setting(
     Args:
         default: the default value; lists and dictionaries are copied for each instance.
         help: one line, with the unit where there is one.
-        choices: the allowed values, or None; a registry stands for the names in it.
+        choices: the allowed values, or None; a registry means the names in it.
         low: the smallest allowed value, inclusive.
         high: the largest allowed value, inclusive.
-        automatic: a value below `low` that is allowed, too, and leaves the choice to the program.
-        unit: of a number, such as `pixels`; empty for a plain number.
+        automatic: an additional allowed value below `low` that leaves the choice to the program.
+        unit: unit of a number, such as `pixels`; empty for a plain number.
     """
     metadata = {"help": help, "choices": choices, "low": low, "high": high, "automatic": automatic, "unit": unit}
     if isinstance(default, list | dict):
@@ -40,19 +40,19 @@ def setting(
 
 
 def check_settings(settings: type, base: type) -> None:
-    """See that a dataclass of somebody else can be part of a recipe.
+    """Check that a third-party dataclass can be part of a recipe.
 
-    Annotations that are texts, as `from __future__ import annotations` makes them, are replaced by the types they name.
+    String annotations, as `from __future__ import annotations` produces them, are replaced by the types they name.
 
     Raises:
-        UsageError: it is no dataclass derived from `base`, or has a field without default, of a type that is no single
-            value, or without a word on its meaning.
+        UsageError: it is not a dataclass derived from `base`, or has a field without a default, without help, or of a
+            type other than str, int, float or bool.
     """
     name = getattr(settings, "__name__", repr(settings))
     if not (isinstance(settings, type) and issubclass(settings, base) and dataclasses.is_dataclass(settings)):
         raise UsageError(
-            f"the settings {name} are no dataclass derived from {base.__name__}",
-            "one class for all settings, those that all have and its own",
+            f"the settings {name} are not a dataclass derived from {base.__name__}",
+            "a dataclass that inherits the common settings and adds its own",
             f"write @dataclass class {name}({base.__name__})",
         )
     types = get_type_hints(settings)
@@ -67,6 +67,6 @@ def check_settings(settings: type, base: type) -> None:
         if not info.metadata.get("help"):
             raise UsageError(
                 f"the setting {info.name} of {name} has no help",
-                "a line on its meaning, for help texts and errors",
+                "a one-line description, for help texts and errors",
                 f"declare it as {info.name}: {info.type.__name__} = setting({info.default!r}, 'its meaning')",
             )

@@ -1,6 +1,6 @@
-"""A step of the work and how far it is, in words; and what is done again and again while it lasts.
+"""A step of the work and its progress in words, and actions repeated while it lasts.
 
-`progress.py` shows steps. Imports nothing heavy: it speaks before the rest loads.
+`progress.py` shows steps. This module imports nothing heavy, since it is used before the rest is loaded.
 """
 
 import contextlib
@@ -14,10 +14,10 @@ REFRESH_S = 0.5
 
 
 class Step:
-    """A step under way.
+    """A step in progress.
 
     Args:
-        what: it, such as "writing the report".
+        what: name of the step, such as "writing the report".
     """
 
     def __init__(self, what: str) -> None:
@@ -27,11 +27,11 @@ class Step:
         self._counting: tuple[float, int] | None = None
 
     def at(self, detail: str) -> None:
-        """Say in a few words how far it is."""
+        """Set the progress as a few words."""
         self._detail = detail
 
     def count(self, done: int, total: int, unit: str = "images") -> None:
-        """Say how far it is by a count; the rate is that of this process, whatever was done before it."""
+        """Set the progress as a count; the rate covers only the work since the first call."""
         now = time.monotonic()
         since, before = self._counting = self._counting or (now, done)
         self._detail = f"{done:,} of {total:,} {unit}"
@@ -40,13 +40,13 @@ class Step:
             self._detail += f", {rate:,.{0 if rate >= 10 else 1}f} {unit}/s, ETA {duration((total - done) / rate)}"
 
     def __str__(self) -> str:
-        """The step, how far it is, and how long it has taken."""
+        """The step, its progress, and the elapsed time."""
         detail = f": {self._detail}" if self._detail else ""
         return f"{self.what}{detail}, {duration(time.monotonic() - self._started)}"
 
 
 def duration(seconds: float) -> str:
-    """A duration people read: 41 s, 12 min, 3.2 h."""
+    """A duration for display: 41 s, 12 min, 3.2 h."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
@@ -54,11 +54,11 @@ def duration(seconds: float) -> str:
 
 @contextlib.contextmanager
 def repeated(every_s: float, act: Callable[[], None]) -> Iterator[None]:
-    """Call a function every so many seconds, in a thread, until the block ends."""
+    """Call a function every `every_s` seconds, in a thread, until the block ends."""
     over = threading.Event()
 
     def run() -> None:
-        with contextlib.suppress(OSError):  # such as a full disk; whatever is printed next says so
+        with contextlib.suppress(OSError):  # such as a full disk; the next print reports it
             while not over.wait(every_s):
                 act()
 

@@ -1,6 +1,6 @@
-"""Tables that fit the terminal: columns that do not fit are left out, the least important first; no digit is cut.
+"""Tables that fit the terminal: columns that do not fit are dropped, least important first; no digit is cut.
 
-Every printed table of the commands is made here. Words may wrap; numbers are whole or left out.
+All tables that the commands print are made here. Words may wrap; numbers are shown in full or dropped.
 """
 
 import textwrap
@@ -15,7 +15,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
 
-BETWEEN = 2  # blanks between columns
+BETWEEN = 2  # spaces between columns
 Cell = str | Text
 
 
@@ -24,11 +24,11 @@ class Column:
     """One column.
 
     Args:
-        heading: its name; it may wrap between words, also those of a metric's name.
-        cells: its rows.
-        weight: of the columns that compete for room, those of the least weight go first, and of equal ones the last.
-        words: cells are text that may wrap, not numbers.
-        narrowest: what a column of words is squeezed to before another column is left out.
+        heading: may wrap between words, including those of a metric's name.
+        cells: one per row.
+        weight: importance; columns of the lowest weight are dropped first, among equal ones the last.
+        words: whether cells are text that may wrap, not numbers.
+        narrowest: width to which a text column is reduced before another column is dropped.
     """
 
     heading: str
@@ -39,24 +39,24 @@ class Column:
 
     @property
     def title(self) -> str:
-        """Its heading in words."""
+        """The heading as words."""
         return self.heading.replace("_", " ")
 
     @property
     def natural(self) -> int:
-        """Its width where there is room: nothing wraps."""
+        """The width without any wrapping."""
         return max([cell_len(self.title), *(cell_len(_plain(cell)) for cell in self.cells)])
 
     @property
     def least(self) -> int:
-        """The width below which it would lose something: headings wrap between words, and so do cells of words."""
+        """The smallest width that loses nothing: headings and text cells wrap between words."""
         heading = max((cell_len(word) for word in self.title.split()), default=0)
         widest = max((cell_len(_plain(cell)) for cell in self.cells), default=0)
         return max(heading, min(widest, self.narrowest) if self.words else widest)
 
 
 def fit_columns(columns: Sequence[Column], width: int) -> tuple[list[Column], list[Column]]:
-    """The columns that fit into `width` cells and those left out, both in the order given; one is always kept."""
+    """The columns that fit into `width` cells and the dropped ones, in the given order; at least one is kept."""
     kept = list(columns)
     while len(kept) > 1 and _width([column.least for column in kept]) > width:
         lightest = min(column.weight for column in kept)
@@ -65,7 +65,7 @@ def fit_columns(columns: Sequence[Column], width: int) -> tuple[list[Column], li
 
 
 def make_table(columns: Sequence[Column], width: int) -> tuple[Table, str]:
-    """The table of those that fit, and a line on those that were left out (empty if none was)."""
+    """The table of the columns that fit, and a line that names the dropped ones (empty if there are none)."""
     kept, gone = fit_columns(columns, width)
     widths = _widths(kept, width)
     headings = [_wrapped(column.title, widths[i]) for i, column in enumerate(kept)]
@@ -83,17 +83,17 @@ def make_table(columns: Sequence[Column], width: int) -> tuple[Table, str]:
 
 @dataclass(frozen=True, eq=False)
 class FittedTable:
-    """The columns as a table as wide as the console it is printed on; what had no room is named below.
+    """A table fitted to the width of the console it is printed on, with the dropped columns named below.
 
-    To be printed by `console.print(table, soft_wrap=True)`: one column that is too wide stands whole.
+    Print it with `console.print(table, soft_wrap=True)`, so that a single column that is too wide is not cut.
     """
 
     columns: Sequence[Column]
 
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> Iterator[Text]:
-        """What rich prints."""
+        """Rendering for rich."""
         table, left_out = make_table(self.columns, options.max_width)
-        whole = max([options.max_width, *(column.natural for column in self.columns)])  # rich cuts what is wider
+        whole = max([options.max_width, *(column.natural for column in self.columns)])  # rich would cut wider lines
         for line in console.render_lines(table, options.update(width=whole), pad=False):
             text = Text.assemble(*((segment.text, segment.style or "") for segment in line), no_wrap=True)
             text.rstrip()
@@ -103,17 +103,17 @@ class FittedTable:
 
 
 def note(line: str) -> Text:
-    """A line below a table: dim, and wrapped between words."""
+    """A line below a table, dimmed and wrapped between words."""
     return Text(line, style="dim", no_wrap=False, overflow="fold")
 
 
 def plain_line(line: str, style: str = "") -> Text:
-    """A line that is left to the terminal to wrap, so that addresses in it can be copied."""
+    """A line that the terminal wraps, so that addresses in it can be copied."""
     return Text(line, style=style, no_wrap=True, overflow="ignore")
 
 
 def _widths(columns: Sequence[Column], width: int) -> list[int]:
-    """What each column gets: the least it needs, then words what there is, then headings if it makes them whole."""
+    """The column widths: minimum widths first, then extra space for text, then for headings that would not wrap."""
     widths = [column.least for column in columns]
     spare = max(0, width - _width(widths))
     for i in sorted(range(len(columns)), key=lambda i: not columns[i].words):

@@ -1,6 +1,6 @@
-"""Files that somebody else may have written: opened only as plain files, read within limits, checked before use.
+"""Reads untrusted files: only regular files, within size limits, validated before use.
 
-Nothing in them is executed or followed, and whatever is wrong with one is an `MalformedError` that names it.
+Nothing in them is executed and no reference in them followed. Any defect raises a `MalformedError` that names the file.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ from tuner.errors import TunerError
 
 JSON_BYTES = 64_000_000
 HEADER_BYTES = 10_000_000
-TODO = "check the path, or make it again; if it came from others, ask them for a whole copy"
+TODO = "check the path, or recreate it; if you received it from others, ask them for a complete copy"
 Shape = tuple[int, ...]
 Settings = TypeVar("Settings")
 DTYPES = {
@@ -37,53 +37,51 @@ SIZES = {"BF16": 2, **{name: np.dtype(kind).itemsize for name, kind in DTYPES.it
 
 
 class MalformedError(TunerError):
-    """A file or folder that is damaged, of something else, or meant to do harm."""
+    """A file or folder that is damaged, of another kind, or malicious."""
 
 
-def unsound(
-    where: object, problem: str, expected: str = "what was written there, whole and unchanged"
-) -> MalformedError:
-    """The error for one of them; what it holds is shown in plain characters and not at length."""
+def unsound(where: object, problem: str, expected: str = "a complete, unchanged file") -> MalformedError:
+    """The error for such a file; its contents are shown sanitized and shortened."""
     return MalformedError(f"{where} cannot be used: {shown(problem, 300)}", expected, TODO)
 
 
 def shown(value: object, longest: int = 60) -> str:
-    """A value from such a file, for a message: in characters that neither steer a terminal nor turn a text."""
+    """A value from such a file for a message, without control and direction characters."""
     return one_line(value if isinstance(value, str) else _start_of(value), longest)
 
 
 def _start_of(value: object) -> str:
     try:
         return repr(value)
-    except (ValueError, RecursionError):  # a number of thousands of digits, or a deep nest
+    except (ValueError, RecursionError):  # a number of thousands of digits, or deep nesting
         return f"a {type(value).__name__}"
 
 
 def plain_file(path: Path, *, within: Path | None = None) -> Path:
-    """The path, if a plain file is there: no folder, pipe or device, which a reader might wait on for ever.
+    """The path, if it is a regular file; not a folder, pipe or device, on which a reader could block.
 
     Args:
-        path: the file; a link to one is followed.
-        within: the folder that a link must not lead out of.
+        path: the file, or a link to it.
+        within: a folder that links must not point outside of.
 
     Raises:
-        MalformedError: it is something else.
+        MalformedError: it is anything else.
     """
     try:
         if not path.is_file():
-            raise unsound(path, "it is no plain file" if os.path.lexists(path) else "it is missing", "a file")
+            raise unsound(path, "it is not a regular file" if os.path.lexists(path) else "it is missing", "a file")
         if within is not None and not path.resolve().is_relative_to(within.resolve()):
-            raise unsound(path, "it is a link that leads out of its folder", "the file itself")
-    except (OSError, RuntimeError) as error:  # a link to itself, a folder that may not be entered
+            raise unsound(path, "it is a link that points outside its folder", "the file itself")
+    except (OSError, RuntimeError) as error:  # a link to itself, a folder without permission
         raise unsound(path, str(error), "a readable file") from None
     return path
 
 
 def read_bytes(path: Path, limit_bytes: int) -> bytes:
-    """A plain file's content.
+    """The contents of a regular file.
 
     Raises:
-        MalformedError: it is no file that can be read, or larger than the limit.
+        MalformedError: it is not a readable regular file, or larger than the limit.
     """
     try:
         return read_bounded(plain_file(path), limit_bytes)
@@ -97,7 +95,7 @@ def read_json(path: Path, limit_bytes: int = JSON_BYTES) -> dict[str, Any]:
 
 
 def parse_json(data: bytes | str, where: object) -> dict[str, Any]:
-    """The object in a JSON text, as `parse_object` has it.
+    """The object in a JSON text; see `parse_object`.
 
     Raises:
         MalformedError: it is anything else.
@@ -109,10 +107,10 @@ def parse_json(data: bytes | str, where: object) -> dict[str, Any]:
 
 
 def tensor_table(path: Path) -> dict[str, tuple[str, Shape]]:
-    """Type and shape of each tensor of a safetensors file, whose header covers the file exactly.
+    """Type and shape of each tensor of a safetensors file, whose tensors must fill it exactly.
 
     Raises:
-        MalformedError: it is no such file.
+        MalformedError: it is not such a file.
     """
     size = plain_file(path).stat().st_size
     try:
@@ -142,14 +140,14 @@ def tensor_table(path: Path) -> dict[str, tuple[str, Shape]]:
 
 
 def read_tensors(path: Path, expected: Mapping[str, tuple[str, Shape]]) -> dict[str, NDArray[Any]]:
-    """Exactly these tensors, finite and in memory.
+    """Read exactly these tensors into memory and check that they are finite.
 
     Args:
         path: a safetensors file.
         expected: type, such as "F32", and shape of each by its name.
 
     Raises:
-        MalformedError: a tensor is missing, of another type or shape, not finite, or nobody asked for it.
+        MalformedError: a tensor is missing, unexpected, not finite, or of another type or shape.
     """
     table = tensor_table(path)
     for name in [*expected, *table]:
@@ -163,7 +161,7 @@ def read_tensors(path: Path, expected: Mapping[str, tuple[str, Shape]]) -> dict[
 
     try:
         tensors: dict[str, NDArray[Any]] = load_file(path)
-    except Exception as error:  # safetensors raises an exception of its own, and others for what it does not foresee
+    except Exception as error:  # safetensors raises its own exception, and others for unforeseen input
         raise unsound(path, str(error), "a safetensors file") from None
     for name, values in tensors.items():
         require_finite(values, f"tensor {name}", path)
@@ -171,10 +169,10 @@ def read_tensors(path: Path, expected: Mapping[str, tuple[str, Shape]]) -> dict[
 
 
 def require_finite(values: NDArray[Any], what: str, where: object) -> None:
-    """Refuse numbers that are none, and truth values that are neither true nor false.
+    """Refuse NaN, infinite numbers, and booleans other than 0 and 1.
 
     Raises:
-        MalformedError: there is one.
+        MalformedError: there is such a value.
     """
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise unsound(where, f"{what} holds values that are not finite", "finite numbers")
@@ -183,7 +181,7 @@ def require_finite(values: NDArray[Any], what: str, where: object) -> None:
 
 
 def require(condition: object, where: object, problem: str, expected: str) -> None:
-    """Refuse what breaks a rule.
+    """Raise an error unless a condition holds.
 
     Raises:
         MalformedError: the condition does not hold.
@@ -193,17 +191,17 @@ def require(condition: object, where: object, problem: str, expected: str) -> No
 
 
 def is_whole(value: object, low: int, high: int) -> TypeGuard[int]:
-    """Whether a value from JSON is a whole number within bounds; true and false are none."""
+    """Whether a JSON value is an integer within bounds; true and false are not."""
     return type(value) is int and low <= value <= high
 
 
 def texts(value: object, longest: int = 4096) -> TypeGuard[list[str]]:
-    """Whether a value from JSON is a list of texts of bounded length, such as paths or the names of classes."""
+    """Whether a JSON value is a list of strings of bounded length, such as paths or class names."""
     return isinstance(value, list) and bool(value) and all(isinstance(t, str) and len(t) <= longest for t in value)
 
 
 def pair(value: object, low: int, high: int) -> tuple[int, int] | None:
-    """Two whole numbers within bounds, such as the sides of a grid; None for anything else."""
+    """Two integers within bounds, such as the sides of a grid; None for anything else."""
     if isinstance(value, Sequence) and len(value) == 2 and all(is_whole(side, low, high) for side in value):
         return value[0], value[1]
     return None
@@ -214,16 +212,16 @@ def _described(entry: tuple[str, Shape] | None) -> str:
 
 
 def settings_from(kind: type[Settings], values: object, where: object, *, free: Sequence[str] = ()) -> Settings:
-    """A dataclass of settings from a JSON object; what an earlier version did not know yet keeps its default.
+    """A dataclass of settings from a JSON object; fields that an earlier version did not have keep their defaults.
 
     Args:
         kind: the dataclass.
         values: the object.
-        where: what it is from, for the error.
+        where: its source, for error messages.
         free: fields whose bounds the caller checks.
 
     Raises:
-        MalformedError: it has a field that the dataclass lacks, or a value of another type or out of bounds.
+        MalformedError: it has an unknown field, or a value of another type or out of bounds.
     """
     fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     if not isinstance(values, dict) or not values.keys() <= fields.keys():

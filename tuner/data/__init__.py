@@ -1,4 +1,4 @@
-"""What images there are: data sets, their splits and object masks. Start at `tuner.data.load.load_dataset`."""
+"""Data sets: images, splits and object masks. Entry point: `tuner.data.load.load_dataset`."""
 
 from tuner.data.registry import register_dataset
 

@@ -1,4 +1,4 @@
-"""Stanford Cars in the layouts it is found in: one cars_annos.mat, the devkit's .mat files, or a CSV."""
+"""Reads Stanford Cars in its common layouts: one cars_annos.mat, the devkit's .mat files, or a CSV."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,11 +18,11 @@ LAYOUT = (
     "a folder with cars_annos.mat and car_ims/, or devkit/cars_meta.mat with cars_train/ and cars_test/ and their "
     "annotations (cars_test_annos_withlabels.mat), or annotations.csv `path,class,split`"
 )
-TODO = "get Stanford Cars (Krause et al. 2013; its page is gone, Kaggle has mirrors), unpack it and set data.root"
+TODO = "get Stanford Cars (Krause et al. 2013; its page is offline, Kaggle has mirrors), unpack it and set data.root"
 
 
 def load_cars(config: DataConfig) -> Dataset:
-    """Reads whichever annotation is there; Cars has no object masks of its own.
+    """Read whichever annotation exists; Cars has no object masks of its own.
 
     Raises:
         TunerError: the folder or its annotation is missing or malformed.
@@ -81,10 +81,10 @@ def _names(content: dict[str, Any]) -> list[str]:
 
 
 def _fields(content: dict[str, Any], columns: Sequence[str], file: Path) -> Iterator[tuple[Any, ...]]:
-    """The rows of the structure `annotations`.
+    """The rows of the MATLAB struct `annotations`.
 
     Raises:
-        UsageError: it is no such structure.
+        UsageError: it is not such a struct.
     """
     rows = np.atleast_1d(content["annotations"])
     if missing := [name for name in columns if name not in (rows.dtype.names or ())]:
@@ -93,7 +93,7 @@ def _fields(content: dict[str, Any], columns: Sequence[str], file: Path) -> Iter
 
 
 def _label(value: Any, names: Sequence[str], number: int, file: Path) -> int:
-    """MATLAB counts classes from 1 on."""
+    """A class label, counted from 0; MATLAB counts from 1."""
     if isinstance(value, (int, float, np.number)) and value in range(1, len(names) + 1):
         return int(value) - 1
     raise UsageError(

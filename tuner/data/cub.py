@@ -1,4 +1,4 @@
-"""The official CUB-200-2011 layout: text listings, segmentations as a separate archive, attributes with certainty."""
+"""Reads the official CUB-200-2011 layout: text listings, segmentations, and attributes with certainty."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,10 +25,10 @@ PROBABLY = 3  # certainty_id: 1 not visible, 2 guessing, 3 probably, 4 definitel
 
 
 def load_cub(config: DataConfig) -> Dataset:
-    """Reads the official listings.
+    """Read the official listings.
 
-    Masks and attributes are optional: without their files the metrics that need them do not apply. An image
-    attribute counts as known from certainty 3 on (docs/explanation/method.md#attribute-alignment).
+    Masks and attributes are optional; without them the metrics that need them do not apply. An image
+    attribute counts as known if its certainty is at least 3 (docs/explanation/method.md#attribute-alignment).
 
     Raises:
         TunerError: the folder or a listing is missing or malformed.
@@ -64,14 +64,14 @@ def load_cub(config: DataConfig) -> Dataset:
 
 
 def _listing(file: Path, key: str, value: str) -> dict[int, Row]:
-    """A listing `<id> <value>`, whose values may hold blanks, by id."""
+    """A listing `<id> <value>`, whose values may contain spaces, by id."""
     rows = unique(read_listing(file, (key, value), TODO), key, (value,))
     return {row.integer(key): row for row in rows.values()}
 
 
 def _unlisted(images: dict[int, Row], listings: dict[str, dict[int, Row]]) -> list[str]:
     return [
-        f"{file} has {count(n, 'line')} of images that images.txt does not list"
+        f"{file} has {count(n, 'line')} for images that images.txt does not list"
         for file, rows in listings.items()
         if (n := len(rows.keys() - images.keys()))
     ]
@@ -84,14 +84,14 @@ def _class_attributes(file: Path, n_classes: int) -> np.ndarray | None:
     try:
         values = np.loadtxt(file, dtype=np.float32, ndmin=2, encoding="utf-8-sig")
     except ValueError as error:
-        raise UsageError(f"{file} cannot be read: {error}", "numbers only, a line for each class", TODO) from error
+        raise UsageError(f"{file} cannot be read: {error}", "numbers only, one line per class", TODO) from error
     if len(values) != n_classes:
-        raise UsageError(f"{file} has {count(len(values), 'line')}", f"{n_classes}, one for each class", TODO)
+        raise UsageError(f"{file} has {count(len(values), 'line')}", f"{n_classes}, one per class", TODO)
     return values
 
 
 def _image_attributes(file: Path, images: Sequence[int]) -> np.ndarray | None:
-    """(n_images, n_attributes) int8 in the order of `images`: 1 present, 0 absent, -1 less than probably known.
+    """(n_images, n_attributes) int8 in the order of `images`: 1 present, 0 absent, -1 certainty below `PROBABLY`.
 
     The official file has stray extra columns in some rows; the first four are `image attribute present certainty`.
     """
@@ -106,10 +106,10 @@ def _image_attributes(file: Path, images: Sequence[int]) -> np.ndarray | None:
 
 
 def _numbers(file: Path, columns: list[str]) -> "pd.DataFrame":
-    """The first columns of a listing of integers with up to three stray ones behind them.
+    """The first columns of a listing of integers, which may be followed by up to three stray columns.
 
     Raises:
-        UsageError: naming the first line that is wrong.
+        UsageError: a line is malformed; the message names the first one.
     """
     import pandas as pd
 

@@ -1,4 +1,4 @@
-"""A compact copy of the first classes of CUB: metadata.csv, classes.csv, images/, masks/, class_attributes.csv."""
+"""Reads a compact copy of CUB: metadata.csv, classes.csv, images/, masks/, class_attributes.csv."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ TODO = "set data.root to the folder of the compact copy, or use data.name=cub wi
 
 
 def load_cub50(config: DataConfig) -> Dataset:
-    """Reads the compact layout; masks are named by image id.
+    """Read the compact layout; masks are named by image id.
 
     Raises:
         TunerError: the folder or a listing is missing or malformed.
@@ -42,13 +42,13 @@ def load_cub50(config: DataConfig) -> Dataset:
 
 
 def _class_attributes(file: Path, labels: dict[int, int]) -> np.ndarray | None:
-    """(n_classes, n_attributes) float32, percent: a line for each class; None without the file."""
+    """(n_classes, n_attributes) float32, percent, one line per class; None without the file."""
     if not file.is_file():
         return None
     listed = unique(read_csv(file, ("class",), TODO), "class", ())
     rows = {row.integer("class", labels): row for row in listed.values()}
     if missing := sorted(labels.keys() - rows.keys()):
-        raise UsageError(f"{file} lacks class {missing[0]}", "one line for each class of classes.csv", "complete it")
+        raise UsageError(f"{file} lacks class {missing[0]}", "one line per class of classes.csv", "complete it")
     return np.array(
         [[row.number(name) for name in row.cells if name != "class"] for _, row in sorted(rows.items())],
         dtype=np.float32,

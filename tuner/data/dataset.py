@@ -1,6 +1,6 @@
-"""What every data set looks like once its own layout has been read: images in the order of their paths.
+"""The common representation of data sets: images, labels, split and masks, ordered by path.
 
-The order does not depend on the layout, so the same images give the same feature bank from any layout.
+The order does not depend on the layout, so the same images give the same feature bank in any layout.
 """
 
 import threading
@@ -26,10 +26,10 @@ from tuner.errors import TunerError, UsageError
 
 
 class Pictures(Protocol):
-    """Where pixels come from: files, or an array in memory."""
+    """The source of pixels: files, or an array in memory."""
 
     def image(self, i: int) -> Image.Image:
-        """Image `i` as RGB, as it is seen (see `pixels`)."""
+        """Image `i` as upright RGB (see `pixels`)."""
         ...
 
     def mask(self, i: int) -> Image.Image | None:
@@ -55,8 +55,8 @@ class Dataset:
         pictures: opens images and masks.
         class_attributes: (n_classes, n_attributes) float32, percent; None if unknown.
         image_attributes: (n_images, n_attributes) int8, 1 present, 0 absent, -1 unknown; None if unknown.
-        notes: what was left out, odd or guessed while the data set was listed, in a sentence each, to be shown once.
-        content: for each image the first one with the same content, (n_images,) int64; None: all differ.
+        notes: what was ignored, unusual or guessed while listing the data set, one sentence each, to be shown once.
+        content: for each image the index of the first one with equal contents, (n_images,) int64; None: all differ.
     """
 
     name: str
@@ -78,13 +78,13 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Entry:
-    """One image as a layout lists it.
+    """One image as listed in a layout.
 
     Args:
         path: relative to the image folder, with forward slashes.
         label: class index.
         is_train: side of the official split; None where there is no official split.
-        mask: the object mask's file, if there is one.
+        mask: file of the object mask, if any.
     """
 
     path: str
@@ -93,7 +93,7 @@ class Entry:
     mask: Path | None = None
 
 
-_DECIDING = threading.Lock()  # how masks are read is decided once, by one thread
+_DECIDING = threading.Lock()  # the interpretation of masks is decided once, by one thread
 
 
 class FilePictures:
@@ -105,7 +105,7 @@ class FilePictures:
         self._reading: Reading | None = None
 
     def image(self, i: int) -> Image.Image:
-        """Image `i` as RGB, as it is seen.
+        """Image `i` as upright RGB.
 
         Raises:
             ImageError: it cannot be read.
@@ -122,13 +122,13 @@ class FilePictures:
         return None if path is None else self.reading().grey(mask_values(path))
 
     def reading(self, counts: np.ndarray | None = None) -> Reading:
-        """The one reading of these masks, decided from the values of all of them at the first call.
+        """The common interpretation of these masks, decided from all their values on the first call.
 
         Args:
-            counts: those values, (n_masks, 256), for callers who have just counted them; otherwise all masks are read.
+            counts: pixel counts per value, (n_masks, 256), if already known; otherwise all masks are read.
 
         Raises:
-            TunerError: a mask cannot be read, or nothing says which value is the background.
+            TunerError: a mask cannot be read, or the background value is ambiguous.
         """
         with _DECIDING:
             if self._reading is None:
@@ -138,7 +138,7 @@ class FilePictures:
             return self._reading
 
     def digests(self) -> list[list[str]]:
-        """SHA-256 of every image's and mask's bytes, remembered between runs (see `fingerprint`)."""
+        """SHA-256 of every image's and mask's bytes, cached between runs (see `fingerprint`)."""
         hasher = Hasher()
         files = hasher.digests([*self.images, *(path for path in self.masks if path is not None)])
         return [
@@ -156,18 +156,18 @@ def assemble(
     image_attributes: np.ndarray | None = None,
     notes: Sequence[str] = (),
 ) -> Dataset:
-    """Brings a layout's entries into the common order and applies the recipe's split and masks.
+    """Bring a layout's entries into the common order and apply the recipe's split and masks.
 
-    Images are hashed here, since copies of an image have to stay on one side of a cut; hashes are remembered.
+    Images are hashed here, since copies of an image must stay on one side of a split; hashes are cached.
 
     Args:
         config: the recipe's data settings.
-        folder: the folder image paths are relative to.
+        folder: the folder that image paths are relative to.
         entries: the images, in any order.
         class_names: one name per class.
         class_attributes: see `Dataset`.
         image_attributes: see `Dataset`, in the order of `entries`.
-        notes: what is to be said about the listing.
+        notes: notes on the listing, see `Dataset`.
 
     Raises:
         UsageError: the split file does not fit the images, a class is too small to be split, or an image is listed
@@ -187,7 +187,7 @@ def assemble(
         need_folder(Path(config.masks), "masks at the images' relative paths", "check data.masks, or leave it empty")
         masks, on_masks = masks_like(Path(config.masks), paths)
     files = [folder / path for path in paths]
-    digests = Hasher().digests(files, unreadable="")  # they are named where images are checked
+    digests = Hasher().digests(files, unreadable="")  # unreadable files are reported by `check_images`
     content = group_by_content([digests[file] for file in files])
     is_train = _is_train(config, rows, labels, class_names, content)
     return Dataset(
@@ -207,7 +207,7 @@ def assemble(
 
 def _check_names(folder: Path, paths: Sequence[str], class_names: Sequence[str]) -> None:
     if twice := sorted({name for name in class_names if class_names.count(name) > 1}):
-        raise UsageError(f"two classes called {some(twice)} in {folder}", "a name of its own for each", "rename one")
+        raise UsageError(f"two classes called {some(twice)} in {folder}", "distinct class names", "rename one")
     for path, following in zip(paths, (*paths[1:], ""), strict=True):
         if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
             raise UsageError(f"image path {path!r} leaves {folder}", "paths below it", "correct the data set's listing")
@@ -220,30 +220,30 @@ def _check_names(folder: Path, paths: Sequence[str], class_names: Sequence[str])
 def _is_train(
     config: DataConfig, rows: Sequence[Entry], labels: np.ndarray, class_names: Sequence[str], content: np.ndarray
 ) -> np.ndarray:
-    """The split file if one is given, else the official split, else a stratified cut: (n_images,) bool."""
+    """The split file if given, else the official split, else a stratified split: (n_images,) bool."""
     if config.split_file:
         return read_split_file(Path(config.split_file), [entry.path for entry in rows])
     official = [entry.is_train for entry in rows]
     if None not in official:
         return np.array(official, dtype=np.bool_)
     held_out = np.zeros(len(labels), dtype=np.bool_)
-    cut = ~_only_copies(labels, content)  # such a class is trained on, and listed as one without a test image
+    cut = ~_only_copies(labels, content)  # such a class is only trained on, and reported as one without a test image
     held_out[cut] = stratified_split(labels[cut], config.test_fraction, config.split_seed, class_names, content[cut])
     return ~held_out
 
 
 def _only_copies(labels: np.ndarray, content: np.ndarray) -> np.ndarray:
-    """Which images are of a class that is several copies of one image: (n_images,) bool."""
+    """Which images belong to a class that consists of copies of one image: (n_images,) bool."""
     several = np.bincount(labels) > 1
     distinct = np.bincount(np.unique(np.stack([labels, content]), axis=1)[0], minlength=len(several))
     return np.asarray((several & (distinct == 1))[labels])
 
 
 def need_folder(folder: Path, expected: str, todo: str) -> Path:
-    """Returns `folder`, or says what was expected there and where to get it.
+    """Return `folder` if it exists; otherwise the error says what is expected there and where to get it.
 
     Raises:
-        TunerError: there is no such folder.
+        TunerError: the folder does not exist.
     """
     if not folder.is_dir():
         raise TunerError(f"there is no folder {folder}", expected, todo)

@@ -1,4 +1,4 @@
-"""Handwritten digits of scikit-learn: 1,797 real images of 8 x 8 pixels that need no download."""
+"""The handwritten digits of scikit-learn: 1,797 real images of 8 x 8 pixels, no download needed."""
 
 from hashlib import sha256
 
@@ -34,7 +34,7 @@ class ArrayPictures:
 
 
 def load_digits(config: DataConfig) -> Dataset:
-    """Reads the digits; the split is a stratified cut, as scikit-learn ships no official one.
+    """Read the digits, with a stratified split, since scikit-learn ships no official one.
 
     Raises:
         UsageError: a folder or a split file was given.

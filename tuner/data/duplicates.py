@@ -1,7 +1,7 @@
-"""Images of the same content: recognised by their SHA-256, refused under two labels, named where they cross a split.
+"""Duplicate images, found by SHA-256: refused under two labels, reported if they cross a split.
 
-A copy of a training image among the held-out ones measures memory, not skill, so every cut made here keeps copies on
-one side. What others have split stays as it is, and is named.
+A held-out copy of a training image measures memorization, not generalization. So every split made here keeps copies on
+one side. Given splits are not changed, but reported.
 """
 
 from collections import defaultdict
@@ -13,11 +13,11 @@ import numpy as np
 from tuner.data.words import count, printable, some
 from tuner.errors import UsageError
 
-BROKEN = ("", sha256().hexdigest())  # unreadable and empty files are no copies of each other
+BROKEN = ("", sha256().hexdigest())  # unreadable and empty files do not count as copies of each other
 
 
 def group_by_content(digests: Sequence[str]) -> np.ndarray:
-    """For each image the position of the first one with the same content, (n,) int64.
+    """For each image the index of the first one with equal contents, (n,) int64.
 
     Args:
         digests: SHA-256 of each image; "" for one that cannot be read.
@@ -31,10 +31,10 @@ def group_by_content(digests: Sequence[str]) -> np.ndarray:
 def refuse_two_labels(
     content: np.ndarray, labels: np.ndarray, paths: Sequence[str], class_names: Sequence[str]
 ) -> None:
-    """Refuses one image under two labels.
+    """Refuse one image under two labels.
 
     Raises:
-        UsageError: naming both files and both classes.
+        UsageError: an image has two labels; the message names both files and classes.
     """
     wrong = np.flatnonzero(labels != labels[content])
     if not len(wrong):
@@ -44,12 +44,12 @@ def refuse_two_labels(
         f"{printable(paths[first])} and {printable(paths[i])} are the same image, byte for byte, in two classes, "
         f"{class_names[labels[first]]} and {class_names[labels[i]]} ({count(len(wrong), 'such copy', 'such copies')})",
         "one label for one image",
-        "decide which class is right, and remove the other copy or its row of the listing",
+        "decide which class is right, and remove the other copy or its row in the listing",
     )
 
 
 def describe_copies(content: np.ndarray, is_train: np.ndarray, paths: Sequence[str]) -> list[str]:
-    """Notes on copies: how many there are, and which are on both sides of the split."""
+    """Notes on copies: their number, and which are on both sides of the split."""
     copies: dict[int, list[int]] = defaultdict(list)
     for i in np.flatnonzero(content != np.arange(len(content))):
         copies[int(content[i])].append(int(i))
@@ -70,6 +70,6 @@ def describe_copies(content: np.ndarray, is_train: np.ndarray, paths: Sequence[s
     if torn:
         notes.append(
             f"{count(len(torn), 'image is', 'images are')} both in train and in test of the given split, such as "
-            f"{some(torn)}: left as it is, but accuracy on test is too high by what is learnt by heart"
+            f"{some(torn)}: not changed, but memorized images make test accuracy too high"
         )
     return notes

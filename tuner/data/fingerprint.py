@@ -1,7 +1,7 @@
-"""SHA-256 of many files, fast the second time: this makes a data set's key depend on its content.
+"""Cached SHA-256 of many files, from which a data set's key is computed.
 
-Digests are remembered by the file's stat data, as git's index does, and trusted only while size, mtime, ctime and
-inode are unchanged. The key itself depends on content alone, so it is the same on every machine.
+Digests are cached by the file's stat data, as in git's index, and reused only while size, mtime, ctime and inode are
+unchanged. The key depends only on contents, so it is the same on every machine.
 """
 
 import json
@@ -18,11 +18,11 @@ from tuner.base.hashing import sha256_file
 from tuner.data.words import count, some
 from tuner.errors import TunerError
 
-_RACY_NS = 2_000_000_000  # a file changed again within the clock's granularity keeps its stat data
+_RACY_NS = 2_000_000_000  # a file changed again within the timestamp granularity keeps its stat data
 
 
 class Hasher:
-    """Hashes files, remembering digests in one JSON file; goes without where that cannot be written."""
+    """Hashes files, caching digests in one JSON file; works without a cache if that cannot be written."""
 
     def __init__(self, memory: Path | None = None) -> None:
         self.memory = memory or cache_root() / "digests.json"
@@ -36,10 +36,10 @@ class Hasher:
 
         Args:
             files: the files.
-            unreadable: what stands for the digest of a file that is missing or cannot be read; None: refuse it.
+            unreadable: replaces the digest of a missing or unreadable file; None: raise an error.
 
         Raises:
-            TunerError: files are missing or unreadable; they are named.
+            TunerError: files are missing or unreadable; the message names them.
         """
         with ThreadPoolExecutor(min(16, 2 * (os.cpu_count() or 1))) as pool:
             results = dict(zip(files, pool.map(self._digest, files), strict=True))
@@ -60,7 +60,7 @@ class Hasher:
     def _digest(self, file: Path) -> str | OSError:
         try:
             status = file.stat()
-            if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait for ever
+            if not stat.S_ISREG(status.st_mode):  # reading a pipe would block
                 return OSError("not a file")
             stamp = f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
             name = str(file.absolute())
@@ -75,7 +75,7 @@ class Hasher:
         return digest
 
     def _remember(self) -> None:
-        with suppress(OSError):  # a cache only: the digests were computed and are returned
+        with suppress(OSError):  # only a cache: the digests are returned anyway
             self.memory.parent.mkdir(parents=True, exist_ok=True)
             draft = self.memory.with_name(f"{self.memory.name}.{os.getpid()}")
             draft.write_text(json.dumps(self._known))

@@ -1,4 +1,4 @@
-"""Any folder of class/image files: the way to bring one's own data set."""
+"""Reads a folder of class/image files: the simplest format for your own data set."""
 
 import unicodedata
 from collections import Counter
@@ -14,19 +14,18 @@ from tuner.data.walk import Found, walk
 from tuner.data.words import count, printable, some
 from tuner.errors import UsageError
 
-LAYOUT = "a folder with one folder for each class and the images in it"
+LAYOUT = "a folder with one subfolder of images per class"
 
 
 def load_folder(config: DataConfig) -> Dataset:
-    """Reads `root/<class>/**/<image>`; classes are the folder names in ascending order.
+    """Read `root/<class>/**/<image>`; classes are the folder names in ascending order.
 
-    Where `root` holds train/ and test/ (or val/), or the like, the classes are the folders in these, and the split is
-    what they say. Whatever is left out is named in the notes.
+    If `root` contains train/ and test/ (or val/), or the like, the classes are the folders in these, which also define
+    the split. Ignored files are named in the notes.
 
     Raises:
-        TunerError: there is no such folder.
-        UsageError: fewer than two classes, a class whose files cannot be read, or folders that leave open what is
-            meant.
+        TunerError: the folder does not exist.
+        UsageError: fewer than two classes, a class whose files cannot be read, or an ambiguous folder structure.
     """
     root = need_folder(Path(config.root), LAYOUT, "set data.root")
     found = walk(root, apart=Path(config.masks) if config.masks else None)
@@ -63,15 +62,15 @@ def load_folder(config: DataConfig) -> Dataset:
 
 
 def _class(path: str, depth: int) -> str:
-    """The class folder's name; composed, as train/ and test/ may have been written by different systems."""
+    """The class folder's name in NFC, since train/ and test/ may come from different systems."""
     return unicodedata.normalize("NFC", printable(path.split("/")[depth]))
 
 
 def _left_out(root: Path, found: Found, classes: dict[str, str], depth: int) -> list[str]:
-    """What is not used, in a sentence each.
+    """Notes on ignored files and folders, one sentence each.
 
     Raises:
-        UsageError: a class folder has files, but none that can be read.
+        UsageError: a class folder has files, but no readable image.
     """
     notes = []
     if found.others:
@@ -108,6 +107,6 @@ def _left_out(root: Path, found: Found, classes: dict[str, str], depth: int) -> 
 
 
 def _without_images(folders: Sequence[str], classes: dict[str, str], depth: int) -> list[str]:
-    """Class folders without an image that is used."""
+    """Class folders without a usable image."""
     full = {"/".join(path.split("/")[: depth + 1]) for path in classes}
     return [folder for folder in folders if folder.count("/") == depth and folder not in full]

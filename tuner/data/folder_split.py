@@ -1,6 +1,6 @@
-"""A folder of images may be split already: train/, val/ and test/ with the class folders in each.
+"""Detects a folder of images that is already split: train/, val/ and test/ with class folders in each.
 
-Also told apart here: folders that look like a split or like masks, but leave open what is meant. They are refused.
+Ambiguous folders, which look like a split or like masks but may be something else, are refused.
 """
 
 import re
@@ -24,12 +24,12 @@ LAYOUT = "class folders with images, or train/ and test/ (and val/) with the sam
 
 
 def split_folders(root: Path, found: Found) -> dict[str, str]:
-    """The folders directly below `root` by their side, `train`, `val` or `test`; {} where they are classes.
+    """The side (`train`, `val` or `test`) of each folder directly below `root`; {} if they are classes.
 
-    A class may be called train (or test): without the other half of a split beside it, it is a class.
+    A class may be called train (or test): without the other part of a split beside it, it is a class.
 
     Raises:
-        UsageError: the folders leave open what is meant.
+        UsageError: the folders are ambiguous.
     """
     tops = found.classes(0).get("", [])
     below = {top: {_name(folder) for folder in folders} for top, folders in found.classes(1).items()}
@@ -53,7 +53,7 @@ def split_folders(root: Path, found: Found) -> dict[str, str]:
         raise UsageError(
             f"{root} holds the split folders {_slashed(sides)} and beside them {_slashed(others)}",
             LAYOUT,
-            "move what does not belong to the split elsewhere, or rename a class that is called like a split",
+            "move folders that are not part of the split elsewhere, or rename a class whose name looks like a split",
         )
     if len(kinds) < len(sides):
         raise UsageError(f"{root} holds {_slashed(sides)}, two of them of one side", LAYOUT, "merge or remove one")
@@ -68,15 +68,15 @@ def split_folders(root: Path, found: Found) -> dict[str, str]:
 
 
 def refuse_unclear(root: Path, found: Found, depth: int) -> None:
-    """Refuses class folders that are none: a folder of masks beside one of images, or a split within each class.
+    """Refuse folders that only look like classes: masks beside images, or a split within each class.
 
     Args:
         root: the data set's folder.
-        found: what lies in it.
-        depth: how many folders a class folder lies in; 0 for class folders directly below `root`.
+        found: its contents.
+        depth: number of folders between `root` and the class folders; 0 for class folders directly below `root`.
 
     Raises:
-        UsageError: naming the folders, and the settings that read them.
+        UsageError: there are such folders; the message names them and the settings to use.
     """
     subfolders: dict[str, set[str]] = defaultdict(set)
     for path in found.folders:
@@ -98,16 +98,16 @@ def refuse_unclear(root: Path, found: Found, depth: int) -> None:
                 )
             within = {side for name in below if (side := _side(name))}
             if "train" in within and len(within) > 1:
-                turned = "turn the folders round (train/CLASS/... and test/CLASS/...), or write a data.split_file"
+                turned = "swap the folder levels (train/CLASS/... and test/CLASS/...), or write a data.split_file"
                 raise UsageError(
-                    f"class folder {printable(folder)}/ of {root} is split in itself: {_slashed(sorted(below))}",
+                    f"class folder {printable(folder)}/ of {root} contains a split itself: {_slashed(sorted(below))}",
                     LAYOUT,
                     turned if len(classes) > 1 else f"set data.root={root / folder}",
                 )
 
 
 def describe_split(sides: dict[str, str], held_out: str) -> str:
-    """A sentence on the split that was found, for the notes."""
+    """A sentence on the detected split, for the notes."""
     names = {side: printable(folder) + "/" for folder, side in sides.items()}
     text = f"{', '.join(names.values())} are read as a split: {names[held_out]} is held out as test"
     if held_out == "test" and "val" in names:
@@ -116,9 +116,9 @@ def describe_split(sides: dict[str, str], held_out: str) -> str:
 
 
 def _long_named(tops: Sequence[str], below: Mapping[str, set[str]]) -> dict[str, str]:
-    """Folders such as seg_train/ and seg_test/ by their side; {} where they do not have the same folders in them.
+    """The side of folders such as seg_train/ and seg_test/; {} if they do not contain the same subfolders.
 
-    A class may be called "bullet train", so the name alone says nothing.
+    A class may be called "bullet train", so the name alone is not sufficient.
     """
     sides = {folder: side for folder in tops if (side := _side(folder, LONG_NAME))}
     if "train" not in sides.values() or len(set(sides.values())) == 1:

@@ -1,4 +1,4 @@
-"""What a recipe knows of a data set before it is read: its name, its settings, how to read it."""
+"""The declaration of a data set: its name in recipes, its settings, and its loader."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ class DatasetKind:
 
     Attributes:
         name: `data.name` in a recipe.
-        load: takes the settings and gives a `tuner.data.dataset.Dataset`, with no image decoded yet.
-        settings: dataclass of the settings.
+        load: takes the settings and returns a `tuner.data.dataset.Dataset`, without decoding images.
+        settings: dataclass of its settings.
         needs_root: whether `data.root` must be set.
     """
 

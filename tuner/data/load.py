@@ -1,4 +1,4 @@
-"""Loading any data set: from the recipe's settings to a `Dataset`, and a check of all its pixels."""
+"""Loads a data set from the recipe's settings, and checks all its images."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -18,15 +18,15 @@ from tuner.data.words import count, some
 from tuner.errors import TunerError, UsageError
 
 NAMED_AT_MOST = 20
-FAINT = 2**14  # deep images whose values all stay below leave their two highest bits unused
+FAINT = 2**14  # images of more than 8 bits with all values below this do not use their two highest bits
 
 
 def load_dataset(config: DataConfig) -> Dataset:
-    """Lists a data set's images, labels, split and masks; decodes no image, but hashes them.
+    """List a data set's images, labels, split and masks; images are hashed but not decoded.
 
     Raises:
-        TunerError: it is missing (the message says where to get it and where to put it) or malformed.
-        UsageError: settings and data do not fit together.
+        TunerError: it is malformed or missing; the message says where to get it and where to put it.
+        UsageError: settings and data do not match.
     """
     config = replace(
         config,
@@ -41,7 +41,7 @@ def load_dataset(config: DataConfig) -> Dataset:
         raise UsageError(
             f"data.name={config.name} with settings of the class {type(config).__name__}",
             f"settings of the class {kind.settings.__name__}",
-            f"make them by {kind.settings.__name__}(name={config.name!r}, ..)",
+            f"use {kind.settings.__name__}(name={config.name!r}, ..)",
         )
     if not config.root and kind.needs_root:
         raise UsageError(f"data.name={config.name} without data.root", "the data set's folder", "set data.root")
@@ -50,7 +50,7 @@ def load_dataset(config: DataConfig) -> Dataset:
     if untrained := [name for label, name in enumerate(dataset.class_names) if label not in trained]:
         raise UsageError(
             f"{count(len(untrained), 'class', 'classes')} of {config.name} without a training image: {some(untrained)}",
-            "at least one training image of every class",
+            "at least one training image per class",
             "correct the split or remove the class",
         )
     tested = set(dataset.labels[~dataset.is_train].tolist())
@@ -61,14 +61,14 @@ def load_dataset(config: DataConfig) -> Dataset:
 
 
 def check_images(dataset: Dataset) -> list[str]:
-    """Decodes every image and mask before anything is computed, in parallel, by the rules they are read by later.
+    """Decode every image and mask in parallel before anything is computed, by the same rules as later.
 
     Returns:
-        What people should know of them, in a sentence each: how masks are read, first frames, faint images.
+        Notes, one sentence each: how masks are interpreted, images with several frames, very dark images.
 
     Raises:
         TunerError: missing, broken or unreadable files, masks of another size than their image, or masks without a
-            background; all are counted and the first ones named.
+            background; the message counts them and names the first ones.
     """
     pictures = dataset.pictures
     if not isinstance(pictures, FilePictures):
@@ -94,7 +94,7 @@ def check_images(dataset: Dataset) -> list[str]:
 
 
 def check_labels(dataset: Dataset) -> None:
-    """Looks for one image under two labels; to be called once all images are known to be readable.
+    """Refuse one image under two labels; call it after `check_images`.
 
     Raises:
         UsageError: the same image, byte for byte, has two labels.
@@ -104,7 +104,7 @@ def check_labels(dataset: Dataset) -> None:
 
 
 def _examine(image: Path, mask: Path | None) -> tuple[Facts, MaskFacts | None] | ImageError:
-    """What is known of an image and its mask, or what is wrong with them."""
+    """Facts about an image and its mask, or the error that they cause."""
     try:
         facts = examine(image)
         if mask is None:
@@ -118,23 +118,23 @@ def _examine(image: Path, mask: Path | None) -> tuple[Facts, MaskFacts | None] |
     lying = facts.turned and (mask_height, mask_width) == (width, height)
     return ImageError(
         f"{mask}: mask of {mask_width}x{mask_height} for an image of {width}x{height}"
-        + (", which is stored lying (EXIF) and seen upright" if lying else ""),
+        + (", which is stored rotated (EXIF) and shown upright" if lying else ""),
         "a mask as large as its image",
-        "turn such masks upright, or remove them" if lying else "correct or remove such masks",
+        "rotate such masks upright, or remove them" if lying else "correct or remove such masks",
     )
 
 
 def _image_notes(facts: list[Facts], masked: bool) -> list[str]:
-    """What people should know of the images, in a sentence each."""
+    """Notes on the images, one sentence each."""
     notes = []
     if several := sum(fact.several for fact in facts):
         notes.append(f"{several:,} of {len(facts):,} images have several frames or pages: the first is read")
     if masked and (turned := sum(fact.turned for fact in facts)):
-        notes.append(f"{turned:,} of {len(facts):,} images are stored turned (EXIF): their masks are taken as upright")
+        notes.append(f"{turned:,} of {len(facts):,} images are stored rotated (EXIF): their masks are expected upright")
     peaks = [fact.peak for fact in facts if fact.peak is not None]
     if peaks and max(peaks) < FAINT:
         notes.append(
-            f"{len(peaks):,} images of more than 8 bits have no value above {max(peaks):,} of 65,535 and are seen as "
-            "dark: multiply all by the same factor if that is not meant"
+            f"{len(peaks):,} images of more than 8 bits have no value above {max(peaks):,} of 65,535 and appear "
+            "dark: if this is not intended, multiply all by the same factor"
         )
     return notes

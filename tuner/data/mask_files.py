@@ -1,4 +1,4 @@
-"""Which file is the object mask of which image: in a folder of their own, or beside the images under other names."""
+"""Matches object masks to images: in a separate folder, or beside the images under other names."""
 
 import re
 import unicodedata
@@ -26,9 +26,9 @@ IMAGE_FOLDERS = frozenset({"image", "images", "img", "imgs", "jpegimages"})
 
 
 def masks_like(folder: Path, paths: Sequence[str]) -> tuple[list[Path | None], list[str]]:
-    """For each image the mask at the same relative path, whatever its suffix, and what is to be said about them.
+    """For each image the mask at the same relative path with any suffix, and notes.
 
-    A mask may be called like its image, or x_mask.png and the like where no image is called so.
+    A mask may have the name of its image, or a name such as x_mask.png unless an image has that name.
 
     Raises:
         UsageError: no mask matches, or several match one image.
@@ -69,14 +69,14 @@ def masks_like(folder: Path, paths: Sequence[str]) -> tuple[list[Path | None], l
 
 
 def masks_beside(images: Sequence[str], depth: int) -> tuple[dict[str, str], set[str], list[str]]:
-    """Masks among the images of class folders, known by their name or by a folder `masks` below the class.
+    """Masks among the images of class folders, recognized by name or by a folder `masks` below the class.
 
     Args:
         images: all image files, relative to the data set's folder.
-        depth: how many folders a class folder lies in.
+        depth: number of folders between the data set's folder and the class folders.
 
     Returns:
-        The mask of an image by its path; all masks, used or not, which are no images; what is to be said about them.
+        The mask of each image by path; all masks, used or not, to be excluded from the images; notes.
     """
     plain: dict[str, list[str]] = defaultdict(list)
     candidates: dict[str, str] = {}
@@ -114,27 +114,27 @@ def masks_beside(images: Sequence[str], depth: int) -> tuple[dict[str, str], set
 
 
 def _stem(path: str, depth: int = 0, without: frozenset[str] = frozenset()) -> str:
-    """A path without its suffix, and without folders of these names below the class folder; letters composed (NFC)."""
+    """A path in NFC without its suffix, and without folders of these names below the class folder."""
     *folders, name = path.split("/")
     kept = [folder for i, folder in enumerate(folders) if i <= depth or folder.casefold() not in without]
     return unicodedata.normalize("NFC", "/".join([*kept, name.rpartition(".")[0] or name]))
 
 
 def _image_of(path: str, depth: int) -> str | None:
-    """The stem of the image that a file would be the mask of, judged by its name; None for a plain image."""
+    """The stem of the image that a file is the mask of, judging by its name; None for an ordinary image."""
     stem = _stem(path, depth, IMAGE_FOLDERS | MASK_FOLDERS)
     return _without_mask(stem) or (stem if _mask_folder(path, depth) else None)
 
 
 def _without_mask(stem: str) -> str | None:
-    """The stem of the image x for a file called x_mask or the like; None for other names."""
+    """The stem x for a file name such as x_mask; None for other names."""
     folder, slash, name = stem.rpartition("/")
     match = MASK_NAME.fullmatch(name)
     return f"{folder}{slash}{match['image'] or match['named']}" if match else None
 
 
 def _mask_folder(path: str, depth: int) -> str | None:
-    """The folder of masks below the class folder that a file lies in, if any."""
+    """The mask folder below the class folder that contains a file, if any."""
     folders = path.split("/")[:-1]
     for i, folder in enumerate(folders):
         if i > depth and folder.casefold() in MASK_FOLDERS:
@@ -143,7 +143,7 @@ def _mask_folder(path: str, depth: int) -> str | None:
 
 
 def _place(mask: str, depth: int) -> str:
-    """Where masks of one kind lie: in their folder of masks, or beside the images of a folder."""
+    """The location of a mask: its mask folder, or the image folder."""
     return _mask_folder(mask, depth) or f"{mask.rpartition('/')[0]}/"
 
 
@@ -153,4 +153,6 @@ def _shared(pairs: Sequence[tuple[str, str]]) -> list[str]:
         images[mask].append(image)
     if not (shared := [files for files in images.values() if len(files) > 1]):
         return []
-    return [f"{count(len(shared), 'mask is', 'masks are')} shared by images of one name, such as {some(shared[0])}"]
+    return [
+        f"{count(len(shared), 'mask is', 'masks are')} shared by images of the same name, such as {some(shared[0])}"
+    ]

@@ -1,4 +1,4 @@
-"""The values of one mask file, folded to 8 bits whatever its encoding; what they mean is decided in `masks`."""
+"""Reads the values of one mask file, converted to 8 bits; `masks` decides what they mean."""
 
 from pathlib import Path
 
@@ -8,17 +8,17 @@ from PIL import Image
 from tuner.data.modes import CLEAR, DEEP, UnsupportedModeError, deep_values
 from tuner.data.pixels import has_several, opened, orientation, turned_upright
 
-WHITE = 65535  # of 16 bits
-VOID = (224, 224, 192)  # the cream of PASCAL VOC's borders where labels were turned into colours
-DARK_COLOUR = 64  # JPEG leaves colours below around what was black
-BLACK = 16  # and what was black is mostly below here
-BACKGROUND = 0.05  # a coloured mask with less black than this share is looked at more closely:
-COLOURS = 64  # labels do not come in more colours, photographs do
+WHITE = 65535  # in 16 bits
+VOID = (224, 224, 192)  # colour of the "void" borders in PASCAL VOC's colour-coded masks
+DARK_COLOUR = 64  # JPEG artifacts around black areas are darker than this
+BLACK = 16  # values below count as black in a JPEG
+BACKGROUND = 0.05  # a colour mask with a smaller share of black is checked for its number of colours:
+COLOURS = 64  # photographs have more colours than this, label masks do not
 SAVE = "save it with 0 for the background and 255 for the object"
 
 
 def mask_values(file: Path) -> np.ndarray:
-    """A mask's values folded to 8 bits and upright, (h, w) uint8: 0 background, labels, or grey up to 255.
+    """A mask's values converted to 8 bits and upright, (h, w) uint8: 0 background, labels, or grey up to 255.
 
     Raises:
         ImageError: it cannot be read, or its values have no meaning.
@@ -32,7 +32,7 @@ def mask_values(file: Path) -> np.ndarray:
 
 
 def _folded(image: Image.Image, *, lossy: bool) -> np.ndarray:
-    """The values of one file as 8 bits; lossy ones are cut at half."""
+    """The values of one file as 8 bits; those of lossy formats are thresholded at half."""
     if image.mode in DEEP:
         return _fold_deep(deep_values(image))
     if image.mode == "P":
@@ -44,12 +44,12 @@ def _folded(image: Image.Image, *, lossy: bool) -> np.ndarray:
 
 
 def _cut(grey: np.ndarray) -> np.ndarray:
-    """A grey mask whose values are noisy, as 0 and 255."""
+    """A noisy grey mask, thresholded to 0 and 255."""
     return np.where(grey >= 128, 255, 0).astype(np.uint8)
 
 
 def _fold_colours(image: Image.Image, *, lossy: bool) -> np.ndarray:
-    """Colours as label 1, transparency as background, grey as it is."""
+    """Colours as label 1, transparency as background, grey unchanged."""
     if image.mode in CLEAR or "transparency" in image.info:
         whole = image.convert("LA") if image.mode == "La" else image
         pixels = np.asarray(whole.convert("RGBA"))
@@ -65,8 +65,8 @@ def _fold_colours(image: Image.Image, *, lossy: bool) -> np.ndarray:
     is_object = brightest >= (DARK_COLOUR if lossy else 1)
     if (brightest < (BLACK if lossy else 1)).mean() < BACKGROUND and _n_colours(colours) > COLOURS:
         raise UnsupportedModeError(
-            f"a photograph rather than a mask: more than {COLOURS} colours, and hardly any black for a background",
-            f"{SAVE}; rename an image that is only called like a mask",
+            f"a photograph rather than a mask: more than {COLOURS} colours, and hardly any black background",
+            f"{SAVE}; rename an image whose name only looks like a mask",
         )
     return np.where((colours == VOID).all(2), 255, is_object).astype(np.uint8)
 
@@ -77,7 +77,7 @@ def _n_colours(colours: np.ndarray) -> int:
 
 
 def _fold_palette(image: Image.Image) -> np.ndarray:
-    """The index (PASCAL VOC); but grey where the palette is grey, and background where it is transparent or black."""
+    """Palette indices (PASCAL VOC); grey values for a grey palette; 0 for transparent or black entries."""
     index: np.ndarray = np.asarray(image)
     colours: np.ndarray = np.zeros((256, 3), dtype=np.uint8)
     listed = np.array(image.getpalette("RGB") or [], dtype=np.uint8).reshape(-1, 3)
@@ -110,10 +110,10 @@ def _transparent(image: Image.Image) -> np.ndarray:
 
 
 def _fold_deep(values: np.ndarray) -> np.ndarray:
-    """Integers or floats beyond 8 bits: labels as they are, else 65535 or 1.0 is white.
+    """Integers or floats of more than 8 bits: labels unchanged, otherwise 65535 or 1.0 is white.
 
     Raises:
-        UnsupportedModeError: values that are neither labels nor shares.
+        UnsupportedModeError: the values are neither labels nor fractions.
     """
     low, high = values.min(), values.max()
     if not (low >= 0 and high < np.inf):
@@ -135,7 +135,7 @@ def _fold_deep(values: np.ndarray) -> np.ndarray:
 
 
 def _is_lossy(file: Path, kind: str | None) -> bool:
-    """Whether the file's compression changes values, so that a grey mask is to be cut at half."""
+    """Whether the file's compression is lossy, so that a grey mask must be thresholded."""
     if kind == "WEBP":
         return b"VP8L" not in file.read_bytes()
     return kind in ("JPEG", "MPO")

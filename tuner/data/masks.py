@@ -1,7 +1,7 @@
-"""The one rule for what an object is in the masks of a data set, decided from the values of all of them together.
+"""Decides which mask values are the object, from the values of all masks of a data set together.
 
-What a value means cannot be told from one file: 255 is the object in one data set and "no label" in another. The rule
-is stated in docs/reference/images.md, and which case a data set is, is printed (`Reading.says`).
+One file is not sufficient: 255 is the object in one data set and "no label" in another. The rule is documented in
+docs/reference/images.md; `Reading.says` states the case that applies, and is printed.
 """
 
 from collections.abc import Sequence
@@ -15,20 +15,20 @@ from PIL import Image
 from tuner.data.mask_values import mask_values
 from tuner.errors import TunerError
 
-SMALL_LABEL = 40  # labels up to here may have gaps between them; a grey edge of that darkness alone is unlikely
-STRAY = 0.1  # labels beside 255 on less than this share of its pixels are strays in a mask of 0 and 255
-BRIGHT = 200  # grey masks reach it, labels without 255 do not
+SMALL_LABEL = 40  # labels up to here may have gaps; grey edges as dark as this do not occur alone
+STRAY = 0.1  # labels with fewer pixels than this share of those at 255 are noise in a mask of 0 and 255
+BRIGHT = 200  # grey masks reach this value, labels without 255 do not
 
 
 @dataclass(frozen=True)
 class MaskFacts:
-    """What is known of a mask after it has been decoded once.
+    """Facts about a mask, from decoding it once.
 
     Args:
         size: width and height, upright.
-        counts: how many pixels have each folded value, (256,) int64.
-        rim: the same along the four edges, (256,) int64.
-        digest: a hash of its values, to tell equal masks.
+        counts: number of pixels of each value (converted to 8 bits), (256,) int64.
+        rim: the same for the pixels along the four edges, (256,) int64.
+        digest: hash of its values, to recognize equal masks.
     """
 
     size: tuple[int, int]
@@ -39,28 +39,28 @@ class MaskFacts:
 
 @dataclass(frozen=True)
 class Reading:
-    """How the masks of one data set are read.
+    """The interpretation of a data set's masks.
 
     Args:
         says: the rule in a sentence.
-        levels: for each folded value how much of a pixel is object, (256,) uint8, 255 all of it.
+        levels: for each value the share of the pixel that is object, (256,) uint8, 255 for all of it.
     """
 
     says: str
     levels: np.ndarray
 
     def grey(self, values: np.ndarray) -> Image.Image:
-        """A mask as a grey picture in which 255 is the object."""
+        """A mask as a grey image in which 255 is the object."""
         return Image.fromarray(self.levels[values])
 
     def shares(self, counts: np.ndarray) -> np.ndarray:
-        """Share of each mask's pixels on the object, (n_masks,)."""
+        """Share of object pixels of each mask, (n_masks,)."""
         share: np.ndarray = counts @ (self.levels / 255) / counts.sum(1)
         return share
 
 
 def examine_mask(file: Path) -> MaskFacts:
-    """Decodes a mask and counts its values.
+    """Decode a mask and count its values.
 
     Raises:
         ImageError: it cannot be read, or its values have no meaning.
@@ -74,13 +74,13 @@ def examine_mask(file: Path) -> MaskFacts:
 
 
 def reading_of(counts: np.ndarray) -> Reading:
-    """Decides what the values of a data set's masks mean.
+    """Decide what the values of a data set's masks mean.
 
     Args:
         counts: pixels of each value in each mask, (n_masks, 256).
 
     Raises:
-        TunerError: nothing says which value is the background.
+        TunerError: the background value is ambiguous.
     """
     area = counts.sum(0)
     values = np.flatnonzero(area)
@@ -93,7 +93,7 @@ def reading_of(counts: np.ndarray) -> Reading:
         says = f"of two values: {marks[0]} is the object" if len(marks) else "without an object"
     elif area[0] == 0:
         raise TunerError(
-            f"no mask has the value 0, so that nothing says which of {_listed(values)} is the background",
+            f"no mask has the value 0, so the background value is ambiguous ({_listed(values)})",
             "0 for the background, or trimaps of 1 (object), 2 (background) and 3 (border)",
             "save the masks with 0 for the background, or leave data.masks empty",
         )
@@ -114,13 +114,13 @@ def reading_of(counts: np.ndarray) -> Reading:
 
 
 def mask_notes(reading: Reading, facts: Sequence[MaskFacts], paths: Sequence[str], n_images: int) -> list[str]:
-    """What people should know of a data set's masks, in a sentence each; also what looks implausible.
+    """Notes on a data set's masks, one sentence each, including implausible findings.
 
     Args:
-        reading: how they are read.
-        facts: of each mask.
-        paths: of the image of each mask.
-        n_images: images of the data set.
+        reading: the interpretation of the masks.
+        facts: facts about each mask.
+        paths: path of each mask's image.
+        n_images: number of images in the data set.
     """
     shares = reading.shares(np.stack([fact.counts for fact in facts]))
     rim = float(reading.shares(np.stack([fact.rim for fact in facts])).mean())
@@ -134,23 +134,23 @@ def mask_notes(reading: Reading, facts: Sequence[MaskFacts], paths: Sequence[str
     elif rim > 0.9:
         notes.append(f"masks cover {100 * rim:.0f} % of the images' edges, as a background does: are they inverted?")
     if mean < 0.001:
-        notes.append("masks cover next to nothing: plausibility will be low for any model")
+        notes.append("masks cover almost nothing: plausibility will be low for any model")
     for share, what in ((0.0, "empty"), (1.0, "all object")):
         if odd := [path for path, value in zip(paths, shares, strict=True) if value == share]:
             notes.append(f"{len(odd):,} of {n:,} masks are {what}, such as that of {odd[0]}")
     if n > 1 and len({fact.digest for fact in facts}) == 1:
-        notes.append(f"all {n:,} masks are the same picture")
+        notes.append(f"all {n:,} masks are identical")
     return notes
 
 
 def _are_labels(values: np.ndarray) -> bool:
-    """Whether values between 0 and 255 look like labels, not like greys: small, or dense and ending early."""
+    """Whether values between 0 and 255 look like labels rather than grey values: small, or dense and low."""
     high = int(values.max())
     return high <= SMALL_LABEL or (high < BRIGHT and len(values) > high / 3)
 
 
 def _share_a_file(counts: np.ndarray, labels: np.ndarray) -> bool:
-    """Whether any mask holds both labels and 255."""
+    """Whether any mask contains both labels and 255."""
     return bool(((counts[:, labels].sum(1) > 0) & (counts[:, 255] > 0)).any())
 
 

@@ -1,5 +1,7 @@
-"""What the values of an image mean, mode by mode
-(docs/reference/images.md): the rule from stored values to 8-bit RGB."""
+"""Converts stored pixel values to 8-bit RGB for every image mode.
+
+The rules are documented in docs/reference/images.md.
+"""
 
 from typing import Any
 
@@ -11,21 +13,21 @@ FLAT = ("1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
 CLEAR = ("LA", "La", "PA", "RGBA", "RGBa")  # with an alpha channel
 MODES = (*DEEP, *FLAT, *CLEAR)
 
-PAGE = (255, 255, 255)  # what shows through transparent pixels: the white of a page, as viewers show them
-BLACK = 256  # a deep value below is 0 of 255
+PAGE = (255, 255, 255)  # background behind transparent pixels: white, as in image viewers
+BLACK = 256  # 16-bit values below become 0 of 255
 BRIGHTEN = "save it as 8 bit, or multiply all images by the same factor"
 BITS, COMPRESSION, PHOTOMETRIC, PLANES, SAMPLE_FORMAT = 258, 259, 262, 284, 339  # tags of TIFF
 
 
 class UnsupportedModeError(Exception):
-    """A file that opens but has no meaning here: the reason, and what to do; becomes an `ImageError`."""
+    """A file that opens but is not supported: the reason, and what to do; becomes an `ImageError`."""
 
 
 def check_layout(image: Image.Image) -> None:
-    """Refuses what Pillow would read as noise: 16-bit colours plane after plane in a TIFF without compression.
+    """Refuse uncompressed TIFFs with 16-bit colours in separate planes, which Pillow decodes to noise.
 
     Raises:
-        UnsupportedModeError: it is such a file.
+        UnsupportedModeError: the image is such a file.
     """
     in_planes = _tags(image, PLANES) == (2,) and _tags(image, COMPRESSION) == (1,)
     if in_planes and image.mode not in DEEP and max(_tags(image, BITS), default=8) > 8:
@@ -35,20 +37,20 @@ def check_layout(image: Image.Image) -> None:
 
 
 def has_deep_colours(image: Image.Image) -> bool:
-    """Whether a file has 16 bits per colour, of which Pillow keeps the upper byte; to be asked before it is loaded."""
+    """Whether a file has 16 bits per colour, of which Pillow keeps the upper byte; call before it is loaded."""
     return image.mode not in DEEP and any(";16" in str(tile) for tile in getattr(image, "tile", ()))
 
 
 def check_values(image: Image.Image, *, deep_colours: bool = False) -> int | None:
-    """Refuses values that have no meaning; returns the largest one of a deep image, as 16 bits.
+    """Refuse unsupported values; returns the largest value of an image of more than 8 bits, as 16 bits.
 
     Args:
         image: loaded.
-        deep_colours: what `has_deep_colours` said before; the largest value is then known to the upper byte only.
+        deep_colours: result of `has_deep_colours`; the largest value is then known only to its upper byte.
 
     Raises:
-        UnsupportedModeError: values that are not numbers, negative or beyond the range, or a picture that would be all
-            black or all white.
+        UnsupportedModeError: values that are NaN, negative or out of range, or an image that would be all black or all
+            white.
     """
     if image.mode not in DEEP:
         if image.mode == "L" and 2 in _tags(image, SAMPLE_FORMAT):
@@ -60,7 +62,7 @@ def check_values(image: Image.Image, *, deep_colours: bool = False) -> int | Non
     low, high = values.min(), values.max()
     if image.mode == "F":
         if not np.isfinite(values).all():
-            raise UnsupportedModeError("floats that are no numbers, or infinite", "replace them by numbers from 0 to 1")
+            raise UnsupportedModeError("floats that are NaN or infinite", "replace them by numbers from 0 to 1")
         if not (low >= 0 and high <= 1):
             raise UnsupportedModeError(
                 f"floats from {low:g} to {high:g}, which are read from 0 (black) to 1 (white)",
@@ -77,10 +79,10 @@ def check_values(image: Image.Image, *, deep_colours: bool = False) -> int | Non
 
 
 def _deepest(image: Image.Image) -> int:
-    """The largest value of any colour as 16 bits, whose lower byte is not known.
+    """The largest value of any colour as 16 bits, whose lower byte is unknown.
 
     Raises:
-        UnsupportedModeError: it would be black.
+        UnsupportedModeError: the image would be black.
     """
     levels: Any = image.getextrema()  # of each band
     high = max(most for band, (_, most) in zip(image.getbands(), levels, strict=True) if band.upper() != "A")
@@ -90,7 +92,7 @@ def _deepest(image: Image.Image) -> int:
 
 
 def deep_values(image: Image.Image) -> np.ndarray:
-    """The values of a grey image with more than 8 bits, 0 black; 12-bit samples as the 16-bit ones they stand for."""
+    """The values of a grey image with more than 8 bits, 0 for black; 12-bit samples are scaled to 16 bits."""
     values: np.ndarray = np.asarray(image)
     white: Any = 1 if image.mode == "F" else 65535
     if _tags(image, BITS) == (12,):
@@ -105,7 +107,7 @@ def _tags(image: Image.Image, tag: int) -> tuple[Any, ...]:
 
 
 def _has_alpha(image: Image.Image) -> bool:
-    """Whether pixels may be transparent: by an alpha channel, a colour, or a palette entry."""
+    """Whether pixels may be transparent, through an alpha channel, a colour, or a palette entry."""
     return image.mode in CLEAR or "transparency" in image.info
 
 
@@ -114,10 +116,10 @@ def _rgba(image: Image.Image) -> Image.Image:
 
 
 def _check_contrast(image: Image.Image) -> None:
-    """Refuses a picture that would vanish on the page.
+    """Refuse an image that would be invisible on white.
 
     Raises:
-        UnsupportedModeError: it is white wherever it is not transparent.
+        UnsupportedModeError: all opaque pixels are white.
     """
     if np.asarray(to_rgb(image)).min() == PAGE[0] and np.asarray(_rgba(image))[..., 3].min() < 255:
         raise UnsupportedModeError(
@@ -126,7 +128,7 @@ def _check_contrast(image: Image.Image) -> None:
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """The rule for every mode (docs/reference/images.md)."""
+    """Convert an image of any mode to RGB (docs/reference/images.md)."""
     if image.mode in DEEP:
         return grey_of(image).convert("RGB")
     if _has_alpha(image):
@@ -135,7 +137,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 
 def grey_of(image: Image.Image) -> Image.Image:
-    """A deep image as 8-bit grey: the upper byte of 16 bits, or the nearest of 256 levels of a float."""
+    """An image of more than 8 bits as 8-bit grey: the upper byte of 16 bits, or a float rounded to 256 levels."""
     values = deep_values(image)
     grey = np.rint(values * 255) if image.mode == "F" else values >> 8
     grey[values == image.info.get("transparency", -1)] = PAGE[0]

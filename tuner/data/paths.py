@@ -1,18 +1,18 @@
-"""Paths as tables write them, brought to what the files are called: separators, `./`, and letters with accents."""
+"""Normalizes paths from tables: separators, `./`, and Unicode composition."""
 
 import unicodedata
 from pathlib import Path, PurePosixPath
 
 
 def clean_path(path: str) -> str:
-    r"""A relative path in its plain form: `.\a\0.png` and `./a//0.png` are `a/0.png`, letters composed (NFC)."""
+    r"""A normalized relative path: `.\a\0.png` and `./a//0.png` become `a/0.png`, in NFC."""
     return unicodedata.normalize("NFC", str(PurePosixPath(path.replace("\\", "/"))))
 
 
 def path_on_disk(folder: Path, path: str) -> str:
-    """A listed path as the file is really called: as it stands there, in its plain form, or with letters decomposed.
+    """The actual path of a listed file: as listed, normalized, or in NFD.
 
-    File names that macOS wrote are decomposed (NFD), what people type is not. The plain form if there is no such file.
+    File names from macOS are decomposed (NFD), typed names are not. Returns the normalized path if no file exists.
     """
     plain = clean_path(path)
     spellings = (path, plain, unicodedata.normalize("NFD", plain))

@@ -1,6 +1,6 @@
-"""The one reader of pixels: what is trained on, predicted, explained and shown all comes through `read_image`.
+"""Reads images: training, prediction, explanations and reports all use `read_image`.
 
-docs/reference/images.md writes down what each kind of file means; what has no meaning there is refused by name.
+docs/reference/images.md documents the supported kinds of files; others are refused with an error.
 """
 
 import threading
@@ -24,8 +24,8 @@ from tuner.data.modes import (
 )
 from tuner.errors import TunerError
 
-LARGE = 64_000_000  # pixels; an image above is reduced by the whole factor that brings it below
-LIMIT = 1_000_000_000  # pixels; an image above is refused
+LARGE = 64_000_000  # pixels; larger images are reduced by the smallest sufficient integer factor
+LIMIT = 1_000_000_000  # pixels; larger images are refused
 ORIENTATION = 274  # EXIF's tag
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -35,22 +35,22 @@ TURNS = {
     6: Image.Transpose.ROTATE_270,
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
-}  # EXIF orientation -> what makes the stored pixels upright
+}  # EXIF orientation -> the transposition that makes the stored pixels upright
 
 
 class ImageError(TunerError):
-    """A file that cannot be used as an image or as a mask; `what` names it."""
+    """A file that cannot be used as an image or mask; `what` names it."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of an image after it has been decoded once.
+    """Facts about an image, from decoding it once.
 
     Args:
-        size: width and height as it is seen, upright.
-        turned: stored otherwise than it is seen (EXIF orientation).
-        several: one of several frames or pages.
-        peak: its largest value as 16 bits, for images with more than 8; otherwise None.
+        size: width and height, upright.
+        turned: whether it is stored rotated or mirrored (EXIF orientation).
+        several: whether it has several frames or pages.
+        peak: largest value as 16 bits for images of more than 8 bits, otherwise None.
     """
 
     size: tuple[int, int]
@@ -60,10 +60,10 @@ class Facts:
 
 
 def read_image(file: Path) -> Image.Image:
-    """The image as it is seen: upright, 8-bit RGB, the first frame, on white; very large ones reduced.
+    """The image as upright 8-bit RGB: first frame, on a white background, reduced if very large.
 
     Raises:
-        ImageError: it is missing, broken, or of a kind that has no meaning here.
+        ImageError: it is missing, broken, or of an unsupported kind.
     """
     with opened(file) as image:
         if image.width * image.height > LARGE:
@@ -76,31 +76,31 @@ def read_image(file: Path) -> Image.Image:
 
 
 def examine(file: Path) -> Facts:
-    """Decodes an image to its last byte and applies the rules of `read_image`, without making its RGB pixels.
+    """Decode an image completely and apply the checks of `read_image`, without converting it to RGB.
 
-    JPEGs are decoded at an eighth of their size, which reads every byte but skips most of the arithmetic.
+    JPEGs are decoded at 1/8 scale, which reads every byte but saves most of the computation.
 
     Raises:
-        ImageError: as `read_image` would.
+        ImageError: see `read_image`.
     """
     with opened(file) as image:
         width, height = image.size
-        deep_colours = has_deep_colours(image)  # before EXIF is looked for, which loads a PNG
+        deep_colours = has_deep_colours(image)  # before reading EXIF data, which loads a PNG
         turned = orientation(image) > 1
         several = has_several(image)
         image.draft(None, (1, 1))
         image.load()
-        lying = orientation(image) >= 5  # not so in a TIFF, whose size is that of the upright image from the start
+        lying = orientation(image) >= 5  # except in a TIFF, whose size is already that of the upright image
         peak = check_values(image, deep_colours=deep_colours)
         return Facts((height, width) if lying else (width, height), turned, several, peak)
 
 
 @contextmanager
 def opened(file: Path) -> Iterator[Image.Image]:
-    """An image file whose pixels have not been decoded yet; every failure inside the block is an `ImageError`.
+    """An opened image file, not decoded yet; every failure inside the block becomes an `ImageError`.
 
-    Large images are decoded one at a time, since each may take gigabytes. Pillow gets a stream, not a path: a TIFF that
-    it maps into memory comes out scrambled where its orientation is a quarter turn.
+    Large images are decoded one at a time, since each may take gigabytes. Pillow gets a stream, not a path: it
+    scrambles memory-mapped TIFFs whose orientation is a quarter turn.
     """
     try:
         with _no_limit_of_pillow(), file.open("rb") as stream, Image.open(stream, formats=_formats()) as image:
@@ -108,7 +108,7 @@ def opened(file: Path) -> Iterator[Image.Image]:
             if pixels > LIMIT:
                 raise UnsupportedModeError(
                     f"{image.width} x {image.height} = {pixels / 1e6:,.0f} megapixels, more than {LIMIT / 1e6:,.0f}",
-                    "save it smaller; a backbone sees a few hundred pixels of each side",
+                    "save it smaller; a backbone uses only a few hundred pixels per side",
                 )
             if image.mode not in MODES:
                 raise UnsupportedModeError(f"pixels of mode {image.mode}", "save it as RGB or grey")
@@ -118,32 +118,32 @@ def opened(file: Path) -> Iterator[Image.Image]:
     except UnsupportedModeError as refused:
         reason, todo = refused.args
         raise ImageError(f"{file}: {reason}", "an image as docs/reference/images.md describes", todo) from None
-    except Exception as error:  # decoders fail on broken files in every way there is
+    except Exception as error:  # decoders raise all kinds of exceptions on broken files
         reason, todo = _said(file, error)
         raise ImageError(f"{file}: {reason}", "a readable image", todo) from error
 
 
 def orientation(image: Image.Image) -> int:
-    """How the stored pixels are to be turned (EXIF, 1 to 8); 1 where nothing says so."""
+    """The EXIF orientation (1 to 8); 1 if there is none."""
     try:
         value = image.getexif().get(ORIENTATION, 1)
-    except Exception:  # EXIF data that cannot be parsed say nothing; the pixels are still there
+    except Exception:  # malformed EXIF data are ignored; the pixels are still usable
         return 1
     return int(value) if value in TURNS else 1
 
 
 def turned_upright(image: Image.Image, tag: int) -> Image.Image:
-    """The stored pixels as they are seen, by their EXIF orientation."""
+    """The stored pixels turned upright according to their EXIF orientation."""
     return image if tag == 1 else image.transpose(TURNS[tag])
 
 
 def has_several(image: Image.Image) -> bool:
-    """Whether a file has more frames or pages than one; the MPO of a phone is one photo with a preview or depth."""
+    """Whether a file has several frames or pages; a phone's MPO counts as one photo with a preview or depth map."""
     return image.format != "MPO" and bool(getattr(image, "is_animated", False))
 
 
 def _factor(size: tuple[int, int]) -> int:
-    """The smallest whole factor that brings an image to `LARGE` or below."""
+    """The smallest integer factor that reduces an image to at most `LARGE` pixels."""
     factor = 1
     while (size[0] // factor) * (size[1] // factor) > LARGE:
         factor += 1
@@ -151,13 +151,13 @@ def _factor(size: tuple[int, int]) -> int:
 
 
 def _below(size: tuple[int, int]) -> tuple[int, int]:
-    """The size that `_factor` leads to."""
+    """The size after reduction by `_factor`."""
     factor = _factor(size)
     return size[0] // factor, size[1] // factor
 
 
 def _reduced(image: Image.Image, factor: int) -> Image.Image:
-    """RGB, each pixel the mean of `factor` x `factor`; strip by strip, so that no second copy is needed."""
+    """RGB, each pixel the mean of `factor` x `factor` pixels; in strips, to avoid a second full-size copy."""
     if image.mode in DEEP:
         image = grey_of(image)
     small = Image.new("RGB", (-(-image.width // factor), -(-image.height // factor)))
@@ -168,7 +168,7 @@ def _reduced(image: Image.Image, factor: int) -> Image.Image:
 
 
 def _said(file: Path, error: Exception) -> tuple[str, str]:
-    """What went wrong with a file that cannot be read, and what to do."""
+    """Why a file cannot be read, and what to do."""
     todo = "restore or remove it"
     if isinstance(error, UnidentifiedImageError):
         with file.open("rb") as stream:
@@ -176,9 +176,9 @@ def _said(file: Path, error: Exception) -> tuple[str, str]:
         if not head:
             return "is empty", todo
         if head in (b"II*\0", b"MM\0*"):
-            kind = "a broken TIFF, or one of samples that are not read, such as 64-bit or coloured floats"
+            kind = "a broken TIFF, or one with unsupported samples, such as 64-bit or colour floats"
             return f"is {kind}", "save it as RGB or grey of 8 or 16 bits, or remove it"
-        return "is no image that can be read, whatever its name says", todo
+        return "is not a readable image, despite its name", todo
     if isinstance(error, OSError) and error.strerror:
         return error.strerror, todo
     return str(error) or type(error).__name__, todo
@@ -186,7 +186,7 @@ def _said(file: Path, error: Exception) -> tuple[str, str]:
 
 @cache
 def _formats() -> tuple[str, ...]:
-    """Formats that are read, whatever a file's name says; none that runs another program."""
+    """Supported formats, independent of file names; none of them runs another program."""
     Image.init()
     known = ("JPEG", "MPO", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM", "JPEG2000", "AVIF")
     return tuple(name for name in known if name in Image.OPEN)
@@ -194,15 +194,15 @@ def _formats() -> tuple[str, ...]:
 
 _ONE_LARGE = threading.Lock()
 _COUNTING = threading.Lock()
-_reading = 0  # threads between opening an image and having decoded it
-_limit: int | None = None  # what Pillow's limit was before the first of them
+_reading = 0  # number of threads that are decoding an image
+_limit: int | None = None  # Pillow's limit before the first of them
 
 
 @contextmanager
 def _no_limit_of_pillow() -> Iterator[None]:
-    """Sets Pillow's limit aside while images are read here, where `LIMIT` stands for it; a slide is no attack.
+    """Disable Pillow's decompression-bomb limit while images are read here; `LIMIT` replaces it.
 
-    Pillow keeps it in one variable of the process: it comes back as soon as no thread reads.
+    Pillow's limit is a global variable; it is restored as soon as no thread is reading.
     """
     global _reading, _limit  # noqa: PLW0603
     with _COUNTING:

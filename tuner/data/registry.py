@@ -1,6 +1,6 @@
-"""Which data sets there are: the built-in ones, and those that other packages register.
+"""The registry of data sets: built-in ones, and those registered by other packages.
 
-Readers are imported when a data set is read, so that a recipe can be read without them.
+Loaders are imported when a data set is loaded, so that recipes can be parsed without them.
 """
 
 from collections.abc import Callable
@@ -21,24 +21,24 @@ def register_dataset(
     *,
     needs_root: bool = True,
 ) -> DatasetKind:
-    """Add a data set of one's own, in this process: from now on recipes can name it and set its settings.
+    """Register your own data set in this process; recipes can then name it and set its settings.
 
-    A package that is installed beside this one can name the result, a `DatasetKind`, in its entry points instead, in
-    the group `qpm_tuner.datasets`; then every process knows it.
+    To make it available in every process, an installed package can instead declare the returned `DatasetKind` in the
+    entry point group `qpm_tuner.datasets`.
 
     Args:
         name: `data.name` in a recipe; lower-case letters, digits and underscores.
-        load: takes the settings and gives a `tuner.data.dataset.Dataset`; `tuner.data.dataset.assemble` makes one of
-            image files, their labels and masks.
-        settings: a dataclass derived from `DataConfig`, its fields declared by `tuner.base.settings.setting`; they
-            are `data.FIELD` in a recipe.
+        load: takes the settings and returns a `tuner.data.dataset.Dataset`; `tuner.data.dataset.assemble` creates one
+            from image files, labels and masks.
+        settings: a dataclass derived from `DataConfig`, with fields declared by `tuner.base.settings.setting`; a recipe
+            sets them as `data.FIELD`.
         needs_root: whether `data.root` must be set.
 
     Returns:
-        The row of the table.
+        The registered entry.
 
     Raises:
-        UsageError: the name is none or taken, or the settings are no such dataclass.
+        UsageError: the name is invalid or taken, or the settings are not such a dataclass.
     """
     check_settings(settings, DataConfig)
     return DATASETS.add(DatasetKind(name, load, settings, needs_root))

@@ -1,4 +1,4 @@
-"""Settings of a data set: which images, where they are, and how they are split."""
+"""Settings of a data set: its name, location, masks and split."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from tuner.data.kinds import DATASETS
 
 @dataclass
 class DataConfig:
-    """Which images a search is made of."""
+    """The data set of a search."""
 
     name: str = setting("digits", "data set", choices=DATASETS)
     root: str = setting("", "folder of the data set (unused for digits)")
@@ -17,9 +17,7 @@ class DataConfig:
     )
     split_file: str = setting(
         "",
-        "CSV `path,split` with split train or test; empty: the official split, folders train/ and test/, or a stratified cut",
+        "CSV `path,split` with split train or test; empty: the official split, folders train/ and test/, or a stratified split",
     )
-    test_fraction: float = setting(
-        0.25, "share of each class held out as test where no split is given", low=0.0, high=0.9
-    )
-    split_seed: int = setting(0, "seed of that cut", low=0)
+    test_fraction: float = setting(0.25, "share of each class held out as test if no split is given", low=0.0, high=0.9)
+    split_seed: int = setting(0, "seed of that split", low=0)

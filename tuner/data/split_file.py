@@ -1,4 +1,4 @@
-"""The split file: a CSV `path,split` that says of every image whether it is trained on or tested on."""
+"""Reads the split file: a CSV `path,split` that assigns every image to train or test."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from tuner.errors import UsageError
 
 
 def read_split_file(file: Path, paths: Sequence[str]) -> np.ndarray:
-    """Reads a CSV with the columns `path` and `split` (train or test).
+    """Read a CSV with the columns `path` and `split` (train or test).
 
     Args:
         file: the CSV; `./`, backslashes and decomposed letters in its paths make no difference.

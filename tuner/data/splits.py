@@ -1,4 +1,4 @@
-"""Which images are trained on, and which are held out: a stratified seeded cut that never parts copies of an image."""
+"""Stratified, seeded train/test split that keeps copies of an image on one side."""
 
 from collections.abc import Sequence
 
@@ -15,22 +15,22 @@ def stratified_split(
     class_names: Sequence[str] | None = None,
     content: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Holds out a share of every class.
+    """Hold out a share of every class.
 
     Args:
         labels: class indices, (n,) integers.
         fraction: share of each class held out, in [0, 1); 0 holds out nothing. A class keeps at least one image
             on both sides.
-        seed: seed of the cut.
-        class_names: used in the error message.
-        content: equal numbers for images of the same content, (n,) integers, which stay on one side; the share is
-            then as close as their sizes allow. None: all images differ.
+        seed: seed of the split.
+        class_names: for error messages.
+        content: equal numbers for images with equal contents, (n,) integers; these stay on one side, and the share is
+            matched as closely as the group sizes allow. None: all images differ.
 
     Returns:
         (n,) bool, True where an image is held out.
 
     Raises:
-        UsageError: a class has one image only, copies not counted, or the fraction is not a share.
+        UsageError: a class has only one image (not counting copies), or the fraction is not in [0, 1).
     """
     if not 0 <= fraction < 1:
         raise UsageError(f"held-out fraction {fraction}", "0 <= fraction < 1", "choose a share such as 0.2")
@@ -45,7 +45,7 @@ def stratified_split(
         names = some([class_names[c] if class_names is not None else f"class {c}" for c in lonely])
         raise UsageError(
             f"only one image of {names}{', copies not counted' if counts[distinct == 1].max() > 1 else ''}",
-            "at least two images of every class, one for each side of the split",
+            "at least two images per class, one for each side of the split",
             "add images or remove the class",
         )
     generator = np.random.default_rng(seed)
@@ -53,21 +53,21 @@ def stratified_split(
         n_held_out = min(max(round(fraction * count), 1), count - 1)
         drawn = generator.permutation(np.flatnonzero(labels == label))
         _, first, sizes = np.unique(content[drawn], return_index=True, return_counts=True)
-        order = np.argsort(first)  # groups as they were drawn
+        order = np.argsort(first)  # groups in random order
         taken = _closest(sizes[order].tolist(), n_held_out)
         held_out[drawn[np.isin(content[drawn], content[drawn[first[order[taken]]]])]] = True
     return held_out
 
 
 def _closest(sizes: Sequence[int], goal: int) -> list[int]:
-    """Which groups to take so that their sizes add up as closely to `goal` as can be, earlier ones preferred.
+    """Choose groups whose sizes add up as closely as possible to `goal`, preferring earlier ones.
 
-    At least one group is taken and one left. Sums that can be reached are bits of a number: `ways[i]` has bit s where
-    groups from i on can add up to s.
+    At least one group is taken and one left. Reachable sums are bits of an integer: bit s of `ways[i]` is set if some
+    of the groups i, i+1, ... add up to s.
     """
     if max(sizes) == 1:
         return list(range(goal))
-    limit = min(goal + max(sizes), sum(sizes) - 1)  # some sum up to here is at least as close as any beyond
+    limit = min(goal + max(sizes), sum(sizes) - 1)  # larger sums are never closer
     ways = [1]
     for size in reversed(sizes):
         ways.append(ways[-1] | (ways[-1] << size) & ((2 << limit) - 1))

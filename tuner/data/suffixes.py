@@ -1,4 +1,4 @@
-"""Which files count as images: by their suffix, whatever its case, and only if Pillow can read it here."""
+"""Recognizes image files by their suffix, ignoring case, if Pillow can read the format."""
 
 from functools import cache
 from pathlib import PurePosixPath
@@ -11,16 +11,16 @@ IMAGE_SUFFIXES = frozenset(
 )  # fmt: skip
 TEXT_SUFFIXES = frozenset(
     {".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".md", ".html", ".log"}
-)  # a folder of these alone is no class: annotations, labels
+)  # a folder with only these is not a class: annotations, labels
 
 
 def is_image(path: str) -> bool:
-    """Whether a file is taken for an image: by its suffix alone, it is not opened."""
+    """Whether a file counts as an image, judging by its suffix only."""
     return PurePosixPath(path).suffix.casefold() in _readable()
 
 
 def is_text(path: str) -> bool:
-    """Whether a file holds text and no image, by its suffix."""
+    """Whether a file is a text file, judging by its suffix."""
     return PurePosixPath(path).suffix.casefold() in TEXT_SUFFIXES
 
 
@@ -28,5 +28,5 @@ def is_text(path: str) -> bool:
 def _readable() -> frozenset[str]:
     from PIL import Image
 
-    unread = {".avif"} - Image.registered_extensions().keys()  # not every build of Pillow has it
+    unread = {".avif"} - Image.registered_extensions().keys()  # missing in some builds of Pillow
     return IMAGE_SUFFIXES - unread

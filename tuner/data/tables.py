@@ -1,6 +1,6 @@
-"""Tables and listings as people save them: every cell stays text, and errors name file and line.
+"""Reads tables and listings; all cells are text, and errors name file and line.
 
-CSV files may come from a spreadsheet: a byte-order mark, UTF-16, CRLF, `;` or tabs between cells, blanks around them.
+CSV files may come from a spreadsheet: byte-order mark, UTF-16, CRLF, `;` or tab as separator, padded cells.
 """
 
 import csv
@@ -18,7 +18,7 @@ from tuner.errors import TunerError, UsageError
 
 SEPARATORS = (",", ";", "\t")
 BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-LARGEST = 256_000_000  # bytes; a line per image of ImageNet takes a fifth of it
+LARGEST = 256_000_000  # bytes; one line per image of ImageNet takes a fifth of it
 INTEGER = re.compile(r"-?[0-9]{1,15}")
 NEWLINE = re.compile(r"\r\n|\r|\n")
 SIDES = {"train": True, "test": False}
@@ -29,8 +29,8 @@ class Row:
     """A line of a table.
 
     Args:
-        where: file and line, for messages.
-        cells: text by column, without blanks around it; none is empty.
+        where: file and line, for error messages.
+        cells: text by column, stripped; none is empty.
     """
 
     where: str
@@ -40,11 +40,11 @@ class Row:
         return self.cells[column]
 
     def refuse(self, what: str, expected: str) -> UsageError:
-        """An error about this line."""
+        """The error for this line."""
         return UsageError(f"{self.where}: {what}", expected, "correct the line")
 
     def integer(self, column: str, choices: Iterable[int] | None = None) -> int:
-        """A cell as an integer, one of `choices` if given.
+        """A cell as an integer, which must be one of `choices` if given.
 
         Raises:
             UsageError: it is none.
@@ -66,33 +66,33 @@ class Row:
         except ValueError:
             value = math.nan
         if not math.isfinite(value):
-            raise self.refuse(f"{column} {self[column]!r}", "a finite number, with a point")
+            raise self.refuse(f"{column} {self[column]!r}", "a finite number with a decimal point")
         return value
 
     def is_train(self, column: str) -> bool:
         """A side of the split, `train` or `test` in any case.
 
         Raises:
-            UsageError: another word; a validation split is cut from train by the search itself.
+            UsageError: any other word; the search takes its validation split from train.
         """
         side = SIDES.get(self[column].casefold())
         if side is None:
-            expected = "train or test; validation images are cut from train by the search, so theirs is train"
+            expected = "train or test (the search takes validation images from train, so mark them as train)"
             raise self.refuse(f"{column} {self[column]!r}", expected)
         return side
 
 
 def read_csv(file: Path, columns: Sequence[str], todo: str) -> list[Row]:
-    """Reads the named columns of a CSV file with a header; other columns are allowed.
+    """Read the named columns of a CSV file with a header; other columns are ignored.
 
     Args:
-        file: the file.
-        columns: names, whatever their case in the file; a cell of theirs must not be empty.
-        todo: what to do if it is missing.
+        file: path of the file.
+        columns: names of required columns, case-insensitive; their cells must not be empty.
+        todo: advice in the error if the file is missing.
 
     Raises:
         TunerError: it cannot be read.
-        UsageError: it is no such table; line and reason are named.
+        UsageError: it is not such a table; the message names line and reason.
     """
     text = _text(file, todo)
     separator, skipped = _separator(text, columns, file)
@@ -127,11 +127,11 @@ def read_csv(file: Path, columns: Sequence[str], todo: str) -> list[Row]:
 
 
 def read_listing(file: Path, columns: tuple[str, str], todo: str) -> list[Row]:
-    """Reads lines `<id> <value>` without a header; the value is all behind the first blank, blanks included.
+    """Read lines `<id> <value>` without a header; the value is the rest of the line and may contain spaces.
 
     Raises:
         TunerError: it cannot be read.
-        UsageError: a line is not of that form.
+        UsageError: a line is malformed.
     """
     rows = []
     for number, line in enumerate(NEWLINE.split(_text(file, todo)), start=1):
@@ -147,15 +147,15 @@ def read_listing(file: Path, columns: tuple[str, str], todo: str) -> list[Row]:
 
 
 def unique(rows: Iterable[Row], key: str, columns: Sequence[str]) -> dict[str, Row]:
-    """Rows by a column. A row that repeats an earlier one is dropped, one that contradicts it refused.
+    """Rows by the value of a column. Repeated rows are dropped, contradictory ones refused.
 
     Args:
         rows: the table.
-        key: the column that names an entry: `path`, compared as `clean_path` writes it, or a column of integers.
-        columns: what two rows of an entry must agree on.
+        key: column that identifies an entry: `path`, normalized by `clean_path`, or a column of integers.
+        columns: columns in which rows of the same entry must agree.
 
     Raises:
-        UsageError: naming both lines.
+        UsageError: two rows contradict each other; the message names both lines.
     """
     found: dict[str, Row] = {}
     for row in rows:
@@ -174,7 +174,7 @@ def unique(rows: Iterable[Row], key: str, columns: Sequence[str]) -> dict[str, R
 
 
 def _text(file: Path, todo: str) -> str:
-    """The text of a file in UTF-8 or UTF-16; bytes that are neither are kept, as the names of files may hold any."""
+    """The text of a file in UTF-8 or UTF-16; undecodable bytes are kept (surrogateescape), as file names need them."""
     try:
         data = read_bounded(file, LARGEST)
     except OSError as error:
@@ -186,7 +186,7 @@ def _text(file: Path, todo: str) -> str:
         text = data[len(mark) :].decode("utf-8", "surrogateescape")
     if "\0" in text:
         raise UsageError(
-            f"{file} is no text file: it holds zero bytes", "text in UTF-8", "save it as CSV or text in UTF-8"
+            f"{file} is not a text file: it contains zero bytes", "UTF-8 text", "save it as CSV or text in UTF-8"
         )
     if not text.strip():
         raise UsageError(f"{file} is empty", "one line per entry", "restore it")
@@ -194,7 +194,7 @@ def _text(file: Path, todo: str) -> str:
 
 
 def _separator(text: str, columns: Sequence[str], file: Path) -> tuple[str, int]:
-    """What separates cells, told by the header, and how many lines stand before it (`sep=;` of spreadsheets)."""
+    """The cell separator, detected from the header, and the number of lines before it (`sep=;` of spreadsheets)."""
     lines = [line for line in NEWLINE.split(text) if line.strip()]
     announced = lines[0].strip().casefold().startswith("sep=") and len(lines) > 1
     header = lines[1] if announced else lines[0]

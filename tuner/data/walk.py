@@ -1,4 +1,4 @@
-"""The files below a folder that somebody meant as data: what systems and programs leave behind is skipped."""
+"""Lists the data files below a folder, skipping hidden files and those of operating systems and tools."""
 
 import os
 from dataclasses import dataclass, field
@@ -20,10 +20,10 @@ LEFTOVERS = frozenset(
 
 @dataclass
 class Found:
-    """What lies below a folder, as paths relative to it with forward slashes, ascending.
+    """The contents of a folder, as relative paths with forward slashes, ascending.
 
     Attributes:
-        images: files taken for images by their suffix, broken links among them, which are named when they are read.
+        images: files with an image suffix, including broken links, which cause an error when they are read.
         others: all other files.
         folders: folders at every depth.
         leftovers: hidden and system folders, and hidden files that look like images; all skipped.
@@ -37,10 +37,10 @@ class Found:
     loops: list[str] = field(default_factory=list)
 
     def classes(self, depth: int) -> dict[str, list[str]]:
-        """Folders that hold images, at any depth below them, by the folder they lie in ("" for the top).
+        """Folders that contain images at any depth, by their parent folder ("" for the top).
 
         Args:
-            depth: how many folders they lie in.
+            depth: depth of the folders below the top.
         """
         full = {"/".join(path.split("/")[: depth + 1]) for path in self.images if path.count("/") > depth}
         found: dict[str, list[str]] = {}
@@ -50,14 +50,14 @@ class Found:
 
 
 def walk(root: Path, *, apart: Path | None = None) -> Found:
-    """Lists a folder to any depth; links to folders are followed, no file is opened.
+    """List a folder recursively; links to folders are followed, files are not opened.
 
     Args:
         root: the folder.
-        apart: a folder that is not looked into, should it lie below `root`.
+        apart: a folder below `root` to skip.
 
     Raises:
-        TunerError: a folder cannot be read; it is named.
+        TunerError: a folder cannot be read; the message names it.
     """
     found = Found()
     try:
@@ -74,7 +74,7 @@ def walk(root: Path, *, apart: Path | None = None) -> Found:
 
 
 def is_leftover(name: str) -> bool:
-    """Whether a name is hidden, or one that a system or another program gives to what is its own."""
+    """Whether a name is hidden, or reserved by an operating system or tool."""
     return name.startswith(".") or name.casefold() in LEFTOVERS
 
 
@@ -82,13 +82,13 @@ def _walk(folder: Path, prefix: str, above: tuple[str, ...], found: Found, apart
     with os.scandir(folder) as entries:
         for entry in entries:
             path, here = prefix + entry.name, Path(entry.path)
-            known = here if entry.is_symlink() else entry  # a path bears links to themselves, an entry asks no disk
+            known = here if entry.is_symlink() else entry  # an entry saves a disk access
             is_folder = known.is_dir()
             if is_leftover(entry.name):
                 if is_folder or is_image(path):
                     found.leftovers.append(path)
             elif not is_folder:
-                is_file = known.is_file() or not here.exists()  # no pipe or device, which block whoever opens them
+                is_file = known.is_file() or not here.exists()  # not a pipe or device, which would block a reader
                 (found.images if is_image(path) and is_file else found.others).append(path)
             elif (real := os.path.realpath(here)) in above:
                 found.loops.append(path)

@@ -1,1 +1,1 @@
-"""Is all in place for a search, and is a search whole?"""
+"""Diagnostics: prerequisites of a search, and the integrity of an existing one."""

@@ -1,4 +1,4 @@
-"""Is all in place for a search? One check for each thing it stands on: a fact when it is well, what to do when not."""
+"""Checks the prerequisites of a search one by one: reports a fact if all is well, otherwise what to do."""
 
 import contextlib
 import importlib.metadata
@@ -25,20 +25,20 @@ from tuner.store.address import parse_address
 
 DISTRIBUTION = "qpm-tuner"
 DISK_BYTES = 5_000_000_000
-"""Room for a feature bank of some thousand images, and for checkpoints."""
+"""Space for a feature bank of a few thousand images, and for checkpoints."""
 CLOCK_S = 60.0
-"""S3 refuses requests a quarter of an hour off; times in ledger and MLflow are wrong long before."""
+"""S3 refuses requests whose clock is 15 minutes off; times in the ledger and MLflow are wrong long before that."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """What one check found.
+    """The result of one check.
 
     Attributes:
-        name: what was checked.
-        ok: whether a search can rely on it.
-        found: the fact, in a line.
-        todo: what to do if not.
+        name: subject of the check.
+        ok: whether it passed.
+        found: the finding, in one line.
+        todo: what to do if it failed.
     """
 
     name: str
@@ -51,11 +51,11 @@ Examine = Callable[[], Iterator[Check]]
 
 
 def examine(store: str, tracking_uri: str = "") -> Iterator[Check]:
-    """Check everything, one result after the other as they come.
+    """Run all checks, yielding each result as it becomes available.
 
     Args:
-        store: a folder or `s3://bucket/prefix`; something small is written and removed.
-        tracking_uri: MLflow's address; empty: MLFLOW_TRACKING_URI, and if that is empty there is nothing to check.
+        store: a folder or `s3://bucket/prefix`; a small test object is written and removed.
+        tracking_uri: MLflow's address; empty: MLFLOW_TRACKING_URI. If that is empty too, MLflow is not checked.
     """
     uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI", "")
     checks: list[tuple[str, Examine]] = [
@@ -80,7 +80,7 @@ def _fact(name: str, check: Callable[[], str]) -> Iterator[Check]:
 
 
 def versions() -> Iterator[Check]:
-    """Python and every library that the project requires, in the versions it requires."""
+    """Check Python and every required library against the required versions."""
     wrong = []
     required = [Requirement(line) for line in importlib.metadata.requires(DISTRIBUTION) or ()]
     required = [r for r in required if r.marker is None or r.marker.evaluate({"extra": ""})]
@@ -101,7 +101,7 @@ def versions() -> Iterator[Check]:
 
 
 def gpu() -> Iterator[Check]:
-    """Whether PyTorch reaches the GPUs that the machine has."""
+    """Check whether PyTorch can use the machine's GPUs."""
     import torch
 
     if torch.cuda.is_available():
@@ -109,24 +109,27 @@ def gpu() -> Iterator[Check]:
         yield Check("GPU", True, ", ".join(f"{card.name} {card.total_memory / 1e9:.0f} GB" for card in cards))
     elif Path("/proc/driver/nvidia/version").exists():
         todo = "install the CUDA build of torch that requirements/torch.txt names, and see what nvidia-smi says"
-        yield Check("GPU", False, f"the machine has one, torch {torch.__version__} does not reach it", todo)
+        yield Check("GPU", False, f"the machine has a GPU, but torch {torch.__version__} cannot use it", todo)
     else:
         yield Check("GPU", True, "none; stages run on the CPU")
 
 
 def stores(store: Store) -> Iterator[Check]:
-    """Whether the store keeps what it is given, honours conditions, and agrees on the time."""
+    """Check that the store preserves data, honours conditional writes, and has the right time."""
     key, data = f"probes/{secrets.token_hex(8)}", secrets.token_bytes(1024)
     store.put(key, data)
     same = store.get(key) == data
     store.delete(key)
     todo = "use another store; this one loses data"
     yield Check(
-        "store", same, f"{store.url}: written, read and removed" if same else f"{store.url}: read back otherwise", todo
+        "store",
+        same,
+        f"{store.url}: written, read and removed" if same else f"{store.url}: read other bytes than written",
+        todo,
     )
-    todo = "use a folder, or a server that keeps If-None-Match and If-Match (Amazon S3, MinIO, SeaweedFS, Ceph)"
+    todo = "use a folder, or a server that honours If-None-Match and If-Match (Amazon S3, MinIO, SeaweedFS, Ceph)"
     kept = probe_conditional_put(store)
-    found = "of several writers one wins" if kept else "conditional writes are not kept, so a search is refused"
+    found = "conditional writes are honoured" if kept else "conditional writes are ignored, so a search is refused"
     yield Check("conditions", kept, found, todo)
     before = time.time()
     theirs = store.now()
@@ -136,7 +139,7 @@ def stores(store: Store) -> Iterator[Check]:
 
 
 def disk(store: str) -> Iterator[Check]:
-    """Whether the disks behind the cache and a local store have room."""
+    """Check the free space of the cache's disk and of a local store's disk."""
     place = parse_address(store)
     folders = {cache_root()} | ({home_path(str(place), "store").absolute()} if isinstance(place, Path) else set())
     for folder in sorted(folders):
@@ -147,24 +150,24 @@ def disk(store: str) -> Iterator[Check]:
 
 
 def tracking(uri: str) -> Iterator[Check]:
-    """Whether MLflow answers."""
+    """Check whether MLflow answers."""
     if not uri:
-        yield Check("MLflow", True, "no MLFLOW_TRACKING_URI; a search keeps an sqlite file of its own")
+        yield Check("MLflow", True, "no MLFLOW_TRACKING_URI; each search writes its own sqlite file")
         return
     from tuner.tracking.connection import connect, describe, redact
 
     try:
         experiments = connect(uri).search_experiments(max_results=1)
-    except Exception as error:  # MLflow raises many kinds; each is told, in three parts and without secrets
+    except Exception as error:  # MLflow raises many kinds; all are reported, without secrets
         raise describe(error, uri) from None
-    yield Check("MLflow", True, f"{redact(uri, uri)} answers{'' if experiments else ', still empty'}")
+    yield Check("MLflow", True, f"{redact(uri, uri)} answers{'' if experiments else ', no experiments yet'}")
 
 
 def ray_head() -> Iterator[Check]:
-    """Whether the cluster at RAY_ADDRESS lets us in; without one, what this machine offers."""
+    """Check access to the cluster at RAY_ADDRESS; without one, report this machine's resources."""
     address = ray_address()
     if address == LOCAL_RAY:
-        yield Check("Ray", True, f"no RAY_ADDRESS; a search starts its own on {os.cpu_count()} CPUs")
+        yield Check("Ray", True, f"no RAY_ADDRESS; a search starts a local Ray on {os.cpu_count()} CPUs")
         return
     import ray
 
@@ -179,7 +182,7 @@ def ray_head() -> Iterator[Check]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Ray's core writes its troubles past Python to file descriptor 2; the check tells them in a line."""
+    """Silence file descriptor 2, to which Ray's core writes errors that the check reports itself."""
     sys.stderr.flush()
     kept = os.dup(2)
     with Path(os.devnull).open("wb") as nothing:

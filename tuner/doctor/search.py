@@ -1,6 +1,6 @@
-"""Is a search whole? Its recipe, ledger and files, and what its front refers to: each damage named, and what follows.
+"""Checks the integrity of a search: recipe, ledger, files and the artifacts of its front; reports any damage.
 
-Nothing is written. The next start of a search does again what it misses; what it does not, a check says.
+Nothing is written. The next start of a search recomputes most of what is missing; the report says what it does not.
 """
 
 import io
@@ -20,15 +20,15 @@ from tuner.search.record.restoration import SearchState, tally
 from tuner.store import MissingKeyError, Store
 
 DERIVED = ("front.json", "history.parquet", "front.svg", "report.html")
-REWRITTEN = "nothing: the next start writes it anew"
-RESTORE = "restore the store's files from a copy"
+REWRITTEN = "nothing: the next start rewrites it"
+RESTORE = "restore the store's files from a backup"
 
 
 def inspect_search(store: Store, name: str) -> Iterator[Check]:
-    """Check everything a search consists of, one result after the other as they come.
+    """Check all parts of a search, yielding each result as it becomes available.
 
     Raises:
-        UsageError: there is no such search.
+        UsageError: the search does not exist.
     """
     home = open_home(store, name)
     try:
@@ -49,10 +49,10 @@ def inspect_search(store: Store, name: str) -> Iterator[Check]:
 
 
 def _ledger(home: SearchHome, state: SearchState) -> Iterator[Check]:
-    """What cannot be read, and what can be read but does not count."""
-    todo = "nothing: the entry is left out, and what it said is done again"
+    """Entries that cannot be read, and readable ones that are ignored."""
+    todo = "nothing: the entry is ignored, and the work it recorded is repeated"
     damaged = tuple(f"{key} in " for key in home.ledger.damaged)
-    for warning in home.ledger.warnings:  # what a driver wrote that had lost the search is sound, and never counts
+    for warning in home.ledger.warnings:  # entries of a driver that had lost the search are undamaged but ignored
         yield Check("ledger", not warning.startswith(damaged), clean(warning), todo)
     for damage in state.damage:
         found = f"{damage.key}: {damage.reason}"
@@ -62,11 +62,11 @@ def _ledger(home: SearchHome, state: SearchState) -> Iterator[Check]:
             yield Check("ledger", False, clean(found), f"nothing: {damage.then}")
     if not home.ledger.warnings and not state.damage:
         ended = tally(state.counts()) or "none"
-        yield Check("ledger", True, f"every entry is sound; trials ended: {ended}")
+        yield Check("ledger", True, f"all entries are intact; finished trials: {ended}")
 
 
 def _snapshot(home: SearchHome) -> Iterator[Check]:
-    """The copy of the ledger, which is only read to save time."""
+    """The snapshot of the ledger, which only saves time."""
     key = home.ledger.snapshot_key
     try:
         unsound = home.ledger.unsound_copies()
@@ -74,17 +74,19 @@ def _snapshot(home: SearchHome) -> Iterator[Check]:
         yield Check("snapshot", True, "none yet")
         return
     if unsound:
-        yield Check("snapshot", False, f"{key} is damaged ({unsound} entries)", "nothing: the entries themselves count")
+        yield Check(
+            "snapshot", False, f"{key} is damaged ({unsound} entries)", "nothing: the entries themselves are used"
+        )
     else:
-        yield Check("snapshot", True, f"{key} is sound")
+        yield Check("snapshot", True, f"{key} is intact")
 
 
 def _derived(home: SearchHome, file: str, view: FrontView) -> Iterator[Check]:
-    """A file that can be made again from the ledger."""
+    """A file that can be regenerated from the ledger."""
     try:
         data = home.store.get(home.key(file))
     except MissingKeyError:
-        yield Check("files", True, f"{file} is not there; a driver writes it at its end")
+        yield Check("files", True, f"{file} does not exist yet; a search writes it when it ends")
         return
     try:
         _read_derived(file, data)
@@ -93,14 +95,14 @@ def _derived(home: SearchHome, file: str, view: FrontView) -> Iterator[Check]:
         yield Check("files", False, clean(f"{home.key(file)} is damaged ({reason})"), REWRITTEN)
         return
     stale = file == "front.json" and data != view.to_json()
-    yield Check("files", True, f"{file} is readable" + (", but not what the ledger says now" if stale else ""))
+    yield Check("files", True, f"{file} is readable" + (", but older than the ledger" if stale else ""))
 
 
 def _read_derived(file: str, data: bytes) -> None:
-    """Raises some error where the bytes are not such a file."""
+    """Raise an error if the bytes are not a valid file of this kind."""
     if file.endswith(".json"):
         if not isinstance(json.loads(data)["members"], list):
-            raise ValueError("its members are no list")
+            raise ValueError("its members are not a list")
     elif file.endswith(".parquet"):
         pq.read_table(io.BytesIO(data))
     else:
@@ -110,7 +112,7 @@ def _read_derived(file: str, data: bytes) -> None:
 
 
 def _artifacts(home: SearchHome, state: SearchState, view: FrontView, bank: str) -> Iterator[Check]:
-    """The bank, and every stage of the members of the front."""
+    """The feature bank, and every stage of the front's trials."""
     wanted: dict[tuple[str, str], list[int]] = {("banks", bank): []}
     for member in view.members:
         for use in state.trials[member.trial].stages:
@@ -122,11 +124,11 @@ def _artifacts(home: SearchHome, state: SearchState, view: FrontView, bank: str)
             of = f" of trial {_listed(trials)}" if trials else ""
             yield Check("artifacts", False, clean(f"{kind}/{key}{of}: {problem}"), _what_to_do(home, kind))
     if not wrong:
-        yield Check("artifacts", True, f"{len(wanted)} that the front rests on are whole")
+        yield Check("artifacts", True, f"all {len(wanted)} artifacts of the front are intact")
 
 
 def _problem(home: SearchHome, kind: str, key: str) -> str | None:
-    """What is wrong with an artifact; in a store far away its files are not read, only their sizes are compared."""
+    """What is wrong with an artifact; in a remote store only file sizes are compared, without downloading."""
     try:
         manifest = home.artifacts.find(kind, key)
         if manifest is None:
@@ -137,7 +139,7 @@ def _problem(home: SearchHome, kind: str, key: str) -> str | None:
         for name, file in manifest.files.items():
             found = home.store.stat(f"{manifest.folder}/{name}")
             if found is None or found.size != file.size:
-                return f"{name} {'is missing' if found is None else f'has {found.size} bytes, not {file.size}'}"
+                return f"{name} {'is missing' if found is None else f'has {found.size} bytes, expected {file.size}'}"
     except TunerError as error:
         return error.what
     return None
@@ -145,26 +147,26 @@ def _problem(home: SearchHome, kind: str, key: str) -> str | None:
 
 def _what_to_do(home: SearchHome, kind: str) -> str:
     if kind == "banks":
-        return "nothing: the next start extracts it anew, if the data are there"
+        return "nothing: the next start extracts it again if the data set is available"
     return (
-        f"{RESTORE}, or start a search with the same recipe under another name: it makes the same stages again, "
-        f"and {home.name} finds them"
+        f"{RESTORE}, or start a search with the same recipe under another name: it recomputes the same stages, "
+        f"and {home.name} reuses them"
     )
 
 
 def _next_start(home: SearchHome, state: SearchState, recipe: Recipe) -> Check:
-    """What `qpm-tuner search` would run."""
+    """What `qpm-tuner search` would do next."""
     trials = state.budget or recipe.budget.trials
     again = [number for number in state.missing(trials) if number in state.lost]
     fresh = len(state.missing(trials)) - len(again)
     parts = [
-        f"trials run on: {_listed([trial.number for trial in state.open()])}" if state.open() else "",
+        f"unfinished trials continued: {_listed([trial.number for trial in state.open()])}" if state.open() else "",
         f"trials proposed again: {_listed(again)}" if again else "",
         f"new trials: {fresh}" if fresh else "",
     ]
-    told = "; ".join(filter(None, parts)) or f"nothing is left to run of {trials} trials"
+    told = "; ".join(filter(None, parts)) or f"all {trials} trials have finished"
     if not home.is_of_this_code():
-        told = "runs no trial, since the stages gave other results when the search started; it can be read"
+        told = "runs no trial: another version of the stages started this search; its results can be read"
     return Check("next start", True, told)
 
 

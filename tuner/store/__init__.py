@@ -1,4 +1,4 @@
-"""Where searches live: one protocol, a folder or S3 behind it; artifacts, ledger and lease on top of it."""
+"""Storage of searches: artifacts, ledger and lease on top of one `Store` protocol, backed by a folder or S3."""
 
 from tuner.renamed import renamed_names
 from tuner.store.artifacts import Artifacts, open_artifacts

@@ -1,6 +1,6 @@
-"""What the address of a store names: a folder or a place on S3; whatever only resembles one of them is refused.
+"""Parses the address of a store: a folder or a location on S3; anything that only resembles one is refused.
 
-A slash that a script lost (`s3:/bucket`) must not turn a bucket into a folder on the node's own disk.
+A slash lost in a script (`s3:/bucket`) must not turn a bucket into a folder on the node's local disk.
 """
 
 import re
@@ -16,36 +16,36 @@ from tuner.store.names import check_key
 _SCHEME = re.compile(r"([^/\\:]*?)\s*:")
 _LOST_COLON = re.compile(r"(s3\w?|gs|file|https?)\W?//", re.IGNORECASE)
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
-LONGEST = 4096  # as long as a path can be
+LONGEST = 4096  # PATH_MAX on Linux
 KEYS = "name keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and a server in AWS_ENDPOINT_URL"
 _FORMS = "a folder, file:///folder or s3://bucket/prefix"
 
 
 @dataclass(frozen=True)
 class Place:
-    """A bucket and the prefix in it, without slashes at its ends."""
+    """A bucket and a prefix in it, without leading or trailing slashes."""
 
     bucket: str
     prefix: str
 
 
 def parse_address(text: str) -> Path | Place:
-    """The folder, or the place on S3.
+    """The folder, or the location on S3.
 
     Raises:
-        UsageError: it is neither. User, password and query of the address are not shown.
+        UsageError: it is neither. The message omits user, password and query of the address.
     """
     if len(text) > LONGEST:
-        raise UsageError(f"the store's address has {len(text):,} letters", f"at most {LONGEST:,}", "check `store`")
+        raise UsageError(f"the store's address has {len(text):,} characters", f"at most {LONGEST:,}", "check `store`")
     if not text or text != text.strip() or not _is_text(text):
         raise UsageError(
             f"the store '{_shown(text)}' cannot be used",
-            f"{_FORMS}, without blanks at its ends",
+            f"{_FORMS}, without leading or trailing spaces",
             "check `store`; is a variable in it empty?",
         )
     if is_address(text) and holds_secret(text):
         raise UsageError(
-            f"the store's address {_shown(text)} holds a user, a password or a key",
+            f"the store's address {_shown(text)} contains a user name, a password or a key",
             f"{_FORMS}, without them",
             KEYS,
         )
@@ -73,7 +73,7 @@ def _place(text: str) -> Place:
 
 
 def _hint(text: str, scheme: str) -> str:
-    """What may have been meant."""
+    """Suggests what the user probably meant."""
     if scheme in ("http", "https"):
         return "give s3://bucket/prefix, and the server in AWS_ENDPOINT_URL"
     if scheme in ("s3", "s3a", "s3n", "file"):
@@ -84,7 +84,7 @@ def _hint(text: str, scheme: str) -> str:
 
 
 def _shown(text: str) -> str:
-    """The address in ASCII, without what may be a password or a signature."""
+    """The address in ASCII, with anything that may be a password or a signature removed."""
     scheme, separator, rest = text.partition("://")
     if not separator:
         scheme, rest = "", text

@@ -1,7 +1,7 @@
-"""Artifacts: folders in the store, published whole or not at all and checked against their hashes when read.
+"""Artifacts: folders in the store, published atomically and verified against their hashes when read.
 
 <kind>/<key>/manifest.json      written last, first publisher wins
-<kind>/<key>/<digest>/<files>   <digest> is the hash of the content
+<kind>/<key>/<digest>/<files>   <digest> is the hash of the contents
 """
 
 import logging
@@ -26,13 +26,13 @@ _log = logging.getLogger(__name__)
 
 
 class Artifacts:
-    """The artifacts of a store, as one process sees them; picklable when the store is.
+    """One process's access to the artifacts of a store; picklable if the store is.
 
     Args:
-        store: where they are.
+        store: holds the artifacts.
         cache_dir: where this node keeps downloads from a remote store; None: `store.cache`, then
             `folders.cache_root`.
-        limit_bytes: what the downloads may take; None: `cache.default_limit_bytes`.
+        limit_bytes: maximum size of the downloads; None: `cache.default_limit_bytes`.
     """
 
     def __init__(self, store: Store, cache_dir: Path | None = None, limit_bytes: int | None = None) -> None:
@@ -42,7 +42,7 @@ class Artifacts:
         self._verified: set[str] = set()
 
     def find(self, kind: str, key: str) -> Manifest | None:
-        """The manifest of a published artifact, None when there is none. One request.
+        """The manifest of a published artifact, or None if it has not been published. One request.
 
         Raises:
             CorruptArtifactError: the manifest is damaged.
@@ -58,20 +58,21 @@ class Artifacts:
         return manifest
 
     def publish(self, kind: str, key: str, folder: Path, meta: dict[str, Any]) -> Manifest:
-        """Copy a folder into the store, the manifest last.
+        """Copy a folder into the store; the manifest is written last.
 
-        Where the artifact exists, or somebody else finishes first, theirs stays and is returned: the key says
-        that both were made from the same inputs. Whoever makes an artifact has looked for it, so nobody looks here.
+        If the artifact exists already, or another process publishes it first, the existing one is kept and its
+        manifest returned: equal keys mean equal inputs. Callers look for the artifact before they make it, so this
+        method does not check again before uploading.
 
         Args:
             kind: `banks`, `stages/dense`, ...
-            key: the hash of all that made the artifact.
-            folder: local; all its files, also those in sub-folders, none of them hidden.
-            meta: JSON.
+            key: hash of all inputs of the artifact.
+            folder: local folder; all its files are published, including those in subfolders. No file may be hidden.
+            meta: additional information, JSON-serializable.
 
         Raises:
-            UsageError: the folder is empty, a file name cannot be a key, or `meta` is not JSON.
-            TunerError: the store cannot take it; nothing is published then.
+            UsageError: the folder is empty, a file name is not a valid key, or `meta` is not JSON-serializable.
+            TunerError: the store rejects the upload; nothing is published.
         """
         created = datetime.now(UTC).isoformat(timespec="seconds")
         manifest = Manifest(kind, key, _files_of(folder), meta, created)
@@ -86,14 +87,14 @@ class Artifacts:
         return self.find(kind, key) or manifest
 
     def fetch(self, kind: str, key: str) -> Path:
-        """A local folder with the files of an artifact, verified; not to be written to.
+        """A local folder with the verified files of an artifact; treat it as read-only.
 
-        Sizes are checked at each call, hashes at the first one of this object. A store in a folder gives the
-        files in place; from a remote one they are downloaded once per node.
+        Sizes are checked on every call, hashes on the first call of this object. If the store is a folder, the
+        files are used in place; from a remote store they are downloaded once per node.
 
         Raises:
-            MissingKeyError: there is no such artifact.
-            CorruptArtifactError: a file is not what the manifest says.
+            MissingKeyError: the artifact does not exist.
+            CorruptArtifactError: a file does not match the manifest.
         """
         manifest = self.find(kind, key)
         if manifest is None:
@@ -106,13 +107,13 @@ class Artifacts:
             folder = self._download(manifest)
             self._verify(manifest, folder)
         except CorruptArtifactError as error:
-            _log.warning("%s; the download is made again", error.what)
+            _log.warning("%s; downloading it again", error.what)
             self.cache.drop(manifest.digest)
             folder = self._download(manifest)
         return folder
 
     def remove(self, kind: str, key: str) -> None:
-        """Delete an artifact, the manifest first, and what an interrupted publisher left under its key."""
+        """Delete an artifact, manifest first, and any files that an interrupted upload left under its key."""
         _log.info("removing %s/%s", kind, key)
         self.store.delete(_manifest_key(kind, key))
         for_each(self.store, self.store.delete, list(self.store.list(f"{kind}/{key}/")))
@@ -129,7 +130,7 @@ class Artifacts:
                     list(manifest.files),
                 )
             except MissingKeyError as error:
-                raise corrupt(manifest.folder, f"is not complete: {error.what}") from error
+                raise corrupt(manifest.folder, f"is incomplete: {error.what}") from error
             self._verify(manifest, folder)
 
         return self.cache.get(manifest.digest, manifest.size_bytes, fill)
@@ -142,7 +143,7 @@ class Artifacts:
                 if not path.is_file():
                     raise corrupt(where, "is missing")
                 if (size := path.stat().st_size) != file.size:
-                    raise corrupt(where, f"has {size} bytes, not {file.size}")
+                    raise corrupt(where, f"has {size} bytes, expected {file.size}")
                 if manifest.folder not in self._verified and sha256_file(path) != file.sha256:
                     raise corrupt(where, "does not match its SHA-256")
         self._verified.add(manifest.folder)
@@ -150,7 +151,7 @@ class Artifacts:
 
 @lru_cache(maxsize=4)
 def open_artifacts(url: str) -> Artifacts:
-    """The artifacts of a search's store; kept by the process, with its connections and what it has verified."""
+    """The artifacts of a search's store; cached per process with its connections and verified hashes."""
     return Artifacts(open_store(url, known=True))
 
 

@@ -1,6 +1,6 @@
-"""What a node has downloaded: folders named by content, each fetched once, the least recently used dropped.
+"""The node's download cache: folders named by content hash, each fetched once, evicted least recently used first.
 
-All processes of a node share it without a server: file locks and renames are enough.
+All processes of a node share it without a server: file locks and atomic renames are sufficient.
 """
 
 import contextlib
@@ -15,17 +15,17 @@ from tuner.base.pulse import beat
 from tuner.errors import UsageError
 from tuner.store.disk import explained, locked
 
-_LOOK_S = 0.2  # how often one looks whether another process has filled an entry
+_LOOK_S = 0.2  # polling interval while another process fills an entry
 
 
 class NodeCache:
-    """A folder of downloaded folders with a limit on their size.
+    """A folder of downloaded folders with a limit on their total size.
 
     Args:
         folder: on a local disk, shared by all processes of the node.
-        limit_bytes: what the cache may take; entries used a moment ago are kept even beyond it.
-        grace_s: for how long after its last use an entry is safe, so that whoever was given its path can open
-            its files. An open or memory-mapped file survives eviction anyway.
+        limit_bytes: maximum size of the cache; recently used entries are kept even if they exceed it.
+        grace_s: seconds after its last use during which an entry is never evicted, so that a caller has time to open
+            its files. Files that are open or memory-mapped survive eviction anyway.
     """
 
     def __init__(self, folder: Path, limit_bytes: int, grace_s: float = 600.0) -> None:
@@ -34,17 +34,17 @@ class NodeCache:
         self.grace_s = grace_s
 
     def get(self, name: str, size_bytes: int, fill: Callable[[Path], None]) -> Path:
-        """The folder of an entry, filled first if this node does not have it yet.
+        """The folder of an entry, filled first if it is not cached on this node yet.
 
-        Of any number of processes that ask at once, one fills and the others wait for it.
+        If several processes request the entry at once, one fills it and the others wait.
 
         Args:
-            name: the entry, by its content (a hash).
-            size_bytes: what it will take.
-            fill: writes its files into an empty folder.
+            name: name of the entry, a hash of its contents.
+            size_bytes: its expected size.
+            fill: writes its files into the empty folder it is given.
 
         Raises:
-            TunerError: the disk cannot take it, or `fill` raised.
+            TunerError: the disk cannot store it, or `fill` raised.
         """
         entry = self.folder / name
         with explained("cache", entry), self._filling(name):
@@ -60,7 +60,7 @@ class NodeCache:
 
     @contextlib.contextmanager
     def _filling(self, name: str) -> Iterator[None]:
-        """Hold an entry's lock; while another process fills it, its progress is a sign of life here as well."""
+        """Hold an entry's lock; while waiting, progress of the filling process counts as a heartbeat of this one."""
         part, seen, waiting = self.folder / f"{name}.part", -1, Waiting(self._lock(name))
         while True:
             with locked(self._lock(name), wait=False) as mine:
@@ -76,25 +76,25 @@ class NodeCache:
             time.sleep(_LOOK_S)
 
     def drop(self, name: str) -> None:
-        """Forget an entry, for example because its files are damaged."""
+        """Remove an entry, for example because its files are corrupt."""
         with explained("drop", self.folder / name), locked(self._lock(name)):
             self._remove(self.folder / name)
 
     def sweep(self) -> None:
-        """Remove what killed processes left half made or half removed; what is being made is locked, and stays."""
+        """Remove partial entries orphaned by killed processes; entries being filled are locked and kept."""
         for part in self.folder.glob("*.part"):
             with contextlib.suppress(OSError), locked(self._lock(part.name.removesuffix(".part")), wait=False) as mine:
                 if mine:
                     shutil.rmtree(part, ignore_errors=True)
 
     def _make_room(self, size_bytes: int) -> None:
-        """Remove entries, the least recently used first, until the new one fits or all others are in use."""
+        """Evict entries, least recently used first, until the new one fits or all others are in use."""
         entries = []
         for path in self.folder.glob("[!.]*"):
             try:
                 entries.append((path.stat().st_mtime, path, _size_bytes(path)))
             except FileNotFoundError:
-                continue  # renamed or removed just now by its own process
+                continue  # just renamed or removed by another process
         excess = sum(size for _, _, size in entries) + size_bytes - self.limit_bytes
         for used, path, size in sorted(entries):
             if excess <= 0 or used > time.time() - self.grace_s:
@@ -105,7 +105,7 @@ class NodeCache:
                     excess -= size
 
     def _remove(self, entry: Path) -> None:
-        """Rename first: an entry is whole or not there."""
+        """Rename before deleting, so that an entry is either complete or absent."""
         if entry.is_dir():
             part = self.folder / f"{entry.name.removesuffix('.part')}.part"
             if entry != part:
@@ -118,7 +118,7 @@ class NodeCache:
 
 
 def default_limit_bytes() -> int:
-    """How much a node caches: `$QPM_TUNER_CACHE_GB`, or 50 GB.
+    """Maximum cache size of a node in bytes: `$QPM_TUNER_CACHE_GB`, or 50 GB.
 
     Raises:
         UsageError: the variable is not a positive number.

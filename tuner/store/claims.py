@@ -1,10 +1,10 @@
-"""Claims: of all that write to a store, one makes an artifact, and the others wait for it.
+"""Claims: only one process computes an artifact; the others wait for it.
 
-claims/<kind>/<key>.json        who makes it; written only where there is none, or instead of one that has died
-claims/beats/<owner>.json       renewed by each owner, whatever it has claimed
+claims/<kind>/<key>.json        the owner; created if absent, or replaced if its owner has died
+claims/beats/<owner>.json       heartbeat of an owner, one for all its claims
 
-A claim saves work and guards nothing: of two that publish the same artifact the first one wins, as without claims. So
-a claim may be lost at any time, to a store that was away or a process that was stopped, and nothing is wrong.
+A claim avoids duplicate work; correctness does not depend on it. If two processes publish the same artifact, the first
+one wins, with or without claims. So losing a claim, to a store outage or a stopped process, is harmless.
 """
 
 import contextlib
@@ -24,30 +24,30 @@ from tuner.store.tenure import MOST_BYTES
 from tuner.store.watch import Watch, steady_s
 
 BEAT_S = 15.0
-TTL_S = 60.0  # an owner whose beat was seen unchanged for so long has died
+TTL_S = 60.0  # an owner without a heartbeat for this long is considered dead
 
-# A claim outlives the publishing of what was claimed by so much. Whoever has looked for the artifact in vain a moment
-# before, and claims it now, thus meets the claim, looks again, and finds it.
+# A claim is kept for this long after its artifact was published. A process that looked for the artifact just before
+# publication and then tries to claim it finds the claim, looks for the artifact again, and finds that too.
 LINGER_S = 30.0
 
 LONGEST = 200  # characters of a holder's name
 
-SOONEST_S, LATEST_S = 1.0, 5.0  # how often whoever waits for another's artifact looks for it: less and less
+SOONEST_S, LATEST_S = 1.0, 5.0  # polling interval while waiting for another process's artifact: grows from, to
 
 Name = tuple[str, str]  # kind and key of an artifact
 
 _OWNER = re.compile(r"[0-9a-f]{16}")
-_KEY = re.compile(r"claims(/[A-Za-z0-9_-]+)+\.json", re.ASCII)  # anything else is a stranger's
+_KEY = re.compile(r"claims(/[A-Za-z0-9_-]+)+\.json", re.ASCII)  # other files are not ours
 
 
 class Claims:
-    """The claims of one process on the artifacts of a store; usable from many threads. Close it at the end.
+    """The claims of one process on artifacts of a store; thread-safe. Close it when done.
 
     Args:
-        store: where the artifacts are.
-        holder: who claims, for people.
-        ttl_s: after how many seconds of silence an owner has died.
-        is_gone: tells of a holder, by name, whether it is known to have died; its claims are taken over at once.
+        store: holds the artifacts.
+        holder: human-readable name of this process.
+        ttl_s: seconds without a heartbeat after which an owner is considered dead.
+        is_gone: whether the holder of a given name is known to be dead; its claims are then taken over at once.
     """
 
     def __init__(
@@ -59,18 +59,18 @@ class Claims:
         self._held: set[Name] = set()
         self._watches: dict[str, Watch] = {}
         self._lock = threading.Lock()
-        self._deleting = threading.Lock()  # for the length of a request
-        self._ended: queue.Queue[tuple[float, Name] | None] = queue.Queue()  # what is to be let go of, and when
+        self._deleting = threading.Lock()  # held for one request
+        self._ended: queue.Queue[tuple[float, Name] | None] = queue.Queue()  # claims to release, and when
         self._thread: threading.Thread | None = None
 
     def take(self, names: Sequence[Name]) -> tuple[int, str | None]:
-        """Claim a row of artifacts, in order, as far as nobody else has one of them; it takes one request each.
+        """Claim artifacts in order, up to the first one that another process holds; one request per artifact.
 
         Returns:
-            How many of the first ones are claimed now, and who holds the next one; None for nobody.
+            The number of leading artifacts now claimed, and the holder of the next one (None if all are claimed).
 
         Raises:
-            StoreError: the store fails; nothing is claimed then.
+            StoreError: the store fails; nothing is claimed.
         """
         self._live()
         try:
@@ -86,7 +86,7 @@ class Claims:
         return free, others[free] if free < len(names) else None
 
     def holder_of(self, name: Name) -> str | None:
-        """Who makes an artifact, for people, as far as is known; None if it is nobody, or one that has died.
+        """The name of the holder of an artifact's claim; None if it is unclaimed or its owner has died.
 
         Raises:
             StoreError: the store fails.
@@ -95,33 +95,33 @@ class Claims:
         return None if claim is None or self._has_died(claim) else claim["holder"]
 
     def done(self, names: Sequence[Name]) -> None:
-        """These have been published: let go of them in a while."""
-        self._let_go(names, LINGER_S)
+        """Release the claims of published artifacts, after `LINGER_S`."""
+        self._release_in(names, LINGER_S)
 
     def release(self, names: Sequence[Name]) -> None:
-        """Let go of these soon, whatever became of them; those that are not claimed do not matter."""
-        self._let_go(names, 0.0)
+        """Release these claims at once, whether or not the artifacts were published; unclaimed ones are ignored."""
+        self._release_in(names, 0.0)
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Release all claims and stop the heartbeat."""
         if self._thread is not None:
             self._ended.put(None)
             self._thread.join()
             self._thread = None
 
-    def _let_go(self, names: Sequence[Name], in_s: float) -> None:
+    def _release_in(self, names: Sequence[Name], in_s: float) -> None:
         for name in self._forget(names):
             self._ended.put((steady_s() + in_s, name))
 
     def _forget(self, names: Sequence[Name]) -> list[Name]:
-        """Count these as held no longer; returns those that were."""
+        """Remove these from the held claims; returns those that were held."""
         with self._lock:
             held = [name for name in names if name in self._held]
             self._held.difference_update(held)
         return held
 
     def _live(self) -> None:
-        """Begin to beat, before the first claim."""
+        """Start the heartbeat; must precede the first claim."""
         with self._lock:
             if self._thread is None:
                 self._beat(0)
@@ -129,7 +129,7 @@ class Claims:
                 self._thread.start()
 
     def _take(self, name: Name) -> str | None:
-        """Claim one artifact; None if that worked, else who has it."""
+        """Claim one artifact; returns None on success, otherwise the current holder."""
         if name in self._held:
             return None
         with self._deleting, self._lock:
@@ -144,13 +144,13 @@ class Claims:
         return other
 
     def _write(self, name: Name) -> str | None:
-        """Write a claim; None if that worked, else who has it."""
+        """Write a claim; returns None on success, otherwise the current holder."""
         key, mine = _key(name), self._mine()
         taken = self.store.put_new(key, mine)
         while not taken:
             stat = self.store.stat(key)
             claim = self._read(key)
-            if claim is None or stat is None:  # let go of just now
+            if claim is None or stat is None:  # just released
                 taken = self.store.put_new(key, mine)
             elif claim.get("owner") == self._owner:
                 taken = True
@@ -161,7 +161,7 @@ class Claims:
         return None
 
     def _read(self, key: str) -> dict[str, str] | None:
-        """Owner and holder as a claim names them, fit to be shown; None for no claim, less for a damaged one."""
+        """Owner and holder of a claim, sanitized for display; None if there is none, incomplete if it is damaged."""
         try:
             stat = self.store.stat(key)
             if stat is None or stat.size > MOST_BYTES:
@@ -175,14 +175,14 @@ class Claims:
         return {name: one_line(text, LONGEST) for name, text in names.items() if isinstance(text, str)}
 
     def _has_died(self, claim: Mapping[str, str]) -> bool:
-        """Whether a claim is damaged, or its owner known to have died."""
+        """Whether a claim is damaged or its owner is dead."""
         owner, holder = claim.get("owner", ""), claim.get("holder")
         if holder is None or not _OWNER.fullmatch(owner) or self.is_gone(holder):
             return True
         return self._is_silent(owner)
 
     def _is_silent(self, owner: str) -> bool:
-        """Whether an owner has no beat, or one that was seen unchanged for its whole lifetime."""
+        """Whether an owner has no heartbeat, or one that has not changed for `ttl_s`."""
         beat = self.store.stat(_beat_key(owner))
         if beat is None:
             return True
@@ -198,7 +198,7 @@ class Claims:
         self._beaten_s = asked_s
 
     def _run(self) -> None:
-        """Beat, delete what was let go of, and clear up after those that have died; the store may fail at any time."""
+        """Send heartbeats, delete released claims, and clean up after dead owners; store failures are tolerated."""
         number, beat_s, swept_s = 0, steady_s() + BEAT_S, steady_s()
         seen = self._others()
         waiting: list[tuple[float, Name]] = []
@@ -232,16 +232,16 @@ class Claims:
             self.store.delete(_beat_key(self._owner))
 
     def _delete(self, name: Name) -> None:
-        """Delete a claim of ours; one that may have been taken over meanwhile is read first."""
+        """Delete a claim of ours; if it may have been taken over meanwhile, check its owner first."""
         with self._deleting, contextlib.suppress(TunerError):
-            if name in self._held:  # claimed once more
+            if name in self._held:  # claimed again
                 return
             heard = steady_s() - self._beaten_s < self.ttl_s / 2
             if heard or (self._read(_key(name)) or {}).get("owner") == self._owner:
                 self.store.delete(_key(name))
 
     def _others(self) -> set[str]:
-        """The owners that beat, or once did; each is looked at, so that it can be told later who has died."""
+        """Owners with a heartbeat file; starts watching each, so that dead ones can be recognized later."""
         with contextlib.suppress(TunerError):
             beats = [key.rpartition("/")[2].removesuffix(".json") for key in self.store.list("claims/beats/")]
             return {
@@ -252,7 +252,7 @@ class Claims:
         return set()
 
     def _clear(self, dead: set[str]) -> None:
-        """Delete what owners that were killed have left; a claim is taken over first, so that nobody else has it."""
+        """Delete claims orphaned by dead owners; each is taken over first, so that no other process can hold it."""
         if not dead:
             return
         for key in list(self.store.list("claims/")):

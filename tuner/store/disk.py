@@ -1,4 +1,4 @@
-"""What the local store and the node cache need from a disk: whole files that last, locks, and errors in three parts."""
+"""Disk access of the local store and the node cache: durable atomic writes, locks, and error messages."""
 
 import errno
 import math
@@ -20,30 +20,30 @@ _REASONS = {
     errno.EACCES: ("permission denied", "change the permissions, or choose another folder"),
     errno.EPERM: ("permission denied", "change the permissions, or choose another folder"),
     errno.EROFS: ("the file system is read-only", "choose a folder that can be written"),
-    errno.ENOTDIR: ("a part of the path is a file, not a folder", "choose another folder, or move the file"),
+    errno.ENOTDIR: ("one component of the path is a file, not a folder", "choose another folder, or move the file"),
     errno.EISDIR: ("the path is a folder, not a file", "choose another folder or key"),
 }
 
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS)
-"""What some network file systems answer: they cannot write down a folder by itself."""
+"""Errors of network file systems that cannot sync a folder."""
 
 
 @contextmanager
 def explained(action: str, path: Path) -> Iterator[None]:
-    """Turn an `OSError` inside the block into a `StoreError` that says what could not be done, and why."""
+    """Turn an `OSError` inside the block into a `StoreError` that names the action and the cause."""
     try:
         yield
     except OSError as error:
         reason, todo = _REASONS.get(error.errno or 0, (error.strerror or str(error), "check the disk and the folder"))
-        raise StoreError(f"cannot {action} {path}: {reason}", "a folder that can be used", todo) from error
+        raise StoreError(f"cannot {action} {path}: {reason}", "an accessible folder", todo) from error
 
 
 @contextmanager
 def draft(target: Path) -> Iterator[Path]:
-    """A hidden path beside the target to write to and then rename; removed afterwards, whatever happens.
+    """A hidden path beside the target to write to and then rename; always removed afterwards.
 
-    A folder serves as well as a file. What a killed process leaves behind is hidden from `Store.list`, and goes at the
-    next start.
+    It may become a file or a folder. `Store.list` does not show files orphaned by a killed process, and the next start
+    removes them.
     """
     make_folder(target.parent)
     path = target.parent / f".{secrets.token_hex(8)}"
@@ -58,7 +58,7 @@ def draft(target: Path) -> Iterator[Path]:
 
 
 def write_synced(path: Path, data: bytes) -> None:
-    """Write a new file and wait until the disk has it, so that no power cut leaves an empty file renamed."""
+    """Write a new file and sync it to disk, so that a power failure cannot leave an empty file after the rename."""
     with path.open("xb") as file:
         file.write(data)
         file.flush()
@@ -66,14 +66,14 @@ def write_synced(path: Path, data: bytes) -> None:
 
 
 def copy_synced(source: Path, path: Path) -> None:
-    """Copy a file's bytes without reading them into memory, and wait as `write_synced` does."""
+    """Copy a file without reading it into memory, and sync it to disk like `write_synced`."""
     shutil.copyfile(source, path)
     with path.open("rb") as file:
         os.fsync(file.fileno())
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it that are missing, so that a power cut does not take them back."""
+    """Create a folder and its missing parents durably, so that they survive a power failure."""
     missing = []
     for place in (folder, *folder.parents):
         if place.exists():
@@ -85,7 +85,7 @@ def make_folder(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Wait until the disk has the names in a folder: a file is there after a power cut only if its name is."""
+    """Sync a folder's entries to disk: a file survives a power failure only if its directory entry does."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -98,15 +98,15 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def locked(path: Path, *, wait: bool = True, patience_s: float = math.inf) -> Iterator[bool]:
-    """Hold an exclusive lock between processes and threads; who waits for it is told who has it.
+    """Hold an exclusive lock between processes and threads; the log names the holder while this one waits.
 
     Args:
-        path: the lock file; it stays.
-        wait: wait for the lock; else yield False at once when somebody has it.
-        patience_s: for how long to wait, where everybody lets go soon.
+        path: the lock file; it is not deleted.
+        wait: wait for the lock; if False, yield False at once when another process or thread holds it.
+        patience_s: seconds to wait, for locks that are only ever held briefly.
 
     Raises:
-        StoreError: somebody has held it for as long as that.
+        StoreError: the lock was not released within `patience_s`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
@@ -114,7 +114,7 @@ def locked(path: Path, *, wait: bool = True, patience_s: float = math.inf) -> It
         if wait and not taken:
             raise StoreError(
                 f"the lock {path} has been held for {patience_s:.0f} s by {locks.holder_of(path)}",
-                "a lock that everybody lets go of within an instant",
-                "end that process, or let it go on if it is stopped, then run the same command again",
+                "a lock that is released within milliseconds",
+                "end that process, or resume it if it is stopped, then run the same command again",
             )
         yield taken

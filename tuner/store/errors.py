@@ -1,4 +1,4 @@
-"""What can go wrong with a store: a key that is not there, and a store that cannot do its work."""
+"""Exceptions of a store: a missing key, and a store that cannot serve a request."""
 
 from tuner.errors import TunerError
 
@@ -8,19 +8,17 @@ class MissingKeyError(TunerError, KeyError):
 
 
 class StoreError(TunerError):
-    """The store cannot do its work now: unreachable, refusing or full. What was asked of it was right."""
+    """The store cannot serve a valid request: it is unreachable, refuses access, or is full."""
 
 
 class RefusedError(StoreError):
-    """The store's server has answered, and says no to a request."""
+    """The store's server answered and refused a request."""
 
 
 class NotSupportedError(RefusedError):
-    """A request that the store's server does not know."""
+    """The store's server does not support a request."""
 
 
 def missing_key(key: str, url: str) -> MissingKeyError:
-    """The error for a key that is not there."""
-    return MissingKeyError(
-        f"no {key} in {url}", "a key that was written before", "check the store's address and the name"
-    )
+    """The error for a missing key."""
+    return MissingKeyError(f"no {key} in {url}", "an existing key", "check the store's address and the name")

@@ -1,8 +1,9 @@
-"""Which entries of a ledger count: not those of a driver that had lost the search, nor those of a day that is to come.
+"""Decides which ledger entries are valid: not those of a driver that had lost its lease, nor those dated in the future.
 
-A driver that was stopped for longer than its lease, and wakes, may write although another one has carried on. So each
-event of a driver bears the token and the term of its lease, and the first event of a turn says what its driver had read
-of those before it: what they wrote besides does not count, whatever the clocks say. All readers see the same.
+A driver that was suspended for longer than its lease may resume and write although another driver has taken over. So
+each event of a driver carries the token and the term of its lease (a fencing token). The first event of a driver's turn
+records which events of earlier drivers it had read: any others of theirs are ignored, independently of clocks. All
+readers come to the same result.
 """
 
 from collections.abc import Mapping
@@ -11,18 +12,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 AHEAD_NS = 24 * 3600 * 10**9
-"""How far a clock may be ahead; beyond it an entry would drag the dates of all that follow along."""
+"""Tolerated clock lead; an entry dated further ahead would push the dates of all later entries into the future too."""
 
 OF_A_DRIVER = ("search", "trial", "outcome", "test")
-"""Events that a driver of an earlier version wrote without a token; of other commands they name the `command`."""
+"""Kinds of events that drivers of earlier versions wrote without a token; other commands' events have a `command`."""
 
 MARKS = ("token", "term", "after", "follows", "refused")
-"""What the ledger adds to the events of a driver, and takes away again."""
+"""Fields that the ledger adds to a driver's events on writing and removes on reading."""
 
 Event = Mapping[str, Any]
 Rank = tuple[int, str]
 EARLIER: Rank = (-1, "")
-"""Term and token of all drivers of earlier versions, which had none."""
+"""Term and token assigned to drivers of earlier versions, which wrote none."""
 
 LOST = "was written by a driver that had lost the search (term {}), and is ignored"
 LOST_EARLIER = "was written by a driver of an earlier version that had lost the search, and is ignored"
@@ -31,13 +32,13 @@ AHEAD = "is dated {}, more than a day ahead of the clock when it was first read,
 
 @dataclass(frozen=True)
 class Verdict:
-    """Which entries do not count.
+    """Which entries are ignored.
 
     Args:
-        lost: names of those that a driver wrote after it had lost the search, with its rank.
+        lost: names of those that a driver wrote after it had lost the search, with the driver's rank.
         ahead: names of those dated too far ahead.
-        opening: what the next driver has to say in its first event, so that everybody judges as it did.
-        newest_term: the highest term there is.
+        opening: fields of the next driver's first event, which make all readers reach the same verdict.
+        newest_term: the highest term in the ledger.
     """
 
     lost: dict[str, Rank]
@@ -46,7 +47,7 @@ class Verdict:
     newest_term: int
 
     def problem(self, name: str) -> str | None:
-        """Why an entry does not count, None if it does."""
+        """Why an entry is ignored; None if it is valid."""
         if name in self.ahead:
             return AHEAD.format(_date(time_ns(name)))
         if name in self.lost:
@@ -56,31 +57,31 @@ class Verdict:
 
 @dataclass(frozen=True)
 class _Start:
-    """The beginning of a driver's turn: what it had read of the drivers before it."""
+    """The start of a driver's turn: what it had read of earlier drivers' events."""
 
     rank: Rank
     follows: str
     after: Mapping[str, str] = field(default_factory=dict)
 
     def has_read(self, rank: Rank, name: str) -> bool:
-        """Whether it had read an entry; where the turn between the two is missing, dates are all that is left."""
+        """Whether it had read an entry; decided by date if the turn between the two is missing."""
         return name <= self.after[rank[1]] if rank[1] in self.after else name < self.follows
 
 
 def judge(entries: Mapping[str, Event], now_ns: int, own: Event | None = None) -> Verdict:
-    """Which entries count.
+    """Decides which entries are valid.
 
     Args:
-        entries: the sound ones by name, in order.
-        now_ns: the time.
-        own: what the first event of this driver's turn says, though it may not be written yet.
+        entries: undamaged entries by name, in order.
+        now_ns: current time in nanoseconds since the epoch.
+        own: fields of the first event of this driver's turn, which may not be written yet.
     """
     ranks = {name: rank for name, event in entries.items() if (rank := _rank(event)) is not None}
     ahead = {name for name in entries if time_ns(name) > now_ns + AHEAD_NS}
     candidates = [(name, entries[name]) for name, rank in ranks.items() if rank != EARLIER and "after" in entries[name]]
     candidates.sort(key=lambda found: ranks[found[0]], reverse=True)
     listed: set[str] = set()
-    starts: list[tuple[str, _Start]] = []  # those that count, the latest term first
+    starts: list[tuple[str, _Start]] = []  # valid ones, latest term first
     if own is not None:
         starts.append(("", _start((own["term"], own["token"]), own)))
         listed |= _refused(own)
@@ -108,12 +109,12 @@ def judge(entries: Mapping[str, Event], now_ns: int, own: Event | None = None) -
 
 
 def unmarked(event: dict[str, Any]) -> dict[str, Any]:
-    """The event as its driver gave it to the ledger."""
+    """The event as the driver passed it to the ledger, without the fields that the ledger added."""
     return event if _rank(event) in (None, EARLIER) else {k: v for k, v in event.items() if k not in MARKS}
 
 
 def time_ns(name: str) -> int:
-    """When an entry was written, by its name."""
+    """Time of writing of an entry in nanoseconds since the epoch, from its name."""
     return int(name[:20])
 
 
@@ -129,12 +130,12 @@ def _refused(event: Event) -> set[str]:
 
 
 def _judge(rank: Rank, starts: list[tuple[str, _Start]]) -> _Start | None:
-    """The start of the driver that followed a driver; None for the last one, which nobody followed."""
+    """The start of the driver that succeeded the given one; None for the last driver."""
     return next((start for _, start in reversed(starts) if start.rank > rank), None)
 
 
 def _rank(event: Event) -> Rank | None:
-    """Term and token of the driver that wrote an event; None if it was no driver."""
+    """Term and token of the driver that wrote an event; None if another command wrote it."""
     term, token = event.get("term"), event.get("token")
     if type(term) is int and isinstance(token, str) and term >= 0 and token:
         return term, token

@@ -1,7 +1,8 @@
-"""The lease: one driver a search. Who holds it renews it; who is seen to be silent for its lifetime loses it.
+"""The lease: at most one driver per search. The holder renews it; a holder that stays silent for its TTL loses it.
 
-No two clocks are compared: who waits measures the silence, who holds measures the time since its last renewal, each by
-a clock of its own that nobody sets. Every step is a compare-and-swap, so that of two that follow at once one wins.
+Clocks of different machines are never compared: a waiting driver measures the silence, the holder measures the time
+since its last renewal, each with its own monotonic clock. Every write is a compare-and-swap, so that of two concurrent
+successors exactly one succeeds.
 """
 
 import logging
@@ -27,26 +28,26 @@ _log = logging.getLogger(__name__)
 
 
 class LeaseHeldError(TunerError):
-    """Somebody else drives this search."""
+    """Another driver holds this search."""
 
 
 class Lease:
-    """The right to drive a search, held for the length of a `with` block.
+    """The exclusive right to drive a search, held for the duration of a `with` block.
 
     Args:
-        store: where the search lives.
-        search: its name.
-        holder: who asks, for people: user, host, process.
-        ttl_s: after how many seconds of silence another driver may follow, between 1 and 600; renewed four times
-            as often.
-        wait_s: how long to wait for a holder that does not renew; one that does is never waited for. With
-            `wait_s > ttl_s` a driver can be started again right after it was killed.
-        is_gone: tells of a holder, by name, whether it is known to have died; it is followed at once.
-        take_over: take the lease from whoever holds it.
-        tell: is told, in a sentence, who is waited for or whose search is taken over.
+        store: holds the search.
+        search: name of the search.
+        holder: human-readable name of this driver: user, host, process.
+        ttl_s: seconds without a renewal after which another driver may take over, between 1 and 600; the lease is
+            renewed every `ttl_s / 4`.
+        wait_s: seconds to wait for a holder that does not renew; if it does renew, acquiring fails at once. With
+            `wait_s > ttl_s` a driver can be restarted right after it was killed.
+        is_gone: whether the holder of a given name is known to be dead; its lease is then taken over at once.
+        take_over: take the lease even if its holder is alive.
+        tell: called with a sentence on the holder that is waited for or replaced.
 
     Raises:
-        UsageError: the name cannot be used.
+        UsageError: the name is invalid.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class Lease:
         self.key = f"searches/{check_name(search)}/lease.json"
         self.wait_s, self.is_gone, self.take_over, self.tell = wait_s, is_gone, take_over, tell
         self.taken_from: Tenure | None = None
-        """The holder that had not let go, if there was one."""
+        """The previous holder, if it had not released the lease."""
         since = datetime.now(UTC).isoformat(timespec="seconds")
         self._tenure = Tenure(holder, since, secrets.token_hex(8), bounded_ttl_s(ttl_s))
         self._version: str | None = None
@@ -80,8 +81,8 @@ class Lease:
         """Acquire the lease and keep renewing it.
 
         Raises:
-            LeaseHeldError: somebody else drives the search.
-            TunerError: the store cannot be reached or written to, or does not keep conditions.
+            LeaseHeldError: another driver holds the search.
+            TunerError: the store cannot be reached or written to, or does not honour conditional writes.
         """
         require_conditional_put(self.store)
         self._acquire()
@@ -91,7 +92,7 @@ class Lease:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop renewing and let go, so that the next driver need not wait."""
+        """Stop renewing and release the lease, so that the next driver need not wait."""
         self._stop.set()
         self._heart.join()
         if self._lost_how:
@@ -99,23 +100,23 @@ class Lease:
         try:
             self._keep(replace(self._tenure, released=True))
         except TunerError as trouble:
-            _log.warning("the lease ends by itself in %g s: %s", self._tenure.ttl_s, trouble.what)
+            _log.warning("the lease was not released and expires in %g s: %s", self._tenure.ttl_s, trouble.what)
 
     @property
     def token(self) -> str:
-        """What tells this holder from every other one."""
+        """Unique token of this holder."""
         return self._tenure.token
 
     @property
     def term(self) -> int:
-        """Counts the holders of the search: that of the holder before, and one more."""
+        """Fencing term: the previous holder's term plus one."""
         return self._tenure.term
 
     @property
     def lost(self) -> bool:
-        """Whether somebody else may drive by now: the lease was taken, or cannot be renewed for its lifetime.
+        """Whether another driver may hold the search by now: the lease was taken, or not renewed within its TTL.
 
-        A process that slept or got no processor for that long has not lost it yet: the store tells.
+        A process that was suspended for that long has not necessarily lost it: it asks the store first.
         """
         if self._is_overdue() and not (self._lost_how or self._trouble or self._stop.is_set()):
             with self._writing:
@@ -124,7 +125,7 @@ class Lease:
         return bool(self._lost_how) or self._is_overdue()
 
     def check(self) -> None:
-        """Go on only while the lease is held; the store is asked.
+        """Ask the store whether the lease is still held.
 
         Raises:
             LeaseHeldError: it is lost.
@@ -136,18 +137,17 @@ class Lease:
             cause = self._lost_how or f"not renewed: {self._trouble}"
             raise LeaseHeldError(
                 f"this driver has lost the search: the lease {self.key} in {self.store.url} was {cause}",
-                f"a lease that nobody takes over, and a heartbeat at least every {self._tenure.ttl_s:g} s, which a "
-                "process that was stopped or slept does not give",
-                "nothing that had ended before is lost; leave the search to the other driver, or run the same "
-                "command again",
+                f"a lease that no other driver takes over, renewed at least every {self._tenure.ttl_s:g} s; a process "
+                "that is stopped, or a machine that sleeps, does not renew it",
+                "finished work is not lost; leave the search to the other driver, or run the same command again",
             )
 
     def rise_above(self, term: int) -> None:
-        """Give this holder a term above another one, in lease.json first, so that nobody follows with less.
+        """Raise this holder's term above a given one, in lease.json first, so that no successor gets a lower one.
 
         Raises:
             LeaseHeldError: the lease is lost.
-            StoreError: the store cannot take it.
+            StoreError: the store cannot be written to.
         """
         with self._writing:
             if self._tenure.term <= term and not self._lost_how:
@@ -158,12 +158,12 @@ class Lease:
         return steady_s() - self._renewed_s > self._tenure.ttl_s
 
     def _is_as_written(self) -> bool:
-        """Whether lease.json is the one that this driver wrote last, and not too long ago."""
+        """Whether lease.json is still the version that this driver wrote last, less than `ttl_s` ago."""
         try:
             stat = self.store.stat(self.key)
         except StoreError as error:
             self._trouble = error.what
-            return True  # as far as anybody knows; who is silent for too long is overdue all the same
+            return True  # unknown during an outage; a lease that is not renewed in time still becomes overdue
         return stat is not None and stat.version == self._version and not self._is_overdue()
 
     def _acquire(self) -> None:
@@ -175,12 +175,12 @@ class Lease:
             if seen and holder and not self.take_over and not self._is_over(holder, watch, seen.beat):
                 renewed = first not in ("", seen.beat)
                 if renewed or steady_s() >= deadline_s:
-                    silent = f"not renewed in the {watch.silent_s(seen.beat):.0f} s that this driver has watched it"
+                    silent = f"not renewed during the {watch.silent_s(seen.beat):.0f} s that this driver waited"
                     raise _held(self.key, self.store.url, holder, "renewed just now" if renewed else silent)
                 if not first:
                     self.tell(
                         f"waiting for {holder.holder}, which has held the search since {holder.since}: "
-                        f"this driver follows if nothing is heard of it for {holder.ttl_s:g} s"
+                        f"this driver takes over if there is no heartbeat for {holder.ttl_s:g} s"
                     )
                 first = seen.beat
                 time.sleep(min(1.0, holder.ttl_s / 8))
@@ -189,12 +189,12 @@ class Lease:
                 robbed = holder.token
                 self.tell(
                     f"taking the search over from {holder.holder}, which has held it since {holder.since}; "
-                    "if it still runs, whatever it writes from now on is ignored"
+                    "if it is still running, anything it writes from now on is ignored"
                 )
             self._version = seen.version if seen else None
             if self._write(replace(self._tenure, term=(seen.tenure.term if seen else 0) + 1)):
                 self.taken_from = holder
-                return  # else somebody was faster: see who
+                return  # otherwise another driver was faster: look again
 
     def _is_over(self, holder: Tenure, watch: Watch, beat: str) -> bool:
         watch.ttl_s = holder.ttl_s
@@ -206,7 +206,7 @@ class Lease:
                 self._renew()
 
     def _renew(self) -> None:
-        """Write once more; what goes wrong is kept in `_lost_how` or `_trouble`."""
+        """Write lease.json again; a failure is recorded in `_lost_how` or `_trouble`."""
         try:
             self._keep(replace(self._tenure, beat=self._tenure.beat + 1))
             self._trouble = ""
@@ -214,9 +214,9 @@ class Lease:
             self._trouble = error.what
 
     def _keep(self, tenure: Tenure) -> None:
-        """Write lease.json, unless it names somebody else by now: then the lease is lost.
+        """Write lease.json, unless it names another holder by now: then the lease is lost.
 
-        A file that somebody touched, or a store whose clock stepped, is another version with the same words.
+        A touched file, or a clock step of the store, changes the version but not the contents; then write again.
         """
         for _ in range(_TRIES):
             if self._write(tenure):
@@ -224,13 +224,17 @@ class Lease:
             seen = self._see()
             if seen is None or seen.tenure.token != tenure.token:
                 taken = f"taken over by {seen.tenure.holder} since {seen.tenure.since}" if seen else ""
-                self._lost_how = taken or "deleted by somebody"
+                self._lost_how = taken or "deleted by another process"
                 return
             self._version = seen.version
-        raise StoreError(f"{self.key} in {self.store.url} changes all the time", "its holder's words", "see who does")
+        raise StoreError(
+            f"{self.key} in {self.store.url} keeps changing",
+            "a file that only its holder writes",
+            "find the process that changes it, and end it",
+        )
 
     def _write(self, tenure: Tenure) -> bool:
-        """Write lease.json unless it has changed since this driver saw or wrote it; whether that worked."""
+        """Write lease.json unless it has changed since this driver read or wrote it; returns whether it was written."""
         data = tenure.to_json()
         asked_s = steady_s()
         if self._version is not None:
@@ -244,7 +248,7 @@ class Lease:
         return True
 
     def _see(self) -> Seen | None:
-        """Look at lease.json; None if there is none."""
+        """Read lease.json; None if it does not exist."""
         stat = self.store.stat(self.key)
         if stat is None:
             return None
@@ -258,7 +262,7 @@ class Lease:
 def _held(key: str, url: str, holder: Tenure, seen: str) -> LeaseHeldError:
     return LeaseHeldError(
         f"{key} in {url} is held by {holder.holder} since {holder.since}, {seen}",
-        "one driver a search",
-        f"watch the other driver or stop it; if it has died, run the same command again, which follows after "
-        f"{holder.ttl_s:g} s of silence; `take_over=True` takes the search from it at once",
+        "one driver per search",
+        f"watch the other driver or stop it; if it has died, run the same command again, which takes over after "
+        f"{holder.ttl_s:g} s without a heartbeat; `take_over=True` takes the search over at once",
     )

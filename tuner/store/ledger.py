@@ -1,7 +1,7 @@
-"""The ledger: what happened to each trial, one small JSON object an event, never rewritten.
+"""The ledger: the append-only log of a search, one small JSON object per event.
 
-searches/<name>/ledger/<time, ns>-<hash of the event>.json    the truth
-searches/<name>/ledger.snapshot                               a copy of many events, read in one go
+searches/<name>/ledger/<time, ns>-<hash of the event>.json    the source of truth
+searches/<name>/ledger.snapshot                               a copy of many events, read in one request
 """
 
 import contextlib
@@ -22,34 +22,34 @@ from tuner.store.names import check_name
 from tuner.store.store import Store, for_each
 
 MOST_BYTES = 4_000_000
-"""What an event may take; the largest there are hold a recipe of some kilobytes."""
+"""Maximum size of an event; the largest ones in practice contain a recipe of a few kilobytes."""
 
 _FEW = 3
-"""So many events of the coming years, if nobody has refused them yet, speak against this machine's clock."""
+"""This many events dated years ahead, and not refused by an earlier driver, mean that this machine's clock is wrong."""
 
 _YEARS_NS = 10 * 365 * 24 * 3600 * 10**9
 
 _KEY = re.compile(r"(?P<time_ns>\d{20})-(?P<digest>[0-9a-f]{16})\.json", re.ASCII)
-_STRAY = "is not an entry of a ledger"
+_STRAY = "is not a ledger entry"
 
 
 class Ledger:
-    """The append-only record of a search; safe to append to from many threads, processes and machines.
+    """The append-only log of a search; safe for concurrent appends from threads, processes and machines.
 
-    Order is by time of appending. Clocks of machines differ, so an event is never dated before the last one
-    its writer has read or written: what a driver appends after a restart comes after what it restored.
+    Events are ordered by time of appending. Clocks of machines differ, so an event is never dated before the last one
+    its writer has read or written: events appended after a restart sort after the restored ones.
 
-    A driver writes under its lease, from `begin` to `end`. The ledger marks its events with the lease's token, and
-    leaves out, and names, what a driver wrote that had lost the search.
+    A driver writes under its lease, from `begin` to `end`. The ledger marks its events with the lease's token. Reading
+    ignores events that a driver wrote after losing the search, and lists them in `warnings`.
 
     Args:
-        store: where the search lives.
-        search: its name.
-        compact_every: one append in so many also compacts, so that a fresh reader finds few single events
-            however many there are, and whoever wrote them; 0: never.
+        store: holds the search.
+        search: name of the search.
+        compact_every: compact after this many appends on average, so that a new reader has few single events to
+            fetch, however many there are and from however many writers; 0: never.
 
     Raises:
-        UsageError: the name cannot be used.
+        UsageError: the name is invalid.
     """
 
     def __init__(self, store: Store, search: str, compact_every: int = 100) -> None:
@@ -58,65 +58,65 @@ class Ledger:
         self.prefix = f"searches/{check_name(search)}/ledger/"
         self.snapshot_key = f"searches/{search}/ledger.snapshot"
         self.warnings: list[str] = []
-        """What the last `read` left out, and why: one sentence for each entry."""
+        """What the last `read` ignored, and why: one sentence per entry."""
         self.damaged: list[str] = []
-        """The keys of what the last `read` left out since it holds no event that can count, in order."""
+        """The keys of the entries that the last `read` ignored because they hold no usable event, in order."""
         self.tokens: dict[str, str] = {}
-        """Of the drivers that wrote what the last `read` returned, by key; those of earlier versions had none."""
+        """Lease tokens of the events that the last `read` returned, by key; earlier versions wrote none."""
         self._entries: dict[str, bytes] = {}
-        self._n_copied: int | None = None  # how many of them the snapshot holds; None: not looked yet
+        self._n_copied: int | None = None  # number of them in the snapshot; None: not known yet
         self._verdict = judge({}, 0)
         self._last_ns = 0
         self._changing, self._reading, self._appending = threading.Lock(), threading.RLock(), threading.Lock()
         self._lease: Lease | None = None
-        self._own: dict[str, Any] | None = None  # what the first event of this driver's turn says besides
+        self._own: dict[str, Any] | None = None  # extra fields of the first event of this driver's turn
         self._opened = False
 
     def __reduce__(self) -> tuple[type["Ledger"], tuple[Store, str, int]]:
-        """Travel by store and name."""
+        """Pickle store and name only."""
         return Ledger, (self.store, self.prefix.split("/")[1], self.compact_every)
 
     def append(self, event: dict[str, Any]) -> None:
-        """Add an event; when this returns it is in the store, and a driver's event counts.
+        """Add an event; on return it is in the store and, if written under a lease, valid.
 
         Args:
-            event: JSON; finite numbers only.
+            event: JSON-serializable; finite numbers only.
 
         Raises:
-            UsageError: the event is not JSON.
-            LeaseHeldError: this driver has lost the search; nothing is written, or nobody can say whether it counts.
-            TunerError: the store cannot take it.
+            UsageError: the event is not JSON-serializable.
+            LeaseHeldError: this driver has lost the search; the event was not written, or may be ignored by readers.
+            TunerError: the store cannot be written to.
         """
         lease = self._lease
         if lease is None:
             self._append(event)
             return
-        with self._appending:  # one after the other: what is dated later is written later
+        with self._appending:  # serialized, so that events are written in the order of their dates
             lease.check()
             opening = {} if self._opened or self._own is None else self._own
             self._append({**event, "token": lease.token, "term": lease.term, **opening})
             self._opened = True
-            lease.check()  # who follows reads what is there by now; what took longer than the lease may not count
+            lease.check()  # a successor may ignore an event that took longer to write than the lease
 
     def begin(self, lease: Lease) -> list[dict[str, Any]]:
-        """Begin a driver's turn: read everything; what earlier drivers write from now on does not count.
+        """Begin a driver's turn: read everything; later writes of earlier drivers are ignored.
 
-        So does this ledger see it at once, and all others with the first event of the turn.
+        This holds for this object at once, and for all other readers from the first event of the turn on.
 
         Raises:
-            LeaseHeldError: the search is lost already.
-            TunerError: the clock of this machine cannot be right.
+            LeaseHeldError: the search has been lost already.
+            TunerError: this machine's clock is wrong.
         """
         with self._reading:
             events = self.read()
             verdict = self._verdict
             lease.rise_above(verdict.newest_term)
         ahead = [name for name in verdict.opening.get("refused", ()) if time_ns(name) < time.time_ns() + _YEARS_NS]
-        if len(ahead) >= _FEW:  # to refuse them for good would lose what a machine with a right clock wrote
+        if len(ahead) >= _FEW:  # refusing them would lose events of a machine whose clock is right
             raise TunerError(
                 f"{len(ahead)} events in {self.prefix} are dated more than a day ahead of the clock of "
                 f"this machine, which says {datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-                "a clock that is right",
+                "a correct clock",
                 "set this machine's clock by NTP",
             )
         self._own = {"token": lease.token, "term": lease.term, **verdict.opening}
@@ -124,7 +124,7 @@ class Ledger:
         return events
 
     def end(self) -> None:
-        """End the turn; what is written afterwards is that of another command."""
+        """End the turn; later events are written without the lease."""
         self._lease = self._own = None
 
     def _append(self, event: dict[str, Any]) -> None:
@@ -133,7 +133,7 @@ class Ledger:
         except (TypeError, ValueError) as error:
             raise UsageError(
                 f"an event of the ledger cannot be written: {error}",
-                "JSON: text, finite numbers, booleans, null, lists and dictionaries",
+                "JSON: strings, finite numbers, booleans, null, lists and dictionaries",
                 "convert the values before appending",
             ) from error
         if len(data) > MOST_BYTES:
@@ -141,22 +141,22 @@ class Ledger:
                 f"an event of the ledger has {len(data):,} bytes", f"at most {MOST_BYTES:,}", "keep less in the event"
             )
         while not self.store.put_new(key := f"{self.prefix}{self._next_ns():020d}-{_digest(data)}.json", data):
-            pass  # the same event in the same nanosecond by somebody else: take the next one
+            pass  # another writer appended the same event in the same nanosecond: try the next one
         with self._changing:
             self._entries[key] = data
         if self.compact_every and int(_digest(key.encode()), 16) % self.compact_every == 0:
-            with contextlib.suppress(TunerError):  # the event is in the store; the copy only saves time and can wait
+            with contextlib.suppress(TunerError):  # the event is stored; the snapshot only saves time
                 self.compact()
 
     def read(self) -> list[dict[str, Any]]:
-        """All events that count, in order; what is left out is named in `warnings`.
+        """All valid events, in order; ignored ones are listed in `warnings`.
 
-        Reading again fetches only what is new.
+        Reading again fetches only new events.
         """
         return [event for _, event in self.entries()]
 
     def entries(self) -> list[tuple[str, dict[str, Any]]]:
-        """As `read`, each event with its key."""
+        """Like `read`, with the key of each event."""
         with self._reading:
             keys = sorted(self.store.list(self.prefix))
             if keys and self._n_copied is None:
@@ -188,12 +188,12 @@ class Ledger:
             return [(key, unmarked(event)) for key, event in counted]
 
     def compact(self, at_least: int = 1) -> None:
-        """Copy all events into one object, so that a fresh `read` needs few requests instead of one an event.
+        """Copy all events into one object, so that a new reader needs few requests instead of one per event.
 
-        The events stay where they are and remain the truth; the copy can be deleted at any time.
+        The events stay in place and remain the source of truth; the copy can be deleted at any time.
 
         Args:
-            at_least: do nothing while fewer events than this are missing from the copy.
+            at_least: do nothing if fewer events than this are missing from the copy.
         """
         with self._reading:
             self.entries()
@@ -206,11 +206,11 @@ class Ledger:
             self._n_copied = len(lines)
 
     def unsound_copies(self) -> int:
-        """How many entries of the copy are damaged. Raises `MissingKeyError` where there is no copy."""
+        """Number of damaged entries in the snapshot. Raises `MissingKeyError` if there is no snapshot."""
         return len(self.store.get(self.snapshot_key).split(b"\n")) - len(self._snapshot())
 
     def _snapshot(self) -> dict[str, bytes]:
-        """The sound entries of the copy; each carries its hash, so damage to the copy only costs time."""
+        """The undamaged entries of the snapshot; each carries its hash, so damage to the snapshot only costs time."""
         try:
             lines = self.store.get(self.snapshot_key).split(b"\n")
         except MissingKeyError:
@@ -220,14 +220,14 @@ class Ledger:
         return {key: data for key, data in entries.items() if self._problem(key, data) is None}
 
     def _problem(self, key: str, data: bytes) -> str | None:
-        """What is wrong with an entry, None if nothing: its name carries the hash of its bytes."""
+        """What is wrong with an entry, or None; its name contains the hash of its bytes."""
         name = _KEY.fullmatch(key.removeprefix(self.prefix))
         if name is None:
             return _STRAY
         if not data:
             return "is empty"
         if len(data) > MOST_BYTES:
-            return f"has {len(data):,} bytes, where an event has at most {MOST_BYTES:,}"
+            return f"has {len(data):,} bytes; an event has at most {MOST_BYTES:,}"
         if name["digest"] != _digest(data):
             return "is damaged (its hash does not match)"
         return None

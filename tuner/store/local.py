@@ -1,6 +1,6 @@
-"""The store in a folder: every write is a hidden draft first, then one atomic step that makes it visible.
+"""The store in a folder: every write goes to a hidden temporary file that is then renamed atomically.
 
-What a write has returned from is on the disk, with its name and the folders above it.
+When a write returns, the data, the file's name and its parent folders are durable on disk.
 """
 
 import errno
@@ -18,14 +18,14 @@ from tuner.store.store import Stat
 
 _NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
 _LOCK_PATIENCE_S = 60.0
-"""Nobody needs the store's lock for longer than it takes to rename a file."""
+"""Seconds to wait for the store's lock, which is only ever held for the time of a rename."""
 
 
 class LocalStore:
     """A `Store` in a folder, which may be on a network file system that has atomic rename and `flock`.
 
     Args:
-        root: the folder; made by the first write.
+        root: the folder; created by the first write.
     """
 
     cache: Path | None = None
@@ -36,7 +36,7 @@ class LocalStore:
         self.url = str(self.root)
 
     def __reduce__(self) -> tuple[type["LocalStore"], tuple[Path]]:
-        """Travel by the root alone."""
+        """Pickle the root only."""
         return LocalStore, (self.root,)
 
     def __repr__(self) -> str:
@@ -49,8 +49,8 @@ class LocalStore:
         with explained("read", path):
             try:
                 kind = stat.S_IFMT(path.stat().st_mode)
-                if kind not in (stat.S_IFREG, stat.S_IFDIR):  # reading a pipe would wait for ever, a device never end
-                    raise OSError(errno.EINVAL, "it is no plain file")
+                if kind not in (stat.S_IFREG, stat.S_IFDIR):  # a pipe would block, a device never end
+                    raise OSError(errno.EINVAL, "it is not a regular file")
                 return path.read_bytes()
             except FileNotFoundError:
                 raise missing_key(key, self.url) from None
@@ -102,7 +102,7 @@ class LocalStore:
         return Stat(found.st_size, _version(found), found.st_mtime_ns / 1e9)
 
     def now(self) -> float:
-        """See `Store.now`; a fresh file tells the time of the machine that holds the disk."""
+        """See `Store.now`; taken from a new file's timestamp, which is set by the machine that serves the disk."""
         with explained("write to", self.root), draft(self.root / "now") as new:
             new.touch()
             return new.stat().st_mtime_ns / 1e9
@@ -147,7 +147,7 @@ class LocalStore:
             yield new
 
     def _move_if_free(self, new: Path, path: Path) -> bool:
-        """What `put_new` does on a file system without hard links (exFAT, some network shares)."""
+        """`put_new` for file systems without hard links (exFAT, some network shares)."""
         with self._locked():
             if path.exists():
                 return False
@@ -159,13 +159,13 @@ class LocalStore:
 
 
 def _rename(new: Path, path: Path) -> None:
-    """Make a draft visible under its name, for good: the disk has the name when this returns."""
+    """Rename a temporary file to its final name, durably."""
     new.replace(path)
     sync_folder(path.parent)
 
 
 def _walk(root: Path, folder: str) -> Iterator[str]:
-    """The keys under a folder, without hidden files."""
+    """The keys below a folder, without hidden files."""
     for path, folders, names in os.walk(root / folder, onerror=_raise_unless_missing):
         folders[:] = [name for name in folders if not name.startswith(".")]
         place = Path(path).relative_to(root)
@@ -173,7 +173,7 @@ def _walk(root: Path, folder: str) -> Iterator[str]:
 
 
 def _raise_unless_missing(error: OSError) -> None:
-    """What `os.walk` would pass over in silence: only a folder that is gone may be."""
+    """Raise the errors that `os.walk` would ignore, except that a folder has vanished."""
     if not isinstance(error, FileNotFoundError | NotADirectoryError):
         raise error
 
@@ -183,7 +183,7 @@ def _version(found: os.stat_result) -> str:
 
 
 def _date_after(old: Path, new: Path) -> None:
-    """Give the new file a later time than the old one, though the disk's clock ticks only every few ms."""
+    """Give the new file a later timestamp than the old one, even though timestamps advance only every few ms."""
     earliest_ns = old.stat().st_mtime_ns + 1
     if new.stat().st_mtime_ns < earliest_ns:
         os.utime(new, ns=(earliest_ns, earliest_ns))

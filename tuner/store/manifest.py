@@ -1,4 +1,4 @@
-"""The manifest of an artifact: its files and what they hash to. An artifact without one never happened."""
+"""The manifest of an artifact: its files and their hashes. An artifact without a manifest does not exist."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ _SHA256 = re.compile("[0-9a-f]{64}")
 
 
 class CorruptArtifactError(TunerError):
-    """An artifact whose files are not what its manifest says."""
+    """An artifact whose files do not match its manifest."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,14 @@ class File:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The contents of an artifact.
+    """The list of an artifact's files.
 
     Args:
-        kind: `banks`, or `stages/dense` and so on.
-        key: the hash of all that made the artifact.
-        files: by name relative to the artifact's folder.
-        meta: whatever the publisher wants to remember, as JSON.
-        created: UTC, ISO 8601.
+        kind: `banks`, `stages/dense`, ...
+        key: hash of all inputs of the artifact.
+        files: by path relative to the artifact's folder.
+        meta: additional information of the publisher, JSON-serializable.
+        created: time of publication, UTC, ISO 8601.
     """
 
     kind: str
@@ -49,32 +49,32 @@ class Manifest:
 
     @property
     def digest(self) -> str:
-        """The hash of the content: equal for equal files, wherever and whenever they were published."""
+        """Hash of the contents: equal for equal files, wherever and whenever they were published."""
         content = json.dumps({name: file.sha256 for name, file in self.files.items()}, sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:32]
 
     @property
     def folder(self) -> str:
-        """The store's prefix of the files. Two publishers of different content never touch each other's."""
+        """The store's prefix of the files. Publishers of different contents never overwrite each other's files."""
         return f"{self.kind}/{self.key}/{self.digest}"
 
     @property
     def size_bytes(self) -> int:
-        """All files together."""
+        """Total size of the files."""
         return sum(file.size for file in self.files.values())
 
     def to_json(self) -> bytes:
-        """The manifest as it stands in the store.
+        """The manifest as stored.
 
         Raises:
-            UsageError: `meta` is not JSON.
+            UsageError: `meta` is not JSON-serializable.
         """
         try:
             return json.dumps(asdict(self), indent=1, sort_keys=True, allow_nan=False).encode()
         except (TypeError, ValueError) as error:
             raise UsageError(
-                f"the meta data of {self.kind}/{self.key} cannot be written: {error}",
-                "JSON: text, finite numbers, booleans, null, lists and dictionaries",
+                f"the metadata of {self.kind}/{self.key} cannot be written: {error}",
+                "JSON: strings, finite numbers, booleans, null, lists and dictionaries",
                 "convert the values before publishing",
             ) from error
 
@@ -84,11 +84,11 @@ class Manifest:
 
         Args:
             data: the bytes of manifest.json.
-            where: its address, for the error.
+            where: its address, for error messages.
 
         Raises:
-            CorruptArtifactError: it is no manifest, or names a file outside its folder.
-            TunerError: a later version of this program wrote it.
+            CorruptArtifactError: it is not a manifest, or names a file outside its folder.
+            TunerError: it was written by a later version of this program.
         """
         try:
             fields = parse_json(data, where)
@@ -100,29 +100,29 @@ class Manifest:
                 )
             files = {check_key(name): _file(entry) for name, entry in fields["files"].items()}
             if not files or len({name.lower() for name in files}) < len(files):
-                raise ValueError("no files, or two that some disks take for one")
+                raise ValueError("no files, or two that a case-insensitive disk cannot tell apart")
             kind, key, created = (_text(fields[name]) for name in ("kind", "key", "created"))
             if not isinstance(meta := fields["meta"], dict):
                 raise TypeError("meta")
             return cls(kind, key, files, meta, created)
         except (ValueError, KeyError, TypeError, AttributeError, UsageError, MalformedError) as error:
-            reason = error.what if isinstance(error, TunerError) else "a part is missing or odd"
+            reason = error.what if isinstance(error, TunerError) else "a field is missing or malformed"
             raise corrupt(where, f"is not a valid manifest: {reason}") from error
 
     def told(self, name: str, kind: type[Meta]) -> Meta:
-        """What the publisher wanted to remember under a name.
+        """A value of `meta`.
 
         Raises:
-            CorruptArtifactError: it is not of that kind.
+            CorruptArtifactError: it is missing or of another type.
         """
         value = self.meta.get(name)
         if type(value) is kind or (kind is float and type(value) is int):
             return kind(value)
-        raise corrupt(f"manifest {self.kind}/{self.key}", f"says {name}={shown(value)}, which is no {kind.__name__}")
+        raise corrupt(f"manifest {self.kind}/{self.key}", f"has {name}={shown(value)}, expected {kind.__name__}")
 
 
 def corrupt(where: str, problem: str) -> CorruptArtifactError:
-    """The error for a damaged file of an artifact."""
+    """The error for a damaged artifact."""
     return CorruptArtifactError(
         f"{where} {problem}",
         "the bytes that were published",

@@ -1,6 +1,6 @@
-"""Names and keys: what a person or a manifest may call a thing that becomes a path or an object key.
+"""Validates names and keys before they become paths or object keys.
 
-Both are white lists of plain ASCII, so that no trick of Unicode, no `..`, no hidden file has to be foreseen.
+Both are allow-lists of plain ASCII, so Unicode tricks, `..` and hidden files need no special handling.
 """
 
 import re
@@ -14,7 +14,7 @@ _PREFIX_TAIL = re.compile(r"[A-Za-z0-9._+=@-]{0,200}")
 
 
 def check_name(name: str) -> str:
-    """Check a name given by a person (a search, a user) and return it unchanged.
+    """Check a name given by a user (of a search, a person) and return it unchanged.
 
     Args:
         name: 1 to 100 ASCII letters, digits, `.`, `_`, `-`, starting with a letter or a digit, without `..`.
@@ -24,7 +24,7 @@ def check_name(name: str) -> str:
     """
     if not _NAME.fullmatch(name) or ".." in name or name.endswith("."):
         raise UsageError(
-            f"the name {_shown(name)} cannot be used",
+            f"the name {_shown(name)} is not valid",
             "1 to 100 plain letters, digits, '.', '_' or '-', starting with a letter or digit, without '..'",
             "choose another name, for example digits-2",
         )
@@ -43,10 +43,10 @@ def check_key(key: str) -> str:
 
 
 def check_prefix(prefix: str) -> str:
-    """Check a prefix to list: empty, or a key whose last segment may be incomplete.
+    """Check a prefix for listing: empty, or a key whose last segment may be incomplete.
 
     Raises:
-        UsageError: no key could start like this.
+        UsageError: no valid key starts with it.
     """
     *folders, tail = prefix.split("/")
     folders_good = len(prefix) <= _MAX_LENGTH and all(_SEGMENT.fullmatch(folder) for folder in folders)
@@ -57,12 +57,12 @@ def check_prefix(prefix: str) -> str:
 
 def _bad_key(key: str) -> UsageError:
     return UsageError(
-        f"the key {_shown(key)} cannot be used",
+        f"the key {_shown(key)} is not valid",
         "segments of plain letters, digits and ._+=@- joined by '/', none hidden or '..'",
         "rename the file or choose another key",
     )
 
 
 def _shown(text: str) -> str:
-    """The text in ASCII, so that a terminal shows what is really there, and not too much of it."""
+    """The text in escaped ASCII, shortened, for messages."""
     return ascii(text if len(text) <= 80 else text[:80] + "...")

@@ -1,4 +1,4 @@
-"""From an address to a store: `open_store`."""
+"""Opens the store at an address: `open_store`."""
 
 from pathlib import Path
 
@@ -8,17 +8,17 @@ from tuner.store.store import Store
 
 
 def open_store(url: str | Path, cache: Path | None = None, *, known: bool = False) -> Store:
-    """The store behind a url.
+    """The store at a URL.
 
     Args:
         url: a folder, `file:///folder` or `s3://bucket/prefix`. S3 takes endpoint, region and credentials
-            from the standard AWS variables and files, never from the url.
-        cache: where a remote store keeps what it has downloaded on this node; None: `folders.cache_root`.
-        known: whether it has answered somebody before. Then silence is an outage, and waited for; else the
-            address is probably wrong.
+            from the standard AWS variables and files, never from the URL.
+        cache: where downloads from a remote store are kept on this node; None: `folders.cache_root`.
+        known: whether the store is known to have answered before. If so, no answer means an outage and requests are
+            retried; otherwise the address is probably wrong and they fail soon.
 
     Raises:
-        UsageError: the url is of another kind, or nearly one of these.
+        UsageError: the URL is of another kind, or a misspelling of one of these.
     """
     found = parse_address(str(url))
     if isinstance(found, Path):

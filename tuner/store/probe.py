@@ -1,4 +1,4 @@
-"""Does a store keep its word on conditional writes? Some S3 servers accept the conditions and ignore them."""
+"""Tests whether a store honours conditional writes. Some S3 servers accept the conditions and ignore them."""
 
 import contextlib
 import secrets
@@ -10,7 +10,7 @@ _RACERS = 8
 
 
 def probe_conditional_put(store: Store) -> bool:
-    """Whether of several writers exactly one wins, tried out with a handful of tiny requests.
+    """Whether exactly one of several concurrent writers succeeds, tested with a few tiny requests.
 
     Raises:
         TunerError: the store cannot be reached or written to.
@@ -19,17 +19,17 @@ def probe_conditional_put(store: Store) -> bool:
 
 
 def require_conditional_put(store: Store) -> None:
-    """Refuse a store in which two drivers could both believe that they hold a search.
+    """Refuse a store in which two drivers could hold the same search.
 
     Raises:
-        StoreError: it does not keep conditions.
+        StoreError: it does not honour conditional writes.
         TunerError: the store cannot be reached or written to.
     """
     if trouble := _trouble(store):
         raise StoreError(
             f"{store.url} cannot hold a search: {trouble}",
-            "a store that keeps conditional writes (If-None-Match, If-Match), so that a search has one driver",
-            "use a folder, or another S3 server: Amazon S3, MinIO, SeaweedFS and Ceph keep them; gateways such as "
+            "a store that honours conditional writes (If-None-Match, If-Match), so that a search has one driver",
+            "use a folder, or another S3 server: Amazon S3, MinIO, SeaweedFS and Ceph honour them; gateways such as "
             "JuiceFS and rclone do not",
         )
 
@@ -42,7 +42,7 @@ def _trouble(store: Store) -> str:
             return _broken_word(store, key)
         except RefusedError as refusal:
             if not isinstance(refusal, NotSupportedError):
-                store.put(key, b"without a condition")  # refused as well? Then conditions are not the trouble
+                store.put(key, b"without a condition")  # if this is refused too, the condition is not the problem
             return f"it refuses conditional writes ({refusal.what})"
     finally:
         with contextlib.suppress(StoreError):
@@ -53,10 +53,10 @@ def _broken_word(store: Store, key: str) -> str:
     claims = [f"{number}".encode() for number in range(_RACERS)]
     winners = sum(for_each(store, lambda claim: store.put_new(key, claim), claims))
     if winners != 1:
-        return f"it ignores conditional writes (of {_RACERS} writers of one new key it told {winners} that they won)"
+        return f"it ignores conditional writes ({winners} of {_RACERS} concurrent writers of a new key succeeded)"
     before = store.stat(key)
     if before is None or store.replace(key, b"successor", before.version) is None:
-        return "it refuses to replace a key whose version is the one it told"
+        return "it refuses to replace a key whose version has not changed"
     if store.replace(key, b"too late", before.version) is not None:
-        return "it ignores conditional writes (a key was replaced by its old version)"
+        return "it ignores conditional writes (a key was replaced although its version had changed)"
     return ""

@@ -1,7 +1,7 @@
-"""The store on S3: any server that speaks it, addressed and authorised by the standard AWS variables.
+"""The store on S3: any S3-compatible server, configured by the standard AWS environment variables.
 
-Retries live in two places: botocore repeats single requests (also parts of large files) for seconds, `_call`
-repeats whole operations, so that a search survives the restart of its store, and a truncated body.
+Retries happen at two levels. botocore retries single requests (including parts of large files) for seconds; `_call`
+retries whole operations, so that a search survives a restart of its store and truncated responses.
 """
 
 import math
@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 _PAUSES_S = (1.0, 2.0, 4.0, 8.0, *(10.0,) * 7)
-"""Waits between whole attempts, shortened at random by up to half: a minute in all, each far below a lease's life."""
+"""Delays between attempts in seconds, with jitter of up to half: a minute in total, each far below a lease's TTL."""
 
 _PATIENCE_S = 120.0
-"""No further attempt after this long."""
+"""No further attempt after this many seconds."""
 
 _CONFIG = Config(
     connect_timeout=5,
@@ -50,7 +50,7 @@ _CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 5},
     max_pool_connections=50,
     tcp_keepalive=True,
-    request_checksum_calculation="when_required",  # older servers refuse the newer checksums;
+    request_checksum_calculation="when_required",  # older servers reject the newer checksums;
     response_checksum_validation="when_required",  # the manifests' SHA-256 covers what matters
 )
 
@@ -63,10 +63,10 @@ class S3Store:
     """A `Store` in a bucket, under a prefix.
 
     Args:
-        bucket: its name; it must exist.
-        prefix: what all keys start with, without slashes at its ends; may be empty.
+        bucket: name of an existing bucket.
+        prefix: prefix of all keys, without leading or trailing slashes; may be empty.
         cache: where downloads are kept on this node; None: `folders.cache_root`.
-        known: whether it has answered somebody before, as `open_store` says.
+        known: whether the store is known to have answered before; see `open_store`.
     """
 
     parallel = 24
@@ -81,7 +81,7 @@ class S3Store:
         self._connection: tuple[int, S3Client, Any] | None = None
 
     def __reduce__(self) -> tuple[type["S3Store"], tuple[str, str, Path | None]]:
-        """Travel by address; credentials stay in the environment."""
+        """Pickle the address only; credentials stay in the environment."""
         return S3Store, (self.bucket, self.prefix.rstrip("/"), self.cache)
 
     def __repr__(self) -> str:
@@ -119,7 +119,7 @@ class S3Store:
         return self._call("look up", key, request)
 
     def now(self) -> float:
-        """See `Store.now`; to the second, as `Stat.modified` on S3."""
+        """See `Store.now`; in whole seconds, like `Stat.modified` on S3."""
 
         def request() -> float:
             answer = self.client.head_bucket(Bucket=self.bucket)
@@ -143,7 +143,7 @@ class S3Store:
         self._call("delete", key, lambda: self.client.delete_object(**self._at(key)))
 
     def upload(self, path: Path, key: str) -> None:
-        """See `Store.upload`; a large file in parts, several at a time."""
+        """See `Store.upload`; large files are sent in parts, several at a time."""
 
         def request() -> None:
             if path.stat().st_size < _TRANSFER.multipart_threshold:
@@ -157,7 +157,7 @@ class S3Store:
             self._call("upload", key, request)
 
     def download(self, key: str, path: Path) -> None:
-        """See `Store.download`; a large file in parts, several at a time."""
+        """See `Store.download`; large files are fetched in parts, several at a time."""
         where = check_key(key)
 
         def request(new: Path) -> None:
@@ -185,7 +185,7 @@ class S3Store:
         return self._connect()[1]
 
     def _connect(self) -> tuple["S3Client", Any]:
-        """Client and transfer threads, made on first use and again after a fork: neither survives one."""
+        """Client and transfer threads, created on first use and again after a fork, which neither survives."""
         with self._connecting:
             if self._connection is None or self._connection[0] != os.getpid():
                 session = boto3.session.Session()
@@ -213,7 +213,7 @@ class S3Store:
         return answer["Body"].read(), required(answer, "ETag")
 
     def _write(self, key: str, data: bytes, **condition: Any) -> str:
-        """Put bytes under a key; its new version."""
+        """Put bytes under a key; returns its new version."""
         return str(required(self.client.put_object(Body=data, **self._at(key), **condition), "ETag"))
 
     def _page(self, where: dict[str, Any]) -> "ListObjectsV2OutputTypeDef":
@@ -223,10 +223,10 @@ class S3Store:
         return page
 
     def _put_if(self, key: str, data: bytes, **condition: Any) -> str | None:
-        """Write under a condition; the new version, or None when the condition does not hold.
+        """Write under a condition; returns the new version, or None if the condition does not hold.
 
-        A request that was repeated may be refused because its first try got through and only the answer was
-        lost; what the key holds then tells.
+        A retried request may be refused because its first attempt succeeded and only the response was lost; so the
+        key is then read to see whether it holds our bytes.
         """
         tries = 0
 
@@ -248,10 +248,10 @@ class S3Store:
         return self._call("write", key, request)
 
     def _call(self, action: str, key: str, request: Callable[[], Result]) -> Result:
-        """Do a request, repeat it while the failure may pass, and explain it in the end.
+        """Make a request, retry transient failures, and explain the last one.
 
-        A store that has never answered gets one attempt (of some seconds): its address is probably wrong. The
-        error is raised outside the handler, so that no botocore exception hangs on it with what was signed.
+        A store that has never answered gets one attempt (of a few seconds): its address is probably wrong. The
+        error is raised outside the handler, so that it is not chained to a botocore exception with signed headers.
         """
         deadline_s = time.monotonic() + _PATIENCE_S
         for pause_s in (*_PAUSES_S, math.inf):
@@ -273,7 +273,7 @@ class S3Store:
         raise explain(self._spoken(failure), what, self.bucket)
 
     def _spoken(self, failure: Exception) -> Exception:
-        """The failure with its cause: HEAD is refused without a word, and a listing is told why."""
+        """The failure with its cause: a refused HEAD has no error body, so list the prefix to get one."""
         if is_bare(failure):
             try:
                 self.client.list_objects_v2(Bucket=self.bucket, MaxKeys=1)
@@ -285,22 +285,22 @@ class S3Store:
 
 
 class _Beats(BaseSubscriber):  # type: ignore[misc, unused-ignore]
-    """Each portion of a large file that got through is a sign of life."""
+    """Each transferred portion of a large file counts as a heartbeat."""
 
     def on_progress(self, future: Any, bytes_transferred: int, **_: Any) -> None:
-        """Called by the transfer's threads."""
-        if bytes_transferred > 0:  # what failed and begins again counts down
+        """Called by the transfer threads."""
+        if bytes_transferred > 0:  # negative when a failed part starts again
             beat()
 
 
 Response = tuple[Any, dict[str, Any]] | None
-"""What botocore hands to those who judge an answer: the answer itself, and what it was taken for."""
+"""What botocore passes to its retry handlers: the HTTP response and its parsed form."""
 
 
 def _ask_once(request_dict: dict[str, Any], response: Response, **_: Any) -> None:
-    """Keep botocore from asking the bucket for its region because the bucket was asked, and so on without end.
+    """Keep botocore's region redirector from recursing: its HEAD of the bucket would trigger another one.
 
-    Amazon names the region in a header of every redirect; other servers that redirect do not.
+    Amazon names the region in a header of every redirect; other servers do not.
     """
     if response is None or response[0] is None or response[0].status_code not in (301, 302, 307):
         return
@@ -310,7 +310,7 @@ def _ask_once(request_dict: dict[str, Any], response: Response, **_: Any) -> Non
 
 
 def _refuse_page(response: Response, **_: Any) -> None:
-    """Name a web page what it is: botocore takes a success without S3's XML for a server's trouble that may pass."""
+    """Recognize a web page: botocore treats a success without S3's XML as a transient server error."""
     if response is None or response[0] is None or response[0].raw.status != 200:
         return
     if response[1]["ResponseMetadata"]["HTTPStatusCode"] == 500:

@@ -1,4 +1,4 @@
-"""What kind of failure it was: an answer or silence, one that may pass or one that stays (see `s3_words.py`)."""
+"""Classifies S3 failures: answered or not, transient or permanent (messages: `s3_words.py`)."""
 
 from typing import Any
 
@@ -24,16 +24,16 @@ _TRANSIENT_CODES = {
 
 
 class NotS3Error(Exception):
-    """An answer of success that no S3 server gives: a web page, or one without what each of them sends."""
+    """A successful response that no S3 server sends: a web page, or one that lacks a mandatory field."""
 
 
 def status_of(error: ClientError) -> int:
-    """The HTTP status of an answer."""
+    """The HTTP status of a response."""
     return error.response["ResponseMetadata"]["HTTPStatusCode"]
 
 
 def code_of(error: ClientError) -> str:
-    """The error code of an answer; answers without a body have their status instead."""
+    """The error code of a response; for responses without a body, their status."""
     return error.response["Error"].get("Code", str(status_of(error)))
 
 
@@ -52,15 +52,15 @@ def is_transient(error: Exception) -> bool:
 
 
 def is_bare(error: Exception) -> bool:
-    """Whether an answer came without a body, as every answer to HEAD does: its cause is then unknown."""
+    """Whether a response had no body, as every response to HEAD: its cause is then unknown."""
     return isinstance(error, ClientError) and code_of(error) == str(status_of(error)) in ("400", "403")
 
 
 def required(answer: Any, name: str) -> Any:
-    """A part of an answer that every S3 server sends.
+    """A field of a response that every S3 server sends.
 
     Raises:
-        NotS3Error: it is missing: something else answers at this address.
+        NotS3Error: it is missing, so this is not an S3 server.
     """
     if name not in answer:
         raise NotS3Error

@@ -1,7 +1,7 @@
-"""What an S3 failure means for the user: the cause, and which variable or server to look at, without any secret.
+"""Explains S3 failures to the user: the cause, and the variable or server to check, without secrets.
 
-Only codes, the address and names of variables enter the text: server messages and botocore's own may quote keys
-and signatures.
+The text contains only error codes, the address and names of variables: messages of the server and of botocore may
+quote keys and signatures.
 """
 
 import os
@@ -38,18 +38,18 @@ from tuner.store.s3_errors import NotS3Error, code_of, status_of
 _KEYS = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"
 _ELSEWHERE = "check AWS_ENDPOINT_URL: its host, its port, and http or https"
 
-# code of an answer -> what would be right, what to do; S3 and its look-alikes spell some of them in two ways
+# error code -> what is expected, what to do; servers spell some codes in two ways
 _TOKEN = ("credentials that are still valid", "get new ones, and set all three of them: AWS_SESSION_TOKEN too")
-_WRONG_KEY = ("the access key of a user of this server", f"{_KEYS}; unset AWS_SESSION_TOKEN for a lasting key")
+_WRONG_KEY = ("an access key that this server knows", f"{_KEYS}; unset AWS_SESSION_TOKEN for a permanent key")
 _WRONG_SECRET = (
     "the secret that belongs to the access key",
-    "check AWS_SECRET_ACCESS_KEY; it is not what was signed with",
+    "check AWS_SECRET_ACCESS_KEY; the signature was made with another secret",
 )
 _REGION = ("the region of the bucket", "set AWS_REGION to it, or check AWS_ENDPOINT_URL")
 _CLOCK = ("a clock that agrees with the server's within 15 minutes", "set this machine's clock by NTP")
-_CLOCK_S = 900.0  # how far S3 lets a clock be off
+_CLOCK_S = 900.0  # clock skew that S3 tolerates
 _OTHER = ("an answer of 200", "check the server, then run the same command again")
-_FULL = ("room for more", "make room in the bucket, or raise its quota")
+_FULL = ("free space", "free space in the bucket, or raise its quota")
 _BY_CODE = {
     **dict.fromkeys(("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired"), _TOKEN),
     **dict.fromkeys(("InvalidToken", "InvalidTokenId", "InvalidClientTokenId"), _TOKEN),
@@ -67,22 +67,22 @@ _BY_STATUS = {
         "valid credentials and the region of the bucket; an expired session token looks like this too",
         f"{_KEYS}, then AWS_REGION, and http or https in AWS_ENDPOINT_URL",
     ),
-    401: ("the access key and secret of a user of this server", _KEYS),
+    401: ("an access key and secret that this server knows", _KEYS),
     403: (
-        "a user who may get, put, list and delete objects in {bucket}",
+        "a user with permission to get, put, list and delete objects in {bucket}",
         "check the credentials (a wrong secret or a wrong clock may look the same) and the user's policy",
     ),
     404: ("a bucket named {bucket}", "create the bucket, or check its name and AWS_ENDPOINT_URL"),
-    405: ("a server that knows this request", f"use another S3 server, or {_ELSEWHERE}"),
-    501: ("a server that knows this request", f"use another S3 server, or {_ELSEWHERE}"),
+    405: ("a server that supports this request", f"use another S3 server, or {_ELSEWHERE}"),
+    501: ("a server that supports this request", f"use another S3 server, or {_ELSEWHERE}"),
 }
 
-# what is raised where no answer of S3 came, the first that fits: what was found, what would be right, what to do
+# exceptions without a response from S3, first match wins: what happened, what is expected, what to do
 _NO_ANSWER: tuple[tuple[tuple[type[Exception], ...], str, str, str], ...] = (
     (
         (NoCredentialsError, PartialCredentialsError),
         "no S3 credentials",
-        "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or another source that boto3 knows",
+        "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or another source that boto3 supports",
         "set both variables on this machine (on every node of a cluster)",
     ),
     ((ProfileNotFound,), "there is no such profile", "a profile in ~/.aws/config", "check AWS_PROFILE, or unset it"),
@@ -96,23 +96,23 @@ _NO_ANSWER: tuple[tuple[tuple[type[Exception], ...], str, str, str], ...] = (
         (NotS3Error, ResponseParserError),
         "{server} answered with something that is not S3, such as a web page",
         "an S3 server at AWS_ENDPOINT_URL",
-        f"{_ELSEWHERE}; the address of a web console is another one",
+        f"{_ELSEWHERE}; a web console has another address than the S3 server",
     ),
     (
         (SSLError,),
         "no secure connection to {server}{cause}",
-        "a server that speaks TLS where the address begins with https, with a certificate that this machine trusts",
-        "check http or https in AWS_ENDPOINT_URL, or name the certificate's authority in AWS_CA_BUNDLE",
+        "a server that speaks TLS if the address begins with https, with a certificate that this machine trusts",
+        "check http or https in AWS_ENDPOINT_URL, or set AWS_CA_BUNDLE to the file of the certificate authority",
     ),
     (
         (ProxyConnectionError,),
-        "the proxy on the way to {server} does not answer",
-        "a proxy that can be reached, or none",
+        "the proxy for {server} does not answer",
+        "a reachable proxy, or none",
         "check HTTPS_PROXY and HTTP_PROXY, or name the server's host in NO_PROXY",
     ),
     (
         (ReadTimeoutError, ResponseStreamingError, IncompleteReadError, RetriesExceededError),
-        "{server} did not answer completely, again and again",
+        "{server} did not answer, or not completely, after several attempts",
         "an S3 server that answers within 30 s",
         "check the server and the network, then run the same command again",
     ),
@@ -126,20 +126,20 @@ _NO_ANSWER: tuple[tuple[tuple[type[Exception], ...], str, str, str], ...] = (
         (Exception,),
         "{kind} while talking to {server}",
         "valid S3 settings",
-        "check AWS_ENDPOINT_URL (http://host:port), AWS_PROFILE, AWS_REGION, the bucket's name, and blanks in the keys",
+        "check AWS_ENDPOINT_URL (http://host:port), AWS_PROFILE, AWS_REGION, the bucket's name, and spaces in the keys",
     ),
 )
 
-# words in botocore's account of a connection that failed -> the cause
+# words in botocore's message on a failed connection -> the cause
 _CAUSES = (
-    (("invalid header",), " (AWS_ACCESS_KEY_ID or AWS_SESSION_TOKEN holds a blank or a line end)"),
-    (("expired", "not yet valid"), " (by this machine's clock, its certificate is not valid now; is the clock right?)"),
-    (("certificate",), " (its certificate is not accepted)"),
+    (("invalid header",), " (AWS_ACCESS_KEY_ID or AWS_SESSION_TOKEN contains a space or a line break)"),
+    (("expired", "not yet valid"), " (its certificate is not valid at this machine's time; is the clock right?)"),
+    (("certificate",), " (its certificate is not trusted)"),
     (("wrong_version_number", "wrong version number", "record layer"), " (it does not speak TLS)"),
-    (("nameresolution", "getaddrinfo", "name or service", "nodename"), " (its name is unknown)"),
-    (("refused",), " (nobody listens there)"),
+    (("nameresolution", "getaddrinfo", "name or service", "nodename"), " (its host name cannot be resolved)"),
+    (("refused",), " (connection refused: no server is listening there)"),
     (("timed out", "timeout"), " (no answer in time)"),
-    (("closed", "reset", "aborted", "badstatusline", "protocol"), " (it hangs up: does it want https?)"),
+    (("closed", "reset", "aborted", "badstatusline", "protocol"), " (it closed the connection: is it https only?)"),
 )
 
 
@@ -148,8 +148,8 @@ def explain(error: Exception, action: str, bucket: str) -> StoreError:
 
     Args:
         error: what botocore raised.
-        action: what was tried, with key and address.
-        bucket: its name.
+        action: the attempted action, with key and address.
+        bucket: name of the bucket.
     """
     if isinstance(error, ClientError):
         return _answer(error, f"cannot {action}: {_server()} answered", bucket)
@@ -159,7 +159,7 @@ def explain(error: Exception, action: str, bucket: str) -> StoreError:
 
 
 def _answer(error: ClientError, start: str, bucket: str) -> StoreError:
-    """What an answer that is no success says."""
+    """The error for a response other than success."""
     status, code = status_of(error), code_of(error)
     code = code if re.fullmatch(r"[A-Za-z0-9.]{1,60}", code) else str(status)
     what = f"{start} {status}" if code == str(status) else f"{start} {status} {code}"
@@ -174,7 +174,7 @@ def _answer(error: ClientError, start: str, bucket: str) -> StoreError:
         return StoreError(what, f"the region of the bucket, {region}", f"set AWS_REGION={region}")
     if 300 <= status < 400 and "location" in headers:
         what += f", a redirect to {_host(headers['location'])}"
-        expected = "an S3 server that answers itself, in the region of the bucket"
+        expected = "an S3 server that does not redirect, in the region of the bucket"
         return StoreError(what, expected, f"{_ELSEWHERE}; on Amazon, set AWS_REGION")
     expected, todo = _BY_CODE.get(code) or _BY_STATUS.get(status) or (_REGION if 300 <= status < 400 else _OTHER)
     refused = RefusedError if 400 <= status < 500 and status != 429 else StoreError
@@ -183,7 +183,7 @@ def _answer(error: ClientError, start: str, bucket: str) -> StoreError:
 
 
 def _off_s(headers: Mapping[str, str], said: Mapping[str, Any]) -> float:
-    """By how many seconds this machine's clock is ahead of the server's, as far as its answer tells."""
+    """Seconds by which this machine's clock is ahead of the server's; 0 if the response does not tell."""
     for text, read in ((said.get("ServerTime"), datetime.fromisoformat), (headers.get("date"), parsedate_to_datetime)):
         try:
             moment = read(str(text))
@@ -194,7 +194,7 @@ def _off_s(headers: Mapping[str, str], said: Mapping[str, Any]) -> float:
 
 
 def _far(off_s: float) -> str:
-    """How far, in words: "3.0 h behind"."""
+    """The offset in words: "3.0 h behind"."""
     size = abs(off_s)
     days, hours, minutes = size / 86400, size / 3600, size / 60
     length = f"{days:.0f} days" if days > 3 else f"{hours:.1f} h" if hours > 2 else f"{minutes:.0f} min"
@@ -202,7 +202,7 @@ def _far(off_s: float) -> str:
 
 
 def _cause(error: Exception) -> str:
-    """Why there is no connection, where that is known."""
+    """Why the connection failed, if known."""
     text = f"{error} {getattr(error, 'kwargs', {}).get('error')} {type(error).__name__}".lower()
     return next((cause for words, cause in _CAUSES if any(word in text for word in words)), "")
 

@@ -1,6 +1,6 @@
-"""What lease.json says: who holds a search, and for how long they may be silent. Read without trust in what it holds.
+"""The contents of lease.json: the holder of a search and its time to live. Treated as untrusted input.
 
-Anybody who can write to the store can write anything there; the worst that comes of it is waiting, never a traceback.
+Any process with write access to the store can write anything there; the worst consequence is a wait, never a traceback.
 """
 
 import hashlib
@@ -27,13 +27,13 @@ class Tenure:
     """One driver's hold of a search.
 
     Args:
-        holder: who, for people.
-        since: UTC, ISO 8601.
-        token: tells two holders of one name apart.
-        ttl_s: for how long the holder may be silent.
-        term: counts the holders of the search; 0 for one of an earlier version.
+        holder: human-readable name of the driver.
+        since: start, UTC, ISO 8601.
+        token: distinguishes holders of the same name.
+        ttl_s: seconds without a renewal after which another driver may take over.
+        term: counts the holders of the search; 0 for a holder of an earlier version.
         beat: counts the renewals.
-        released: the holder is done.
+        released: the holder has released the lease.
     """
 
     holder: str
@@ -45,18 +45,18 @@ class Tenure:
     released: bool = False
 
     def to_json(self) -> bytes:
-        """As lease.json holds it."""
+        """The contents of lease.json."""
         return json.dumps(asdict(self)).encode()
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A look at lease.json.
+    """One reading of lease.json.
 
     Args:
-        version: for the store's `replace`.
-        tenure: what it says.
-        beat: differs after every renewal, and after nothing else.
+        version: version for the store's `replace`.
+        tenure: its contents.
+        beat: changes with every renewal, and only then.
     """
 
     version: str
@@ -65,12 +65,12 @@ class Seen:
 
     @classmethod
     def of(cls, version: str, data: bytes, ttl_s: float = USUAL_TTL_S) -> "Seen":
-        """What the bytes say; `ttl_s` as `read_tenure` has it."""
+        """Parse the bytes; for `ttl_s` see `read_tenure`."""
         return cls(version, read_tenure(data, ttl_s), hashlib.sha256(data).hexdigest())
 
 
 def read_tenure(data: bytes, ttl_s: float = USUAL_TTL_S) -> Tenure:
-    """The tenure in these bytes; damage is a holder without a name, who is given `ttl_s` to write again."""
+    """The tenure in these bytes; damaged bytes count as an unnamed holder with `ttl_s` to renew."""
     try:
         found = parse_object(data) if len(data) <= MOST_BYTES else {}
     except InvalidJsonError:
@@ -90,17 +90,17 @@ def read_tenure(data: bytes, ttl_s: float = USUAL_TTL_S) -> Tenure:
 
 
 def bounded_ttl_s(value: object) -> float:
-    """A time of silence between a second and ten minutes; the usual one for what is no positive number."""
+    """A TTL clamped to 1 s to 600 s; the default for anything but a positive number."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
         return USUAL_TTL_S
     return float(min(max(value, SHORTEST_TTL_S), LONGEST_TTL_S))
 
 
 def usual_ttl_s() -> float:
-    """For how long a driver may be silent: `$QPM_TUNER_LEASE_S`, or a minute.
+    """The TTL of a lease in seconds: `$QPM_TUNER_LEASE_S`, or a minute.
 
     Raises:
-        UsageError: the variable is not a number in the bounds.
+        UsageError: the variable is not a number within the bounds.
     """
     text = os.environ.get(TTL, f"{USUAL_TTL_S:g}")
     try:
@@ -115,7 +115,7 @@ def usual_ttl_s() -> float:
 
 
 def line(text: object) -> str:
-    """A text in one printable line that is not too long."""
+    """A text as one printable line of limited length."""
     if not isinstance(text, str):
         return "unknown"
     return one_line(text, _SHOWN)

@@ -1,6 +1,6 @@
-"""The way to an MLflow server or file: quick to give up, quiet, and without a secret in any text.
+"""Connects to an MLflow server or file, with short timeouts, little output, and no secrets in messages.
 
-mlflow takes seconds to import; only the mirror's own thread calls `connect`.
+Importing mlflow takes seconds; only the mirror's own thread calls `connect`.
 """
 
 import logging
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PATIENCE = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # the mirror itself tries again, for as long as the search runs
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # the mirror retries as long as the search runs
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
@@ -28,29 +28,29 @@ BEHIND_A_SERVER = "mlflow-artifacts:/"
 
 
 def connect(uri: str) -> "MlflowClient":
-    """A client for tracking and model registry.
+    """A client for tracking and the model registry.
 
     Raises:
-        TunerError: an sqlite file is locked, is none, or holds what this MLflow cannot read.
-        mlflow.exceptions.MlflowException: what else MLflow finds wrong.
+        TunerError: an sqlite file is locked, invalid, or has tables that this MLflow cannot read.
+        mlflow.exceptions.MlflowException: any other failure of MLflow.
     """
     uri = prepare(uri, artifact_location(uri))
     from mlflow import MlflowClient
     from mlflow.tracking._tracking_service import utils
 
-    utils._artifact_repos_cache.clear()  # by run, not by database: those of a copy would be the original's
+    utils._artifact_repos_cache.clear()  # keyed by run, not by database: a copy would use the original's
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
 def prepare(uri: str, artifacts: str | None) -> str:
-    """Set MLflow up and make an sqlite file whole; returns the address that MLflow understands.
+    """Configure MLflow and create or upgrade an sqlite file; returns the address for MLflow.
 
     Args:
-        uri: of the tracking server or sqlite file.
-        artifacts: where the default experiment of an sqlite file keeps artifacts; None: behind a server.
+        uri: address of the tracking server or sqlite file.
+        artifacts: artifact location of an sqlite file's default experiment; None for a server.
 
     Raises:
-        TunerError: as `connect`.
+        TunerError: see `connect`.
     """
     for name, value in PATIENCE.items():
         os.environ.setdefault(name, value)
@@ -68,30 +68,30 @@ def prepare(uri: str, artifacts: str | None) -> str:
 
 
 def artifact_location(uri: str) -> str | None:
-    """Where artifacts go: beside an sqlite file; a server decides for itself (None)."""
+    """Artifact location: beside an sqlite file; None for a server, which decides itself."""
     path = sqlite_path(uri)
     return None if path is None else (path.parent / FOLDER).as_uri()
 
 
 def describe(error: Exception, uri: str) -> TunerError:
-    """Any failure as the one warning a user gets, in three parts, without secrets."""
+    """Any failure as an error message for the user, without secrets."""
     if isinstance(error, TunerError):
         return TunerError(*(redact(part, uri) for part in (error.what, error.expected, error.todo)))
     cause = " ".join(f"{type(error).__name__}: {error}".split())
     return TunerError(
         f"MLflow at {redact(uri, uri)}: {redact(cause, uri)[:LONGEST_CAUSE]}",
-        "a tracking server or sqlite file that answers and agrees; the search goes on without it",
-        "start or repair it; what is missing is shown then, or at the next start of the search",
+        "a reachable tracking server or usable sqlite file; the search continues without it",
+        "start or repair it; MLflow then gets the missing runs, at the latest when the search starts again",
     )
 
 
 def is_refusal(error: Exception) -> bool:
-    """Whether MLflow answered and said no to this very request, so that asking again is useless."""
+    """Whether MLflow answered and rejected this request, so that retrying is pointless."""
     return getattr(error, "error_code", None) in REFUSALS
 
 
 def redact(text: str, uri: str) -> str:
-    """The text without `user:password@` and without the address's password anywhere."""
+    """The text without `user:password@` and without any other occurrence of the address's password."""
     address = "" if uri.startswith(("sqlite:", "file:")) else uri.partition("://")[2]
     _, _, password = address.rpartition("@")[0].partition(":")  # urlsplit stops at a / in it
     for secret in {password, unquote(password)} if password else ():

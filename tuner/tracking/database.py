@@ -1,7 +1,7 @@
-"""The sqlite file that MLflow keeps runs in: made whole or not at all, by one process at a time.
+"""Creates and upgrades MLflow's sqlite file atomically, one process at a time.
 
-MLflow makes and changes its tables in hundreds of small steps. A process that dies between two of them leaves a file
-that no later MLflow opens. So all this happens in a draft, which takes the file's place in one step.
+MLflow creates and migrates its tables in hundreds of small steps. A process that dies between two of them leaves a file
+that no later MLflow can open. So all of it happens in a temporary file, which replaces the original atomically.
 """
 
 import os
@@ -20,40 +20,40 @@ from tuner.store.disk import explained, locked
 
 LOCK_PATIENCE_S = 2.0
 MAKING_PATIENCE_S = 60.0
-BOOKKEEPING = ("alembic_version", "experiments", "experiment_tags", "workspaces")  # what an unused database may hold
-# A draft dies with its process anyway, and is made four times faster this way.
+BOOKKEEPING = ("alembic_version", "experiments", "experiment_tags", "workspaces")  # may have rows in an unused database
+# The temporary file need not survive a crash, and is created four times faster this way.
 _HASTY = "PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY"
 _SIDES = ("-journal", "-wal", "-shm")
 
 
 def sqlite_path(uri: str) -> Path | None:
-    """The absolute file of an `sqlite:///file` address, None for other addresses.
+    """The absolute path of an `sqlite:///file` address, None for other addresses.
 
-    As for MLflow, `?` ends the file's name and `%3F` stands for one; a leading `~` is the home folder.
+    As in MLflow, `?` ends the file name and `%3F` encodes one; a leading `~` is the home folder.
     """
     match = re.match(r"sqlite(\+pysqlite)?:///([^?]+)", uri)
     name = unquote(match[2]) if match else ":memory:"
     if name.startswith((":memory:", "file:")):
         return None
-    return Path(os.path.expanduser(name)).absolute()  # noqa: PTH111  which leaves a ~ where there is no home
+    return Path(os.path.expanduser(name)).absolute()  # noqa: PTH111  which keeps ~ if there is no home folder
 
 
 def sqlite_uri(path: Path) -> str:
-    """The address of an sqlite file, whatever its name."""
+    """The address of an sqlite file, with special characters of its name encoded."""
     return "sqlite:///" + str(path.absolute()).replace("%", "%25").replace("?", "%3F")
 
 
 def absolute(uri: str) -> str:
-    """The same address wherever one stands; only sqlite's can depend on that."""
+    """The address independent of the working directory; only sqlite addresses can be relative."""
     path, (_, mark, options) = sqlite_path(uri), uri.partition("?")
     return uri if path is None else f"{sqlite_uri(path)}{mark}{options}"
 
 
 def check_file(path: Path) -> None:
-    """See in seconds whether a database can be used; MLflow itself would try for 100 s.
+    """Check within seconds whether a database can be used; MLflow itself would try for 100 s.
 
     Raises:
-        TunerError: the file is locked, cannot be written or is no database.
+        TunerError: the file is locked, not writable, or not a database.
     """
     with explained_for(path):
         if path.exists():
@@ -61,24 +61,24 @@ def check_file(path: Path) -> None:
 
 
 def make_whole(path: Path, artifacts: str) -> None:
-    """Leave the file with exactly the tables that this MLflow needs, or as it was.
+    """Create or upgrade the tables that this MLflow needs; on failure the file stays unchanged.
 
-    A new file is renamed into place. An older database is brought up to date. One that cannot be, such as a half-made
-    one, is made anew if it holds nothing of anybody's.
+    A new file is renamed into place. An older database is upgraded. One that cannot be upgraded, such as a partially
+    created one, is recreated if it contains no user data.
 
     Args:
         path: the database; it need not exist.
-        artifacts: the address of the folder where MLflow's default experiment keeps artifacts.
+        artifacts: artifact location of MLflow's default experiment.
 
     Raises:
-        TunerError: the file is locked, no database, or holds what this MLflow cannot read; it stays as it is.
+        TunerError: the file is locked, not a database, or has tables that this MLflow cannot read.
     """
     path = Path(os.path.realpath(path))
     with explained("make", path), explained_for(path):
         if _is_whole(path):
             return
         with alone(path):
-            if not _is_whole(path):  # else somebody was faster
+            if not _is_whole(path):  # otherwise another process was faster
                 _make(path, artifacts)
 
 
@@ -93,10 +93,10 @@ def _make(path: Path, artifacts: str) -> None:
         draft = new_draft()
         if not path.exists():
             _bring_up_to_date(draft, artifacts)
-            for side in _SIDES:  # of a file that was deleted; sqlite would undo the new one with it
+            for side in _SIDES:  # left by a deleted file; sqlite would roll back the new one with it
                 path.with_name(path.name + side).unlink(missing_ok=True)
             if path.exists():
-                raise sqlite3.OperationalError("another program made it meanwhile")
+                raise sqlite3.OperationalError("another program created it meanwhile")
             draft.rename(path)
             return
         with closing(open_database(path)) as live:
@@ -105,18 +105,18 @@ def _make(path: Path, artifacts: str) -> None:
                 live.backup(copy)
             try:
                 _bring_up_to_date(draft, artifacts)
-            except Exception as error:  # alembic, SQLAlchemy and MLflow raise each their own
+            except Exception as error:  # alembic, SQLAlchemy and MLflow each raise their own
                 if table := _table_in_use(live):
                     raise _unreadable(path, table, error) from error
                 draft = new_draft()
                 _bring_up_to_date(draft, artifacts)
             if live.execute("PRAGMA data_version").fetchone() != seen:
-                raise sqlite3.OperationalError("another program wrote to it while its tables were brought up to date")
+                raise sqlite3.OperationalError("another program wrote to it while its tables were upgraded")
             _put(draft, live)
 
 
 def _bring_up_to_date(draft: Path, artifacts: str) -> None:
-    """Make all that is missing in a file that nobody else uses."""
+    """Create or migrate the tables in a file that no other process uses."""
     from mlflow.store.db.utils import _initialize_tables, create_sqlalchemy_engine
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
     from sqlalchemy import event
@@ -133,7 +133,7 @@ def _bring_up_to_date(draft: Path, artifacts: str) -> None:
 
 
 def _put(draft: Path, live: sqlite3.Connection) -> None:
-    """Replace a database's content in one transaction, so that whoever has it open sees the old or the new."""
+    """Replace a database's contents in one transaction, so that other readers see the old or the new state."""
     deadline_s = time.monotonic() + LOCK_PATIENCE_S
 
     def give_up(status: int, remaining: int, total: int) -> None:
@@ -145,7 +145,7 @@ def _put(draft: Path, live: sqlite3.Connection) -> None:
 
 
 def _table_in_use(database: sqlite3.Connection) -> str | None:
-    """A table with rows that somebody may miss, or None."""
+    """A table with user data, or None."""
     found = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
     for (name,) in found:
         if name not in BOOKKEEPING and not name.startswith(("sqlite_", "_alembic_tmp_")):
@@ -156,7 +156,7 @@ def _table_in_use(database: sqlite3.Connection) -> str | None:
 
 
 def _revision(path: Path) -> str | None:
-    """The version of the tables; None where MLflow made none, or not yet."""
+    """The schema version; None if MLflow has not created its tables (yet)."""
     with closing(open_database(path)) as database:
         database.execute("BEGIN IMMEDIATE")
         names = database.execute("SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'").fetchone()
@@ -166,14 +166,14 @@ def _revision(path: Path) -> str | None:
 
 
 def open_database(path: Path) -> sqlite3.Connection:
-    """A connection to a file that exists; transactions are begun and ended by hand."""
-    address = f"file:{quote(str(path))}?mode=rw"  # which makes no file
+    """A connection to an existing file, with explicit transactions."""
+    address = f"file:{quote(str(path))}?mode=rw"  # does not create a file
     return sqlite3.connect(address, uri=True, timeout=LOCK_PATIENCE_S, isolation_level=None)
 
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Be the only process of ours that makes this database; a lock ends with its process."""
+    """Hold the lock for creating this database; it is released when the process ends."""
     deadline_s = time.monotonic() + MAKING_PATIENCE_S
     waiting = Waiting(path.with_name(f".{path.name}.lock"))
     while True:
@@ -184,13 +184,13 @@ def alone(path: Path) -> Iterator[None]:
                 return
         waiting.go_on()
         if time.monotonic() > deadline_s:
-            raise sqlite3.OperationalError(f"another process has been making its tables for {MAKING_PATIENCE_S:g} s")
+            raise sqlite3.OperationalError(f"another process has been creating its tables for {MAKING_PATIENCE_S:g} s")
         time.sleep(0.05)
 
 
 @contextmanager
 def _drafts(path: Path) -> Iterator[Callable[[], Path]]:
-    """Names for drafts beside the file. All drafts are removed, also those of killed processes: only one makes any."""
+    """Names for temporary files beside the file; all are removed at the end, including those of killed processes."""
     prefix = f".{path.name}.draft-"
 
     def clear() -> None:
@@ -207,28 +207,28 @@ def _drafts(path: Path) -> Iterator[Callable[[], Path]]:
 
 @contextmanager
 def explained_for(path: Path) -> Iterator[None]:
-    """What sqlite finds wrong with a file, in three parts."""
+    """Turn sqlite's errors about a file into error messages for the user."""
     try:
         yield
     except sqlite3.OperationalError as error:
         raise TunerError(
             f"{path} cannot be used by MLflow: {error}",
-            "an sqlite file that no other program keeps locked, in a folder that can be written",
-            "end the program that uses it, or give MLflow another file; the search goes on meanwhile",
+            "an sqlite file that no other program keeps locked, in a writable folder",
+            "end the program that uses it, or give MLflow another file; the search continues meanwhile",
         ) from error
     except sqlite3.DatabaseError as error:
         raise TunerError(
             f"{path} cannot be read by MLflow: {error}",
-            "an sqlite database made by MLflow",
-            "move the file away; the next start of the search makes a new one from the ledger",
+            "an sqlite database created by MLflow",
+            "move the file away; the next start of the search recreates it from the ledger",
         ) from error
 
 
 def _unreadable(path: Path, table: str, error: Exception) -> TunerError:
     cause = str(error).strip().partition("\n")[0]
     return TunerError(
-        f"{path} has half-made tables or those of another MLflow, and they cannot be brought up to date: {cause}",
-        f"tables of this MLflow; a database without content would be made anew, but '{table}' has rows",
-        "it was left as it is: move it away, or give MLflow another file (tracking.uri); the next start fills that one "
+        f"{path} has incomplete tables or those of another MLflow, and they cannot be upgraded: {cause}",
+        f"tables of this MLflow version; an empty database would be recreated, but '{table}' has rows",
+        "it was not changed: move it away, or give MLflow another file (tracking.uri); the next start fills that one "
         "from the ledger",
     )

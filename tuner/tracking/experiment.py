@@ -1,6 +1,6 @@
-"""One search in MLflow: its runs are found again by tag, and each remembers which events it shows.
+"""One search in MLflow: its runs are identified by tags, and each run records which events it shows.
 
-Nothing here retries or hides a failure; `mirror.py` does, by opening the experiment again.
+Failures are neither retried nor hidden here; `mirror.py` handles them by opening the experiment again.
 """
 
 import csv
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 MOST_RUNS = 50_000
 MOST_METRICS = 800  # a batch holds at most 1000 entities: 800 metrics, 100 parameters, 100 tags
 MOST_PAIRS = 100
-MOST_EVENTS = 500  # event ids a run's tag has room for
+MOST_EVENTS = 500  # event ids that fit into a run's tag
 
 
 @dataclass(frozen=True)
 class Front:
-    """A Pareto front to be shown.
+    """A Pareto front to show.
 
     Args:
         members: rank of each trial, 1 = non-dominated.
         hypervolume: (unix time in seconds, hypervolume) after each finished trial, in that order.
-        files: pictures and reports to be kept with the search.
+        files: figures and reports to store with the search.
     """
 
     members: dict[int, int]
@@ -42,7 +42,7 @@ class Front:
 
 @dataclass
 class Run:
-    """A run as MLflow has it."""
+    """A run in MLflow."""
 
     id: str
     status: str = "RUNNING"
@@ -52,24 +52,24 @@ class Run:
 
     @property
     def events(self) -> list[str]:
-        """Ids of the ledger events this run shows."""
+        """Ids of the ledger events that this run shows."""
         return self.tags.get("qpm.events", "").split()
 
 
 class Experiment:
-    """The runs of one search: a parent named `search`, a child for each trial and baseline.
+    """The runs of one search: a parent named `search`, and a child per trial and baseline.
 
     Args:
         client: an MLflow client.
-        search: the search's name.
-        ledger: what tells this search from an earlier one of the same name (the id of its first event), or
-            None to take the newest.
-        location: where artifacts go, or None to leave it to the server.
-        events: ids of events of this ledger: a parent that shows one of them is this search's, whatever became of the
-            first event since.
+        search: name of the search.
+        ledger: id of the ledger's first event, which distinguishes this search from an earlier one of the same name;
+            None: take the newest.
+        location: artifact location, or None to leave it to the server.
+        events: ids of events of this ledger: a parent that shows one of them belongs to this search, even if the first
+            event has been lost since.
 
     Raises:
-        mlflow.exceptions.MlflowException: from every method, whatever MLflow finds wrong.
+        mlflow.exceptions.MlflowException: from every method, for any failure of MLflow.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Experiment:
         location: str | None,
         events: Collection[str] = (),
     ) -> None:
-        """Find the experiment and all its runs: two requests, however many trials there are."""
+        """Find the experiment and all its runs, in two requests for any number of trials."""
         self.client = client
         self.search = search
         self.ledger = ledger
@@ -124,28 +124,28 @@ class Experiment:
         for run in runs:
             if run.tags.get("qpm.parent") != parents[-1].id:
                 continue
-            if run.tags["qpm.run"] in self.runs:  # an answer came too late once, and the run was made again
+            if run.tags["qpm.run"] in self.runs:  # a duplicate: a response came too late, and the run was created again
                 self.client.delete_run(run.id)
             else:
                 self.runs[run.tags["qpm.run"]] = run
 
     def shows(self, name: str, event: str) -> bool:
-        """Whether the run of this name shows the event of this id."""
+        """Whether the run of this name shows the event with this id."""
         return name in self.runs and event in self.runs[name].events
 
     def show(self, name: str, update: Update, events: list[str]) -> None:
-        """Bring one run up to date. The ids of the shown events are written last.
+        """Update one run; the ids of the shown events are written last.
 
         Args:
-            name: the run's name; it is created where it does not exist.
+            name: name of the run; created if it does not exist.
             update: what is new.
-            events: ids of the ledger events the update was made of.
+            events: ids of the ledger events in the update.
         """
         run = self._run(name, update.time_ms)
         unfinished = "qpm.trial" in run.tags and "outcome" not in run.tags
         self._set_status(run, update.status or ("RUNNING" if unfinished else run.status), update.time_ms)
         tags = {key: value[:LONGEST_VALUE] for key, value in update.tags.items()}
-        # A parameter can be written only once; what a later start changed (more trials, say) becomes a tag.
+        # A parameter can be written only once; later changes (such as more trials) become tags.
         changed = {key: value for key, value in update.params.items() if run.params.get(key, value) != value}
         tags |= {f"changed.{key}": value for key, value in changed.items()}
         params = {key: value for key, value in update.params.items() if key not in run.params}
@@ -155,13 +155,13 @@ class Experiment:
         self._log(run, update.values, params, tags)
 
     def end(self, status: str) -> None:
-        """Leave nothing running: the parent gets the status, unfinished trials are `KILLED`."""
+        """End all runs: the parent gets the status, unfinished trials become `KILLED`."""
         for name, run in self.runs.items():
             if run.status == "RUNNING":
                 self._set_status(run, status if name == PARENT else "KILLED", _now_ms())
 
     def show_front(self, front: Front) -> None:
-        """Show who is on the front, how its hypervolume grew, its table and its pictures."""
+        """Show the members of the front, the history of its hypervolume, its table and figures."""
         parent = self._run(PARENT, _now_ms())
         for run in self.runs.values():
             if "outcome" in run.tags:
@@ -202,7 +202,7 @@ class Experiment:
         return text.getvalue()
 
     def _is_new(self, key: Any, value: Any) -> bool:
-        """Whether this was not yet sent through this connection; remembers it."""
+        """Whether this has not been sent through this connection yet; records it as sent."""
         new: bool = self._sent.get(key) != value
         self._sent[key] = value
         return new
@@ -243,7 +243,7 @@ class Experiment:
 
 
 def _that_show(events: Collection[str], parents: list[Run], runs: list[Run]) -> list[Run]:
-    """Those parents which, or a run of which, show one of these events."""
+    """The parents that show one of these events, themselves or in a child run."""
     known = set(events)
     found = {run.tags.get("qpm.parent", run.id) for run in runs if not known.isdisjoint(run.events)}
     return [run for run in parents if run.id in found]
@@ -252,7 +252,7 @@ def _that_show(events: Collection[str], parents: list[Run], runs: list[Run]) -> 
 def _batches(
     values: list[Value], params: dict[str, str], tags: dict[str, str]
 ) -> Iterator[tuple[list[Value], list[tuple[str, str]], list[tuple[str, str]]]]:
-    """One batch where everything fits, else as many as it takes, the newest tags in the last one."""
+    """One batch if everything fits, otherwise several, with the newest tags in the last one."""
     pairs, labels = list(params.items()), list(tags.items())
     while values or pairs or labels:
         full = len(values) > MOST_METRICS or len(pairs) > MOST_PAIRS
@@ -266,5 +266,5 @@ def _now_ms() -> int:
 
 
 def _is_final(key: str) -> bool:
-    """Whether a metric is a final value, not a curve or a stage's figure."""
+    """Whether a metric is a final value, not a curve or a value of a stage."""
     return "/" not in key or key.startswith("test/")

@@ -1,8 +1,8 @@
-"""Keeps MLflow level with the ledger from a thread of its own, so that no trial ever waits for MLflow.
+"""Mirrors the ledger to MLflow in a background thread, so that no trial ever waits for MLflow.
 
-It rests between its turns: a run's events of meanwhile go out together, at half the cost. A failure costs one
-warning. What is not shown yet stays pending and is tried again with growing pauses;
-what is still pending at the end is shown by `replay` at the next start.
+The thread pauses between updates, so that a run's new events are sent together, at half the cost. A failure causes one
+warning. Unsent events stay pending and are retried with exponential backoff; `replay` sends what is still pending at
+the end when the search starts again.
 """
 
 import shlex
@@ -27,23 +27,23 @@ Curves = Callable[[str, str], list[dict[str, float]]]
 
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 30.0
-REST = 4.0  # after a turn, as a multiple of its length, at most LONGEST_PAUSE_S
-MOST_FAILURES = 5  # of one run, where MLflow could be reached again each time
+REST = 4.0  # pause after an update, as a multiple of its duration, at most LONGEST_PAUSE_S
+MOST_FAILURES = 5  # of one run while MLflow is reachable
 REGISTER_PATIENCE_S = 120.0
 
 
 class Mirror:
-    """One search, shown in MLflow. Every method but `register` and `close` returns at once.
+    """Mirrors one search to MLflow. Every method except `register` and `close` returns at once.
 
     Args:
-        uri: `http://host:port` or `sqlite:///path/mlflow.db`; may hold `user:password@`, never printed.
-        search: the search's name.
-        curves: learning curve of (stage, key): a row an epoch, "epoch" and values; empty where there is none.
-        on_warning: called once for each warning, usually from the mirror's thread; must not raise.
+        uri: `http://host:port` or `sqlite:///path/mlflow.db`; may contain `user:password@`, which is never printed.
+        search: name of the search.
+        curves: returns the learning curve of (stage, key): one row per epoch with "epoch" and values; empty if none.
+        on_warning: called once per warning, usually from the mirror's thread; must not raise.
     """
 
     def __init__(self, uri: str, search: str, curves: Curves, on_warning: Callable[[str], None] | None = None) -> None:
-        """Cheap: nothing is imported or opened before there is something to show."""
+        """Cheap: nothing is imported or opened before the first event."""
         self._uri = uri
         self._search = search
         self._curves = curves
@@ -67,11 +67,11 @@ class Mirror:
     # What the search calls
 
     def publish(self, event: Mapping[str, Any]) -> None:
-        """Show one more ledger event, soon."""
+        """Queue one more ledger event."""
         self.replay([event])
 
     def replay(self, events: Iterable[Mapping[str, Any]]) -> None:
-        """Show all of these ledger events that MLflow does not show yet."""
+        """Queue those of these ledger events that MLflow does not show yet."""
         entries = [Entry.of(event) for event in events]
         with self._wake:
             starts = (entry.id for entry in entries if entry.event.get("event") == "search")
@@ -82,12 +82,12 @@ class Mirror:
             self._start()
 
     def front(self, members: dict[int, int], hypervolume_history: list[tuple[float, float]], files: list[Path]) -> None:
-        """Show the front; only the newest one counts where several wait.
+        """Queue the front; a newer front replaces one that is still pending.
 
         Args:
             members: rank of each complete trial, 1 = non-dominated.
             hypervolume_history: (unix time in seconds, hypervolume) after each finished trial, in order.
-            files: report.html, front.svg, front.json: kept as artifacts of the search's run.
+            files: report.html, front.svg, front.json; stored as artifacts of the search's run.
         """
         with self._wake:
             self._front = Front(dict(members), list(hypervolume_history), list(files))
@@ -97,7 +97,7 @@ class Mirror:
         """Register a model under the search's name; see `registry.register_model`. Waits for the answer.
 
         Raises:
-            TunerError: MLflow does not answer, refuses, or does not know the trial; another search's name.
+            TunerError: MLflow does not answer, refuses, or does not know the trial; or `search` is another search.
         """
         if search != self._search:
             raise TunerError(f"search '{search}'", f"'{self._search}', as mirrored", "open that search's mirror")
@@ -113,12 +113,12 @@ class Mirror:
             raise describe(error, self._uri) from error
 
     def close(self, timeout_s: float, status: str | None = "FINISHED") -> None:
-        """Show what is pending, end the search's run and unfinished trials, and stop.
+        """Send what is pending, end the search's run and unfinished trials, and stop.
 
         Args:
-            timeout_s: the longest this may take, in seconds.
-            status: of the search's run: FINISHED, FAILED or KILLED; None leaves all runs as they are, for
-                jobs beside the one that drives the search.
+            timeout_s: maximum duration in seconds.
+            status: status of the search's run: FINISHED, FAILED or KILLED; None leaves all runs unchanged, for
+                commands other than the driver.
         """
         with self._wake:
             self._final_status = status
@@ -129,16 +129,16 @@ class Mirror:
             thread.join(timeout_s)
             self._abandoned = True
         if self._pending and self._outage is None:
-            self._note(f"MLflow misses {len(self._pending)} events at the end; the next start adds them")
+            self._note(f"{len(self._pending)} events were not sent to MLflow; the next start sends them")
 
     @property
     def warning(self) -> str | None:
-        """What is or went wrong, or None. An outage that is over is not mentioned."""
+        """The current or last problem, or None. Past outages are not mentioned."""
         return self._outage or (self._notes[-1] if self._notes else None)
 
     @property
     def url(self) -> str:
-        """Where a person looks, without secrets."""
+        """Where to view the search in MLflow, without secrets."""
         address = redact(absolute(self._uri), self._uri)
         if self._uri.startswith("sqlite:"):
             return f"mlflow server --backend-store-uri {shlex.quote(address)}"
@@ -167,7 +167,7 @@ class Mirror:
                     self._experiment.end(self._final_status)
                 self._outage, pause_s = None, FIRST_PAUSE_S
                 self._rest(REST * (time.monotonic() - began_s))
-            except Exception as error:  # whatever MLflow throws: the search must not notice
+            except Exception as error:  # a failure of MLflow must not affect the search
                 self._break_off(error)
                 self._closing.wait(pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
@@ -175,7 +175,7 @@ class Mirror:
                 return
 
     def _rest(self, seconds: float) -> None:
-        """Wait, unless somebody waits for an answer or the end has come."""
+        """Wait, unless a request is waiting for its answer or the mirror is closing."""
         with self._wake:
             self._wake.wait_for(lambda: self._requests or self._closing.is_set(), min(seconds, LONGEST_PAUSE_S))
 
@@ -206,7 +206,7 @@ class Mirror:
         self._experiment_id = experiment.id
         if experiment.restored:
             self._note(f"experiment '{experiment.name}' was deleted in MLflow; the search restored it")
-        with self._wake:  # whatever MLflow lost since the last time is shown again, too
+        with self._wake:  # send again what MLflow has lost since the last time, too
             self._pending = dict(self._known)
         return experiment
 
@@ -219,7 +219,7 @@ class Mirror:
             try:
                 updates.append(translate(entry.event, curve or ()))
             except (KeyError, TypeError, ValueError) as error:
-                self._note(f"a ledger event of {run} is not understood ({error!r}): {entry.event}")
+                self._note(f"a ledger event of {run} cannot be interpreted ({error!r}): {entry.event}")
                 continue
             if curve is not None:
                 shown.append(entry.id)
@@ -229,25 +229,25 @@ class Mirror:
             del self._failures[run]
         except Exception as error:
             self._failures[run] += 1
-            if is_refusal(error) and self._failures[run] == 1:  # perhaps someone deleted the run: look again
+            if is_refusal(error) and self._failures[run] == 1:  # the run may have been deleted: look again
                 self._experiment = None
                 return
             if not is_refusal(error) and self._failures[run] < MOST_FAILURES:
                 raise
-            self._note(f"{run} is left out until the next start. {describe(error, self._uri).what}")
+            self._note(f"{run} is skipped until the next start. {describe(error, self._uri).what}")
         with self._wake:
             for entry in group:
                 self._pending.pop(entry.id, None)
 
     def _curve(self, event: Mapping[str, Any]) -> Rows | None:
-        """The learning curve of a stage event; None where it cannot be read now, the next start may."""
+        """The learning curve of a stage event; None if it cannot be read now (the next start tries again)."""
         if event.get("event") != "stage":
             return ()
         try:
             return self._curves(event["stage"], event["key"])
-        except Exception as error:  # a store that fails here costs a picture, not a search
+        except Exception as error:  # a store failure here loses a curve, not the search
             cause = redact(repr(error), self._uri)
-            self._note(f"no curve of {event.get('stage')} {event.get('key')} for MLflow: {cause}")
+            self._note(f"no learning curve of {event.get('stage')} {event.get('key')} in MLflow: {cause}")
             return None
 
     def _answer(self, experiment: Experiment) -> None:
@@ -255,7 +255,7 @@ class Mirror:
             request, answer = self._requests.popleft()
             try:
                 answer.set_result(request(experiment))
-            except Exception as error:  # belongs to the one who asked
+            except Exception as error:  # raised in the calling thread
                 answer.set_exception(describe(error, self._uri))
 
     def _break_off(self, error: Exception) -> None:

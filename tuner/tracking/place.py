@@ -1,6 +1,6 @@
-"""Artifacts lie beside the sqlite file that names them, wherever its folder was moved or copied to.
+"""Keeps the artifact addresses in an sqlite file valid after its folder was moved or copied.
 
-MLflow keeps whole addresses of artifacts. A moved folder would lose its own, and a copied one write into the original.
+MLflow stores absolute addresses of artifacts. After a move they would be dangling; a copy would write to the original.
 """
 
 import sqlite3
@@ -20,7 +20,7 @@ _COLUMNS = (
     ("model_versions", "storage_location"),
     ("logged_models", "artifact_location"),
 )
-# Experiments that a search made: those of other programs stay as they are.
+# Only experiments created by a search; those of other programs stay unchanged.
 _OURS = (
     "SELECT DISTINCT artifact_location FROM experiments WHERE artifact_location IS NOT NULL AND experiment_id IN"
     " (SELECT experiment_id FROM runs JOIN tags ON tags.run_uuid = runs.run_uuid WHERE tags.key = 'qpm.search')"
@@ -28,13 +28,13 @@ _OURS = (
 
 
 def anchor(path: Path) -> None:
-    """Let all that a search's artifacts were called at the file's former place be called by its place of now.
+    """Rewrite the artifact addresses of searches from the file's former location to its current one.
 
     Args:
-        path: an sqlite file with MLflow's tables, which no server uses.
+        path: an sqlite file with MLflow's tables that no server uses.
 
     Raises:
-        TunerError: the file is locked or cannot be written.
+        TunerError: the file is locked or not writable.
     """
     with explained_for(path):
         if not _former(path):
@@ -47,7 +47,7 @@ def anchor(path: Path) -> None:
 
 
 def folder_of(address: str) -> Path | None:
-    """The folder on this machine that an artifact's address names, None for any other address."""
+    """The local folder of an artifact address, None for any other address."""
     parts = urlsplit(address)
     if parts.scheme not in ("", "file") or parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
         return None
@@ -55,24 +55,25 @@ def folder_of(address: str) -> Path | None:
 
 
 def refuse_elsewhere(address: str, experiment: str, location: str) -> None:
-    """Refuse to write artifacts to where an sqlite file sends them, unless that is a folder such as its own.
+    """Refuse artifact locations in an sqlite file, unless they are a local folder with the expected name.
 
-    Whoever made the file could name a server that is then sent the user's credentials, or a folder of something else.
+    The author of an untrusted file could name a server, which would then receive the user's credentials, or a folder
+    that belongs to something else.
 
     Raises:
-        TunerError: naming the address.
+        TunerError: the location is refused.
     """
     folder = folder_of(address)
     if folder is None or not _FOLDERS & set(folder.parts) or ".." in folder.parts:
         raise TunerError(
-            f"experiment '{experiment}' of this sqlite file keeps artifacts at {address}",
+            f"experiment '{experiment}' of this sqlite file stores artifacts at {address}",
             f"a folder {FOLDER} on this machine, such as {location}",
-            "give MLflow another file (tracking.uri), or move this one away: the next start makes a new one",
+            "give MLflow another file (tracking.uri), or move this one away: the next start creates a new one",
         )
 
 
 def _former(path: Path, database: sqlite3.Connection | None = None) -> list[str]:
-    """The addresses of artifact folders that this file had at other places."""
+    """The addresses of artifact folders at former locations of this file."""
     if database is None:
         with closing(open_database(path)) as opened:
             return _former(path, opened)
@@ -81,16 +82,16 @@ def _former(path: Path, database: sqlite3.Connection | None = None) -> list[str]
 
 
 def _was_left(folder: Path, path: Path) -> bool:
-    """Whether the file lay beside this folder before, and does so no more; then the folder came along, or is lost."""
+    """Whether the file was moved away from this folder; then the folder was moved along, or is lost."""
     here, there = path.parent / FOLDER, folder.parent / path.name
     if folder.name != FOLDER or folder == here or _is_same(there, path):
         return False
-    return here.exists() or there.exists() or not folder.exists()  # else only the file was moved, not its artifacts
+    return here.exists() or there.exists() or not folder.exists()  # else only the file was moved
 
 
 def _is_same(one: Path, other: Path) -> bool:
     try:
-        return one.samefile(other)  # the same folder under another name, such as a link
+        return one.samefile(other)  # the same folder under another path, such as a link
     except OSError:
         return False
 

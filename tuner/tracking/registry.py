@@ -1,6 +1,6 @@
-"""Puts a picked model into MLflow's model registry: a version with a source, tags and an alias.
+"""Registers a picked model in MLflow's model registry: a version with a source, tags and an alias.
 
-The files stay what they are (safetensors and JSON); nothing is pickled and no flavour is claimed.
+The files stay unchanged (safetensors and JSON); nothing is pickled, and no MLflow flavor is declared.
 """
 
 from pathlib import Path
@@ -11,21 +11,21 @@ from tuner.tracking.updates import trial_run
 
 
 def register_model(experiment: Experiment, folder: Path, trial: int, alias: str, reason: str) -> str:
-    """Log the folder with the trial's run and point the alias at it; the same model gets one version only.
+    """Log the folder to the trial's run and set the alias; registering a model again reuses its version.
 
     Args:
-        experiment: where the trial is shown.
-        folder: the model, named by its key in the store.
-        trial: the trial it came from.
-        alias: such as `picked`; it moves from the version that had it.
-        reason: one sentence.
+        experiment: experiment with the trial's run.
+        folder: the model folder, named by its key in the store.
+        trial: number of the model's trial.
+        alias: such as `picked`; it is removed from the previous version.
+        reason: why the model was picked, in one sentence.
 
     Returns:
         The version's address, `models:/<name>/<version>`.
 
     Raises:
         TunerError: MLflow does not know the trial.
-        mlflow.exceptions.MlflowException: what else MLflow finds wrong.
+        mlflow.exceptions.MlflowException: any other failure of MLflow.
     """
     from mlflow.exceptions import MlflowException
 
@@ -34,7 +34,7 @@ def register_model(experiment: Experiment, folder: Path, trial: int, alias: str,
     if run is None:
         raise TunerError(
             f"trial {trial} of search '{experiment.search}' is not in MLflow",
-            "the run of a trial to register its model under",
+            "a run of the trial, to which the model is logged",
             "replay the ledger first, or choose a trial of this search",
         )
     try:

@@ -1,7 +1,7 @@
-"""What MLflow shall show of one ledger event: a pure translation, readable and testable without MLflow.
+"""Translates one ledger event into MLflow updates; pure functions, testable without MLflow.
 
-Every timestamp comes from the ledger and never from the clock: MLflow keeps one copy of a metric that is
-sent twice with the same time, step and value, so sending anything again does no harm.
+All timestamps come from the ledger, never from the clock. MLflow stores a metric only once if it is sent twice with the
+same time, step and value, so sending is idempotent.
 """
 
 import hashlib
@@ -34,14 +34,14 @@ class Value(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A ledger event as it was when published, named by its content."""
+    """A ledger event frozen at publication, identified by its contents."""
 
     id: str
     event: dict[str, Any]
 
     @classmethod
     def of(cls, event: Mapping[str, Any]) -> "Entry":
-        """Freeze an event; the same content has the same id on every machine."""
+        """Freeze an event; equal contents have equal ids on every machine."""
         text = json.dumps(event, sort_keys=True, default=str)
         return cls(hashlib.sha256(text.encode()).hexdigest()[:8], json.loads(text))
 
@@ -56,7 +56,7 @@ class Entry(NamedTuple):
 
 @dataclass
 class Update:
-    """What is new for one run. `status` None leaves the run's status as it is."""
+    """New values of one run. `status` None leaves the run's status unchanged."""
 
     time_ms: int
     params: dict[str, str] = field(default_factory=dict)
@@ -66,7 +66,7 @@ class Update:
     status: str | None = None
 
     def __add__(self, later: "Update") -> "Update":
-        """Both, where the later one has the last word."""
+        """Merge two updates; the later one takes precedence."""
         return Update(
             time_ms=later.time_ms,
             params=self.params | later.params,
@@ -83,14 +83,14 @@ def trial_run(trial: int) -> str:
 
 
 def translate(event: Mapping[str, Any], curve: Rows = ()) -> Update:
-    """What the event's run shall show.
+    """The update of the event's run.
 
     Args:
         event: one ledger event, as `Entry.event`.
-        curve: the learning curve of a `stage` event: one row an epoch with "epoch" and values.
+        curve: learning curve of a `stage` event: one row per epoch with "epoch" and values.
 
     Raises:
-        KeyError, TypeError, ValueError: the event is not of the ledger's form.
+        KeyError, TypeError, ValueError: the event is malformed.
     """
     update = Update(time_ms=round(event["time_s"] * 1000))
     match event["event"]:
@@ -143,7 +143,7 @@ def _outcome(update: Update, event: Mapping[str, Any]) -> None:
 
 
 def _program(update: Update, program: Mapping[str, Any]) -> None:
-    """How the trial's program ended; its gap in percent, as everywhere people read it."""
+    """The result of the trial's program; its gap in percent, as everywhere it is displayed."""
     gap = program.get("gap")
     figures = {"gap": 100 * gap if isinstance(gap, int | float) else None}
     figures |= {name: program.get(name) for name in ("bound", "objective")}
@@ -153,12 +153,12 @@ def _program(update: Update, program: Mapping[str, Any]) -> None:
 
 
 def _with_errors(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of an evaluation, and the standard errors of those that are shares of images."""
+    """The values of an evaluation, with the standard errors of those that are proportions of images."""
     return dict(values) | {f"{name}_error": error for name, error in uncertainty.errors(values).items()}
 
 
 def _values(values: Mapping[str, Any], prefix: str, time_ms: int, step: int = 0) -> list[Value]:
-    """Finite numbers only: what does not exist is left out, never sent as NaN."""
+    """Finite numbers only: undefined values are omitted, never sent as NaN."""
     return [
         Value(safe_key(prefix + name), float(value), time_ms, step)
         for name, value in values.items()
@@ -167,7 +167,7 @@ def _values(values: Mapping[str, Any], prefix: str, time_ms: int, step: int = 0)
 
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested settings as dotted names with text values, lists as JSON."""
+    """Nested settings as dotted names with string values, lists as JSON."""
     pairs: dict[str, str] = {}
     for name, value in tree.items():
         if isinstance(value, Mapping) and value:
@@ -179,11 +179,11 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 def safe_key(name: str) -> str:
-    """A name MLflow accepts for a metric, parameter or tag."""
+    """A name that MLflow accepts for a metric, parameter or tag."""
     parts = re.sub(r"[^A-Za-z0-9_\-./ ]", "_", name)[:LONGEST_KEY].split("/")
     return "/".join(part for part in parts if part.strip(".")) or "_"
 
 
 def safe_name(search: str) -> str:
-    """A name MLflow accepts for an experiment and for a registered model, and that needs no quoting."""
+    """A name that MLflow accepts for an experiment and a registered model, and that needs no quoting."""
     return re.sub(r"[^\w\-. ]", "-", search).strip(". ")[:LONGEST_KEY] or "search"
