@@ -86,7 +86,7 @@ def test_a_folder_that_cannot_take_a_model_is_refused_before_anything_is_done(ho
         (["--within", "nan", "accuracy"], "the distance is nan"),
         (["--within", "accuracy", "1"], "--within accuracy 1"),
         (["--within", "1", "acuracy"], "did you mean 'accuracy'?"),
-        (["--within", "1", "sid5"], "'sid5' is no objective"),
+        (["--within", "1", "sid5"], "'sid5' is not an objective"),
         (["--at-most", "width"], "PARAM=NUMBER"),
         (["--at-most", "=3"], "PARAM=NUMBER"),
         (["--at-most", "width=much"], "PARAM=NUMBER"),

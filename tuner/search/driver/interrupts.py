@@ -76,7 +76,7 @@ class Interrupts:
 
     @contextlib.contextmanager
     def gently(self, answer: Callable[[], str]) -> Iterator[None]:
-        """A block in which the first Ctrl-C is only a request; `answer` gives its message and must not block or raise."""
+        """A block in which the first Ctrl-C is only a request; `answer` gives the message, and must not block."""
         self._gentle = answer
         try:
             yield
