@@ -1,4 +1,4 @@
-"""What claims cost a search that is alone: python -m benchmarks.claims [--rows 100]
+"""The cost of claims for a single search: python -m benchmarks.claims [--rows 100]
 
 Rows of four stages are claimed and let go of in a folder and on S3 (SeaweedFS on loopback), as the broker does it; the
 first number delays a row, the second goes on beside the stages.

@@ -1,4 +1,4 @@
-"""What a long search holds, and whether it grows: python -m benchmarks.load [--trials 1000] [--parallel 8]
+"""Resources of a long search, and their growth: python -m benchmarks.load [--trials 1000] [--parallel 8]
 
 A driver's turn with empty stages on a Ray of its own, a store in a folder and MLflow on: memory, open files and threads
 of every process, once a second. A growth is the slope of a quantity over the trials from a fifth of them on (Theil and

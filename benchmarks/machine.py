@@ -1,4 +1,4 @@
-"""What every benchmark records beside its figures, and where the figures are kept."""
+"""Metadata that every benchmark records with its figures, and the folder of results."""
 
 import datetime
 import json

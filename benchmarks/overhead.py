@@ -1,4 +1,4 @@
-"""What the house costs on top of Ray Tune: python -m benchmarks.overhead [--trials 200] [--parallel 4] [--repeat 3]
+"""The overhead of a search over Ray Tune: python -m benchmarks.overhead [--trials 200] [--parallel 4] [--repeat 3]
 
 A search of many trials with empty stages, on a local store and on S3, beside plain Ray Tune in two forms: `plain`, as
 many trials of a function that only reports two numbers, and `tasks`, of one that first runs four empty Ray tasks, one

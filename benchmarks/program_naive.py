@@ -1,4 +1,4 @@
-"""The program as one writes it down first: explicit W, W <= s, one y a pair; without distinct rows.
+"""The naive formulation of the program: explicit W, W <= s, one y a pair; without distinct rows.
 
 Each model returns (value, bound) after its deadline, None where the solver has none.
 """

@@ -1,4 +1,4 @@
-"""How long a driver takes to have its ledger again, and in how many requests: with a copy of it and without."""
+"""Time and number of requests for a driver to restore its ledger, with and without a local copy."""
 
 import time
 from collections.abc import Callable

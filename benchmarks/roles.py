@@ -1,4 +1,4 @@
-"""What each process of a search is, and what it holds: driver, mirror, broker, coordinators, workers, Ray's own."""
+"""The processes of a search and their memory: driver, mirror, broker, coordinators, workers, Ray's own."""
 
 import time
 from collections.abc import Callable, Iterator

@@ -15,9 +15,9 @@ NAMES = ("search", "list", "status", "front", "pick", "report", "compare", "expl
 
 
 def _end_quietly(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Ctrl-C while Python still loads the command, before `jobs.command.run` listens: no traceback."""
+    """Ctrl-C while Python still loads the command, before `jobs.command.run` installs its handler: no traceback."""
     if issubclass(kind, KeyboardInterrupt):
-        print("interrupted before anything was begun", file=sys.stderr, flush=True)
+        print("interrupted before anything was started", file=sys.stderr, flush=True)
         os._exit(130)
     sys.__excepthook__(kind, error, trace)
 

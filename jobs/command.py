@@ -1,4 +1,4 @@
-"""Running a command: the search it speaks of, Ctrl-C, output nobody reads, and errors without a traceback."""
+"""Running a command: its search, Ctrl-C, closed output pipes, and errors without a traceback."""
 
 import argparse
 import contextlib
@@ -26,19 +26,19 @@ def refuse_secret(address: str) -> None:
     """Refuse an address with a password on the command line.
 
     Raises:
-        UsageError: there is one in it.
+        UsageError: the address holds one.
     """
     if holds_secret(address):
         raise UsageError(
-            "--tracking-uri holds a user, a password or a key (not shown here), and everybody on this machine can read "
+            "--tracking-uri contains a user, a password or a key (not shown here), and every user here can read "
             "a command line",
-            "an address without them",
+            "an address without credentials",
             "set the whole address in MLFLOW_TRACKING_URI instead",
         )
 
 
 def home_of(arguments: argparse.Namespace) -> "SearchHome":
-    """The search that --store and --name speak of; it must exist."""
+    """The search that --store and --name identify; it must exist."""
     from tuner.search.record.home import open_home
     from tuner.store import open_store
 
@@ -52,9 +52,9 @@ def run(
 
     Args:
         made: the command's parser.
-        body: the command; finds under `arguments.interrupts` what Ctrl-C asks for.
-        arguments: instead of those of the process.
-        tells: whether the command says by itself what it does; else somebody says every few seconds that it is at work.
+        body: the command; it reads Ctrl-C requests from `arguments.interrupts`.
+        arguments: command-line arguments; None: those of the process.
+        tells: whether the command reports its own progress; if not, a line every few seconds says that it is working.
     """
     settle()
     as_json = "--json" in (sys.argv[1:] if arguments is None else arguments)
@@ -69,7 +69,7 @@ def run(
         try:
             expand(parsed)
             refuse_secret(getattr(parsed, "tracking_uri", ""))
-            with contextlib.suppress(NoPlaceError):  # no place for one: a command that needs it says so
+            with contextlib.suppress(NoPlaceError):  # no usable folder: a command that needs one reports it
                 held.enter_context(private_temporaries())
             with telling:
                 code = body(parsed)
@@ -78,7 +78,7 @@ def run(
         except KeyboardInterrupt:
             if is_unread(sys.stdout):
                 return UNREAD
-            print("interrupted; nothing that had ended is lost, and the same command carries on", file=sys.stderr)
+            print("interrupted; finished work is kept, and the same command carries on", file=sys.stderr)
             return EXIT_CODE
         except Exception as error:
             if isinstance(error, BrokenPipeError) and is_unread(sys.stdout):
@@ -91,7 +91,7 @@ def run(
 
 
 def _parsed(made: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The arguments; a help text that nobody reads to its end is left like other output."""
+    """The parsed arguments; a closed pipe ends a help text like any other output."""
     try:
         return made.parse_args(arguments)
     except BrokenPipeError:
@@ -103,13 +103,13 @@ def _parsed(made: argparse.ArgumentParser, arguments: Sequence[str] | None) -> a
 
 
 def _told(error: Exception) -> TunerError:
-    """An error nobody foresaw, in the three parts."""
+    """An unexpected error in the three parts."""
     if isinstance(error, OSError):
         where = f" {error.filename!r}" if error.filename else ""
-        expected = "a readable and writable place with room"
+        expected = "a readable and writable path with free space"
         return TunerError(f"{error.strerror or error}{where}", expected, "check path, permissions and free space")
     if isinstance(error, MemoryError):
         todo = "lower batch sizes, adapter.width or budget.parallel, or use a larger machine"
-        return TunerError("there is not enough memory", "room for the bank and what runs at once", todo)
+        return TunerError("there is not enough memory", "memory for the feature bank and all running stages", todo)
     what = f"{type(error).__name__}: {error}"
-    return TunerError(what, "no such error: this is a defect", "run again with --debug and report what it prints")
+    return TunerError(what, "no internal error: this is a bug", "run again with --debug and report the traceback")

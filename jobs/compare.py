@@ -24,7 +24,7 @@ def main(given: list[str] | None = None) -> int:
 
 
 def body(arguments: argparse.Namespace) -> int:
-    """Run what is missing, and print the table."""
+    """Run the missing baselines, and print the table."""
     told = progress(stderr=True)
     with told.step(f"reading search {arguments.name!r}"):
         from tuner.search.outcome.baselines import compare, comparison_table

@@ -1,7 +1,7 @@
-"""Completion in a shell, by argcomplete: commands, options, recipes and their fields, searches, metrics.
+"""Shell completion by argcomplete: commands, options, recipes and their fields, searches, metrics.
 
 Switched on by `eval "$(register-python-argcomplete qpm-tuner)"`. The shell then calls the program for each Tab, so
-nothing heavy is imported, and a remote store is not asked.
+nothing heavy is imported, and a remote store is not queried.
 """
 
 import argparse
@@ -15,7 +15,7 @@ Completer = Callable[..., list[str]]
 
 
 def completed(action: argparse.Action, completer: Completer) -> argparse.Action:
-    """Say who completes an argument; it is called with prefix, action, parser and parsed_args."""
+    """Attach a completer to an argument; it is called with prefix, action, parser and parsed_args."""
     action.completer = completer  # type: ignore[attr-defined]
     return action
 
@@ -26,14 +26,14 @@ def recipes(folder: Path) -> list[str]:
 
 
 def searches(parsed_args: argparse.Namespace, **_: Any) -> list[str]:
-    """The searches in the store, where it is a folder."""
+    """The searches in the store, if it is a local folder."""
     store = str(parsed_args.store or "")
     found = [] if "://" in store else Path(store).expanduser().glob("searches/*/recipe.yaml")
     return sorted(path.parent.name for path in found)
 
 
 def fields(prefix: str, **_: Any) -> list[str]:
-    """`field=` for each field of a recipe; behind the equals sign its choices."""
+    """`field=` for each field of a recipe; after the equals sign, its choices."""
     from tuner.recipe import fields as all_fields
 
     found = all_fields()
@@ -52,7 +52,7 @@ def metrics(**_: Any) -> list[str]:
 
 
 def offer(names: Sequence[str]) -> None:
-    """Answer the shell that asks, and end the process."""
+    """Answer the shell's completion request, and end the process."""
     import argcomplete
 
     made = argparse.ArgumentParser("qpm-tuner")

@@ -1,4 +1,4 @@
-"""Check everything a search stands on (versions, GPU, store, clock, cache, disk, MLflow, Ray), or a search itself."""
+"""Check what a search needs (versions, GPU, store, clock, cache, disk, MLflow, Ray), or check one search."""
 
 import argparse
 import sys
@@ -14,7 +14,7 @@ from tuner.store import open_store
 
 EXAMPLES = """  qpm-tuner doctor
   qpm-tuner doctor --store s3://bucket/qpm --tracking-uri http://127.0.0.1:5000
-  qpm-tuner doctor --store runs --name digits     (is this search whole? recipe, ledger, files, artifacts)
+  qpm-tuner doctor --store runs --name digits     (check this search: recipe, ledger, files, artifacts)
   qpm-tuner doctor --json"""
 
 
@@ -22,7 +22,7 @@ def arguments() -> Parser:
     """What it takes."""
     made = make_parser(__file__, __doc__, EXAMPLES, search=False)
     made.add_argument("--store", default="runs", help=STORE_HELP)
-    told = "examine this search: each damage is named, and what the next start does about it"
+    told = "check this search: report each damaged part and what the next start does about it"
     completed(made.add_argument("--name", help=told), searches)
     made.add_argument("--tracking-uri", default="", metavar="ADDRESS", help="MLflow (default: MLFLOW_TRACKING_URI)")
     add_json(made)
@@ -56,7 +56,7 @@ def _checks(arguments: argparse.Namespace) -> Iterator[Check]:
 
 
 def line(check: Check) -> str:
-    """A check for people: the fact, and below it what to do if it failed."""
+    """A check as text: what was found, and below it what to do if it failed."""
     told = f"{'pass' if check.ok else 'FAIL'}  {check.name:11}{check.found}"
     return told if check.ok else f"{told}\n      to do:     {check.todo}"
 

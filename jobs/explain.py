@@ -1,4 +1,4 @@
-"""Explain decisions: on image files, or one class against another; the class, its features, where they fire."""
+"""Explain predictions on image files, or one class against another: class, features, and where they fire."""
 
 import argparse
 import sys
@@ -23,14 +23,14 @@ def arguments() -> Parser:
         "--weights",
         metavar="PATH",
         default="",
-        help="where the backbone's weights are, if they were in a file: a model folder is not asked for the place",
+        help="the backbone's weights, if they were read from a file: the path in a model folder is not used",
     )
     made.add_argument("--trial", type=int, help="the model of this trial, instead of the picked one")
     made.add_argument(
         "--against",
         nargs=2,
         metavar=("CLASS", "CLASS"),
-        help="two classes side by side, each on a held-out image of its own that is named",
+        help="two classes side by side, each on one of its own held-out images",
     )
     made.add_argument("images", nargs="*", metavar="IMAGE", help="image files")
     made.add_argument("--out", metavar="FILE", help="write a self-contained HTML page with the saliency maps")
@@ -69,26 +69,26 @@ def body(arguments: argparse.Namespace) -> int:
         return 0
     for text in [*(d.sentence() for d in decisions), *(p.sentence() for p in predictions)]:
         said = sys.stdout.encoding or "utf-8"
-        print(text.encode(said, "replace").decode(said))  # names may hold what this terminal has not
+        print(text.encode(said, "replace").decode(said))  # names may contain characters that this terminal cannot show
     return 0
 
 
 def refuse_mixtures(arguments: argparse.Namespace) -> None:
-    """Refuse to explain nothing, or one model with the images of another.
+    """Refuse a request that does not identify one model and something to explain.
 
     Raises:
-        UsageError: the arguments do not say of which one model what is to be explained.
+        UsageError: model or images are missing, or the arguments name two models.
     """
     if not (arguments.model or arguments.name):
-        raise UsageError("no model is named", "--model DIR, or --store and --name", "add one of them")
+        raise UsageError("no model is given", "--model DIR, or --store and --name", "add one of them")
     if not (arguments.images or arguments.against):
         raise UsageError("nothing to explain", "image files, or --against A B of a search", "add one of them")
     if arguments.model and arguments.against:
         todo = "name the search by --store and --name instead of --model"
-        raise UsageError("--against with --model", "a search, whose own images show the two classes", todo)
+        raise UsageError("--against with --model", "a search, since its held-out images show the two classes", todo)
     if arguments.model and (arguments.name or arguments.trial is not None):
         other = "--name" if arguments.name else "--trial"
-        raise UsageError(f"--model with {other}", "one model: a folder, or a search's", f"drop --model or {other}")
+        raise UsageError(f"--model with {other}", "one model, of a folder or of a search", f"drop --model or {other}")
 
 
 if __name__ == "__main__":

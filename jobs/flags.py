@@ -1,4 +1,4 @@
-"""What a command calls the arguments that errors of the library speak of: `take_over=True` is --take-over here."""
+"""Translates argument names in the library's errors to command-line options: `take_over=True` to --take-over."""
 
 import re
 
@@ -22,7 +22,7 @@ ARGUMENT = re.compile(rf"`({'|'.join(map(re.escape, FLAGS))})(?:=([^`]*))?`")
 
 
 def in_flags(error: TunerError) -> TunerError:
-    """The same error, its advice in the words of a command."""
+    """The same error, with command-line options in its advice."""
     error.todo = ARGUMENT.sub(_flag, error.todo)
     return error
 

@@ -1,4 +1,4 @@
-"""List the searches of a store: data set, trials, best values, last event, and who drives each."""
+"""List the searches of a store: data set, trials, best values, last event, and current driver."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""What the modules of tuner say by `logging`, shown for the length of a command: only commands set handlers."""
+"""Shows log messages of tuner's modules while a command runs; only commands install handlers."""
 
 import contextlib
 import logging
@@ -15,7 +15,7 @@ LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
 
 @contextlib.contextmanager
 def listening(verbosity: int = 0) -> Iterator[None]:
-    """Show their messages on standard error: warnings, from `-v` on also information, from `-vv` on everything.
+    """Show log messages on standard error: warnings; with `-v` also information; with `-vv` everything.
 
     Afterwards loggers and their levels are as before.
     """

@@ -1,4 +1,4 @@
-"""Where commands print: the screen or a log, one JSON document, errors in three parts, steps with their time."""
+"""Output of commands: terminal or log, one JSON document, errors in three parts, steps with their time."""
 
 import json
 import os
@@ -14,27 +14,27 @@ from tuner.base.progress import ConsoleProgress
 from tuner.base.secrets import hide
 from tuner.errors import TunerError
 
-UNREAD = 141  # as a program that SIGPIPE ends
+UNREAD = 141  # the exit code of a program killed by SIGPIPE
 LOG_WIDTH = 160
 CLOCK = "%Y-%m-%d %H:%M:%S"
 
 
 def terminal(*, stderr: bool = False) -> Console:
-    """Where people read: the terminal as wide as it is, or as COLUMNS says; a log wide enough for a table."""
+    """A console as wide as the terminal or COLUMNS; for a log, wide enough for a table."""
     console = Screen(stderr=stderr)
     sized = console.is_terminal or os.environ.get("COLUMNS", "").isdigit()
     return console if sized else Screen(stderr=stderr, width=LOG_WIDTH)
 
 
 class StampedProgress(ConsoleProgress):
-    """Tells steps on a terminal; in a log, which is read later, each line begins with the local date and time."""
+    """Shows steps on a terminal; in a log, each line begins with the local date and time."""
 
     def say(self, line: str) -> None:
-        """Print it, in a log with the time."""
+        """Print a line; a log also gets the time."""
         super().say(self._stamped(line))
 
     def warn(self, line: str) -> None:
-        """Print it in yellow, in a log with the time."""
+        """Print a line in yellow; a log also gets the time."""
         super().warn(self._stamped(line))
 
     def _stamped(self, line: str) -> str:
@@ -42,12 +42,12 @@ class StampedProgress(ConsoleProgress):
 
 
 def progress(*, stderr: bool = False) -> StampedProgress:
-    """Where a command tells what it does: on standard output, or beside a result on standard error."""
+    """Progress of a command: on standard output, or on standard error if that holds a result."""
     return StampedProgress(terminal(stderr=stderr))
 
 
 def readable(text: str) -> str:
-    """A text to be printed: without passwords, and without what steers a terminal or turns a line around."""
+    """A text that is safe to print: no passwords, no terminal control sequences, no bidirectional overrides."""
     return "".join(c if c.isprintable() or c == "\n" else f"\\u{ord(c):04x}" for c in hide(text))
 
 
@@ -58,7 +58,7 @@ def print_json(document: Any) -> None:
 
 
 def print_error(error: TunerError, *, as_json: bool) -> None:
-    """An error in three lines on standard error; for programs also as JSON on standard output."""
+    """An error in three lines on standard error; with --json also as JSON on standard output."""
     print(f"error: {readable(str(error))}", file=sys.stderr)
     if as_json:
         parts = {name: readable(getattr(error, name)) for name in ("what", "expected", "todo")}
@@ -66,7 +66,7 @@ def print_error(error: TunerError, *, as_json: bool) -> None:
 
 
 def unread_is_fine(printing: Callable[[], object]) -> int:
-    """Print; returns the exit code, which says whether somebody read it to the end."""
+    """Print; returns the exit code: UNREAD if the reader closed the pipe."""
     try:
         printing()
         sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""`qpm-tuner` without a command: what there is, the version, and what may have been meant."""
+"""`qpm-tuner` without a command: the list of commands, the version, and suggestions for unknown words."""
 
 import ast
 import sys
@@ -36,6 +36,6 @@ def _print_commands(names: Sequence[str]) -> None:
 
 
 def _summary(name: str) -> str:
-    """What a command does, in one line; the command itself is not loaded."""
+    """What a command does, in one line, without importing it."""
     source = Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
     return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]

@@ -1,4 +1,4 @@
-"""The arguments of commands: what all of them take, and refusals that say what may have been meant."""
+"""Arguments shared by all commands, and parse errors that suggest what may have been meant."""
 
 import argparse
 import math
@@ -18,7 +18,7 @@ RECIPES = Path(tuner.__file__).parent / "recipes"
 
 
 class Parser(argparse.ArgumentParser):
-    """Refuses as all of the program does: in three parts, and with the option that may have been meant."""
+    """Reports errors in three parts, like the rest of the program, and suggests the nearest option."""
 
     _given: Sequence[str] = ()
 
@@ -26,7 +26,7 @@ class Parser(argparse.ArgumentParser):
         """Parse.
 
         Raises:
-            UsageError: the arguments are none of this command.
+            UsageError: this command does not take these arguments.
         """
         self._given = list(sys.argv[1:] if args is None else args)
         parsed, unknown = self.parse_known_args(args, namespace)
@@ -35,7 +35,7 @@ class Parser(argparse.ArgumentParser):
         return parsed
 
     def error(self, message: str) -> NoReturn:
-        """What argparse calls for all else that is wrong.
+        """Called by argparse for every other error.
 
         Raises:
             UsageError: always.
@@ -47,27 +47,27 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(readable(message), usage, f"{self.prog} --help explains each option")
 
     def _known_as(self, beginning: str) -> list[str]:
-        """The options that begin so: argparse takes a beginning for the whole."""
+        """The options with this prefix: argparse accepts unique prefixes."""
         return [option for option in self._option_string_actions if option.startswith(beginning)]
 
     def _unknown(self, given: str) -> UsageError:
         name = given.partition("=")[0]
         if not name.startswith("-"):
-            todo = "write all such arguments side by side, in front of the options or behind them"
-            return UsageError(f"{readable(given)!r} has no place here", "no further argument", todo)
+            todo = "write all such arguments together, before or after the options"
+            return UsageError(f"{readable(given)!r} is unexpected", "no further argument", todo)
         known = self._known_as("--")
         todo = did_you_mean(name, known, f"see {self.prog} --help for what each does")
         return UsageError(f"unknown option {readable(name)}", f"one of {', '.join(known)}", todo)
 
 
 def make_parser(file: str, doc: str | None, examples: str, *, search: bool = True, named: bool = True) -> Parser:
-    """A parser with what all commands take, and examples.
+    """A parser with the arguments of all commands, and examples.
 
     Args:
-        file: of the command, whose name is the command's.
+        file: of the command; its stem is the command's name.
         doc: what it does.
-        examples: one a line.
-        search: whether it takes a search's address.
+        examples: one per line.
+        search: whether it takes --store and --name.
         named: whether the search's name is required.
     """
     made = Parser(
@@ -79,34 +79,34 @@ def make_parser(file: str, doc: str | None, examples: str, *, search: bool = Tru
     if search:
         made.add_argument("--store", default="runs", help=STORE_HELP)
         completed(made.add_argument("--name", required=named, help="name of the search"), searches)
-    made.add_argument("-v", "--verbose", action="count", default=0, help="more about what goes on; twice: all of it")
+    made.add_argument("-v", "--verbose", action="count", default=0, help="show more log messages; twice: all of them")
     made.add_argument("--debug", action="store_true", help="show the traceback of an error")
     made.add_argument("--version", action="version", version=f"qpm-tuner {tuner.__version__}")
     return made
 
 
 def add_json(made: argparse.ArgumentParser) -> None:
-    """`--json`, for commands whose result is a document."""
-    made.add_argument("--json", action="store_true", help="print one JSON document, also of an error")
+    """`--json`, for commands with a result to print."""
+    made.add_argument("--json", action="store_true", help="print one JSON document, also for an error")
 
 
 def add_recipe(made: argparse.ArgumentParser, more: str = "", *, required: bool = False) -> None:
-    """`--recipe`, and the overrides of its fields."""
+    """`--recipe`, and overrides of its fields."""
     told = f"one of {', '.join(recipe_names())}, or a YAML file{more}"
     completed(made.add_argument("--recipe", required=required, help=told), lambda **_: recipes(RECIPES))
     completed(made.add_argument("overrides", nargs="*", metavar="field=value", help="overrides of the recipe"), fields)
 
 
 def recipe_names() -> list[str]:
-    """The presets, without loading what reads them, so that a command speaks at once."""
+    """The presets, without importing the recipe reader, so that commands start fast."""
     return recipes(RECIPES)
 
 
 def limits(items: Sequence[str], option: str = "--at-most") -> dict[str, float]:
-    """`PARAM=V` arguments as a dictionary; of two limits on the same, the lower one.
+    """`PARAM=V` arguments as a dictionary; if a name occurs twice, its lower limit counts.
 
     Raises:
-        UsageError: for one that is not of that form.
+        UsageError: an argument does not have that form.
     """
     found: dict[str, float] = {}
     for item in items:

@@ -12,8 +12,8 @@ from tuner.front import uncertainty
 from tuner.report import proof
 from tuner.search.outcome.pick import carry_out, pick_model, require_room
 
-EXAMPLES = """  qpm-tuner pick --store runs --name digits --knee                       (a look: nothing is written)
-  qpm-tuner pick --store runs --name digits --knee --choose              (the search remembers it)
+EXAMPLES = """  qpm-tuner pick --store runs --name digits --knee                       (preview: nothing is written)
+  qpm-tuner pick --store runs --name digits --knee --choose              (record it in the search)
   qpm-tuner pick --store runs --name digits --within 1.0 accuracy --export picked
   qpm-tuner pick --store runs --name digits --at-most features_per_class=3 --register"""
 
@@ -22,7 +22,7 @@ def arguments() -> Parser:
     """What it takes."""
     made = make_parser(__file__, __doc__, EXAMPLES)
     rule = made.add_mutually_exclusive_group()
-    rule.add_argument("--knee", action="store_true", help="the best trade, if there is one (the default)")
+    rule.add_argument("--knee", action="store_true", help="the best trade-off, if there is one (the default)")
     rule.add_argument(
         "--within",
         nargs=2,
@@ -30,7 +30,7 @@ def arguments() -> Parser:
         help="the best in the other objectives within X of METRIC's best",
     )
     made.add_argument("--at-most", action="append", default=[], metavar="PARAM=V", help="only trials within this limit")
-    made.add_argument("--export", metavar="DIR", help="write the model folder there")
+    made.add_argument("--export", metavar="DIR", help="write the model to this folder")
     made.add_argument("--register", action="store_true", help="register the model in MLflow under the alias 'picked'")
     made.add_argument(
         "--tracking-uri",
@@ -38,7 +38,7 @@ def arguments() -> Parser:
         metavar="ADDRESS",
         help="the MLflow to register it in (default: MLFLOW_TRACKING_URI, else mlflow.db beside the store)",
     )
-    made.add_argument("--choose", action="store_true", help="remember the choice; so do --export and --register")
+    made.add_argument("--choose", action="store_true", help="record the choice; --export and --register do too")
     made.add_argument("--dry-run", action="store_true", help="say what would be done, and write nothing")
     add_json(made)
     return made
@@ -50,14 +50,14 @@ def main(given: list[str] | None = None) -> int:
 
 
 def body(arguments: argparse.Namespace) -> int:
-    """Pick, and do with it what was asked."""
+    """Pick a model, then export, register or record it as asked."""
     home = home_of(arguments)
     chosen = pick_model(home, within=distance(arguments.within), at_most=limits(arguments.at_most))
     point, export = chosen.point, None if arguments.export is None else Path(arguments.export)
     if export is not None:
         require_room(export)
     document = {"search": home.name, "trial": point.trial, "params": point.params, "values": point.values}
-    record = home.state().trials.get(point.trial)  # gone, if its entry was damaged a moment ago
+    record = home.state().trials.get(point.trial)  # missing if its ledger entry was damaged in the meantime
     program = record.program if record else None
     document |= {"errors": uncertainty.errors(point.values), "program": program and program.to_json()}
     document |= {"model": point.model, "reason": chosen.reason, "alternatives": list(chosen.alternatives)}
@@ -90,7 +90,7 @@ def distance(asked: list[str] | None) -> dict[str, float]:
     """`--within X METRIC` as a dictionary.
 
     Raises:
-        UsageError: X is no number.
+        UsageError: X is not a number.
     """
     if asked is None:
         return {}
@@ -98,7 +98,7 @@ def distance(asked: list[str] | None) -> dict[str, float]:
     try:
         return {metric: float(number)}
     except ValueError:
-        expected = "a distance, which is a number, and the name of an objective"
+        expected = "a number (the distance) and the name of an objective"
         raise UsageError(f"--within {number} {metric}", expected, "for example --within 1.0 accuracy") from None
 
 

@@ -1,4 +1,4 @@
-"""`--help-recipe`: every field of a recipe, whole, with its default, what it may be and what it means."""
+"""`--help-recipe`: every field of a recipe with its default, allowed values and meaning."""
 
 import argparse
 import json

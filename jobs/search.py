@@ -1,4 +1,4 @@
-"""Start a search, or carry on with it: the same command does both."""
+"""Start a search, or continue it: the same command does both."""
 
 import argparse
 import os
@@ -33,14 +33,14 @@ EXAMPLES = """  qpm-tuner search --recipe digits --store runs --name digits
 def arguments() -> Parser:
     """What it takes."""
     made = make_parser(__file__, __doc__, EXAMPLES)
-    add_recipe(made, "; may be left out to carry on")
-    made.add_argument("--trials", type=int, help="trials in all; a larger number than before carries on with more")
+    add_recipe(made, "; optional when continuing")
+    made.add_argument("--trials", type=int, help="total number of trials; more than before extends the search")
     old = made.add_argument("--from", dest="learn_from", metavar="OLD", help="learn from the trials of another search")
     completed(old, searches)
     made.add_argument(
         "--take-over",
         action="store_true",
-        help="take the search at once from whoever drives it",
+        help="take the search over at once from its current driver",
     )
     made.add_argument("--help-recipe", action=HelpRecipe, nargs=0, help="list every field of a recipe and exit")
     return made
@@ -52,13 +52,13 @@ def main(given: list[str] | None = None) -> int:
 
 
 def body(arguments: argparse.Namespace) -> int:
-    """Run the search and say where everything is."""
+    """Run the search and say where its files are."""
     told = progress()
     if RAY_JOB in os.environ and "://" not in arguments.store and not Path(arguments.store).is_absolute():
         raise UsageError(
-            f"--store {arguments.store} of a Ray job lies in the job's working folder and goes with it",
+            f"--store {arguments.store} of a Ray job is in the job's working folder, which is deleted with it",
             "a store that outlives the job",
-            "give s3://bucket/prefix, or an absolute path that all nodes reach",
+            "give s3://bucket/prefix, or an absolute path that all nodes share",
         )
     told.say(f"search {arguments.name!r} in {arguments.store}")
     from tuner.recipe import load_recipe, parse_recipe
@@ -85,7 +85,7 @@ def body(arguments: argparse.Namespace) -> int:
 
 
 def run_all(arguments: argparse.Namespace, store: "Store", recipe: "Recipe | None", told: Progress) -> "SearchResult":
-    """Run what is left of the search, and write what follows from it."""
+    """Run the remaining trials, and write the derived files."""
     with told.step("loading libraries"):
         from tuner.search.driver.run import SearchRequest, run_request
 
@@ -94,7 +94,7 @@ def run_all(arguments: argparse.Namespace, store: "Store", recipe: "Recipe | Non
 
 
 def print_end(result: "SearchResult", console: Console) -> None:
-    """How the search ended, where everything is, and what to type next."""
+    """How the search ended, where its files are, and which commands come next."""
     from tuner.search.watch.summary import end_text, places
 
     console.print(end_text(result), soft_wrap=True)

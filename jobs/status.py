@@ -1,4 +1,4 @@
-"""Show how far a search is: outcomes, front, what was reused."""
+"""Show the progress of a search: outcomes, front, reuse."""
 
 import argparse
 import sys

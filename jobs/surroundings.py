@@ -1,4 +1,4 @@
-"""What a command finds around it: a user without a name, `~` in a path, an output that is closed or unread."""
+"""Makes commands robust against their environment: nameless users, `~` in paths, closed or broken outputs."""
 
 import argparse
 import getpass
@@ -18,10 +18,10 @@ FILES = ("export", "model", "out")
 
 
 class Screen(Console):
-    """Where people read. Once nobody reads its standard output any more, the command ends as SIGTERM would end it."""
+    """A console whose broken standard output ends the command as SIGTERM would."""
 
     def on_broken_pipe(self) -> None:
-        """Called in whichever thread prints; only the main thread can be told by an exception."""
+        """Called in the thread that prints; an exception reaches only the main thread."""
         self.quiet = True
         if self.stderr:
             return
@@ -31,25 +31,25 @@ class Screen(Console):
 
 
 def settle() -> None:
-    """What no terminal's encoding, no closed stream and no container's missing list of users may stop."""
+    """Prepare for closed streams, narrow encodings, and containers whose user has no name."""
     _open_closed()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         getpass.getuser()
-    except (KeyError, OSError):  # PyTorch, Ray and MLflow ask for it too, and give up
+    except (KeyError, OSError):  # PyTorch, Ray and MLflow ask too, and would fail
         os.environ["LOGNAME"] = f"uid-{os.getuid()}"
 
 
 def expand(parsed: argparse.Namespace) -> None:
-    """`--out=~/x`: a shell leaves the ~ there to the program."""
+    """Expand `--out=~/x`: a shell does not expand ~ there."""
     for name in FILES:
         if isinstance(path := getattr(parsed, name, None), str):
             setattr(parsed, name, at_home(path, f"--{name}"))
 
 
 def _open_closed() -> None:
-    """Streams that the caller closed lead nowhere; else the next file to be opened would be taken for one of them."""
+    """Open closed standard streams on /dev/null; otherwise the next opened file would get their number."""
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(number, True)
     os.close(number)
@@ -58,14 +58,14 @@ def _open_closed() -> None:
 
 
 def is_unread(output: TextIO) -> bool:
-    """Whether whoever read the output has gone, as `head` does; it is then given up for good."""
+    """Whether the reader of the output has closed it, as `head` does; it is then redirected to /dev/null."""
     try:
         number = output.fileno()
-    except OSError:  # no file at all
+    except OSError:  # not backed by a file
         return False
     poll = select.poll()
     poll.register(number, 0)
     gone = any(event & select.POLLERR for _, event in poll.poll(0))
     if gone:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), number)  # or the interpreter would complain at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), number)  # otherwise the interpreter reports an error at exit
     return gone

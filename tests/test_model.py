@@ -177,7 +177,7 @@ def test_two_classes_are_shown_on_images_that_are_named(exported, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "no model is named"),
+        ([], "no model is given"),
         (["--model", "m"], "nothing to explain"),
         (["--model", "m", "--against", "3", "8"], "--against with --model"),
         (["--model", "m", "--name", "x", "a.png"], "--model with --name"),

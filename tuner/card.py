@@ -1,6 +1,6 @@
-"""The card of an exported model folder: what it is, what belongs to it, and where its backbone's weights may come from.
+"""The card of an exported model folder: contents, checksums, and permitted sources of backbone weights.
 
-A card is data that others may have written: it names no file to be read, and nothing is fetched for it.
+A card is untrusted input: no file is read and nothing is fetched because it says so.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[\w.-]{1,96}", re.ASCII)
 
 @dataclass(frozen=True)
 class Card:
-    """A card that was read and checked.
+    """A validated card.
 
     Attributes:
         content: all of it, as it stands.
@@ -46,7 +46,7 @@ class Card:
 
 
 def write_card(folder: Path, content: dict[str, Any]) -> None:
-    """Write the card last: with the sums of all files that are there."""
+    """Write the card, last of all files, with the checksums of the others."""
     files = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name != CARD)
     sums = {name: sha256_file(folder / name) for name in files}
     card = {"format": FORMAT, **content, "files": sums}
@@ -54,19 +54,19 @@ def write_card(folder: Path, content: dict[str, Any]) -> None:
 
 
 def read_card(folder: Path, needed: tuple[str, ...]) -> Card:
-    """The card of a model folder, whose files are those it was exported with.
+    """The card of a model folder, after its files have been verified.
 
     Args:
         folder: the model folder.
         needed: files that every format has.
 
     Raises:
-        TunerError: it is no model folder, of a later version, or not as it was exported.
+        TunerError: it is not a model folder, comes from a later version, or was changed after the export.
     """
     file = folder / CARD
     if not file.is_file():
         todo = "check the path, or export a model of a search there"
-        raise TunerError(f"{folder} is no exported model", f"a folder with {CARD}", todo)
+        raise TunerError(f"{folder} is not an exported model", f"a folder with {CARD}", todo)
     for name in (CARD, *needed):
         plain_file(folder / name, within=folder)
     card = read_json(file)
@@ -89,15 +89,15 @@ def read_card(folder: Path, needed: tuple[str, ...]) -> Card:
 
 
 def settled_weights(card: Card, folder: Path, weights: str) -> BackboneSettings:
-    """The backbone's settings with weights that may be read: named by the user, or the backbone's usual ones.
+    """The backbone's settings with trusted weights: given by the user, or the backbone's usual ones.
 
     Args:
         card: of the folder.
         folder: for the error.
-        weights: what the user named; empty for nothing.
+        weights: path given by the user; empty for none.
 
     Raises:
-        UsageError: the card names a path, and the user none.
+        UsageError: the card names a path, and the user has given none.
     """
     told = card.backbone.weights
     if BACKBONES[card.backbone.name].is_learned:  # its weights are part of the export
@@ -107,17 +107,17 @@ def settled_weights(card: Card, folder: Path, weights: str) -> BackboneSettings:
     if told and (not HUB_NAME.fullmatch(told) or Path(told).exists()):
         raise UsageError(
             f"{folder} was exported with backbone.weights={shown(told, 200)}, which is not read because a card says so",
-            "the path of these weights, named by you",
-            "name their place on this machine: `weights=PATH`",
+            "the path of these weights, given by you",
+            "give their path on this machine: `weights=PATH`",
         )
     return card.backbone
 
 
 def read_backbone(written: object, file: Path) -> BackboneSettings:
-    """The settings in a card, of the class that its backbone has; sizes are within bounds.
+    """The backbone settings in a card, of its backbone's class, with sizes within bounds.
 
     Raises:
-        MalformedError: they are no such settings.
+        MalformedError: the settings are invalid.
     """
     name = written.get("name") if isinstance(written, dict) else None
     kind = BACKBONES.get(name) if isinstance(name, str) else None
@@ -133,10 +133,10 @@ def read_backbone(written: object, file: Path) -> BackboneSettings:
 
 
 def _check_sums(folder: Path, sums: object, needed: tuple[str, ...]) -> None:
-    """Refuse files that are not those the card was written for.
+    """Refuse files that differ from the card's checksums.
 
     Raises:
-        MalformedError: naming the first one.
+        MalformedError: names the first such file.
     """
     file = folder / CARD
     if not isinstance(sums, dict) or not sums.keys() >= set(needed):

@@ -26,10 +26,10 @@ class TunerError(Exception):
 
 
 class UsageError(TunerError, ValueError):
-    """The user asked for something that cannot be: a wrong key, type, value or combination. Exit code 2."""
+    """The user asked for something invalid: a wrong key, type, value or combination. Exit code 2."""
 
     exit_code = 2
 
 
 class InfeasibleError(UsageError):
-    """A setting with no solution, told by arithmetic; in a search it is the outcome `infeasible`."""
+    """A setting that provably has no solution; in a search it is the outcome `infeasible`."""

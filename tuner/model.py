@@ -1,7 +1,7 @@
 """An exported model folder: safetensors and JSON, loaded back with one call, predicting on image files.
 
 model.safetensors, model.json     the fine-tuned adapter and its binary head
-training.safetensors              what training looked like: how strong each feature gets, how far images lie apart
+training.safetensors              statistics of the training images: feature strengths, distances between images
 backbone.safetensors              what a fitted backbone learned; pre-trained ones are named, not copied
 card.json                         classes, backbone, where the model comes from and why it was picked
 """
@@ -45,12 +45,12 @@ from tuner.report.verdicts import Verdict
 from tuner.report.views import ClassView, ComparisonView, FeatureView
 
 BACKBONE, TRAINING, MODEL = "backbone.safetensors", "training.safetensors", ("model.safetensors", "model.json")
-NO_PIXELS = np.zeros((1, 1, 3), dtype=np.uint8)  # words need none
+NO_PIXELS = np.zeros((1, 1, 3), dtype=np.uint8)  # for texts, which need no image
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Prediction:
-    """What an exported model says of one image.
+    """The prediction of an exported model for one image.
 
     Attributes:
         path: the image file.
@@ -251,8 +251,8 @@ def load_model(folder: Path | str, *, device: str = "auto", weights: str = "") -
         weights: of a pre-trained backbone: a file or folder, where they are not the backbone's usual ones.
 
     Raises:
-        TunerError: it is no model folder or a damaged one, or its pre-trained backbone is missing or another one.
-        UsageError: its backbone's weights were in a file of the machine that exported it, and `weights` names none.
+        TunerError: it is not a model folder or is damaged, or its pre-trained backbone is missing or differs.
+        UsageError: its backbone's weights were in a file of the exporting machine, and `weights` is not given.
     """
     folder = checked_path(folder, "folder")
     card = read_card(folder, MODEL)
@@ -267,8 +267,8 @@ def load_model(folder: Path | str, *, device: str = "auto", weights: str = "") -
     if _hash(backbone.key_material()) != card.backbone_key:
         raise TunerError(
             f"the backbone of {folder} is not the one at {config.weights or 'its usual source'}",
-            "the very weights the model was trained on",
-            "name their place on this machine: `weights=PATH`",
+            "the same weights that the model was trained with",
+            "give their path on this machine: `weights=PATH`",
         )
     sizes, own = (network.adapter.dim, network.grid), (backbone.dim, backbone.grid)
     require(sizes == own, folder, f"its tokens are of {sizes}, its backbone's of {own}", "one width and one grid")

@@ -1,4 +1,4 @@
-"""Modules that have moved: their old names still work, with a warning that says the new one."""
+"""Moved modules: their old names still work, with a warning that gives the new name."""
 
 import importlib
 import importlib.abc

@@ -68,7 +68,7 @@ def test_a_worker_that_dies_every_time_costs_its_trial_alone(tmp_path, start):
     assert counts == {"complete": 2, "failed": 1}
     (failed,) = (trial for trial in trials if trial.outcome == "failed")
     assert failed.stage == "finetune"
-    assert failed.cause == "its worker died again and again, perhaps for want of memory"
+    assert failed.cause == "its worker died repeatedly, perhaps for lack of memory"
 
 
 def test_memory_that_is_not_there_fails_its_trial_alone(tmp_path):

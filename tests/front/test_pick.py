@@ -37,7 +37,7 @@ def test_knee() -> None:
     chosen = pick_knee(POINTS, TWO)
     assert chosen.point.trial == 1
     assert chosen.reason == (
-        "Trial 1 is the knee of the front, where the trade is best: it gives up 0.6 percentage points of accuracy "
+        "Trial 1 is the knee of the front, the best trade-off: it gives up 0.6 percentage points of accuracy "
         "(78.4 %, against the best of the front, 79.0 % of trial 0) and 2.9 percentage points of interpretability "
         "(62.1 %, against the best of the front, 65.0 % of trial 3), and none of its 4 members lies further beyond "
         "the straight line between the extremes."
@@ -156,7 +156,7 @@ def test_one_objective_has_no_knee_but_a_best() -> None:
         "knee; the alternative is trial 1 (accuracy 78.4 %)."
     )
     assert pick(POINTS, [USED]).point.trial == 3
-    assert "no distance from the best is worth anything" in pick(POINTS, [ACCURACY], within=5.0).reason
+    assert "there is nothing to trade the distance for" in pick(POINTS, [ACCURACY], within=5.0).reason
 
 
 def test_differences_are_taken_before_rounding() -> None:
@@ -271,7 +271,7 @@ def test_at_most_counts_trials_that_others_beat() -> None:
 
 def test_trials_without_the_limited_number_are_counted() -> None:
     partly = [Point(p.trial, p.params, {**p.values, "sid5": 80.0 if p.trial else float("nan")}) for p in POINTS]
-    assert pick(partly, TWO, at_most={"sid5": 90}, within=0).reason.endswith("; 1 trial has no such number.")
+    assert pick(partly, TWO, at_most={"sid5": 90}, within=0).reason.endswith("; 1 trial has no such value.")
     with pytest.raises(UsageError, match="no trial has a number named 'sid5'"):
         pick([Point(0, values={**POINTS[0].values, "sid5": float("nan")})], TWO, at_most={"sid5": 90})
 
@@ -302,7 +302,7 @@ def test_nobody_qualifies() -> None:
         ({"at_most": {"n_features_used": float("nan")}}, "the limit of n_features_used is nan"),
         ({"at_most": {"features_pre_class": 3}}, "did you mean 'features_per_class'?"),
         ({"within": 1.0, "metric": "acuracy"}, "did you mean 'accuracy'?"),
-        ({"metric": "accuracy"}, "named without a distance"),
+        ({"metric": "accuracy"}, "given without a distance"),
         ({"within": 1.0, "metric": "sid5"}, "one of accuracy, interpretability"),
     ],
 )

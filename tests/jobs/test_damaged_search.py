@@ -85,7 +85,7 @@ def test_of_many_damages_some_are_told_and_the_doctor_names_all(home, capsys):
     assert status.main(address(home)) == 0
     said = capsys.readouterr().err.splitlines()
     assert len([line for line in said if home.ledger.prefix in line]) == 10
-    assert said[-1].endswith("and 26 more entries of the ledger; qpm-tuner doctor names all")
+    assert said[-1].endswith("and 26 more entries of the ledger; qpm-tuner doctor lists all")
     assert doctor.main(address(home)) == 1
     assert capsys.readouterr().out.count("FAIL  ledger") == 36
 

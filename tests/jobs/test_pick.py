@@ -74,7 +74,7 @@ def test_a_choice_that_failed_is_not_remembered(home, capsys, tmp_path, monkeypa
 def test_a_folder_that_cannot_take_a_model_is_refused_before_anything_is_done(home, capsys, tmp_path):
     (tmp_path / "file").write_text("")
     code, _, err = run(home, capsys, "--export", str(tmp_path / "file"), "--dry-run")
-    assert (code, "is no folder" in err) == (2, True)
+    assert (code, "is not a folder" in err) == (2, True)
     code, _, err = run(home, capsys, "--export", str(tmp_path), "--register")
     assert (code, "is not empty" in err) == (2, True)
 
@@ -86,7 +86,7 @@ def test_a_folder_that_cannot_take_a_model_is_refused_before_anything_is_done(ho
         (["--within", "nan", "accuracy"], "the distance is nan"),
         (["--within", "accuracy", "1"], "--within accuracy 1"),
         (["--within", "1", "acuracy"], "did you mean 'accuracy'?"),
-        (["--within", "1", "sid5"], "'sid5' is no objective"),
+        (["--within", "1", "sid5"], "'sid5' is not an objective"),
         (["--at-most", "width"], "PARAM=NUMBER"),
         (["--at-most", "=3"], "PARAM=NUMBER"),
         (["--at-most", "width=much"], "PARAM=NUMBER"),

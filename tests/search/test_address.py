@@ -103,7 +103,7 @@ def test_a_port_that_takes_connections_and_says_nothing(monkeypatch):
     monkeypatch.setattr(address, "ANSWER_S", 1.0)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         error = refused(f"127.0.0.1:{silent.getsockname()[1]}")
-    assert "no Ray cluster" in error.what or "does not answer" in error.what
+    assert "not a Ray cluster" in error.what or "does not answer" in error.what
 
 
 def test_another_service():
@@ -115,7 +115,7 @@ def test_another_service():
         threading.Thread(target=web.serve_forever, daemon=True).start()
         error = refused(f"127.0.0.1:{web.server_address[1]}")
         web.shutdown()
-    assert "no Ray cluster" in error.what
+    assert "not a Ray cluster" in error.what
 
 
 def test_auto_finds_only_a_cluster_of_ones_own(tmp_path, monkeypatch, closed):

@@ -218,7 +218,7 @@ def test_a_stage_that_dies_every_time_fails_its_trial_alone(conduct):
     records, ran, _ = conduct(row(finetune={"dies_before": 99}), row())
     assert [r.outcome for r in records] == ["failed", "complete"]
     assert records[0].stage == "finetune"
-    assert records[0].cause == "its worker died again and again, perhaps for want of memory"
+    assert records[0].cause == "its worker died repeatedly, perhaps for lack of memory"
     assert ran["dense"] == ran["assign"] == ran["evaluate"] == 1
     assert ran["finetune"] == NODE_LOSSES + 2
 

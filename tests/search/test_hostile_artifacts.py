@@ -173,7 +173,7 @@ def test_a_senseless_input_is_removed_made_again_and_named(made, tmp_path, place
     ended = run_stage(last, made.url, tmp_path, 1)
     assert (ended.outcome, ended.damaged) == ("corrupt", (forged.kind, forged.key))
     assert f"{forged.kind}/{forged.key}" in ended.cause
-    assert "makes no sense" in ended.cause
+    assert "is invalid" in ended.cause
     made.artifacts.remove(*ended.damaged)
     assert run_stage(forged, made.url, tmp_path, 1).outcome == "complete"
     assert made.artifacts.find(forged.kind, forged.key).digest == before, "the very same as at first"
@@ -211,7 +211,7 @@ def test_values_that_are_none_are_made_again(made, tmp_path, content):
     made = made.copy(tmp_path)
     spec = made.specs[-1]
     made.forge(spec, lambda folder: (folder / "values.json").write_bytes(content), tmp_path / "work")
-    with pytest.raises(CorruptArtifactError, match="makes no sense"):
+    with pytest.raises(CorruptArtifactError, match="is invalid"):
         read_values(made.artifacts, spec.key)
     assert StageBroker(made.url, str(tmp_path), {}).runs.results.stored(spec) is None
     assert made.artifacts.find(spec.kind, spec.key) is None

@@ -43,7 +43,7 @@ def test_silence_of_ten_minutes_is_a_hang_and_slowness_is_none():
     assert Watched().passes(SILENCE_S - LOOK_S) is None
     trouble, after_s = Watched().passes(2 * SILENCE_S)
     assert after_s == pytest.approx(SILENCE_S, abs=2 * LOOK_S)
-    assert trouble == f"gave no sign of life for {after_s:.0f} s (limit 600 s)"
+    assert trouble == f"sent no heartbeat for {after_s:.0f} s (limit 600 s)"
     slow = Watched()
     assert slow.passes(40 * SILENCE_S, sign_every_s=500.0) is None
 
@@ -61,7 +61,7 @@ def test_the_program_may_be_silent_until_its_own_deadline():
     assert Watched("assign", deadline_s=3600.0).passes(3600.0) is None
     trouble, after_s = Watched("assign", deadline_s=3600.0).passes(10_000.0)
     assert after_s < 1.1 * 3600.0
-    assert "no sign of life" in trouble
+    assert "no heartbeat" in trouble
 
 
 def test_a_limit_by_the_user_counts_wall_time_whatever_is_heard():
@@ -93,13 +93,13 @@ def test_who_waits_for_room_or_has_ended_is_not_watched():
 def test_a_stage_that_hangs_in_every_attempt_says_where_and_for_how_long(retries):
     run, attempts = StageRun(StageSpec("dense", {}, {}, 0), 3, None), Attempts(retries)
     for _ in range(retries):
-        run.trouble = "gave no sign of life for 612 s (limit 600 s)"
+        run.trouble = "sent no heartbeat for 612 s (limit 600 s)"
         attempts.count(run, RuntimeError())
         run.again()
         assert run.trouble is None
-    run.trouble = "gave no sign of life for 612 s (limit 600 s)"
+    run.trouble = "sent no heartbeat for 612 s (limit 600 s)"
     told = "1 attempt" if retries == 0 else "3 attempts"
-    with pytest.raises(HungError, match=rf"^stage dense gave no sign of life for 612 s \(limit 600 s\) on {told}$"):
+    with pytest.raises(HungError, match=rf"^stage dense sent no heartbeat for 612 s \(limit 600 s\) on {told}$"):
         attempts.count(run, RuntimeError())
 
 

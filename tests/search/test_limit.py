@@ -116,7 +116,7 @@ def test_ctrl_c_says_what_is_waited_for():
     queued = dataclasses.replace(hung, trial=4, begun=False)
     told = finishing([hung, queued])
     assert told.startswith("finishing 1 running stage; Ctrl-C again to abort (the same command carries on)")
-    assert told.endswith("waiting for trial 3 dense 7/40 9 min (nothing heard for 8 min)")
+    assert told.endswith("waiting for trial 3 dense 7/40 9 min (no heartbeat for 8 min)")
     assert finishing([queued]).startswith("stopping; ")
 
 

@@ -56,5 +56,5 @@ def test_a_search_that_is_carried_on_keeps_its_precision(fast):
 
 
 def test_no_key_is_made_of_auto():
-    with pytest.raises(AssertionError, match="what `auto` came to"):
+    with pytest.raises(AssertionError, match="keys need a resolved precision"):
         plan(tiny_recipe().at(PARAMS), "bank")

@@ -1,6 +1,6 @@
-"""`QPMClassifier`: fit, predict and explain as scikit-learn has them, over the three stages of the method.
+"""`QPMClassifier`: the three stages of the method behind scikit-learn's interface.
 
-It knows no search, no store and no server; `tuner.search` tunes the same settings on a larger scale.
+It needs no search, store or server; `tuner.search` tunes the same settings on a larger scale.
 """
 
 from dataclasses import replace
@@ -48,7 +48,7 @@ class QPMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sc
     - image paths, a list or array of str or Path, if `backbone` is named: read, preprocessed and rounded to float16
       as for a feature bank. A backbone that learns from images (`patch_dictionary`) learns from those of `fit`.
 
-    y holds labels of any kind that scikit-learn takes for classes, at least two of them.
+    y holds labels of any type that scikit-learn accepts for classes, of at least two classes.
 
     In a `Pipeline`, a `StandardScaler` before it works on pooled features. Token maps have more axes than such
     transformers take; they need no scaling, since the adapter's batch norm sees every token. The defaults are

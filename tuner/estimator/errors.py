@@ -1,4 +1,4 @@
-"""Errors of the estimator: in three parts, as everywhere here, and of the types that scikit-learn's users catch."""
+"""Errors of the estimator, in three parts, and of the types that scikit-learn's users catch."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,11 +8,11 @@ from tuner.errors import TunerError, UsageError
 
 
 class InputError(UsageError, ValueError):
-    """Data or a parameter that the estimator cannot take."""
+    """Invalid data, or an invalid parameter."""
 
 
 class InputTypeError(UsageError, TypeError):
-    """Data of a type that the estimator cannot take."""
+    """Data of an unsupported type."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A fitted estimator as a folder of safetensors and JSON, which can be read from people one does not trust.
+"""A fitted estimator as a folder of safetensors and JSON, which is safe to read from untrusted sources.
 
 estimator.json                    parameters, labels, names of columns, report
 model.safetensors, model.json     the fine-tuned model
@@ -32,7 +32,7 @@ def save_estimator(estimator: Any, folder: Path) -> None:
 
     Args:
         estimator: a fitted QPMClassifier.
-        folder: made if need be, and empty.
+        folder: empty, or created.
 
     Raises:
         InputError: the folder is not empty, or a label is no text, number or truth value.

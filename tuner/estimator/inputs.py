@@ -1,4 +1,4 @@
-"""What X may be: pooled features, token maps or image paths; here they become the `Samples` of the method."""
+"""Converts X (pooled features, token maps or image paths) to the `Samples` of the method."""
 
 import math
 import os

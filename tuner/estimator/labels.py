@@ -1,4 +1,4 @@
-"""Labels of any kind, and the positions of their classes, which is what the method counts in."""
+"""Converts labels of any type to class positions, which the method uses."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The estimator's flat parameters: which field of which stage's settings each of them is, and their checks.
+"""The estimator's flat parameters: their mapping to the settings of the stages, and their validation.
 
 One rule names them: a field of the adapter or of the program has its own name, a field of a training has the stage
 in front (`dense_lr`, `finetune_epochs`). The two trainings share `precision` and `reestimate_batch_norm`.

@@ -1,4 +1,4 @@
-"""A fitted model without torch: plain numbers and numpy arrays, which is what a pickle of the estimator holds."""
+"""A fitted model without torch, as plain numbers and numpy arrays, for pickles of the estimator."""
 
 import dataclasses
 from typing import Any

@@ -1,4 +1,4 @@
-"""The three stages in a row, as a search runs them: dense training, program, fine-tuning.
+"""Runs the three stages as a search does: dense training, program, fine-tuning.
 
 What small data need is decided here: how many features `auto` is, and that no batch holds one token alone.
 """
@@ -88,7 +88,7 @@ def train(samples: Samples, settings: StageSettings, *, seed: int, device: str) 
 
 
 def cut_short(deadline_s: float, gap: float | None) -> str:
-    """What is told of a program that the clock stopped; the gap is None where there was no bound yet."""
+    """The warning for a program that its deadline stopped; the gap is None if there was no bound yet."""
     proof = "before it had a bound" if gap is None else f"with a gap of {gap:.2%}"
     return (
         f"the program stopped at deadline_s={deadline_s:g} {proof}; another fit may differ. "

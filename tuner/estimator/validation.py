@@ -1,4 +1,4 @@
-"""Checks of X against what `fit` saw, by scikit-learn's own validation; its words come out in three parts."""
+"""Validates X against the data of `fit` with scikit-learn's own checks, and converts its errors to three parts."""
 
 from typing import Any
 

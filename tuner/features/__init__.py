@@ -1,4 +1,4 @@
-"""Frozen backbones and the feature banks they fill: from images to tokens, once."""
+"""Frozen backbones and feature banks: every image is converted to tokens once."""
 
 from tuner.features.registry import register_backbone
 

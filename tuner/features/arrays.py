@@ -1,4 +1,4 @@
-"""NumPy files that somebody else may have written: one array of the expected type and shape, nothing unpickled."""
+"""Reads untrusted NumPy files: one array of the expected type and shape, never unpickled."""
 
 from pathlib import Path
 

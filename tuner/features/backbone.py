@@ -1,4 +1,4 @@
-"""What a frozen backbone is: squashed uint8 images in, a grid of patch tokens (and perhaps a CLS token) out."""
+"""The interface of a frozen backbone: uint8 images in, patch tokens and perhaps a CLS token out."""
 
 import warnings
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ Tokens = tuple[Tensor, Tensor | None]
 
 
 class Backbone(Protocol):
-    """A frozen network. It is cheap to make; `load` brings in weights and device.
+    """A frozen network. Creating it is cheap; `load` reads the weights and moves them to the device.
 
     Attributes:
         image_size: side of the square input, pixels.
@@ -30,7 +30,7 @@ class Backbone(Protocol):
     has_cls: bool
 
     def key_material(self) -> dict[str, Any]:
-        """All that shapes the tokens besides the pixels, as JSON; weights by their SHA-256.
+        """Everything besides the pixels that determines the tokens, as JSON; weights by their SHA-256.
 
         Raises:
             TunerError: the weights are missing.

@@ -61,8 +61,8 @@ class FeatureBank:
         paths: image paths relative to the data root.
         class_attributes: (n_classes, n_attributes) float32, percent.
         image_attributes: (n_images, n_attributes) int8, 1 present, 0 absent, -1 unknown.
-        key: hash of everything that made the bank.
-        folder: where it lies.
+        key: hash of everything that determines the bank.
+        folder: its folder.
         content: for each image the first one with the same content, (n_images,) int64; None in banks made before
             copies were looked for, where every image counts as one of its own.
         backbone: what shaped the tokens besides the pixels, as its `key_material` said; None where unknown.
@@ -127,7 +127,7 @@ def load_bank(folder: Path, *, contents: bool = True) -> FeatureBank:
     """Opens a bank after checking every file against the manifest.
 
     Args:
-        folder: where it lies.
+        folder: its folder.
         contents: hash every file; otherwise only sizes are compared, for those who have just verified the folder.
 
     Raises:
@@ -191,7 +191,7 @@ def _check(bank: FeatureBank) -> None:
     widths = {part.shape[1] for part in attributes if part is not None}
     first = np.arange(n) if bank.content is None else bank.content
     earlier = (first >= 0).all() and (first <= np.arange(n)).all()
-    require(earlier, bank.folder, "a copy names no earlier image", "an earlier image, or itself")
+    require(earlier, bank.folder, "a copy refers to no earlier image", "an earlier image, or itself")
     for holds, problem, expected in (
         (bank.dim > 0, "its tokens have no width", "tokens"),
         (bank.cls is None or bank.cls.shape[1] == bank.dim, "CLS and patch tokens differ in width", "one width"),

@@ -1,4 +1,4 @@
-"""Which device a computation runs on: named, or the GPU where there is one."""
+"""Chooses the device of a computation: the named one, or a GPU if available."""
 
 import torch
 
@@ -19,5 +19,5 @@ def choose_device(name: str) -> torch.device:
         raise UsageError(f"device={name}", "auto, cpu, cuda or cuda:<number>", "choose one of them") from error
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         n_gpus = torch.cuda.device_count()
-        raise UsageError(f"device={name}, but this machine has {n_gpus} GPUs", "a device that is there", "use auto")
+        raise UsageError(f"device={name}, but this machine has {n_gpus} GPUs", "an existing device", "use auto")
     return device

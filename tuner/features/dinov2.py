@@ -1,7 +1,7 @@
 """DINOv2, with or without registers: the backbone of the published models (docs/explanation/method.md#backbone).
 
-The network is transformers' own; position embeddings, preprocessing and the choice of tokens are ours, because the
-published features differ from the library's defaults in each of them.
+The network comes from transformers. Position embeddings, preprocessing and the choice of tokens are implemented here,
+because the published features differ from the library's defaults in each of them.
 """
 
 import hashlib
@@ -56,7 +56,7 @@ class Dinov2:
             raise UsageError(
                 f"backbone.layer={config.layer}",
                 f"-1 (the last) to -{self._architecture['num_hidden_layers']} (the first)",
-                "choose a block that is there",
+                "choose an existing block",
             )
         self.grid = (self.image_size // patch, self.image_size // patch)
         self._model: nn.Module = nn.Identity()

@@ -1,6 +1,6 @@
-"""Where DINOv2's weights come from: a folder in the hub's layout, a hub name, or a checkpoint as Meta publishes it.
+"""Locates DINOv2's weights: a folder in the hub's layout, a hub name, or one of Meta's checkpoints.
 
-Everything ends as one folder with config.json and safetensors files; a .pth is converted into one, once.
+The result is a folder with config.json and safetensors files; a .pth file is converted into one, once.
 """
 
 import json

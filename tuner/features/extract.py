@@ -1,4 +1,4 @@
-"""Fills a feature bank: every image once through the frozen backbone, resumable after any kind of death.
+"""Fills a feature bank: passes each image once through the frozen backbone; resumable after a crash.
 
 Arrays are memory-mapped files of their final size. A journal says how many images are done; the manifest, written
 last, turns the folder into a bank.
@@ -47,7 +47,7 @@ ArraySpec = tuple[tuple[int, ...], type[np.generic]]
 
 
 class BankSource:
-    """What a feature bank is made of: images and a backbone. Both are loaded once, for the key and for the extraction.
+    """The images and the backbone of a feature bank; each is loaded once, for the key and for the extraction.
 
     Args:
         data: the recipe's data settings.
@@ -90,7 +90,7 @@ class BankSource:
         note: Note | None = None,
         say: Callable[[str], None] = lambda _: None,
     ) -> FeatureBank:
-        """The bank in `folder`; what is not there yet is computed, and a corrupt bank is built anew.
+        """The bank in `folder`; missing parts are computed, and a corrupt bank is rebuilt.
 
         A second process that asks for the same folder waits for the first.
 
@@ -174,12 +174,12 @@ def _finished(folder: Path, key: str) -> FeatureBank | None:
         return None
     try:
         bank = load_bank(folder)
-    except TunerError:  # corrupt: built anew
+    except TunerError:  # corrupt: rebuilt
         return None
     if bank.key != key:
         raise UsageError(
             f"{folder} holds the feature bank {bank.key}, not {key}",
-            "an empty folder, or the bank of these very settings and images",
+            "an empty folder, or the bank of the same settings and images",
             "choose another folder, or remove this one",
         )
     (folder / JOURNAL).unlink(missing_ok=True)  # left if the process died right after sealing

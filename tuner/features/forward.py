@@ -1,4 +1,4 @@
-"""Runs a backbone over batches: whole batches on a GPU, a few images a thread on a CPU.
+"""Runs a backbone over batches: whole batches on a GPU, a few images per thread on a CPU.
 
 Threads that each take their own images need no barrier inside an operation, which made them several times faster on
 a busy machine; and tokens do not depend on the number of threads or the batch size.

@@ -1,4 +1,4 @@
-"""What a recipe knows of a backbone before it is made: its name, its settings, how to make it. No torch is imported."""
+"""The description of a backbone for recipes: name, settings and constructor; imports no torch."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

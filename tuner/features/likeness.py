@@ -1,4 +1,4 @@
-"""How far an image lies from the training images, by its tokens alone: whether a decision on it can be relied upon.
+"""The distance of an image from the training images, from its tokens: can its prediction be trusted?
 
 Two things are compared: which tokens there are (mean and deviation over all places), and where they are (means over
 coarse blocks of places). A Gaussian of each is fitted to the training images, exact along the directions in which they

@@ -1,4 +1,4 @@
-"""Images on their way to a backbone: decoded and squashed by threads, some batches ahead of the computation."""
+"""Loads images for a backbone: threads decode and resize them some batches ahead of the computation."""
 
 import os
 from collections import deque

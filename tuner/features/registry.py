@@ -1,6 +1,6 @@
-"""Which backbones there are: the built-in ones, and those that other packages register.
+"""The registry of backbones: the built-in ones, and those that other packages register.
 
-Networks are imported when one is made, so that a recipe can be read without torch.
+Networks are imported on creation, so that a recipe can be read without torch.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ def register_backbone(
     preprocessing: tuple[str, ...] = ("standard",),
     is_learned: bool = False,
 ) -> BackboneKind:
-    """Add a backbone of one's own, in this process: from now on recipes can name it and set its settings.
+    """Add a custom backbone in this process, so that recipes can name it and set its settings.
 
     A package that is installed beside this one can name the result, a `BackboneKind`, in its entry points instead, in
     the group `qpm_tuner.backbones`; then every process knows it.

@@ -1,6 +1,6 @@
-"""What a stage of the method sees of a data set: tokens, labels and masks, as tensors on one device.
+"""The input of a stage of the method: tokens, labels and masks, as tensors on one device.
 
-The narrow waist between features and method: it knows neither files nor backbones.
+The interface between features and method: it depends neither on files nor on backbones.
 """
 
 from dataclasses import dataclass, replace

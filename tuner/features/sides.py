@@ -1,4 +1,4 @@
-"""Which images of a bank are train, validation and test under a protocol; no image is in two of them."""
+"""Splits the images of a bank into train, validation and test under a protocol, without overlap."""
 
 from typing import Any
 

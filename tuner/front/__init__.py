@@ -1,1 +1,1 @@
-"""The front: which trials no other beats, which of them to take, and why. The page that shows it is `tuner.report`."""
+"""The Pareto front: which trials are on it, which one to choose, and why; `tuner.report` renders it."""

@@ -1,4 +1,4 @@
-"""What all rules of choosing share: their input, the measured trials, and their result, a trial with a reason."""
+"""Shared parts of the selection rules: their input, measured trials, and their result, a trial with a reason."""
 
 import difflib
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ class Pick:
     alternatives: tuple[int, ...] = ()
 
 
-Rule = Callable[..., Pick]  # of points and objectives; `whose=` says what the reason calls the front
+Rule = Callable[..., Pick]  # (points, objectives); `whose=` is how the reason refers to the front
 
 
 def require_measured(points: Sequence[Point], objectives: Sequence[Objective]) -> list[Point]:
@@ -47,12 +47,12 @@ def require_measured(points: Sequence[Point], objectives: Sequence[Objective]) -
 
 
 def merit(point: Point, summed: Sequence[Objective], then: Sequence[Objective]) -> tuple[float, ...]:
-    """What `max` compares: a sum of objectives scaled by natural range, others in turn, the earlier trial."""
+    """Sort key for `max`: sum of objectives scaled by natural range, then the other keys, then the earlier trial."""
     total = sum(o.goodness(point.values[o.name]) for o in summed)
     return (round(total, 9), *(o.goodness(point.values[o.name]) for o in then), -point.trial)
 
 
 def advice(name: str, known: Sequence[str]) -> str:
-    """What to do about a name that is not known."""
+    """What to do about an unknown name."""
     close = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {close[0]!r}?" if close else "name one of them"

@@ -11,24 +11,24 @@ from tuner.front.reasons import TIE
 
 
 def pick_knee(points: Sequence[Point], objectives: Sequence[Objective], *, whose: str = FRONT) -> Pick:
-    """Of the members between the front's extremes the one that lies furthest beyond the plane through them.
+    """The member that lies furthest beyond the plane through the front's extremes.
 
     Objectives are scaled by the front's own extent; with two of them the plane is the straight line
     between the best member of each (Das 1999, "On characterizing the 'knee' of the Pareto curve based
     on normal-boundary intersection"; Branke et al. 2004, "Finding knees in multi-objective
-    optimization"). Where three or more extremes span no plane that falls in every objective, it is
-    the plane of equal sums. Whatever is the best in some objective is an extreme and no knee. A front
-    without a member beyond the plane has no knee: the largest sum of objectives scaled by natural range
-    is taken then, and the reason says so and names the others. Ties go to the larger such sum, then to
-    the better first objective, then to the earlier trial.
+    optimization"). If three or more extremes do not span a plane that falls in every objective, the
+    plane of equal sums replaces it. A member that is best in some objective is an extreme, not a knee.
+    A front without a member beyond the plane has no knee: the member with the largest sum of objectives,
+    scaled by natural range, is then taken, and the reason says so and names the others. Ties go to the
+    larger such sum, then to the better first objective, then to the earlier trial.
 
     Args:
         points: all trials; those without a value of every objective are left out.
         objectives: the axes of the trade-off.
-        whose: what the reason calls the front.
+        whose: how the reason refers to the front.
 
     Raises:
-        UsageError: where no point has a value of every objective.
+        UsageError: no point has a value for every objective.
     """
     known = require_measured(points, objectives)
     members = front(known, objectives)
@@ -39,7 +39,7 @@ def pick_knee(points: Sequence[Point], objectives: Sequence[Objective], *, whose
         chosen = max(beyond, key=lambda p: (round(knees[p.trial], 9), *merit(p, objectives, objectives)))
         standing = words.clauses([reasons.standing(chosen, members, o, whose) for o in objectives])
         reason = (
-            f"Trial {chosen.trial} is the knee of {whose}, where the trade is best: it {standing}, and none of its "
+            f"Trial {chosen.trial} is the knee of {whose}, the best trade-off: it {standing}, and none of its "
             f"{len(members)} members lies further beyond the {_plane(objectives)} between the extremes"
         )
         return Pick(chosen, f"{reason}{reasons.equals(chosen, members, objectives)}.")
@@ -80,7 +80,7 @@ def _bulges(members: Sequence[Point], objectives: Sequence[Objective]) -> list[f
 
 
 def _between(members: Sequence[Point], objectives: Sequence[Objective]) -> list[tuple[Point, float]]:
-    """The members that are the best in no objective, each with how far it lies beyond the plane."""
+    """The members that are not best in any objective, with their distance beyond the plane."""
     bests = [max(o.goodness(p.values[o.name]) for p in members) for o in objectives]
     return [
         (p, bulge)
@@ -104,6 +104,6 @@ def _flatness(members: Sequence[Point], between: Sequence[tuple[Point, float]], 
 
 
 def _runners_up(chosen: Point, known: Sequence[Point], objectives: Sequence[Objective]) -> list[Point]:
-    """With one objective the front is its best alone; the next best trial is what could be taken instead."""
+    """With one objective the front is its best trial; the alternative is the next best one."""
     others = [p for p in known if not reasons.same(p, chosen, objectives)]
     return [max(others, key=lambda p: merit(p, objectives, objectives))] if others else []

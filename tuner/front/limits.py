@@ -31,7 +31,7 @@ class Limit:
         return f"{self.name} at {self.kind} {self.bound:g}"
 
     def excess(self, value: float) -> float:
-        """By how much of the bound a value goes beyond it; 0: it respects the limit."""
+        """How far a value exceeds the bound, relative to the bound; 0: it respects the limit."""
         beyond = value - self.bound if self.kind == "most" else self.bound - value
         share = beyond / max(abs(self.bound), 1.0)
         return share if share > TIE else 0.0
@@ -65,7 +65,7 @@ def pick_within_limits(
         rule: `pick_knee`, or `functools.partial(pick_within, distance=1.0, metric="accuracy")`.
 
     Raises:
-        UsageError: where no trial respects the limits, naming the nearest, or has a number of that name.
+        UsageError: no trial respects the limits (the nearest is named), or no trial has a number of that name.
     """
     known = require_measured(points, objectives)
     for limit in limits:
@@ -88,7 +88,7 @@ def pick_within_limits(
     better = next((p for p in numbered if _beats(p, chosen.point, objectives)), None)
     aside = f"; trial {better.trial} beats it, but with {_has(better, limited)}" if better else ""
     missing = len(known) - len(numbered)
-    aside += f"; {missing} {'trial has' if missing == 1 else 'trials have'} no such number" if missing else ""
+    aside += f"; {missing} {'trial has' if missing == 1 else 'trials have'} no such value" if missing else ""
     who = f"trial {chosen.point.trial} ({_has(chosen.point, limited)})"
     start = f"Of the {len(allowed)} trials with {asked}, {who}"
     if len(allowed) == 1:
@@ -106,12 +106,12 @@ def _quantity(point: Point, name: str) -> float | None:
 
 
 def _has(point: Point, limits: Iterable[str]) -> str:
-    """A trial's own numbers of what is limited."""
+    """A trial's values of the limited quantities."""
     return words.listing([f"{name} {_quantity(point, name):g}" for name in limits])
 
 
 def _excess(point: Point, limits: Iterable[Limit]) -> float:
-    """By how much of the limits a point goes beyond them, summed; 0: it respects all."""
+    """Sum of the relative excesses over the limits; 0: the point respects all."""
     return sum(limit.excess(_quantity(point, limit.name) or 0.0) for limit in limits)
 
 
@@ -122,7 +122,7 @@ def _beats(one: Point, other: Point, objectives: Sequence[Objective]) -> bool:
 
 
 def _check_limit(limit: Limit, points: Sequence[Point]) -> None:
-    """Refuse a limit that is no number, or on something that is a number of no trial."""
+    """Refuse a limit that is not a number, or on a quantity that no trial has."""
     if not isfinite(limit.bound):
         what = f"the limit of {limit.name} is {limit.bound}"
         raise UsageError(what, "a finite number", f"give a number, as in {limit.name}=3")

@@ -1,4 +1,4 @@
-"""The best in the other objectives among the members that are within a distance of one objective's best."""
+"""The best in the other objectives among the members within a distance of one objective's best value."""
 
 from collections.abc import Sequence
 from math import isfinite
@@ -23,16 +23,16 @@ def pick_within(
         objectives: the axes of the trade-off.
         distance: in the metric's unit (percentage points, for percentages), at least 0.
         metric: the name of one of the objectives.
-        whose: what the reason calls the front.
+        whose: how the reason refers to the front.
 
     Raises:
-        UsageError: for a negative distance, a metric that is no objective, or an empty front.
+        UsageError: the distance is negative, the metric is not an objective, or the front is empty.
     """
     axis = next((o for o in objectives if o.name == metric), None)
     if axis is None:
         known = [o.name for o in objectives]
         raise UsageError(
-            f"{metric!r} is no objective of this front", f"one of {', '.join(known)}", advice(metric, known)
+            f"{metric!r} is not an objective of this front", f"one of {', '.join(known)}", advice(metric, known)
         )
     if not (isfinite(distance) and distance >= 0):
         raise UsageError(
@@ -50,7 +50,7 @@ def pick_within(
     why = words.clauses([reasons.standing(chosen, members, axis, whose), *trades])
     place = f"within {words.amount(distance, axis.unit)} of the best {words.name(metric)}"
     if not others:
-        why += "; with one objective no distance from the best is worth anything"
+        why += "; with one objective there is nothing to trade the distance for"
     elif len(near) == 1:
         why += f"; no other member of {whose} lies {place}"
     else:

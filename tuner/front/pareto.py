@@ -1,6 +1,6 @@
-"""Which trials no other trial beats, and how much of the objective space they cover.
+"""Non-dominated trials, and the share of the objective space that they dominate (hypervolume).
 
-Dominance and hypervolume are moocore's; this file gives them the project's points and objectives.
+moocore computes dominance and hypervolume; this file passes it the project's points and objectives.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ class Objective:
         direction: whether more or less of it is better.
         low: lower end of the natural range, in the metric's unit.
         high: upper end of the natural range, in the metric's unit.
-        unit: "%" (differences are then spoken of as points), another unit, or "" for a plain number.
+        unit: "%" (differences are then in percentage points), another unit, or "" for a plain number.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Objective:
     unit: str = "%"
 
     def __post_init__(self) -> None:
-        """Refuse a range that no value can be scaled by."""
+        """Refuse a range that values cannot be scaled by."""
         if not self.low < self.high:
             raise UsageError(
                 f"objective {self.name} has the natural range {self.low} to {self.high}",
@@ -62,7 +62,7 @@ class Point:
         trial: its number in the search.
         params: its parameters, as in the recipe's space.
         values: metric name -> value in the metric's unit.
-        model: store key of the fine-tuned model's artifact, if there is one.
+        model: store key of the fine-tuned model's artifact, if it exists.
     """
 
     trial: int
@@ -72,12 +72,12 @@ class Point:
 
 
 def measured(points: Sequence[Point], objectives: Sequence[Objective]) -> list[Point]:
-    """The points with a finite value of every objective; all others are left out of every function here."""
+    """The points with a finite value of every objective; every function here ignores all others."""
     return [p for p in points if _is_measured(p, objectives)]
 
 
 def front(points: Sequence[Point], objectives: Sequence[Objective]) -> list[Point]:
-    """The non-dominated points, in the order given; points that are equal in all objectives all belong."""
+    """The non-dominated points, in the order given; points equal in all objectives are all members."""
     return [p for p, rank in zip(points, ranks(points, objectives), strict=True) if rank == 1]
 
 
@@ -85,8 +85,8 @@ def ranks(points: Sequence[Point], objectives: Sequence[Objective]) -> list[int]
     """Non-dominated sorting (Deb et al. 2002, NSGA-II): the front each point belongs to.
 
     Returns:
-        One rank per point: 1 = on the front, 2 = on the front once rank 1 is taken away, and so on;
-        0 = lacks the value of an objective.
+        One rank per point: 1 = on the front, 2 = on the front once rank 1 is removed, and so on;
+        0 = lacks a value for some objective.
     """
     known = [_is_measured(p, objectives) for p in points]
     losses = _losses([p for p, keep in zip(points, known, strict=True) if keep], objectives)
@@ -130,7 +130,7 @@ def _is_measured(point: Point, objectives: Sequence[Objective]) -> bool:
 
 
 def _losses(points: Sequence[Point], objectives: Sequence[Objective]) -> Array:
-    """(n_points, n_objectives) with every objective turned so that less is better, nothing rounded."""
+    """(n_points, n_objectives), every objective signed so that less is better, unrounded."""
     signs = [-1.0 if o.direction == "max" else 1.0 for o in objectives]
     values = [[p.values[o.name] for o in objectives] for p in points]
     return np.array(values, dtype=np.float64).reshape(len(points), len(objectives)) * signs

@@ -1,4 +1,4 @@
-"""Choosing one model from a front, each rule with its reason in one sentence that holds the numbers.
+"""Choosing one model from a front; each rule gives its reason in one sentence with the numbers.
 
 The rules: the knee, the best within a distance of some metric's best, and either of them among the
 trials that respect limits such as at most 3 features per class. The sentences are made in `reasons.py`.
@@ -26,7 +26,7 @@ def pick(
     within: float | None = None,
     metric: str | None = None,
 ) -> Pick:
-    """The rules together, as a command line asks for them: limits first, then `within`, or else the knee.
+    """All rules combined, as the command line uses them: limits first, then `within`, or else the knee.
 
     Args:
         points: all trials; those without a value of every objective are left out.
@@ -34,14 +34,14 @@ def pick(
         at_most: upper limits of parameters or values, see `pick_within_limits`.
         at_least: lower limits of them.
         within: distance to the best value of `metric`, see `pick_within`; None: the knee.
-        metric: the objective that `within` speaks of; None: the first.
+        metric: the objective that `within` refers to; None: the first.
 
     Raises:
-        UsageError: where no trial qualifies, or an argument makes no sense.
+        UsageError: no trial qualifies, or an argument is invalid.
     """
     if metric is not None and within is None:
         raise UsageError(
-            f"{metric!r} is named without a distance", "both or neither", "say within how much of its best"
+            f"{metric!r} is given without a distance", "both or neither", "add the distance from its best value"
         )
     rule: Rule = pick_knee
     if within is not None:

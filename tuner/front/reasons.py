@@ -1,7 +1,7 @@
-"""The sentences of a pick: every number with its unit, how sure it is, and what it is relative to.
+"""The sentences of a pick: every number with its unit, its error and its reference value.
 
-Differences are taken of the unrounded values and rounded once, so that they may differ in the last digit from those of
-the rounded values beside them.
+Differences are computed from unrounded values and rounded once. They may differ in the last digit from the
+difference of the rounded values beside them.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from tuner.front import uncertainty, words
 from tuner.front.pareto import Objective, Point
 
-TIE = 1e-9  # what float arithmetic may add between two equal values, in shares of the natural range
+TIE = 1e-9  # rounding error tolerated between equal values, as a share of the natural range
 MOST_NAMED = 8  # alternatives named in a sentence
 
 
@@ -48,7 +48,7 @@ def difference(point: Point, other: Point, objective: Objective) -> tuple[str, s
 
 
 def measured(point: Point, objective: Objective) -> str:
-    """A value with its error and the number of images behind it, where they are known: 78.4 ± 2.4 %, n = 288."""
+    """A value with its error and number of images, if known: 78.4 ± 2.4 %, n = 288."""
     n = uncertainty.images(objective.name, point.values)
     told = _value(point, objective)
     return f"{told}, n = {n}" if n and "±" in told else told
@@ -66,7 +66,7 @@ def described(point: Point, objectives: Sequence[Objective]) -> str:
 
 
 def alternatives(others: Sequence[Point], objectives: Sequence[Objective]) -> str:
-    """The trials that could be taken instead, the best in the first objective first; empty where there is none."""
+    """The alternative trials, the best in the first objective first; empty if there are none."""
     if not others:
         return ""
     first = objectives[0]
@@ -78,7 +78,7 @@ def alternatives(others: Sequence[Point], objectives: Sequence[Objective]) -> st
 
 
 def equals(point: Point, members: Sequence[Point], objectives: Sequence[Objective]) -> str:
-    """Says which members have the same values, so that one of them was taken for being the earliest; else empty."""
+    """Names the members with the same values, of which the earliest was taken; empty if there are none."""
     twins = [str(p.trial) for p in members if p.trial != point.trial and same(p, point, objectives)]
     if not twins:
         return ""
@@ -87,12 +87,12 @@ def equals(point: Point, members: Sequence[Point], objectives: Sequence[Objectiv
 
 
 def same(one: Point, other: Point, objectives: Sequence[Objective]) -> bool:
-    """Whether two points are equal in all the objectives, but for float arithmetic."""
+    """Whether two points are equal in all objectives, up to rounding errors."""
     return all(abs(one.values[o.name] - other.values[o.name]) <= TIE * (o.high - o.low) for o in objectives)
 
 
 def _value(point: Point, objective: Objective) -> str:
-    """A value with its unit and its error, if it has one: 78.4 ± 2.4 %; no unit where the name says it."""
+    """A value with its unit and error, if it has one: 78.4 ± 2.4 %; without unit if the name implies it."""
     unit = "" if objective.unit in words.name(objective.name).split() else objective.unit
     number = words.number(point.values[objective.name], objective.unit)
     deviation = uncertainty.error(objective.name, point.values)

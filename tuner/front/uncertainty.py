@@ -1,6 +1,6 @@
-"""How sure a measured share is: its binomial standard error and the number of images behind it.
+"""The uncertainty of a measured share: its binomial standard error and its number of images.
 
-One rule for tables, sentences, the report, JSON and MLflow, so that no two of them disagree.
+Tables, sentences, the report, JSON and MLflow all use this one rule, so that they agree.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,9 +11,9 @@ from tuner.base.metric import METRICS
 
 RULE = "± is one standard error (binomial; half of Wilson's interval)"
 
-ASSIGNED = "assigned_"  # begins the name of a metric before fine-tuning
+ASSIGNED = "assigned_"  # prefix of metrics measured before fine-tuning
 
-# What is counted under which name.
+# Name of a count -> what it counts.
 KINDS = {"n_images": "images", "n_masked_images": "images with a mask", "n_train_images": "training images"}
 
 
@@ -21,19 +21,19 @@ def standard_error(percent: float, n: int) -> float:
     """Standard error of a share of n images, in percentage points.
 
     Half the width of Wilson's interval (1927) at z = 1. The plain sqrt(p (1 - p) / n) is 0 where all or none of the
-    images are right, as if nothing could be different next time; this one is then 50 / (n + 1). For large n and any
-    other share the two agree.
+    images are right, which understates the uncertainty; this one is then 50 / (n + 1). For large n and any other
+    share the two agree.
     """
     share = percent / 100.0
     return 100.0 * sqrt(share * (1.0 - share) / n + 1.0 / (4.0 * n * n)) / (1.0 + 1.0 / n)
 
 
 def error(metric: str, values: Mapping[str, Any]) -> float | None:
-    """The standard error of a metric of an evaluation; None where it is no share, or the number of images is unknown.
+    """The standard error of a metric of an evaluation; None if it is not a share, or the number of images is unknown.
 
     Args:
         metric: its name among the values; "test/accuracy" is counted by "test/n_images".
-        values: all that the evaluation measured, counts included.
+        values: all metrics of the evaluation, counts included.
     """
     value, n = _finite(values.get(metric)), images(metric, values)
     if not _is_share(metric.rpartition("/")[2]) or value is None or n is None or not 0.0 <= value <= 100.0:
@@ -49,14 +49,14 @@ def errors(values: Mapping[str, Any]) -> dict[str, float]:
 
 
 def images(metric: str, values: Mapping[str, Any]) -> int | None:
-    """How many images a metric of an evaluation rests on; None if that is unknown."""
+    """The number of images that a metric was measured on; None if unknown."""
     split, slash, name = metric.rpartition("/")
     count = _finite(values.get(f"{split}{slash}{_counted_by(name)}"))
     return int(count) if count is not None and count >= 1 else None
 
 
 def beside(metric: str, values: Mapping[str, Any]) -> str:
-    """What is written beside a share: "± 1.2, n = 288"; empty for other metrics."""
+    """The text beside a share: "± 1.2, n = 288"; empty for other metrics."""
     deviation = error(metric, values)
     return "" if deviation is None else f"± {plus_minus(deviation)}, n = {images(metric, values)}"
 
@@ -67,21 +67,21 @@ def is_count(name: str) -> bool:
 
 
 def plus_minus(deviation: float) -> str:
-    """An error as text: one decimal, or as many as it takes to not read as zero."""
+    """An error as text: one decimal, or as many as needed so that it does not read as zero."""
     if deviation >= 0.05:
         return f"{deviation:.1f}"
     return f"{deviation:.{-floor(log10(deviation))}f}" if deviation > 0 else "0"
 
 
 def legend(metrics: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> str:
-    """What the numbers of a table rest on: "accuracy n = 288 images, plausible n = 120 images with a mask".
+    """The sample sizes of a table: "accuracy n = 288 images, plausible n = 120 images with a mask".
 
     Args:
         metrics: the columns, in order.
         rows: the values of each row, of one split.
 
     Returns:
-        Metrics of the same images together; empty where nothing is counted.
+        Metrics with the same count are grouped; empty if nothing is counted.
     """
     evaluations, told = list(rows), dict[str, list[str]]()
     for metric in metrics:
@@ -98,7 +98,7 @@ def _is_share(name: str) -> bool:
 
 
 def _counted_by(name: str) -> str:
-    """The name under which an evaluation counts the images of a metric; empty where it counts none."""
+    """The name under which an evaluation counts the images of a metric; empty if there is no such count."""
     metric = METRICS.get(name.removeprefix(ASSIGNED) if _is_share(name) else name)
     return "" if metric is None else metric.counted_by
 

@@ -1,4 +1,4 @@
-"""How numbers and names are put into words, the same in a pick's reason, the picture and the report."""
+"""Numbers and names as text, the same in a pick's reason, the picture and the report."""
 
 
 def name(metric: str) -> str:
@@ -34,7 +34,7 @@ def amount(difference: float, unit: str) -> str:
 
 
 def signed(value: float) -> str:
-    """What a feature adds to a score, with its sign and never rounded to nothing: +2.10, −0.31, −0.002."""
+    """A contribution to a score, signed and never rounded to zero: +2.10, −0.31, −0.002."""
     text = f"{value:+.2f}" if abs(value) >= 0.005 else f"{value:+.1g}" if value else "0"
     return text.replace("-", "−")
 
@@ -45,7 +45,7 @@ def listing(items: list[str]) -> str:
 
 
 def clauses(pairs: list[tuple[str, str]]) -> str:
-    """Verbs with their objects, a verb said once where it repeats: `gives up a and b and gains c`."""
+    """Verbs with their objects; a repeated verb appears once: `gives up a and b and gains c`."""
     said = ""
     phrases = []
     for verb, what in pairs:

@@ -1,4 +1,4 @@
-"""A training run on disk after each epoch: one safetensors file, replaced atomically, resumed bit for bit.
+"""A training run on disk after each epoch: one safetensors file, replaced atomically, for bit-exact resumption.
 
 Weights are saved as training has them (at y), with the optimiser's z and second moments and its counters.
 """

@@ -1,4 +1,4 @@
-"""What all our models are: an adapter, a head, and the way they are run, saved and loaded.
+"""The base of all models: an adapter and a head, and how to run, save and load them.
 
 Evaluation and explanation need nothing else.
 """

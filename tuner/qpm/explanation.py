@@ -1,4 +1,4 @@
-"""Why a QPM model decided as it did: the features of a class, where they fire, what they add to the logit.
+"""Explains predictions of a QPM model: features of a class, where they fire, what they add to the logit.
 
 Plain arrays; drawing them is the report's business. A logit is the sum of a few z-scores, and two classes
 differ only in the features they do not share, so an explanation is complete, not an approximation.

@@ -1,4 +1,4 @@
-"""The two heads that read classes off the features: a real linear one, and QPM's fixed binary one.
+"""The two heads from features to classes: a real linear one, and QPM's fixed binary one.
 
 Both carry `weight` (n_classes, width): what a class takes of a feature.
 """

@@ -1,4 +1,4 @@
-"""How the program of a trial ended: what manifests, the ledger and reports keep of it. Imports no torch and no SCIP."""
+"""How the program of a trial ended, for manifests, the ledger and reports; imports neither torch nor SCIP."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any, Self
 
 @dataclasses.dataclass(frozen=True)
 class ProgramInfo:
-    """How a program ended; None stands for what is not known.
+    """How a program ended; unknown values are None.
 
     Attributes:
         objective: of the incumbent.

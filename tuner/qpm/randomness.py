@@ -1,4 +1,4 @@
-"""The source of all random numbers of the method: generators made from a seed, never a global one.
+"""The source of all random numbers of the method: generators with explicit seeds, never the global one.
 
 A generator belongs to one purpose, stage and epoch, so a resumed epoch draws what it drew the first time.
 """
@@ -30,7 +30,7 @@ def linear(n_in: int, n_out: int, init: torch.Generator | None) -> nn.Linear:
 
     Without a generator the weights are left unset, to be loaded.
     """
-    device = torch.get_default_device()  # "meta" for whoever only asks for shapes
+    device = torch.get_default_device()  # "meta" if only shapes are needed
     layer: nn.Linear = nn.utils.skip_init(nn.Linear, n_in, n_out, device=device)  # type: ignore[no-untyped-call]
     if init is not None:
         bound = n_in**-0.5

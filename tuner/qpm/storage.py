@@ -1,4 +1,4 @@
-"""How models and assignments are stored: safetensors, JSON and Parquet, nothing that can run code.
+"""Stores models and assignments as safetensors, JSON and Parquet, which cannot run code.
 
 One folder per object; `name.safetensors`, `name.json` and, where there are curves, `curves.parquet`.
 """

@@ -1,4 +1,4 @@
-"""The largest strength of each feature in training: the one scale on which all its maps are shown and compared."""
+"""The largest strength of each feature in training: the common scale for all its maps."""
 
 import numpy as np
 import torch

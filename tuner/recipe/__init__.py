@@ -1,4 +1,4 @@
-"""The recipe: everything a search is made of, validated once at the edge.
+"""The recipe: the complete settings of a search, validated once on input.
 
 Presets live in `tuner/recipes/*.yaml`; `key=value` overrides are merged on top.
 """

@@ -1,4 +1,4 @@
-"""The one place where a recipe is checked: bounds and choices of every field, the space, the objectives."""
+"""Validates a recipe: bounds and choices of every field, the space, the objectives."""
 
 import dataclasses
 import math
@@ -55,8 +55,8 @@ def _is_feasible_somewhere(recipe: Recipe) -> bool:
 def _check_address(path: str, value: str) -> None:
     if (path == "tracking.uri" or is_address(value)) and holds_secret(value):
         raise UsageError(
-            f"{path} holds a user, a password or a key (not shown here), and recipes are kept for everybody to read",
-            "an address without them",
+            f"{path} holds a user, a password or a key (not shown here), and others can read stored recipes",
+            "an address without credentials",
             "set the whole address in MLFLOW_TRACKING_URI instead"
             if path == "tracking.uri"
             else "download what is there, and write its path",

@@ -1,4 +1,4 @@
-"""From a preset or a YAML file and `key=value` overrides to a checked recipe; and what differs between two."""
+"""Loads and validates a recipe from a preset or YAML file with `key=value` overrides; compares two recipes."""
 
 import contextlib
 import dataclasses

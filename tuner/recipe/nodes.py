@@ -1,4 +1,4 @@
-"""YAML as texts with a structure: what a text means is left to the field it is for (see `scalars.py`).
+"""Reads YAML as structured text; the type of each field decides what a text means (see `scalars.py`).
 
 PyYAML would read `no` as False, `1e-3` as a text and `12:30` as 750; its nodes still hold what was written.
 """

@@ -1,4 +1,4 @@
-"""What a search optimises: metrics and sizes by name, each with a direction and a natural range."""
+"""The objectives of a search: metrics and sizes by name, each with a direction and a natural range."""
 
 import difflib
 from collections.abc import Sequence

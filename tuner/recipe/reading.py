@@ -1,4 +1,4 @@
-"""From YAML and `key=value` to a tree of typed settings: names and types are those of the recipe's dataclasses."""
+"""Converts YAML and `key=value` to a tree of typed settings, by the fields of the recipe's dataclasses."""
 
 import dataclasses
 import difflib
@@ -17,7 +17,7 @@ Tree = dict[str, Any]
 
 LONGEST_NAME = 100
 
-# switches of earlier versions that old recipes still turn off, and why nobody can turn them on any more
+# removed switches that old recipes may still turn off, and why they can no longer be turned on
 RETIRED = {"assign.warm_start": "a program starts from nothing but itself, so that its key names one result"}
 
 

@@ -1,4 +1,4 @@
-"""The reference of a recipe: what can be set, in which unit, between which bounds. Help texts and documents read it."""
+"""The reference of recipe settings, with units and bounds, for help texts and documentation."""
 
 import dataclasses
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What one value means, by the type of its field and never by its looks: `no` is a text where the field is a text.
+"""Parses a value by the type of its field, never by its form: `no` is a text in a text field.
 
 Numbers and yes-or-no are written as in YAML 1.2, so `1e-3` is a number, and `010` is ten.
 """

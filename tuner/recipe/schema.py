@@ -1,4 +1,4 @@
-"""What a recipe is: one tree of dataclasses, made of the settings that each component declares for itself."""
+"""The schema of a recipe: a tree of dataclasses, composed of the settings that each component declares."""
 
 import copy
 import dataclasses

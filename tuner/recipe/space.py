@@ -1,4 +1,4 @@
-"""The space of a search: each dimension read by the type of its field, and every mistake in it refused.
+"""The space of a search: each dimension is parsed by the type of its field and validated.
 
 Nothing is left to Optuna's own reading: it would lower a range's end that no step reaches.
 """

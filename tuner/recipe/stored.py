@@ -1,4 +1,4 @@
-"""A search's recipe.yaml, read as what a stranger may have written: bounded, and without any tag's meaning."""
+"""Reads a search's recipe.yaml as untrusted input: bounded in size, YAML tags ignored."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""A recipe's groups whose settings depend on a name in them: other backbones and data sets have settings of their own.
+"""Recipe groups whose settings depend on a name: each backbone and data set may have its own settings.
 
 Which names a recipe gives is looked up first, in its YAML and in the overrides. Then all settings are read by the
 fields of these.

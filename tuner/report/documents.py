@@ -1,4 +1,4 @@
-"""An explanation as JSON: the same numbers and words as the page, with what each number is relative to.
+"""An explanation as JSON: the numbers and sentences of the page, with the reference of each number.
 
 Logits, contributions and margins are in standard deviations of a feature over the training images; probabilities are
 a softmax over all classes' logits, 0 to 1, not calibrated; strengths are 1 at the feature's strongest in training.
@@ -90,7 +90,7 @@ def _scale(view: ClassView) -> str:
 
 
 def _trust(distance: Distance | None) -> dict[str, Any]:
-    """Whether the image is unlike the training images; null where the model cannot know."""
+    """Whether the image is unlike the training images; null if unknown."""
     if distance is None:
         return {"unlike": None, "distance": {"is": verdicts.NO_DISTANCE}}
     return {

@@ -1,6 +1,6 @@
-"""The picked model's features as pictures: class by class, and one class against another.
+"""The picked model's features as pictures: per class, and one class against another.
 
-A feature keeps its colour across all pictures of a page, and everywhere the scale that training gave it.
+A feature has the same colour in all pictures of a page, and the same scale, set in training, everywhere.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ class Painter:
     """Turns features into tiles, each feature in one colour and on one scale throughout."""
 
     def __init__(self, views: list[ClassView]) -> None:
-        """Settle the colours and scales of all features that will be shown."""
+        """Choose the colours and scales of all features that will be shown."""
         features = [f for view in views for f in view.features]
         self.paints: dict[int, Colour] = tiles.colours(f.index for f in features)
         self.from_training = all(f.full is not None for f in features)
@@ -27,7 +27,7 @@ class Painter:
             self.full[feature.index] = max(full, self.full.get(feature.index, 0.0))
 
     def legend(self) -> dict[str, str]:
-        """The bar of strengths, and what full strength is."""
+        """The colour bar of strengths, and the meaning of full strength."""
         full = "the strongest the feature is anywhere on the training images (at most 2,000), the same in every picture"
         relative = "the strongest the feature is among the pictures of this page, nothing more"
         note = f"{verdicts.NO_SCALE}other pages cannot be compared, and a silent feature may look active."

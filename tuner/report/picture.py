@@ -1,4 +1,4 @@
-"""The front as a still picture (SVG, no browser needed): for the README, MLflow and readers without scripts.
+"""The front as a static picture (SVG): for the README, MLflow and readers without scripts.
 
 Better is always up and to the right: the axis of an objective to minimise runs backwards.
 """

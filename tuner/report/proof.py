@@ -1,6 +1,6 @@
 """How a trial's program ended, in words and numbers: proven optimal, within a gap, or stopped by the clock.
 
-What is told of a trial without a program, or whose program is not known, is empty.
+The texts are empty for a trial without a program or with an unknown one.
 """
 
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from math import isfinite
 from tuner.qpm.program_info import ProgramInfo as Program
 
 BY_THE_CLOCK = ("deadline", "interrupted")  # another run, or a faster machine, may get further
-NOISE = 1e-9  # what float arithmetic leaves of a gap that is closed
+NOISE = 1e-9  # rounding error of a closed gap
 SHORT = {
     "optimal": "optimal",
     "gap": "within gap",

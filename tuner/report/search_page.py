@@ -1,6 +1,6 @@
-"""The report of a search: one HTML page that holds all it shows and fetches nothing.
+"""The report of a search: one self-contained HTML page that fetches nothing.
 
-The input is described in `views.py`, what the page says about it is put together in `sections.py`.
+`views.py` defines the input; `sections.py` builds the contents.
 """
 
 from markupsafe import Markup

@@ -50,7 +50,7 @@ def build(report: Report) -> dict[str, Any]:
 
 
 def _completed(report: Report) -> list[Point]:
-    """Only completed trials compete: what a stopped one was worth so far is shown, not ranked."""
+    """Only completed trials are ranked; the values so far of a stopped one are shown, but not ranked."""
     return [row.point() for row in report.rows if row.outcome == "complete"]
 
 
@@ -68,7 +68,7 @@ def _lede(report: Report, rank: dict[int, int]) -> str:
 
 
 def _rests(report: Report) -> str:
-    """What the numbers rest on: what ± means, and how many images each metric was measured on; empty if unknown."""
+    """The meaning of ±, and the number of images of each metric; empty if unknown."""
     values = [row.values for row in report.rows]
     metrics = dict.fromkeys(name for row in values for name in row if "/" not in name)
     told = uncertainty.legend((n for n in metrics if not n.startswith("assigned_")), values)
@@ -172,7 +172,7 @@ def _reuse(stage: StageUse) -> str:
 
 
 def _outcomes(rows: Sequence[TrialRow]) -> list[dict[str, Any]]:
-    """How many trials ended how, and why."""
+    """The number of trials per outcome and cause."""
     counts = Counter(row.outcome for row in rows)
     return [
         {
@@ -297,7 +297,7 @@ def _cell(value: Any, text: str, aside: str = "") -> dict[str, Any]:
 
 
 def _spread(row: TrialRow, metric: str) -> str:
-    """How sure a value is: by the number of images, and by repeated seeds where there are some."""
+    """The uncertainty of a value: from the number of images, and from repeated seeds if available."""
     seeds = row.spread.get(metric)
     told = [uncertainty.beside(metric, row.values)]
     if seeds is not None and isfinite(seeds):

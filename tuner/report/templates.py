@@ -1,4 +1,4 @@
-"""The HTML pages of this folder as jinja templates: what enters one is escaped, and what is missing is an error."""
+"""Renders the HTML templates of this folder: inputs are escaped, and missing variables are errors."""
 
 import re
 from pathlib import Path
@@ -18,7 +18,7 @@ def render(template: str, **variables: Any) -> str:
     """
     loader = FileSystemLoader(HERE)
     pages = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    pages.policies["json.dumps_kwargs"] = {"allow_nan": False}  # NaN is no JSON: better no page than a dead one
+    pages.policies["json.dumps_kwargs"] = {"allow_nan": False}  # NaN is not JSON: fail instead of writing a broken page
     page = pages.get_template(template).render(css=asset("report.css"), **variables)
     return SURROGATES.sub("\ufffd", page)
 

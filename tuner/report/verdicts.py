@@ -1,6 +1,6 @@
-"""An explanation in words: what speaks for a class and what against it, what tells two apart, how far to trust it.
+"""An explanation in sentences: evidence for and against a class, differences of two classes, reliability.
 
-Page, terminal and JSON say the same, because they all take it from here.
+Page, terminal and JSON all use these sentences.
 """
 
 import math
@@ -19,12 +19,12 @@ KINDS = ("for", "against", "neither")
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is said of one image besides the features of its two best classes.
+    """The prediction for one image, besides the features of its two best classes.
 
     Args:
         probability: of the predicted class, 0 to 1: softmax over the scores of all classes.
         next_probability: of the runner-up.
-        distance: from the training images; None if the model does not know them.
+        distance: from the training images; None if the model does not describe them.
     """
 
     probability: float
@@ -126,7 +126,7 @@ def side(view: ClassView) -> str:
 
 
 def whose(name: str, source: ImageView) -> str:
-    """Whose image a class is shown on, and what the model takes it for."""
+    """The image on which a class is shown, and the class that the model predicts for it."""
     text = f"{name} is shown on {source.path} of the {source.split} split, whose true class is {source.label}"
     right = source.predicted == source.label
     text += "; the model predicts it too." if right else f"; the model predicts {source.predicted}, which is wrong."

@@ -1,6 +1,6 @@
-"""What a report is made of: plain dataclasses, and numpy arrays for images and maps.
+"""The input of a report: plain dataclasses, and numpy arrays for images and maps.
 
-They are the whole input of `report.render_report`; nothing is looked up elsewhere.
+`report.render_report` uses nothing else.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from tuner.report.tiles import Map, Pixels
 
 @dataclass(frozen=True)
 class TrialRow:
-    """One trial, whatever became of it.
+    """One trial, with any outcome.
 
     Args:
         trial: its number.
@@ -44,7 +44,7 @@ class TrialRow:
 
 @dataclass(frozen=True)
 class StageUse:
-    """How often a stage ran and how often its artifact was found instead.
+    """How often a stage ran, and how often its artifact was reused.
 
     Args:
         name: dense, assign, finetune or evaluate.
@@ -97,14 +97,14 @@ class FeatureView:
 
 @dataclass(frozen=True)
 class ImageView:
-    """Whose image is shown.
+    """The origin of a shown image.
 
     Args:
         path: relative to the data set's folder.
         split: the official split it is of, train or test.
         label: its true class.
-        predicted: the class the model takes it for.
-        among: of how many images of the class it is the one with the largest margin.
+        predicted: the class that the model predicts.
+        among: the number of images of the class from which it was chosen for its largest margin.
     """
 
     path: str
@@ -163,7 +163,7 @@ class PickView:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything the page shows.
+    """All contents of the page.
 
     Args:
         search: the search's name.
@@ -174,7 +174,7 @@ class Report:
         stages: in the order in which they run.
         pick: the picked model, if one was picked.
         baselines: comparison rows.
-        environment: anything that says where the numbers come from; nested dictionaries are flattened.
+        environment: provenance of the numbers; nested dictionaries are flattened.
         note: a sentence on the protocol, such as which split the objectives are measured on.
     """
 

@@ -1,15 +1,15 @@
-"""Searches: proposing, running and recording trials, and what comes of them.
+"""Searches: propose, run and record trials, and use their results.
 
-The face, also under `tuner` itself: `run_search`, `open_search`, `list_searches`, `Search`, `Choice`. Rooms, upper
-ones use lower ones:
+The public interface, also available from `tuner`: `run_search`, `open_search`, `list_searches`, `Search`, `Choice`.
+Subpackages; each uses only those below it:
 
 driver      runs a search: lease, recipe, trials, derived files
 outcome     the front on the test split, pick, explain, report, baselines
-watch       what people see: progress, tables, MLflow
+watch       display: progress, tables, MLflow
 execute     stages of trials on Ray
-session     the Ray they run on
+session     the Ray session they run on
 propose     which parameters come next
-record      the ledger and the state it adds up to
+record      the ledger and the state derived from it
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""A trial that was picked, and what can be done with its model."""
+"""A picked trial: export, register or record it, or load its model."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Choice:
-    """A trial of a search and why it was picked. Looking at it writes nothing; the methods say what they write.
+    """A trial of a search and why it was picked. Reading it writes nothing; the methods say what they write.
 
     Attributes:
         search: name of the search.
@@ -36,7 +36,7 @@ class Choice:
         """The trial's model with its backbone, ready for image files.
 
         Args:
-            weights: of a pre-trained backbone, where they are not at the place in the recipe.
+            weights: of a pre-trained backbone, if they are not at the path in the recipe.
             device: `auto`, `cpu`, `cuda`, `cuda:1` ...
 
         Raises:
@@ -47,7 +47,7 @@ class Choice:
         return load_pick(self._home, self._pick, str(weights), device=device)
 
     def export(self, folder: Path | str) -> Path:
-        """Write the model folder, which `tuner.load_model` reads, and remember the choice in the search.
+        """Write the model folder, which `tuner.load_model` reads, and record the choice in the search.
 
         Args:
             folder: a new or empty folder.
@@ -62,7 +62,7 @@ class Choice:
         return place
 
     def register(self, tracking_uri: str = "") -> str:
-        """Register the model in MLflow under the alias `picked`, and remember the choice in the search.
+        """Register the model in MLflow under the alias `picked`, and record the choice in the search.
 
         Args:
             tracking_uri: of MLflow; empty: MLFLOW_TRACKING_URI, else the file beside the store.
@@ -78,7 +78,7 @@ class Choice:
         return carry_out(self._home, self._pick, register=True, tracking_uri=tracking_uri)["registered"]
 
     def remember(self) -> None:
-        """Remember the choice in the search: the report shows it, and `Search.picked` returns it."""
+        """Record the choice in the search: the report shows it, and `Search.picked` returns it."""
         from tuner.search.outcome.pick import carry_out
 
         carry_out(self._home, self._pick, choose=True)

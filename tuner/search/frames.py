@@ -1,4 +1,4 @@
-"""Trials as pandas DataFrames, with the column names of Optuna's `trials_dataframe` where it has some.
+"""Trials as pandas DataFrames, with the column names of Optuna's `trials_dataframe` where they exist.
 
 One row per trial. Columns:
 

@@ -79,11 +79,11 @@ class Search:
     ) -> Choice:
         """Choose a model; nothing is written.
 
-        Without arguments it is the knee of the front, where the trade is best.
+        Without arguments it is the knee of the front, the best trade-off.
 
         Args:
-            within: one objective -> how far from its best value the choice may lie, in its unit: of the members that
-                near, the best in the other objectives is taken. `{"accuracy": 1.0}` is one percentage point.
+            within: one objective -> allowed distance from its best value, in its unit. Of the members within it, the
+                best in the other objectives is taken. `{"accuracy": 1.0}` is one percentage point.
             at_most: parameters or values -> the largest number allowed, such as `{"features_per_class": 3}`.
             at_least: parameters or values -> the smallest number allowed.
 
@@ -99,14 +99,14 @@ class Search:
 
     @property
     def picked(self) -> Choice | None:
-        """The choice that was exported, registered or remembered last; None if there is none."""
+        """The choice that was exported, registered or recorded last; None if there is none."""
         from tuner.search.outcome.report import recorded_pick
 
         state = self._home.state()
         return None if state.pick is None else Choice(self._home, recorded_pick(state, self.recipe))
 
     def choice(self, trial: int | None = None) -> Choice:
-        """A trial by its number; None: the picked one, or the knee while nobody has picked.
+        """A trial by its number; None: the picked one, or the knee if none is picked.
 
         Raises:
             UsageError: the trial has no model.
@@ -133,8 +133,8 @@ class Search:
 
         Args:
             images: one image file, or several.
-            trial: the model of this trial; None: the picked one, or the knee while nobody has picked.
-            weights: of a pre-trained backbone, where they are not at the place in the recipe.
+            trial: the model of this trial; None: the picked one, or the knee if none is picked.
+            weights: of a pre-trained backbone, if they are not at the path in the recipe.
 
         Returns:
             A prediction per image; for a single path just its prediction.
@@ -172,7 +172,7 @@ class Search:
             place.write_text(page, encoding="utf-8")
         except OSError as error:
             what = f"{place} cannot be written ({error.strerror or error})"
-            raise TunerError(what, "the path of a file in a folder that is there", "correct the path") from error
+            raise TunerError(what, "the path of a file in an existing folder", "correct the path") from error
         return place
 
     def __repr__(self) -> str:

@@ -1,9 +1,9 @@
-"""The one table of stages: what a trial and its baselines are made of. Whatever is about stages iterates over it.
+"""The table of stages of trials and baselines; all code about stages iterates over it.
 
-To add a stage: a row here, a function in `execute/runners.py`, and, where it has settings, a section of the recipe. The
-keys of trials, the order on screen and in the report, precision and clearing up follow from the row.
+To add a stage, add a row here, a function in `execute/runners.py` and, if it has settings, a section of the recipe. The
+keys of trials, the order in displays and in the report, precision and cleanup follow from the row.
 
-Lowest in `tuner.search`, and light: it imports neither torch nor Ray, so a runner and a model are named, not imported.
+The lowest module in `tuner.search`. It imports neither torch nor Ray, so runners and models are given by name.
 """
 
 import importlib
@@ -24,13 +24,13 @@ class Stage:
             their inputs.
         does: `train` a model epoch by epoch, with a precision, checkpoints and learning curves; `solve` the
             program; `measure` a model; or something `other`.
-        runner: where its function is, as "module:function"; it takes a job and the folder of the artifact.
-        reads: names of the earlier stages whose artifacts it reads, beside the bank.
+        runner: its function, as "module:function"; it takes a job and the folder of the artifact.
+        reads: names of the earlier stages whose artifacts it reads, besides the bank.
         settings: sections of the recipe that shape its result.
-        model: the class that reads the model it made, as "module:class"; empty where it makes none.
-        resources: field of the recipe's resources that says what a run of it holds; empty: its own name.
-        of_a_trial: whether every trial has it, in the order of the table; others belong to baselines.
-        gives_the_model: whether its model is that of the trial.
+        model: the class that loads its model, as "module:class"; empty if it makes none.
+        resources: field of the recipe's resources with the resources of a run; empty: its own name.
+        of_a_trial: whether it is part of every trial, in the order of the table; others belong to baselines.
+        gives_the_model: whether its model is the trial's model.
     """
 
     name: str
@@ -71,7 +71,7 @@ _TABLE = (
         model="tuner.qpm:QpmModel",
         gives_the_model=True,
     ),
-    Stage("evaluate", 2, "measure", f"{RUNNERS}:run_evaluate"),  # reads what it measures: see `plan.evaluation`
+    Stage("evaluate", 2, "measure", f"{RUNNERS}:run_evaluate"),  # reads the measured stage: see `plan.evaluation`
     Stage(
         "probe",
         2,
@@ -125,5 +125,5 @@ def __getattr__(name: str) -> Any:
     if name not in ("StageBroker", "start_broker", "ON_THE_HEAD"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     place = "tuner.search.execute.broker"
-    warnings.warn(f"{name} is now in {place}; the old place goes in version 0.3", FutureWarning, stacklevel=2)
+    warnings.warn(f"{name} is now in {place}; the old name will be removed in version 0.3", FutureWarning, stacklevel=2)
     return _named(f"{place}:{name}")

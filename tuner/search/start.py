@@ -34,28 +34,28 @@ def run_search(
     learn_from: str | Search | None = None,
     take_over: bool = False,
 ) -> Search:
-    """Start a search, or carry on with it: the same call does both. Returns when it is complete.
+    """Start a search, or continue it: the same call does both. Returns when it is complete.
 
-    The first Ctrl-C (in a notebook: "interrupt") stops gently: stages that run come to their end, what was computed
-    is kept, and the search is returned with `interrupted` set. A second one raises KeyboardInterrupt. A Ray that this
-    process has initialised is used and left running; else one is started on this machine, or the cluster at
-    RAY_ADDRESS is joined, and left at the end. Environment, signal handlers and log levels are as before afterwards.
+    The first Ctrl-C (in a notebook: "interrupt") stops gently: running stages finish, completed work is kept, and the
+    search is returned with `interrupted` set. A second one raises KeyboardInterrupt. A Ray that this process has
+    initialised is used and left running. Otherwise a private Ray is started on this machine, or the cluster at
+    RAY_ADDRESS is joined, until the end. Environment, signal handlers and log levels are restored afterwards.
 
     Args:
         recipe: name of a preset such as "digits", path of a YAML file, nested dictionary, or `Recipe`; None: the one
             the search was started with.
         store: a folder or "s3://bucket/prefix".
         name: the search's name.
-        trials: trials in all; more than before carries on with more. None: as the recipe says.
-        progress: told what is done; None: a notebook, a terminal, or else standard logging (logger `tuner`, INFO).
+        trials: total number of trials; more than before extends the search. None: the recipe's number.
+        progress: receives progress; None: a notebook, a terminal, or else standard logging (logger `tuner`, INFO).
         learn_from: another search in the same store whose trials seed the proposals, or its name.
-        take_over: take the search at once from another driver, instead of waiting for its end.
+        take_over: take the search over from another driver at once, instead of waiting for its end.
 
     Raises:
         UsageError: the recipe or another argument is wrong, the recipe has changed, there is neither a recipe nor a
             search, or another search runs in this process.
-        LeaseHeldError: another driver has the search, or took it over.
-        TunerError: it cannot run; nothing that had ended is lost.
+        LeaseHeldError: another driver holds the search, or took it over.
+        TunerError: it cannot run; completed work is kept.
     """
     from tuner.base.notebook import usual_progress
 
@@ -89,14 +89,14 @@ def _run(
     """Load the libraries and run the search, in a process that is the same afterwards."""
     widgets = logging.getLogger("ray.widgets")
     with unchanged_process():
-        widgets.setLevel(logging.WARNING)  # Ray would miss ipywidgets, which is not needed here
+        widgets.setLevel(logging.WARNING)  # Ray warns about missing ipywidgets, which is not needed here
         with telling.step("loading libraries"), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "IProgress not found")  # of tqdm, which we do not show in notebooks
+            warnings.filterwarnings("ignore", "IProgress not found")  # from tqdm, whose bars are not shown in notebooks
             from tuner.search.driver.interrupts import Interrupts
             from tuner.search.driver.run import SearchRequest, run_request
 
         request = SearchRequest(place, name, asked, trials, other, take_over)
-        with unchanged_process(), Interrupts() as interrupts:  # once more, for what the libraries brought
+        with unchanged_process(), Interrupts() as interrupts:  # again, for changes made by the imported libraries
             result = run_request(request, telling, interrupts)
     if result.ended_by_limit:
         telling.say(result.ended_by_limit)
@@ -104,7 +104,7 @@ def _run(
 
 
 def open_search(store: Store | Path | str, name: str) -> Search:
-    """A search that exists, to look at.
+    """Open an existing search for reading.
 
     Raises:
         UsageError: there is no search of that name in the store.
@@ -168,6 +168,6 @@ def _from_dictionary(given: Mapping[str, Any]) -> Recipe:
     try:
         text = yaml.safe_dump(arguments.plain(given), sort_keys=False)
     except yaml.YAMLError as error:
-        what = f"the recipe's dictionary holds something that is no setting ({str(error).splitlines()[0]})"
+        what = f"the recipe's dictionary holds something that is not a setting ({str(error).splitlines()[0]})"
         raise UsageError(what, "texts, numbers, lists and dictionaries", "convert it, such as by float()") from error
     return parse_recipe(text, source="the recipe")

@@ -1,4 +1,4 @@
-"""One index of interpretability, to optimise: the geometric mean of metrics that nearly any model and data set has."""
+"""The interpretability index, an objective: the geometric mean of metrics available for nearly every model."""
 
 from tuner.qpm.metrics.kinds import CompositeMetric
 

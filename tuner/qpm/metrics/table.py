@@ -1,4 +1,4 @@
-"""The one table of metrics, for evaluation, objectives, tables, reports and MLflow: collected from the files beside it.
+"""The table of metrics for evaluation, objectives, displays, reports and MLflow, collected from this folder.
 
 Each file here that has `METRICS`, a tuple of rows, is a metric (or several that are one computation). Other packages
 add theirs by `register_metric`, or by an entry point in the group `qpm_tuner.metrics` that names such a row.
@@ -30,7 +30,7 @@ _FIRST = (
 
 
 def register_metric(metric: Metric) -> Metric:
-    """Add a metric of one's own, in this process: from now on it is measured, shown and can be optimised.
+    """Add a custom metric in this process, so that it is measured, shown and available as an objective.
 
     A search evaluates in processes of its own. For it, name the metric in the entry points of an installed package,
     in the group `qpm_tuner.metrics`.

@@ -1,4 +1,4 @@
-"""Calls as earlier versions had them are still understood, with a warning that says what to write instead."""
+"""Accepts call forms of earlier versions, with a warning that gives the new form."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ UNTIL = "the old way goes in version 0.3"
 
 
 def warn(what: str, stacklevel: int = 3) -> None:
-    """Say that somebody does something as in earlier versions.
+    """Warn about a call form of earlier versions.
 
     Args:
         what: what is done, and what to do instead.

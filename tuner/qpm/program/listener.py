@@ -1,4 +1,4 @@
-"""Who listens to a solve, and a heartbeat for them when nothing moves: no silence longer than two seconds.
+"""The listener of a solve, with a heartbeat: no silence longer than two seconds.
 
 A heartbeat is the last moment again, with the stage at work as its source. It comes from a thread of its own, is not
 logged, and nothing depends on it.
@@ -27,7 +27,7 @@ class Listener:
     """Passes moments on, and repeats the last one while nothing new comes; a context manager.
 
     Args:
-        progress: called with each Moment, never by two threads at once; None: nobody listens.
+        progress: called with each Moment, never by two threads at once; None: no listener.
 
     Attributes:
         stage: what is going on, the source of the repeated moments.

@@ -1,4 +1,4 @@
-"""What shapes a solve: how long the heuristics search, when cuts pay, how the tree is grown.
+"""The options of a solve: length of the heuristics, use of cuts, growth of the tree.
 
 The defaults are tuned on published instances, and an answer repeats only under the same options. They change how soon
 a gap is proven, never whether an answer or a bound is right. Limits of work and time are arguments of `solve` itself.
@@ -29,7 +29,7 @@ class SolverOptions:
             turn.
         fewest_swaps: swaps that the starts may make in any case.
         exact_swaps: swaps by value with distinct rows that are tried before a selection counts as locally optimal.
-        perturb_above: relative gap after the root above which the incumbent is perturbed and searched from anew.
+        perturb_above: relative gap after the root above which the incumbent is perturbed and searched again.
         perturbations: how often.
         perturbed_share: features of the incumbent that a perturbation draws out, as a share of all.
         class_value_tolerance: violation from which a class-value cut is added at the root, in units of relevance.

@@ -1,4 +1,4 @@
-"""What `solve` hands back: a verified selection and assignment, a proven bound, and how both came about.
+"""The result of `solve`: a verified selection and assignment, a proven bound, and the log of the solve.
 
 Everything here is plain data, ready for JSON in two parts: `summary()` depends on the problem, the options and the
 seed alone, `timing()` on the machine too.
@@ -129,7 +129,7 @@ def relative_gap(bound: float, objective: float, least: float = 1e-9) -> float:
     Args:
         bound: no solution is above it.
         objective: of a solution.
-        least: stands for an objective nearer to zero.
+        least: replaces an objective that is nearer to zero.
     """
     excess = max(bound - objective, 0.0)
     return excess / max(abs(objective), least) if excess else 0.0

@@ -1,4 +1,4 @@
-"""What is known so far: the best verified selection, the lowest proven bound, and the work that is left.
+"""The state of a solve: the best verified selection, the lowest proven bound, and the remaining work.
 
 Every part of the pipeline reports here and asks here whether to go on. So the target gap, spent work, a deadline or
 Ctrl-C ends whatever is running, and incumbent and bound are at hand. Gap and work do not depend on time; when the
@@ -101,7 +101,7 @@ class SolveState:
 
     @property
     def slack(self) -> float:
-        """How far it may be by the present level: None stands for the target gap."""
+        """The gap allowed at the present level, or the target gap without one."""
         return self.target if self.level is None else self.level
 
     @property
@@ -122,7 +122,7 @@ class SolveState:
         return self.effort_left <= more
 
     def out_of_time(self) -> bool:
-        """Whether time is up or somebody pressed Ctrl-C; who asks would go on otherwise, so the answer is cut short."""
+        """Whether time is up or Ctrl-C was pressed; if so, the solve is marked as cut short."""
         beat()
         self.listener.raise_error()
         late = self.interrupted or self.seconds >= self.deadline_s
@@ -185,7 +185,7 @@ class SolveState:
         self.listener(moment)
 
     def note(self, bound: float, nodes: int) -> None:
-        """What the listener is told when nothing moves for long; it does not enter the log."""
+        """The heartbeat for the listener during long silence; it does not enter the log."""
         self.listener.note(self._moment(min(bound, self.bound), "", nodes))
 
     def _moment(self, bound: float, source: str, nodes: int) -> Moment:

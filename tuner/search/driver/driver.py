@@ -38,7 +38,7 @@ from tuner.store import Lease, LeaseHeldError
 
 
 class NoReport(tune.ProgressReporter):
-    """Keeps Ray Tune from clearing a notebook's cell for a table of its own."""
+    """Prevents Ray Tune from clearing a notebook cell to show its own table."""
 
     def should_report(self, trials: list[Any], done: bool = False) -> bool:
         """Never."""
@@ -49,16 +49,16 @@ class NoReport(tune.ProgressReporter):
 
 
 class Driver:
-    """Runs what is left of a search, once.
+    """Runs the remaining trials of a search, once.
 
     Args:
         home: the search.
         recipe: what to run, budget included.
         bank: key of the feature bank.
         prior: finished trials of another search to learn from.
-        progress: told what is done.
-        lease: the right to drive it, asked before each write.
-        interrupts: says whether Ctrl-C asked for an end.
+        progress: receives progress messages.
+        lease: the right to drive the search, checked before each write.
+        interrupts: says whether Ctrl-C was pressed.
     """
 
     def __init__(
@@ -81,14 +81,14 @@ class Driver:
             self.state = home.state(recipe, past.append)
         self.limit = TimeLimit(recipe.budget.time_limit_s, self.state.elapsed_s)
         self.mirror = start_mirror(home, recipe.tracking) if recipe.tracking.enabled else None
-        if self.mirror is not None:  # the past first: its oldest event tells this search from another of its name
+        if self.mirror is not None:  # earlier events first: the oldest one identifies the search
             self.mirror.replay([expanded for event in past for expanded in mirror_events(event.to_json())])
 
     def run(self) -> bool:
-        """Run what is left; returns whether the user interrupted it.
+        """Run the remaining trials; returns whether the user interrupted them.
 
         Raises:
-            UsageError: trials are left, and an earlier version started the search, whose stages gave other results.
+            UsageError: trials remain, but an earlier version whose stages gave other results started the search.
             LeaseHeldError: the search was lost to another driver.
         """
         unfinished = not self.complete() or self._unmeasured()
@@ -102,12 +102,12 @@ class Driver:
                 with closing(made) as broker:
                     interrupted = self._conduct(broker)
             if not self.complete():
-                self.record(Suspended(time.time()))  # what has not ended took its time as well
+                self.record(Suspended(time.time()))  # unfinished trials count towards search time as well
         return interrupted
 
     @property
     def ended_by_limit(self) -> str:
-        """The sentence that says so if the time limit has ended the search; else empty."""
+        """A sentence if the time limit has ended the search; else empty."""
         return self.limit.told(len(self.state.finished())) if self.limit.reached and not self.complete() else ""
 
     def _conduct(self, broker: BrokerHandle) -> bool:
@@ -123,22 +123,22 @@ class Driver:
                     place = (self.home, self.recipe, self.bank, self.state)
                     measure_front(*place, broker, self.record, self.progress, within_s)
         except TimeUp:
-            words = "what was running when the time limit was reached did not end, and was left"
+            words = "the stages running when the time limit was reached did not end, and were abandoned"
             self.progress.warn(words)
         return interrupted
 
     def publish(self) -> tuple[dict[str, str], str]:
-        """Write the derived files; returns where they are by name, and where MLflow is or what is wrong with it."""
+        """Write the derived files; returns their locations by name, and MLflow's address or its problem."""
         files = write_files(self.home, self.state, self.progress, self.lease.check)
         if self.mirror is None:
             return files, "switched off (tracking.enabled)"
-        with self.progress.step(f"showing the rest in MLflow, for at most {FLUSH_S:.0f} s"):
+        with self.progress.step(f"sending the remaining data to MLflow, for at most {FLUSH_S:.0f} s"):
             self.lease.check()
             mirror_front(self.mirror, self.home, self.state, [Path(place).name for place in files.values()])
         return files, self.mirror.warning or self.mirror.url
 
     def close(self) -> None:
-        """Close the ledger, and end the process of the mirror."""
+        """Close the ledger, and end the mirror's process."""
         self.home.ledger.end()
         if self.mirror is not None:
             self.mirror.abandon()
@@ -147,7 +147,7 @@ class Driver:
         """Append an event to the ledger, then apply it to the state and the mirror.
 
         Raises:
-            LeaseHeldError: the search was lost to another driver; nothing is written any more.
+            LeaseHeldError: another driver took the search over; nothing more is written.
         """
         try:
             self.home.append(event)
@@ -160,7 +160,7 @@ class Driver:
                 self.mirror.publish(expanded)
         if isinstance(event, Ended):
             for damage in event.remade:
-                self.progress.warn(f"trial {event.trial}: {damage}; made again")
+                self.progress.warn(f"trial {event.trial}: {damage}; it was recreated")
 
     def complete(self) -> bool:
         """Whether the budget is spent and every trial has ended."""
@@ -178,8 +178,8 @@ class Driver:
         """Let Ray Tune run the trials; returns whether it was interrupted.
 
         Raises:
-            KeyboardInterrupt: the user did not wait for what was running.
-            LeaseHeldError: the search was lost to another driver.
+            KeyboardInterrupt: the user did not wait for the running stages.
+            LeaseHeldError: another driver took the search over.
         """
         proposer = Proposer(self.recipe, n_classes_of(self.home.artifacts, self.bank), self.prior)
         searcher = LedgerSearcher(self.recipe, self.bank, self.state, proposer, self.record, broker, self._stopping)
@@ -211,7 +211,7 @@ class Driver:
         try:
             with self.interrupts.gently(lambda: finishing(view.running)), self.progress.live(view):
                 tuner.fit()
-        except KeyboardInterrupt:  # TimeUp, or what Ray makes of it
+        except KeyboardInterrupt:  # TimeUp, or the exception into which Ray turned it
             if not searcher.halted:
                 raise
         finally:
@@ -221,14 +221,14 @@ class Driver:
         if searcher.halted:
             raise TunerError(
                 searcher.halted,
-                "a store that answers and has room, a sound feature bank, and a head node that stays",
-                "fix the cause and run the same command again: a damaged bank is extracted anew, nothing is lost",
+                "a reachable store with free space, an intact feature bank, and a head node that stays up",
+                "fix the cause and run the same command again: a damaged bank is extracted again, nothing is lost",
             )
         self.lease.check()
         return self.interrupts.asked or not (self.complete() or searcher.exhausted or self._stopping())
 
     def _look(self, monitor: BrokerMonitor, searcher: LedgerSearcher) -> list[RunSnapshot]:
-        """The stages under way, for the screen; passes on to the broker that it is time to end."""
+        """The running stages, for display; also tells the broker when it is time to end."""
         if self._stopping():
             monitor.broker.stop()
         if self.limit.overdue:
@@ -244,7 +244,7 @@ class Driver:
 
 
 def finishing(running: Sequence[RunSnapshot]) -> str:
-    """The answer to the first Ctrl-C while trials run: how many stages are waited for, and which."""
+    """The message after the first Ctrl-C while trials run: which stages must still finish."""
     begun = [run for run in running if run.begun]
     if not begun:
         return "stopping; Ctrl-C again to abort (the same command carries on)"

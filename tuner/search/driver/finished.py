@@ -1,8 +1,8 @@
-"""A finished search that is run again: told at once as it stands, if everything that a run would do has been done.
+"""The fast path for rerunning a finished search: report the stored result if a run would change nothing.
 
-Such a run would start Ray, MLflow and PyTorch for seconds, to write again what is there. So the end of a run writes
-down what it found and what it made (`finished.json`, which may be deleted); if all of that is the same, nothing is
-left to do. Whatever differs, even by a time of change, makes a whole run of it.
+Such a run would start Ray, MLflow and PyTorch for seconds and rewrite the same files. So the end of a run records
+its inputs and outputs (`finished.json`, which may be deleted). If all of them are unchanged, there is nothing to do.
+Any difference, even in a modification time, leads to a complete run.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ DERIVED = {"report": "report.html", "front": "front.json", "picture": "front.svg
 
 
 def remember(home: SearchHome, recipe: Recipe, state: SearchState, *, mirrored: bool) -> None:
-    """Write down that a run has done everything; nothing is written if it has not.
+    """Record that a run has done everything; if it has not, write nothing.
 
     Args:
         home: the search.
@@ -48,7 +48,7 @@ def measured(recipe: Recipe, state: SearchState) -> bool:
 
 
 def as_it_stands(home: SearchHome, asked: Recipe | None, trials: int | None = None) -> SearchResult | None:
-    """What a run of the search would come to; None if a run has anything to do, or to warn of.
+    """The result that a run of the search would have; None if a run would do or report anything.
 
     Args:
         home: the search.
@@ -56,7 +56,7 @@ def as_it_stands(home: SearchHome, asked: Recipe | None, trials: int | None = No
         trials: trials in all, or None for the recipe's budget.
 
     Raises:
-        UsageError: the recipe is another one than that of the search.
+        UsageError: the recipe differs from that of the search.
     """
     told = _told(home)
     if told is None or told.get("mlflow") is None:
@@ -71,7 +71,7 @@ def as_it_stands(home: SearchHome, asked: Recipe | None, trials: int | None = No
         recipe.budget.trials = trials
     if told != _found(home, recipe) or home.artifacts.find("banks", bank) is None:
         return None
-    quiet = SearchHome(home.store, home.name)  # what there is to warn of, the run tells
+    quiet = SearchHome(home.store, home.name)  # the run itself reports warnings
     state = quiet.state(recipe)
     if quiet.ledger.warnings or any(not damage.settled for damage in state.damage):
         return None
@@ -85,7 +85,7 @@ def as_it_stands(home: SearchHome, asked: Recipe | None, trials: int | None = No
 
 
 def _told(home: SearchHome) -> dict[str, Any] | None:
-    """What the last whole run wrote down."""
+    """The record of the last complete run."""
     key = home.key(FILE)
     try:
         found = home.store.stat(key)
@@ -95,7 +95,7 @@ def _told(home: SearchHome) -> dict[str, Any] | None:
 
 
 def _found(home: SearchHome, recipe: Recipe) -> dict[str, Any]:
-    """All that a run depends on and that it makes, as it is now; None stands for what cannot be told."""
+    """The current inputs and outputs of a run; None where one is unknown."""
     names = sorted(home.store.list(home.ledger.prefix))  # an entry's name holds the hash of its content
     files = {file: home.store.stat(home.key(file)) for file in (*DERIVED.values(), "history.parquet")}
     return {

@@ -1,6 +1,6 @@
-"""Ctrl-C at any moment: it is answered at once, and stops gently what can be stopped gently.
+"""Handles Ctrl-C at any moment: answers at once, and stops gently where that is possible.
 
-Imports nothing heavy: it listens before anything else is loaded.
+Imports nothing heavy, because it is installed before anything else is loaded.
 """
 
 import contextlib
@@ -14,25 +14,25 @@ from collections.abc import Callable, Iterator
 
 EXIT_CODE = 130
 HEARD = (signal.SIGINT, signal.SIGTERM)
-CLOSING_S = 20.0  # what an abort may take to close things, before the process exits at once
+CLOSING_S = 20.0  # time for cleanup after an abort; then the process exits at once
 
-STOPPING = "stopping; what was computed is kept"
-ABORTING = "aborting; what had ended is kept, and the same command carries on"
+STOPPING = "stopping; completed work is kept"
+ABORTING = "aborting; completed work is kept, and the same command carries on"
 CLOSING = "already stopping"
 
 
 class Interrupts:
-    """Listens to SIGINT and SIGTERM while its `with` block lasts, in the main thread; elsewhere it does nothing.
+    """Handles SIGINT and SIGTERM during its `with` block in the main thread; does nothing in other threads.
 
     The first Ctrl-C under `gently` sets `asked`, and the work ends by itself. Any other one raises KeyboardInterrupt,
-    and so does SIGTERM, since a SIGKILL usually follows it. It is raised once only, so that closing is not interrupted.
-    If closing takes longer than CLOSING_S, the process exits at once.
+    and so does SIGTERM, because a SIGKILL usually follows it. The exception is raised only once, so that it does not
+    interrupt cleanup. If cleanup takes longer than CLOSING_S, the process exits at once.
 
-    Python runs its handler in the main thread, which C code of a library may block for a second. So each signal is
-    also written into a pipe, and a thread answers.
+    Python runs its handler in the main thread, which a library's C code may block for a second. So each signal is
+    also written into a pipe, and a separate thread answers.
 
     Args:
-        last: the process ends with the block; a Ctrl-C after it is ignored.
+        last: the process ends after the block; a later Ctrl-C is ignored.
     """
 
     def __init__(self, *, last: bool = False) -> None:
@@ -40,8 +40,8 @@ class Interrupts:
         self.asked = False
         self._gentle: Callable[[], str] | None = None
         self._listening = self._raised = self._over = False
-        self._due_s: float | None = None  # when it was decided to raise
-        self._lock = threading.RLock()  # a signal may come while the main thread holds it
+        self._due_s: float | None = None  # when the decision to raise was made
+        self._lock = threading.RLock()  # a signal may arrive while the main thread holds it
         self._answers: list[str] = []
 
     def __enter__(self) -> "Interrupts":
@@ -53,13 +53,13 @@ class Interrupts:
                 os.set_blocking(end, False)
             self._wakeup = signal.set_wakeup_fd(self._mouth, warn_on_full_buffer=False)
             self._before = {number: signal.signal(number, self._handle) for number in HEARD}
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # Ray starts the drivers of its jobs without
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # Ray blocks SIGINT in the drivers of its jobs
             self._thread = threading.Thread(target=self._answer, name="interrupts", daemon=True)
             self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop listening, and leave the signals as they were."""
+        """Stop handling signals, and restore the previous handlers."""
         if self._listening:
             for number, handler in self._before.items():
                 signal.signal(number, handler or signal.SIG_DFL)
@@ -76,7 +76,7 @@ class Interrupts:
 
     @contextlib.contextmanager
     def gently(self, answer: Callable[[], str]) -> Iterator[None]:
-        """Where the first Ctrl-C only asks; `answer` says what happens then, and must neither wait nor raise."""
+        """A block in which the first Ctrl-C is only a request; `answer` gives the message, and must not block."""
         self._gentle = answer
         try:
             yield
@@ -84,7 +84,7 @@ class Interrupts:
             self._gentle = None
 
     def _handle(self, *_: object) -> None:
-        """What Python calls in the main thread. It does not print: that thread may be printing at this moment."""
+        """The handler, called in the main thread. It does not print, since that thread may be printing already."""
         self._hear()
         self._wake()
         if self._due_s is not None and not self._raised:
@@ -92,7 +92,7 @@ class Interrupts:
             raise KeyboardInterrupt
 
     def _hear(self) -> None:
-        """Read the signals that came, and decide what to do."""
+        """Read the pending signals, and decide what to do."""
         with self._lock, contextlib.suppress(BlockingIOError):
             for number in os.read(self._ear, 64):
                 if number not in HEARD:
@@ -111,7 +111,7 @@ class Interrupts:
             os.write(self._mouth, b"\0")
 
     def _answer(self) -> None:
-        """Say what was decided, and end the process if an abort takes too long."""
+        """Print the decision, and end the process if an abort takes too long."""
         while not self._over:
             select.select([self._ear], [], [], None if self._due_s is None else 1.0)
             self._hear()
@@ -124,7 +124,7 @@ class Interrupts:
 
 
 def show_cursor() -> None:
-    """Bring back the cursor, which a display that was cut off may have hidden."""
+    """Restore the cursor, which an interrupted display may have hidden."""
     if sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb":
         sys.stdout.write("\x1b[?25h")
         sys.stdout.flush()

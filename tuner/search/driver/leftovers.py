@@ -1,4 +1,4 @@
-"""Removing what killed processes left behind: partial downloads, unused checkpoints, temporary folders."""
+"""Removes orphaned files of killed processes: partial downloads, unused checkpoints, temporary folders."""
 
 import contextlib
 import os
@@ -15,20 +15,20 @@ from tuner.search.stages import trained
 from tuner.store import Artifacts
 
 QUIET_S = 3600.0
-"""A running stage writes its checkpoint far more often. Another search may run a stage that this store has already."""
+"""A running stage writes checkpoints far more often; another search may be running a stage that this store has."""
 FORGOTTEN_S = 30 * 24 * 3600.0
 
 EARLIER = re.compile(r"qpm-tuner-(tune-)?(?!\d+$)[a-z0-9_]{8}")
-"""Temporary folders as earlier versions named them, without a lock; one whose name ends in digits is a user's cache."""
+"""Unlocked temporary folders of earlier versions; one whose name ends in digits is a user's cache."""
 ABANDONED_S = 24 * 3600.0
 
 
 def clear_cache(artifacts: Artifacts, scratch: Path) -> None:
-    """Remove partial downloads and unused checkpoints, but nothing that a running process or this search may still use.
+    """Remove partial downloads and unused checkpoints, except what a running process or this search may still use.
 
     Args:
-        artifacts: of the store whose finished stages need no checkpoint any more.
-        scratch: where epoch checkpoints lie on this node.
+        artifacts: of the store; its finished stages no longer need checkpoints.
+        scratch: the folder of epoch checkpoints on this node.
     """
     artifacts.cache.sweep()
     ours = f"-{digest(artifacts.store.url)[:8]}"
@@ -43,10 +43,10 @@ def clear_cache(artifacts: Artifacts, scratch: Path) -> None:
 
 
 def clear_temporaries(root: Path) -> list[Path]:
-    """Remove folders that killed processes of earlier versions left among the temporary files; returns them.
+    """Remove orphaned temporary folders of killed processes of earlier versions; returns the removed ones.
 
-    Nothing tells whose they are. So only those of this user go in which nothing has changed for a day, and for which
-    no Python of this user has lived long enough to have made them; where that cannot be told, all stay.
+    Their owner process is unknown. A folder is removed only if it belongs to this user, nothing in it has changed for a
+    day, and no Python process of this user is old enough to have created it. If that is unknown, all are kept.
 
     Args:
         root: the folder for temporary files.
@@ -67,7 +67,7 @@ def clear_temporaries(root: Path) -> list[Path]:
 
 
 def _pythons_began_s() -> Iterator[float]:
-    """When each of this user's processes that run Python began, Ray's among them; 0 where that cannot be read."""
+    """Start times of this user's Python processes, including Ray's; 0 if one cannot be read."""
     try:
         booted_s = float(re.search(r"^btime (\d+)$", Path("/proc/stat").read_text(), re.MULTILINE)[1])  # type: ignore[index]
         processes = [place for place in Path("/proc").iterdir() if place.name.isdigit()]

@@ -1,6 +1,6 @@
-"""Check before anything is extracted or trained that the data have values of all objectives.
+"""Checks before extraction and training that the data provide values for all objectives.
 
-A trial without a value of an objective is lost, and a search of such trials ends without a front.
+A trial that lacks a value for an objective cannot be ranked, and a search of such trials ends without a front.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ from tuner.recipe.objectives import extremes
 
 
 def refuse_unmeasurable(recipe: Recipe, dataset: Dataset) -> None:
-    """Refuse objectives that have no value on this data, or at some size that the search may try.
+    """Refuse objectives without a value on this data, or at a size that the search may try.
 
     Raises:
         UsageError: naming the objective, and what is missing.
@@ -35,7 +35,7 @@ def refuse_unmeasurable(recipe: Recipe, dataset: Dataset) -> None:
 
 
 def _has(need: DataNeed, recipe: Recipe, dataset: Dataset) -> bool:
-    """Whether the data set has it: such as masks, on at least one of the images that are measured."""
+    """Whether the data set provides what is needed, such as a mask on at least one measured image."""
     found = need.of(dataset)
     if found is None or not need.per_image:
         return found is not None
@@ -49,7 +49,7 @@ def _refuse(metric: Metric, need: DataNeed, dataset: Dataset) -> None:
     always = [name for name, other in METRICS.items() if not other.needs and not other.parts]
     raise UsageError(
         f"objective {metric.name} needs {need.what}, and data set {dataset.name} has none{where}",
-        f"objectives that these images have a value of, such as {', '.join(always[:3])} or interpretability",
+        f"objectives that can be measured on these images, such as {', '.join(always[:3])} or interpretability",
         f"{need.todo}, or drop the objective",
     )
 

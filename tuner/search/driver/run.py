@@ -1,4 +1,4 @@
-"""Running a search: lease, recipe, feature bank, then the driver; what `jobs.search` and `tuner.run_search` call."""
+"""Runs a search: lease, recipe, feature bank, then the driver; called by `jobs.search` and `tuner.run_search`."""
 
 import contextlib
 from collections.abc import Sequence
@@ -26,21 +26,21 @@ from tuner.search.watch.result import SearchResult
 from tuner.store import Lease, Store
 from tuner.store.tenure import LONGEST_TTL_S, usual_ttl_s
 
-# A driver that died on another machine is silent; the next one waits until its lease has run out, however long it is.
+# A driver that died on another machine cannot release its lease; the next driver waits until it expires.
 WAIT_S = LONGEST_TTL_S + 10.0
 
 
 @dataclass
 class SearchRequest:
-    """What a user asked for.
+    """A user's request.
 
     Attributes:
         store: where the search lives.
         name: its name.
-        recipe: the recipe, or None to carry on with the stored one.
-        trials: trials in all, or None for the recipe's budget.
+        recipe: the recipe, or None to continue with the stored one.
+        trials: total number of trials, or None for the recipe's budget.
         learn_from: name of another search in the store whose trials seed the proposals.
-        take_over: take the search from the driver that has it.
+        take_over: take the search over from its current driver.
     """
 
     store: Store
@@ -52,16 +52,16 @@ class SearchRequest:
 
 
 def run_request(request: SearchRequest, progress: Progress, interrupts: Interrupts | None = None) -> SearchResult:
-    """Start a search, or carry on with it: the same call does both.
+    """Start a search, or continue it: the same call does both.
 
     Args:
         request: what to run.
-        progress: told what is done.
-        interrupts: listens to Ctrl-C; None: Ctrl-C raises KeyboardInterrupt as usual.
+        progress: receives progress messages.
+        interrupts: handles Ctrl-C; None: Ctrl-C raises KeyboardInterrupt as usual.
 
     Raises:
-        LeaseHeldError: another driver has the search, or took it over while this one was stopped.
-        TunerError: it cannot run; nothing that was finished is lost.
+        LeaseHeldError: another driver holds the search, or took it over while this one was suspended.
+        TunerError: it cannot run; finished work is kept.
     """
     home = SearchHome(request.store, request.name, progress.warn)
     with contextlib.ExitStack() as held:
@@ -86,7 +86,7 @@ def run_request(request: SearchRequest, progress: Progress, interrupts: Interrup
 
 
 def _lease(request: SearchRequest, progress: Progress) -> Lease:
-    """The right to drive the search; the user is told which driver it waits for, or takes the search from."""
+    """The lease of the search; tells the user which driver it waits for or takes the search over from."""
     return Lease(
         request.store,
         request.name,
@@ -100,17 +100,17 @@ def _lease(request: SearchRequest, progress: Progress) -> Lease:
 
 
 def _settle_recipe(home: SearchHome, request: SearchRequest, progress: Progress) -> tuple[Recipe, str]:
-    """The recipe to run and the key of its bank, which is made if need be."""
+    """The recipe to run and the key of its feature bank, which is extracted if necessary."""
     if home.exists():
         recipe, bank = home.stored()
         if request.recipe is not None:
             asked = adopt_precision(request.recipe, recipe)
             home.refuse_changes(recipe, asked)
-            asked.space = recipe.space  # in the order in which it was started, for proposals depend on it
+            asked.space = recipe.space  # in the original order, on which proposals depend
             recipe = asked
         if home.artifacts.find("banks", bank) is None:
             home.require_this_code()
-            with progress.step("comparing the images with those of the start"):
+            with progress.step("comparing the images with those at the start"):
                 from tuner.features.extract import BankSource
 
                 source = BankSource(recipe.data, recipe.backbone)
@@ -138,9 +138,9 @@ def _settle_recipe(home: SearchHome, request: SearchRequest, progress: Progress)
 def _require_same(made: str, stored: str, name: str) -> None:
     if made != stored:
         raise TunerError(
-            f"the images, the backbone or the way images are read are not those of search {name!r} any more "
-            f"(bank {made[:8]}, was {stored[:8]}, which the store has lost)",
-            "the data the search was started with, read in the same way (docs/reference/images.md, bank format 2)",
+            f"the images, the backbone or the way images are read have changed since search {name!r} started "
+            f"(bank {made[:8]}, was {stored[:8]}, which is missing from the store)",
+            "the data that the search started with, read in the same way (docs/reference/images.md, bank format 2)",
             "restore the data or the bank, or start a new search under another name",
         )
 
@@ -155,7 +155,7 @@ def _prior(home: SearchHome, name: str | None, bank: str, recipe: Recipe, progre
         raise UsageError(
             f"search {name!r} was measured on other data, another split, or images read in another way",
             "the same data, backbone and protocol, so that its values can be compared",
-            "leave out `learn_from`; stages that agree are reused from the store anyway",
+            "leave out `learn_from`; identical stages are reused from the store anyway",
         )
     with progress.step(f"reading the trials of search {name!r}"):
         trials = other.state().finished()

@@ -1,4 +1,4 @@
-"""Check before anything is computed that the images can be split as the protocol asks; errors name the classes."""
+"""Checks before any computation that the images can be split as the protocol requires."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from tuner.recipe import Recipe
 
 
 def refuse_unusable(recipe: Recipe, dataset: Dataset) -> None:
-    """Refuse images that cannot be split as the recipe's protocol asks.
+    """Refuse images that cannot be split as the recipe's protocol requires.
 
     Raises:
         UsageError: nothing is held out as test, or a class has too few different training images; it is named.
@@ -17,12 +17,12 @@ def refuse_unusable(recipe: Recipe, dataset: Dataset) -> None:
     if dataset.is_train.all():
         raise UsageError(
             f"no test image in {recipe.data.name}",
-            "images held out as test, which the models of the front are measured on",
+            "held-out test images, on which the models of the front are measured",
             "raise data.test_fraction, or correct the split",
         )
     needed = 1 if recipe.protocol == "paper" else 2
     images = np.flatnonzero(dataset.is_train)
-    if dataset.content is not None:  # a copy adds nothing
+    if dataset.content is not None:  # identical copies count once
         images = images[np.unique(dataset.content[images], return_index=True)[1]]
     found = np.bincount(dataset.labels[images], minlength=len(dataset.class_names))
     few = [name for name, n in zip(dataset.class_names, found, strict=True) if n < needed]
@@ -30,6 +30,6 @@ def refuse_unusable(recipe: Recipe, dataset: Dataset) -> None:
         told = count(len(few), "class has", "classes have")
         raise UsageError(
             f"{told} fewer than {needed} different training images: {some(few)}",
-            "one image for training and one for validation, beside those held out as test",
+            "one image for training and one for validation, besides the test images",
             "add images, leave these classes out, or use protocol=paper, which needs no validation image",
         )

@@ -1,4 +1,4 @@
-"""The time limit of a search: search time over all its drivers, enforced even if something hangs."""
+"""The time limit of a search, summed over all its drivers and enforced even if something hangs."""
 
 import contextlib
 import math
@@ -8,27 +8,27 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-# What runs when the limit is reached has this long to end. Then it is cancelled, and its trial stays open.
+# Stages running when the limit is reached have this long to end. Then they are cancelled; their trials stay open.
 GRACE_S = 60.0
 
 # The front is measured on test after the trials, for at most this long: without it the result is of little use.
 MEASURE_S = 60.0
 
-# What can end by itself has ended by then. Otherwise Ray Tune or one of its processes hangs, and is abandoned.
+# By then everything that can end by itself has ended. Otherwise Ray Tune or one of its processes hangs: abandon it.
 SPARE_S = 60.0
 
-# No alarm can be set for later; decades are as good as never.
+# The latest time for which an alarm can be set.
 LATEST_S = 1e9
 
-BELL = signal.SIGUSR2  # by which another thread says that it is time
+BELL = signal.SIGUSR2  # sent by another thread when the time is up
 
 
 class TimeUp(KeyboardInterrupt):
-    """Raised in the main thread, whatever it waits for; Ray lets a signal raise nothing but KeyboardInterrupt."""
+    """Raised in the main thread, even if it is blocked; Ray lets a signal handler raise only KeyboardInterrupt."""
 
 
 class TimeLimit:
-    """How much of a search's time is left to this driver.
+    """The remaining time of a search.
 
     Args:
         limit_s: `budget.time_limit_s`; 0: none.
@@ -46,12 +46,12 @@ class TimeLimit:
 
     @property
     def reached(self) -> bool:
-        """Whether nothing new may begin."""
+        """Whether no new work may start."""
         return self.left_s <= 0.0
 
     @property
     def overdue(self) -> bool:
-        """Whether what still runs is to be cancelled."""
+        """Whether running stages are to be cancelled."""
         return self.left_s <= -GRACE_S
 
     def told(self, ended: int) -> str:
@@ -64,7 +64,7 @@ class TimeLimit:
 
     @contextlib.contextmanager
     def enforced(self) -> Iterator[None]:
-        """Raise TimeUp in a block that should have ended long ago; does nothing outside the main thread."""
+        """Raise TimeUp in a block that is overdue; does nothing outside the main thread."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -83,7 +83,7 @@ class TimeLimit:
             try:
                 yield
             except KeyboardInterrupt:
-                if rung.is_set():  # Ray raises one of its own instead
+                if rung.is_set():  # Ray raises its own exception instead
                     raise TimeUp from None
                 raise
 
@@ -106,7 +106,7 @@ def _heard(number: signal.Signals, act: Callable[..., None]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _timer(after_s: float) -> Iterator[None]:
-    """SIGALRM after so many seconds, unless the block has ended; a timer set before goes on afterwards."""
+    """SIGALRM after the given seconds, unless the block has ended; restores a previous timer afterwards."""
     began_s = time.monotonic()
     due_s, _ = signal.setitimer(signal.ITIMER_REAL, after_s)
     try:

@@ -1,1 +1,1 @@
-"""From a trial to its stages: planned, run once each in Ray workers, watched, tried again."""
+"""Execution of trials: their stages are planned, run once each in Ray workers, monitored and retried."""

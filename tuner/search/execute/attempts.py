@@ -1,4 +1,4 @@
-"""How often a stage is started again whose worker died or hung; each time from its last epoch checkpoint."""
+"""The retry limits of a stage whose worker died or hung; each retry resumes from its last epoch checkpoint."""
 
 from tuner.search.execute.hang_detector import HungError
 from tuner.search.execute.stage_run import StageRun
@@ -10,10 +10,10 @@ RETRIES = 2  # as budget.retries
 
 
 class Attempts:
-    """The attempts at the stage that is next in a row.
+    """Counts the attempts at the current stage of a sequence.
 
     Args:
-        retries: new attempts at one that hung.
+        retries: retries after a hang.
     """
 
     def __init__(self, retries: int) -> None:
@@ -21,15 +21,15 @@ class Attempts:
         self._losses = self._hangs = 0
 
     def forget(self) -> None:
-        """The stage is done, and the next one begins: count from zero."""
+        """The stage is done: restart the count for the next one."""
         self._losses = self._hangs = 0
 
     def count(self, run: StageRun, error: Exception) -> None:
         """An attempt has failed.
 
         Raises:
-            HungError: it has hung too often.
-            Exception: `error`, where its worker has died too often.
+            HungError: the stage has hung too often.
+            Exception: `error`, if its worker has died too often.
         """
         if run.trouble is None:
             self._losses += 1

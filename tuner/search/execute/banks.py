@@ -1,4 +1,4 @@
-"""The feature bank of a search: found in the store, or extracted and published there. Every step is shown."""
+"""The feature bank of a search: found in the store, or extracted and published there."""
 
 import contextlib
 import shutil
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 
 def ensure_bank(artifacts: Artifacts, recipe: Recipe, progress: Progress, dataset: Dataset | None = None) -> str:
-    """The key of the recipe's feature bank, which is in the store afterwards.
+    """Make sure that the recipe's feature bank is in the store; returns its key.
 
-    Extraction goes on where an earlier one was killed.
+    Extraction resumes where an earlier one was killed.
 
     Args:
         artifacts: of the store.
-        recipe: its data and backbone make the bank.
-        progress: is told each step.
-        dataset: the recipe's data set, where it has been loaded already.
+        recipe: its data and backbone define the bank.
+        progress: receives each step.
+        dataset: the recipe's data set, if it has been loaded already.
 
     Raises:
         TunerError: the data are missing or broken, or the disk is full.
@@ -44,7 +44,7 @@ def ensure_bank(artifacts: Artifacts, recipe: Recipe, progress: Progress, datase
 
 
 def publish_bank(artifacts: Artifacts, source: "BankSource", progress: Progress) -> str:
-    """As `ensure_bank`, for a bank that was not in the store a moment ago."""
+    """As `ensure_bank`, after the bank was not found in the store."""
     folder = made_folder(cache_root() / "extract") / source.key
     with (
         _alone(folder.with_suffix(".lock"), progress),
@@ -79,20 +79,20 @@ def _extract(artifacts: Artifacts, source: "BankSource", folder: Path, progress:
 
 @contextlib.contextmanager
 def _alone(lock: Path, progress: Progress) -> Iterator[None]:
-    """Let one process of this machine extract at a time: the one that has published removes the folder."""
+    """Let one process per machine extract at a time; the process that publishes removes the folder."""
     with locked(lock, wait=False) as is_free:
         if is_free:
             yield
             return
     with contextlib.ExitStack() as held:
-        with progress.step("waiting for another search on this machine, which extracts the same features"):
+        with progress.step("waiting for another search on this machine, which is extracting the same features"):
             held.enter_context(locked(lock))
         yield
 
 
 @contextlib.contextmanager
 def _alone_everywhere(artifacts: Artifacts, key: str, progress: Progress) -> Iterator[bool]:
-    """Let one process of all machines extract at a time; False: another one has published the bank meanwhile."""
+    """Let one process on all machines extract at a time; False: another process has published the bank."""
     with contextlib.closing(Claims(artifacts.store, this_driver(), is_gone=is_gone)) as claims:
         while True:
             granted, holder = claims.take([("banks", key)])
@@ -105,9 +105,9 @@ def _alone_everywhere(artifacts: Artifacts, key: str, progress: Progress) -> Ite
 
 
 def _published_by_another(artifacts: Artifacts, key: str, claims: Claims, holder: str, progress: Progress) -> bool:
-    """Wait until another process has published the bank; False if that process has given up, or died."""
+    """Wait until another process has published the bank; False if that process has given up or died."""
     pause_s = SOONEST_S
-    with progress.step(f"waiting for {short(holder)}, which extracts the same features for this store"):
+    with progress.step(f"waiting for {short(holder)}, which is extracting the same features for this store"):
         while artifacts.find("banks", key) is None:
             if claims.holder_of(("banks", key)) is None:
                 return artifacts.find("banks", key) is not None

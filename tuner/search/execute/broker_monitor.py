@@ -1,4 +1,4 @@
-"""Whether the broker gets on: it may be slow, but must not keep the driver waiting for ever."""
+"""Detects a hanging broker: it may be slow, but must not block the driver forever."""
 
 import math
 import time
@@ -13,37 +13,37 @@ from tuner.search.execute.messages import RunSnapshot, TrialOutcome
 from tuner.search.execute.plan import StageSpec
 from tuner.search.session.address import LOCAL_RAY, ray_address
 
-LOOK_S = 1.0  # what the screen waits for news
+LOOK_S = 1.0  # how long the display waits for an update
 
-# The broker waits for nothing but a store that is away, two minutes at most. One that is silent for so long hangs.
+# The broker blocks only on an unavailable store, for two minutes at most. If it is silent for longer, it hangs.
 SILENCE_S = 600.0
 
-# With trials left, something runs or waits all the time, but for the moments between a trial and the next. Else it is
-# Ray Tune that hangs, or one of the processes it has for trials. In a Ray of our own nothing waits for long while
-# nothing runs: who seems to is a worker that hangs before it has begun.
+# While trials are left, some stage runs or waits, except between two trials. Otherwise Ray Tune or one of its trial
+# processes hangs. In a private Ray no stage waits for long while none runs: a worker that seems to wait hangs before
+# its start.
 IDLE_S = 600.0
-IDLE = "no stage has run for ten minutes though some are left: Ray Tune or a process of it hangs"
+IDLE = "no stage has run for ten minutes although some are left: Ray Tune or one of its processes hangs"
 
 SILENT = "the broker, the process that takes trials through their stages, has not answered for ten minutes"
 
 
 class BrokerMonitor:
-    """Asks the broker how far it is, and notices when it hangs or has nothing to do for long.
+    """Polls the broker, and detects that it hangs or is idle for too long.
 
     Args:
-        broker: which.
+        broker: the broker.
     """
 
     def __init__(self, broker: BrokerHandle) -> None:
         self.broker = broker
         self._alone = ray_address() == LOCAL_RAY
-        self.silent_s = 0.0  # only what was waited for in vain counts: who asks may have been stopped as well
+        self.silent_s = 0.0  # counts only unanswered waits: this process may have been suspended as well
         self.idle_s = 0.0  # likewise
         self._looked_s = time.monotonic()
         self._runs: list[RunSnapshot] = []
 
     def runs(self) -> list[RunSnapshot]:
-        """The runs under way; the last ones known where the broker does not answer."""
+        """The active runs; the last known ones if the broker does not answer."""
         asked_s = time.monotonic()
         try:
             self._runs = self.broker.snapshot(LOOK_S)
@@ -52,28 +52,28 @@ class BrokerMonitor:
             self.idle_s = 0.0 if at_work(self._runs, alone=self._alone) else idle_s
         except GetTimeoutError:
             self.silent_s += min(time.monotonic() - asked_s, 2 * LOOK_S)
-        except RayError:  # gone, and then whoever waits for it is told
+        except RayError:  # the broker is dead; callers that wait for it get the error
             pass
         self._looked_s = asked_s
         return self._runs
 
     @property
     def lost(self) -> bool:
-        """Whether it hangs."""
+        """Whether the broker hangs."""
         return self.silent_s > SILENCE_S
 
     @property
     def idle(self) -> bool:
-        """Whether there has been nothing to see for long."""
+        """Whether there has been no activity for too long."""
         return self.idle_s > IDLE_S
 
 
 def at_work(runs: Sequence[RunSnapshot], *, alone: bool) -> bool:
-    """Whether something goes on.
+    """Whether there is activity.
 
     Args:
-        runs: those under way.
-        alone: nobody else's work holds what a waiting one needs.
+        runs: the active runs.
+        alone: no other work can hold the resources that a waiting run needs.
     """
     return any(run.begun or run.elsewhere for run in runs) if alone else bool(runs)
 
@@ -81,16 +81,16 @@ def at_work(runs: Sequence[RunSnapshot], *, alone: bool) -> bool:
 def run_trials(
     broker: BrokerHandle, numbers: Sequence[int], rows: Sequence[list[StageSpec]], within_s: float = math.inf
 ) -> list[TrialOutcome]:
-    """Take independent rows of stages through the broker, side by side.
+    """Run independent sequences of stages concurrently through the broker.
 
     Args:
-        broker: which.
-        numbers: the trial of each row.
-        rows: the stages.
-        within_s: when to call off what is left.
+        broker: the broker.
+        numbers: the trial of each sequence.
+        rows: the sequences of stages.
+        within_s: seconds after which the remaining stages are called off.
 
     Returns:
-        An outcome each.
+        One outcome per sequence.
 
     Raises:
         TunerError: the broker hangs.
@@ -101,8 +101,8 @@ def run_trials(
         monitor.runs()
         if monitor.lost or monitor.idle:
             broker.kill()
-            what, expected = (SILENT, "a broker that answers") if monitor.lost else (IDLE, "a Ray that gets on")
-            raise TunerError(what, expected, "run the same command again; what had ended is kept")
+            what, expected = (SILENT, "a broker that answers") if monitor.lost else (IDLE, "a Ray that makes progress")
+            raise TunerError(what, expected, "run the same command again; completed work is kept")
         if time.monotonic() > until_s:
             broker.call_off()
             until_s = math.inf

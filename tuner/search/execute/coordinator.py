@@ -1,4 +1,4 @@
-"""What Ray Tune runs for a trial: a process that holds no CPU and no GPU, asks the broker, and reports.
+"""The process that Ray Tune runs for a trial: without CPU or GPU, it asks the broker and reports to Tune.
 
 It imports neither torch nor mlflow, and Tune reuses it for one trial after the other.
 """
@@ -10,24 +10,24 @@ from ray import tune
 
 from tuner.search.execute.broker_handle import BrokerHandle
 
-# Of a result, what Tune itself and the searcher read.
+# The fields of a result that Tune and the searcher read.
 NEEDED = {"record", "done", "trial_id", "training_iteration", "node_ip", "pid", "hostname"}
 
 
 class Coordinator(tune.Trainable):
     """One trial: one step, which reports the trial's `TrialOutcome` under `record`, as JSON text, or null.
 
-    Text, since Tune takes nested results apart; and strict JSON holds no NaN.
+    Text, because Tune flattens nested results; strict JSON, so no NaN.
     """
 
     def setup(self, config: dict[str, Any], broker: BrokerHandle | None = None) -> None:
-        """Remember whom to ask for what.
+        """Store the trial's number and the broker.
 
         Args:
-            config: {"number": trial}; Tune copies it several times, and keeps the copies.
-            broker: whom to ask.
+            config: {"number": trial}; small, because Tune keeps several copies.
+            broker: the search's broker.
         """
-        assert broker is not None, "Tune is given it with the trainable"
+        assert broker is not None, "it is bound to the trainable given to Tune"
         self._broker, self._number = broker, config["number"]
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -43,9 +43,9 @@ class Coordinator(tune.Trainable):
 
 
 class Forget(tune.Callback):
-    """Takes Tune's own measurements out of a result: of each it would keep a history as long as the search runs."""
+    """Removes Tune's own measurements from a result; Tune would keep a history of each for the whole search."""
 
     def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **_: Any) -> None:
-        """Tune allows it to be changed here."""
+        """Called by Tune, which lets a callback change the result."""
         for name in result.keys() - NEEDED:
             del result[name]

@@ -1,7 +1,7 @@
-"""When a run of a stage counts as hung, and how its process is ended.
+"""Decides when a run of a stage counts as hung, and kills its process.
 
-A stuck solver, a hung GPU and a file system that does not answer look alike: the work does not get on
-(`tuner.base.pulse`). The process may not answer either, so it is ended from outside, by another one on its node.
+A stuck solver, a hung GPU and an unresponsive file system look alike: the work makes no progress
+(`tuner.base.pulse`). The process may be unresponsive too, so another process on its node kills it.
 """
 
 import os
@@ -18,14 +18,14 @@ from tuner.base.processes import started_at
 # the solver, and loading the libraries from a slow disk: a minute or two. Ten leave room for a machine that swaps.
 SILENCE_S = 600.0
 
-# A stage that has been seen to need long steps here gets more, by so much.
+# Factor on the longest step seen of a stage.
 TIMES_LONGEST = 20.0
 
-# The solver may be silent until its deadline, which it keeps within 5 % and a second; and so long for what follows.
+# The solver may be silent until its deadline, which it keeps within 5 % and one second; plus this for what follows.
 BEYOND_DEADLINE = 1.05
 AFTER_DEADLINE_S = 60.0
 
-# How often the broker looks. If it comes late by much, it was stopped itself, and so may have been who it watches.
+# How often the broker checks. If a check is very late, the broker was suspended, and perhaps the workers too.
 LOOK_S = 2.0
 LATE_S = 10.0
 
@@ -33,12 +33,12 @@ AUTOMATIC = -1.0  # resources.STAGE.timeout_s; 0: none
 
 
 class HungError(Exception):
-    """A stage hung in all of its attempts; says so in one line."""
+    """A stage hung in all of its attempts; the message is one line."""
 
 
 @dataclass(frozen=True)
 class Worker:
-    """A process that runs stages: node, process id, and when it started, since ids are given out again."""
+    """A process that runs stages: node, process id, and start time, because ids are reused."""
 
     node: str
     pid: int
@@ -47,7 +47,7 @@ class Worker:
 
 @dataclass
 class _Sign:
-    """A run: its stage, deadline of the program within it, when it began, and its last sign of life."""
+    """A run: its stage, deadline of the program within it, when it began, and its last heartbeat."""
 
     stage: str
     deadline_s: float
@@ -56,7 +56,7 @@ class _Sign:
 
 
 class HangDetector:
-    """Tells which runs of stages hang. Times are those of one steady clock, in seconds.
+    """Detects hung runs of stages. Times are seconds of one monotonic clock.
 
     Args:
         timeouts: `resources.STAGE.timeout_s` by stage.
@@ -65,31 +65,31 @@ class HangDetector:
     def __init__(self, timeouts: Mapping[str, float]) -> None:
         self._timeouts = timeouts
         self._signs: dict[str, _Sign] = {}
-        self._longest: dict[str, float] = {}  # between two signs of life, by stage
+        self._longest: dict[str, float] = {}  # longest time between two heartbeats, by stage
         self._looked_s = 0.0
 
     def begin(self, key: str, stage: str, now_s: float, deadline_s: float = 0.0) -> None:
-        """A worker begins with a run."""
+        """A worker starts a run."""
         self._signs[key] = _Sign(stage, deadline_s, now_s, now_s)
 
     def alive(self, key: str, now_s: float) -> None:
-        """A run has got on."""
+        """A run has made progress."""
         if (sign := self._signs.get(key)) is not None:
             self._longest[sign.stage] = max(self._longest.get(sign.stage, 0.0), now_s - sign.alive_s)
             sign.alive_s = now_s
 
     def end(self, key: str) -> None:
-        """A run has ended, in whatever way."""
+        """A run has ended, whatever its outcome."""
         self._signs.pop(key, None)
 
     def quiet_s(self, key: str, now_s: float) -> float:
-        """For how long a run has given no sign of life."""
+        """Seconds since the last heartbeat of a run."""
         return now_s - self._signs[key].alive_s if key in self._signs else 0.0
 
     def overdue(self, now_s: float) -> dict[str, str]:
-        """The runs that count as hung, by key, and why: words that follow "stage assign"."""
+        """The hung runs by key, with the reason as a phrase that follows "stage assign"."""
         late_s = now_s - self._looked_s - LOOK_S
-        if late_s > LATE_S:  # nobody could be heard meanwhile, or everybody slept; also at the first look
+        if late_s > LATE_S:  # no heartbeat could arrive meanwhile, or everything was suspended; also at the first check
             for sign in self._signs.values():
                 sign.alive_s = min(now_s, sign.alive_s + late_s)
                 sign.began_s = min(now_s, sign.began_s + late_s)
@@ -108,21 +108,21 @@ class HangDetector:
         limit_s = max(SILENCE_S, TIMES_LONGEST * self._longest.get(sign.stage, 0.0))
         if sign.deadline_s:
             limit_s = max(limit_s, BEYOND_DEADLINE * sign.deadline_s + AFTER_DEADLINE_S)
-        return f"gave no sign of life for {quiet_s:.0f} s (limit {limit_s:.0f} s)" if quiet_s > limit_s else None
+        return f"sent no heartbeat for {quiet_s:.0f} s (limit {limit_s:.0f} s)" if quiet_s > limit_s else None
 
 
 def this_worker() -> Worker:
-    """The process that asks, a Ray worker."""
+    """The calling process, a Ray worker."""
     return Worker(ray.get_runtime_context().get_node_id(), os.getpid(), started_at(os.getpid()) or "")
 
 
 @ray.remote(num_cpus=0, max_retries=0)
 def end_process(worker: Worker, task: str) -> bool:
-    """End a worker on this node, if it is still at this task; SIGKILL ends a stopped process as well.
+    """Kill a worker on this node if it still runs this task; SIGKILL also ends a stopped process.
 
     Args:
         worker: the process.
-        task: its name, which Ray gives the process as long as the task lasts.
+        task: the task's name, which Ray gives the process while the task runs.
     """
     if not is_at(worker, task):
         return False
@@ -131,7 +131,7 @@ def end_process(worker: Worker, task: str) -> bool:
 
 
 def is_at(worker: Worker, task: str) -> bool:
-    """Whether that very process still runs on this machine, and is at this task of Ray's."""
+    """Whether this same process still exists on this machine and runs this Ray task."""
     try:
         title = Path(f"/proc/{worker.pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""One stage being run in a worker: its inputs from the store, its checkpoint, and what is told of its way."""
+"""One stage being run in a worker: its inputs from the store, its checkpoint and its progress reports."""
 
 import json
 from collections.abc import Callable
@@ -24,20 +24,20 @@ Progress = Callable[[int, int, dict[str, float]], None]
 
 
 class StageJob:
-    """One stage being run: its inputs, loaded on demand, and what is told of its way.
+    """One stage being run: its inputs, loaded on demand, and its progress.
 
     Args:
         spec: the stage.
-        artifacts: of the store with its inputs.
+        artifacts: the artifacts of the store that holds its inputs.
         scratch: local folder for epoch checkpoints.
         threads: CPU threads it uses.
         progress: as `run_stage` takes it.
 
     Attributes:
-        fetching: kind and key of the input that was asked for last.
+        fetching: kind and key of the input that was requested last.
         checkpoint: its file of epoch checkpoints.
-        program: how its program ended, once it has.
-        timing: seconds of the program's phases; no part of its result.
+        program: how its program ended; None before that.
+        timing: seconds of the program's phases; not part of its result.
     """
 
     def __init__(
@@ -48,8 +48,8 @@ class StageJob:
         self.threads = threads
         self.progress = progress
         self.fetching = ("", "")
-        # Another device or number of threads rounds otherwise, and so must not go on with this one's epochs; and a
-        # search in another store, which may run the same stage, must not clear them away.
+        # Another device or number of threads rounds differently and must not resume from these epochs. A search in
+        # another store, which may run the same stage, must not delete them.
         owner = f"{spec.key}-{digest(artifacts.store.url)[:8]}"
         self.checkpoint = scratch / owner / f"{choose_device('auto').type}-{threads}.ckpt"
         self.program: ProgramInfo | None = None
@@ -62,7 +62,7 @@ class StageJob:
         return self._load("banks", self.spec.inputs["bank"], lambda folder: samples_of(folder, part, split))
 
     def model(self, stage: str) -> Any:
-        """The model that an earlier stage made on the bank."""
+        """The model that an earlier stage trained on the bank."""
         row = STAGES[stage]
         bank = self._load("banks", self.spec.inputs["bank"], _bank)
         return self._load(
@@ -70,7 +70,7 @@ class StageJob:
         )
 
     def assignment(self, dense: DenseModel) -> Assignment:
-        """The assignment, which must be one of the dense model's features."""
+        """The assignment, which must use the dense model's features."""
         row = program_stage()
         return self._load(row.kind, self.spec.inputs[row.name], lambda folder: Assignment.load(folder).of(dense))
 
@@ -79,17 +79,17 @@ class StageJob:
         return load_input(self.artifacts, kind, key, load)
 
     def tell_of_the_program(self, moment: Moment) -> None:
-        """Report how far the program is: its incumbent, and the gap once there is a bound."""
+        """Report the program's progress: its incumbent, and the gap once there is a bound."""
         if self.progress is not None:
             gap = relative_gap(moment.bound, moment.incumbent)
             self.progress(0, 0, {"incumbent": moment.incumbent, "gap": gap})
 
     def trained(self, train: Callable[..., Any], *inputs: Any) -> Any:
-        """What `train` makes of the inputs, from its last checkpoint on."""
+        """Run `train` on the inputs, from the last checkpoint on."""
         options = {"seed": self.spec.seed, "progress": self.progress, "checkpoint": self.checkpoint}
         try:
             return train(*inputs, **options)
-        except CheckpointError:  # half written as the machine went down, or made by another version of a library
+        except CheckpointError:  # partly written when the machine crashed, or written by another version of a library
             self.checkpoint.unlink()
             return train(*inputs, **options)
 
@@ -101,7 +101,7 @@ def _bank(folder: Path) -> FeatureBank:
 
 @lru_cache(maxsize=3)
 def samples_of(folder: Path, part: str, split: str) -> Samples:
-    """One side of a split; kept, since a worker runs many stages on the same bank."""
+    """One side of a split; cached, because a worker runs many stages on the same bank."""
     bank = _bank(folder)
     settings = json.loads(split)
     return bank.samples(split_masks(bank, settings, settings["split_seed"])[part])

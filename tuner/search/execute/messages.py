@@ -1,6 +1,6 @@
-"""What the processes of a search say to each other: a worker to the broker, the broker to the driver.
+"""The messages between the processes of a search: worker to broker, broker to driver.
 
-A worker sends a `StageResult`, the broker answers Tune with a `TrialOutcome`, and the screen is shown a `RunSnapshot`.
+A worker sends a `StageResult`, the broker answers Tune with a `TrialOutcome`, and the display gets `RunSnapshot`s.
 """
 
 from dataclasses import dataclass, field
@@ -12,9 +12,9 @@ from tuner.search.record.events import Ended, StageUse
 Outcome = Literal["complete", "infeasible", "failed", "corrupt", "halted", "elsewhere", "called off"]
 """How a stage or a trial ended.
 
-`corrupt`: an input is damaged or gone, and has been removed, so that it is made again. `halted`: the store or a disk
-fails, or the feature bank is damaged, so no trial can go on. `elsewhere`: another driver runs the stage.
-`called off`: the search is to stop. The ledger knows none of these four: the trial stays open.
+`corrupt`: an input is damaged or missing, and was removed so that it is recreated. `halted`: the store or a disk
+fails, or the feature bank is damaged, so no trial can continue. `elsewhere`: another driver runs the stage.
+`called off`: the search is stopping. None of these four is recorded in the ledger: the trial stays open.
 """
 
 
@@ -23,13 +23,13 @@ class StageResult:
     """How a stage ended.
 
     Attributes:
-        outcome: how; never `called off`.
+        outcome: how it ended; never `called off`.
         seconds: wall time.
-        cause: one line; of `elsewhere` it is who runs the stage.
-        values: what a stage that measures has measured.
+        cause: one line; for `elsewhere`, the driver that runs the stage.
+        values: the metrics of a stage that measures.
         program: how its program ended.
-        damaged: kind and key of the input that is damaged or gone, only of `corrupt`.
-        trial: the trial of this search that it ran for; None: the store had it.
+        damaged: kind and key of the damaged or missing input; only for `corrupt`.
+        trial: the trial of this search for which it ran; None: it was in the store.
     """
 
     outcome: Outcome
@@ -42,14 +42,14 @@ class StageResult:
 
 
 class StageUsed(NamedTuple):
-    """A stage that a trial asked for: how it ended, and what the ledger keeps of the request."""
+    """A stage that a trial requested: how it ended, and the ledger's record of the request."""
 
     result: StageResult
     use: StageUse
 
 
 class Grant(NamedTuple):
-    """What a worker may do: how many stages of its row to run, and what to answer instead if that is none."""
+    """A worker's permission: how many stages of its sequence to run, and what to return instead if none."""
 
     n_stages: int
     instead: StageResult | None
@@ -57,18 +57,18 @@ class Grant(NamedTuple):
 
 @dataclass(frozen=True)
 class TrialOutcome:
-    """What became of a trial.
+    """The outcome of a trial.
 
     Attributes:
         outcome: how it ended; `halted` and `called off` are for the driver only, and the trial stays open.
-        stage: the stage it ended in. None where it is complete, or failed through a disk, a node or a stage that hung,
-            which says nothing of its parameters.
-        cause: one line, where it is not complete.
-        values: what was measured.
-        stages: the stages it asked for.
+        stage: the stage it ended in. None if it is complete, or if a disk, a node or a hang made it fail, which says
+            nothing about its parameters.
+            cause: one line, if it is not complete.
+            values: the measured metrics.
+            stages: the stages it requested.
         model: key of its model.
         program: how its program ended.
-        remade: what was found damaged on the way and made again, one line each.
+        remade: artifacts that were found damaged and recreated, one line each.
         seconds: wall time.
     """
 
@@ -83,15 +83,15 @@ class TrialOutcome:
     seconds: float = 0.0
 
     def ended(self, trial: int, time_s: float) -> Ended:
-        """The event that the ledger keeps of it.
+        """The ledger event of this outcome.
 
         Raises:
-            InvalidEventError: no ledger can hold it.
+            InvalidEventError: the ledger cannot represent it.
         """
         return Ended(time_s=time_s, trial=trial, **self.__dict__)
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON, for Tune takes other objects apart."""
+        """As JSON, because Tune flattens other objects."""
         return {
             **self.__dict__,
             "stages": [use.to_json() for use in self.stages],
@@ -109,19 +109,19 @@ class TrialOutcome:
 
 @dataclass(frozen=True)
 class RunSnapshot:
-    """A run of a stage under way, as the screen shows it.
+    """An active run of a stage, as displayed.
 
     Attributes:
         stage: its name.
-        trial: the trial that asked first.
-        begun: whether a worker is at it.
-        elsewhere: the other driver that runs it, if one does.
-        waits: the lock that it waits for, and who holds it; empty: none.
+        trial: the first trial that requested it.
+        begun: whether a worker has started it.
+        elsewhere: the other driver that runs it, if any.
+        waits: the lock that it waits for, and its holder; empty: none.
         done: epochs that have ended.
         epochs: epochs in all; 0: it has none.
-        values: how it goes: those of the last epoch, or incumbent and gap of the program.
-        seconds: since it was its turn.
-        quiet_s: seconds since its last sign of life.
+        values: those of the last epoch, or incumbent and gap of the program.
+        seconds: seconds since its turn came.
+        quiet_s: seconds since its last heartbeat.
     """
 
     stage: str

@@ -1,7 +1,7 @@
-"""From a trial's recipe to its stages, each named by the hash of all that makes it.
+"""Turns a trial's recipe into its stages, each named by the hash of everything that determines it.
 
-The keys follow from settings alone, so they are known before anything runs: a stage that two trials share has
-one key, and `n_features` does not enter the dense stage's.
+The keys depend only on settings, so they are known before anything runs. A stage that two trials share has one
+key; `n_features` does not enter the key of the dense stage.
 """
 
 import dataclasses
@@ -51,7 +51,7 @@ class StageSpec:
 
     @property
     def deadline_s(self) -> float:
-        """Seconds that its program may take; 0: it has none, or no deadline."""
+        """Time limit of its program, seconds; 0: it has no program or no deadline."""
         return float(self.settings.get(self.stage, {}).get("deadline_s", 0.0)) if self.row.does == "solve" else 0.0
 
 
@@ -69,7 +69,7 @@ def plan(recipe: Recipe, bank: str) -> list[StageSpec]:
         bank: key of the feature bank.
     """
     parts = recipe.to_dict()
-    assert "auto" not in (recipe.dense.precision, recipe.finetune.precision), "a key names what `auto` came to"
+    assert "auto" not in (recipe.dense.precision, recipe.finetune.precision), "keys need a resolved precision"
     # The split is part of what the dense stage saw; it repeats in evaluate, which reads both sides.
     split = {
         "protocol": recipe.protocol,

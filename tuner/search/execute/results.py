@@ -1,6 +1,6 @@
-"""Which stages need not be run: the store has their results, or they have ended in this search.
+"""The stages that need not run: their results are in the store, or they have ended in this search.
 
-What turns out to be damaged is removed, so that it is made again.
+Damaged artifacts are removed, so that they are recreated.
 """
 
 import time
@@ -12,7 +12,7 @@ from tuner.store import Artifacts, CorruptArtifactError, MissingKeyError
 
 
 class Results:
-    """The results of stages that are known, by their keys."""
+    """The known results of stages, by key."""
 
     def __init__(self, artifacts: Artifacts) -> None:
         self._artifacts = artifacts
@@ -20,7 +20,7 @@ class Results:
         self._made_s: dict[str, float] = {}
 
     def get(self, key: str) -> StageResult | None:
-        """How a stage ended; None: it has not ended in this search, nor been looked for in the store."""
+        """How a stage ended; None: it has not ended in this search, and has not been looked up in the store."""
         return self._ended.get(key)
 
     def keep(self, key: str, result: StageResult) -> None:
@@ -29,7 +29,7 @@ class Results:
         self._made_s[key] = time.monotonic()
 
     def stored(self, spec: StageSpec) -> StageResult | None:
-        """What the store has of a stage, None for nothing; what is damaged is removed."""
+        """The stored result of a stage, or None; a damaged one is removed."""
         try:
             manifest = self._artifacts.find(spec.kind, spec.key)
             if manifest is None:
@@ -42,7 +42,7 @@ class Results:
         return StageResult("complete", seconds, values=values, program=program)
 
     def missing(self, specs: list[StageSpec]) -> int:
-        """How many stages of a row come before the first one that the store has."""
+        """The number of stages in a sequence before the first one that is in the store."""
         return next((place for place, spec in enumerate(specs) if self.stored(spec) is not None), len(specs))
 
     def remove(self, kind: str, key: str, seen_s: float) -> None:
@@ -51,7 +51,7 @@ class Results:
         Args:
             kind: of the artifact.
             key: of the artifact.
-            seen_s: `time.monotonic` before it was read; what has been made since stays.
+            seen_s: `time.monotonic` before it was read; a newer artifact is kept.
         """
         if self._made_s.get(key, seen_s) <= seen_s:
             self._ended.pop(key, None)

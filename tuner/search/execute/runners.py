@@ -1,7 +1,7 @@
-"""What each stage does: a function per stage, which reads its inputs, calls the method and writes its artifact.
+"""One function per stage: it reads its inputs, calls the method and writes its artifact.
 
-The table of stages names them (`tuner/search/stages.py`). Each takes the job and the folder, and returns what it has
-measured, if it measures.
+The table of stages names them (`tuner/search/stages.py`). Each takes the job and the folder, and returns metrics if it
+measures.
 """
 
 import json
@@ -52,7 +52,7 @@ def run_evaluate(job: StageJob, folder: Path) -> dict[str, float]:
     stage = STAGES[job.spec.settings["model"]]
     require_metrics(job.spec.settings)
     values = evaluate(job.model(stage.name), train, held_out)
-    # what the program gave before fine-tuning bent the features to it (docs/explanation/method.md#controls)
+    # the program's result before fine-tuning adapts the features to it (docs/explanation/method.md#controls)
     if stage.gives_the_model:
         dense = job.model("dense")
         untuned = assigned_model(dense, job.assignment(dense))

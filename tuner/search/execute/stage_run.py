@@ -1,4 +1,4 @@
-"""One run of a stage as the broker knows it: for which trial, in which worker, and how far."""
+"""One run of a stage as the broker tracks it: its trial, its worker and its progress."""
 
 import asyncio
 import time
@@ -12,21 +12,21 @@ from tuner.search.execute.plan import StageSpec
 
 @dataclass(eq=False)
 class StageRun:
-    """One run of a stage, under way or next in its row.
+    """One run of a stage, active or next in its sequence.
 
     Attributes:
         spec: the stage.
-        trial: the trial that asked first.
-        ended: what became of it; None: it did not begin.
-        started_s: when it was its turn; 0: not yet.
-        looked_s: when it was last looked for in the store.
-        begun: whether a worker has begun with it.
-        worker: the process that runs it, once that is known.
+        trial: the first trial that requested it.
+        ended: its result; None: it did not start.
+        started_s: when its turn came; 0: not yet.
+        looked_s: when it was last looked up in the store.
+        begun: whether a worker has started it.
+        worker: the process that runs it, once known.
         task: the name of that worker's task.
-        trouble: why that worker is being ended: the run hangs.
-        given_up: the worker could not be ended.
-        waits: the lock that it waits for, and who holds it.
-        elsewhere: the other driver that runs the stage, if one does.
+        trouble: why that worker is being killed: the run hangs.
+        given_up: the worker could not be killed.
+        waits: the lock that it waits for, and its holder.
+        elsewhere: the other driver that runs the stage, if any.
         done: epochs that have ended.
         epochs: epochs in all; 0: it has none.
         values: those of the last epoch, or incumbent and gap of the program.
@@ -50,17 +50,17 @@ class StageRun:
 
     @property
     def name(self) -> tuple[str, str]:
-        """The artifact it makes: kind and key."""
+        """The artifact it produces: kind and key."""
         return self.spec.kind, self.spec.key
 
     def again(self) -> None:
-        """Forget the last attempt: the run is to be started once more."""
+        """Reset the run before another attempt."""
         self.started_s = time.monotonic()
         self.begun, self.worker, self.trouble, self.given_up = False, None, None, asyncio.Event()
         self.done, self.epochs, self.values, self.waits = 0, 0, {}, ""
 
     def snapshot(self, now_s: float, quiet_s: float) -> RunSnapshot:
-        """What the screen needs of it."""
+        """The run as displayed."""
         return RunSnapshot(
             self.spec.stage,
             self.trial,
@@ -83,7 +83,7 @@ async def next_result(stream: Any, run: StageRun) -> StageResult | None:
         run: the run.
 
     Raises:
-        HungError: the run was taken for hung, and its worker could not be ended.
+        HungError: the run was considered hung, and its worker could not be killed.
     """
 
     async def result() -> StageResult | None:

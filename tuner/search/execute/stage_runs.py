@@ -1,8 +1,8 @@
-"""The runs of stages: each distinct stage runs once, whoever asks for it.
+"""The runs of stages: each distinct stage runs once, even if several trials or drivers request it.
 
-Known in the store: done. Running: the trial waits for the same run. Else a Ray task is started with the resources the
-stage needs; it goes on with the trial's next stages as long as they need the same. Where another driver runs the stage,
-its end is waited for without holding anything. Lives in the broker's event loop.
+If the store has the stage, it is done. If it is running, the trial waits for that run. Otherwise a Ray task starts with
+the stage's resources, and continues with the trial's next stages while they need the same resources. If another driver
+runs the stage, the trial waits without holding resources. Everything runs in the broker's event loop.
 """
 
 import asyncio
@@ -29,22 +29,22 @@ from tuner.search.record.holder import is_gone, this_driver
 from tuner.store import Artifacts, Claims, StoreError
 from tuner.store.claims import LATEST_S, SOONEST_S
 
-# A stage that was looked for longer ago is looked for again before it is run: another driver may have come and gone.
-# Shorter than what claims linger.
+# After this time a stage is looked up again before it is run, because another driver may have completed it.
+# Shorter than the time for which claims are kept.
 FRESH_S = 20.0
 
 Start = Callable[[list[StageSpec], dict[str, Any]], Any]
 
 
 class StageRuns:
-    """Gets stages done.
+    """Completes stages.
 
     Args:
         artifacts: of the search's store.
-        resources: what a run of each stage holds.
-        retries: new attempts at a stage that hung.
-        start: starts a row of stages as one Ray task, with name and resources as Ray takes them; returns a stream of
-            references to their results.
+        resources: the resources held by a run of each stage.
+        retries: retries of a stage that hung.
+        start: starts a sequence of stages as one Ray task, with Ray's name and resources; returns a stream of
+        references to their results.
     """
 
     def __init__(self, artifacts: Artifacts, resources: dict[str, StageResources], retries: int, start: Start) -> None:
@@ -53,22 +53,22 @@ class StageRuns:
         self._claims = Claims(artifacts.store, this_driver(), is_gone=is_gone)
         self._watchdog = Watchdog(resources)
         self._runs: dict[str, StageRun] = {}
-        self._working: dict[asyncio.Task[None], list[StageRun]] = {}  # what each has left to do
+        self._working: dict[asyncio.Task[None], list[StageRun]] = {}  # the remaining runs of each task
         self._stopping = False
 
-    # What a trial asks for.
+    # Requests of trials.
 
     async def use(self, row: Sequence[StageSpec], trial: int) -> StageUsed:
-        """Get the first of a row of stages done, by whomever; the others are what the trial will ask for next.
+        """Complete the first of a sequence of stages, or wait for it; the trial will request the others next.
 
         Returns:
-            How it ended. `corrupt`: an input was damaged or gone, has been removed, and is to be asked for again.
+            How it ended. `corrupt`: an input was damaged or missing, has been removed, and must be requested again.
 
         Raises:
             StoreError: the store fails.
-            ray.exceptions.RayError: the run raised, or died more often than it may be started again.
+            ray.exceptions.RayError: the run raised, or died more often than the retries allow.
             HungError: it hung in each attempt.
-            CalledOffError: it would have to begin, and nothing begins any more.
+            CalledOffError: it would have to start, but no more stages are started.
         """
         spec, since_s = row[0], time.monotonic()
         while (result := self.results.get(spec.key)) is None:
@@ -87,14 +87,14 @@ class StageRuns:
         return StageUsed(result, use)
 
     def add(self, spec: StageSpec, trial: int) -> StageRun:
-        """A run of a stage, from now on under way."""
+        """Create a run of a stage, and mark it active."""
         run = self._runs[spec.key] = StageRun(spec, trial, asyncio.get_running_loop().create_future())
         return run
 
-    # A row of stages, from the store's answer to the end of its Ray task.
+    # A sequence of stages, from the look-up in the store to the end of its Ray task.
 
     async def _work(self, todo: list[StageRun], row: Sequence[StageSpec], trial: int) -> None:
-        """Find the first stage of a row in the store, or run it with what follows; tell whoever waits."""
+        """Find the first stage of a sequence in the store, or run the sequence; notify the waiting trials."""
         attempts, stream = Attempts(self._retries), None
         try:
             if await self._find(todo):
@@ -111,7 +111,7 @@ class StageRuns:
                         return
                 except RayTaskError:
                     raise
-                except (RayError, HungError) as error:  # its worker or node died, perhaps after it had been published
+                except (RayError, HungError) as error:  # its worker or node died, perhaps after publishing
                     run = todo[0]
                     self._watchdog.end(run)
                     if await self._find(todo):
@@ -119,16 +119,16 @@ class StageRuns:
                     else:
                         attempts.count(run, error)
                         run.again()
-        except Exception as error:  # belongs to those who wait for this stage
+        except Exception as error:  # raised in the trials that wait for this stage
             self._end(todo.pop(0)).set_exception(error)
         finally:
             if todo and self._stopping and stream is not None:
                 ray.cancel(stream)
-            for run in todo:  # not begun, after one that failed or Ctrl-C
+            for run in todo:  # not started, after a failure or Ctrl-C
                 self._end(run).set_result(None)
 
     async def _follow(self, stream: Any, todo: list[StageRun], trial: int, attempts: Attempts) -> bool:
-        """Settle runs as their task goes on; whether what is left then is to be started again."""
+        """Settle runs as their task proceeds; returns whether the remaining runs must be started again."""
         while todo and (result := await next_result(stream, todo[0])) is not None:
             if result.outcome == "elsewhere":
                 await self._wait_for_another(todo, result.cause)
@@ -137,12 +137,12 @@ class StageRuns:
             if result.outcome != "complete" or self._stopping:
                 return False
             attempts.forget()
-            if todo and todo[0].worker is not None:  # at the next stage by now, whether or not it can still say so
+            if todo and todo[0].worker is not None:  # already at the next stage, even if it can no longer report it
                 self._watchdog.begin(todo[0])
         return not self._stopping
 
     async def _wait_for_another(self, todo: list[StageRun], holder: str | None) -> None:
-        """Wait until a stage that another driver runs is in the store, or that driver has given it up."""
+        """Wait until a stage that another driver runs is in the store, or that driver has released it."""
         run, pause_s = todo[0], SOONEST_S
         self._watchdog.end(run)
         run.again()
@@ -167,7 +167,7 @@ class StageRuns:
         return stored is not None
 
     def settle(self, todo: list[StageRun], result: StageResult) -> None:
-        """Remember how the first of the runs ended; what was damaged on the way is removed. The next one begins."""
+        """Record how the first of the runs ended, remove damaged inputs, and start the next run."""
         run = todo[0]
         if result.outcome == "corrupt":
             assert result.damaged is not None, "a worker names what is corrupt"
@@ -181,19 +181,19 @@ class StageRuns:
             todo[0].started_s = time.monotonic()
 
     def remove(self, kind: str, key: str, seen_s: float) -> None:
-        """Remove a damaged artifact, so that it is made again, unless that is under way; as `Results.remove`."""
+        """Remove a damaged artifact so that it is recreated, unless a run is doing so; as `Results.remove`."""
         if key not in self._runs:
             self.results.remove(kind, key, seen_s)
 
     def _end(self, run: StageRun) -> asyncio.Future[StageResult | None]:
-        """Strike a run off; returns what is to be told how it ended."""
+        """Remove a run from the active ones; returns the future of its result."""
         del self._runs[run.spec.key]
         self._watchdog.end(run)
         self._claims.release([run.name])
         return run.ended
 
     def _follows(self, first: StageSpec) -> Callable[[StageSpec], bool]:
-        """Tells whether a stage may go on in the task of `first`: it needs the same, and nobody has or runs it."""
+        """Whether a stage can join the task of `first`: same resources, and neither stored nor running."""
 
         def holds(spec: StageSpec) -> tuple[float, float]:
             return self._resources[spec.stage].cpus, self._resources[spec.stage].gpus
@@ -203,18 +203,18 @@ class StageRuns:
         )
 
     def _options(self, specs: list[StageSpec]) -> dict[str, Any]:
-        """Name and resources of a row of stages, as Ray takes them."""
+        """Name and resources of a sequence of stages, in Ray's format."""
         need = self._resources[specs[0].stage]
         name = f"{'-'.join(spec.stage for spec in specs)}-{specs[-1].key[:8]}"
         return {"name": name, "num_cpus": need.cpus, "num_gpus": need.gpus}
 
-    # What the workers say.
+    # Messages from workers.
 
     async def begin(self, keys: list[str], worker: Worker) -> Grant:
-        """A worker is about to run a row of stages. Only now they are claimed: who waits for room keeps nobody waiting.
+        """Claim stages for a worker that is about to run them; a task waiting for resources claims nothing.
 
         Returns:
-            How many of the first ones it is to run, and what it is to answer instead if that is none.
+            How many of the first stages it is to run, and what to return instead if none.
         """
         row = [self._runs[key] for key in takewhile(self._runs.__contains__, keys)]
         if not row or self._stopping:
@@ -224,9 +224,9 @@ class StageRuns:
         self._watchdog.begin(row[0])
         try:
             granted, holder = await asyncio.to_thread(self._claims.take, [run.name for run in row])
-            if granted and time.monotonic() - row[0].looked_s > FRESH_S:  # somebody may have made them since
+            if granted and time.monotonic() - row[0].looked_s > FRESH_S:  # another driver may have completed them since
                 missing = await asyncio.to_thread(self.results.missing, [run.spec for run in row[:granted]])
-                granted, holder = missing, holder if missing else "nobody any more"
+                granted, holder = missing, holder if missing else "no driver any more"
         except StoreError as error:
             return Grant(0, StageResult("halted", 0.0, error.what))
         for run in row[granted:]:
@@ -234,35 +234,35 @@ class StageRuns:
         return Grant(granted, None if granted else StageResult("elsewhere", 0.0, holder))
 
     def report(self, key: str, done: int, epochs: int, values: dict[str, float]) -> None:
-        """A worker has ended an epoch, or says where the program stands."""
+        """An epoch has ended, or the program has progressed."""
         if (run := self._runs.get(key)) is not None:
             run.done, run.epochs, run.values = done, epochs, values
 
     def alive(self, key: str, worker: Worker) -> None:
-        """A worker's stage gets on."""
+        """Heartbeat of a stage."""
         self._watchdog.alive(key, worker)
 
     def waits(self, key: str, words: str) -> None:
-        """A worker's stage waits for a lock; empty: for none any more."""
+        """A stage waits for this lock; empty: it no longer waits."""
         if (run := self._runs.get(key)) is not None:
             run.waits = words
 
-    # What the driver says.
+    # Messages from the driver.
 
     async def stop(self) -> None:
-        """Begin nothing any more: what has begun ends, what waits for room or for others is called off."""
+        """Start no more stages: running stages finish, waiting ones are called off."""
         self._stopping = True
-        await asyncio.sleep(0)  # work that was just created begins, or it could not clear up after itself
+        await asyncio.sleep(0)  # tasks that were just created must start, otherwise they cannot clean up
         for work, todo in self._working.items():
             if todo and todo[0].worker is None:
                 work.cancel()
 
     def go_on(self) -> None:
-        """After `stop` or `call_off`: what is asked for from now on begins."""
+        """Accept new stages again after `stop` or `call_off`."""
         self._stopping = False
 
     async def call_off(self) -> None:
-        """End all that runs, at once: its trials stay open, and what it had published or checkpointed stays."""
+        """Cancel all running stages at once: their trials stay open; published results and checkpoints are kept."""
         await self.stop()
         running = [todo[0] for todo in self._working.values() if todo and todo[0].worker is not None]
         for work in list(self._working):
@@ -270,11 +270,11 @@ class StageRuns:
         await self._watchdog.call_off(running)
 
     async def close(self) -> None:
-        """Let go of the store: this search runs nothing any more."""
+        """Release the claims in the store: this search runs no more stages."""
         await self.call_off()
         await asyncio.to_thread(self._claims.close)
 
     def snapshot(self) -> list[RunSnapshot]:
-        """The runs under way."""
+        """The active runs."""
         now_s = time.monotonic()
         return [run.snapshot(now_s, self._watchdog.quiet_s(run)) for run in self._runs.values() if run.started_s]

@@ -1,4 +1,4 @@
-"""The Ray task that runs a row of stages in a worker, and tells the broker as long as they make progress."""
+"""The Ray task that runs a sequence of stages in a worker, and reports their progress to the broker."""
 
 import contextlib
 import time
@@ -15,8 +15,8 @@ from tuner.search.execute.hang_detector import this_worker
 from tuner.search.execute.messages import StageResult
 from tuner.search.execute.plan import StageSpec
 
-TELL_S = 0.5  # between two reports of how far a stage is
-PULSE_S = 5.0  # between two signs of life
+TELL_S = 0.5  # between two progress reports
+PULSE_S = 5.0  # between two heartbeats
 
 
 @ray.remote(num_returns="streaming", max_retries=0)
@@ -51,7 +51,7 @@ def stage_task(
 
 @contextlib.contextmanager
 def _pulsed(tell: Callable[[], object], tell_waits: Callable[[str], object]) -> Iterator[None]:
-    """While a block runs, tell from time to time that it has made progress, if it has, and which lock it waits for."""
+    """While a block runs, send heartbeats if it makes progress, and the lock it waits for."""
     seen, told = pulse.count(), ""
 
     def look() -> None:

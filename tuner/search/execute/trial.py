@@ -1,6 +1,6 @@
-"""One trial's way through its stages, to the outcome the ledger keeps.
+"""Takes one trial through its stages to the outcome that the ledger records.
 
-Runs inside the broker; knows neither Ray Tune nor how a stage is run.
+Runs inside the broker; depends neither on Ray Tune nor on how a stage is run.
 """
 
 import time
@@ -19,19 +19,19 @@ from tuner.store import StoreError
 
 
 class CalledOffError(Exception):
-    """A stage is not begun, since the search is to stop: its trial stays open."""
+    """A stage is not started because the search is stopping: its trial stays open."""
 
 
 Use = Callable[[Sequence[StageSpec], int], Awaitable[StageUsed]]
 
 
 async def run_trial(number: int, stages: Sequence[StageSpec], use: Use) -> TrialOutcome:
-    """Take one trial through its stages; a damaged artifact on the way is made again, each stage's once.
+    """Take one trial through its stages; damaged artifacts are recreated, once per stage.
 
     Args:
         number: the trial.
         stages: in order; the last one measures.
-        use: gets the first of a row of stages done, by whomever: `StageRuns.use`.
+        use: completes the first of a sequence of stages: `StageRuns.use`.
     """
     started = time.perf_counter()
     remade: list[str] = []
@@ -46,7 +46,7 @@ async def run_trial(number: int, stages: Sequence[StageSpec], use: Use) -> Trial
 
 
 async def _pass(number: int, stages: Sequence[StageSpec], use: Use) -> TrialOutcome:
-    """One stage after the other, as far as it goes."""
+    """One stage after the other, until one does not complete."""
     uses: list[StageUse] = []
     program: ProgramInfo | None = None
     values: dict[str, float] = {}
@@ -68,19 +68,19 @@ async def _pass(number: int, stages: Sequence[StageSpec], use: Use) -> TrialOutc
 
 
 def _stopped(error: Exception, spec: StageSpec) -> TrialOutcome:
-    """What becomes of a trial whose stage raised; what is no trouble of a stage is raised again."""
+    """The outcome of a trial whose stage raised; unrelated errors are raised again."""
     match error:
         case CalledOffError():
             return TrialOutcome("called off", spec.stage)
         case StoreError():
             return TrialOutcome("halted", spec.stage, error.what)
-        case HungError():  # the machine's trouble, as far as anybody can tell
+        case HungError():  # presumably a fault of the machine
             return TrialOutcome("failed", None, str(error))
         case NodeDiedError():
-            return TrialOutcome("failed", None, "its node died again and again")
+            return TrialOutcome("failed", None, "its node died repeatedly")
         case RayTaskError():
             inner = error.cause or error
             return TrialOutcome("failed", spec.stage, f"{type(inner).__name__}: {inner}".splitlines()[0])
         case RayError():
-            return TrialOutcome("failed", spec.stage, "its worker died again and again, perhaps for want of memory")
+            return TrialOutcome("failed", spec.stage, "its worker died repeatedly, perhaps for lack of memory")
     raise error

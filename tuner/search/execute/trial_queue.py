@@ -1,4 +1,4 @@
-"""The queue of trials, where Tune's coordinators and the driver meet: the one asks for a trial, the other hands it out.
+"""The queue between Tune's coordinators, which ask for trials, and the driver, which hands them out.
 
 Either may come first, and Tune starts coordinators while others end.
 """
@@ -18,7 +18,7 @@ RunTrial = Callable[[int, Sequence[StageSpec]], Awaitable[TrialOutcome]]
 
 
 class TrialQueue:
-    """The trials of a search between Tune, which asks for them by number, and the driver, which says what they are.
+    """The trials of a search between Tune, which asks for them by number, and the driver, which defines them.
 
     Args:
         run: takes a trial through its stages; called as soon as the trial is handed out.
@@ -28,11 +28,11 @@ class TrialQueue:
         self._run = run
         self._trials: dict[int, asyncio.Future[asyncio.Future[TrialOutcome] | None]] = defaultdict(asyncio.Future)
         self._expected: set[int] = set()  # trials whose coordinators are about to start
-        self._came: set[int] = set()  # those that came before they were expected
+        self._came: set[int] = set()  # those that arrived before they were expected
         self._all_here = asyncio.Event()
 
     def __len__(self) -> int:
-        """Trials that are not forgotten."""
+        """Trials that have not been forgotten."""
         return len(self._trials)
 
     def expect(self, trial: int) -> None:
@@ -44,15 +44,15 @@ class TrialQueue:
             self._all_here.clear()
 
     def hand_out(self, trial: int, stages: Sequence[StageSpec] | None) -> None:
-        """Begin a trial; None: there is nothing to do."""
+        """Start a trial; None: there is nothing to do."""
         work = None if stages is None else asyncio.ensure_future(self._run(trial, stages))
         self._trials[trial].set_result(work)
 
     async def outcome(self, trial: int) -> TrialOutcome | None:
-        """What became of a trial, once it has been handed out; None: there was nothing to do.
+        """The outcome of a trial, after it has been handed out; None: there was nothing to do.
 
-        The answer waits until no coordinator is about to start: Tune gives the process of one that ends to one that
-        starts, throws away what it had begun to start, and so would start processes for ever.
+        The answer waits until no coordinator is about to start. Otherwise Tune would give the process of an ending
+        coordinator to a starting one, discard the process it was starting, and so start processes without end.
         """
         if trial in self._expected:
             self._expected.remove(trial)
@@ -67,5 +67,5 @@ class TrialQueue:
         return outcome
 
     def forget(self, trial: int) -> None:
-        """Nobody asks for a trial again."""
+        """Forget a trial; it is not requested again."""
         self._trials.pop(trial, None)

@@ -1,6 +1,6 @@
-"""What a worker does for one stage: call its runner, publish the artifact, say how it ended.
+"""A worker's part in one stage: call its runner, publish the artifact, report how it ended.
 
-Runs inside a Ray task, but knows nothing of Ray; a test or a notebook can call `run_stage` directly.
+Runs inside a Ray task, but does not depend on Ray; a test or a notebook can call `run_stage` directly.
 """
 
 import platform
@@ -35,8 +35,8 @@ def run_stage(
         progress: called after each epoch with (done, epochs, values); by the program with (0, 0, incumbent and gap).
 
     Returns:
-        How it ended: `complete`, `infeasible`, `failed`, `corrupt` or `halted`; the last where the store or this
-        machine's disk fails, which is no fault of the trial.
+        How it ended: `complete`, `infeasible`, `failed`, `corrupt` or `halted`; the last if the store or this
+        machine's disk fails, which is not the trial's fault.
     """
     started = time.perf_counter()
     torch.set_num_threads(threads)
@@ -55,7 +55,7 @@ def run_stage(
         return ended("corrupt", error.what, damaged=job.fetching)
     except (StoreError, NoPlaceError) as error:
         return ended("halted", error.what)
-    except OSError as error:  # this machine's trouble, such as a full disk, and no fault of the trial
+    except OSError as error:  # a fault of this machine, such as a full disk, not of the trial
         return ended("halted", f"{error.strerror or error} {error.filename or ''}".strip())
     except (TunerError, torch.OutOfMemoryError) as error:
         return ended("failed", str(error).splitlines()[0])
@@ -64,7 +64,7 @@ def run_stage(
 
 
 def _publish(job: StageJob, folder: Path, seconds: float) -> None:
-    """Publish the artifact, with all that says where it comes from."""
+    """Publish the artifact with its provenance."""
     spec = job.spec
     meta = {"stage": spec.stage, "settings": spec.settings, "inputs": spec.inputs, "seed": spec.seed}
     meta |= {"seconds": seconds, "timing": job.timing, "made_with": made_with(job.threads)}
@@ -73,7 +73,7 @@ def _publish(job: StageJob, folder: Path, seconds: float) -> None:
 
 
 def made_with(threads: int) -> dict[str, Any]:
-    """What the bytes of a stage's result depend on beyond its key: device, CPU threads, versions of libraries."""
+    """What a stage's bytes depend on besides its key: device, CPU threads, versions of libraries."""
     device = choose_device("auto")
     cpu = f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"  # its vector instructions round differently
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu

@@ -29,13 +29,13 @@ from tuner.search.watch.texts import heading, number
 
 
 def shown() -> list[str]:
-    """The metrics that are compared, the most important first: those of no size, what is made of others in front."""
+    """The compared metrics, most important first: no sizes, and composite metrics before their parts."""
     names = [name for name, metric in METRICS.items() if metric.unit != "features"]
     return sorted(names, key=lambda name: 0 if METRICS[name].is_share else 1 if METRICS[name].parts else 2)
 
 
 def compare(home: SearchHome, progress: Progress) -> list[dict[str, Any]]:
-    """Measure what is missing, and gather what was measured.
+    """Measure the missing baselines, and collect all results.
 
     Returns:
         Rows {"name", "note", "values", "errors"} on the test split: front members, then baselines. The errors are one
@@ -66,8 +66,8 @@ def compare(home: SearchHome, progress: Progress) -> list[dict[str, Any]]:
             if outcome.outcome != "complete":
                 raise TunerError(
                     f"{name} could not be measured: {outcome.stage}: {outcome.cause}",
-                    "every baseline to run to its end",
-                    "fix the cause and run the same command again: what was measured is kept",
+                    "every baseline to complete",
+                    "fix the cause and run the same command again: completed measurements are kept",
                 )
             known[name] = Baseline(time.time(), name, note, outcome.values)
             record(known[name])
@@ -78,7 +78,7 @@ def compare(home: SearchHome, progress: Progress) -> list[dict[str, Any]]:
 
 
 def comparison_table(rows: list[dict[str, Any]]) -> Group:
-    """The rows as a table, and how many images its numbers rest on; columns that do not fit are left out."""
+    """The rows as a table, and the numbers of images behind it; columns that do not fit are left out."""
     names = [name for name in shown() if any(name in row["values"] for row in rows)]
     first = len(METRICS)
     columns = [Column("test split", [row["name"] for row in rows], weight=first + 1, words=True)]
@@ -91,7 +91,7 @@ def comparison_table(rows: list[dict[str, Any]]) -> Group:
 
 
 def _baselines(recipe: Recipe, bank: str, members: list[dict[str, Any]]) -> list[tuple[str, str, list[StageSpec]]]:
-    """(name, note, stages up to the evaluation) of every baseline that the members ask for."""
+    """(name, note, stages up to the evaluation) of every baseline that the members require."""
     rows: dict[str, tuple[str, list[StageSpec]]] = {}
     for params in members:
         stages = {spec.stage: spec for spec in plan_trial(recipe, bank, params)}
@@ -110,7 +110,7 @@ def _baselines(recipe: Recipe, bank: str, members: list[dict[str, Any]]) -> list
 
 
 def _random(dense: StageSpec, program: StageSpec, finetune: StageSpec) -> list[StageSpec]:
-    """The stages of a member, its program replaced by a random assignment of the same size."""
+    """The stages of a member, with a random assignment of the same size instead of the program."""
     settings = {**program.settings, "assign": {**program.settings["assign"], "control": "random"}}
     drawn = dataclasses.replace(program, settings=settings)
     tuned = dataclasses.replace(finetune, inputs={**finetune.inputs, "assign": drawn.key})

@@ -1,4 +1,4 @@
-"""Explaining a model of a search, the picked one or that of any trial, without exporting it first."""
+"""Explains a model of a search, the picked one or that of any trial, without exporting it first."""
 
 import tempfile
 from pathlib import Path
@@ -30,7 +30,7 @@ def chosen_model(home: SearchHome, trial: int | None) -> Pick:
     points = {point.trial: point for point in state.points(view.objectives)}
     if trial not in points:
         raise UsageError(f"trial {trial} has no model", f"one of {sorted(points)}", "choose a complete trial")
-    return Pick(points[trial], f"Trial {trial} was asked for.")
+    return Pick(points[trial], f"Trial {trial} was requested.")
 
 
 def load_chosen(home: SearchHome, trial: int | None, weights: str = "") -> ExportedModel:
@@ -39,7 +39,7 @@ def load_chosen(home: SearchHome, trial: int | None, weights: str = "") -> Expor
     Args:
         home: the search.
         trial: the model of this trial; None for the picked one.
-        weights: of a pre-trained backbone, where they are not at the place in the search's recipe.
+        weights: of a pre-trained backbone, if they are not at the path in the search's recipe.
     """
     return load_pick(home, chosen_model(home, trial), weights)
 

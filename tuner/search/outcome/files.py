@@ -35,7 +35,7 @@ def write_front(home: SearchHome, state: SearchState, put: Callable[[str, bytes]
 
 
 def _replace(store: Store, key: str, data: bytes, check: Callable[[], None]) -> None:
-    """Write a file as it was found before `check` let it; of a driver that is stopped in between nothing is written."""
+    """Write a file if `check` permits it; a driver that lost the search in the meantime writes nothing."""
     written = False
     while not written:
         found = store.stat(key)
@@ -44,7 +44,7 @@ def _replace(store: Store, key: str, data: bytes, check: Callable[[], None]) -> 
 
 
 def write_files(home: SearchHome, state: SearchState, progress: Progress, check: Callable[[], None]) -> dict[str, str]:
-    """Write front, history, picture and report, each once `check` lets it; returns where they are, by name."""
+    """Write front, history, picture and report, each if `check` permits it; returns their locations by name."""
 
     def put(name: str, data: bytes) -> None:
         _replace(home.store, home.key(name), data, check)

@@ -1,4 +1,4 @@
-"""Measuring the front on the test split: its members alone, and each of them once."""
+"""Measures the front on the test split: only its members, and each of them once."""
 
 import math
 import time
@@ -28,10 +28,10 @@ def measure_front(
     progress: Progress,
     within_s: float = math.inf,
 ) -> None:
-    """Measure the front's members on the test split, those that were not yet (docs/explanation/method.md#no-test-leak).
+    """Measure those members of the front on the test split that have not been measured.
 
-    Under `protocol: paper` the objectives are test metrics already, and nothing is left to do. What is not measured
-    after `within_s` seconds is left to the next driver.
+    See docs/explanation/method.md#no-test-leak. Under `protocol: paper` the objectives are test metrics already, and
+    there is nothing to do. Members not measured after `within_s` seconds are left to the next driver.
     """
     if recipe.protocol == "paper":
         return
@@ -49,8 +49,8 @@ def measure_front(
         if measured.outcome == "halted":
             raise TunerError(
                 f"trial {trial} could not be measured on the test split: {measured.cause}",
-                "a store that answers and has room, and a sound feature bank",
-                "fix the cause and run the same command again: what was measured is kept",
+                "a reachable store with free space, and an intact feature bank",
+                "fix the cause and run the same command again: completed measurements are kept",
             )
         if measured.outcome == "complete":
             record(Measured(time.time(), trial, measured.values))

@@ -1,6 +1,6 @@
-"""Picking a model from a search; on request exporting it, registering it in MLflow, and recording the choice.
+"""Picks a model from a search; on request exports it, registers it in MLflow, and records the choice.
 
-The ledger records a choice once all that was asked for is done: neither a look nor a failed export is recorded.
+The ledger records a choice once everything requested is done: previews and failed exports are not recorded.
 """
 
 import os
@@ -36,12 +36,12 @@ def pick_model(
 
     Args:
         home: the search.
-        within: an objective -> how far from its best value the choice may lie, in its unit; empty: the knee.
+        within: an objective -> allowed distance from its best value, in its unit; empty: the knee.
         at_most: parameters or values -> the largest number allowed.
         at_least: parameters or values -> the smallest number allowed.
 
     Raises:
-        UsageError: no trial qualifies, or an argument makes no sense.
+        UsageError: no trial qualifies, or an argument is invalid.
         TunerError: no trial is complete yet.
     """
     objectives = objectives_of(home.stored()[0])
@@ -66,7 +66,7 @@ def carry_out(
     choose: bool = False,
     tracking_uri: str = "",
 ) -> dict[str, str]:
-    """Export and register a pick as asked; record it in the ledger last, once all of it is done.
+    """Export and register a pick as asked; record it in the ledger last, once everything is done.
 
     Args:
         home: the search.
@@ -77,10 +77,10 @@ def carry_out(
         tracking_uri: of the MLflow to register it in; empty: MLFLOW_TRACKING_URI, else the file beside the store.
 
     Returns:
-        What was done: "exported" and "registered", each with its place.
+        What was done: "exported" and "registered", each with its location.
 
     Raises:
-        TunerError: something cannot be done; the choice is then not recorded.
+        TunerError: export or registration failed; the choice is then not recorded.
     """
     done = {}
     if export is not None:
@@ -93,13 +93,13 @@ def carry_out(
 
 
 def require_room(folder: Path) -> None:
-    """Refuse a folder that is not free for a model.
+    """Refuse an export folder that is in use.
 
     Raises:
         UsageError: if it is a file, or not empty.
     """
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        found = "is not empty" if folder.is_dir() else "is no folder"
+        found = "is not empty" if folder.is_dir() else "is not a folder"
         raise UsageError(f"{folder} exists and {found}", "a new or empty folder", "choose another folder")
 
 
@@ -118,7 +118,7 @@ def export_pick(home: SearchHome, chosen: Pick, folder: Path) -> Path:
     assert chosen.point.model is not None, "a complete trial has a model"
     bank = load_input(home.artifacts, "banks", bank_key, open_bank)
     model = load_input(home.artifacts, model_stage().kind, chosen.point.model, lambda f: QpmModel.load(f).of(bank))
-    record = home.state().trials.get(chosen.point.trial)  # gone, if its entry was damaged a moment ago
+    record = home.state().trials.get(chosen.point.trial)  # missing if its ledger entry was damaged in the meantime
     about: dict[str, Any] = {
         "search": home.name,
         "trial": chosen.point.trial,
@@ -138,15 +138,15 @@ def register_pick(home: SearchHome, chosen: Pick, tracking_uri: str = "") -> str
     """Register the picked model in MLflow under the alias `picked`; returns its name and version.
 
     Raises:
-        UsageError: only the stored recipe names the search's MLflow; credentials are not sent there.
+        UsageError: the MLflow address comes only from the stored recipe, so credentials are not sent to it.
         TunerError: if MLflow cannot be reached.
     """
     config = TrackingConfig(uri=tracking_uri)
     if not (tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")) and (address := passed_over(home, config)):
         shown = shlex.quote(ascii(address)[1:-1])
         raise UsageError(
-            f"search {home.name!r} was shown in an MLflow that only its stored recipe names: {shown}",
-            "an address that you name, since your credentials would go there",
+            f"the MLflow address of search {home.name!r} comes only from its stored recipe: {shown}",
+            "an address given by you, since your credentials would be sent there",
             f"if it is yours, add `tracking_uri={shown}`, or set MLFLOW_TRACKING_URI",
         )
     mirror = open_mirror(home, config)

@@ -29,15 +29,15 @@ class ModelPictures:
         dataset: the images themselves.
 
     Raises:
-        TunerError: the data set no longer lists the images that the bank was made of.
+        TunerError: the data set no longer lists the images of the bank.
     """
 
     def __init__(self, model: QpmModel, bank: FeatureBank, dataset: Dataset) -> None:
         if dataset.paths != bank.paths:
             raise TunerError(
-                f"data set {dataset.name} lists other images ({len(dataset):,}) than were searched on ({len(bank):,})",
-                "the images as they were when the search started: others would be shown under these features",
-                "restore them, or set data.root to where they are",
+                f"data set {dataset.name} lists other images ({len(dataset):,}) than the search used ({len(bank):,})",
+                "the images as they were when the search started, since other images do not match these features",
+                "restore them, or set data.root to their folder",
             )
         self._full = full_strength(model, bank)
         self._model, self._bank, self._dataset = model, bank, dataset
@@ -49,13 +49,13 @@ class ModelPictures:
         return self._bank.class_names
 
     def classes(self) -> list[ClassView]:
-        """The class that shares most features with others, and its nearest classes."""
+        """The class that shares the most features with others, and its nearest classes."""
         first = self._most_sharing()
         shown = [first, *nearest_classes(self._model, first, SHOWN_CLASSES - 1)]
         return [self._view(c) for c in shown]
 
     def comparison(self) -> ComparisonView:
-        """The two classes that share most features."""
+        """The two classes that share the most features."""
         first = self._most_sharing()
         return ComparisonView(self._view(first), self._view(nearest_classes(self._model, first, 1)[0]))
 
@@ -79,7 +79,7 @@ class ModelPictures:
 
     @torch.no_grad()
     def _example(self, label: int) -> tuple[int, Samples, int]:
-        """The held-out image of a class with the largest logit margin among the first few, and of how many."""
+        """The image with the largest logit margin among a class's first few held-out images, and their number."""
         chosen = self._held_out[self._bank.labels[self._held_out] == label][:CANDIDATES]
         if len(chosen) == 0:
             chosen = np.flatnonzero(self._bank.labels == label)[:CANDIDATES]

@@ -1,4 +1,4 @@
-"""The report page, made of ledger and store alone."""
+"""The report page, built from ledger and store only."""
 
 from typing import TYPE_CHECKING
 

@@ -1,1 +1,1 @@
-"""Which trial comes next: Optuna's sampler, and how Ray Tune asks it."""
+"""Proposals of trials: Optuna's sampler, and its interface to Ray Tune."""

@@ -1,10 +1,10 @@
-"""Optuna proposes, reproducibly: proposal i depends on the seed and on the trials before i, never on timing.
+"""Reproducible proposals by Optuna: proposal i depends on the seed and the trials before i, never on timing.
 
-With `parallel` trials in flight, proposal i is made from the outcomes of trials 0 .. i - parallel exactly, the
-others count as running. So the same seed gives the same search on any machine and after any interruption.
+With `parallel` trials in flight, proposal i uses exactly the outcomes of trials 0 .. i - parallel; the others count
+as running. So the same seed gives the same search on any machine and after any interruption.
 
 A trial without objective values (infeasible, failed in a stage, or of a size for which an objective does not exist)
-violates a constraint: the sampler learns to leave such a region, and learns nothing about the objectives there.
+violates a constraint: the sampler learns to avoid such regions, and learns nothing about the objectives there.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,16 +22,16 @@ from tuner.qpm.program import check_feasible
 from tuner.recipe import Recipe, objectives_of
 from tuner.search.record.restoration import TrialRecord
 
-# Proposals that repeat a tried point or are infeasible are drawn again, at last at random. The first draws are also
-# drawn again where trials are expected to end without objective values.
+# Proposals that repeat a tried point or are infeasible are redrawn, finally at random. The first draws are also
+# redrawn if the trial is expected to end without objective values.
 CAREFUL_DRAWS = 12
 GUIDED_DRAWS = 20
 RANDOM_DRAWS = 500
 
-# Points of a space that are looked at, for whether a feasible one is left.
+# The largest number of points that is checked for a remaining feasible one.
 MOST_POINTS = 50_000
 
-# The constraint that a trial without objective values violates.
+# The constraint violated by a trial without objective values.
 UNMEASURED = {"has objective values": 1.0}
 
 
@@ -62,7 +62,7 @@ class Proposer:
         self._told = 0
         self._known: list[tuple[dict[str, Any], bool]] = []  # parameters of ended trials, whether they have values
         self._seen: set[tuple[Any, ...]] = set()
-        for record in sorted(prior, key=lambda record: record.number):  # not as they happened to end
+        for record in sorted(prior, key=lambda record: record.number):  # not in the order in which they ended
             if self._fits(record.params) and (ended := self._ended(record)) is not None:
                 params = {name: record.params[name] for name in self._space}
                 self.study.add_trial(create_trial(params=params, distributions=self._space, **ended))
@@ -70,11 +70,11 @@ class Proposer:
 
     @property
     def parallel(self) -> int:
-        """Trials in flight: the outcomes of the trials up to `number - parallel` are what a proposal is made from."""
+        """Trials in flight: a proposal uses the outcomes of the trials up to `number - parallel`."""
         return self._recipe.budget.parallel
 
     def under(self, trials: int | None, parallel: int | None) -> "Proposer":
-        """Who proposes as this one would have done under another budget; None: the same."""
+        """A proposer equal to this one, but with another budget; None: the same budget."""
         budget = self._recipe.budget
         other = (trials or budget.trials, parallel or budget.parallel)
         if other == (budget.trials, budget.parallel):
@@ -89,8 +89,8 @@ class Proposer:
 
         Args:
             number: the trial's number; calls come in increasing order.
-            earlier: all earlier trials by number; those up to `number - parallel` must have ended. Later ones, of a
-                turn before the proposal was lost, change nothing.
+            earlier: all earlier trials by number; those up to `number - parallel` must have ended. Later ones, from a
+                run before the proposal was lost, are ignored.
         """
         self._tell(number, earlier)
         rng_seed = (self._recipe.seed * 1_000_003 + number) % 2**32
@@ -116,7 +116,7 @@ class Proposer:
         return None
 
     def _is_exhausted(self) -> bool:
-        """Whether no feasible point is left; one of continuous or huge dimensions never is, as far as this looks."""
+        """Whether no feasible point is left; always False for continuous or very large spaces."""
         axes = [_values(distribution) for distribution in self._space.values()]
         if any(axis is None or len(axis) > MOST_POINTS for axis in axes):
             return False
@@ -137,7 +137,7 @@ class Proposer:
         return True
 
     def _expectation(self) -> Callable[[dict[str, Any]], bool]:
-        """Tells where a decision tree over the ended trials expects no objective values; nowhere if all have some."""
+        """A predicate from a decision tree over the ended trials: the points expected to have no objective values."""
         if all(measured for _, measured in self._known):
             return lambda params: False
         from sklearn.tree import DecisionTreeClassifier
@@ -147,14 +147,14 @@ class Proposer:
         return lambda params: not tree.predict([self._coordinates(params)])[0]
 
     def _coordinates(self, params: Mapping[str, Any]) -> list[float]:
-        """A point as numbers; a tree needs their order only."""
+        """A point as numbers; only their order matters to the tree."""
         return [
             float(space.choices.index(params[name]) if isinstance(space, CategoricalDistribution) else params[name])
             for name, space in self._space.items()
         ]
 
     def _tell(self, number: int, earlier: Mapping[int, TrialRecord]) -> None:
-        """Bring the study to the state from which `number` is proposed."""
+        """Update the study to the state from which `number` is proposed."""
         for known in range(number):
             if known not in self._trials and known >= self._told:  # proposed by an earlier driver
                 self._trials[known] = self._running(earlier[known])
@@ -170,24 +170,24 @@ class Proposer:
             self._told += 1
 
     def _running(self, record: TrialRecord) -> Trial:
-        """A trial that an earlier driver proposed, as if it had been proposed here."""
+        """Add a trial that an earlier driver proposed, as if it had been proposed here."""
         params = {name: record.params[name] for name in self._space}
         self._seen.add(self._point(params))
-        self.study.sampler = RandomSampler()  # samples nothing, every parameter is given
+        self.study.sampler = RandomSampler()  # samples nothing, because every parameter is given
         self.study.enqueue_trial(params)
         return self.study.ask(self._space)
 
     def _ended(self, record: TrialRecord) -> dict[str, Any] | None:
-        """State, values and constraints of an ended trial; None where its end says nothing of its parameters."""
+        """State, values and constraints of an ended trial; None if its end says nothing about its parameters."""
         values = self._values(record)
         if values is not None:
             return {"state": TrialState.COMPLETE, "values": values}
-        if record.outcome == "failed" and record.stage is None:  # the machine's trouble
+        if record.outcome == "failed" and record.stage is None:  # a fault of the machine
             return None
         return {"state": TrialState.PRUNED, "constraints": UNMEASURED}
 
     def _values(self, record: TrialRecord) -> list[float] | None:
-        """Objective values, all to be maximised, or None if one is missing (then nothing is learnt)."""
+        """Objective values, all to be maximised, or None if one is missing (then nothing is learned)."""
         known = {**record.params, **record.values}
         if record.outcome != "complete" or any(o.name not in known for o in self._objectives):
             return None

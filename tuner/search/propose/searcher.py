@@ -1,10 +1,10 @@
-"""Ray Tune's view of the search: it asks for trials here, and brings back what became of them.
+"""The searcher of Ray Tune: Tune asks it for trials and reports their outcomes to it.
 
-The ledger is written here and only here: a trial before it starts, its outcome when it ends.
+Only the searcher records trials in the ledger: a trial before it starts, its outcome when it ends.
 
-Tune gets as many trials as may run at once, with a number only. What they are to run goes to the broker as soon as the
-outcomes they are proposed from are known; so a coordinator is always there and Tune reuses its process, and the stages
-are under way while Tune is still busy with the coordinator.
+Tune gets as many trials as may run at once, each as a number only. Their parameters go to the broker as soon as the
+outcomes that the proposal needs are known. So coordinators are ready early, Tune reuses their processes, and the stages
+already run while Tune is still starting the coordinator.
 """
 
 import json
@@ -27,28 +27,28 @@ Record = Callable[[Event], None]
 
 
 class Broker(Protocol):
-    """What the searcher needs of the broker; see `BrokerHandle`."""
+    """The part of the broker that the searcher uses; see `BrokerHandle`."""
 
     def expect(self, trial: int) -> None:
         """Tune is about to start a trial's coordinator."""
 
     def hand_out(self, trial: int, stages: list[StageSpec] | None) -> None:
-        """Begin a trial; None: it is not needed."""
+        """Start a trial; None: it is not needed."""
 
     def forget(self, trial: int) -> None:
-        """What became of a trial has been written down."""
+        """A trial's outcome has been recorded."""
 
 
 class LedgerSearcher(Searcher):
-    """Gives out open trials of an earlier driver first, then those to be proposed, up to the budget.
+    """Hands out open trials of an earlier driver first, then new proposals, up to the budget.
 
-    Those to be proposed may have been proposed before, where the ledger lost it; later trials may have ended since.
+    A proposal that the ledger lost is made again; later trials may have ended in the meantime.
 
     Args:
         recipe: the search.
         bank: key of its feature bank.
-        state: what the ledger said at the start; kept up to date by `record`.
-        proposer: where parameters come from.
+        state: the ledger's state at the start; updated by `record`.
+        proposer: proposes parameters.
         record: appends an event to the ledger, and applies it to the state.
         broker: takes the trials through their stages.
         stop: tells whether no more trials may start (time limit, lost lease).
@@ -72,7 +72,7 @@ class LedgerSearcher(Searcher):
         self._promised: list[int] = []
         self._running: dict[str, int] = {}
         self.exhausted = False
-        self.halted: str | None = None  # why no trial can go on
+        self.halted: str | None = None  # why no trial can continue
 
     @property
     def n_left(self) -> int:
@@ -98,7 +98,7 @@ class LedgerSearcher(Searcher):
         return {"number": number}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Write the outcome of a trial to the ledger; a coordinator that died leaves a failed trial."""
+        """Record the outcome of a trial in the ledger; if its coordinator died, the trial has failed."""
         number = self._running.pop(trial_id, None)
         if number is None:
             return
@@ -112,23 +112,23 @@ class LedgerSearcher(Searcher):
         self._keep_promises()
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing: the ledger remembers."""
+        """Not used: the ledger holds the state."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing: the ledger remembers."""
+        """Not used: the ledger holds the state."""
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
 
     def _ended(self, number: int, outcome: TrialOutcome) -> Ended:
-        """The event of an outcome; one that no ledger can hold is a failure."""
+        """The event of an outcome; an outcome that the ledger cannot represent becomes a failure."""
         try:
             return outcome.ended(number, time.time())
         except InvalidEventError as damage:
             return _unrecordable(damage).ended(number, time.time())
 
     def _proposer_of(self, number: int) -> Proposer:
-        """Who proposes a trial: for one whose proposal was lost, as the turn did that it was first proposed in."""
+        """The proposer of a trial; for a lost proposal, with the budget of the run that first made it."""
         lost = self._state.lost.get(number, Budget())
         return self._proposer.under(lost.trials, lost.parallel)
 
@@ -136,13 +136,13 @@ class LedgerSearcher(Searcher):
         """The outcome of a trial whose coordinator died; None leaves it to the next driver."""
         cause = "its coordinator died more often than budget.retries allows"
         if number not in self._state.trials:
-            self.halted = f"trial {number}: {cause}"  # not even proposed: nobody would run it, and others wait for it
+            self.halted = f"trial {number}: {cause}"  # not yet proposed: it would never run, and others wait for it
         if self._called_off():
             return None
         return TrialOutcome("failed", None, cause)
 
     def _keep_promises(self) -> None:
-        """Start the promised trials whose time has come, in order; call off those that will not be."""
+        """Start the promised trials that can be proposed now, in order; call off those that are no longer needed."""
         while self._promised and (self._called_off() or self._ready(self._promised[0])):
             number = self._promised[0]
             if not self._called_off() and number not in self._state.trials:
@@ -154,7 +154,7 @@ class LedgerSearcher(Searcher):
             self._promised.pop(0)
 
     def _called_off(self) -> bool:
-        """Whether no further trial is to start."""
+        """Whether no further trial may start."""
         return bool(self._stop() or self.halted)
 
     def _propose(self, number: int) -> None:
@@ -166,20 +166,20 @@ class LedgerSearcher(Searcher):
             self._write(Proposed(time.time(), number, params))
 
     def _write(self, event: Event) -> None:
-        """Record an event; where that is refused (by the store, by the lease) the search halts, and it stays open."""
+        """Record an event; if the store or the lease refuses it, the search halts and the trial stays open."""
         try:
             self._record(event)
         except (StoreError, LeaseHeldError) as error:
             self.halted = error.what
 
     def _ready(self, number: int) -> bool:
-        """Whether a trial has been proposed before, or the trials that its proposal is made from have all ended."""
+        """Whether a trial has been proposed, or all trials that its proposal needs have ended."""
         trials, parallel = self._state.trials, self._proposer_of(number).parallel
         return number in trials or all(n in trials and trials[n].outcome for n in range(number - parallel + 1))
 
 
 def _read(text: str) -> TrialOutcome | None:
-    """What a coordinator reports; None: there was nothing to do."""
+    """The outcome in a coordinator's report; None: there was nothing to do."""
     content = json.loads(text)
     try:
         return None if content is None else TrialOutcome.from_json(content)

@@ -1,1 +1,1 @@
-"""What a search leaves in its store: recipe, typed ledger events, and the state that they add up to."""
+"""The persistent record of a search: recipe, typed ledger events, and the state derived from them."""

@@ -1,19 +1,19 @@
-"""Search time: the time of drivers' turns, without the pauses between them. A clock that is wrong does not spoil it.
+"""Search time: the time that drivers run, without the pauses between them, robust against wrong clocks.
 
-An event has two times. Its entry's key never goes back, for the ledger sees to that; its own goes back with the clock
-of the machine. The same driver's agree with each other, so where two events do not, their keys say what passed.
+An event has two times. The time in its entry's key never goes back, because the ledger ensures it; the event's own time
+follows the machine's clock. For one driver the two differ by a constant; where they do not, the keys are used.
 """
 
 from typing import NamedTuple
 
 FAR_S = 3600.0
-"""How far the two times may move against each other, before one of them is wrong."""
+"""The largest drift between the two times before one of them counts as wrong."""
 
 _TAIL = len(f"{0:020d}-{0:016x}.json")  # a key ends like this, and begins with its nanoseconds
 
 
 class Moment(NamedTuple):
-    """When an event was: its own time and that of its entry, None where it has none."""
+    """The time of an event: its own, and that of its entry, None if it has none."""
 
     time_s: float | None
     entry_s: float | None
@@ -33,11 +33,11 @@ class SearchClock:
         self._last: Moment | None = None
 
     def begin(self, at: Moment | None) -> None:
-        """A turn begins; None: nobody knows when, its first event says."""
+        """A run of a driver begins; None: at an unknown time, so its first event counts."""
         self._last = at
 
     def count(self, at: Moment) -> None:
-        """The driver has got this far."""
+        """The driver has recorded an event at this time."""
         self.elapsed_s += 0.0 if self._last is None else _between(self._last, at)
         self._last = at
 

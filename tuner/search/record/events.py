@@ -1,6 +1,6 @@
-"""What the ledger of a search tells, one class per kind of event: checked when it is made and when it is read.
+"""The events in the ledger of a search, one class per kind, validated when created and when read.
 
-A field that came later has a default, so that ledgers of earlier versions stay readable; unknown fields are ignored.
+Fields added later have defaults, so that ledgers of earlier versions stay readable; unknown fields are ignored.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ OUTCOMES = ("complete", "stopped", "infeasible", "failed")
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened.
+    """One event.
 
     Attributes:
         time_s: when, unix seconds.
@@ -48,12 +48,12 @@ class Event:
         check_number("time_s", self.time_s)
 
     def to_json(self) -> dict[str, Any]:
-        """As the ledger keeps it."""
+        """As stored in the ledger."""
         return {"event": self.kind, **self.__dict__}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
-        """The event that an object of the ledger tells.
+        """The event in a JSON object of the ledger.
 
         Raises:
             InvalidEventError: it lacks a field, or one is wrong.
@@ -63,11 +63,11 @@ class Event:
 
 @dataclass(frozen=True)
 class Started(Event):
-    """A driver's turn began.
+    """A run of a driver began.
 
     Attributes:
-        recipe: what it was to run, budget included.
-        versions: of what shapes the results.
+        recipe: the recipe of this run, budget included.
+        versions: of the software that determines the results.
     """
 
     kind = "search"
@@ -81,7 +81,7 @@ class Started(Event):
 
     @property
     def budget(self) -> tuple[int | None, int | None]:
-        """Trials in all that were asked for and how many at once; None where it does not say."""
+        """The requested total of trials and the parallelism; None if not stated."""
         budget = self.recipe.get("budget")
         found = [budget.get(name) if isinstance(budget, dict) else None for name in ("trials", "parallel")]
         trials, parallel = (number if type(number) is int and number > 0 else None for number in found)
@@ -104,21 +104,21 @@ class Proposed(Event):
 
 @dataclass(frozen=True)
 class Suspended(Event):
-    """A driver's turn ended with trials still open; search time counts up to here."""
+    """A run of a driver ended with open trials; search time counts up to here."""
 
     kind = "end"
 
 
 @dataclass(frozen=True)
 class StageUse:
-    """A stage that a trial asked for.
+    """A stage that a trial requested.
 
     Attributes:
         stage: its name.
         key: of its artifact.
-        reused: whether another trial, or an earlier turn, had run it.
-        seconds: waited for it.
-        saved_s: not spent thanks to reuse.
+        reused: whether another trial or an earlier run had completed it.
+        seconds: time spent waiting for it.
+        saved_s: time saved by reuse, seconds.
     """
 
     stage: str
@@ -137,12 +137,12 @@ class StageUse:
         check_number("saved_s", self.saved_s)
 
     def to_json(self) -> dict[str, Any]:
-        """As the ledger keeps it."""
+        """As stored in the ledger."""
         return dict(self.__dict__)
 
     @classmethod
     def from_json(cls, content: Any) -> Self:
-        """As `Event.from_json`; fast where nothing is missing, for a ledger holds four of them per trial."""
+        """As `Event.from_json`; fast if no field is missing, because a ledger holds four per trial."""
         try:
             made = cls(content["stage"], content["key"], content["reused"], content["seconds"], content["saved_s"])
         except (KeyError, TypeError, IndexError):
@@ -191,7 +191,7 @@ class Ended(Event):
             object.__setattr__(self, "remade", tuple(line("remade", damage) for damage in self.remade))
 
     def to_json(self) -> dict[str, Any]:
-        """As the ledger keeps it."""
+        """As stored in the ledger."""
         return {
             **super().to_json(),
             "stages": [use.to_json() for use in self.stages],
@@ -217,10 +217,10 @@ class Ended(Event):
 
 @dataclass(frozen=True)
 class OfACommand(Event):
-    """Something that a driver or another command measures.
+    """A measurement by a driver or another command.
 
     Attributes:
-        command: which other command it was; its time is no search time.
+        command: the other command; its time does not count as search time.
     """
 
     command: str | None = field(default=None, kw_only=True)
@@ -231,7 +231,7 @@ class OfACommand(Event):
             check_word("command", self.command)
 
     def to_json(self) -> dict[str, Any]:
-        """As the ledger keeps it: a driver names no command."""
+        """As stored in the ledger, without `command` for a driver."""
         return {name: value for name, value in super().to_json().items() if name != "command" or value is not None}
 
 
@@ -257,7 +257,7 @@ class Baseline(OfACommand):
         name: of the baseline, such as "linear probe".
         note: its size in words.
         split: what it was measured on.
-        values: every metric.
+        values: all metrics.
     """
 
     kind = "baseline"
@@ -294,10 +294,10 @@ KINDS: dict[str, type[Event]] = {
 
 
 def read_event(content: Any) -> Event:
-    """The event that a JSON value of a ledger tells.
+    """The event in a JSON value of a ledger.
 
     Raises:
-        InvalidEventError: it tells none, or one that cannot be.
+        InvalidEventError: it is not an event, or an impossible one.
     """
     kind = content.get("event") if isinstance(content, dict) else None
     if not isinstance(kind, str):

@@ -1,4 +1,4 @@
-"""Checks of single fields of the ledger's events: types, finiteness, sizes, and text that a terminal can show."""
+"""Checks of single fields of ledger events: types, finiteness, sizes, and printable text."""
 
 import dataclasses
 import re
@@ -20,14 +20,14 @@ _WORD = re.compile(r"[A-Za-z][0-9A-Za-z_.-]{0,99}")
 
 
 class InvalidEventError(ValueError):
-    """An event that cannot count; its text says why: "lacks time_s"."""
+    """An invalid event; the message says why: "lacks time_s"."""
 
 
 def taken(made: type[Any], content: Any) -> dict[str, Any]:
-    """The fields of a class that an object has; others are left.
+    """The fields of a class that an object has; others are ignored.
 
     Raises:
-        InvalidEventError: it is no object, or lacks a field that has no default.
+        InvalidEventError: it is not an object, or lacks a field without default.
     """
     if not isinstance(content, dict):
         raise InvalidEventError("holds something else where an object belongs")
@@ -54,7 +54,7 @@ def check_numbers(name: str, values: Any) -> None:
     """Metrics by name."""
     if not isinstance(values, dict):
         raise InvalidEventError(f"its {name} are no object of names and numbers: {told(values)}")
-    if not (set(map(type, values.values())) <= {float} and isfinite(sum(values.values()))):  # quick where all is well
+    if not (set(map(type, values.values())) <= {float} and isfinite(sum(values.values()))):  # fast path for valid ones
         for metric, value in values.items():
             if not is_number(value):
                 raise InvalidEventError(f"its {name} hold {told(metric)}: {told(value)}, which is no finite number")
@@ -85,13 +85,13 @@ def check_key(name: str, value: Any) -> None:
 
 
 def check_word(name: str, value: Any) -> None:
-    """A name of our own, such as that of a stage."""
+    """An internal name, such as that of a stage."""
     if not is_word(value):
         raise InvalidEventError(f"its {name} is no name: {told(value)}")
 
 
 def is_word(value: Any) -> bool:
-    """Whether it is a name of our own."""
+    """Whether it is a valid internal name."""
     return isinstance(value, str) and _matches(value)
 
 
@@ -110,19 +110,19 @@ def check_tree(name: str, value: Any) -> None:
 
 
 def line(name: str, value: Any) -> str:
-    """A text of anybody's, such as an error's, as one line that a terminal can show, without passwords."""
+    """An untrusted text, such as an error message, as one printable line without passwords."""
     if not isinstance(value, str):
         raise InvalidEventError(f"its {name} is no text: {told(value)}")
     return clean(value)
 
 
 def clean(text: str) -> str:
-    """A text without what moves a cursor, changes colours, or cannot be written, and without passwords."""
+    """A text without terminal control sequences, unencodable characters and passwords."""
     return one_line(hide(text[: 2 * LONGEST_TEXT]), LONGEST_TEXT)
 
 
 def told(value: Any) -> str:
-    """A value in words, short: it may be anything."""
+    """A short text for a value of any kind."""
     if isinstance(value, list | dict):
         return "a list" if isinstance(value, list) else "an object"
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**20:
@@ -150,7 +150,7 @@ def _check_names(name: str, found: dict[Any, Any]) -> None:
         )
 
 
-@lru_cache(maxsize=4096)  # a ledger repeats a few names very often
+@lru_cache(maxsize=4096)  # a ledger repeats a few names
 def _is_name(found: Any) -> bool:
     return isinstance(found, str) and 0 < len(found) <= LONGEST_NAME and found.isprintable()
 
@@ -164,7 +164,7 @@ def _is_plain(value: Any, depth: int) -> bool:
 
 
 def _names(made: type[Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The fields of a class, and those of them that have no default; remembered, for a ledger asks very often."""
+    """The fields of a class, and those without default; cached, because a ledger needs them for every entry."""
     if made not in _FIELDS:
         infos, missing = dataclasses.fields(made), dataclasses.MISSING
         required = (i.name for i in infos if i.default is missing and i.default_factory is missing)

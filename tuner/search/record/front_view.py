@@ -1,4 +1,4 @@
-"""A front with its context, as commands print it and as the store keeps it in `front.json`."""
+"""A front with its context, as printed by commands and stored in `front.json`."""
 
 import json
 from collections.abc import Sequence
@@ -89,5 +89,5 @@ def require_points(view: FrontView) -> None:
         raise TunerError(
             f"search {view.search!r} has no complete trial yet ({tally(view.counts) or 'nothing has ended'})",
             "at least one complete trial",
-            "look why trials failed, if any did, and let the search run on",
+            "check why trials failed, if any did, and continue the search",
         )

@@ -1,4 +1,4 @@
-"""Who drives a search, in words that tell whether that process still runs on this machine."""
+"""Identifies the driver of a search, so that others can check whether its process is alive."""
 
 import os
 import re
@@ -12,20 +12,20 @@ _UNKNOWN = "unknown"
 
 
 def this_driver() -> str:
-    """Host, process, where it runs and since when, such as "lab7 pid 4711 (1f0c...+4026531836+4026531834, 812345)"."""
+    """Host, process, boot and namespaces, start: "lab7 pid 4711 (1f0c...+4026531836+4026531834, 812345)"."""
     return f"{socket.gethostname()} pid {os.getpid()} ({_machine() or _UNKNOWN}, {started_at(os.getpid()) or _UNKNOWN})"
 
 
 def short(holder: str) -> str:
-    """A holder as people need it: without what only tells whether it still runs."""
+    """A holder for display, without the part that only identifies the process."""
     return holder.partition(" (")[0]
 
 
 def is_gone(holder: str) -> bool:
-    """Whether a driver named by `this_driver` ran here and has died; False where that cannot be told.
+    """Whether a driver named by `this_driver` ran here and has died; False if that is unknown.
 
-    "Here" is this host name, this boot of its kernel, and the same view of its processes: containers of one host may
-    share its name, and one process has another number in each of them.
+    "Here" means this host name, this boot of its kernel, and the same process namespace: containers on one host may
+    share its name, and a process has a different id in each of them.
     """
     named, machine = _HOLDER.fullmatch(holder), _machine()
     if named is None or machine is None or (named["host"], named["machine"]) != (socket.gethostname(), machine):
@@ -36,10 +36,10 @@ def is_gone(holder: str) -> bool:
 
 
 def _machine() -> str | None:
-    """The kernel's boot and this process's view of processes and times; None where /proc does not show this view."""
+    """The kernel's boot id and this process's PID and time namespaces; None if /proc belongs to another namespace."""
     try:
         if str(Path("/proc/self").readlink()) != str(os.getpid()):
-            return None  # the /proc of another container or of the host: its numbers mean other processes
+            return None  # /proc of another container or of the host: its process ids differ
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         space, times = Path("/proc/self/ns/pid").stat().st_ino, Path("/proc/self/ns/time")
         return f"{boot}+{space}+{times.stat().st_ino if times.exists() else 0}" if boot else None
@@ -48,7 +48,7 @@ def _machine() -> str | None:
 
 
 def _exists(pid: int) -> bool:
-    """Whether there is such a process, though /proc may hide it."""
+    """Whether the process exists, even if /proc hides it."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -1,4 +1,4 @@
-"""Where a search lives: its recipe, ledger and derived files under `searches/<name>/` of a store."""
+"""The files of a search: recipe, ledger and derived files under `searches/<name>/` of a store."""
 
 import importlib.metadata
 import platform
@@ -35,7 +35,7 @@ class SearchHome:
     Attributes:
         store: the store it lives in.
         name: its name.
-        warn: called with a line for each thing that the ledger holds and that does not count, and never twice.
+        warn: called once with a line for each ignored entry of the ledger.
     """
 
     store: Store
@@ -56,7 +56,7 @@ class SearchHome:
         return f"searches/{self.name}/{file}"
 
     def address(self, file: str) -> str:
-        """Where one of the search's files is, for people: a path, or the store's URL."""
+        """The location of one of the search's files for display: a path, or the store's URL."""
         return str(self.store.local_path(self.key(file)) or f"{self.store.url}/{self.key(file)}")
 
     def exists(self) -> bool:
@@ -64,7 +64,7 @@ class SearchHome:
         return self.store.stat(self.key("recipe.yaml")) is not None
 
     def start(self, recipe: Recipe, bank: str) -> None:
-        """Write the recipe as resolved, once and for all."""
+        """Write the resolved recipe; it never changes afterwards."""
         content = {"recipe": recipe.to_dict(), "bank": bank, "versions": versions(), "code": CODE_VERSIONS}
         self.store.put_new(self.key("recipe.yaml"), yaml.safe_dump(content, sort_keys=False).encode())
 
@@ -78,21 +78,21 @@ class SearchHome:
         return self._parsed(content), content["bank"]
 
     def _parsed(self, content: dict[str, Any], *, address: bool = False) -> Recipe:
-        """The recipe in what recipe.yaml holds; its space keeps its order, on which proposals depend."""
+        """The recipe in recipe.yaml; its space keeps its order, on which proposals depend."""
         node, is_old = content["recipe"], self._is_of_other_code(content)
-        if is_old:  # read, for nothing more is run; what it says may be refused by now
+        if is_old:  # only read, not run: this version may refuse some of its values
             drop(node, "assign", "warm_start")
         if not address:
             drop(node, "tracking", "uri")
         return parse_recipe(node, source=f"the recipe of {self.name}", checked=not (is_old or address))
 
     def stored_address(self) -> str:
-        """Where MLflow was when the search was started, for people: whoever writes to the store could change it."""
+        """MLflow's address when the search started, for display only: untrusted, as others may write to the store."""
         tracking = self._parsed(self._content(), address=True).tracking
         return hide(tracking.uri) if tracking.enabled else ""
 
     def require_this_code(self) -> None:
-        """Refuse to run stages for a search whose trials were made by stages that gave other results.
+        """Refuse to continue a search whose stages gave other results in the version that started it.
 
         Raises:
             UsageError: naming the stages.
@@ -116,11 +116,11 @@ class SearchHome:
         return bool(content["code"] != CODE_VERSIONS)
 
     def versions(self) -> dict[str, str]:
-        """Versions of what shaped the results when the search was started."""
+        """Versions of the software that determined the results when the search started."""
         return {name: clean(str(version)) for name, version in self._content()["versions"].items()}
 
     def _bytes(self) -> bytes:
-        """The stored recipe, unless it is far too large for one."""
+        """The stored recipe file, unless it is too large."""
         key = self.key("recipe.yaml")
         if (found := self.store.stat(key)) is not None and found.size > LONGEST:
             raise UsageError(f"it has {found.size:,} bytes", f"at most {LONGEST:,}", "restore it")
@@ -145,14 +145,14 @@ class SearchHome:
             ) from None
 
     def refuse_changes(self, old: Recipe, new: Recipe) -> None:
-        """Refuse to carry on with another recipe.
+        """Refuse to continue with another recipe.
 
         Raises:
             UsageError: showing what changed.
         """
         changes = difference(old.to_dict(), new.to_dict())
         if changes:
-            self.require_this_code()  # else a preset's new default would look like a change by the user
+            self.require_this_code()  # otherwise a preset's new default would look like a change by the user
             raise UsageError(
                 f"the recipe of search {self.name!r} has changed:\n    " + "\n    ".join(changes),
                 "the recipe it was started with (budget, resources, tracking and paths may change)",
@@ -160,17 +160,17 @@ class SearchHome:
             )
 
     def append(self, event: Event) -> None:
-        """Add an event to the ledger; it is there when this returns."""
+        """Append an event to the ledger; it is durable when this returns."""
         self.ledger.append(event.to_json())
 
     def state(
         self, recipe: Recipe | None = None, accepted: Callable[[Event], None] = lambda event: None
     ) -> SearchState:
-        """What the ledger says now; what does not count is left out, and `warn` is told.
+        """The current state of the ledger; invalid entries are ignored and reported through `warn`.
 
         Args:
-            recipe: what the search is run with now; None: the recipe it was started with.
-            accepted: called with each event that counts.
+            recipe: the current recipe of the search; None: the recipe it was started with.
+            accepted: called with each valid event.
         """
         entries = self.ledger.entries()
         state = restore(entries, self._possible(recipe), self.ledger.damaged, accepted, self.ledger.tokens)
@@ -179,11 +179,11 @@ class SearchHome:
         return state
 
     def _possible(self, recipe: Recipe | None) -> Possible | None:
-        """What proposals keep to; None where an earlier version made them, by its own rules."""
-        if self._started is None:  # written once, so read once
+        """The constraints on proposals; None if an earlier version made them, by its own rules."""
+        if self._started is None:  # never changes, so read once
             try:
                 content = self._content()
-            except UsageError:  # not started yet
+            except UsageError:  # not started
                 return None
             settled = None if self._is_of_other_code(content) else self._parsed(content)
             self._started = settled, self._n_classes(content["bank"])
@@ -191,7 +191,7 @@ class SearchHome:
         return None if settled is None else Possible.of(recipe or settled, n_classes)
 
     def _n_classes(self, bank: str) -> int:
-        """Classes of the data; 1 where the bank does not say, and then the search has worse troubles."""
+        """Number of classes of the data; 1 if the bank cannot be read, which is reported elsewhere."""
         try:
             manifest = self.artifacts.find("banks", bank)
             return 1 if manifest is None else manifest.told("n_classes", int)
@@ -199,13 +199,13 @@ class SearchHome:
             return 1
 
     def _tell(self, warnings: Sequence[str]) -> None:
-        """Pass on the first warnings that are new."""
+        """Report the first few new warnings."""
         fresh = [clean(warning) for warning in warnings if warning not in self._told]
         self._told.update(warnings)
         for warning in fresh[:MOST_TOLD]:
             self.warn(warning)
         if (more := len(fresh) - MOST_TOLD) > 0:
-            self.warn(f"and {more} more entries of the ledger; qpm-tuner doctor names all")
+            self.warn(f"and {more} more entries of the ledger; qpm-tuner doctor lists all")
 
     def front(self, objectives: Sequence[Objective] | None = None, state: SearchState | None = None) -> FrontView:
         """The front for the search's own objectives or others, as the ledger has it now or as `state` says."""
@@ -220,7 +220,7 @@ def searches(store: Store) -> list[str]:
 
 
 def versions() -> dict[str, str]:
-    """Versions of what shapes the results."""
+    """Versions of the software that determines the results."""
     found = {name: importlib.metadata.version(name) for name in VERSIONED}
     return {"qpm-tuner": __version__, "python": platform.python_version(), **found}
 

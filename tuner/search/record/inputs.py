@@ -1,4 +1,4 @@
-"""What a search reads from its store: whole by its hashes (the store sees to that), and sound by what it says."""
+"""Reads a search's artifacts from its store; the store verifies hashes, this file validates contents."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,15 +21,15 @@ def load_input(artifacts: Artifacts, kind: str, key: str, load: Callable[[Path],
 
     Raises:
         MissingKeyError: there is no such artifact.
-        CorruptArtifactError: it is not what was published, or it is but is invalid: its writer was malicious or had a
-            defect. A search makes it again.
+        CorruptArtifactError: it differs from what was published, or is invalid because its writer was faulty or
+            malicious. A search recreates it.
     """
     folder = artifacts.fetch(kind, key)
     try:
         return load(folder)
     except MalformedError as error:
         raise CorruptArtifactError(
-            f"artifact {kind}/{key} in {artifacts.store.url} makes no sense: {error.what}",
+            f"artifact {kind}/{key} in {artifacts.store.url} is invalid: {error.what}",
             error.expected,
-            "run the same search again, which makes it anew; if it happens again, look who else writes to the store",
+            "run the same search again, which recreates it; if it happens again, check who else writes to the store",
         ) from error

@@ -1,4 +1,4 @@
-"""Which parameters a trial of a search can have: parameters read from a ledger are compared with the recipe."""
+"""Validates trial parameters from a ledger against the recipe's space."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,19 +10,19 @@ from tuner.recipe.schema import SHORT_NAMES, lookup
 from tuner.search.record.fields import InvalidEventError, told
 
 SIZES = ("features_per_class", "n_features", "width")
-ROUNDING = 1e-9  # what float arithmetic may add to a step, as a share of the range
+ROUNDING = 1e-9  # tolerated rounding error of a step, as a share of the range
 
 
 @dataclass(frozen=True)
 class Possible:
-    """What every proposal of a search keeps to.
+    """The constraints on every proposal of a search.
 
     Attributes:
         space: the recipe's dimensions.
-        fixed: the named parameters that are the same for all trials or have a default, in the order of a proposal.
-        sizes: the three sizes where they are not searched.
-        n_classes: classes of the data; 1 where nobody knows.
-        trials: trials in all that the recipe asks for.
+        fixed: the named parameters that are equal for all trials or have a default, in the order of a proposal.
+        sizes: the three sizes, as far as they are not searched.
+        n_classes: classes of the data; 1 if unknown.
+        trials: total number of trials in the recipe.
     """
 
     space: Mapping[str, Any]
@@ -38,7 +38,7 @@ class Possible:
         return cls(recipe.space, recipe.parameters(), sizes, n_classes, recipe.budget.trials)
 
     def settled(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """The parameters, completed by those that earlier versions did not write since they follow from the recipe.
+        """The parameters, completed by those that earlier versions left out because the recipe implies them.
 
         Raises:
             InvalidEventError: no trial of this search has them.

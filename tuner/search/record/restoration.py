@@ -1,6 +1,6 @@
-"""The ledger's events and the state they add up to: the only source of truth for resuming a search.
+"""Restores the state of a search from its ledger, the only source of truth for resuming it.
 
-An event that is damaged, or that cannot follow on those before it, is left out and named; the rest adds up without it.
+An event that is damaged or inconsistent with earlier ones is ignored and reported; the others still count.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -36,18 +36,18 @@ __all__ = [
     "tally",
 ]
 
-# What a driver records; what other commands record names them, and takes no search time.
+# Events of drivers. Events of other commands name the command, and do not count as search time.
 OF_A_TURN = (Proposed, Ended, Measured, Suspended)
 DAY_S = 86_400.0
 _NO_TOKENS: Mapping[str, str] = {}
-DATED = "dated"  # in place of a kind: the event counts, its time does not
+DATED = "dated"  # instead of a kind: the event counts, but its time does not
 
 
 class Doubt(NamedTuple):
-    """What is wrong with an entry: its key, the reason, and the kind and trial of the event if they can be told.
+    """A problem with an entry: its key, the reason, and the kind and trial of the event, if known.
 
     Attributes:
-        follows: the entry is sound, and does not count for want of another.
+        follows: the entry is valid, but is ignored because another one is missing.
     """
 
     key: str
@@ -58,7 +58,7 @@ class Doubt(NamedTuple):
 
 
 def replay(events: Iterable[Any], possible: Possible | None = None) -> SearchState:
-    """As `restore`, from the events alone."""
+    """As `restore`, from events only."""
     return restore((("", event) for event in events), possible)
 
 
@@ -69,17 +69,17 @@ def restore(
     accepted: Callable[[Event], None] = lambda event: None,
     tokens: Mapping[str, str] = _NO_TOKENS,
 ) -> SearchState:
-    """Fold the ledger's entries, in order, into the state of the search; nothing in them stops it.
+    """Fold the ledger's entries, in order, into the state of the search; no entry can make this fail.
 
-    Search time is the time of drivers' turns: each begins with its `search` event and ends with the last trial, outcome
-    or test that it recorded, or with its `end`. What other commands record between and afterwards takes none.
+    Search time is the time that drivers run: each run begins with its `search` event and ends with the last trial,
+    outcome or test that it recorded, or with its `end`. Events of other commands do not count.
 
     Args:
         entries: keys and contents.
-        possible: what proposals keep to; None: that is not known.
+        possible: the constraints on proposals; None: unknown.
         unreadable: keys of entries that cannot be read at all.
-        accepted: called with each event that counts.
-        tokens: of the drivers that wrote them, by key.
+        accepted: called with each valid event.
+        tokens: of the drivers that wrote the entries, by key.
     """
     found = [(key, content, _read(content, possible)) for key, content in entries]
     budgets = [event.budget[0] for _, _, event in found if isinstance(event, Started)]
@@ -88,7 +88,7 @@ def restore(
     gaps, doubts = sorted(unreadable, reverse=True), list[Doubt]()
     for key, content, event in found:
         entry_s = entry_time(key)
-        while gaps and gaps[-1] < key:  # perhaps the start of a turn
+        while gaps and gaps[-1] < key:  # perhaps the start of a run
             clock.begin(Moment(None, entry_time(gaps.pop())))
         if isinstance(event, InvalidEventError):
             kind, number = _hints(content)
@@ -107,7 +107,7 @@ def restore(
             turn, driver = Budget(*event.budget), tokens.get(key)
             clock.begin(at)
         elif isinstance(event, OF_A_TURN) and getattr(event, "command", None) is None:
-            if driver != (driver := tokens.get(key)):  # the start of its turn is damaged
+            if driver != (driver := tokens.get(key)):  # the start of its run is damaged
                 clock.begin(None)
             clock.count(at)
         state.elapsed_s = clock.elapsed_s
@@ -135,14 +135,14 @@ def apply(state: SearchState, event: Event, at_s: float, most: int | None = None
     """Apply one event to the state.
 
     Args:
-        state: what the events before it say.
+        state: the state after the earlier events.
         event: the next one.
         at_s: its search time in seconds.
-        most: trials that the search was ever asked for, if that is known.
+        most: the largest total of trials ever requested, if known.
 
     Returns:
-        Why it does not count, or None if it does, or adds nothing: of an outcome that was recorded twice (a driver died
-        between writing and knowing) the first one counts.
+        Why it is ignored; None if it counts or adds nothing: if an outcome was recorded twice (a driver died before its
+        write was confirmed), the first one counts.
     """
     match event:
         case Started():
@@ -181,12 +181,12 @@ def _end(state: SearchState, event: Ended, at_s: float) -> str | None:
 
 
 def tally(counts: Mapping[str, int]) -> str:
-    """Outcomes in words: "2 complete, 1 failed"; empty where there is none."""
+    """Outcomes as text: "2 complete, 1 failed"; empty if there are none."""
     return ", ".join(f"{n} {outcome}" for outcome, n in counts.items())
 
 
 def mirror_events(event: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A ledger event as the MLflow mirror wants it: an outcome is preceded by one event per stage."""
+    """A ledger event in the form of the MLflow mirror: an outcome is preceded by one event per stage."""
     if event["event"] == Suspended.kind:
         return []
     stages = [
@@ -196,7 +196,7 @@ def mirror_events(event: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _read(content: Any, possible: Possible | None) -> Event | InvalidEventError:
-    """The event that an entry tells, or what is wrong with it."""
+    """The event of an entry, or its problem."""
     try:
         event = read_event(content)
         if possible is not None and isinstance(event, Proposed):
@@ -208,7 +208,7 @@ def _read(content: Any, possible: Possible | None) -> Event | InvalidEventError:
 
 
 def _hints(content: Any) -> tuple[str | None, int | None]:
-    """Kind and trial of a damaged event, None where it does not say."""
+    """Kind and trial of a damaged event; None if unknown."""
     if not isinstance(content, Mapping):
         return None, None
     kind, number = content.get("event"), content.get("trial")
@@ -216,7 +216,7 @@ def _hints(content: Any) -> tuple[str | None, int | None]:
 
 
 def _settled(state: SearchState, doubt: Doubt) -> Damage:
-    """What happens instead of what an entry said, or has happened since."""
+    """What happens instead of an ignored event, or has happened since."""
     record = None if doubt.trial is None else state.trials.get(doubt.trial)
     then, settled = _INSTEAD.get(doubt.kind or "", "it is left out"), False
     if record is not None and doubt.kind in ("trial", "outcome") and record.outcome:

@@ -1,4 +1,4 @@
-"""The state of a search, as the events of its ledger add up to it."""
+"""The state of a search, derived from the events of its ledger."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from tuner.search.record.events import OUTCOMES, Baseline, Picked, StageUse
 
 @dataclass
 class TrialRecord:
-    """One trial: what was proposed and what came of it.
+    """One trial: its proposal and its outcome.
 
     Attributes:
         number: position in the search, from 0.
@@ -22,8 +22,8 @@ class TrialRecord:
         cause: one line, where it did not complete.
         values: every metric measured on the validation split.
         test: every metric measured on the test split (front members only).
-        stages: the stages it asked for.
-        remade: what was found damaged on the way and made again, one line each.
+        stages: the stages it requested.
+        remade: artifacts that were found damaged and recreated, one line each.
         model: key of the fine-tuned model's artifact.
         program: how its program ended; None if it never ran, or the ledger is of an earlier version.
         seconds: wall time of the trial.
@@ -47,12 +47,12 @@ class TrialRecord:
     ended_at: float = 0.0
 
     def stage_key(self, stage: str) -> str | None:
-        """Key of the artifact of one of its stages, or None if it never got there."""
+        """Key of the artifact of one of its stages, or None if the stage did not complete."""
         return next((use.key for use in self.stages if use.stage == stage), None)
 
 
 class Budget(NamedTuple):
-    """What a turn was asked for, on which its proposals depend: trials in all, and how many at once."""
+    """The request of a run, on which its proposals depend: total of trials, and parallelism."""
 
     trials: int | None = None
     parallel: int | None = None
@@ -60,13 +60,13 @@ class Budget(NamedTuple):
 
 @dataclass(frozen=True)
 class Damage:
-    """An entry of the ledger that does not count, or not as it stands.
+    """An entry of the ledger that is ignored, or counts only in part.
 
     Attributes:
         key: of the entry.
         reason: what is wrong with it.
         then: what happens instead.
-        settled: the entry is sound, did not count for want of another, and what it said has been done again.
+        settled: the entry is valid, was ignored because another one is missing, and its work has been redone.
     """
 
     key: str
@@ -77,16 +77,16 @@ class Damage:
 
 @dataclass
 class SearchState:
-    """What the ledger says.
+    """The state of a search.
 
     Attributes:
         trials: by number; a number is missing where its proposal is damaged, until it is proposed again.
         baselines: the last of each name.
         picks: all choices, oldest first.
-        budget: trials in all that the last turn was asked for, if the ledger says.
+        budget: total of trials that the last run was asked for, if known.
         elapsed_s: search time.
-        damage: what was left out.
-        lost: trials whose proposals are damaged, and what the turn that proposed them was asked for.
+        damage: ignored entries.
+        lost: trials whose proposals are damaged, and the request of the run that proposed them.
     """
 
     trials: dict[int, TrialRecord] = field(default_factory=dict)
@@ -107,7 +107,7 @@ class SearchState:
         return number in self.trials and self.trials[number].outcome == "complete"
 
     def missing(self, trials: int) -> list[int]:
-        """Of the first so many trials those to be proposed: new ones, and those whose proposal is damaged."""
+        """The trials still to be proposed among the first ones: new ones, and those whose proposal is damaged."""
         return [number for number in range(trials) if number not in self.trials]
 
     def finished(self) -> list[TrialRecord]:
@@ -142,5 +142,5 @@ class SearchState:
         return table
 
     def _all(self) -> list[TrialRecord]:
-        """The trials at this moment: the screen reads them from a thread of its own while new ones are proposed."""
+        """A snapshot of the trials: the display reads them in its own thread while new ones are proposed."""
         return list(self.trials.values())

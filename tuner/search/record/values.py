@@ -1,4 +1,4 @@
-"""Reading what evaluate and training stages left in the store, without torch."""
+"""Reads the results of evaluate and training stages from the store, without torch."""
 
 from pathlib import Path
 
@@ -57,5 +57,5 @@ def _values(folder: Path) -> dict[str, float]:
     sound = (
         0 < len(values) <= MOST_VALUES and numbers and all(name.isascii() and name.isidentifier() for name in values)
     )
-    require(sound, file, "it holds something else than metrics", "finite numbers by the names of metrics")
+    require(sound, file, "it does not hold metrics", "finite numbers by the names of metrics")
     return values

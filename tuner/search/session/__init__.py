@@ -1,6 +1,6 @@
-"""The Ray that a search runs on: a cluster that is joined, or a Ray of its own on this machine.
+"""The Ray session of a search: an existing cluster, or a private Ray on this machine.
 
-From bottom to top: `environment` (what Ray has read of it), `address` (is there a cluster, does it let us in?),
-`surroundings` (can Ray start here?), `own_ray` (one of our own, which nobody else can use), `connect` (join or start
-it, and what each stage may hold there), `precision` (which number type its devices compute fast).
+From bottom to top: `environment` (reload Ray's settings from it), `address` (find and check a cluster),
+`surroundings` (can Ray start here?), `own_ray` (a private Ray that no other user can use), `connect` (join or start
+Ray, and set the resources of each stage), `precision` (the number type that its devices compute fast).
 """

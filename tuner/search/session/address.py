@@ -1,4 +1,4 @@
-"""Is there a Ray cluster at RAY_ADDRESS, and does it let us in? Asked in seconds; Ray itself would wait for minutes."""
+"""Checks within seconds that a Ray cluster answers at RAY_ADDRESS and accepts us; Ray would take minutes."""
 
 import os
 import re
@@ -14,16 +14,16 @@ from tuner.search.session.environment import read_environment_again
 LOCAL_RAY = "local"
 AUTO = "auto"
 CONNECT_S = 4.0
-ANSWER_S = 8.0  # of a busy machine
-IN_ALL_S = 13.0  # whatever the look-up of a name, or a second address of it, takes
+ANSWER_S = 8.0  # enough for a busy machine
+IN_ALL_S = 13.0  # in total, including name resolution and further addresses
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
-CLUSTER = "the address of a Ray cluster that runs and can be reached from here"
-ALONE = "unset RAY_ADDRESS to search on this machine alone"
+CLUSTER = "the address of a running Ray cluster that can be reached from here"
+ALONE = "unset RAY_ADDRESS to search on this machine only"
 FORM = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[^\s:/@\[\]?#]+)):(?P<port>\d{1,5})")
 
 
 def ray_address() -> str:
-    """What RAY_ADDRESS says: HOST:PORT, `AUTO`, or `LOCAL_RAY` where no cluster is named."""
+    """The value of RAY_ADDRESS: HOST:PORT, `AUTO`, or `LOCAL_RAY` if it names no cluster."""
     address = os.environ.get("RAY_ADDRESS", "").strip()
     return address.lower() if address.lower() in (LOCAL_RAY, AUTO) else address or LOCAL_RAY
 
@@ -32,8 +32,8 @@ def require_cluster(address: str) -> str:
     """The cluster's address as HOST:PORT, once it has answered.
 
     Raises:
-        UsageError: it is no address of Ray's own protocol.
-        TunerError: nobody answers, it is no Ray, or it does not let us in; within some seconds, and naming it.
+        UsageError: it is not an address of Ray's own protocol.
+        TunerError: no answer, not a Ray cluster, or access refused; raised within seconds, with the address.
     """
     read_environment_again()
     found = _of_this_user() if address == AUTO else address
@@ -59,9 +59,9 @@ def is_on_loopback_only(address: str) -> bool:
 def _parts(address: str) -> tuple[str, int]:
     parts = FORM.fullmatch(address)
     if parts is None or not 0 < int(parts["port"]) < 65536:
-        shown = re.sub(r"[^/@]*@", "...@", ascii(address)[1:-1])  # a password is not for the screen
+        shown = re.sub(r"[^/@]*@", "...@", ascii(address)[1:-1])  # do not print a password
         raise UsageError(
-            f"RAY_ADDRESS={shown} is no address of a Ray cluster",
+            f"RAY_ADDRESS={shown} is not an address of a Ray cluster",
             "HOST:PORT of Ray's own protocol, such as 127.0.0.1:6379 or [::1]:6379",
             f"set it in that form (the dashboard's URL goes into RAY_API_SERVER_ADDRESS), or {ALONE}",
         )
@@ -69,7 +69,7 @@ def _parts(address: str) -> tuple[str, int]:
 
 
 def _of_this_user() -> str:
-    """The cluster that `ray start` last started here or joined. Ray itself would take anybody's, and its code with it.
+    """The cluster that this user's `ray start` last started or joined here; Ray would also use another user's.
 
     Raises:
         TunerError: there is none.
@@ -93,7 +93,7 @@ def _of_this_user() -> str:
 
 
 def _in_time(ask: Callable[[], None], address: str) -> None:
-    """Ask in a thread, since looking up a name cannot be cut short."""
+    """Ask in a thread, because name resolution cannot be interrupted."""
     raised: list[BaseException] = []
 
     def run() -> None:
@@ -112,10 +112,10 @@ def _in_time(ask: Callable[[], None], address: str) -> None:
 
 
 def _answer(address: str, host: str, port: int) -> None:
-    """Connect, and ask the cluster's control store whether it is well."""
+    """Connect, and run a health check of the cluster's control store."""
     try:
         socket.create_connection((host, port), CONNECT_S).close()
-    except (OSError, UnicodeError) as error:  # a name may be no name
+    except (OSError, UnicodeError) as error:  # the host name may be invalid
         raise _unreachable(address, str(getattr(error, "strerror", None) or error)) from None
     import grpc  # type: ignore[import-untyped]
     import ray
@@ -132,10 +132,10 @@ def _answer(address: str, host: str, port: int) -> None:
         raise _refused(address, str(error).split(". ")[0]) from None
     except grpc.RpcError as error:
         if error.code() in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
-            raise _refused(address, "its token is missing or another one") from None
+            raise _refused(address, "the token is missing or wrong") from None
         late = error.code() == grpc.StatusCode.DEADLINE_EXCEEDED
-        silent = f"it takes connections, and does not answer within {ANSWER_S:g} s"
-        raise _unreachable(address, silent if late else "what answers there is no Ray cluster") from None
+        silent = f"it accepts connections, but does not answer within {ANSWER_S:g} s"
+        raise _unreachable(address, silent if late else "the service there is not a Ray cluster") from None
     if reply.ray_version != ray.__version__:
         raise TunerError(
             f"RAY_ADDRESS={address}: the cluster runs Ray {reply.ray_version}, and this is Ray {ray.__version__}",
@@ -151,7 +151,7 @@ def _unreachable(address: str, reason: str) -> TunerError:
 
 def _refused(address: str, reason: str) -> TunerError:
     return TunerError(
-        f"RAY_ADDRESS={address}: the cluster does not let us in: {reason}",
+        f"RAY_ADDRESS={address}: the cluster refuses access: {reason}",
         "the cluster's own token, by RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH",
         f"set both (source the env.sh of a cluster that cluster.up started), or {ALONE}",
     )

@@ -1,4 +1,4 @@
-"""Joining Ray: the cluster at RAY_ADDRESS, or a Ray of our own on this machine; and what each stage may hold there."""
+"""Joins the Ray cluster at RAY_ADDRESS or starts a private Ray here, and sets the resources of each stage."""
 
 import contextlib
 import dataclasses
@@ -25,15 +25,15 @@ from tuner.search.stages import STAGES
 
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_health_check_failure_threshold": "40",  # a busy machine is no dead one
-    "RAY_enable_open_telemetry": "0",  # nobody reads it, and its thread may outlive ray.shutdown, into the exit
-    "RAY_task_events_report_interval_ms": "0",  # nor these, of which Ray would keep 100,000
-    "RAY_worker_niceness": "0",  # stages are the work, nothing here is more urgent
+    "RAY_health_check_failure_threshold": "40",  # a busy machine is not dead
+    "RAY_enable_open_telemetry": "0",  # unused, and its thread may outlive ray.shutdown until interpreter exit
+    "RAY_task_events_report_interval_ms": "0",  # unused; Ray would keep 100,000 of them
+    "RAY_worker_niceness": "0",  # stages are the main work of the machine
     "RAY_AIR_NEW_OUTPUT": "0",  # our own progress is shown instead
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C is answered by ourselves
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # we handle Ctrl-C ourselves
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # as many as budget.parallel start at once, not one after the other
-    "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # the ledger remembers
+    "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # start budget.parallel trials at once, not one after the other
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # the ledger holds the state
 }
 SET_BY_RAY = ("PYTHONBREAKPOINT", "RAY_AUTH_MODE")
 ATTEMPTS = 3
@@ -42,23 +42,23 @@ JOIN_S = 90.0
 
 
 def scratch_folder() -> Path:
-    """Where epoch checkpoints lie on this node."""
+    """The folder of epoch checkpoints on this node."""
     return made_folder(cache_root() / "scratch")
 
 
 @contextlib.contextmanager
 def connect_ray(resources: ResourcesConfig) -> Iterator[dict[str, StageResources]]:
-    """Yields what a run of each stage holds, by name. A Ray that this process has initialised is used as it is.
+    """Yields the resources of each stage, by name. A Ray that this process has initialised is used as it is.
 
     Raises:
-        UsageError: if a stage asks for more than this machine has, or nothing can start or be joined here.
-        TunerError: if Ray does not start.
+        UsageError: a stage requests more than this machine has, or Ray can neither start here nor be joined.
+        TunerError: Ray does not start.
     """
     with contextlib.ExitStack() as held:
         settings: dict[str, str | None] = {name: os.environ.get(name, value) for name, value in ENVIRONMENT.items()}
         held.enter_context(environment(settings | {name: os.environ.get(name) for name in SET_BY_RAY}))
         held.enter_context(private_temporaries())
-        if ray.is_initialized():  # by the user: it is used as it is, and left running
+        if ray.is_initialized():  # by the user: use it as it is, and leave it running
             yield settle_resources(resources, ray.cluster_resources(), grows=False)  # type: ignore[no-untyped-call]
             return
         local = (address := require_surroundings()) == LOCAL_RAY
@@ -74,7 +74,7 @@ def connect_ray(resources: ResourcesConfig) -> Iterator[dict[str, StageResources
 
 
 def require_ray(progress: Progress) -> None:
-    """Refuse what would keep Ray from being started or joined, before anything is computed or locked.
+    """Check that Ray can be started or joined, before anything is computed or locked.
 
     Raises:
         TunerError: naming the cause.
@@ -90,7 +90,7 @@ def require_ray(progress: Progress) -> None:
 
 @contextlib.contextmanager
 def ray_for(resources: ResourcesConfig, progress: Progress) -> Iterator[dict[str, StageResources]]:
-    """As `connect_ray`, and says so: both ends of it take seconds."""
+    """As `connect_ray`, with progress messages, because start and end take seconds."""
     with contextlib.ExitStack() as joined:
         with progress.step("starting Ray"):
             settled = joined.enter_context(connect_ray(resources))
@@ -100,10 +100,10 @@ def ray_for(resources: ResourcesConfig, progress: Progress) -> Iterator[dict[str
 
 
 def _join(address: str, options: dict[str, Any]) -> None:
-    """Join Ray or start it, again where a busy machine did not get its processes up in the 30 s that Ray waits.
+    """Join or start Ray; retry if a busy machine did not start Ray's processes within Ray's limit of 30 s.
 
     Raises:
-        TunerError: it did not work, or took too long.
+        TunerError: it failed or took too long.
     """
     what = "Ray on this machine" if address == LOCAL_RAY else f"the Ray cluster at RAY_ADDRESS={address}"
     for _ in range(ATTEMPTS):
@@ -111,19 +111,19 @@ def _join(address: str, options: dict[str, Any]) -> None:
             with _within(JOIN_S):
                 ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **options)
             return
-        except SystemExit as error:  # Ray's answer to SIGTERM, until `sigterm_is_ctrl_c`
+        except SystemExit as error:  # Ray's response to SIGTERM, until `sigterm_is_ctrl_c`
             raise KeyboardInterrupt from error
         except _LateError:
             raise TunerError(
                 f"{what} takes longer than {JOIN_S:g} s",
-                "a Ray that starts or lets us in within that time",
+                "a Ray that starts or accepts us within that time",
                 "run qpm-tuner doctor, then start again when machine and network are less busy",
             ) from None
-        except Exception as error:  # Ray's own has no narrower kind
+        except Exception as error:  # Ray raises nothing more specific
             if not any(sign in str(error) for sign in LATE):
                 raise TunerError(
-                    f"{what} does not start or let us in: {(str(error).strip() or repr(error)).splitlines()[0]}",
-                    "a Ray that can be used",
+                    f"{what} does not start or refuses access: {(str(error).strip() or repr(error)).splitlines()[0]}",
+                    "a working Ray",
                     "run qpm-tuner doctor, which checks what Ray needs",
                 ) from error
             late = error
@@ -136,12 +136,12 @@ def _join(address: str, options: dict[str, Any]) -> None:
 
 
 class _LateError(BaseException):
-    """No `Exception`, which Ray's own attempts would swallow."""
+    """Not an `Exception`, because Ray's own retries would swallow it."""
 
 
 @contextlib.contextmanager
 def _within(seconds: float) -> Iterator[None]:
-    """Raise `_LateError` in the block after so long; in the main thread only, which alone receives signals."""
+    """Raise `_LateError` in the block after the time limit; only in the main thread, which receives signals."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -157,14 +157,14 @@ def _within(seconds: float) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
-        timer.join()  # a signal that nobody hears would end the process
+        timer.join()  # an unhandled signal would end the process
         signal.signal(signal.SIGALRM, before or signal.SIG_DFL)
 
 
 def keep_keys_private() -> None:
-    """Tune would pass the driver's AWS keys on in its workers' command lines, which everybody on a machine may read.
+    """Tune would pass the driver's AWS keys on its workers' command lines, which all users of a machine can read.
 
-    Workers have them from the environment of their node.
+    Workers get the keys from the environment of their node.
     """
     from ray.tune.execution import class_cache
 
@@ -175,11 +175,11 @@ def keep_keys_private() -> None:
 def sigterm_is_ctrl_c(before: Any) -> None:
     """`ray job stop`, schedulers and containers end a process by SIGTERM; a search then stops as for Ctrl-C.
 
-    To be called after `ray.init`, whose own handler ends the process on the spot. Ray starts the drivers of its
-    jobs with SIGINT blocked.
+    To be called after `ray.init`, whose own handler ends the process at once. Ray starts the drivers of its jobs
+    with SIGINT blocked.
 
     Args:
-        before: who heard SIGTERM before `ray.init`, such as `Interrupts`; who hears it again.
+        before: the handler of SIGTERM before `ray.init`, such as `Interrupts`, which is restored.
     """
     if threading.current_thread() is threading.main_thread():
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
@@ -187,18 +187,18 @@ def sigterm_is_ctrl_c(before: Any) -> None:
 
 
 def _listen_as(before: Any) -> None:
-    """Give SIGTERM back to whoever heard it before Ray; None: it was set by no means of Python."""
+    """Restore the previous SIGTERM handler; None: it was not set from Python."""
     if threading.current_thread() is threading.main_thread() and before is not None:
         signal.signal(signal.SIGTERM, before)
 
 
 def settle_resources(resources: ResourcesConfig, have: dict[str, float], *, grows: bool) -> dict[str, StageResources]:
-    """GPU shares of -1 become one GPU where there is one; what can never run is refused.
+    """Resolve GPU shares of -1 to one GPU if available, and refuse requests that can never be met.
 
     Args:
-        resources: as the recipe asks.
-        have: CPU and GPU of the cluster.
-        grows: whether the cluster may still grow, so that waiting makes sense.
+        resources: the recipe's resources.
+        have: CPUs and GPUs of the cluster.
+        grows: whether the cluster may still grow, so that a stage may wait.
     """
     cpus, gpus = have.get("CPU", 0.0), have.get("GPU", 0.0)
     settled = {}

@@ -1,12 +1,12 @@
-"""What Ray remembers of the environment, read anew: whoever changes the environment for Ray has to say so."""
+"""Reloads Ray's cached environment settings; to be called after every change of the environment for Ray."""
 
 from typing import Any
 
 
 def read_environment_again() -> None:
-    """Ray remembers what the environment said when it was imported, and the token it has read."""
+    """Reload the settings and the token, which Ray caches at import and on first use."""
     import ray._raylet as raylet
 
-    core: Any = raylet  # no stub speaks of it
+    core: Any = raylet  # not in the type stubs
     core.Config.initialize("")
     core.AuthenticationTokenLoader.instance().reset_cache()

@@ -1,7 +1,7 @@
-"""A Ray of our own on this machine: on loopback, behind a token, in a folder that no other user of the machine enters.
+"""A private Ray on this machine: on loopback, with a token, in a folder that other users cannot access.
 
-Ray's own token file can be read by everybody, and everybody may write into its session folder: whoever can do either
-runs code as the user.
+By default every user can read Ray's token file and write to its session folder, and either suffices to run code as the
+user.
 """
 
 import contextlib
@@ -23,9 +23,9 @@ ALONE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 
 @contextlib.contextmanager
 def own_ray() -> Iterator[dict[str, Any]]:
-    """What to pass to `ray.init`, for a Ray that is to be shut down before the block ends.
+    """The arguments of `ray.init`, for a Ray that must be shut down before the block ends.
 
-    The environment is left as it was found.
+    The environment is restored afterwards.
 
     Raises:
         UsageError: there is no folder for it.
@@ -40,7 +40,7 @@ def own_ray() -> Iterator[dict[str, Any]]:
 
 @contextlib.contextmanager
 def _token(path: Path) -> Iterator[None]:
-    """A token of this Ray alone; one that the user has for a cluster is neither shown to it nor lost."""
+    """A token for this Ray only; the user's token for a cluster is neither passed to it nor lost."""
     write_private(path, secrets.token_hex(32))
     ours = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(path), "RAY_AUTH_TOKEN": None}
     try:
@@ -53,7 +53,7 @@ def _token(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
-    """Listen on loopback only, by Ray's own switch for a node that is alone."""
+    """Listen on loopback only, through Ray's own switch for a single node."""
     before, constants.ENABLE_RAY_CLUSTER = constants.ENABLE_RAY_CLUSTER, False
     try:
         with environment({ALONE: "0"}):

@@ -1,6 +1,6 @@
-"""What `precision: auto` comes to: settled once, when a search starts, so that a key names one number type.
+"""Resolves `precision: auto` once, when a search starts, so that each key has one number type.
 
-A search that is carried on elsewhere keeps what it was started with.
+A search that continues on another machine keeps its precision.
 """
 
 import dataclasses
@@ -12,10 +12,10 @@ from tuner.search.stages import trained
 
 
 def settle_precision(recipe: Recipe) -> Recipe:
-    """The recipe with `float32` or `bfloat16` for `auto` in every stage that trains.
+    """The recipe with `float32` or `bfloat16` instead of `auto` in every stage that trains.
 
-    Under `protocol: paper` it is float32, as published. On this machine it is what its devices compute fast. On a
-    cluster it is bfloat16 for a stage that holds a GPU, else float32, since CPUs of a cluster need not be alike.
+    Under `protocol: paper` it is float32, as published. On this machine it is the type that its devices compute fast.
+    On a cluster it is bfloat16 for a stage with a GPU, else float32, because the CPUs of a cluster may differ.
     """
     stages = [stage.name for stage in trained()]
     if all(getattr(recipe, stage).precision != "auto" for stage in stages):
@@ -24,14 +24,14 @@ def settle_precision(recipe: Recipe) -> Recipe:
         return _with(recipe, dict.fromkeys(stages, "float32"))
     if ray_address() == LOCAL_RAY:
         return _with(recipe, {stage: _on_this_machine(getattr(recipe.resources, stage).gpus) for stage in stages})
-    from tuner.search.session.connect import connect_ray  # and Ray, which a finished search does not need
+    from tuner.search.session.connect import connect_ray  # imports Ray, which a finished search does not need
 
     with connect_ray(recipe.resources) as held:
         return _with(recipe, {stage: "bfloat16" if held[stage].gpus else "float32" for stage in stages})
 
 
 def adopt_precision(recipe: Recipe, stored: Recipe) -> Recipe:
-    """The recipe with what a stored one has in place of `auto`."""
+    """The recipe with the stored recipe's precision instead of `auto`."""
     return _with(recipe, {stage.name: getattr(stored, stage.name).precision for stage in trained()})
 
 
@@ -45,7 +45,7 @@ def _on_this_machine(gpus: float) -> str:
 
 
 def _with(recipe: Recipe, precision: Mapping[str, str]) -> Recipe:
-    """The recipe with these in place of `auto`, by stage."""
+    """The recipe with these number types instead of `auto`, by stage."""
     stages = {stage: getattr(recipe, stage) for stage in precision}
     settled = {
         stage: dataclasses.replace(config, precision=precision[stage])

@@ -1,6 +1,6 @@
-"""Can Ray start on this machine? One list of checks, for every start of it and for the doctor.
+"""Checks whether Ray can start on this machine, for every start of Ray and for the doctor.
 
-Each takes milliseconds and names the cause; Ray itself would time out after minutes, or end in a traceback.
+Each check takes milliseconds and names the cause; Ray would time out after minutes, or fail with a traceback.
 """
 
 import contextlib
@@ -18,23 +18,23 @@ from tuner.search.session.address import LOCAL_RAY, ray_address, require_cluster
 from tuner.store.cache import default_limit_bytes
 
 FOLDER_BYTES = 107 - len("/session_2026-01-31_12-30-59_123456_4194304/sockets/plasma_store")
-"""What the longest path of a socket leaves for the folder that Ray is given."""
+"""The longest path of Ray's folder that leaves room for its socket names."""
 OBJECT_BYTES = 100 * 2**20
-"""For Ray's objects: stages exchange keys of the store, hardly any objects."""
+"""Size of Ray's object store; small, because stages exchange keys of the store, not objects."""
 SHARED_MEMORY = Path("/dev/shm")  # Ray's choice; its files have no name there
 OPEN_FILES = 128 + 16 * (os.cpu_count() or 1)
-"""Ray's busiest process has some 70 open for two workers, and some more for each worker beyond."""
+"""Ray's busiest process has about 70 files open for two workers, and a few more for each further worker."""
 PROCESSES = 200 + 40 * (os.cpu_count() or 1)
-"""Threads, which count as processes: Ray's own take some 230, and each worker some 25 more."""
+"""Threads, which count as processes: Ray itself has about 230, and each worker about 25 more."""
 FILE_BYTES = 2**30
-"""Room for Ray's objects, and for a feature bank of some hundred images."""
+"""Enough for Ray's objects and for a feature bank of a few hundred images."""
 
 
 def require_surroundings() -> str:
-    """Where Ray is or is to be, `LOCAL_RAY` or HOST:PORT, once nothing speaks against it.
+    """The address of Ray, `LOCAL_RAY` or HOST:PORT, after all checks have passed.
 
     Raises:
-        TunerError: what does.
+        TunerError: a check failed.
     """
     address = ray_address()
     cache_folder()
@@ -47,7 +47,7 @@ def require_surroundings() -> str:
 
 
 def cache_folder() -> str:
-    """The folder for downloads and checkpoints: it can be written."""
+    """The folder for downloads and checkpoints: is it writable?"""
     folder = made_folder(cache_root() / "scratch")
     probe = folder / f".probe-{secrets.token_hex(8)}"
     try:
@@ -59,7 +59,7 @@ def cache_folder() -> str:
 
 
 def temporary_files() -> str:
-    """The folders for temporary files: a private one can be made there, and Ray's sockets have room in its path."""
+    """The temporary folder: can a private one be created, with a path short enough for Ray's sockets?"""
     root, wrong = choose_root()
     rays, wrong_for_ray = choose_root(FOLDER_BYTES, "RAY_TMPDIR")
     unfit = "".join(f"; not {reason}" for reason in dict.fromkeys([*wrong, *wrong_for_ray]))
@@ -67,7 +67,7 @@ def temporary_files() -> str:
 
 
 def open_files() -> str:
-    """The files and connections that a process may have open; what the user may raise is raised."""
+    """The limit on open files and connections of a process; raised as far as the user may."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if 0 <= soft < OPEN_FILES:  # below 0: unlimited
         with contextlib.suppress(ValueError, OSError):
@@ -83,7 +83,7 @@ def open_files() -> str:
 
 
 def processes() -> str:
-    """The processes and threads that the user may have; what they may raise is raised. Root may have any number."""
+    """The limit on the user's processes and threads; raised as far as the user may. Root has no limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
     if os.geteuid() == 0 or soft < 0:
         return "unlimited"
@@ -102,7 +102,7 @@ def processes() -> str:
 
 
 def _threads() -> int:
-    """How many threads this user has, as far as can be seen."""
+    """The number of this user's threads, as far as visible."""
     found = 0
     with contextlib.suppress(OSError):
         for process in Path("/proc").glob("[0-9]*"):
@@ -113,7 +113,7 @@ def _threads() -> int:
 
 
 def file_size() -> str:
-    """The size that a file may have."""
+    """The limit on the size of a file."""
     limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
     if limit == resource.RLIM_INFINITY:
         return "unlimited"
@@ -127,7 +127,7 @@ def file_size() -> str:
 
 
 def loopback() -> str:
-    """The network of this machine with itself."""
+    """The loopback network."""
     try:
         with (
             socket.create_server(("127.0.0.1", 0)) as server,
@@ -136,8 +136,8 @@ def loopback() -> str:
             return "127.0.0.1 answers"
     except OSError as error:
         raise TunerError(
-            f"this machine does not reach itself at 127.0.0.1: {error.strerror or error}",
-            "a loopback interface that is up, by which Ray's processes speak to each other",
+            f"this machine cannot reach itself at 127.0.0.1: {error.strerror or error}",
+            "a loopback interface that is up, which Ray's processes use to communicate",
             "bring it up (ip link set lo up), or start the container with a network",
         ) from None
 
@@ -149,7 +149,7 @@ def shared_memory() -> str:
 
 
 def memory_trouble() -> str | None:
-    """Why Ray cannot keep its objects in shared memory; None: it can. A folder on a disk does as well, but slower."""
+    """Why Ray cannot keep its objects in shared memory; None: it can. A folder on disk works too, but slower."""
     try:
         if not os.access(SHARED_MEMORY, os.W_OK | os.X_OK):
             return f"{SHARED_MEMORY} cannot be written"
@@ -168,4 +168,4 @@ OF_A_START: tuple[tuple[str, Callable[[], str]], ...] = (
     ("loopback", loopback),
     ("objects", shared_memory),
 )
-"""What a Ray that is started here needs, name and check: each returns the fact it found, or raises a `TunerError`."""
+"""The requirements of a Ray started here, name and check; each returns what it found, or raises a `TunerError`."""

@@ -1,1 +1,1 @@
-"""Following a search: live progress, tables, the status, and the mirror in MLflow."""
+"""Monitoring of a search: live progress, tables, status, and the mirror in MLflow."""

@@ -1,4 +1,4 @@
-"""The front as a table, and what its numbers rest on."""
+"""The front as a table, with the sample sizes of its numbers."""
 
 from collections.abc import Mapping
 
@@ -17,7 +17,7 @@ MOST_NAMED = 8  # trials in one line
 
 
 def front_table(view: FrontView, state: SearchState) -> Group:
-    """The front, the best in the first objective on top; where there is no room, columns are left out."""
+    """The front, the best in the first objective on top; columns that do not fit are left out."""
     if not view.members:
         points = state.points(view.objectives)
         lacking = [o.name for o in view.objectives if not pareto.measured(points, [o])]
@@ -45,7 +45,7 @@ def front_table(view: FrontView, state: SearchState) -> Group:
 
 
 def measured(name: str, values: Mapping[str, float]) -> str:
-    """A cell: a value, with its standard error where it is a share of counted images, such as 96.1 ±1.2."""
+    """A cell: a value, with its standard error if it is a share of counted images, such as 96.1 ±1.2."""
     deviation = uncertainty.error(name, values)
     if deviation is None:
         return number(values.get(name))
@@ -63,7 +63,7 @@ def trials_named(numbers: list[int]) -> str:
 
 
 def _columns(view: FrontView, members: list[Point], trials: list[TrialRecord]) -> list[Column]:
-    """The columns of a front; of most weight are objectives, gap, the first on test, parameters, in this order."""
+    """The columns of a front by weight: objectives, gap, the first metric on test, parameters."""
     objectives = [objective.name for objective in view.objectives]
     beside = [p for p in parts() if p not in objectives and any(p in m.values for m in members)]
     params = [p for p in members[0].params if p not in objectives and p != "seed"]

@@ -1,6 +1,6 @@
-"""The searches of a store, a line each: read from their ledgers alone, so that hundreds take seconds.
+"""The searches of a store, one line each, read only from their ledgers, so that hundreds take seconds.
 
-A recipe in YAML takes longer to read than a ledger; the first event of each turn holds the recipe as well.
+Reading a YAML recipe takes longer than reading a ledger; the first event of each run holds the recipe too.
 """
 
 from collections.abc import Mapping
@@ -22,17 +22,17 @@ from tuner.store.tenure import MOST_BYTES, read_tenure
 
 @dataclass(frozen=True)
 class SearchLine:
-    """What is told of one search.
+    """The summary of one search.
 
     Attributes:
         name: its name.
-        data: its data set; empty where the ledger does not say.
+        data: its data set; empty if unknown.
         ended: trials that have ended.
-        budget: trials in all that the last turn was asked for; None where the ledger does not say.
+        budget: total of trials that the last run was asked for; None if unknown.
         best: the best value of each objective among the complete trials.
         last_event_s: unix seconds of the last event; None where there is none.
-        driver: who drives it, such as "lab7 pid 4711"; empty if nobody does.
-        damaged: entries of the ledger that do not count.
+        driver: its current driver, such as "lab7 pid 4711"; empty if it has none.
+        damaged: number of ignored entries in the ledger.
     """
 
     name: str
@@ -50,7 +50,7 @@ class SearchLine:
 
 
 def list_lines(store: Store) -> list[SearchLine]:
-    """All searches in a store, by name; a folder with a name that no search can have is none.
+    """All searches in a store, by name; folders whose names are not valid search names are skipped.
 
     Raises:
         StoreError: the store cannot be read.
@@ -59,7 +59,7 @@ def list_lines(store: Store) -> list[SearchLine]:
 
 
 def read_line(store: Store, name: str) -> SearchLine:
-    """What is told of one search."""
+    """The summary of one search."""
     ledger = Ledger(store, name)
     entries = ledger.entries()
     accepted: list[Event] = []
@@ -86,11 +86,11 @@ def _is_name(name: str) -> bool:
 
 
 def _best(state: SearchState, objectives: object) -> dict[str, float]:
-    """The best value of each objective; one whose name this version does not know is left out."""
+    """The best value of each objective; objectives unknown to this version are left out."""
     best = {}
     for entry in objectives if isinstance(objectives, list) else ():
         name, _, direction = str(entry).partition(":")
-        if not (name.isascii() and name.isidentifier()):  # somebody else may have written the ledger
+        if not (name.isascii() and name.isidentifier()):  # the ledger is untrusted input
             continue
         sizes = [t.params.get(name, t.values.get(name)) for t in state.finished() if t.outcome == "complete"]
         values = [value for value in sizes if isinstance(value, int | float)]
@@ -101,7 +101,7 @@ def _best(state: SearchState, objectives: object) -> dict[str, float]:
 
 
 def _driver(store: Store, name: str) -> str:
-    """Who holds the lease, unless that process is known to have died."""
+    """The holder of the lease, unless that process is known to have died."""
     key = f"searches/{name}/lease.json"
     try:
         stat = store.stat(key)

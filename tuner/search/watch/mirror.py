@@ -1,4 +1,4 @@
-"""Which MLflow a search is mirrored to, and what the mirror may ask of the store."""
+"""Chooses the MLflow to which a search is mirrored, and starts the mirror."""
 
 import os
 import shlex
@@ -24,8 +24,8 @@ FLUSH_S = 60.0
 def tracking_uri(home: SearchHome, config: TrackingConfig) -> str:
     """The given recipe's URI, else MLFLOW_TRACKING_URI, else a sqlite file in the store's folder or the local cache.
 
-    The address in a stored recipe is not used: requests carry the user's credentials, and anyone who can write to the
-    store could have them sent elsewhere.
+    The address in a stored recipe is not used: requests carry the user's credentials, and anyone with write access to
+    the store could redirect them.
     """
     given = config.uri or os.environ.get("MLFLOW_TRACKING_URI", "")
     if given:
@@ -45,13 +45,13 @@ def not_asked(address: str) -> str:
     """The warning about it."""
     shown = shlex.quote(ascii(address)[1:-1])
     return (
-        f"the stored recipe names the MLflow {shown}, which is not asked: neither this command nor MLFLOW_TRACKING_URI "
+        f"the stored recipe names the MLflow {shown}, which is not used: neither this command nor MLFLOW_TRACKING_URI "
         f"names it; if it is yours, add tracking.uri={shown}"
     )
 
 
 def open_mirror(home: SearchHome, config: TrackingConfig) -> Mirror:
-    """The mirror of a search; it starts its own thread, and no failure of the server raises here."""
+    """The mirror of a search; it runs in its own thread, and failures of the server do not raise here."""
     return Mirror(tracking_uri(home, config), home.name, partial(read_curves, home.artifacts))
 
 
@@ -66,7 +66,7 @@ def mirror_front(mirror: MirrorProcess, home: SearchHome, state: SearchState, fi
     Args:
         mirror: of this search.
         home: the search.
-        state: what the ledger says.
+        state: the state of the search.
         files: names of derived files, such as report.html.
     """
     view = home.front(state=state)

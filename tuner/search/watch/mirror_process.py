@@ -1,7 +1,7 @@
-"""The mirror in a separate process, at low priority: python -m tuner.search.watch.mirror_process reads JSON lines.
+"""Runs the MLflow mirror in a separate low-priority process, which reads JSON lines from the driver.
 
-MLflow takes seconds to import and tens of milliseconds per trial. In the driver's interpreter that would slow down the
-search; here it uses what the machine has to spare. The process ends when the driver ends, however that ends.
+MLflow takes seconds to import and tens of milliseconds per trial, which would slow down the driver. The process,
+python -m tuner.search.watch.mirror_process, ends when the driver ends, for whatever reason.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from tuner.tracking import Mirror
 from tuner.tracking.connection import redact
 
 NICENESS = 10
-GRACE_S = 10.0  # beyond what `close` gives MLflow, for the process itself
+GRACE_S = 10.0  # for the process, in addition to the time that `close` gives MLflow
 
 
 class MirrorProcess:
@@ -37,7 +37,7 @@ class MirrorProcess:
 
     def __init__(self, uri: str, search: str, store: Store) -> None:
         self._uri = uri
-        self.url = redact(uri, uri)  # until `close` knows better
+        self.url = redact(uri, uri)  # until `close` returns the actual one
         self.warning: str | None = None
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  lives as long as the process
         self._process = subprocess.Popen(
@@ -46,13 +46,13 @@ class MirrorProcess:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
-            start_new_session=True,  # Ctrl-C is for the driver
+            start_new_session=True,  # so that Ctrl-C reaches only the driver
             env={**os.environ, "PYTHONPATH": _import_path()},
         )
         self._calls: SimpleQueue[Any] = SimpleQueue()
         self._thread = threading.Thread(target=self._talk, name="mlflow-mirror", daemon=True)
         self._thread.start()
-        self._calls.put([uri, search, store.url])  # no address with a password in a command line
+        self._calls.put([uri, search, store.url])  # through the pipe: the address may hold a password
 
     def publish(self, event: Mapping[str, Any]) -> None:
         """See `Mirror.publish`."""
@@ -67,7 +67,7 @@ class MirrorProcess:
         self._calls.put(["front", list(members.items()), hypervolume_history, [str(path) for path in files]])
 
     def close(self, timeout_s: float) -> None:
-        """Show what is pending, and end; see `Mirror.close`. Sets `warning` and `url`."""
+        """Send pending data, and end; see `Mirror.close`. Sets `warning` and `url`."""
         if self._process.stdin is None or self._process.stdin.closed:
             return
         self._calls.put(["close", timeout_s])
@@ -76,7 +76,7 @@ class MirrorProcess:
         self.abandon()
 
     def abandon(self) -> None:
-        """End at once; the next start of the search shows what is missing."""
+        """End at once; the next start of the search sends the missing data."""
         self._process.kill()
         self._process.wait()
         self._calls.put(None)
@@ -97,7 +97,7 @@ class MirrorProcess:
         except (BrokenPipeError, ValueError):
             self._errors.seek(0)
             last = redact((self._errors.read().strip().splitlines() or ["killed"])[-1], self._uri)
-            self.warning = f"the process that fills MLflow ended ({last}); the next start shows what is missing"
+            self.warning = f"the process that fills MLflow ended ({last}); the next start sends the missing data"
 
 
 def _import_path() -> str:
@@ -111,7 +111,7 @@ def main() -> None:
     os.nice(NICENESS)
     uri, search, url = json.loads(sys.stdin.readline())
     mirror = Mirror(uri, search, partial(read_curves, open_artifacts(url)))
-    answers, sys.stdout = sys.stdout, sys.stderr  # so that nothing a library prints is taken for an answer
+    answers, sys.stdout = sys.stdout, sys.stderr  # so that output of libraries is not mistaken for an answer
     for line in sys.stdin:
         name, *arguments = json.loads(line)
         if name == "front":

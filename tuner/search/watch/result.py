@@ -1,4 +1,4 @@
-"""What the run of a search comes to."""
+"""The result of running a search."""
 
 from dataclasses import dataclass, field
 
@@ -9,16 +9,16 @@ from tuner.search.record.restoration import SearchState
 
 @dataclass
 class SearchResult:
-    """Where a search stands after a run of it.
+    """The state of a search after a run.
 
     Attributes:
         home: the search.
-        recipe: what was run.
-        state: what the ledger says now.
+        recipe: the recipe that was run.
+        state: the state of the search afterwards.
         files: derived files by name, as paths or URLs.
         interrupted: whether the user stopped it.
         already_complete: whether there was nothing left to do.
-        ended_by_limit: what people read if the time limit has ended the search; else empty.
+        ended_by_limit: a message if the time limit has ended the search; else empty.
         tracking: where the MLflow data are, or what went wrong with them.
     """
 

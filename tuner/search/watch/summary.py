@@ -1,4 +1,4 @@
-"""How far a search is: one JSON document, and what the commands print of it."""
+"""The status of a search: one JSON document, and its text for commands."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ def status(home: SearchHome) -> dict[str, Any]:
 
 
 def status_text(home: SearchHome) -> Group:
-    """The status for people."""
+    """The status as text."""
     found = status(home)
     state = home.state()
     ended = tally(found["trials"]) or "none"
@@ -57,7 +57,7 @@ def status_text(home: SearchHome) -> Group:
 
 
 def end_text(result: SearchResult) -> Group:
-    """How a run of a search ended, for people: what was reached, why trials failed, and the front."""
+    """How a run of a search ended, as text: progress, reasons of failed trials, and the front."""
     name, counts = repr(result.home.name), result.state.counts()
     ended = sum(counts.values())
     if result.already_complete:
@@ -76,7 +76,7 @@ def end_text(result: SearchResult) -> Group:
 
 
 def places(result: SearchResult) -> dict[str, str]:
-    """Where everything lies after a run: "report", "front", "picture", "store" and "MLflow"."""
+    """The locations of all results after a run: "report", "front", "picture", "store" and "MLflow"."""
     return dict(result.files) | {"store": result.home.store.url, "MLflow": result.tracking}
 
 
@@ -100,7 +100,7 @@ def programs_table(state: SearchState) -> Group:
 
 
 def _causes(state: SearchState) -> list[Text]:
-    """Why trials did not complete; those of one cause share a line."""
+    """Why trials did not complete; trials with the same cause share a line."""
     groups: dict[str, list[int]] = {}
     for trial in state.finished():
         if trial.cause:

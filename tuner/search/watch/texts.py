@@ -11,11 +11,11 @@ from tuner.search.record.restoration import SearchState
 
 QUIET_S = 30.0  # a stage usually reports within seconds
 
-SIZES = {"n_features": "features", "features_per_class": "per class"}  # short, for terminals are narrow
+SIZES = {"n_features": "features", "features_per_class": "per class"}  # short, because terminals are narrow
 
 
 def reuse_line(state: SearchState) -> str:
-    """What reuse saved, such as "dense reused 37 times, 41 min saved"."""
+    """The savings from reuse, such as "dense reused 37 times, 41 min saved"."""
     table = state.reuse()
     reused = [f"{stage} reused {row['reused']:.0f} times" for stage, row in table.items() if row["reused"]]
     if not reused:
@@ -31,7 +31,7 @@ def number(value: Any) -> str:
 
 
 def told_stage(run: RunSnapshot) -> str:
-    """A running stage: its epoch, or the program's incumbent and gap, who else runs it, how long it has been silent."""
+    """A running stage: epoch or incumbent and gap, another driver that runs it, and how long it has been silent."""
     if run.elsewhere:
         return f"{run.stage} run by {short(run.elsewhere)}"
     if not run.begun:
@@ -42,12 +42,12 @@ def told_stage(run: RunSnapshot) -> str:
     known = {name: value for name, value in run.values.items() if math.isfinite(value)}
     if "incumbent" in known:
         detail = f" {known['incumbent']:.5g}" + (f" gap {100 * known['gap']:.2g} %" if "gap" in known else "")
-    quiet = f" (nothing heard for {duration(run.quiet_s)})" if run.quiet_s > QUIET_S else ""
+    quiet = f" (no heartbeat for {duration(run.quiet_s)})" if run.quiet_s > QUIET_S else ""
     return f"{run.stage}{detail} {duration(run.seconds)}{quiet}"
 
 
 def heading(name: str) -> str:
-    """A column's heading: short where the name is long."""
+    """A column's heading, shortened for long names."""
     split, _, metric = name.rpartition("/")
     known = METRICS[metric].heading if metric in METRICS else SIZES.get(metric, metric)
     return f"{split} {known}".strip()

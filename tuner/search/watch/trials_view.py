@@ -1,4 +1,4 @@
-"""What people see while a search runs: a table of trials for a terminal, a line for a log."""
+"""The live display of a search: a table of trials for a terminal, a line for a log."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -21,14 +21,14 @@ Snapshot = Callable[[], list[RunSnapshot]]
 
 
 class TrialsView:
-    """The trials of a search, the stages under way and where the search stands; see `LiveView`.
+    """The trials of a search, the running stages and the overall progress; see `LiveView`.
 
     Args:
-        state: the search's state, read again whenever it is shown.
+        state: the search's state, read at each refresh.
         objectives: the columns.
-        trials: trials in all.
+        trials: total number of trials.
         searched: names of the parameters to show.
-        snapshot: the stages under way; asked at each refresh.
+        snapshot: returns the running stages; called at each refresh.
     """
 
     def __init__(
@@ -48,15 +48,15 @@ class TrialsView:
 
     @property
     def running(self) -> list[RunSnapshot]:
-        """The stages as they were at the last refresh."""
+        """The stages at the last refresh."""
         return self._running
 
     def refresh(self) -> None:
-        """Ask for the stages under way."""
+        """Fetch the running stages."""
         self._running = self._snapshot()
 
     def line(self) -> str:
-        """The progress in one line, for logs: the stages, and where the search stands if that is news or long ago."""
+        """The progress in one line, for logs: the stages, and a summary if it has changed or is due."""
         stages = ", ".join(f"trial {run.trial} {told_stage(run)}" for run in self._running) or "between stages"
         ended, now = len(self._state.finished()), time.monotonic()
         if self._told is not None and self._told[0] == ended and now - self._told[1] < SUMMARY_EVERY_S:
@@ -84,7 +84,7 @@ class TrialsView:
         return f"ETA {duration((time.monotonic() - self._started) / fresh * left)}"
 
     def render(self, width: int) -> Group:
-        """The open trials and those that ended last as a table no wider than `width`, and a summary below."""
+        """The open trials and the latest ended ones as a table no wider than `width`, and a summary below."""
         members = {p.trial for p in pareto.front(self._state.points(self._objectives), self._objectives)}
         stages = {run.trial: told_stage(run) for run in self._running}
         trials = [*self._state.finished()[-SHOWN_ENDED:], *self._state.open()]

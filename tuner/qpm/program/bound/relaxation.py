@@ -1,11 +1,11 @@
-"""The linear program of the root, kept as rows we own: SoPlex solves it, we certify it.
+"""The linear program of the root, as explicit rows: SoPlex solves it, and the bound is certified here.
 
 Columns: s (n_candidates), eta (n_classes), then one y per penalised pair, on demand. Row 0 is sum s = N, all
 others read row . x <= side. The certificate recomputes the bound from the row duals alone: with pi >= 0 (any sign for
 row 0), bound = pi . side + sum over columns of max over the column's box of (c - A' pi) x, valid whatever the solver
 did.
 
-A solve goes in portions of simplex iterations. Between two of them a listener is told, and work, not time, ends it.
+A solve runs in portions of simplex iterations. The listener is called in between; work, not time, ends it.
 """
 
 from __future__ import annotations

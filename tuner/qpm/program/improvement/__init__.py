@@ -1,1 +1,1 @@
-"""Improvement heuristics: they start from the incumbent, or from nothing, and offer what they find."""
+"""Improvement heuristics: they start from the incumbent, or from scratch, and propose new incumbents."""

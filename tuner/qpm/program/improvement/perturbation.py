@@ -1,4 +1,4 @@
-"""Iterated local search: part of the incumbent is drawn out, filled up again greedily with noise, and searched from."""
+"""Iterated local search: removes part of the incumbent, refills it greedily with noise, and searches from there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The arrays that a program is made of, by type: what all other files share and what needs none of them."""
+"""The array types of a program, shared by all other files."""
 
 import numpy as np
 from numpy.typing import NDArray

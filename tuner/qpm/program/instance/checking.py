@@ -1,4 +1,4 @@
-"""Coefficients as they are given, checked and brought to arrays: every error names the value and the rule."""
+"""Validates coefficients and converts them to arrays; every error names the value and the rule."""
 
 import numpy as np
 from numpy.typing import ArrayLike

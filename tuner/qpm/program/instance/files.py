@@ -1,4 +1,4 @@
-"""A problem in one file, so that it can be solved elsewhere: NumPy's .npz, read within limits and without pickle."""
+"""A problem as one .npz file, so that it can be solved elsewhere; read with size limits and without pickle."""
 
 from __future__ import annotations
 

@@ -181,7 +181,7 @@ class Problem:
         return self.scale * float(self.relevance[chosen].T[assignment].sum()) + self.selection_cost(chosen)
 
     def verify(self, solution: Answer) -> None:
-        """Check a solution against every constraint from scratch, and compute its objective anew.
+        """Check a solution against every constraint from scratch, and recompute its objective.
 
         Raises:
             TunerError: naming the first constraint that is violated.

@@ -1,4 +1,4 @@
-"""Which sizes of a program can be satisfied at all: arithmetic, told before any search begins."""
+"""Checks by arithmetic, before any search, which sizes of a program are feasible."""
 
 from math import comb
 

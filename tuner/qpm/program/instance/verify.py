@@ -1,6 +1,6 @@
-"""An independent check of an answer: it trusts nothing that the solver said.
+"""An independent check of a solution that does not rely on the solver.
 
-Used on every answer before it is returned, and by whoever loads one from a store.
+Used for every solution before it is returned, and after one is loaded from a store.
 """
 
 from typing import Protocol
@@ -84,7 +84,7 @@ def check_figures(answer: Answer, value: float, size: float) -> None:
 
     Args:
         answer: the answer to check.
-        value: its objective, computed anew.
+        value: its recomputed objective.
         size: of the problem: what is small beside it is rounding.
 
     Raises:

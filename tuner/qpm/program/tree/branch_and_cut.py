@@ -98,7 +98,7 @@ def _run(model: Any, state: SolveState, root: Root, live: Ints, rng: np.random.G
     model.setObjlimit(state.cutoff)
     whole = False
     try:
-        model.optimizeNogil()  # without Python's lock, so that whoever listens hears of it
+        model.optimizeNogil()  # without the GIL, so that the listener's thread can run
         whole = handler.error is None
     finally:
         _conclude(model, handler, state, whole)

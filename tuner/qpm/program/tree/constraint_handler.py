@@ -1,4 +1,4 @@
-"""The one constraint handler of the tree: all that ties (s, eta, z, y) together, separated lazily
+"""The constraint handler of the tree: all constraints that link (s, eta, z, y), separated lazily
 (docs/explanation/program.md#tree).
 
 - eta: each class's closed-form inequality at the point (class_values.py);

@@ -1,4 +1,4 @@
-"""Which open node comes next: best-bound search by buckets, depth first within a bucket.
+"""Node selection: best-bound search by buckets, depth first within a bucket.
 
 Best-bound search proves the most with a given number of nodes, but jumps through the tree, so that every linear program
 starts far from the last one. Depth-first search finishes a level in about half the time, but shows no bound until it
