@@ -73,7 +73,7 @@ def read_line(store: Store, name: str) -> SearchLine:
         state.budget,
         _best(state, recipe.get("objectives")),
         entry_time(entries[-1][0]) if entries else None,
-        _driver(store, name),
+        driver_of(store, name),
         len(ledger.warnings) + sum(not damage.settled for damage in state.damage),
     )
 
@@ -100,7 +100,7 @@ def _best(state: SearchState, objectives: object) -> dict[str, float]:
     return best
 
 
-def _driver(store: Store, name: str) -> str:
+def driver_of(store: Store, name: str) -> str:
     """Who holds the lease, unless that process is known to have died."""
     key = f"searches/{name}/lease.json"
     try:
