@@ -1,6 +1,7 @@
 """A misspelled word is answered with the one that was meant; programs get errors as JSON, with the same exit code."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -108,6 +109,14 @@ def test_a_word_is_escaped_once(capsys, monkeypatch):
     monkeypatch.setattr("sys.argv", ["qpm-tuner", "w\udcff"])
     assert jobs.main() == 2
     assert capsys.readouterr().err.startswith("error: unknown command 'w\\udcff'\n")
+
+
+def test_only_what_can_be_a_name_is_offered(capsys, tmp_path):
+    home = home_with(tmp_path, finished())
+    (tmp_path / "searches" / home.name).rename(tmp_path / "searches" / "kept")
+    for name in ("a name", "-x"):
+        shutil.copytree(tmp_path / "searches" / "kept", tmp_path / "searches" / name)
+    assert "one of kept\n" in refused(capsys, status.main(["--store", str(tmp_path), "--name", "other"]), [])
 
 
 def test_an_error_of_the_surroundings_is_json_as_well_with_its_own_exit_code(capsys, tmp_path):
