@@ -45,11 +45,11 @@ def main(given: list[str] | None = None) -> int:
 
 def body(arguments: argparse.Namespace) -> int:
     """Predict and explain."""
+    refuse_mixtures(arguments)  # before what takes seconds to load
     from tuner.model import Prediction, load_model
     from tuner.report.explanation import Decision, render_explanations
     from tuner.search.outcome.explain import against, load_chosen
 
-    refuse_mixtures(arguments)
     decisions: list[Decision] = []
     predictions: list[Prediction] = []
     if arguments.against:

@@ -1,5 +1,6 @@
 """Output of commands: terminal or log, one JSON document, errors in three parts, steps with their time."""
 
+import contextlib
 import json
 import os
 import sys
@@ -58,20 +59,24 @@ def print_json(document: Any) -> None:
 
 
 def print_error(error: TunerError, *, as_json: bool) -> None:
-    """An error in three lines on standard error; with --json also as JSON on standard output."""
+    """An error in three lines on standard error; with --json also as JSON on standard output, if that can be written."""
     print(f"error: {readable(str(error))}", file=sys.stderr)
     if as_json:
         parts = {name: readable(getattr(error, name)) for name in ("what", "expected", "todo")}
-        unread_is_fine(lambda: print_json({"error": parts}))
+        with contextlib.suppress(OSError):  # what the three lines say is enough
+            print_json({"error": parts})
+            sys.stdout.flush()
 
 
 def unread_is_fine(printing: Callable[[], object]) -> int:
-    """Print; returns the exit code: UNREAD if the reader closed the pipe."""
+    """Print; returns the exit code: UNREAD if the reader closed the pipe, 1 if the output cannot be written."""
     try:
         printing()
         sys.stdout.flush()
-    except BrokenPipeError:
-        if not is_unread(sys.stdout):
-            raise
-        return UNREAD
+    except OSError as error:
+        if isinstance(error, BrokenPipeError) and is_unread(sys.stdout):
+            return UNREAD
+        what = f"the output cannot be written ({error.strerror or error})"
+        print_error(TunerError(what, "an output that takes it", "check where it goes, and free space"), as_json=False)
+        return 1
     return 0

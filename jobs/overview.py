@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from jobs.output import print_error, readable, unread_is_fine
+from jobs.output import print_error, unread_is_fine
 from tuner import __version__
 from tuner.base.spelling import did_you_mean
 from tuner.errors import UsageError
@@ -19,7 +19,7 @@ def show(name: str, names: Sequence[str]) -> int:
         return unread_is_fine(lambda: _print_commands(names))
     if name == "--version":
         return unread_is_fine(lambda: print(f"qpm-tuner {__version__}"))
-    what = f"unknown {'option' if name.startswith('-') else 'command'} {readable(name)!r}"
+    what = f"unknown {'option' if name.startswith('-') else 'command'} {name!r}"
     known = [*names, "--help", "--version"]
     todo = did_you_mean(name, known, "see qpm-tuner --help for what each does")
     error = UsageError(what, f"one of {', '.join(known)}", todo)

@@ -54,7 +54,7 @@ class Parser(argparse.ArgumentParser):
         name = given.partition("=")[0]
         if not name.startswith("-"):
             todo = "write all such arguments together, before or after the options"
-            return UsageError(f"{readable(given)!r} is unexpected", "no further argument", todo)
+            return UsageError(f"{given!r} is unexpected", "no further argument", todo)
         known = self._known_as("--")
         todo = did_you_mean(name, known, f"see {self.prog} --help for what each does")
         return UsageError(f"unknown option {readable(name)}", f"one of {', '.join(known)}", todo)

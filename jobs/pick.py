@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from jobs.command import home_of, run
+from jobs.completion import completed, metrics
 from jobs.output import print_json
 from jobs.parsing import Parser, add_json, limits, make_parser
 from tuner.errors import UsageError
@@ -23,13 +24,16 @@ def arguments() -> Parser:
     made = make_parser(__file__, __doc__, EXAMPLES)
     rule = made.add_mutually_exclusive_group()
     rule.add_argument("--knee", action="store_true", help="the best trade-off, if there is one (the default)")
-    rule.add_argument(
+    within = rule.add_argument(
         "--within",
         nargs=2,
         metavar=("X", "METRIC"),
         help="the best in the other objectives within X of METRIC's best",
     )
-    made.add_argument("--at-most", action="append", default=[], metavar="PARAM=V", help="only trials within this limit")
+    completed(within, metrics)
+    limit = "only trials within this limit"
+    at_most = made.add_argument("--at-most", action="append", default=[], metavar="PARAM=V", help=limit)
+    completed(at_most, lambda **_: [f"{name}=" for name in metrics()])
     made.add_argument("--export", metavar="DIR", help="write the model to this folder")
     made.add_argument("--register", action="store_true", help="register the model in MLflow under the alias 'picked'")
     made.add_argument(

@@ -14,11 +14,13 @@ from jobs.output import progress
 from jobs.parsing import Parser, add_recipe, make_parser
 from jobs.recipe_help import HelpRecipe
 from tuner.base.progress import Progress
+from tuner.base.spelling import did_you_mean
 from tuner.errors import UsageError
 from tuner.search.driver.interrupts import EXIT_CODE
 
 if TYPE_CHECKING:
     from tuner.recipe import Recipe
+    from tuner.search.record.home import SearchHome
     from tuner.search.watch.result import SearchResult
     from tuner.store import Store
 
@@ -75,6 +77,8 @@ def body(arguments: argparse.Namespace) -> int:
     elif overrides:
         stored, _ = open_home(store, arguments.name).stored()
         recipe = parse_recipe(stored.to_yaml(), overrides)
+    else:
+        refuse_unknown(SearchHome(store, arguments.name))
     result = None
     if not (arguments.learn_from or arguments.take_over):
         result = as_it_stands(SearchHome(store, arguments.name, told.warn), recipe, arguments.trials)
@@ -82,6 +86,22 @@ def body(arguments: argparse.Namespace) -> int:
         result = run_all(arguments, store, recipe, told)
     print_end(result, told.console)
     return EXIT_CODE if result.interrupted else 0
+
+
+def refuse_unknown(home: "SearchHome") -> None:
+    """Refuse to carry on with a search that does not exist, before what takes seconds to load.
+
+    Raises:
+        UsageError: there is none of its name; a similar name may have been meant.
+    """
+    if home.exists():
+        return
+    from tuner.search.record.home import searches as names_in
+
+    names, todo = names_in(home.store), f"add --recipe digits to start {home.name!r}"
+    if names:
+        todo = did_you_mean(home.name, names, todo)
+    raise UsageError(f"no search {home.name!r} in {home.store.url}", "a recipe to start it with", todo)
 
 
 def run_all(arguments: argparse.Namespace, store: "Store", recipe: "Recipe | None", told: Progress) -> "SearchResult":

@@ -100,3 +100,21 @@ def test_all_that_is_left_out_says_why():
     pages = [*ROOT.glob("docs/**/*.md"), ROOT / "README.md"]
     assert all(len(block.why_not) > 8 for page in pages for block in blocks(page) if block.why_not)
     assert all("not run" not in script(page) for page in pages)
+
+
+def test_pages_do_not_get_in_each_others_way():
+    """In one folder somebody follows one page after the other: an export and another recipe would be refused."""
+    folders: dict[str, Path] = {}
+    recipes = {"digits": ""}  # that of `make search`
+    for page in [ROOT / "README.md", *sorted(ROOT.glob("docs/*/*.md"))]:
+        for line in script(page).replace("\\\n", " ").splitlines():
+            words = line.split(" #")[0].split()
+            if "--export" in words:
+                folder = words[words.index("--export") + 1]
+                assert folders.setdefault(folder, page) == page, f"{folder} is there already"
+            if words[:2] == ["qpm-tuner", "search"] and "--recipe" in words:
+                name = words[words.index("--name") + 1]
+                changed = " ".join(word for word in words if "=" in word and not word.startswith("budget."))
+                assert recipes.setdefault(name, changed) == changed, f"{page}: another recipe for {name}"
+    assert {"picked", "chosen"} <= set(folders)
+    assert len(recipes) > 3

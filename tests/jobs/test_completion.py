@@ -31,6 +31,8 @@ def offered(line, folder):
         ("qpm-tuner s", {"search", "status"}),
         ("qpm-tuner front --ob", {"--objectives"}),
         ("qpm-tuner front --name x --objectives accur", {"accuracy"}),
+        ("qpm-tuner pick --within 1.0 accur", {"accuracy"}),
+        ("qpm-tuner pick --at-most features_per_class=3 --at-most wid", {"width="}),
         ("qpm-tuner search --recipe cu", {"cub", "cub50"}),
         ("qpm-tuner extract --recipe di", {"digits"}),
         ("qpm-tuner search validation_fr", {"validation_fraction="}),

@@ -1,6 +1,10 @@
 """A misspelled word is answered with the one that was meant; programs get errors as JSON, with the same exit code."""
 
 import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +13,8 @@ from jobs import explain, front, list, pick, search, status
 from tests.ledgers import finished, home_with
 from tuner import __version__
 from tuner.base.spelling import did_you_mean, some_of
+
+ROOT = Path(jobs.__file__).parents[1]
 
 
 def refused(capsys, code, words):
@@ -65,6 +71,52 @@ def test_the_name_of_a_search(capsys, tmp_path):
     home = home_with(tmp_path, finished())
     words = ["--store", str(tmp_path), "--name", home.name[:-1], "--json"]
     assert f"did you mean '{home.name}'?" in refused(capsys, status.main(words), words)
+
+
+@pytest.mark.parametrize(
+    ("given", "todo"),
+    [
+        ("made-uq", "did you mean 'made-up'? Else add --recipe digits to start"),
+        ("other", "add --recipe digits to start 'other'"),
+    ],
+)
+def test_a_search_to_carry_on_that_is_none_is_refused_before_anything_is_loaded(given, todo, capsys, tmp_path):
+    home_with(tmp_path, finished())
+    assert search.main(["--store", str(tmp_path), "--name", given]) == 2
+    told = capsys.readouterr()
+    assert "loading libraries" not in told.out
+    assert "a recipe to start it with" in told.err
+    assert todo in told.err
+
+
+def test_what_cannot_be_explained_is_refused_before_anything_is_loaded():
+    code = "import sys; from jobs import explain; explain.main([]); print(*({'torch', 'sklearn'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stderr.startswith("error: no model is named\n")
+    assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize("command", [list, status], ids=["list", "status"])
+def test_a_store_that_is_a_file(command, capsys, tmp_path):
+    (tmp_path / "runs").write_text("")
+    words = ["--store", str(tmp_path / "runs"), "--json", *([] if command is list else ["--name", "x"])]
+    assert f"the store {tmp_path}/runs is a file" in refused(capsys, command.main(words), words)
+
+
+def test_a_word_is_escaped_once(capsys, monkeypatch):
+    assert list.main(["\x1b[31mred"]) == 2
+    assert capsys.readouterr().err.startswith("error: '\\x1b[31mred' has no place here\n")
+    monkeypatch.setattr("sys.argv", ["qpm-tuner", "w\udcff"])
+    assert jobs.main() == 2
+    assert capsys.readouterr().err.startswith("error: unknown command 'w\\udcff'\n")
+
+
+def test_only_what_can_be_a_name_is_offered(capsys, tmp_path):
+    home = home_with(tmp_path, finished())
+    (tmp_path / "searches" / home.name).rename(tmp_path / "searches" / "kept")
+    for name in ("a name", "-x"):
+        shutil.copytree(tmp_path / "searches" / "kept", tmp_path / "searches" / name)
+    assert "one of kept\n" in refused(capsys, status.main(["--store", str(tmp_path), "--name", "other"]), [])
 
 
 def test_an_error_of_the_surroundings_is_json_as_well_with_its_own_exit_code(capsys, tmp_path):

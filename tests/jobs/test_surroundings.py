@@ -85,6 +85,23 @@ def test_what_nobody_reads_to_its_end_is_left_without_a_word(words, tmp_path):
     assert left.returncode in (0, 141), "argparse prints its help as far as somebody reads it"
 
 
+@pytest.mark.parametrize(
+    "words", [SHORT[name] for name in SHORT if name != "help"], ids=[n for n in SHORT if n != "help"]
+)
+def test_an_output_that_is_full_is_an_error_in_three_parts(words, tmp_path):
+    """Of `front --help` argparse itself passes over it."""
+    code = "import sys; sys.argv[0] = 'qpm-tuner'; import jobs; sys.exit(jobs.main())"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with Path("/dev/full").open("w") as full:
+        arguments = [sys.executable, "-c", code, *words]
+        left = subprocess.run(
+            arguments, cwd=tmp_path, env=environment, stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert left.returncode == 1
+    assert b"No space left on device" in left.stderr
+    assert [line.split(b":")[0].strip() for line in left.stderr.splitlines()] == [b"error", b"expected", b"to do"]
+
+
 @pytest.mark.slow
 def test_an_error_keeps_its_exit_code_where_nobody_reads_its_document():
     reading, writing = os.pipe()

@@ -21,9 +21,10 @@ from tuner.base.progress import Silent
 from tuner.errors import UsageError
 from tuner.search.driver import finished as module
 from tuner.search.driver.finished import FILE, as_it_stands, remember
-from tuner.search.record.events import Picked
+from tuner.search.record.events import Baseline, Picked
+from tuner.search.record.holder import this_driver
 from tuner.search.record.home import SearchHome
-from tuner.store import open_store
+from tuner.store import Lease, open_store
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 RECIPE = tiny_recipe("budget.trials=3")
@@ -107,6 +108,8 @@ CHANGES = {
     "no-database": lambda root: (root / "mlflow.db").unlink(),
     "another-database": lambda root: os.utime(root / "mlflow.db"),
     "no-artifacts": lambda root: shutil.rmtree(root / "mlartifacts"),
+    "a-lost-artifact": lambda root: next(f for f in (root / "mlartifacts").rglob("*") if f.is_file()).unlink(),
+    "no-models": lambda root: shutil.rmtree(root / "stages" / "finetune"),
     "no-bank": lambda root: shutil.rmtree(root / "banks"),
     "a-damaged-entry": lambda root: sorted(of_searches(root, "ledger").iterdir())[2].write_text("{"),
     "a-lost-entry": lambda root: sorted(of_searches(root, "ledger").iterdir())[2].unlink(),
@@ -117,6 +120,30 @@ CHANGES = {
 def test_whatever_has_changed_makes_a_whole_run(change, root):
     assert as_it_stands(home_at(root), RECIPE) is not None
     change(root)
+    assert as_it_stands(home_at(root), RECIPE) is None
+
+
+def test_a_search_that_another_driver_holds_is_left_to_the_lease(root):
+    with Lease(open_store(str(root)), "tiny", this_driver()):
+        assert as_it_stands(home_at(root), RECIPE) is None
+    assert as_it_stands(home_at(root), RECIPE) is not None
+
+
+@pytest.mark.parametrize(
+    "event", [Picked(9e8, 0, "because"), Baseline(9e8, "probe", "", {"accuracy": 90.0})], ids=["pick", "baseline"]
+)
+def test_what_another_process_records_while_the_report_is_written_is_not_passed_over(event, root):
+    home = home_at(root)
+    written = home.state(RECIPE)  # what the report of this run shows
+    of_searches(root, FILE).unlink()
+    home.append(event)
+    remember(home, RECIPE, written, mirrored=True)
+    assert as_it_stands(home, RECIPE) is None
+
+
+def test_a_database_that_cannot_be_looked_at_is_not_taken_for_the_same(root):
+    (root / "mlflow.db").unlink()
+    remember(home_at(root), RECIPE, home_at(root).state(RECIPE), mirrored=True)
     assert as_it_stands(home_at(root), RECIPE) is None
 
 

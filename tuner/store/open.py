@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tuner.errors import UsageError
 from tuner.store.address import parse_address
 from tuner.store.local import LocalStore
 from tuner.store.store import Store
@@ -18,11 +19,14 @@ def open_store(url: str | Path, cache: Path | None = None, *, known: bool = Fals
             retried; otherwise the address is probably wrong and they fail soon.
 
     Raises:
-        UsageError: the URL is of another kind, or a misspelling of one of these.
+        UsageError: the URL is of another kind, a misspelling of one of these, or a file.
     """
     found = parse_address(str(url))
     if isinstance(found, Path):
-        return LocalStore(found)
+        store = LocalStore(found)
+        if store.root.exists() and not store.root.is_dir():
+            raise UsageError(f"the store {store.url} is a file", "a folder, or a new one", "check `store`")
+        return store
     from tuner.store.s3 import S3Store
 
     return S3Store(found.bucket, found.prefix, cache, known=known)

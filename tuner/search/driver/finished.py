@@ -15,9 +15,10 @@ from tuner.recipe import Recipe, objectives_of
 from tuner.search.record.home import SearchHome
 from tuner.search.record.state import SearchState
 from tuner.search.session.precision import adopt_precision
+from tuner.search.watch.listing import driver_of
 from tuner.search.watch.mirror import not_asked, open_mirror, passed_over, tracking_uri
 from tuner.search.watch.result import SearchResult
-from tuner.store import MissingKeyError
+from tuner.store import CorruptArtifactError, MissingKeyError
 from tuner.tracking.database import sqlite_path
 from tuner.tracking.place import FOLDER
 from tuner.version import __version__
@@ -36,15 +37,22 @@ def remember(home: SearchHome, recipe: Recipe, state: SearchState, *, mirrored: 
         state: what the ledger says.
         mirrored: whether MLflow shows all of it, or is switched off.
     """
-    if mirrored and not state.missing(recipe.budget.trials) and not state.open() and measured(recipe, state):
-        home.store.put(home.key(FILE), json.dumps(_found(home, recipe)).encode())
+    if not mirrored or state.missing(recipe.budget.trials) or state.open() or not measured(recipe, state):
+        return
+    found = _found(home, recipe)
+    now = SearchHome(home.store, home.name).state(recipe)
+    if _shown(now) == _shown(state):  # else the report lacks what another process has recorded meanwhile
+        home.store.put(home.key(FILE), json.dumps(found).encode())
 
 
 def measured(recipe: Recipe, state: SearchState) -> bool:
     """Whether every member of the front has been measured on the test split."""
+    return recipe.protocol == "paper" or all(state.trials[member.trial].test for member in _members(recipe, state))
+
+
+def _members(recipe: Recipe, state: SearchState) -> list[pareto.Point]:
     objectives = objectives_of(recipe)
-    members = pareto.front(state.points(objectives), objectives)
-    return recipe.protocol == "paper" or all(state.trials[member.trial].test for member in members)
+    return pareto.front(state.points(objectives), objectives)
 
 
 def as_it_stands(home: SearchHome, asked: Recipe | None, trials: int | None = None) -> SearchResult | None:
@@ -69,11 +77,13 @@ def as_it_stands(home: SearchHome, asked: Recipe | None, trials: int | None = No
         recipe = asked
     if trials is not None:
         recipe.budget.trials = trials
-    if told != _found(home, recipe) or home.artifacts.find("banks", bank) is None:
+    if told != _found(home, recipe) or not _is_there(home, "banks", bank) or driver_of(home.store, home.name):
         return None
     quiet = SearchHome(home.store, home.name)  # the run itself reports warnings
     state = quiet.state(recipe)
     if quiet.ledger.warnings or any(not damage.settled for damage in state.damage):
+        return None
+    if not all(_is_there(home, "stages/finetune", member.model or "") for member in _members(recipe, state)):
         return None
     files = {name: home.address(file) for name, file in DERIVED.items() if home.store.stat(home.key(file))}
     tracking = "switched off (tracking.enabled)"
@@ -82,6 +92,19 @@ def as_it_stands(home: SearchHome, asked: Recipe | None, trials: int | None = No
         if address := passed_over(home, recipe.tracking):
             home.warn(not_asked(address))
     return SearchResult(home, recipe, state, files, already_complete=True, tracking=tracking)
+
+
+def _shown(state: SearchState) -> Any:
+    """What other processes record beside a driver, and the report shows."""
+    return state.picks, state.baselines, {number: (trial.outcome, trial.test) for number, trial in state.trials.items()}
+
+
+def _is_there(home: SearchHome, kind: str, key: str) -> bool:
+    """Whether the store has an artifact, and its manifest is sound."""
+    try:
+        return home.artifacts.find(kind, key) is not None
+    except CorruptArtifactError:
+        return False
 
 
 def _told(home: SearchHome) -> dict[str, Any] | None:
@@ -109,16 +132,19 @@ def _found(home: SearchHome, recipe: Recipe) -> dict[str, Any]:
 
 
 def _mirror(home: SearchHome, recipe: Recipe) -> list[Any] | None:
-    """The sqlite file that MLflow shows the search from, and its state; None for a server, which only a run can ask."""
-    uri = tracking_uri(home, recipe.tracking)
-    path = sqlite_path(uri)
+    """The sqlite file that MLflow shows the search from, its state, and the files beside it.
+
+    None for a server, which only a run can ask, and for a file that cannot be looked at.
+    """
+    path = sqlite_path(tracking_uri(home, recipe.tracking))
     if path is None:
         return None
     try:
         database, folder = path.stat(), path.parent / FOLDER
+        beside = sorted((str(file.relative_to(folder)), file.stat().st_size) for file in folder.rglob("*"))
     except OSError:
-        return [str(path), None]
-    return [str(path), database.st_ino, database.st_size, database.st_mtime_ns, folder.is_dir()]
+        return None
+    return [str(path), database.st_ino, database.st_size, database.st_mtime_ns, folder.is_dir(), _digest(beside)]
 
 
 def _digest(content: Any) -> str:

@@ -215,8 +215,16 @@ class SearchHome:
 
 
 def searches(store: Store) -> list[str]:
-    """Names of the searches in a store."""
-    return sorted({key.split("/")[1] for key in store.list("searches/") if key.endswith("/recipe.yaml")})
+    """Names of the searches in a store; a folder with a name that no search can have is none."""
+    names = {key.split("/")[1] for key in store.list("searches/") if key.endswith("/recipe.yaml")}
+    return sorted(name for name in names if _is_name(name))
+
+
+def _is_name(name: str) -> bool:
+    try:
+        return check_name(name) == name
+    except UsageError:
+        return False
 
 
 def versions() -> dict[str, str]:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tuner.errors import UsageError
 from tuner.qpm.metrics.table import METRICS
 from tuner.search.record.clock import entry_time
 from tuner.search.record.events import Event, Started
@@ -15,7 +14,7 @@ from tuner.search.record.fields import clean
 from tuner.search.record.holder import is_gone, short
 from tuner.search.record.home import searches
 from tuner.search.record.restoration import SearchState, restore
-from tuner.store import Ledger, MissingKeyError, Store, check_name
+from tuner.store import Ledger, MissingKeyError, Store
 from tuner.store.store import for_each
 from tuner.store.tenure import MOST_BYTES, read_tenure
 
@@ -55,7 +54,7 @@ def list_lines(store: Store) -> list[SearchLine]:
     Raises:
         StoreError: the store cannot be read.
     """
-    return for_each(store, lambda name: read_line(store, name), [name for name in searches(store) if _is_name(name)])
+    return for_each(store, lambda name: read_line(store, name), searches(store))
 
 
 def read_line(store: Store, name: str) -> SearchLine:
@@ -73,16 +72,9 @@ def read_line(store: Store, name: str) -> SearchLine:
         state.budget,
         _best(state, recipe.get("objectives")),
         entry_time(entries[-1][0]) if entries else None,
-        _driver(store, name),
+        driver_of(store, name),
         len(ledger.warnings) + sum(not damage.settled for damage in state.damage),
     )
-
-
-def _is_name(name: str) -> bool:
-    try:
-        return check_name(name) == name
-    except UsageError:
-        return False
 
 
 def _best(state: SearchState, objectives: object) -> dict[str, float]:
@@ -100,7 +92,7 @@ def _best(state: SearchState, objectives: object) -> dict[str, float]:
     return best
 
 
-def _driver(store: Store, name: str) -> str:
+def driver_of(store: Store, name: str) -> str:
     """The holder of the lease, unless that process is known to have died."""
     key = f"searches/{name}/lease.json"
     try:
