@@ -111,14 +111,20 @@ class Metric:
         return tuple(need for need in self.needs if isinstance(need, SizeNeed))
 
 
-METRICS: Registry[Metric] = Registry("metric", Metric, group="qpm_tuner.metrics", home="tuner.qpm.metrics.table")
-
 # The numbers of images that a result holds beside its metrics. Nothing can be optimised by them.
 COUNTS = {
     "n_images": "held-out images that were measured",
     "n_masked_images": "those of them that have a mask: what plausibility is measured on",
     "n_train_images": "training images: what class independence, contrastiveness and correlation are measured on",
 }
+
+
+# What else an objective, a value or a column of a report can be called.
+_TAKEN = ("n_features", "features_per_class", "width", "hidden", "trial", *COUNTS)
+
+METRICS: Registry[Metric] = Registry(
+    "metric", Metric, group="qpm_tuner.metrics", home="tuner.qpm.metrics.table", taken=_TAKEN
+)
 
 
 def parts() -> tuple[str, ...]:
