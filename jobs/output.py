@@ -59,7 +59,7 @@ def print_json(document: Any) -> None:
 
 
 def print_error(error: TunerError, *, as_json: bool) -> None:
-    """An error in three lines on standard error; with --json also as JSON on standard output, if that can be written."""
+    """An error in three lines on standard error; with --json also as JSON on standard output if it can be written."""
     print(f"error: {readable(str(error))}", file=sys.stderr)
     if as_json:
         parts = {name: readable(getattr(error, name)) for name in ("what", "expected", "todo")}

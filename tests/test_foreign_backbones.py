@@ -105,6 +105,13 @@ def test_a_card_names_no_file_to_be_read(exported, tmp_path, capsys, name, weigh
     assert "--weights PATH" in said
 
 
+def test_a_backbone_of_a_package_that_is_not_installed_is_named(exported, tmp_path):
+    folder = naming(exported, tmp_path, name="colour_grid", cells=6)
+    with pytest.raises(TunerError, match="needs the backbone colour_grid, which is not known here") as told:
+        load_model(folder)
+    assert told.value.todo == "install the package that brings this backbone"
+
+
 def test_nor_one_that_looks_like_a_hub_name(exported, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "facebook" / "dinov2-base").mkdir(parents=True)

@@ -11,7 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from tuner.base.hashing import sha256_file
-from tuner.base.untrusted import is_whole, plain_file, read_json, require, settings_from, shown, texts, unsound
+from tuner.base.untrusted import (
+    MalformedError,
+    is_whole,
+    plain_file,
+    read_json,
+    require,
+    settings_from,
+    shown,
+    texts,
+    unsound,
+)
 from tuner.errors import TunerError, UsageError
 from tuner.features.kinds import BACKBONES
 from tuner.features.settings import BackboneConfig, BackboneSettings, PatchDictionarySettings
@@ -121,6 +131,12 @@ def read_backbone(written: object, file: Path) -> BackboneSettings:
     """
     name = written.get("name") if isinstance(written, dict) else None
     kind = BACKBONES.get(name) if isinstance(name, str) else None
+    if isinstance(name, str) and kind is None:
+        raise MalformedError(
+            f"the model in {file.parent} needs the backbone {shown(name)}, which is not known here",
+            f"one of {', '.join(BACKBONES)}",
+            "install the package that brings this backbone",
+        )
     settings: type[BackboneSettings] = kind.settings if kind else BackboneConfig
     backbone = settings_from(settings, written, file)
     for size, most in LARGEST.items():

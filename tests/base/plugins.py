@@ -5,12 +5,12 @@ import sys
 from pathlib import Path
 
 
-def describe(root: Path, module: str, group: str, entry: str) -> None:
-    """Write a package that names something in an entry-point group; its module is `a_package`."""
-    (root / "a_package.py").write_text(module)
-    about = root / "a_package-1.0.dist-info"
+def describe(root: Path, module: str, group: str, entry: str, name: str = "a_package") -> None:
+    """Write a package that names something in an entry-point group; its module has the package's name."""
+    (root / f"{name}.py").write_text(module)
+    about = root / f"{name}-1.0.dist-info"
     about.mkdir()
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: a_package\nVersion: 1.0\n")
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
     (about / "entry_points.txt").write_text(f"[{group}]\n{entry}\n")
 
 

@@ -13,6 +13,7 @@ from tuner.data.settings import DataConfig
 from tuner.errors import UsageError
 from tuner.recipe import load_recipe
 from tuner.search.driver.split_check import refuse_unusable
+from tuner.search.outcome.report import _note
 
 
 @pytest.fixture
@@ -73,3 +74,23 @@ def test_the_command_refuses_at_once(folder, tmp_path, capsys):
     assert "feature bank" not in printed.out + printed.err
     assert not (tmp_path / "s" / "banks").exists()
     assert not (tmp_path / "s" / "searches" / "x" / "recipe.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [["assign.forced_pairs=46"], ["space={assign.forced_pairs: {choices: [46, 60]}}"]],
+    ids=["fixed", "searched"],
+)
+def test_more_forced_pairs_than_there_are_is_refused_before_anything_is_trained(overrides):
+    digits = load_dataset(DataConfig("digits"))
+    refuse_unusable(load_recipe("digits", ["assign.forced_pairs=45"]), digits)
+    with pytest.raises(UsageError, match=r"assign\.forced_pairs=46") as told:
+        refuse_unusable(load_recipe("digits", overrides), digits)
+    assert told.value.expected == "at most 45, the pairs of 10 classes"
+
+
+def test_the_report_says_that_pairs_are_forced():
+    assert _note(load_recipe("digits", ["assign.forced_pairs=3"])).endswith(
+        " The 3 most similar pairs of classes share all features but one."
+    )
+    assert "similar" not in _note(load_recipe("digits"))

@@ -111,14 +111,20 @@ class Metric:
         return tuple(need for need in self.needs if isinstance(need, SizeNeed))
 
 
-METRICS: Registry[Metric] = Registry("metric", Metric, group="qpm_tuner.metrics", home="tuner.qpm.metrics.table")
-
 # The numbers of images that a result contains besides its metrics. They cannot be objectives.
 COUNTS = {
     "n_images": "held-out images that the metrics are computed on",
     "n_masked_images": "held-out images with a mask, which plausibility is computed on",
     "n_train_images": "training images, which class independence, contrastiveness and correlation are computed on",
 }
+
+
+# What else an objective, a value or a column of a report can be called.
+_TAKEN = ("n_features", "features_per_class", "width", "hidden", "trial", *COUNTS)
+
+METRICS: Registry[Metric] = Registry(
+    "metric", Metric, group="qpm_tuner.metrics", home="tuner.qpm.metrics.table", taken=_TAKEN
+)
 
 
 def parts() -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tuner.errors import InfeasibleError, UsageError
+from tuner.qpm.program import problem_from_features
 from tuner.qpm.program.instance import coefficients
 from tuner.qpm.program.instance.threshold import find_threshold
 
@@ -184,3 +185,12 @@ def test_the_scan_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     first = find_threshold(2 * s, 5)
     monkeypatch.setattr(threshold, "_scan", lambda *_: pytest.fail("scanned twice"))
     assert find_threshold(2 * s, 5) is first
+
+
+@pytest.mark.parametrize("size", ["n_features", "features_per_class", "forced_pairs"])
+@pytest.mark.parametrize("value", [2.0, True, "2"])
+def test_a_size_that_is_no_whole_number_is_refused(size: str, value: object) -> None:
+    rng = np.random.default_rng(0)
+    sizes = {"n_features": 5, "features_per_class": 2, "forced_pairs": 1, size: value}
+    with pytest.raises(UsageError, match=f"{size} = "):
+        problem_from_features(rng.random((20, 8)), np.arange(20) % 4, **sizes)  # type: ignore[arg-type]

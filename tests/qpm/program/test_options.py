@@ -76,3 +76,24 @@ def test_every_option_is_read_somewhere() -> None:
 def test_what_is_no_options_is_refused() -> None:
     with pytest.raises(UsageError, match="options of type dict"):
         solve(easy(), options={})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "todo"),
+    [
+        ("no/such", 1, "check name"),
+        ("limits/nodes", "many", "check name, type"),
+        ("limits/nodes", -5, "check name, type and range"),
+        ("limits/time", 5.0, "deadline_s"),
+        ("randomization/randomseedshift", 3, "seed"),
+    ],
+)
+def test_a_parameter_that_scip_does_not_take_is_refused(name: str, value: object, todo: str) -> None:
+    with pytest.raises(UsageError, match=f"option scip = .*{name}") as told:
+        solve(easy(), options=SolverOptions(scip={name: value}))
+    assert todo in told.value.todo
+
+
+def test_a_parameter_of_our_constraint_handler_is_taken() -> None:
+    options = SolverOptions(scip={"constraints/qpm/sepafreq": 2})
+    assert solve(made(40, 8, 0.2), options=options).log.trouble == []

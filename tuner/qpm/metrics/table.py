@@ -47,13 +47,14 @@ def register_metric(metric: Metric) -> Metric:
     return METRICS.add(metric)
 
 
-def _collect() -> None:
-    """Declare the metrics of the files in this folder."""
+def _collect() -> dict[str, Metric]:
+    """Declare the metrics of the files in this folder; returns them by name."""
     names = {module.name for module in iter_modules([str(Path(__file__).parent)])} - _HELPERS
     ordered = [*(name for name in _FIRST if name in names), *sorted(names - set(_FIRST))]
     rows = [row for name in ordered for row in import_module(f"{__package__}.{name}").METRICS]
     METRICS.declare(*sorted(rows, key=lambda row: bool(row.parts)))
+    return {row.name: row for row in rows}
 
 
-_collect()
-INTERPRETABILITY = METRICS["interpretability"].parts
+# Not read from METRICS: that would import other packages, which may import this module.
+INTERPRETABILITY = _collect()["interpretability"].parts

@@ -28,7 +28,7 @@ from tuner.qpm.program.options import DEFAULTS, SolverOptions
 from tuner.qpm.program.primal.tabu import descend
 from tuner.qpm.program.solution import Solution
 from tuner.qpm.program.state import Clock, SolveState
-from tuner.qpm.program.tree.branch_and_cut import branch_and_cut
+from tuner.qpm.program.tree.branch_and_cut import branch_and_cut, check_parameters
 from tuner.qpm.program.tree.forced_pairs import solve_forced
 
 EFFORT = 400_000  # simplex iterations: a minute or so for 512 candidates and 200 classes
@@ -141,6 +141,8 @@ def _check(
         raise UsageError(f"effort = {effort!r}", "a number of simplex iterations >= 0, or None", "None sets no limit")
     if not isinstance(options, SolverOptions):
         raise UsageError(f"options of type {type(options).__name__}", "SolverOptions", "leave it out for the defaults")
+    if options.scip:
+        check_parameters(options.scip)
 
 
 def _is_amount(value: float) -> bool:

@@ -6,14 +6,17 @@ from tuner.data.dataset import Dataset
 from tuner.data.words import count, some
 from tuner.errors import UsageError
 from tuner.recipe import Recipe
+from tuner.recipe.space import bounds
 
 
 def refuse_unusable(recipe: Recipe, dataset: Dataset) -> None:
     """Refuse images that cannot be split as the recipe's protocol requires.
 
     Raises:
-        UsageError: nothing is held out as test, or a class has too few different training images; it is named.
+        UsageError: nothing is held out as test, a class has too few different training images (it is named), or there
+            are fewer pairs of classes than every trial is to force.
     """
+    _refuse_too_many_pairs(recipe, len(dataset.class_names))
     if dataset.is_train.all():
         raise UsageError(
             f"no test image in {recipe.data.name}",
@@ -32,4 +35,16 @@ def refuse_unusable(recipe: Recipe, dataset: Dataset) -> None:
             f"{told} fewer than {needed} different training images: {some(few)}",
             "one image for training and one for validation, besides the test images",
             "add images, leave these classes out, or use protocol=paper, which needs no validation image",
+        )
+
+
+def _refuse_too_many_pairs(recipe: Recipe, n_classes: int) -> None:
+    dimension = recipe.space.get("assign.forced_pairs")
+    fewest = min(bounds(dimension)) if dimension else recipe.assign.forced_pairs
+    most = n_classes * (n_classes - 1) // 2
+    if fewest > most:
+        raise UsageError(
+            f"assign.forced_pairs={fewest}",
+            f"at most {most}, the pairs of {n_classes} classes",
+            f"lower assign.forced_pairs; CHiQPM takes {n_classes // 2}, half of the classes",
         )

@@ -107,6 +107,12 @@ def _use(name: str, row: dict[str, float]) -> StageUse:
 
 
 def _note(recipe: Recipe) -> str:
+    pairs = recipe.assign.forced_pairs
+    forced = f" The {pairs} most similar pairs of classes share all features but one." if pairs else ""
+    return _protocol(recipe) + forced
+
+
+def _protocol(recipe: Recipe) -> str:
     if recipe.protocol == "paper":
         return "Trained on all of train and measured on test, as the published tables are."
     share = f"{100 * recipe.validation_fraction:.0f} %"

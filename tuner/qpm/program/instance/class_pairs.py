@@ -6,6 +6,7 @@ from scipy.spatial.distance import pdist
 
 from tuner.errors import InfeasibleError
 from tuner.qpm.program.instance.arrays import Floats, Ints
+from tuner.qpm.program.instance.sizes import require_whole
 
 
 def closest_classes(relevance: Floats, n_pairs: int) -> tuple[Ints, Ints]:
@@ -21,8 +22,9 @@ def closest_classes(relevance: Floats, n_pairs: int) -> tuple[Ints, Ints]:
         Two arrays (n_pairs,) of class indices (c, d), c < d; equal distances in the order of the indices.
 
     Raises:
-        InfeasibleError: when there are not so many pairs.
+        UsageError: the number is not whole; InfeasibleError where there are not so many pairs.
     """
+    require_whole("forced_pairs", n_pairs)
     n_classes = relevance.shape[1]
     most = n_classes * (n_classes - 1) // 2
     if not 0 <= n_pairs <= most:

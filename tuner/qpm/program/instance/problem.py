@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from numbers import Integral
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,7 +17,7 @@ from tuner.errors import UsageError
 from tuner.qpm.program.former import warn
 from tuner.qpm.program.instance import checking
 from tuner.qpm.program.instance.arrays import Bools, Floats, Ints
-from tuner.qpm.program.instance.sizes import check_feasible
+from tuner.qpm.program.instance.sizes import check_feasible, require_whole
 from tuner.qpm.program.instance.verify import Answer, check_assignment, check_figures
 
 _LARGEST = 1e306  # a hundredth of the largest float
@@ -87,8 +86,7 @@ class Problem:
             size = getattr(self, name)
             if isinstance(size, _Former):
                 warn(f"Problem: {name} is left out and taken for {int(size)}; give it", stacklevel=5)
-            if not isinstance(size, Integral) or isinstance(size, bool):
-                raise UsageError(f"{name} = {size!r}", "a whole number", f"give {name} as an integer")
+            require_whole(name, size)
             object.__setattr__(self, name, int(size))
 
     def __repr__(self) -> str:

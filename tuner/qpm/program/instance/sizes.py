@@ -1,8 +1,9 @@
 """Checks by arithmetic, before any search, which sizes of a program are feasible."""
 
 from math import comb
+from numbers import Integral
 
-from tuner.errors import InfeasibleError
+from tuner.errors import InfeasibleError, UsageError
 
 
 def check_feasible(n_candidates: int, n_features: int, features_per_class: int, n_classes: int) -> None:
@@ -15,8 +16,10 @@ def check_feasible(n_candidates: int, n_features: int, features_per_class: int, 
         n_classes: number of classes (C).
 
     Raises:
-        InfeasibleError: naming the values and the rule.
+        UsageError: a size is no whole number; InfeasibleError, naming the values and the rule.
     """
+    for name, size in (("n_features", n_features), ("features_per_class", features_per_class)):
+        require_whole(name, size)
     if n_classes < 1:
         raise InfeasibleError(f"{n_classes} classes", "at least one class", "give relevance one column per class")
     if features_per_class < 1:
@@ -40,3 +43,13 @@ def check_feasible(n_candidates: int, n_features: int, features_per_class: int, 
             "binomial(n_features, features_per_class) >= classes, so that every class gets its own subset",
             "raise n_features, or bring features_per_class nearer to half of it",
         )
+
+
+def require_whole(name: str, size: object) -> None:
+    """Refuse a size that is no whole number, such as 5.0.
+
+    Raises:
+        UsageError: naming it.
+    """
+    if not isinstance(size, Integral) or isinstance(size, bool):
+        raise UsageError(f"{name} = {size!r}", "a whole number", f"give {name} as an integer")

@@ -6,6 +6,7 @@ cannot beat the objective by more than the present level is pruned, so the level
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from pyscipopt import Model, quicksum
 from pyscipopt.scip import PY_SCIP_PARAMSETTING as SCIP_PARAMSETTING
 
+from tuner.errors import UsageError
 from tuner.qpm.program.bound.relaxation import Row
 from tuner.qpm.program.bound.root import Root
 from tuner.qpm.program.instance.arrays import Ints
@@ -42,6 +44,12 @@ _PARAMETERS: dict[str, Any] = {
     "misc/catchctrlc": False,
     "conflict/enable": False,
     "display/verblevel": 0,
+}
+_OWN = "constraints/qpm/"
+_ARGUMENTS = {
+    "limits/time": "set deadline_s of solve",
+    "timing/clocktype": "set clock of solve",
+    "randomization/randomseedshift": "set seed of solve",
 }
 
 
@@ -166,6 +174,26 @@ def _terms(
         elif col >= n + n_classes and alive.issuperset(pair_of[col - n - n_classes]):
             return []
     return terms
+
+
+def check_parameters(given: Mapping[str, Any]) -> None:
+    """Refuse parameters that SCIP does not take, before any work is done.
+
+    Raises:
+        UsageError: naming the first one, or one that an argument of `solve` sets.
+    """
+    model = Model()
+    for name, value in given.items():
+        if name in _ARGUMENTS:
+            raise UsageError(f"option scip = {{{name!r}: {value!r}}}", "a parameter that is free", _ARGUMENTS[name])
+        if name.startswith(_OWN):  # of our handler, which this model does not have
+            continue
+        try:
+            model.setParam(name, value)
+        except Exception as error:  # PySCIPOpt raises many kinds
+            raise UsageError(
+                f"option scip = {{{name!r}: {value!r}}}", f"a parameter of SCIP ({error})", "check name, type and range"
+            ) from None
 
 
 def _configure(model: Any, state: SolveState, seed: int) -> None:
