@@ -110,7 +110,7 @@ def test_of_two_packages_with_one_name_the_first_by_name_keeps_it(tmp_path: Path
     ran = installed(tmp_path, TWIN, METRICS.group, "toy = a_package:TOY", code)
     assert ran.stdout.split() == ["a_package", "a_package"]
     assert ran.stderr.count("is ignored") == 1
-    assert "the metric toy of b_package is left out (b_package:TOY): a_package has a metric toy, too" in ran.stderr
+    assert "the metric toy of b_package is ignored (b_package:TOY): a_package has a metric toy, too" in ran.stderr
 
 
 def test_a_package_that_ends_the_process_does_not(tmp_path: Path) -> None:
