@@ -71,14 +71,21 @@ class QPMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sc
         effort: work after which the program stops, simplex iterations.
         deadline_s: wall time after which the program stops, seconds.
         control: none; or random, which draws the assignment (a control).
-        dense_epochs, finetune_epochs: epochs of each training.
-        dense_batch_size, finetune_batch_size: images per step. With one token per image it is raised to the next
-            size that leaves no batch of one image.
-        dense_lr, finetune_lr: learning rate of schedule-free AdamW.
-        dense_weight_decay, finetune_weight_decay: weight decay.
-        dense_diversity, finetune_diversity: weight of the feature-diversity loss.
-        dense_l1, finetune_l1: weight of the mean absolute feature map.
-        dense_dropout, finetune_dropout: dropout on the pooled features.
+        dense_epochs: epochs of the dense training.
+        finetune_epochs: epochs of fine-tuning.
+        dense_batch_size: images per step of the dense training. With one token per image it is raised to the next size
+            that leaves no batch of one image.
+        finetune_batch_size: images per step of fine-tuning; raised likewise.
+        dense_lr: learning rate of schedule-free AdamW in the dense training.
+        finetune_lr: learning rate of schedule-free AdamW in fine-tuning.
+        dense_weight_decay: weight decay in the dense training.
+        finetune_weight_decay: weight decay in fine-tuning.
+        dense_diversity: weight of the feature-diversity loss in the dense training.
+        finetune_diversity: weight of the feature-diversity loss in fine-tuning.
+        dense_l1: weight of the mean absolute feature map in the dense training.
+        finetune_l1: weight of the mean absolute feature map in fine-tuning.
+        dense_dropout: dropout on the pooled features in the dense training.
+        finetune_dropout: dropout on the pooled features in fine-tuning.
         precision: of the adapter in both trainings: auto, float32 or bfloat16.
         reestimate_batch_norm: one pass over the training images at the averaged weights after each training.
         grid: (height, width) of the tokens of an X of three axes; None: a square.

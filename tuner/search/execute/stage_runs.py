@@ -44,7 +44,7 @@ class StageRuns:
         resources: the resources held by a run of each stage.
         retries: retries of a stage that hung.
         start: starts a sequence of stages as one Ray task, with Ray's name and resources; returns a stream of
-        references to their results.
+            references to their results.
     """
 
     def __init__(self, artifacts: Artifacts, resources: dict[str, StageResources], retries: int, start: Start) -> None:

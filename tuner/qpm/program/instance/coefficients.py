@@ -108,7 +108,7 @@ def penalised_pairs(
 class FromFeatures(NamedTuple):
     """A problem made from features, and how it came about.
 
-    Args:
+    Attributes:
         problem: over the features that vary; its candidates are those.
         kept: (n_candidates,) their columns in the features given.
         info: threshold of the penalised pairs (None: no similarity is too large), n_pairs, clique_size, clique (indices
@@ -145,7 +145,7 @@ def problem_from_features(
         variant: pair set, `released` or `paper` (docs/explanation/program.md#pairs).
         bias: (n_columns,) locality bias, or None.
         forced_pairs: how many of the most similar class pairs must share exactly k - 1 features
-        (docs/explanation/program.md#forced-pairs).
+            (docs/explanation/program.md#forced-pairs).
 
     Returns:
         (problem, kept, info); column `kept[f]` of the features is candidate f of the problem.

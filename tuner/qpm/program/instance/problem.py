@@ -44,7 +44,7 @@ class Problem:
         n_features: N, features to select; required.
         features_per_class: k, features of each class; required.
         forced: two 1-d arrays (c, d) of class pairs that must share exactly k - 1 features (CHiQPM,
-        docs/explanation/program.md#forced-pairs).
+            docs/explanation/program.md#forced-pairs).
         weight: of the relevance in the objective, above 0; None: 1000 / (k C), as published.
 
     Raises:
