@@ -142,7 +142,7 @@ def test_a_look_is_not_remembered_and_a_choice_is(made_up):
         (lambda search: tuner.run_search(store=search.store, name="other", trials=3), "one of made-up"),
         (lambda search: tuner.run_search("digitz", store=search.store, name="other"), "digits"),
         (lambda search: tuner.run_search(7, store=search.store, name="other"), "type int"),
-        (lambda search: tuner.run_search({"a": object()}, store=search.store, name="x"), "no setting"),
+        (lambda search: tuner.run_search({"a": object()}, store=search.store, name="x"), "not a setting"),
         (lambda search: tuner.run_search({"budgett": {"trials": 3}}, store=search.store, name="x"), "budgett"),
         (lambda search: tuner.run_search("digits", store=search.store, name="x", trials="3"), "whole number"),
         (lambda search: tuner.run_search("digits", store=search.store, name="x", trials=0), "budget.trials=0"),

@@ -129,7 +129,7 @@ def test_images_of_one_name_share_a_mask_and_that_is_said(root: Path, write_imag
     write_image(tmp_path / "masks" / "benign" / "x (0).png", 0, mask=True)
     data = _load(root, masks=str(tmp_path / "masks"))
     assert int(data.has_mask.sum()) == 2
-    assert "1 mask is shared by images of one name, such as benign/x (0).jpg, benign/x (0).png" in _notes(data)
+    assert "1 mask is shared by images of the same name, such as benign/x (0).jpg, benign/x (0).png" in _notes(data)
 
 
 def test_a_folder_of_masks_overrules_masks_beside(root: Path, write_image: Write, tmp_path: Path) -> None:

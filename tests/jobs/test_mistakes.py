@@ -92,7 +92,7 @@ def test_a_search_to_carry_on_that_is_none_is_refused_before_anything_is_loaded(
 def test_what_cannot_be_explained_is_refused_before_anything_is_loaded():
     code = "import sys; from jobs import explain; explain.main([]); print(*({'torch', 'sklearn'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
-    assert done.stderr.startswith("error: no model is named\n")
+    assert done.stderr.startswith("error: no model is given\n")
     assert done.stdout.split() == []
 
 
@@ -105,7 +105,7 @@ def test_a_store_that_is_a_file(command, capsys, tmp_path):
 
 def test_a_word_is_escaped_once(capsys, monkeypatch):
     assert list.main(["\x1b[31mred"]) == 2
-    assert capsys.readouterr().err.startswith("error: '\\x1b[31mred' has no place here\n")
+    assert capsys.readouterr().err.startswith("error: '\\x1b[31mred' is unexpected\n")
     monkeypatch.setattr("sys.argv", ["qpm-tuner", "w\udcff"])
     assert jobs.main() == 2
     assert capsys.readouterr().err.startswith("error: unknown command 'w\\udcff'\n")
