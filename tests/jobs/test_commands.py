@@ -233,7 +233,7 @@ def test_names_from_users_never_become_paths(name, tmp_path, capsys):
 def test_an_unwritable_store_is_told(tmp_path, capsys):
     blocked = tmp_path / "file"
     blocked.write_text("")
-    assert search.main(["--store", str(blocked), "--name", "x", "--recipe", "digits"]) == 1
+    assert search.main(["--store", str(blocked), "--name", "x", "--recipe", "digits"]) == 2
     assert str(blocked) in capsys.readouterr().err
 
 

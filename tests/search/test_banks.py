@@ -69,7 +69,7 @@ def test_two_machines_with_one_store_extract_a_bank_once(tmp_path, monkeypatch):
         second = pool.submit(ensure_bank, Artifacts(store), recipe, ConsoleProgress(consoles[1]))
         assert first.result() == second.result()
     assert len(extracted) == 1
-    assert re.search(r"waiting for \S+ pid \d+, which extracts the same features", consoles[1].file.getvalue())
+    assert re.search(r"waiting for \S+ pid \d+, which is extracting the same features", consoles[1].file.getvalue())
     assert list(store.list("claims/")) == []
 
 

@@ -204,7 +204,7 @@ def test_a_damaged_artifact_is_made_again_and_named(first, root):
     assert damaged.state.counts() == {"complete": 3}
     assert next((root / "stages" / "dense" / key).rglob("model.safetensors")).read_bytes() == whole
     assert any(key in line for trial in damaged.state.trials.values() for line in trial.remade)
-    assert "made again" in printed
+    assert "it was recreated" in printed
 
 
 def test_damaged_values_and_manifests_are_made_again(first, root):
