@@ -39,14 +39,22 @@ def test_an_old_module_named_like_its_function_is_both(old: str) -> None:
     assert f"{old} is now {NAMESAKES[old]}".encode() in warned.stderr
 
 
-def test_old_names_of_errors_are_understood() -> None:
-    import tuner.store
-
-    with pytest.warns(FutureWarning, match=r"tuner\.store\.MissingKey is now MissingKeyError"):
-        old = tuner.store.MissingKey
-    assert old is tuner.store.MissingKeyError
+@pytest.mark.parametrize(
+    ("module", "old", "new"),
+    [
+        ("tuner.store", "MissingKey", "tuner.store.MissingKeyError"),
+        ("tuner.search.stages", "StageBroker", "tuner.search.execute.broker.StageBroker"),
+        ("tuner.features.backbone", "make_backbone", "tuner.features.registry.make_backbone"),
+    ],
+)
+def test_old_names_inside_a_module_are_understood(module: str, old: str, new: str) -> None:
+    holder = importlib.import_module(module)
+    place, _, name = new.rpartition(".")
+    with pytest.warns(FutureWarning, match=rf"{module}\.{old} is now .*{name}; the old name goes in version 0\.3"):
+        found = getattr(holder, old)
+    assert found is getattr(importlib.import_module(place), name)
     with pytest.raises(AttributeError, match="Nonsense"):
-        _ = tuner.store.Nonsense
+        _ = holder.Nonsense
 
 
 def test_new_names_and_wrong_ones_are_left_alone() -> None:

@@ -76,6 +76,8 @@ NAMESAKES = {
     "tuner.qpm.finetune": "tuner.qpm.finetuning",
 }
 
+_OLD = RENAMED | NAMESAKES
+
 
 class Namesake(ModuleType):
     """Stands for a moved module and for the function of its old name: has the names of one, is called as the other."""
@@ -98,7 +100,7 @@ class OldNames(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         """A spec that loads the module of the new name, for an old one; None for any other."""
-        return importlib.util.spec_from_loader(fullname, self) if fullname in RENAMED | NAMESAKES else None
+        return importlib.util.spec_from_loader(fullname, self) if fullname in _OLD else None
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
         """What stands for a module and a function; None: a plain module."""
@@ -106,7 +108,7 @@ class OldNames(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         """Put the moved module in the place of the empty one that was made for its old name."""
-        old, new = module.__name__, (RENAMED | NAMESAKES)[module.__name__]
+        old, new = module.__name__, _OLD[module.__name__]
         warnings.warn(f"{old} is now {new}; the old name goes in version 0.3", FutureWarning, stacklevel=2)
         moved = importlib.import_module(new)
         if old not in NAMESAKES:
@@ -119,18 +121,19 @@ def understand_old_names() -> None:
 
 
 def renamed_names(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
-    """A module's `__getattr__` that knows old names of what it holds, with a warning.
+    """A module's `__getattr__` that understands old names, with a warning.
 
     Args:
         module: the module's name.
-        names: the new name of each old one.
+        names: old name -> new name, with its module and a dot in front where it has moved to another module.
     """
 
     def find(name: str) -> Any:
         if name not in names:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        place, _, new = names[name].rpartition(".")
         message = f"{module}.{name} is now {names[name]}; the old name goes in version 0.3"
         warnings.warn(message, FutureWarning, stacklevel=2)
-        return getattr(sys.modules[module], names[name])
+        return getattr(importlib.import_module(place or module), new)
 
     return find

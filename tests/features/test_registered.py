@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch.nn import functional as F
 
 from jobs import extract
 from tests.base.plugins import installed
+from tuner.base.registry import kind_of
 from tuner.base.settings import setting
 from tuner.data import register_dataset
 from tuner.data.dataset import Dataset
@@ -259,3 +261,17 @@ def test_the_old_place_of_make_backbone_still_works() -> None:
 
 def test_replaced_settings_stay_of_their_class() -> None:
     assert replace(ColourSettings(name="colours"), side=2).side == 2
+
+
+def test_settings_of_another_class_are_refused_by_backbones_and_data_sets_alike() -> None:
+    backbone, data = BackboneSettings("patch_dictionary"), SimpleNamespace(name="digits")
+    for config, kinds, section, own in (
+        (backbone, BACKBONES, "backbone", "BackboneConfig"),
+        (data, DATASETS, "data", "DataConfig"),
+    ):
+        with pytest.raises(UsageError, match=rf"{section}\.name={config.name} with settings of the class") as caught:
+            kind_of(config, kinds, section)
+        assert caught.value.todo == f"use {own}(name={config.name!r}, ...)"
+        config.name = "none"
+        with pytest.raises(UsageError, match=rf"{section}\.name=none"):
+            kind_of(config, kinds, section)

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from tuner.errors import UsageError
 
@@ -180,3 +180,39 @@ class Registry(Mapping[str, Row], Generic[Row]):
         if row.name in self._built_in:
             return f"qpm-tuner has a built-in {self.what} {row.name}", "an unused name", "choose another name"
         return None
+
+
+class Configured(Named, Protocol):
+    """An entry that is chosen and configured by a section of a recipe."""
+
+    @property
+    def settings(self) -> type:
+        """The dataclass of its settings."""
+        ...
+
+
+Kind = TypeVar("Kind", bound=Configured)
+
+
+def kind_of(config: Any, kinds: Mapping[str, Kind], section: str) -> Kind:
+    """The entry that settings name.
+
+    Args:
+        config: the settings, with a `name`.
+        kinds: the entries.
+        section: where the settings stand in a recipe, such as `data`.
+
+    Raises:
+        UsageError: there is no such entry, or its settings are of another class.
+    """
+    if config.name not in kinds:
+        raise UsageError(f"{section}.name={config.name}", ", ".join(kinds), "choose one of them")
+    kind = kinds[config.name]
+    if not isinstance(config, kind.settings):
+        own = kind.settings.__name__
+        raise UsageError(
+            f"{section}.name={config.name} with settings of the class {type(config).__name__}",
+            f"settings of the class {own}",
+            f"use {own}(name={config.name!r}, ...)",
+        )
+    return kind

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tuner.base.folders import at_home
+from tuner.base.registry import kind_of
 from tuner.data.dataset import Dataset, FilePictures
 from tuner.data.duplicates import refuse_two_labels
 from tuner.data.kinds import DATASETS
@@ -34,15 +35,7 @@ def load_dataset(config: DataConfig) -> Dataset:
         masks=at_home(config.masks, "data.masks"),
         split_file=at_home(config.split_file, "data.split_file"),
     )
-    if config.name not in DATASETS:
-        raise UsageError(f"data.name={config.name}", ", ".join(DATASETS), "choose one of them")
-    kind = DATASETS[config.name]
-    if not isinstance(config, kind.settings):
-        raise UsageError(
-            f"data.name={config.name} with settings of the class {type(config).__name__}",
-            f"settings of the class {kind.settings.__name__}",
-            f"use {kind.settings.__name__}(name={config.name!r}, ..)",
-        )
+    kind = kind_of(config, DATASETS, "data")
     if not config.root and kind.needs_root:
         raise UsageError(f"data.name={config.name} without data.root", "the data set's folder", "set data.root")
     dataset: Dataset = kind.load(config)

@@ -3,23 +3,13 @@
 Importing the package imports neither scikit-learn nor torch; the class does, on first use.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tuner.base.lazy import lazy_attributes
 
 if TYPE_CHECKING:
     from tuner.estimator.classifier import QPMClassifier
 
 __all__ = ["QPMClassifier"]
 
-
-def __getattr__(name: str) -> Any:
-    """Import the class on first use (PEP 562)."""
-    if name != "QPMClassifier":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from tuner.estimator.classifier import QPMClassifier
-
-    return QPMClassifier
-
-
-def __dir__() -> list[str]:
-    """The public names, for completion in a notebook."""
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_attributes(__name__, {"tuner.estimator.classifier": ("QPMClassifier",)})

@@ -7,8 +7,8 @@ from typing import Any
 from tuner.errors import TunerError, UsageError
 
 
-class InputError(UsageError, ValueError):
-    """Invalid data, or an invalid parameter."""
+class InputError(UsageError):
+    """Invalid data, or an invalid parameter; a ValueError, as scikit-learn's users expect."""
 
 
 class InputTypeError(UsageError, TypeError):

@@ -15,11 +15,10 @@ import torch
 from numpy.typing import NDArray
 
 from tuner.data.dataset import Dataset, FilePictures
-from tuner.errors import TunerError
 from tuner.estimator.errors import InputError
 from tuner.features.backbone import Backbone, load_fitted
 from tuner.features.device import choose_device
-from tuner.features.forward import forward
+from tuner.features.forward import forward, half_tokens
 from tuner.features.kinds import BACKBONES
 from tuner.features.loading import batches
 from tuner.features.registry import make_backbone
@@ -125,9 +124,9 @@ class ImageReader:
         with forward(network, device) as run, closing(loader):
             for batch in loader:
                 maps, one = run(batch.images)
-                patches.append(_half(maps, paths[int(batch.index[0])]))
+                patches.append(half_tokens(maps, paths[int(batch.index[0])]))
                 if one is not None:
-                    cls.append(_half(one, paths[int(batch.index[0])]))
+                    cls.append(half_tokens(one, paths[int(batch.index[0])]))
         return np.concatenate(patches), np.concatenate(cls) if cls else None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -153,15 +152,3 @@ def _dataset(paths: Sequence[Path]) -> Dataset:
     pictures = FilePictures(paths, [None] * n)
     labels = np.zeros(n, dtype=np.int64)
     return Dataset(DATA_NAME, tuple(map(str, paths)), labels, ~nothing, ("image",), nothing, pictures)
-
-
-def _half(tokens: torch.Tensor, path: Path) -> NDArray[np.float16]:
-    half = tokens.half()
-    if not torch.isfinite(half).all():
-        raise TunerError(
-            f"tokens beyond the range of float16 in the batch that begins with {path}",
-            "finite tokens below 65504",
-            "use BackboneConfig(norm=True), or look at that image",
-        )
-    values: NDArray[np.float16] = half.cpu().numpy()
-    return values

@@ -1,8 +1,6 @@
 """The interface of a frozen backbone: uint8 images in, patch tokens and perhaps a CLS token out."""
 
-import warnings
 from collections.abc import Iterable
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,6 +8,7 @@ import torch
 from torch import Tensor
 
 from tuner.base.untrusted import read_tensors
+from tuner.renamed import renamed_names
 
 Tokens = tuple[Tensor, Tensor | None]
 
@@ -106,12 +105,4 @@ def load_fitted(backbone: Backbone, file: Path) -> None:
     backbone.load_state({name: torch.from_numpy(values) for name, values in read_tensors(file, expected).items()})
 
 
-def __getattr__(name: str) -> Any:
-    """The old place of `make_backbone`, which makes what this file only describes."""
-    if name != "make_backbone":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    moved = "tuner.features.registry"
-    warnings.warn(
-        f"{__name__}.{name} is now {moved}.{name}; the old name goes in version 0.3", FutureWarning, stacklevel=2
-    )
-    return getattr(import_module(moved), name)
+__getattr__ = renamed_names(__name__, {"make_backbone": "tuner.features.registry.make_backbone"})

@@ -29,7 +29,7 @@ from tuner.features.arrays import read_array
 from tuner.features.backbone import Backbone, load_fitted
 from tuner.features.bank import DESCRIPTION, FILES, MANIFEST, FeatureBank, load_bank, seal, write_json, write_whole
 from tuner.features.device import choose_device
-from tuner.features.forward import forward
+from tuner.features.forward import forward, half_tokens
 from tuner.features.loading import batches
 from tuner.features.registry import make_backbone
 from tuner.features.settings import BackboneSettings
@@ -244,9 +244,9 @@ def _fill(
         for batch in loader:
             start, done = done, done + len(batch.index)
             patches, cls = tokens(batch.images)
-            arrays["patches"][start:done] = _half(patches, dataset.paths[start])
+            arrays["patches"][start:done] = half_tokens(patches, dataset.paths[start])
             if cls is not None:
-                arrays["cls"][start:done] = _half(cls, dataset.paths[start])
+                arrays["cls"][start:done] = half_tokens(cls, dataset.paths[start])
             if "masks" in arrays:
                 arrays["masks"][start:done] = batch.masks
             due = done - journalled >= JOURNAL_IMAGES or time.monotonic() - journalled_s > JOURNAL_S
@@ -257,23 +257,6 @@ def _fill(
                 journalled, journalled_s = done, time.monotonic()
             if progress:
                 progress(done, n)
-
-
-def _half(tokens: torch.Tensor, path: str) -> np.ndarray:
-    """The tokens as float16.
-
-    Raises:
-        TunerError: they do not fit.
-    """
-    half = tokens.half()
-    if not torch.isfinite(half).all():
-        raise TunerError(
-            f"tokens beyond the range of float16 in the batch that begins with {path}",
-            "finite tokens below 65504",
-            "use backbone.norm=true, or look at that image",
-        )
-    values: np.ndarray = half.cpu().numpy()
-    return values
 
 
 def _array(file: Path, shape: tuple[int, ...], dtype: type[np.generic]) -> np.memmap:

@@ -8,13 +8,17 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from tuner.errors import TunerError
 from tuner.features.backbone import Backbone, Tokens
 
-CPU_IMAGES = 2  # images a forward pass: larger activations leave a CPU's caches
+CPU_IMAGES = 2  # images per forward pass: larger activations leave a CPU's caches
 
 
 @contextmanager
@@ -38,3 +42,24 @@ def forward(backbone: Backbone, device: torch.device) -> Iterator[Callable[[Tens
             yield tokens
         finally:
             torch.set_num_threads(n_threads)
+
+
+def half_tokens(tokens: Tensor, path: Path | str) -> NDArray[np.float16]:
+    """Tokens as float16, in the shape given, on the CPU.
+
+    Args:
+        tokens: of a batch of images, in any shape.
+        path: the batch's first image, for the message.
+
+    Raises:
+        TunerError: a value does not fit.
+    """
+    half = tokens.half()
+    if not torch.isfinite(half).all():
+        raise TunerError(
+            f"tokens beyond the range of float16 in the batch that begins with {path}",
+            "finite tokens below 65504",
+            "set norm=true of the backbone, or look at that image",
+        )
+    values: NDArray[np.float16] = half.cpu().numpy()
+    return values

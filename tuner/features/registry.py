@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tuner.base.folders import at_home
+from tuner.base.registry import kind_of
 from tuner.base.settings import check_settings
 from tuner.errors import UsageError
 from tuner.features.kinds import BACKBONES, BackboneKind
@@ -61,15 +62,7 @@ def make_backbone(config: BackboneSettings, data_name: str, *, offline: bool = F
         TunerError: its weights or its optional package are missing.
     """
     config = replace(config, weights=at_home(config.weights, "backbone.weights"))
-    if config.name not in BACKBONES:
-        raise UsageError(f"backbone.name={config.name}", ", ".join(BACKBONES), "choose one of them")
-    kind = BACKBONES[config.name]
-    if not isinstance(config, kind.settings):
-        raise UsageError(
-            f"backbone.name={config.name} with settings of the class {type(config).__name__}",
-            f"settings of the class {kind.settings.__name__}",
-            f"make them by {kind.settings.__name__}(name={config.name!r}, ..)",
-        )
+    kind = kind_of(config, BACKBONES, "backbone")
     if config.preprocessing not in kind.preprocessing:
         can = [name for name, other in BACKBONES.items() if config.preprocessing in other.preprocessing]
         raise UsageError(

@@ -3,8 +3,9 @@
 Usable alone, in a notebook. Names are imported on first use, so that settings and tables need no torch.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tuner.base.lazy import lazy_attributes
 
 if TYPE_CHECKING:
     from tuner.features.samples import Samples
@@ -18,22 +19,6 @@ if TYPE_CHECKING:
     from tuner.qpm.probe import LinearProbe, train_linear_probe
     from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig
     from tuner.qpm.training import DivergedError, Progress
-
-# Where the public names are; the imports above say the same to type checkers, and a test holds both together.
-_NAMES = {
-    "tuner.features.samples": "Samples",
-    "tuner.qpm.assignment": "Assignment assign",
-    "tuner.qpm.dense": "DenseModel train_dense",
-    "tuner.qpm.evaluation": "evaluate",
-    "tuner.qpm.explanation": "ClassComparison Explanation compare_classes explain",
-    "tuner.qpm.finetuning": "QpmModel assigned_model finetune",
-    "tuner.qpm.metrics.kinds": "CompositeMetric FeatureMetric HeadMetric ImageMetric",
-    "tuner.qpm.metrics.table": "METRICS register_metric",
-    "tuner.qpm.probe": "LinearProbe train_linear_probe",
-    "tuner.qpm.settings": "AdapterConfig AssignConfig DenseConfig FinetuneConfig",
-    "tuner.qpm.training": "DivergedError Progress",
-}
-_MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 __all__ = [
     "METRICS",
@@ -65,14 +50,54 @@ __all__ = [
     "train_linear_probe",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name from its module on first use (PEP 562)."""
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_MODULE_OF[name]), name)
-
-
-def __dir__() -> list[str]:
-    """The public names, for completion in a notebook."""
-    return sorted(__all__)
+# The imports above say the same to type checkers; a test holds both together.
+__getattr__, __dir__ = lazy_attributes(
+    __name__,
+    {
+        "tuner.features.samples": ("Samples",),
+        "tuner.qpm.assignment": (
+            "Assignment",
+            "assign",
+        ),
+        "tuner.qpm.dense": (
+            "DenseModel",
+            "train_dense",
+        ),
+        "tuner.qpm.evaluation": ("evaluate",),
+        "tuner.qpm.explanation": (
+            "ClassComparison",
+            "Explanation",
+            "compare_classes",
+            "explain",
+        ),
+        "tuner.qpm.finetuning": (
+            "QpmModel",
+            "assigned_model",
+            "finetune",
+        ),
+        "tuner.qpm.metrics.kinds": (
+            "CompositeMetric",
+            "FeatureMetric",
+            "HeadMetric",
+            "ImageMetric",
+        ),
+        "tuner.qpm.metrics.table": (
+            "METRICS",
+            "register_metric",
+        ),
+        "tuner.qpm.probe": (
+            "LinearProbe",
+            "train_linear_probe",
+        ),
+        "tuner.qpm.settings": (
+            "AdapterConfig",
+            "AssignConfig",
+            "DenseConfig",
+            "FinetuneConfig",
+        ),
+        "tuner.qpm.training": (
+            "DivergedError",
+            "Progress",
+        ),
+    },
+)

@@ -7,9 +7,10 @@ The lowest module in `tuner.search`. It imports neither torch nor Ray, so runner
 """
 
 import importlib
-import warnings
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from tuner.renamed import renamed_names
 
 RUNNERS = "tuner.search.execute.runners"
 
@@ -120,10 +121,8 @@ def _named(place: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-def __getattr__(name: str) -> Any:
-    """The broker, which had this module's name before version 0.2."""
-    if name not in ("StageBroker", "start_broker", "ON_THE_HEAD"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    place = "tuner.search.execute.broker"
-    warnings.warn(f"{name} is now in {place}; the old name will be removed in version 0.3", FutureWarning, stacklevel=2)
-    return _named(f"{place}:{name}")
+# This was the module of the broker until version 0.2.
+__getattr__ = renamed_names(
+    __name__,
+    {name: f"tuner.search.execute.broker.{name}" for name in ("StageBroker", "start_broker", "ON_THE_HEAD")},
+)

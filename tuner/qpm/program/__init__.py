@@ -34,9 +34,9 @@ instance > options. How selections are found stands in `primal` and `improvement
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from tuner.base.lazy import lazy_attributes
 from tuner.qpm.program.instance.problem import Problem
 from tuner.qpm.program.instance.sizes import check_feasible
 from tuner.qpm.program.options import SolverOptions
@@ -61,20 +61,14 @@ __all__ = [
     "solve",
 ]
 
-_MODULES = {
-    "FromFeatures": "instance.coefficients",
-    "load": "instance.files",
-    "problem_from_features": "instance.coefficients",
-    "save": "instance.files",
-    "solve": "solver",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import a name from its module on first use (PEP 562)."""
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__, _ = lazy_attributes(
+    __name__,
+    {
+        "tuner.qpm.program.instance.coefficients": ("FromFeatures", "problem_from_features"),
+        "tuner.qpm.program.instance.files": ("load", "save"),
+        "tuner.qpm.program.solver": ("solve",),
+    },
+)
 
 
 def __dir__() -> list[str]:

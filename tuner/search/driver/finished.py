@@ -15,6 +15,7 @@ from tuner.recipe import Recipe, objectives_of
 from tuner.search.record.home import SearchHome
 from tuner.search.record.state import SearchState
 from tuner.search.session.precision import adopt_precision
+from tuner.search.stages import model_stage
 from tuner.search.watch.listing import driver_of
 from tuner.search.watch.mirror import not_asked, open_mirror, passed_over, tracking_uri
 from tuner.search.watch.result import SearchResult
@@ -83,7 +84,8 @@ def as_it_stands(home: SearchHome, asked: Recipe | None, trials: int | None = No
     state = quiet.state(recipe)
     if quiet.ledger.warnings or any(not damage.settled for damage in state.damage):
         return None
-    if not all(_is_there(home, "stages/finetune", member.model or "") for member in _members(recipe, state)):
+    kind = model_stage().kind
+    if not all(_is_there(home, kind, member.model or "") for member in _members(recipe, state)):
         return None
     files = {name: home.address(file) for name, file in DERIVED.items() if home.store.stat(home.key(file))}
     tracking = "switched off (tracking.enabled)"

@@ -63,9 +63,9 @@ class TrialOutcome:
         outcome: how it ended; `halted` and `called off` are for the driver only, and the trial stays open.
         stage: the stage it ended in. None if it is complete, or if a disk, a node or a hang made it fail, which says
             nothing about its parameters.
-            cause: one line, if it is not complete.
-            values: the measured metrics.
-            stages: the stages it requested.
+        cause: one line, if it is not complete.
+        values: the measured metrics.
+        stages: the stages it requested.
         model: key of its model.
         program: how its program ended.
         remade: artifacts that were found damaged and recreated, one line each.
