@@ -50,7 +50,7 @@ def columns(found: list[SearchLine]) -> list[Column]:
         Column("data", [line.data for line in found], weight=5, words=True),
         Column("trials", [f"{line.ended}/{line.budget or '?'}" for line in found], weight=8),
         Column("best", best, weight=6, words=True, narrowest=20),
-        Column("last event", [_ago(line.last_event_s) for line in found], weight=7),
+        Column("last event", [_date(line.last_event_s) for line in found], weight=7),
         Column("driver", [line.driver for line in found], weight=4, words=True),
     ]
     if any(line.damaged for line in found):
@@ -58,7 +58,7 @@ def columns(found: list[SearchLine]) -> list[Column]:
     return made
 
 
-def _ago(last_s: float | None) -> str:
+def _date(last_s: float | None) -> str:
     return "never" if last_s is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(last_s))
 
 

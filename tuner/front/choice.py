@@ -1,6 +1,5 @@
 """Shared parts of the selection rules: their input, measured trials, and their result, a trial with a reason."""
 
-import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -50,9 +49,3 @@ def merit(point: Point, summed: Sequence[Objective], then: Sequence[Objective]) 
     """Sort key for `max`: sum of objectives scaled by natural range, then the other keys, then the earlier trial."""
     total = sum(o.goodness(point.values[o.name]) for o in summed)
     return (round(total, 9), *(o.goodness(point.values[o.name]) for o in then), -point.trial)
-
-
-def advice(name: str, known: Sequence[str]) -> str:
-    """What to do about an unknown name."""
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else "name one of them"

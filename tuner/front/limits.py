@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Literal
 
+from tuner.base.spelling import did_you_mean
 from tuner.errors import UsageError
 from tuner.front import words
-from tuner.front.choice import LIMITED, Pick, Rule, advice, require_measured
+from tuner.front.choice import LIMITED, Pick, Rule, require_measured
 from tuner.front.knee import pick_knee
 from tuner.front.pareto import Objective, Point
 from tuner.front.reasons import TIE
@@ -129,4 +130,4 @@ def _check_limit(limit: Limit, points: Sequence[Point]) -> None:
     if all(_quantity(p, limit.name) is None for p in points):
         known = sorted({n for p in points for n in (*p.params, *p.values) if _quantity(p, n) is not None})
         what = f"no trial has a number named {limit.name!r}"
-        raise UsageError(what, f"one of {', '.join(known)}", advice(limit.name, known))
+        raise UsageError(what, f"one of {', '.join(known)}", did_you_mean(limit.name, known))

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from math import isfinite
 
+from tuner.base.spelling import did_you_mean
 from tuner.errors import UsageError
 from tuner.front import reasons, words
-from tuner.front.choice import FRONT, Pick, advice, merit, require_measured
+from tuner.front.choice import FRONT, Pick, merit, require_measured
 from tuner.front.pareto import Objective, Point, front
 from tuner.front.reasons import TIE
 
@@ -32,7 +33,7 @@ def pick_within(
     if axis is None:
         known = [o.name for o in objectives]
         raise UsageError(
-            f"{metric!r} is not an objective of this front", f"one of {', '.join(known)}", advice(metric, known)
+            f"{metric!r} is not an objective of this front", f"one of {', '.join(known)}", did_you_mean(metric, known)
         )
     if not (isfinite(distance) and distance >= 0):
         raise UsageError(

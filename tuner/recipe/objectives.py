@@ -1,10 +1,10 @@
 """The objectives of a search: metrics and sizes by name, each with a direction and a natural range."""
 
-import difflib
 from collections.abc import Sequence
 from typing import Any
 
 from tuner.base.metric import METRICS
+from tuner.base.spelling import did_you_mean
 from tuner.errors import UsageError
 from tuner.front.pareto import Objective
 from tuner.recipe.schema import SHORT_NAMES, Recipe, lookup
@@ -36,11 +36,10 @@ def _objective(entry: str, recipe: Recipe) -> Objective:
     if name in SIZES:
         values = extremes(recipe, name)
         return Objective(name, direction or "min", 0.0, float(max(values)), unit="")  # type: ignore[arg-type]
-    close = difflib.get_close_matches(name, [*METRICS, *SIZES], n=1)
     raise UsageError(
         f"objective {name!r} is unknown",
         f"one of {', '.join([*METRICS, *SIZES])}",
-        f"did you mean {close[0]!r}?" if close else "choose one of them",
+        did_you_mean(name, [*METRICS, *SIZES]),
     )
 
 

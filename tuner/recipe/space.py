@@ -3,7 +3,6 @@
 Nothing is left to Optuna's own reading: it would lower a range's end that no step reaches.
 """
 
-import difflib
 import functools
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -11,6 +10,7 @@ from typing import Any
 
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from tuner.base.spelling import did_you_mean
 from tuner.errors import UsageError
 from tuner.recipe.nodes import pairs, show, written
 from tuner.recipe.scalars import read_scalar
@@ -51,11 +51,10 @@ def searched_name(given: str) -> str:
         return _SHORT.get(given, given)
     if given in SEARCHED:
         raise UsageError(f"space.{given} is a group of fields", "each field by itself", f"write space.{given}.NAME=..")
-    close = difflib.get_close_matches(given, [*SHORT_NAMES, *_searchable()], n=1)
     raise UsageError(
         f"space.{given} is no field that can be searched",
         f"one of {', '.join(SHORT_NAMES)}, or a dotted field of {', '.join(SEARCHED)}",
-        f"did you mean {close[0]!r}?" if close else "see `describe_fields()` for all fields",
+        did_you_mean(given, [*SHORT_NAMES, *_searchable()], "see `describe_fields()` for all fields"),
     )
 
 

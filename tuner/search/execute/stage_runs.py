@@ -218,7 +218,7 @@ class StageRuns:
         """
         row = [self._runs[key] for key in takewhile(self._runs.__contains__, keys)]
         if not row or self._stopping:
-            return Grant(0, StageResult("elsewhere", 0.0, "nobody"))
+            return Grant(0, StageResult("elsewhere", 0.0, "no driver"))
         for run in row:
             run.worker = worker
         self._watchdog.begin(row[0])
