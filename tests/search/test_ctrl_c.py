@@ -6,6 +6,7 @@ import re
 import select
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -129,18 +130,29 @@ def test_once_lets_the_stage_end_twice_aborts_and_the_same_command_carries_on(tm
 
 
 @pytest.mark.parametrize(
-    ("at", "answer"),
-    [("still starting Ray", STOPPING), pytest.param("0/2 trials | front 0", ABORTING, marks=pytest.mark.long)],
+    ("at", "times", "answer"),
+    [
+        ("still starting Ray", 50, STOPPING),  # a scheduler that insists
+        pytest.param("0/2 trials | front 0", 1, ABORTING, marks=pytest.mark.long),
+    ],
 )
-def test_sigterm_ends_at_once_and_says_how_to_go_on(at, answer, tmp_path):
-    """Ray has a handler of its own while it starts."""
+def test_sigterm_ends_at_once_and_says_how_to_go_on(at, times, answer, tmp_path):
+    """Ray has a handler of its own while it starts, and another one while it closes."""
+
+    def insist(search):
+        for _ in range(times):
+            search.terminate()
+            time.sleep(0.2)
 
     def terminate(line, search):
-        if at in line:
-            search.terminate()
+        if at in line and not scheduler:
+            scheduler.append(threading.Thread(target=insist, args=(search,)))
+            scheduler[0].start()
 
+    scheduler: list[threading.Thread] = []
     text = printed(tmp_path, CUT_OFF, terminate)
-    assert text.endswith("exit code 130")
+    scheduler[0].join()
+    assert text.endswith("exit code 130"), text
     assert "reading the data" in text
     assert answer in text
     assert "the same command carries on" in text

@@ -32,7 +32,7 @@ class Interrupts:
     also written into a pipe, and a separate thread answers.
 
     Args:
-        last: the process ends after the block; a later Ctrl-C is ignored.
+        last: the process ends after the block; later signals are ignored, so that the exit code stays what it is.
     """
 
     def __init__(self, *, last: bool = False) -> None:
@@ -62,9 +62,7 @@ class Interrupts:
         """Stop handling signals, and restore the previous handlers."""
         if self._listening:
             for number, handler in self._before.items():
-                signal.signal(number, handler or signal.SIG_DFL)
-            if self._last:
-                signal.signal(signal.SIGINT, lambda *_: None)
+                signal.signal(number, signal.SIG_IGN if self._last else handler or signal.SIG_DFL)
             signal.set_wakeup_fd(self._wakeup)
             if self._raised:
                 show_cursor()

@@ -6,11 +6,12 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import ray
+import ray._private.utils as ray_utils
 
 from tuner.base.environment import environment
 from tuner.base.folders import cache_root, made_folder
@@ -65,11 +66,12 @@ def connect_ray(resources: ResourcesConfig) -> Iterator[dict[str, StageResources
         options = held.enter_context(own_ray()) if local else {}
         if not local and is_on_loopback_only(address):
             held.enter_context(alone())
-        before = signal.getsignal(signal.SIGTERM)
-        held.callback(_listen_as, before)
+        listen = held.enter_context(sigterm_is_ctrl_c())
         held.callback(ray.shutdown)
-        _join(address, options)
-        sigterm_is_ctrl_c(before)
+        try:
+            _join(address, options)
+        finally:
+            listen()
         yield settle_resources(resources, ray.cluster_resources(), grows=not local)  # type: ignore[no-untyped-call]
 
 
@@ -111,8 +113,6 @@ def _join(address: str, options: dict[str, Any]) -> None:
             with _within(JOIN_S):
                 ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **options)
             return
-        except SystemExit as error:  # Ray's response to SIGTERM, until `sigterm_is_ctrl_c`
-            raise KeyboardInterrupt from error
         except _LateError:
             raise TunerError(
                 f"{what} takes longer than {JOIN_S:g} s",
@@ -172,24 +172,32 @@ def keep_keys_private() -> None:
     propagated.difference_update([name for name in propagated if name.startswith("AWS_")])
 
 
-def sigterm_is_ctrl_c(before: Any) -> None:
-    """`ray job stop`, schedulers and containers end a process by SIGTERM; a search then stops as for Ctrl-C.
+@contextlib.contextmanager
+def sigterm_is_ctrl_c() -> Iterator[Callable[[], None]]:
+    """`ray job stop`, schedulers and containers end a process by SIGTERM; the block then stops as for Ctrl-C.
 
-    To be called after `ray.init`, whose own handler ends the process at once. Ray starts the drivers of its jobs
-    with SIGINT blocked.
-
-    Args:
-        before: the handler of SIGTERM before `ray.init`, such as `Interrupts`, which is restored.
+    The handler of the caller, such as `Interrupts`, is kept where there is one. `ray.init` would replace it twice: at
+    its start by one that exits in the middle of any cleanup, which is prevented, and at its end by one in C, so the
+    function that is yielded must be called after it. Ray also starts the drivers of its jobs with SIGINT blocked.
+    Nothing is done in other threads than the main one.
     """
-    if threading.current_thread() is threading.main_thread():
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+    before, ray_sets = signal.getsignal(signal.SIGTERM), ray_utils.set_sigterm_handler
+
+    def listen() -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         signal.signal(signal.SIGTERM, before if callable(before) else signal.default_int_handler)
 
-
-def _listen_as(before: Any) -> None:
-    """Restore the previous SIGTERM handler; None: it was not set from Python."""
-    if threading.current_thread() is threading.main_thread() and before is not None:
-        signal.signal(signal.SIGTERM, before)
+    ray_utils.set_sigterm_handler = lambda _: None
+    listen()
+    try:
+        yield listen
+    finally:
+        ray_utils.set_sigterm_handler = ray_sets
+        if before is not None:  # None: it was not set from Python
+            signal.signal(signal.SIGTERM, before)
 
 
 def settle_resources(resources: ResourcesConfig, have: dict[str, float], *, grows: bool) -> dict[str, StageResources]:
