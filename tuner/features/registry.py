@@ -92,8 +92,15 @@ def _dinov2(config: BackboneConfig, *, data: str, offline: bool) -> "Backbone":
     return Dinov2(config, data, offline=offline)
 
 
+def _pixels(config: BackboneConfig, *, offline: bool, **_: Any) -> "Backbone":
+    from tuner.features.pixels import Pixels
+
+    return Pixels(config, offline=offline)
+
+
 BACKBONES.declare(
     BackboneKind("patch_dictionary", _patch_dictionary, BackboneConfig, is_learned=True),
     BackboneKind("efficientnet_lite2", _efficientnet_lite2, BackboneConfig),
     BackboneKind("dinov2", _dinov2, BackboneConfig, ("standard", "parity")),
+    BackboneKind("pixels", _pixels, BackboneConfig, is_learned=True),
 )

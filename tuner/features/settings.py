@@ -52,5 +52,12 @@ class PatchDictionarySettings(BackboneSettings):
 
 
 @dataclass
-class BackboneConfig(PatchDictionarySettings, Dinov2Settings):
+class PixelsSettings(BackboneSettings):
+    """Of the pixels for networks that are trained end to end."""
+
+    depth: int = setting(50, "pixels: layers of the ResNet", choices=(18, 34, 50))
+
+
+@dataclass
+class BackboneConfig(PixelsSettings, PatchDictionarySettings, Dinov2Settings):
     """Of any built-in backbone; each reads its own."""

@@ -20,9 +20,7 @@ from tuner.errors import UsageError
 from tuner.qpm.storage import CODES, read_state, table_of, write_tensors
 
 Curves = list[dict[str, float]]
-_COUNTERS = ("k", "weight_sum", "lr_max", "scheduled_lr", "train_mode")
 OF_MODEL = "model."
-_MOMENTS = ("z", "exp_avg_sq")
 
 
 class CheckpointError(UsageError):
@@ -45,10 +43,14 @@ class Checkpoint:
     Args:
         path: the file.
         origin: what run it is: stage, seed, settings, fingerprint of the starting weights; JSON.
+        moments: what the optimiser keeps of each parameter; the default is that of schedule-free AdamW.
+        counters: what it counts.
     """
 
     path: Path
     origin: dict[str, Any]
+    moments: tuple[str, ...] = ("z", "exp_avg_sq")
+    counters: tuple[str, ...] = ("k", "weight_sum", "lr_max", "scheduled_lr", "train_mode")
 
     def save(self, model: nn.Module, optimizer: Optimizer, curves: Curves) -> None:
         """Write the state after `len(curves)` epochs."""
@@ -56,8 +58,8 @@ class Checkpoint:
         tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
         for i, parameter in enumerate(group["params"]):
             state = optimizer.state[parameter]
-            tensors |= {f"{name}.{i}": state[name] for name in _MOMENTS if name in state}
-        counters = {name: group[name] for name in _COUNTERS}
+            tensors |= {f"{name}.{i}": state[name] for name in self.moments if name in state}
+        counters = {name: group[name] for name in self.counters}
         about = json.dumps({"origin": self.origin, "curves": curves, "counters": counters})
         self.path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")
@@ -86,11 +88,11 @@ class Checkpoint:
         expected = {f"{OF_MODEL}{name}": entry for name, entry in table_of(model).items()}
         for i, parameter in enumerate(group["params"]):
             moment = (CODES[parameter.dtype], tuple(parameter.shape))
-            expected |= {f"{name}.{i}": moment for name in _MOMENTS}
+            expected |= {f"{name}.{i}": moment for name in self.moments}
         tensors = self._tensors(expected)
         model.load_state_dict({k.removeprefix(OF_MODEL): v for k, v in tensors.items() if k.startswith(OF_MODEL)})
         for i, parameter in enumerate(group["params"]):
-            for name in _MOMENTS:
+            for name in self.moments:
                 optimizer.state[parameter][name] = tensors[f"{name}.{i}"].to(parameter.device)
         group.update(about["counters"])
         curves: Curves = about["curves"]
@@ -103,7 +105,7 @@ class Checkpoint:
                 about = parse_json(file.metadata()["about"], self.path)
             counters, curves = about["counters"], about["curves"]
             numbers = [value for row in curves for value in row.values()] + list(counters.values())
-            sound = isinstance(about["origin"], dict) and counters.keys() == set(_COUNTERS) and len(curves) > 0
+            sound = isinstance(about["origin"], dict) and counters.keys() == set(self.counters) and len(curves) > 0
             if not (sound and all(isinstance(value, int | float) for value in numbers)):
                 raise ValueError("its counters or curves are not those of a run")
             return about

@@ -6,7 +6,7 @@ Evaluation and explanation need nothing else.
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -103,13 +103,10 @@ class Classifier(nn.Module):
         file = folder / "model.json"
         about = read_json(file)
         require(about.get("kind") == cls.kind, file, f"it is of kind {shown(about.get('kind'))}", f"kind {cls.kind}")
-        config = settings_from(AdapterConfig, about.get("adapter"), file, free=["n_layers"])
-        layers = is_whole(config.n_layers, 0, MOST_LAYERS)  # a linear probe has none
-        require(layers, file, f"n_layers is {config.n_layers}", f"from 0 to {MOST_LAYERS}")
+        config = cls.read_config(about.get("adapter"), file)
         dim, n_classes, grid = about.get("dim"), about.get("n_classes"), pair(about.get("grid"), 1, MOST_TOKENS)
-        wide = max(config.width, config.hidden) > MOST_WIDTH
-        if wide or not (is_whole(dim, 1, MOST_WIDTH) and is_whole(n_classes, 1, MOST_CLASSES) and grid):
-            raise unsound(file, "dim, n_classes, grid or a width is missing or odd", "the sizes of a model")
+        if not (is_whole(dim, 1, MOST_WIDTH) and is_whole(n_classes, 1, MOST_CLASSES) and grid):
+            raise unsound(file, "dim, n_classes or grid is missing or odd", "the sizes of a model")
         with torch.device("meta"):  # nothing is made room for until the weights are known to be of these sizes
             expected = table_of(cls.blank(config, dim, n_classes, grid))
         weights = folder / "model.safetensors"
@@ -119,6 +116,29 @@ class Classifier(nn.Module):
         model.check(weights)
         model.curves = read_curves(folder)
         return model.eval()
+
+    @classmethod
+    def read_config(cls, found: Any, file: object) -> Any:
+        """The settings of the adapter in a file.
+
+        Raises:
+            MalformedError: naming the file.
+        """
+        config = settings_from(AdapterConfig, found, file, free=["n_layers"])
+        layers = is_whole(config.n_layers, 0, MOST_LAYERS)  # a linear probe has none
+        require(layers, file, f"n_layers is {config.n_layers}", f"from 0 to {MOST_LAYERS}")
+        wide = max(config.width, config.hidden) > MOST_WIDTH
+        require(not wide, file, "a width of the adapter is odd", f"widths of at most {MOST_WIDTH:,}")
+        return config
+
+    @property
+    def map_grid(self) -> tuple[int, int]:
+        """Rows and columns of the feature maps."""
+        return self.grid
+
+    def seen(self, samples: Samples) -> Samples:
+        """The samples with masks on the grid of the feature maps."""
+        return samples
 
     def of(self, bank: FeatureBank) -> Self:
         """This model, after a check that it fits the tokens and classes of a bank.

@@ -76,15 +76,14 @@ def assigned_model(dense: DenseModel, assignment: Assignment) -> QpmModel:
     """
     features = torch.as_tensor(assignment.of(dense).features, device=dense.weight.device)
     model = QpmModel(cut(dense.adapter, features), dense.n_classes, dense.grid)
-    model.head.load_state_dict(
-        {
-            "features": features,
-            "assignment": torch.as_tensor(assignment.matrix),
-            "mean": torch.as_tensor(assignment.mean),
-            "std": torch.as_tensor(assignment.std),
-        }
-    )
+    load_head(model, assignment)
     return model.to(dense.weight).eval()
+
+
+def load_head(model: QpmModel, assignment: Assignment) -> None:
+    """Give a model the head of an assignment: features, rows, mean and deviation."""
+    names = {"features": "features", "assignment": "matrix", "mean": "mean", "std": "std"}
+    model.head.load_state_dict({name: torch.as_tensor(getattr(assignment, of)) for name, of in names.items()})
 
 
 def finetune(

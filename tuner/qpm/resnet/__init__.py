@@ -1,0 +1,1 @@
+"""ResNet baselines, trained end to end from pixels (docs/explanation/method.md#resnet)."""

@@ -1,0 +1,42 @@
+"""Settings of the ResNet baselines; defaults are the published ones (docs/explanation/method.md#resnet)."""
+
+from dataclasses import dataclass
+
+from tuner.base.settings import setting
+
+
+@dataclass
+class ResnetConfig:
+    """End-to-end training of a ResNet with a linear head."""
+
+    epochs: int = setting(150, "passes over the training images", low=1, unit="epochs")
+    batch_size: int = setting(16, "images per step", low=2, unit="images")
+    crop: int = setting(224, "side of the random crop in training, of the centre crop otherwise", low=32, unit="pixels")
+    augment: bool = setting(True, "crop, flip, jitter and TrivialAugment in training; false: centre crops only")
+    lr: float = setting(5e-3, "learning rate of SGD", low=0.0)
+    momentum: float = setting(0.9, "momentum of SGD", low=0.0, high=1.0)
+    weight_decay: float = setting(5e-4, "weight decay", low=0.0)
+    step_epochs: int = setting(30, "epochs after which the learning rate falls", low=1, unit="epochs")
+    decay: float = setting(0.4, "factor by which it falls", low=0.0, high=1.0)
+    diversity: float = setting(0.196, "weight of the feature-diversity loss (beta)", low=0.0)
+    dropout: float = setting(0.2, "dropout on the pooled features", low=0.0, high=0.9)
+
+
+@dataclass
+class ResnetFinetuneConfig(ResnetConfig):
+    """Fine-tuning of the whole ResNet behind the fixed binary head."""
+
+    epochs: int = setting(40, "passes over the training images", low=1, unit="epochs")
+    lr: float = setting(1e-4, "learning rate of SGD", low=0.0)
+    momentum: float = setting(0.95, "momentum of SGD", low=0.0, high=1.0)
+    step_epochs: int = setting(10, "epochs after which the learning rate falls", low=1, unit="epochs")
+    dropout: float = setting(0.1, "dropout on the pooled features", low=0.0, high=0.9)
+
+
+@dataclass
+class ResnetShape:
+    """What a trained ResNet is made of: kept with its weights."""
+
+    depth: int = setting(50, "layers", choices=(18, 34, 50))
+    crop: int = setting(224, "side of the centre crop", low=32, unit="pixels")
+    width: int = setting(2048, "channels used as features", low=1)
