@@ -80,7 +80,7 @@ def initial_weights(weights: str, depth: int, *, offline: bool = False) -> dict[
     wrong = [name for name in expected if name not in found or tuple(found[name].shape) != expected[name]]
     if wrong := [*wrong, *(name for name in found if name not in expected)]:
         raise UsageError(
-            f"{file} does not hold a ResNet of {depth} layers: {len(wrong)} tensors differ, such as {wrong[0]}",
+            f"{file} does not hold a ResNet of {depth} layers: {_differ(len(wrong))}, such as {wrong[0]}",
             f"convolutions and batch norms of a ResNet-{depth}",
             "set backbone.depth to the layers of this file, or take another file",
         )
@@ -98,3 +98,7 @@ def renamed(name: str) -> str:
     kinds = {"conv": "convolution", "bn": "normalization"}
     inner = PART.sub(lambda part: f".layer.{int(part[2]) - 1}.{kinds[part[1]]}.", inner)
     return f"encoder.stages.{int(block[1]) - 1}.layers.{block[2]}{inner}"
+
+
+def _differ(n: int) -> str:
+    return "1 tensor differs" if n == 1 else f"{n} tensors differ"
