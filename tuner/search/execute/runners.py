@@ -1,17 +1,15 @@
-"""One function per stage: it reads its inputs, calls the method and writes its artifact.
+"""One function per stage that runs models: it reads its inputs, calls the method and writes its artifact.
 
 The table of stages names them (`tuner/search/stages.py`). Each takes the job and the folder, and returns metrics if it
-measures.
+measures. The stage that only solves is in `program_runner.py`.
 """
 
 import json
 from pathlib import Path
 
 from tuner.base.metric import COUNTS, require_metrics
-from tuner.qpm import assign, assigned_model, evaluate, finetune, train_dense, train_linear_probe
-from tuner.qpm.assignment import Assignment
-from tuner.qpm.program_info import ProgramInfo
-from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig
+from tuner.qpm import assigned_model, dense_features, evaluate, finetune, train_dense, train_linear_probe
+from tuner.qpm.settings import AdapterConfig, DenseConfig, FinetuneConfig
 from tuner.search.execute.job import StageJob
 from tuner.search.record.values import VALUES_FILE
 from tuner.search.stages import STAGES
@@ -21,16 +19,10 @@ def run_dense(job: StageJob, folder: Path) -> None:
     """Train the dense model."""
     settings = job.spec.settings
     adapter, config = AdapterConfig(**settings["adapter"]), DenseConfig(**settings["dense"])
-    job.trained(train_dense, job.samples("train"), adapter, config).save(folder)
-
-
-def run_assign(job: StageJob, folder: Path) -> None:
-    """Solve the program that selects features and assigns them to classes, or draw a random control."""
-    config = AssignConfig(**job.spec.settings["assign"])
-    dense = job.model("dense")
-    assignment = assign(dense, job.samples("train"), config, seed=job.spec.seed, progress=job.tell_of_the_program)
-    assignment.save(folder)
-    job.program, job.timing = program_of(assignment), assignment.timing
+    train = job.samples("train")
+    dense = job.trained(train_dense, train, adapter, config)
+    dense.save(folder)
+    dense_features(dense, train).save(folder)
 
 
 def run_finetune(job: StageJob, folder: Path) -> None:
@@ -60,11 +52,3 @@ def run_evaluate(job: StageJob, folder: Path) -> dict[str, float]:
         values |= {f"assigned_{name}": value for name, value in before.items() if name not in COUNTS}
     (folder / VALUES_FILE).write_text(json.dumps(values, allow_nan=False), encoding="utf-8")
     return values
-
-
-def program_of(assignment: Assignment) -> ProgramInfo | None:
-    """How a program ended; None for a random control."""
-    if assignment.info["control"] != "none":
-        return None
-    told = {name: assignment.info[name] for name in ("objective", "bound", "gap", "status")}
-    return ProgramInfo(**told, seconds=assignment.timing["seconds"])
