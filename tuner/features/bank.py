@@ -31,6 +31,7 @@ from tuner.features.samples import Samples
 
 MANIFEST = "manifest.json"
 DESCRIPTION = "bank.json"
+FITTED = "backbone.safetensors"  # what the backbone learned, or starts from
 REQUIRED = (DESCRIPTION, "patches.npy", "labels.npy", "is_train.npy", "has_mask.npy")
 OPTIONAL = (
     "cls.npy",
@@ -38,7 +39,7 @@ OPTIONAL = (
     "content.npy",
     "class_attributes.npy",
     "image_attributes.npy",
-    "backbone.safetensors",
+    FITTED,
 )
 FILES = (*REQUIRED, *OPTIONAL)
 DESCRIPTION_BYTES = 1_000_000_000  # it holds the path of every image

@@ -27,7 +27,17 @@ from tuner.data.settings import DataConfig
 from tuner.errors import TunerError, UsageError
 from tuner.features.arrays import read_array
 from tuner.features.backbone import Backbone, load_fitted
-from tuner.features.bank import DESCRIPTION, FILES, MANIFEST, FeatureBank, load_bank, seal, write_json, write_whole
+from tuner.features.bank import (
+    DESCRIPTION,
+    FILES,
+    FITTED,
+    MANIFEST,
+    FeatureBank,
+    load_bank,
+    seal,
+    write_json,
+    write_whole,
+)
 from tuner.features.device import choose_device
 from tuner.features.forward import forward, half_tokens
 from tuner.features.loading import batches
@@ -36,7 +46,6 @@ from tuner.features.settings import BackboneSettings
 
 FORMAT = 2  # raise it when the same inputs give other arrays; 2: images upright and by mode, masks by one reading
 JOURNAL = "journal.json"
-FITTED = "backbone.safetensors"
 JOURNAL_IMAGES = 256
 JOURNAL_S = 10.0
 GPU_BATCH = 256

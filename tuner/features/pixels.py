@@ -12,7 +12,7 @@ from torch import Tensor
 from tuner.errors import UsageError
 from tuner.features.backbone import Tokens
 from tuner.features.resnet_network import network_shapes
-from tuner.features.resnet_weights import initial_weights, weights_digest
+from tuner.features.resnet_weights import PIXELS, initial_weights, weights_digest
 from tuner.features.settings import PixelsSettings
 
 USUAL_SIZE = 232  # a crop of 224 moves by four pixels to each side, as the published padding of four
@@ -45,7 +45,7 @@ class Pixels:
 
     def key_material(self) -> dict[str, Any]:
         """Size of the images, depth and weights of the ResNet."""
-        about = {"name": "pixels", "code": 1, "image_size": self.image_size, "depth": self.depth}
+        about = {"name": PIXELS, "code": 1, "image_size": self.image_size, "depth": self.depth}
         return about | {"weights": weights_digest(self._weights, self.depth, offline=self._offline)}
 
     def load(self, device: torch.device) -> None:

@@ -9,12 +9,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from tuner.base.untrusted import read_tensors
 from tuner.data.fingerprint import Hasher
 from tuner.errors import TunerError, UsageError
 from tuner.features import hub
-from tuner.features.resnet_network import build_network, network_shapes
+from tuner.features.bank import FITTED, FeatureBank
+from tuner.features.resnet_network import WIDTHS, build_network, network_shapes
 from tuner.features.weight_files import read_weights
 
+PIXELS = "pixels"  # the backbone of its bank
 NONE = "none"
 DEFAULTS = {depth: f"microsoft/resnet-{depth}" for depth in (18, 34, 50)}
 TODO = (
@@ -85,6 +88,26 @@ def initial_weights(weights: str, depth: int, *, offline: bool = False) -> dict[
             "set backbone.depth to the layers of this file, or take another file",
         )
     return found
+
+
+def weights_of_bank(bank: FeatureBank) -> tuple[int, dict[str, Tensor]]:
+    """Depth and initial weights of the ResNet in a bank of pixels.
+
+    Raises:
+        UsageError: it is a bank of another backbone.
+        MalformedError: the weights are damaged.
+    """
+    about = bank.backbone or {}
+    depth = about.get("depth")
+    if about.get("name") != PIXELS or depth not in WIDTHS:
+        raise UsageError(
+            f"a ResNet on the tokens of {about.get('name', 'an unknown backbone')}",
+            f"a feature bank of the backbone {PIXELS}",
+            f"set backbone.name={PIXELS}",
+        )
+    expected = {name: ("F32", shape) for name, shape in network_shapes(depth).items()}
+    found = read_tensors(bank.folder / FITTED, expected)
+    return depth, {name: torch.from_numpy(values) for name, values in found.items()}
 
 
 def renamed(name: str) -> str:

@@ -26,7 +26,7 @@ from tuner.qpm.program_input import DenseFeatures
 from tuner.qpm.settings import AssignConfig
 
 if TYPE_CHECKING:
-    from tuner.qpm.dense import DenseModel
+    from tuner.qpm.classifier import Classifier
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +78,7 @@ class Assignment:
         check_table(arrays["features"], arrays["matrix"], arrays["std"], file)
         return cls(**arrays, info=read_json(folder / "assignment.json"))
 
-    def of(self, dense: "DenseModel") -> Self:
+    def of(self, dense: "Classifier") -> Self:
         """This assignment, after a check that it was made for this model.
 
         Raises:

@@ -81,25 +81,25 @@ def train_dense(
     return model
 
 
-def dense_features(dense: DenseModel, train: Samples, *, device: str = "auto") -> DenseFeatures:
+def dense_features(dense: Classifier, train: Samples, *, device: str = "auto") -> DenseFeatures:
     """What the program reads of a dense model: its features over images, computed in one pass.
 
     Args:
-        dense: a trained dense model, moved to `device`; run in evaluation mode, without dropout.
+        dense: a trained dense model or ResNet, moved to `device`; run in evaluation mode, without dropout.
         train: the images it was trained on.
         device: `auto`, `cpu`, `cuda`, `cuda:1` ...
 
     Raises:
         UsageError: the model has no adapter to select from, or asks for a CLS token that is not there.
     """
-    if not dense.adapter.layers:
+    if isinstance(dense.adapter, Adapter) and not dense.adapter.layers:
         raise UsageError(
             "assignment for a model without adapter",
             "adapter.n_layers >= 1",
             "train a dense model with layers",
         )
     samples = train.to(choose_device(device))
-    inner = torch.zeros(train.grid, dtype=torch.bool, device=samples.device)
+    inner = torch.zeros(dense.map_grid, dtype=torch.bool, device=samples.device)
     inner[1:-1, 1:-1] = True
     pooled, peaks, borders = [], [], []
     for _, (maps, features, _) in batches(dense.to(samples.device), samples):

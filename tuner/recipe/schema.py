@@ -11,6 +11,7 @@ import yaml
 from tuner.base.settings import setting
 from tuner.data.settings import DataConfig
 from tuner.features.settings import BackboneConfig, BackboneSettings
+from tuner.qpm.resnet.settings import ResnetConfig, ResnetFinetuneConfig
 from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig
 
 # Short names of the fields people search over; every other field is named by its dotted path.
@@ -92,6 +93,8 @@ class Recipe:
     dense: DenseConfig = field(default_factory=DenseConfig)
     assign: AssignConfig = field(default_factory=AssignConfig)
     finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
+    resnet: ResnetConfig = field(default_factory=ResnetConfig)
+    resnet_qpm: ResnetFinetuneConfig = field(default_factory=ResnetFinetuneConfig)
     protocol: str = setting(
         "validation",
         "validation: objectives on a split cut from train; paper: train on all of train, report test",

@@ -78,7 +78,7 @@ _TABLE = (
         model="tuner.qpm:QpmModel",
         gives_the_model=True,
     ),
-    Stage("evaluate", 2, "measure", f"{RUNNERS}:run_evaluate"),  # reads the measured stage: see `plan.evaluation`
+    Stage("evaluate", 3, "measure", f"{RUNNERS}:run_evaluate"),  # reads the measured stage: see `plan.evaluation`
     Stage(
         "probe",
         2,
@@ -86,6 +86,27 @@ _TABLE = (
         f"{RUNNERS}:run_probe",
         model="tuner.qpm:LinearProbe",
         resources="dense",
+        of_a_trial=False,
+    ),
+    Stage(
+        "resnet",
+        1,
+        "train",
+        f"{RUNNERS}:run_resnet",
+        settings=("resnet",),
+        model="tuner.qpm.resnet.model:ResnetModel",
+        resources="dense",
+        of_a_trial=False,
+    ),
+    Stage(
+        "resnet_qpm",
+        1,
+        "train",
+        f"{RUNNERS}:run_resnet_qpm",
+        reads=("resnet", "assign"),
+        settings=("resnet_qpm",),
+        model="tuner.qpm.resnet.model:ResnetQpm",
+        resources="finetune",
         of_a_trial=False,
     ),
 )

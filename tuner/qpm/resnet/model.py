@@ -67,6 +67,16 @@ class PixelAdapter(nn.Module):
         maps = maps.flatten(2).transpose(1, 2)
         return maps, maps.mean(1)
 
+    def check(self, where: object) -> None:
+        """Refuse channels and deviations that no training gives.
+
+        Raises:
+            MalformedError: naming `where` they are from.
+        """
+        low, high, most = int(self.chosen.min()), int(self.chosen.max()), WIDTHS[self.config.depth][-1]
+        require(low >= 0 and high < most, where, f"it uses channels from {low} to {high}", f"channels below {most}")
+        require((self.std > 0).all(), where, "a deviation of the colours is not above 0", "deviations of pixels")
+
     def cut(self, features: Tensor) -> "PixelAdapter":
         """A copy that puts out only these channels, (n_features,) int64, in their order."""
         smaller = PixelAdapter(replace(self.config, width=len(features)))

@@ -20,9 +20,12 @@ from tuner.search.stages import STAGES, program_stage
 from tuner.store import Artifacts
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from tuner.features.bank import FeatureBank
     from tuner.features.samples import Samples
     from tuner.qpm import DenseModel
+    from tuner.qpm.resnet.model import ResnetModel
 
 Progress = Callable[[int, int, dict[str, float]], None]
 
@@ -72,11 +75,22 @@ class StageJob:
         )
 
     def dense_features(self) -> DenseFeatures:
-        """What the dense stage kept for the program."""
-        row = STAGES["dense"]
+        """What the stage before it, dense or a ResNet, kept for the program."""
+        (row,) = (STAGES[name] for name in self.spec.inputs if name in STAGES)
         return self._load(row.kind, self.spec.inputs[row.name], DenseFeatures.load)
 
-    def assignment(self, dense: "DenseModel") -> Assignment:
+    def initial_resnet(self) -> "tuple[int, dict[str, Tensor]]":
+        """Depth and initial weights of the ResNet that the bank of pixels holds.
+
+        Raises:
+            TunerError: the bank is of another backbone.
+        """
+        from tuner.features.resnet_weights import weights_of_bank
+
+        bank = self._load("banks", self.spec.inputs["bank"], _bank)
+        return weights_of_bank(bank)
+
+    def assignment(self, dense: "DenseModel | ResnetModel") -> Assignment:
         """The assignment, which must use the dense model's features."""
         row = program_stage()
         return self._load(row.kind, self.spec.inputs[row.name], lambda folder: Assignment.load(folder).of(dense))
