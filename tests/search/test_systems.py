@@ -54,7 +54,7 @@ def test_a_system_is_a_trial_of_the_same_settings():
 def test_controls_differ_in_the_assignment_only():
     for name in ("random", "random_compact"):
         drawn, solved = SYSTEMS[name], SYSTEMS[SYSTEMS[name].control_of]
-        assert (drawn.n_features, drawn.features_per_class) == (solved.n_features, solved.features_per_class)
+        assert drawn.selects == solved.selects
         one, other = drawn.of(recipe_of(), BIRDS), solved.of(recipe_of(), BIRDS)
         assert one.assign == dataclasses.replace(other.assign, control="random")
         assert dataclasses.replace(one, assign=other.assign) == other

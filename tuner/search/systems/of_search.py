@@ -6,7 +6,8 @@ for members and systems alike.
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from tuner.base.progress import Progress
@@ -53,7 +54,7 @@ def compare(home: SearchHome, progress: Progress, *, systems: Sequence[str] = ()
     for system in wanted:
         row = planned(system, recipe, tokens)
         if row.row.absent or row.stages(numbers[0])[-1].key not in keys:
-            told = _named(recipe, lambda name: lookup(recipe, SHORT_NAMES.get(name, name)))
+            told = _named(recipe, partial(_of_recipe, recipe))
             rows.append(dataclasses.replace(row, row=dataclasses.replace(row.row, parameters=told)))
     known = {b.key: b.values for b in state.baselines if b.key is not None}
     made = collect(home.artifacts, rows, numbers, recipe, progress, known)
@@ -104,7 +105,11 @@ def _own(recipe: Recipe, trial: TrialRecord, member: Point, stages: _Stages) -> 
     return (Run(recipe.seed, stages(recipe.seed)[-1].key, values),) if values else ()
 
 
-def _named(recipe: Recipe, value: Any) -> str:
+def _of_recipe(recipe: Recipe, name: str) -> Any:
+    return lookup(recipe, SHORT_NAMES.get(name, name))
+
+
+def _named(recipe: Recipe, value: Callable[[str], Any]) -> str:
     """The searched parameters that no title shows, such as "width 48, l1 0.86"."""
     return ", ".join(f"{name} {number(value(name))}" for name in recipe.space if name not in SIZES)
 

@@ -59,8 +59,7 @@ class System:
         title: as shown, without its size.
         note: what it is, in one line.
         models: the stages up to the model that is measured, of a recipe with its seed.
-        n_features: features that it selects, as published; 0: it selects none.
-        features_per_class: features of each class, as published.
+        selects: features that it selects, and features of each class, as published; None: it selects none.
         settings: the recipe with what the method sets itself.
         remark: what is special about it on this recipe and bank; empty: nothing.
         features: number of features of a method that selects none; the adapter's width.
@@ -71,8 +70,7 @@ class System:
     title: str
     note: str
     models: Callable[[Recipe, Tokens], list[StageSpec]]
-    n_features: int = 0
-    features_per_class: int = 0
+    selects: tuple[int, int] | None = None
     settings: Settings = as_it_is
     remark: Callable[[Recipe, Tokens], str] = nothing_special
     features: Callable[[Recipe, Tokens], int] = lambda recipe, _: recipe.adapter.width
@@ -85,27 +83,26 @@ class System:
             InfeasibleError: the method cannot be had there, with the reason.
         """
         fixed = dataclasses.replace(recipe, space={})
-        if self.n_features:
-            n_features = self._selected(recipe, tokens)
-            check_feasible(recipe.adapter.width, n_features, self.features_per_class, tokens.n_classes)
-            sizes = {"n_features": n_features, "features_per_class": self.features_per_class}
-            fixed = dataclasses.replace(fixed, assign=dataclasses.replace(fixed.assign, **sizes))
+        if (sizes := self._sizes(recipe, tokens)) is not None:
+            check_feasible(recipe.adapter.width, *sizes, tokens.n_classes)
+            assign = dataclasses.replace(fixed.assign, n_features=sizes[0], features_per_class=sizes[1])
+            fixed = dataclasses.replace(fixed, assign=assign)
         return self.settings(fixed, tokens)
 
     def size(self, recipe: Recipe, tokens: Tokens) -> str:
         """Such as "50/5", 50 features of which a class uses 5, or "512"."""
-        if self.n_features:
-            return f"{self._selected(recipe, tokens)}/{self.features_per_class}"
-        return str(self.features(recipe, tokens))
+        sizes = self._sizes(recipe, tokens) or (self.features(recipe, tokens),)
+        return "/".join(map(str, sizes))
 
     def remarks(self, recipe: Recipe, tokens: Tokens) -> str:
         """What differs from the published method on this bank; empty: nothing."""
         told = [self.remark(recipe, tokens)]
-        if self.n_features and (selected := self._selected(recipe, tokens)) < self.n_features:
-            bound = f"adapter.width={selected}"
-            if selected < recipe.adapter.width:
-                bound = f"{tokens.n_classes} classes of {self.features_per_class} features use no more"
-            told.append(f"{selected} features instead of {self.n_features}: {bound}")
+        sizes = self._sizes(recipe, tokens)
+        if self.selects is not None and sizes is not None and sizes != self.selects:
+            bound = f"adapter.width={sizes[0]}"
+            if sizes[0] < recipe.adapter.width:
+                bound = f"{tokens.n_classes} classes of {sizes[1]} features use no more"
+            told.append(f"{sizes[0]} features instead of {self.selects[0]}: {bound}")
         return "; ".join(filter(None, told))
 
     def stages(self, recipe: Recipe, tokens: Tokens, seed: int) -> list[StageSpec]:
@@ -117,6 +114,9 @@ class System:
         models = self.models(dataclasses.replace(self.of(recipe, tokens), seed=seed), tokens)
         return [*models, evaluation(models[-1], "test")]
 
-    def _selected(self, recipe: Recipe, tokens: Tokens) -> int:
-        """More features than the classes can use, or than there are, are never selected."""
-        return min(self.n_features, recipe.adapter.width, tokens.n_classes * self.features_per_class)
+    def _sizes(self, recipe: Recipe, tokens: Tokens) -> tuple[int, int] | None:
+        """The published sizes, but never more features than there are, or than the classes can use."""
+        if self.selects is None:
+            return None
+        n_features, features_per_class = self.selects
+        return min(n_features, recipe.adapter.width, tokens.n_classes * features_per_class), features_per_class

@@ -10,8 +10,8 @@ from tuner.errors import UsageError
 from tuner.search.systems import models
 from tuner.search.systems.system import System
 
-SIZE = {"n_features": 50, "features_per_class": 5}
-COMPACT = {"n_features": 50, "features_per_class": 4}
+FIFTY = (50, 5)
+COMPACT = (50, 4)
 DRAWN = "a random assignment of the same size, fine-tuned: what the program adds"
 
 _TABLE = (
@@ -24,13 +24,13 @@ _TABLE = (
         remark=models.without_cls,
     ),
     System("dense", "dense", "all features of the adapter, real weights: before the program", models.dense),
-    System("qpm", "QPM", "DINO-QPM: the program, then fine-tuning", models.qpm, **SIZE),
-    System("random", "random", DRAWN, models.qpm, **SIZE, settings=models.drawn, control_of="qpm"),
+    System("qpm", "QPM", "DINO-QPM: the program, then fine-tuning", models.qpm, FIFTY),
+    System("random", "random", DRAWN, models.qpm, FIFTY, settings=models.drawn, control_of="qpm"),
     System("compact", "QPM Compact", "DINO-QPM Compact; how many features it selects is not published, 50 here",
-           models.qpm, **COMPACT),
-    System("random_compact", "random", DRAWN, models.qpm, **COMPACT, settings=models.drawn, control_of="compact"),
+           models.qpm, COMPACT),
+    System("random_compact", "random", DRAWN, models.qpm, COMPACT, settings=models.drawn, control_of="compact"),
     System("chiqpm", "CHiQPM", "half as many class pairs as classes are forced to share all features but one",
-           models.qpm, **SIZE, settings=models.paired),
+           models.qpm, FIFTY, settings=models.paired),
 )  # fmt: skip
 
 SYSTEMS: dict[str, System] = {system.name: system for system in _TABLE}
