@@ -1,6 +1,6 @@
-"""The two heads from features to classes: a real linear one, and QPM's fixed binary one.
+"""The heads from features to classes besides the dense stage's linear one: QPM's fixed binary one, and a sparse one.
 
-Both carry `weight` (n_classes, width): what a class takes of a feature.
+All carry `weight` (n_classes, width): what a class takes of a feature.
 """
 
 import torch
@@ -42,3 +42,34 @@ class BinaryHead(nn.Module):
     def forward(self, pooled: Tensor) -> Tensor:
         """(n, n_features) -> logits (n, n_classes)."""
         return self.standardise(pooled) @ self.weight.T
+
+
+class SparseHead(nn.Module):
+    """logits = W (x - mu) / max(sigma, 1e-6) + b, with a few signed weights (docs/explanation/method.md#sldd).
+
+    W and b are frozen, mu and sigma are trained.
+
+    Args:
+        n_classes: rows of W.
+        n_features: columns of W.
+    """
+
+    features: Tensor
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, n_classes: int, n_features: int) -> None:
+        super().__init__()
+        self.register_buffer("features", torch.zeros(n_features, dtype=torch.int64))
+        self.register_buffer("weight", torch.zeros(n_classes, n_features))
+        self.register_buffer("bias", torch.zeros(n_classes))
+        self.mean = nn.Parameter(torch.zeros(n_features))
+        self.std = nn.Parameter(torch.ones(n_features))
+
+    def standardise(self, pooled: Tensor) -> Tensor:
+        """The z-scores of pooled features, (n, n_features)."""
+        return (pooled - self.mean) / self.std.clamp(min=SMALLEST_STD)
+
+    def forward(self, pooled: Tensor) -> Tensor:
+        """(n, n_features) -> logits (n, n_classes)."""
+        return self.standardise(pooled) @ self.weight.T + self.bias
