@@ -29,7 +29,7 @@ class Evidence:
         column: the feature's column in the assignment.
         feature: its index in the dense model.
         contribution: its z-score, which is what it adds to the logit: how many deviations the feature is above its
-            training mean. Below the mean it is negative and speaks against the class.
+            training mean. Below the mean it is negative and speaks against the class, or 0 where the head is rectified.
         saliency: its map at image size, (height, width), >= 0 with ReLU; `strength.full_strength` is its scale.
     """
 

@@ -13,7 +13,8 @@ from tuner.features.samples import Samples
 from tuner.qpm.classifier import pooled_features
 from tuner.qpm.dense import DenseModel
 from tuner.qpm.glm.path import ordinary_path
-from tuner.qpm.rounds import fit_rounds, round_lengths
+from tuner.qpm.round_lengths import round_lengths
+from tuner.qpm.rounds import fit_rounds
 from tuner.qpm.selection import Standardised, selected_model
 from tuner.qpm.settings import QsennConfig
 from tuner.qpm.sparse import SparseModel
@@ -53,7 +54,7 @@ def train_qsenn(
         DivergedError: the loss became NaN or infinite.
         UsageError: a class has too few images; the rounds leave no epoch to the last; the checkpoint is of another run.
     """
-    round_lengths(config, "qsenn")  # refused before anything is computed
+    round_lengths(config.epochs, config.rounds, config.round_epochs, "qsenn")  # refused before anything is computed
     samples = train.to(choose_device(device))
     model, fitted = selected_model(dense.to(samples.device), samples, config, seed)
     model.info["rounds"] = []

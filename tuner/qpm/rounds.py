@@ -8,27 +8,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from tuner.errors import UsageError
 from tuner.features.samples import Samples
 from tuner.qpm.classifier import Classifier
+from tuner.qpm.round_lengths import round_lengths
 from tuner.qpm.settings import FinetuneConfig, QsennConfig
 from tuner.qpm.training import DivergedError, Progress, fit
-
-
-def round_lengths(config: FinetuneConfig | QsennConfig, stage: str) -> list[int]:
-    """The epochs of each round.
-
-    Raises:
-        UsageError: the rounds before the last leave it no epoch.
-    """
-    before = (config.rounds - 1) * config.round_epochs
-    if before >= config.epochs:
-        raise UsageError(
-            f"{stage}.epochs is {config.epochs}, and {config.rounds - 1} of its {config.rounds} rounds take {before}",
-            "epochs > (rounds - 1) * round_epochs, so that the last round has some",
-            f"raise {stage}.epochs, or lower {stage}.rounds or {stage}.round_epochs",
-        )
-    return [config.round_epochs] * (config.rounds - 1) + [config.epochs - before]
 
 
 def fit_rounds(
@@ -43,6 +27,8 @@ def fit_rounds(
     checkpoint: Path | None = None,
 ) -> None:
     """Train `model` in place by `fit`, in rounds; with one round it is `fit`. Curves and progress count all epochs.
+
+    The last of several rounds is without the grounding loss.
 
     Args:
         model: on its device, at its starting weights.
@@ -59,21 +45,29 @@ def fit_rounds(
         UsageError: the rounds leave no epoch to the last; a checkpoint is of another run.
     """
     curves: list[dict[str, float]] = []
-    for number, epochs in enumerate(round_lengths(config, stage)):
+
+    def counted(row: dict[str, float], done: int) -> dict[str, float]:
+        """With the epoch counted over all rounds, and 0 for a term that only earlier rounds had."""
+        return {**dict.fromkeys(curves[0] if curves else (), 0.0), **row, "epoch": done + row["epoch"]}
+
+    lengths = round_lengths(config.epochs, config.rounds, config.round_epochs, stage)
+    for number, epochs in enumerate(lengths):
         done = len(curves)
 
         def report(epoch: int, _: int, row: dict[str, float], done: int = done) -> None:
             if progress is not None:
-                progress(done + epoch, config.epochs, row | {"epoch": done + epoch})
+                progress(done + epoch, config.epochs, counted(row, done))
 
         if begin is not None:
             begin(number)
         settings = replace(config, epochs=epochs, lr=config.lr * config.round_decay**number)
+        if number and number == len(lengths) - 1:
+            settings.grounding = 0.0
         name = f"{stage} {number + 1}" if number else stage
         file = checkpoint.with_name(f"{checkpoint.name}.{number + 1}") if checkpoint and number else checkpoint
         try:
             fit(model, train, settings, stage=name, seed=seed, progress=report, checkpoint=file)
         except DivergedError as error:
             raise DivergedError(stage, done + error.epoch, error.lr) from None
-        curves += [row | {"epoch": done + row["epoch"]} for row in model.curves]
+        curves += [counted(row, done) for row in model.curves]
     model.curves = curves

@@ -102,9 +102,9 @@ def keyed(settings: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass
 class RoundsConfig:
-    """Training in rounds: each starts from the averaged weights of the one before it (docs/explanation/method.md#rounds)."""
+    """Training in rounds, the last without the grounding loss: each starts from the averaged weights of the one before it (docs/explanation/method.md#rounds)."""
 
-    rounds: int = setting(1, "rounds of training", low=1)
+    rounds: int = setting(1, "rounds of training", low=1, high=1000)
     round_epochs: int = setting(10, "epochs of every round but the last, which takes the rest", low=1, unit="epochs")
     round_decay: float = setting(0.9, "factor on the learning rate from round to round", low=0.0, high=1.0)
 
@@ -161,6 +161,7 @@ class SparseConfig(TrainingConfig, PathConfig):
     weight_decay: float = setting(8e-4, "weight decay", low=0.0)
     diversity: float = setting(0.196, "weight of the feature-diversity loss (beta)", low=0.0)
     dropout: float = setting(0.1, "dropout on the pooled features", low=0.0, high=0.9)
+    grounding: float = setting(0.0, "0: the grounding loss is one of binary heads", low=0.0, high=0.0)
 
 
 @dataclass
@@ -175,7 +176,7 @@ class QsennConfig(RoundsConfig, SparseConfig):
     """DINO-QSENN (docs/explanation/method.md#qsenn)."""
 
     epochs: int = setting(100, "passes over the training images, of all rounds together", low=1, unit="epochs")
-    rounds: int = setting(4, "times that the head is made anew and the adapter trained behind it", low=1)
+    rounds: int = setting(4, "times that the head is made anew and the adapter trained behind it", low=1, high=1000)
     round_epochs: int = setting(25, "epochs of every round but the last, which takes the rest", low=1, unit="epochs")
     round_decay: float = setting(1.0, "factor on the learning rate from round to round", low=0.0, high=1.0)
 
