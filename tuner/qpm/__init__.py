@@ -11,17 +11,29 @@ if TYPE_CHECKING:
     from tuner.features.samples import Samples
     from tuner.qpm.assignment import Assignment, assign
     from tuner.qpm.dense import DenseModel, train_dense
-    from tuner.qpm.evaluation import evaluate
+    from tuner.qpm.evaluation import Evaluation, evaluate, measure
     from tuner.qpm.explanation import ClassComparison, Explanation, compare_classes, explain
     from tuner.qpm.finetuning import QpmModel, assigned_model, finetune
     from tuner.qpm.metrics.kinds import CompositeMetric, FeatureMetric, HeadMetric, ImageMetric
     from tuner.qpm.metrics.table import METRICS, register_metric
     from tuner.qpm.probe import LinearProbe, train_linear_probe
-    from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig
+    from tuner.qpm.qsenn import train_qsenn
+    from tuner.qpm.settings import (
+        SPARSE_DENSE,
+        AdapterConfig,
+        AssignConfig,
+        DenseConfig,
+        FinetuneConfig,
+        QsennConfig,
+        SlddConfig,
+    )
+    from tuner.qpm.sldd import train_sldd
+    from tuner.qpm.sparse import SparseModel
     from tuner.qpm.training import DivergedError, Progress
 
 __all__ = [
     "METRICS",
+    "SPARSE_DENSE",
     "AdapterConfig",
     "AssignConfig",
     "Assignment",
@@ -30,6 +42,7 @@ __all__ = [
     "DenseConfig",
     "DenseModel",
     "DivergedError",
+    "Evaluation",
     "Explanation",
     "FeatureMetric",
     "FinetuneConfig",
@@ -38,16 +51,22 @@ __all__ = [
     "LinearProbe",
     "Progress",
     "QpmModel",
+    "QsennConfig",
     "Samples",
+    "SlddConfig",
+    "SparseModel",
     "assign",
     "assigned_model",
     "compare_classes",
     "evaluate",
     "explain",
     "finetune",
+    "measure",
     "register_metric",
     "train_dense",
     "train_linear_probe",
+    "train_qsenn",
+    "train_sldd",
 ]
 
 # The imports above say the same to type checkers; a test holds both together.
@@ -63,7 +82,11 @@ __getattr__, __dir__ = lazy_attributes(
             "DenseModel",
             "train_dense",
         ),
-        "tuner.qpm.evaluation": ("evaluate",),
+        "tuner.qpm.evaluation": (
+            "Evaluation",
+            "evaluate",
+            "measure",
+        ),
         "tuner.qpm.explanation": (
             "ClassComparison",
             "Explanation",
@@ -89,12 +112,18 @@ __getattr__, __dir__ = lazy_attributes(
             "LinearProbe",
             "train_linear_probe",
         ),
+        "tuner.qpm.qsenn": ("train_qsenn",),
         "tuner.qpm.settings": (
+            "SPARSE_DENSE",
             "AdapterConfig",
             "AssignConfig",
             "DenseConfig",
             "FinetuneConfig",
+            "QsennConfig",
+            "SlddConfig",
         ),
+        "tuner.qpm.sldd": ("train_sldd",),
+        "tuner.qpm.sparse": ("SparseModel",),
         "tuner.qpm.training": (
             "DivergedError",
             "Progress",

@@ -6,7 +6,7 @@ Evaluation and explanation need nothing else.
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from tuner.features.bank import FeatureBank
 from tuner.features.samples import Samples
 from tuner.qpm.adapter import Adapter
 from tuner.qpm.curves import read_curves
-from tuner.qpm.head import BinaryHead
+from tuner.qpm.head import BinaryHead, SparseHead
 from tuner.qpm.randomness import dropout
 from tuner.qpm.settings import AdapterConfig
 from tuner.qpm.storage import read_state, table_of, write_folder
@@ -44,9 +44,9 @@ class Classifier(nn.Module):
     """
 
     kind: ClassVar[str]
-    head: nn.Linear | BinaryHead
+    head: nn.Linear | BinaryHead | SparseHead
 
-    def __init__(self, adapter: Adapter, head: nn.Linear | BinaryHead, grid: tuple[int, int]) -> None:
+    def __init__(self, adapter: Adapter, head: nn.Linear | BinaryHead | SparseHead, grid: tuple[int, int]) -> None:
         super().__init__()
         self.adapter = adapter
         self.head = head
@@ -64,6 +64,10 @@ class Classifier(nn.Module):
     def weight(self) -> Tensor:
         """The head's weights, (n_classes, width); binary for QPM."""
         return self.head.weight
+
+    def head_inputs(self, pooled: Tensor) -> Tensor:
+        """What the head multiplies by its weights, of pooled features, both (n, width)."""
+        return pooled
 
     def forward(self, patches: Tensor, cls: Tensor | None = None, noise: torch.Generator | None = None) -> Activations:
         """Run tokens (n, n_patches, dim) and CLS (n, dim); `noise` draws dropout, None for none."""
@@ -90,7 +94,7 @@ class Classifier(nn.Module):
     def save(self, folder: Path) -> None:
         """Write `model.safetensors`, `model.json` and `curves.parquet`."""
         shape = {"dim": self.adapter.dim, "n_classes": self.n_classes, "grid": list(self.grid)}
-        about = {"kind": self.kind, "adapter": asdict(self.adapter.config), **shape}
+        about = {"kind": self.kind, "adapter": asdict(self.adapter.config), **shape, **self.details()}
         write_folder(folder, "model", self.state_dict(), about, self.curves)
 
     @classmethod
@@ -116,6 +120,7 @@ class Classifier(nn.Module):
         tensors = read_state(weights, expected)
         model = cls.blank(config, dim, n_classes, grid)
         model.load_state_dict(tensors)
+        model.restore(about, file)
         model.check(weights)
         model.curves = read_curves(folder)
         return model.eval()
@@ -130,12 +135,24 @@ class Classifier(nn.Module):
         require(own == wanted, "the model", f"its tokens, grid and classes are {own}", f"those of its bank, {wanted}")
         return self
 
+    def details(self) -> dict[str, Any]:
+        """What `model.json` keeps of this kind of model besides shape and adapter."""
+        return {}
+
+    def restore(self, about: dict[str, Any], where: object) -> None:
+        """Take the details from the content of `model.json`.
+
+        Raises:
+            MalformedError: one of them is odd, naming `where` it is from.
+        """
+
     def check(self, where: object) -> None:
         """Refuse weights that training cannot produce.
 
         Raises:
             MalformedError: naming `where` they are from.
         """
+        self.adapter.check(where)
         for name, values in self.named_buffers():
             if name.endswith("running_var"):
                 require((values >= 0).all(), where, f"{name} holds a variance below 0", "variances of at least 0")

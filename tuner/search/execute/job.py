@@ -90,7 +90,8 @@ class StageJob:
         try:
             return train(*inputs, **options)
         except CheckpointError:  # partly written when the machine crashed, or written by another version of a library
-            self.checkpoint.unlink()
+            for file in self.checkpoint.parent.glob(f"{self.checkpoint.name}*"):  # one of each round
+                file.unlink()
             return train(*inputs, **options)
 
 
