@@ -51,6 +51,14 @@ def metrics(**_: Any) -> list[str]:
     return [*METRICS, *SIZES]
 
 
+def systems(prefix: str, **_: Any) -> list[str]:
+    """The systems of a comparison, behind those that are given already."""
+    from tuner.search.systems.table import SYSTEMS
+
+    before, comma, _given = prefix.rpartition(",")
+    return [f"{before}{comma}{name}" for name in SYSTEMS]
+
+
 def offer(names: Sequence[str]) -> None:
     """Answer the shell's completion request, and end the process."""
     import argcomplete

@@ -29,8 +29,9 @@ MOVES = (
     (
         "tuner.search",
         "tuner.search.outcome",
-        "finish:files reporting:report pictures picking:pick explaining:explain baselines",
+        "finish:files reporting:report pictures picking:pick explaining:explain",
     ),
+    ("tuner.search", "tuner.search.systems", "baselines:of_search"),
     (
         "tuner.search",
         "tuner.search.driver",

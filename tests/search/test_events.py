@@ -40,6 +40,9 @@ EVENTS = {
         "note": "",
         "split": "test",
         "values": {"a": 1.0},
+        "key": "e0",
+        "seed": 3,
+        "trial": 0,
     },
     "pick": {"event": "pick", "time_s": 6.0, "trial": 0, "reason": "Trial 0 is the knee."},
 }
@@ -70,6 +73,9 @@ WRONG = [
     *(("outcome", "remade", value) for value in (1, "x", {}, [1], [[]])),
     *(("baseline", name, value) for name in ("name", "note") for value in (None, 1, [], "a\x1b[2J")),
     *(("baseline", "split", value) for value in NO_WORD),
+    *(("baseline", "key", value) for value in NO_KEY),
+    *(("baseline", "seed", value) for value in (True, "3", 1.0, -1, 2**32, [])),
+    *(("baseline", "trial", value) for value in NO_TRIAL[1:]),
     *(("pick", "reason", value) for value in (None, 1, [])),
     *(("search", name, value) for name in ("recipe", "versions") for value in NO_TREE),
     *(("test", "command", value) for value in NO_WORD),
@@ -90,6 +96,8 @@ def test_ledgers_of_earlier_versions_are_read(old):
         read_event(event)
     content = {name: value for name, value in EVENTS["outcome"].items() if name not in ("program", "remade")}
     assert (read_event(content).program, read_event(content).remade) == (None, ())
+    content = {name: value for name, value in EVENTS["baseline"].items() if name not in ("key", "seed", "trial")}
+    assert read_event(content).identity == "probe"
 
 
 @pytest.mark.parametrize("kind", EVENTS)

@@ -9,9 +9,10 @@ from rich.console import Console
 from tests.ledgers import finished
 from tuner.base.tables import Column, FittedTable, fit_columns
 from tuner.recipe import load_recipe, objectives_of
-from tuner.search.outcome.baselines import comparison_table
 from tuner.search.record.front_view import FrontView
 from tuner.search.record.restoration import replay
+from tuner.search.systems.rows import Comparison, Row, Run
+from tuner.search.systems.text import comparison_text
 from tuner.search.watch.front_table import front_table
 from tuner.search.watch.summary import programs_table
 
@@ -97,18 +98,20 @@ def test_programs_fit(width):
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_comparison_fits(width):
     values = {"accuracy": 96.12345, "interpretability": 61.98765, "plausibility": 50.5, "correlation": 12.3}
-    rows = [
-        {
-            "name": "trial 7",
-            "note": "12 features, 3 per class, width 48, l1 0.001",
-            "values": values | {"n_images": 360},
-        },
-        {"name": "random, 12 features, 3 per class, width 48, l1 0.001", "note": "", "values": {"accuracy": 9.87654}},
-    ]
-    text = printed(width, comparison_table(rows))
+    rows = (
+        Row(
+            "trial-7",
+            "trial 7 12/3",
+            "member",
+            parameters="width 48, l1 0.001",
+            runs=(Run(0, "a", values | {"n_images": 360}),),
+        ),
+        Row("random-7", "random 12/3", "control", runs=(Run(0, "b", {"accuracy": 9.87654}),)),
+    )
+    text = printed(width, comparison_text(Comparison(rows, (0,), "width 48")))
     assert max(map(len, text.splitlines())) <= width
-    assert "96.1 ±1.0" in text
-    assert "9.877" in text
+    assert "96.1 ±1.0*" in text
+    assert "9.9" in text
     assert "…" not in text
 
 

@@ -15,6 +15,7 @@ def frozen(model: QpmModel) -> dict[str, Any]:
         "dim": model.adapter.dim,
         "n_classes": model.n_classes,
         "grid": model.grid,
+        "rectified": model.head.rectified,
         "weights": {name: values.cpu().numpy() for name, values in model.state_dict().items()},
         "curves": model.curves,
     }
@@ -24,5 +25,6 @@ def thawed(state: dict[str, Any]) -> QpmModel:
     """The model that `frozen` described, on the CPU, ready to predict."""
     model = QpmModel.blank(AdapterConfig(**state["adapter"]), state["dim"], state["n_classes"], state["grid"])
     model.load_state_dict({name: torch.tensor(values) for name, values in state["weights"].items()})
+    model.head.rectified = state.get("rectified", False)  # pickles of earlier versions do not have it
     model.curves = state["curves"]
     return model.eval()

@@ -18,11 +18,23 @@ if TYPE_CHECKING:
     from tuner.qpm.metrics.table import METRICS, register_metric
     from tuner.qpm.probe import LinearProbe, train_linear_probe
     from tuner.qpm.program_input import DenseFeatures
-    from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig
+    from tuner.qpm.qsenn import train_qsenn
+    from tuner.qpm.settings import (
+        SPARSE_DENSE,
+        AdapterConfig,
+        AssignConfig,
+        DenseConfig,
+        FinetuneConfig,
+        QsennConfig,
+        SlddConfig,
+    )
+    from tuner.qpm.sldd import train_sldd
+    from tuner.qpm.sparse import SparseModel
     from tuner.qpm.training import DivergedError, Progress
 
 __all__ = [
     "METRICS",
+    "SPARSE_DENSE",
     "AdapterConfig",
     "AssignConfig",
     "Assignment",
@@ -41,7 +53,10 @@ __all__ = [
     "LinearProbe",
     "Progress",
     "QpmModel",
+    "QsennConfig",
     "Samples",
+    "SlddConfig",
+    "SparseModel",
     "assign",
     "assigned_model",
     "compare_classes",
@@ -53,6 +68,8 @@ __all__ = [
     "register_metric",
     "train_dense",
     "train_linear_probe",
+    "train_qsenn",
+    "train_sldd",
 ]
 
 # The imports above say the same to type checkers; a test holds both together.
@@ -100,12 +117,18 @@ __getattr__, __dir__ = lazy_attributes(
             "train_linear_probe",
         ),
         "tuner.qpm.program_input": ("DenseFeatures",),
+        "tuner.qpm.qsenn": ("train_qsenn",),
         "tuner.qpm.settings": (
+            "SPARSE_DENSE",
             "AdapterConfig",
             "AssignConfig",
             "DenseConfig",
             "FinetuneConfig",
+            "QsennConfig",
+            "SlddConfig",
         ),
+        "tuner.qpm.sldd": ("train_sldd",),
+        "tuner.qpm.sparse": ("SparseModel",),
         "tuner.qpm.training": (
             "DivergedError",
             "Progress",

@@ -17,7 +17,7 @@ from tuner.features.bank import FeatureBank
 from tuner.features.samples import Samples
 from tuner.qpm.adapter import Adapter
 from tuner.qpm.curves import read_curves
-from tuner.qpm.head import BinaryHead
+from tuner.qpm.head import BinaryHead, SparseHead
 from tuner.qpm.randomness import dropout
 from tuner.qpm.settings import AdapterConfig
 from tuner.qpm.storage import read_state, table_of, write_folder
@@ -44,9 +44,9 @@ class Classifier(nn.Module):
     """
 
     kind: ClassVar[str]
-    head: nn.Linear | BinaryHead
+    head: nn.Linear | BinaryHead | SparseHead
 
-    def __init__(self, adapter: Adapter, head: nn.Linear | BinaryHead, grid: tuple[int, int]) -> None:
+    def __init__(self, adapter: Adapter, head: nn.Linear | BinaryHead | SparseHead, grid: tuple[int, int]) -> None:
         super().__init__()
         self.adapter = adapter
         self.head = head
@@ -94,7 +94,7 @@ class Classifier(nn.Module):
     def save(self, folder: Path) -> None:
         """Write `model.safetensors`, `model.json` and `curves.parquet`."""
         shape = {"dim": self.adapter.dim, "n_classes": self.n_classes, "grid": list(self.grid)}
-        about = {"kind": self.kind, "adapter": asdict(self.adapter.config), **shape}
+        about = {"kind": self.kind, "adapter": asdict(self.adapter.config), **shape, **self.details()}
         write_folder(folder, "model", self.state_dict(), about, self.curves)
 
     @classmethod
@@ -117,6 +117,7 @@ class Classifier(nn.Module):
         tensors = read_state(weights, expected)
         model = cls.blank(config, dim, n_classes, grid)
         model.load_state_dict(tensors)
+        model.restore(about, file)
         model.check(weights)
         model.curves = read_curves(folder)
         return model.eval()
@@ -153,6 +154,17 @@ class Classifier(nn.Module):
         own, wanted = (self.adapter.dim, self.grid, self.n_classes), (bank.dim, bank.grid, len(bank.class_names))
         require(own == wanted, "the model", f"its tokens, grid and classes are {own}", f"those of its bank, {wanted}")
         return self
+
+    def details(self) -> dict[str, Any]:
+        """What `model.json` keeps of this kind of model besides shape and adapter."""
+        return {}
+
+    def restore(self, about: dict[str, Any], where: object) -> None:
+        """Take the details from the content of `model.json`.
+
+        Raises:
+            MalformedError: one of them is odd, naming `where` it is from.
+        """
 
     def check(self, where: object) -> None:
         """Refuse weights that training cannot produce.

@@ -13,7 +13,9 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
+from tuner.errors import UsageError
 from tuner.features.samples import Samples
+from tuner.qpm.classifier import Classifier
 from tuner.qpm.finetuning import QpmModel
 
 Floats = NDArray[np.floating[Any]]
@@ -27,7 +29,7 @@ class Evidence:
         column: the feature's column in the assignment.
         feature: its index in the dense model.
         contribution: its z-score, which is what it adds to the logit: how many deviations the feature is above its
-            training mean. Below the mean it is negative and speaks against the class.
+            training mean. Below the mean it is negative and speaks against the class, or 0 where the head is rectified.
         saliency: its map at image size, (height, width), >= 0 with ReLU; `strength.full_strength` is its scale.
     """
 
@@ -100,7 +102,11 @@ def explain(
         classes: classes whose features are wanted; the predicted and the true class by default.
         best: instead of naming classes: so many with the largest logits, the predicted one first.
         image_size: height and width of the saliency maps, pixels; the token grid itself by default.
+
+    Raises:
+        UsageError: the head of the model is not binary.
     """
+    _require_binary(model)
     one = samples.subset(torch.tensor([index])).to(model.mean.device)
     maps, pooled, logits = model.eval()(one.patches, one.cls)
     values, label = logits[0].cpu().numpy(), int(one.labels)
@@ -120,14 +126,34 @@ def explain(
 
 
 def compare_classes(model: QpmModel, first: int, second: int) -> ClassComparison:
-    """Which features two classes share, and which tell them apart."""
+    """Which features two classes share, and which tell them apart.
+
+    Raises:
+        UsageError: the head of the model is not binary.
+    """
+    _require_binary(model)
     a, b = model.assignment[first], model.assignment[second]
     columns = [tuple(mask.nonzero().flatten().tolist()) for mask in (a & b, a & ~b, b & ~a)]
     return ClassComparison(first, second, *columns)
 
 
 def nearest_classes(model: QpmModel, to: int, n: int = 3) -> list[int]:
-    """The classes that share the most features with class `to`, most first; ties by class number."""
+    """The classes that share the most features with class `to`, most first; ties by class number.
+
+    Raises:
+        UsageError: the head of the model is not binary.
+    """
+    _require_binary(model)
     shared = (model.assignment.int() @ model.assignment[to].int()).tolist()
     others = [c for c in range(model.n_classes) if c != to]
     return sorted(others, key=lambda c: -shared[c])[:n]
+
+
+def _require_binary(model: Classifier) -> None:
+    """Refuse signed weights: with them two classes may share a feature and still be told apart by it."""
+    if not isinstance(model, QpmModel):
+        raise UsageError(
+            f"an explanation of a model of kind {model.kind}",
+            "a QPM model, whose classes are sums of a few features",
+            "explain a model that `finetune` or `assigned_model` made",
+        )

@@ -5,11 +5,12 @@ Its last layer is cut to the selected outputs first, which changes nothing but t
 """
 
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
+from tuner.base.untrusted import require, shown
 from tuner.features.device import choose_device
 from tuner.features.samples import Samples
 from tuner.qpm.adapter import Adapter, cut
@@ -17,8 +18,9 @@ from tuner.qpm.assignment import Assignment, check_table
 from tuner.qpm.classifier import Classifier
 from tuner.qpm.dense import DenseModel
 from tuner.qpm.head import BinaryHead
+from tuner.qpm.rounds import fit_rounds
 from tuner.qpm.settings import AdapterConfig, FinetuneConfig
-from tuner.qpm.training import Progress, fit
+from tuner.qpm.training import Progress
 
 
 class QpmModel(Classifier):
@@ -44,6 +46,16 @@ class QpmModel(Classifier):
     def head_inputs(self, pooled: Tensor) -> Tensor:
         """The standardised features."""
         return self.head.standardise(pooled)
+
+    def details(self) -> dict[str, Any]:
+        """See `Classifier.details`; only what is not as in a model of earlier versions."""
+        return {"rectified": True} if self.head.rectified else {}
+
+    def restore(self, about: dict[str, Any], where: object) -> None:
+        """See `Classifier.restore`."""
+        rectified = about.get("rectified", False)
+        require(isinstance(rectified, bool), where, f"rectified is {shown(rectified)}", "true or false")
+        self.head.rectified = rectified
 
     def check(self, where: object) -> None:
         """See `Classifier.check`; the head must be one that an assignment gave."""
@@ -72,8 +84,13 @@ class QpmModel(Classifier):
         return self.head.std
 
 
-def assigned_model(dense: DenseModel, assignment: Assignment) -> QpmModel:
+def assigned_model(dense: DenseModel, assignment: Assignment, *, rectified: bool = False) -> QpmModel:
     """The dense model's adapter behind the binary head, not yet tuned; the start of fine-tuning.
+
+    Args:
+        dense: the model the assignment was made for.
+        assignment: features, rows, mean and deviation.
+        rectified: whether features below their mean add 0 (docs/explanation/method.md#chiqpm).
 
     Raises:
         MalformedError: the assignment is of another model.
@@ -81,6 +98,7 @@ def assigned_model(dense: DenseModel, assignment: Assignment) -> QpmModel:
     features = torch.as_tensor(assignment.of(dense).features, device=dense.weight.device)
     model = QpmModel(cut(dense.adapter, features), dense.n_classes, dense.grid)
     load_head(model, assignment)
+    model.head.rectified = rectified
     return model.to(dense.weight).eval()
 
 
@@ -115,10 +133,10 @@ def finetune(
 
     Raises:
         DivergedError: the loss became NaN or infinite.
-        UsageError: the checkpoint is of another run.
+        UsageError: the rounds leave no epoch to the last; the checkpoint is of another run.
     """
     target = choose_device(device)
-    model = assigned_model(dense, assignment).to(target)
+    model = assigned_model(dense, assignment, rectified=config.rectified).to(target)
     samples = train.to(target)
-    fit(model, samples, config, stage="finetune", seed=seed, progress=progress, checkpoint=checkpoint)
+    fit_rounds(model, samples, config, stage="finetune", seed=seed, progress=progress, checkpoint=checkpoint)
     return model

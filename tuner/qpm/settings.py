@@ -101,7 +101,16 @@ def keyed(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 @dataclass
-class FinetuneConfig(TrainingConfig):
+class RoundsConfig:
+    """Training in rounds, the last without the grounding loss: each starts from the averaged weights of the one before it (docs/explanation/method.md#rounds)."""
+
+    rounds: int = setting(1, "rounds of training", low=1, high=1000)
+    round_epochs: int = setting(10, "epochs of every round but the last, which takes the rest", low=1, unit="epochs")
+    round_decay: float = setting(0.9, "factor on the learning rate from round to round", low=0.0, high=1.0)
+
+
+@dataclass
+class FinetuneConfig(RoundsConfig, TrainingConfig):
     """Fine-tuning behind the fixed binary head (docs/explanation/method.md#finetune-stage)."""
 
     batch_size: int = setting(16, "images per step", low=2, unit="images")
@@ -115,3 +124,62 @@ class FinetuneConfig(TrainingConfig):
         low=0.0,
     )
     dropout: float = setting(0.0, "dropout on the pooled features", low=0.0, high=0.9)
+    rectified: bool = setting(False, "a feature below its mean adds 0 to a class, not its negative z-score (CHiQPM)")
+
+
+@dataclass
+class PathConfig:
+    """The regularisation path that selects features, and the one that gives their weights (docs/explanation/method.md#glm-path)."""
+
+    held_out: float = setting(
+        0.1, "share of every class that the paths are not fitted on, to score them", low=0.0, high=0.9
+    )
+    select_alpha: float = setting(0.8, "elastic net of the selection: share of the columns' norms", low=0.01, high=1.0)
+    select_from: float = setting(0.1, "first lambda of the selection, as a share of the largest", low=0.0, high=1.0)
+    select_to: float = setting(1e-4, "last lambda of the selection above zero, likewise", low=0.0, high=1.0)
+    select_lambdas: int = setting(100, "lambdas of the selection, evenly spaced in their logarithm", low=2)
+    path_alpha: float = setting(0.99, "elastic net of the weights: share of their absolute values", low=0.01, high=1.0)
+    path_to: float = setting(1e-3, "last lambda of the weights, as a share of the largest", low=0.0, high=1.0)
+    path_lambdas: int = setting(100, "lambdas of the weights, evenly spaced in their logarithm", low=2)
+    tolerance: float = setting(
+        0.01, "violation of the optimality condition at which a lambda is done, as a share of it", low=0.0
+    )
+    most_steps: int = setting(
+        2000, "steps after which a lambda is left unfinished", low=1, unit="passes over the images"
+    )
+
+
+@dataclass
+class SparseConfig(TrainingConfig, PathConfig):
+    """What SLDD and Q-SENN share: a sparse head with signed weights, and an adapter trained behind it."""
+
+    n_features: int = setting(50, "features selected (N_f)", low=1)
+    features_per_class: int = setting(5, "features per class, on average over classes", low=1)
+    epochs: int = setting(50, "passes over the training images", low=1, unit="epochs")
+    batch_size: int = setting(16, "images per step", low=2, unit="images")
+    lr: float = setting(5e-3, "learning rate of schedule-free AdamW", low=0.0)
+    weight_decay: float = setting(8e-4, "weight decay", low=0.0)
+    diversity: float = setting(0.196, "weight of the feature-diversity loss (beta)", low=0.0)
+    dropout: float = setting(0.1, "dropout on the pooled features", low=0.0, high=0.9)
+    grounding: float = setting(0.0, "0: the grounding loss is one of binary heads", low=0.0, high=0.0)
+
+
+@dataclass
+class SlddConfig(SparseConfig):
+    """DINO-SLDD (docs/explanation/method.md#sldd)."""
+
+    densest: float = setting(10.0, "the densest model of the path that counts, in nonzero weights per class", low=0.0)
+
+
+@dataclass
+class QsennConfig(RoundsConfig, SparseConfig):
+    """DINO-QSENN (docs/explanation/method.md#qsenn)."""
+
+    epochs: int = setting(100, "passes over the training images, of all rounds together", low=1, unit="epochs")
+    rounds: int = setting(4, "times that the head is made anew and the adapter trained behind it", low=1, high=1000)
+    round_epochs: int = setting(25, "epochs of every round but the last, which takes the rest", low=1, unit="epochs")
+    round_decay: float = setting(1.0, "factor on the learning rate from round to round", low=0.0, high=1.0)
+
+
+SPARSE_DENSE = DenseConfig(epochs=40, diversity=0.196)
+"""The dense stage that SLDD and Q-SENN start from, as published."""

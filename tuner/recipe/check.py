@@ -8,6 +8,7 @@ from typing import Any
 from tuner.base.secrets import holds_secret, is_address
 from tuner.base.spelling import did_you_mean
 from tuner.errors import InfeasibleError, UsageError
+from tuner.qpm.round_lengths import round_lengths
 from tuner.recipe.objectives import extremes, objectives_of
 from tuner.recipe.schema import PLACES, SHORT_NAMES, Recipe, lookup, walk
 from tuner.recipe.space import bounds, check_dimension, searched_name, show_values
@@ -29,9 +30,10 @@ def check_recipe(recipe: Recipe) -> None:
         _check_address(path, lookup(recipe, path))
     _check_size(recipe)
     _check_shares(recipe)
-    _check_forced_pairs(recipe)
     for name in recipe.space:
         _check_dimension(name, recipe)
+    _check_forced_pairs(recipe)
+    _check_rounds(recipe)
     objectives_of(recipe)
     if not _is_feasible_somewhere(recipe):
         raise InfeasibleError(
@@ -94,6 +96,14 @@ def _check_forced_pairs(recipe: Recipe) -> None:
             "class pairs forced by the program: a random assignment has none",
             "set assign.forced_pairs=0, or assign.control=none",
         )
+
+
+def _check_rounds(recipe: Recipe) -> None:
+    """Refuse rounds of fine-tuning that would leave the last of them no epoch, somewhere in the space."""
+    fields = {name: f"finetune.{name}" for name in ("epochs", "rounds", "round_epochs")}
+    ends = {name: bounds(recipe.space.get(path, {"choices": [lookup(recipe, path)]})) for name, path in fields.items()}
+    least, most = min(ends["epochs"]), {name: max(ends[name]) for name in ("rounds", "round_epochs")}
+    round_lengths(least, most["rounds"], most["round_epochs"], "finetune")
 
 
 def _check_value(path: str, value: Any, info: dataclasses.Field[Any]) -> None:

@@ -19,7 +19,7 @@ from tuner.qpm.program_info import ProgramInfo
 from tuner.report import proof
 from tuner.report.galleries import galleries
 from tuner.report.picture import render_front
-from tuner.report.views import PickView, Report, StageUse, TrialRow
+from tuner.report.views import BaselineRow, PickView, Report, StageUse, TrialRow
 
 NOTHING = "–"
 
@@ -118,37 +118,52 @@ def _pick(report: Report, pick: PickView) -> dict[str, Any]:
 
 
 def _baselines(report: Report) -> dict[str, Any] | None:
-    """The comparison table: the pick first, the best of each objective marked."""
+    """The comparison table on the test split: the pick first, the best of each objective marked."""
     if not report.baselines:
         return None
-    rows = [(b.name, b.note, b.values, False) for b in report.baselines]
-    if report.pick:
-        name = f"{'Picked' if report.pick.chosen else 'Suggested'}: trial {report.pick.point.trial}"
-        rows.insert(0, (name, "", report.pick.point.values, True))
+    rows = [*([_picked_row(report, report.pick)] if report.pick else []), *report.baselines]
     goodness = {o.name: o.goodness for o in report.objectives}
     measured = (n for b in report.baselines for n in b.values if not uncertainty.is_count(n))
     names = list(dict.fromkeys([*goodness, *measured]))
-    columns = {name: _column([values.get(name) for _, _, values, _ in rows]) for name in names}
-    best = {n: max((goodness[n](v[n]) for _, _, v, _ in rows if n in v), default=0.0) for n in goodness}
+    columns = {name: _column([row.values.get(name) for row in rows]) for name in names}
+    best = {n: max((goodness[n](r.values[n]) for r in rows if n in r.values), default=0.0) for n in goodness}
     return {
         "heads": [words.name(n) for n in names],
+        "repeated": any(row.n_runs > 1 for row in rows),
         "rows": [
             {
-                "name": name,
-                "note": note,
-                "picked": picked,
+                "name": row.name,
+                "note": row.note,
+                "picked": report.pick is not None and i == 0,
                 "cells": [
                     {
                         "text": columns[n][i],
-                        "aside": uncertainty.beside(n, values),
-                        "best": n in goodness and n in values and goodness[n](values[n]) == best[n],
+                        "aside": _noise(row, n),
+                        "best": n in goodness and n in row.values and goodness[n](row.values[n]) == best[n],
                     }
                     for n in names
                 ],
             }
-            for i, (name, note, values, picked) in enumerate(rows)
+            for i, row in enumerate(rows)
         ],
     }
+
+
+def _picked_row(report: Report, pick: PickView) -> BaselineRow:
+    """The picked model on the test split, where it was measured there."""
+    prefix = "test/"
+    values = next((row.values for row in report.rows if row.trial == pick.point.trial), {})
+    tested = {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
+    sizes = {o.name: pick.point.params[o.name] for o in report.objectives if o.name in pick.point.params}
+    name = f"{'Picked' if pick.chosen else 'Suggested'}: trial {pick.point.trial}"
+    return BaselineRow(name, {**tested, **sizes} if tested else pick.point.values)
+
+
+def _noise(row: BaselineRow, metric: str) -> str:
+    """The deviation over the runs of a row; of a single run the standard error of a share of images."""
+    if metric in row.deviations:
+        return f"± {uncertainty.plus_minus(row.deviations[metric])}, {row.n_runs} runs"
+    return uncertainty.beside(metric, row.values)
 
 
 def _stages(stages: Sequence[StageUse]) -> list[dict[str, Any]]:

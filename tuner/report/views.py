@@ -3,7 +3,7 @@
 `report.render_report` uses nothing else.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,11 +63,21 @@ class StageUse:
 
 @dataclass(frozen=True)
 class BaselineRow:
-    """What the picked model is compared with: linear probe, dense model, random assignment."""
+    """What the picked model is compared with: linear probe, dense model, random assignment.
+
+    Args:
+        name: of the system or the member.
+        values: measured on the test split; means, of several runs.
+        note: what it is.
+        deviations: standard deviations over several runs, by metric.
+        n_runs: how many.
+    """
 
     name: str
-    values: dict[str, float]
+    values: Mapping[str, float]
     note: str = ""
+    deviations: Mapping[str, float] = field(default_factory=dict)
+    n_runs: int = 1
 
 
 @dataclass(frozen=True)

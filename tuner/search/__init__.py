@@ -3,8 +3,9 @@
 The public interface, also available from `tuner`: `run_search`, `open_search`, `list_searches`, `Search`, `Choice`.
 Subpackages; each uses only those below it:
 
+systems     the methods of the published table by name, compared over seeds
 driver      runs a search: lease, recipe, trials, derived files
-outcome     the front on the test split, pick, explain, report, baselines
+outcome     the front on the test split, pick, explain, report
 watch       display: progress, tables, MLflow
 execute     stages of trials on Ray
 session     the Ray session they run on

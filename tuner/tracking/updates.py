@@ -51,7 +51,7 @@ class Entry(NamedTuple):
         kind, trial = self.event.get("event"), self.event.get("trial")
         if kind in OF_A_TRIAL and isinstance(trial, int):
             return trial_run(trial)
-        return f"baseline-{self.event.get('name')}" if kind == "baseline" else PARENT
+        return baseline_run(self.event) if kind == "baseline" else PARENT
 
 
 @dataclass
@@ -82,6 +82,13 @@ def trial_run(trial: int) -> str:
     return f"trial-{trial:04d}"
 
 
+def baseline_run(event: Mapping[str, Any]) -> str:
+    """The name of the run of a baseline or of a repeated member, such as `baseline-QPM 50/5-seed-1`."""
+    trial, seed = event.get("trial"), event.get("seed")
+    name = f"{trial_run(trial)}-again" if isinstance(trial, int) else f"baseline-{event.get('name')}"
+    return name if seed is None else f"{name}-seed-{seed}"
+
+
 def translate(event: Mapping[str, Any], curve: Rows = ()) -> Update:
     """The update of the event's run.
 
@@ -110,12 +117,23 @@ def translate(event: Mapping[str, Any], curve: Rows = ()) -> Update:
         case "baseline":
             prefix = "" if event["split"] in VALIDATION else f"{event['split']}/"
             update.values = _values(_with_errors(event["values"]), prefix, update.time_ms)
+            _baseline(update, event)
             update.status = "FINISHED"
         case "pick":
             run = trial_run(event["trial"])
             update.tags = {"pick": run, "pick_reason": event["reason"]}
             update.tags["mlflow.note.content"] = f"Picked `{run}`: {event['reason']}"
     return update
+
+
+def _baseline(update: Update, event: Mapping[str, Any]) -> None:
+    """System and seed as parameters: MLflow shows the mean of runs that are grouped by a parameter."""
+    update.tags["baseline"] = "true" if event.get("trial") is None else "false"
+    if event.get("note"):
+        update.tags["mlflow.note.content"] = str(event["note"])
+    update.params = {"system": str(event["name"])}
+    if event.get("seed") is not None:
+        update.params["seed"] = str(event["seed"])
 
 
 def _stage(update: Update, event: Mapping[str, Any], curve: Rows) -> None:

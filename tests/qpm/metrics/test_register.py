@@ -21,7 +21,8 @@ from tuner.recipe import load_recipe, objectives_of
 from tuner.report.search_page import render_report
 from tuner.search.driver.objective_check import refuse_unmeasurable
 from tuner.search.execute.plan import StageSpec, evaluation
-from tuner.search.outcome.baselines import comparison_table
+from tuner.search.systems.rows import Comparison, Row, Run
+from tuner.search.systems.text import comparison_text
 from tuner.search.watch.texts import heading
 
 
@@ -129,7 +130,8 @@ def test_tables_and_the_report_show_it() -> None:
     assert heading("test/peak_on_object") == "test peak"
     values = {"accuracy": 90.0, "peak_on_object": 75.0, "mine": 75.0, "n_images": 50.0, "n_masked_images": 40.0}
     console = Console(file=io.StringIO(), width=160)
-    console.print(comparison_table([{"name": "trial 1", "note": "", "values": values, "errors": {}}]))
+    row = Row("trial-1", "trial 1 50/5", "member", runs=(Run(0, "key", values),))
+    console.print(comparison_text(Comparison((row,), (0,))))
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     assert shown.index("accuracy") < shown.index("peak") < shown.index("±")
     assert "peak on object: n = 40 images with a mask" in shown

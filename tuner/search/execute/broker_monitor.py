@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import ray
 from ray.exceptions import GetTimeoutError, RayError
@@ -23,6 +23,8 @@ SILENCE_S = 600.0
 # its start.
 IDLE_S = 600.0
 IDLE = "no stage has run for ten minutes although some are left: Ray Tune or one of its processes hangs"
+
+Look = Callable[[Sequence[RunSnapshot], int], None]
 
 SILENT = "the broker, the process that takes trials through their stages, has not answered for ten minutes"
 
@@ -79,7 +81,11 @@ def at_work(runs: Sequence[RunSnapshot], *, alone: bool) -> bool:
 
 
 def run_trials(
-    broker: BrokerHandle, numbers: Sequence[int], rows: Sequence[list[StageSpec]], within_s: float = math.inf
+    broker: BrokerHandle,
+    numbers: Sequence[int],
+    rows: Sequence[list[StageSpec]],
+    within_s: float = math.inf,
+    look: Look = lambda runs, n_done: None,
 ) -> list[TrialOutcome]:
     """Run independent sequences of stages concurrently through the broker.
 
@@ -88,6 +94,7 @@ def run_trials(
         numbers: the trial of each sequence.
         rows: the sequences of stages.
         within_s: seconds after which the remaining stages are called off.
+        look: called about once a second with the active runs of stages and the number of sequences that have ended.
 
     Returns:
         One outcome per sequence.
@@ -97,8 +104,8 @@ def run_trials(
     """
     waiting = broker.run_trials(numbers, rows)
     monitor, until_s = BrokerMonitor(broker), time.monotonic() + within_s
-    while len(ray.wait(waiting, num_returns=len(waiting), timeout=LOOK_S)[0]) < len(waiting):
-        monitor.runs()
+    while (n_done := len(ray.wait(waiting, num_returns=len(waiting), timeout=LOOK_S)[0])) < len(waiting):
+        look(monitor.runs(), n_done)
         if monitor.lost or monitor.idle:
             broker.kill()
             what, expected = (SILENT, "a broker that answers") if monitor.lost else (IDLE, "a Ray that makes progress")

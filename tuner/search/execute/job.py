@@ -116,7 +116,8 @@ class StageJob:
         try:
             return train(*inputs, **options)
         except CheckpointError:  # partly written when the machine crashed, or written by another version of a library
-            checkpoint.unlink()
+            for file in self.checkpoints.glob(f"{checkpoint.name}*"):  # one of each round
+                file.unlink()
             return train(*inputs, **options)
 
 

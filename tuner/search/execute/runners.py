@@ -66,12 +66,13 @@ def run_evaluate(job: StageJob, folder: Path) -> dict[str, float]:
     train, held_out = job.samples("train"), job.samples(job.spec.settings["held_out"])
     stage = STAGES[job.spec.settings["model"]]
     require_metrics(job.spec.settings)
-    measured = measure(job.model(stage.name), train, held_out)
+    model = job.model(stage.name)
+    measured = measure(model, train, held_out)
     values = measured.values
     # the program's result before fine-tuning adapts the features to it (docs/explanation/method.md#controls)
     if stage.gives_the_model:
         dense = job.model("dense")
-        untuned = assigned_model(dense, job.assignment(dense))
+        untuned = assigned_model(dense, job.assignment(dense), rectified=model.head.rectified)
         before = evaluate(untuned, train, held_out)
         values |= {f"assigned_{name}": value for name, value in before.items() if name not in COUNTS}
     (folder / VALUES_FILE).write_text(json.dumps(values, allow_nan=False), encoding="utf-8")

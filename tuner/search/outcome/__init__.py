@@ -1,1 +1,1 @@
-"""The results of a search: derived files, report, picked model, explanations, comparison with baselines."""
+"""The results of a search: derived files, report, picked model, explanations."""

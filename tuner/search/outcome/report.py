@@ -1,14 +1,17 @@
 """The report page, built from ledger and store only."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tuner.base.progress import Progress
 from tuner.errors import TunerError
 from tuner.front.pareto import measured
 from tuner.front.pick import Pick, pick_knee
+from tuner.front.spread import spread
 from tuner.recipe import Recipe, objectives_of
 from tuner.report.search_page import BaselineRow, PickView, Report, StageUse, TrialRow, render_report
 from tuner.search.outcome.history import hypervolume_history
+from tuner.search.record.events import Baseline
 from tuner.search.record.home import SearchHome
 from tuner.search.record.inputs import load_input
 from tuner.search.record.restoration import SearchState, TrialRecord
@@ -32,7 +35,7 @@ def report_page(home: SearchHome, progress: Progress, state: SearchState | None 
         hypervolume=hypervolume_history(state, objectives),
         stages=[_use(name, reuse[name]) for name in STAGES if name in reuse],
         pick=None if chosen is None else _pick_view(home, recipe, bank, chosen, progress, _is_chosen(chosen, state)),
-        baselines=[BaselineRow(b.name, b.values, b.note) for b in state.baselines],
+        baselines=baseline_rows(state.baselines),
         environment={
             "store": home.store.url,
             "bank": bank,
@@ -100,6 +103,20 @@ def _row(trial: TrialRecord) -> TrialRow:
         trial.cause or "",
         program=trial.program,
     )
+
+
+def baseline_rows(baselines: Sequence[Baseline]) -> list[BaselineRow]:
+    """One row per system or repeated member: the means over its seeds, the last measurement of each seed."""
+    named: dict[str, dict[int | None, Baseline]] = {}
+    for event in baselines:
+        named.setdefault(event.name, {})[event.seed] = event
+    rows = []
+    for name, by_seed in named.items():
+        runs = [run for seed, run in by_seed.items() if seed is not None] or list(by_seed.values())
+        spreads = {n: spread([r.values[n] for r in runs]) for n in runs[0].values if all(n in r.values for r in runs)}
+        deviations = {n: s.deviation for n, s in spreads.items() if s.deviation is not None}
+        rows.append(BaselineRow(name, {n: s.mean for n, s in spreads.items()}, runs[0].note, deviations, len(runs)))
+    return rows
 
 
 def _use(name: str, row: dict[str, float]) -> StageUse:

@@ -251,13 +251,16 @@ class Measured(OfACommand):
 
 @dataclass(frozen=True)
 class Baseline(OfACommand):
-    """A baseline, which the front should beat, was measured.
+    """A run of a system, which the front should beat, or a repetition of a member was measured.
 
     Attributes:
-        name: of the baseline, such as "linear probe".
-        note: its size in words.
+        name: of the system, such as "linear probe 768", or of the member, such as "trial 7".
+        note: what it is, in words.
         split: what it was measured on.
         values: all metrics.
+        key: of its evaluation, the hash of all that made it; None: an earlier version kept one result per name.
+        seed: of the run; None: that of the search.
+        trial: the member that was repeated; None: it is a system.
     """
 
     kind = "baseline"
@@ -265,6 +268,9 @@ class Baseline(OfACommand):
     note: str
     values: dict[str, float]
     split: str = "test"
+    key: str | None = None
+    seed: int | None = None
+    trial: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -272,6 +278,17 @@ class Baseline(OfACommand):
         check_words("note", self.note)
         check_word("split", self.split)
         check_numbers("values", self.values)
+        if self.key is not None:
+            check_key("key", self.key)
+        if self.seed is not None and not (type(self.seed) is int and 0 <= self.seed < 2**32):
+            raise InvalidEventError(f"its seed is none: {told(self.seed)}")
+        if self.trial is not None:
+            check_count("trial", self.trial)
+
+    @property
+    def identity(self) -> str:
+        """What it is: a later measurement of the same replaces it."""
+        return self.key or self.name
 
 
 @dataclass(frozen=True)

@@ -160,7 +160,7 @@ def apply(state: SearchState, event: Event, at_s: float, most: int | None = None
                 return f"measures trial {event.trial} on test, which has no model"
             state.trials[event.trial].test = dict(event.values)
         case Baseline():
-            state.baselines = [b for b in state.baselines if b.name != event.name] + [event]
+            state.baselines = [b for b in state.baselines if b.identity != event.identity] + [event]
         case Picked():
             state.picks.append(event)
     return None

@@ -81,7 +81,7 @@ class SearchState:
 
     Attributes:
         trials: by number; a number is missing where its proposal is damaged, until it is proposed again.
-        baselines: the last of each name.
+        baselines: the last of each key, or of each name where an earlier version kept no key.
         picks: all choices, oldest first.
         budget: total of trials that the last run was asked for, if known.
         elapsed_s: search time.

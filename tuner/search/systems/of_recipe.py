@@ -1,0 +1,47 @@
+"""Compares systems on a recipe's data and backbone, without a search; its space is not used.
+
+Nothing is chosen by these results, and nothing but the stages is kept: a second comparison finds them in the store.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+from tuner.base.progress import Progress
+from tuner.data.load import load_dataset
+from tuner.recipe import Recipe
+from tuner.search.driver.split_check import refuse_unusable
+from tuner.search.execute.banks import ensure_bank
+from tuner.search.session.precision import settle_precision
+from tuner.search.systems.collecting import collect, comparison, planned, seeds_from
+from tuner.search.systems.rows import Comparison
+from tuner.search.systems.system import Tokens
+from tuner.search.systems.table import SYSTEMS, chosen
+from tuner.store import Artifacts, Store
+
+
+def compare_systems(
+    store: Store, recipe: Recipe, progress: Progress, *, systems: Sequence[str] = (), seeds: int = 3
+) -> Comparison:
+    """Train and measure systems over seeds, everything from the first training on repeated; one test split for all.
+
+    Args:
+        store: where the bank and the stages are kept.
+        recipe: data, backbone, adapter and training; seeds count from its own on.
+        progress: receives progress.
+        systems: names of systems; empty: all.
+        seeds: number of seeds.
+
+    Raises:
+        UsageError: a system is unknown, or the images cannot be split.
+        TunerError: it cannot run; completed work is kept.
+    """
+    wanted, numbers = chosen(systems, SYSTEMS), seeds_from(recipe.seed, seeds)
+    artifacts = Artifacts(store)
+    with progress.step(f"reading the data: {recipe.data.name}"):
+        dataset = load_dataset(recipe.data)
+        refuse_unusable(recipe, dataset)
+    bank = ensure_bank(artifacts, recipe, progress, dataset)
+    settled = dataclasses.replace(settle_precision(recipe), space={})
+    tokens = Tokens.of(artifacts, bank)
+    rows = collect(artifacts, [planned(s, settled, tokens) for s in wanted], numbers, settled, progress)
+    return comparison(rows, numbers, settled)

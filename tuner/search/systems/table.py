@@ -1,0 +1,54 @@
+"""The table of systems, in the order of the published table, each control behind what it controls.
+
+To add one, add a row here and a function to `models.py`, and a stage if it trains in a way of its own.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from tuner.base.spelling import did_you_mean
+from tuner.errors import UsageError
+from tuner.search.systems import models
+from tuner.search.systems.system import System
+
+FIFTY = (50, 5)
+COMPACT = (50, 4)
+DRAWN = "a random assignment of the same size, fine-tuned: what the program adds"
+
+_TABLE = (
+    System(
+        "probe",
+        "linear probe",
+        "a linear layer on the CLS token, no adapter",
+        models.probe,
+        features=lambda _, tokens: tokens.dim,
+        remark=models.without_cls,
+    ),
+    System("dense", "dense", "all features of the adapter, real weights: before the program", models.dense),
+    System("qpm", "QPM", "DINO-QPM: the program, then fine-tuning", models.qpm, FIFTY),
+    System("random", "random", DRAWN, models.qpm, FIFTY, settings=models.drawn, control_of="qpm"),
+    System("compact", "QPM Compact", "DINO-QPM Compact; how many features it selects is not published, 50 here",
+           models.qpm, COMPACT),
+    System("random_compact", "random", DRAWN, models.qpm, COMPACT, settings=models.drawn, control_of="compact"),
+    System("chiqpm", "CHiQPM", "half as many class pairs as classes are forced to share all features but one",
+           models.qpm, FIFTY, settings=models.paired),
+)  # fmt: skip
+
+SYSTEMS: dict[str, System] = {system.name: system for system in _TABLE}
+"""All systems by name, in order."""
+
+BESIDE_A_FRONT = ("probe", "qpm", "random")
+"""The systems that a front is compared with if none are named; its own dense models and controls come on top."""
+
+
+def chosen(names: Sequence[str], otherwise: Iterable[str]) -> list[System]:
+    """The systems of these names, in the order of the table; those of `otherwise` if there are no names.
+
+    Raises:
+        UsageError: there is no such system.
+    """
+    for name in names:
+        if name not in SYSTEMS:
+            todo = did_you_mean(name, SYSTEMS)
+            raise UsageError(f"no system {name!r}", f"some of {', '.join(SYSTEMS)}, or all", todo)
+    wanted = set(names or otherwise)
+    return [system for system in SYSTEMS.values() if system.name in wanted]
