@@ -1,7 +1,10 @@
 """Stage keys: equal exactly when the result is."""
 
+from dataclasses import asdict
+
 import pytest
 
+from tuner.qpm.settings import AssignConfig, keyed
 from tuner.recipe import load_recipe
 from tuner.search.execute.plan import evaluation, plan
 from tuner.search.stages import CODE_VERSIONS
@@ -61,6 +64,7 @@ def test_evaluations_of_different_models_differ():
     assert evaluation(finetune, "validation") == measured
 
 
-def test_a_setting_that_came_later_leaves_the_keys_of_earlier_searches():
-    """The key that version 0.1 gave this stage, before `forced_pairs` was a setting."""
-    assert keys(bank="b" * 32)["assign"] == "4caf22af98fcf05ccaa4d93cd97fedf1"
+def test_a_setting_that_came_later_enters_a_key_only_where_it_changes_something():
+    settings = asdict(AssignConfig())
+    assert keyed(settings) == {name: value for name, value in settings.items() if name != "forced_pairs"}
+    assert keyed(settings | {"forced_pairs": 2})["forced_pairs"] == 2

@@ -140,6 +140,7 @@ class Classifier(nn.Module):
         Raises:
             MalformedError: naming `where` they are from.
         """
+        self.adapter.check(where)
         for name, values in self.named_buffers():
             if name.endswith("running_var"):
                 require((values >= 0).all(), where, f"{name} holds a variance below 0", "variances of at least 0")

@@ -60,11 +60,11 @@ class Stage:
 
 
 _TABLE = (
-    Stage("dense", 2, "train", f"{RUNNERS}:run_dense", settings=("adapter", "dense"), model="tuner.qpm:DenseModel"),
+    Stage("dense", 3, "train", f"{RUNNERS}:run_dense", settings=("adapter", "dense"), model="tuner.qpm:DenseModel"),
     Stage("assign", 2, "solve", f"{RUNNERS}:run_assign", reads=("dense",), settings=("assign",)),
     Stage(
         "finetune",
-        2,
+        3,
         "train",
         f"{RUNNERS}:run_finetune",
         reads=("dense", "assign"),

@@ -70,7 +70,7 @@ def model_pictures(home: SearchHome, recipe: Recipe, bank: str, chosen: Pick) ->
     dataset = load_dataset(recipe.data)
     tokens = load_input(home.artifacts, "banks", bank, open_bank)
     model = load_input(home.artifacts, model_stage().kind, chosen.point.model, lambda f: QpmModel.load(f).of(tokens))
-    return ModelPictures(model, tokens, dataset)
+    return ModelPictures(model, tokens, dataset, recipe.backbone.geometry)
 
 
 def _is_chosen(chosen: Pick, state: SearchState) -> bool:
