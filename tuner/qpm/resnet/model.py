@@ -105,15 +105,21 @@ class _OfPixels(Classifier):
         return side, side
 
     def seen(self, samples: Samples) -> Samples:
-        """Masks under the geometry of the images: centre crop, then bilinear without antialias to the maps' grid
-        (docs/explanation/method.md#plausibility)."""
-        if samples.masks is None:
-            return samples
+        """Masks and parts under the geometry of the images: the centre crop, then the grid of the maps; masks bilinear
+        without antialias (docs/explanation/method.md#plausibility)."""
         crop = self.adapter.config.crop
         top, left = ((side - crop) // 2 for side in samples.grid)
-        masks = samples.masks[:, None, top : top + crop, left : left + crop].float()
-        small = F.interpolate(masks, size=self.map_grid, mode="bilinear", align_corners=False, antialias=False)
-        return replace(samples, masks=small[:, 0].round().to(torch.uint8))
+        if samples.masks is not None:
+            masks = samples.masks[:, None, top : top + crop, left : left + crop].float()
+            small = F.interpolate(masks, size=self.map_grid, mode="bilinear", align_corners=False, antialias=False)
+            samples = replace(samples, masks=small[:, 0].round().to(torch.uint8))
+        if samples.parts is not None:
+            x, y, visible = samples.parts.unbind(2)
+            x, y = x - left, y - top
+            within = (visible > 0) & (x >= 0) & (x < crop) & (y >= 0) & (y < crop)
+            scale = self.map_grid[0] / crop
+            samples = replace(samples, parts=torch.stack([x * scale, y * scale, within.to(x.dtype)], 2))
+        return samples
 
 
 class ResnetModel(_OfPixels):
