@@ -54,8 +54,9 @@ def test_every_choice_is_taken_and_nothing_else(chosen: Field) -> None:
     root = [] if chosen.name != "data.name" else ["data.root=somewhere"]
     for choice in chosen.choices:
         parse_recipe("", [*root, f"{chosen.name}={choice}"])
+    wrong = 7 if chosen.type == "int" else "nonsense"
     with pytest.raises(UsageError, match=str(chosen.choices[0])):
-        parse_recipe("", [f"{chosen.name}=nonsense"])
+        parse_recipe("", [f"{chosen.name}={wrong}"])
 
 
 def test_the_fields_of_a_recipe_have_its_values() -> None:

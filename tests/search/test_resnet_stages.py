@@ -6,19 +6,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tuner.base.progress import LogProgress
 from tuner.features.extract import BankSource
 from tuner.recipe import load_recipe
-from tuner.search.execute.plan import StageSpec, evaluation
+from tuner.search.execute.plan import StageSpec
 from tuner.search.execute.worker import run_stage
 from tuner.search.session.precision import settle_precision
+from tuner.search.systems.banks import banks_of
+from tuner.search.systems.collecting import planned
+from tuner.search.systems.table import SYSTEMS
 from tuner.store import Artifacts, open_store
 
 OVERRIDES = [
     "data.name=folder",
-    "backbone.name=pixels",
-    "backbone.depth=18",
-    "backbone.image_size=40",
-    "backbone.weights=none",
+    "resnet.depth=18",
+    "resnet.weights=none",
     "resnet.crop=32",
     "resnet.epochs=2",
     "resnet_qpm.crop=32",
@@ -43,23 +45,19 @@ def test_from_pixels_to_values(tmp_path: Path) -> None:
     squares(tmp_path / "images")
     recipe = settle_precision(load_recipe("folder", [*OVERRIDES, f"data.root={tmp_path / 'images'}"]))
     artifacts = Artifacts(open_store(str(tmp_path / "store")))
-    source = BankSource(recipe.data, recipe.backbone)
-    source.extract(tmp_path / "bank")
-    artifacts.publish("banks", source.key, tmp_path / "bank", {})
-
-    parts = recipe.at({"n_features": 4, "features_per_class": 2}).to_dict()
-    split = {"split": {"protocol": "validation", "validation_fraction": 0.25, "split_seed": 0}}
-    bank = {"bank": source.key}
-    resnet = StageSpec("resnet", {"resnet": parts["resnet"], **split}, bank, 0)
-    program = StageSpec("assign", {"assign": parts["assign"], **split}, {**bank, "resnet": resnet.key}, 0)
-    inputs = {**bank, "resnet": resnet.key, "assign": program.key}
-    tuned = StageSpec("resnet_qpm", {"resnet_qpm": parts["resnet_qpm"], **split}, inputs, 0)
-    for spec in (resnet, evaluation(resnet, "test"), program, tuned, evaluation(tuned, "test")):
-        ended = run_stage(spec, artifacts.store.url, tmp_path / "scratch", 1)
-        assert ended.outcome == "complete", ended
-        if spec.stage == "evaluate":
-            assert 0 <= ended.values["accuracy"] <= 100
-            assert ended.values["n_features_used"] == (4 if "resnet_qpm" in spec.inputs else 512)
+    systems = [SYSTEMS["resnet"], SYSTEMS["resnet_qpm"]]
+    banks = banks_of(systems, recipe, artifacts, LogProgress())
+    assert banks["resnet"] == banks["resnet_qpm"], "both start from the same pixels"
+    used = {}
+    for system in systems:
+        assert planned(system, recipe, banks[system.name]).row.absent == ""
+        for spec in system.stages(recipe, banks[system.name], 0):
+            ended = run_stage(spec, artifacts.store.url, tmp_path / "scratch", 1)
+            assert ended.outcome == "complete", ended
+        assert 0 <= ended.values["accuracy"] <= 100
+        assert "consistency" not in ended.values, "pixels are no tokens"
+        used[system.name] = ended.values["n_features_used"]
+    assert used == {"resnet": 512, "resnet_qpm": 15}, "three classes of five features use no more"
 
 
 @pytest.mark.slow
@@ -72,7 +70,7 @@ def test_a_bank_of_tokens_is_refused(tmp_path: Path) -> None:
     source.extract(tmp_path / "bank")
     artifacts.publish("banks", source.key, tmp_path / "bank", {})
     split = {"split": {"protocol": "paper", "validation_fraction": 0.25, "split_seed": 0}}
-    spec = StageSpec("resnet", {"resnet": recipe.to_dict()["resnet"], **split}, {"bank": source.key}, 0)
+    spec = StageSpec("resnet", {"resnet": recipe.resnet.training(), **split}, {"bank": source.key}, 0)
     ended = run_stage(spec, artifacts.store.url, tmp_path / "scratch", 1)
     assert ended.outcome == "failed"
     assert ended.cause.startswith("a ResNet on the tokens of patch_dictionary")

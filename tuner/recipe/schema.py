@@ -11,7 +11,7 @@ import yaml
 from tuner.base.settings import setting
 from tuner.data.settings import DataConfig
 from tuner.features.settings import BackboneConfig, BackboneSettings
-from tuner.qpm.resnet.settings import ResnetConfig, ResnetFinetuneConfig
+from tuner.qpm.resnet.settings import ResnetFinetuneConfig, ResnetSource
 from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig
 
 # Short names of the fields people search over; every other field is named by its dotted path.
@@ -27,7 +27,10 @@ SHORT_NAMES = {
 RUNTIME_PARTS = ("budget", "resources", "tracking")
 
 # Fields that say where things lie on one machine; what lies there is in the feature bank's key.
-PLACES = ("title", "data.root", "data.masks", "data.split_file", "backbone.weights", "backbone.batch_size")
+PLACES = (
+    *("title", "data.root", "data.masks", "data.split_file"),
+    *("backbone.weights", "backbone.batch_size", "resnet.weights"),
+)
 
 
 @dataclass
@@ -93,7 +96,7 @@ class Recipe:
     dense: DenseConfig = field(default_factory=DenseConfig)
     assign: AssignConfig = field(default_factory=AssignConfig)
     finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
-    resnet: ResnetConfig = field(default_factory=ResnetConfig)
+    resnet: ResnetSource = field(default_factory=ResnetSource)
     resnet_qpm: ResnetFinetuneConfig = field(default_factory=ResnetFinetuneConfig)
     protocol: str = setting(
         "validation",

@@ -1,6 +1,7 @@
 """Settings of the ResNet baselines; defaults are the published ones (docs/explanation/method.md#resnet)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 from tuner.base.settings import setting
 
@@ -31,6 +32,20 @@ class ResnetFinetuneConfig(ResnetConfig):
     momentum: float = setting(0.95, "momentum of SGD", low=0.0, high=1.0)
     step_epochs: int = setting(10, "epochs after which the learning rate falls", low=1, unit="epochs")
     dropout: float = setting(0.1, "dropout on the pooled features", low=0.0, high=0.9)
+
+
+@dataclass
+class ResnetSource(ResnetConfig):
+    """The ResNet of a recipe: which one it is, and how it is trained. Both baselines start from it."""
+
+    depth: int = setting(50, "layers", choices=(18, 34, 50))
+    weights: str = setting(
+        "", "initial weights: local file or folder, hub name, or `none` for random ones; empty: ImageNet from the hub"
+    )
+
+    def training(self) -> dict[str, Any]:
+        """The settings that shape the training; depth and weights are in the key of the bank of pixels."""
+        return {info.name: getattr(self, info.name) for info in fields(ResnetConfig)}
 
 
 @dataclass

@@ -70,12 +70,7 @@ def plan(recipe: Recipe, bank: str) -> list[StageSpec]:
     """
     parts = recipe.to_dict()
     assert "auto" not in (recipe.dense.precision, recipe.finetune.precision), "keys need a resolved precision"
-    # The split is part of what the dense stage saw; it repeats in evaluate, which reads both sides.
-    split = {
-        "protocol": recipe.protocol,
-        "validation_fraction": recipe.validation_fraction,
-        "split_seed": recipe.data.split_seed,
-    }
+    split = split_of(recipe)
     held_out = "test" if recipe.protocol == "paper" else "validation"
     made: dict[str, StageSpec] = {}
     for stage in of_a_trial():
@@ -86,6 +81,15 @@ def plan(recipe: Recipe, bank: str) -> list[StageSpec]:
         inputs = {"bank": bank} | {name: made[name].key for name in stage.reads}
         made[stage.name] = StageSpec(stage.name, settings, inputs, recipe.seed)
     return list(made.values())
+
+
+def split_of(recipe: Recipe) -> dict[str, Any]:
+    """Which images are on which side: part of what the dense stage saw, and of the evaluation, which reads both."""
+    return {
+        "protocol": recipe.protocol,
+        "validation_fraction": recipe.validation_fraction,
+        "split_seed": recipe.data.split_seed,
+    }
 
 
 def plan_trial(recipe: Recipe, bank: str, params: Mapping[str, Any]) -> list[StageSpec]:

@@ -3,15 +3,14 @@
 import dataclasses
 
 from tuner.recipe import Recipe
-from tuner.search.execute.plan import StageSpec, plan
+from tuner.search.execute.plan import StageSpec, plan, split_of
 from tuner.search.stages import model_stage
 from tuner.search.systems.system import Tokens
 
 
 def probe(recipe: Recipe, tokens: Tokens) -> list[StageSpec]:
     """A linear layer on frozen tokens (docs/explanation/method.md#linear-probe)."""
-    split = plan(recipe, tokens.key)[0].settings["split"]
-    return [StageSpec("probe", {"split": split}, {"bank": tokens.key}, recipe.seed)]
+    return [StageSpec("probe", {"split": split_of(recipe)}, {"bank": tokens.key}, recipe.seed)]
 
 
 def without_cls(_: Recipe, tokens: Tokens) -> str:

@@ -10,12 +10,11 @@ from tuner.base.progress import Progress
 from tuner.data.load import load_dataset
 from tuner.recipe import Recipe
 from tuner.search.driver.split_check import refuse_unusable
-from tuner.search.execute.banks import ensure_bank
 from tuner.search.session.precision import settle_precision
+from tuner.search.systems.banks import banks_of
 from tuner.search.systems.collecting import collect, comparison, planned, seeds_from
 from tuner.search.systems.rows import Comparison
-from tuner.search.systems.system import Tokens
-from tuner.search.systems.table import SYSTEMS, chosen
+from tuner.search.systems.table import ON_FROZEN_FEATURES, chosen
 from tuner.store import Artifacts, Store
 
 
@@ -28,20 +27,20 @@ def compare_systems(
         store: where the bank and the stages are kept.
         recipe: data, backbone, adapter and training; seeds count from its own on.
         progress: receives progress.
-        systems: names of systems; empty: all.
+        systems: names of systems; empty: all on frozen features.
         seeds: number of seeds.
 
     Raises:
         UsageError: a system is unknown, or the images cannot be split.
         TunerError: it cannot run; completed work is kept.
     """
-    wanted, numbers = chosen(systems, SYSTEMS), seeds_from(recipe.seed, seeds)
+    wanted, numbers = chosen(systems, ON_FROZEN_FEATURES), seeds_from(recipe.seed, seeds)
     artifacts = Artifacts(store)
     with progress.step(f"reading the data: {recipe.data.name}"):
         dataset = load_dataset(recipe.data)
         refuse_unusable(recipe, dataset)
-    bank = ensure_bank(artifacts, recipe, progress, dataset)
+    banks = banks_of(wanted, recipe, artifacts, progress, dataset)
     settled = dataclasses.replace(settle_precision(recipe), space={})
-    tokens = Tokens.of(artifacts, bank)
-    rows = collect(artifacts, [planned(s, settled, tokens) for s in wanted], numbers, settled, progress)
+    planned_rows = [planned(system, settled, banks[system.name]) for system in wanted]
+    rows = collect(artifacts, planned_rows, numbers, settled, progress)
     return comparison(rows, numbers, settled)

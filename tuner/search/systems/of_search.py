@@ -21,6 +21,7 @@ from tuner.search.record.front_view import require_points
 from tuner.search.record.home import SearchHome
 from tuner.search.record.state import SearchState, TrialRecord
 from tuner.search.systems import models
+from tuner.search.systems.banks import banks_of
 from tuner.search.systems.collecting import Planned, collect, comparison, planned, seeds_from
 from tuner.search.systems.rows import Comparison, Row, Run
 from tuner.search.systems.system import Tokens
@@ -51,8 +52,9 @@ def compare(home: SearchHome, progress: Progress, *, systems: Sequence[str] = ()
     state, tokens = home.state(), Tokens.of(home.artifacts, bank)
     rows = _members(recipe, tokens, state, is_fresh=seeds != 1)
     keys = {row.stages(numbers[0])[-1].key for row in rows}
+    banks = banks_of(wanted, recipe, home.artifacts, progress, bank=bank)
     for system in wanted:
-        row = planned(system, recipe, tokens)
+        row = planned(system, recipe, banks[system.name])
         if row.row.absent or row.stages(numbers[0])[-1].key not in keys:
             told = _named(recipe, partial(_of_recipe, recipe))
             rows.append(dataclasses.replace(row, row=dataclasses.replace(row.row, parameters=told)))

@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tuner.features.settings import BackboneSettings
 from tuner.qpm.program.instance.sizes import check_feasible
 from tuner.recipe import Recipe
 from tuner.search.execute.plan import StageSpec, evaluation
@@ -62,8 +63,9 @@ class System:
         selects: features that it selects, and features of each class, as published; None: it selects none.
         settings: the recipe with what the method sets itself.
         remark: what is special about it on this recipe and bank; empty: nothing.
-        features: number of features of a method that selects none; the adapter's width.
+        features: number of features before any selection; the adapter's width.
         control_of: the system that it is the control of; empty: it is none.
+        backbone: what makes a feature bank of its own, from a recipe; None: that of the recipe serves.
     """
 
     name: str
@@ -75,6 +77,7 @@ class System:
     remark: Callable[[Recipe, Tokens], str] = nothing_special
     features: Callable[[Recipe, Tokens], int] = lambda recipe, _: recipe.adapter.width
     control_of: str = ""
+    backbone: Callable[[Recipe], BackboneSettings] | None = None
 
     def of(self, recipe: Recipe, tokens: Tokens) -> Recipe:
         """Its recipe on a bank, its sizes no larger than adapter and classes allow.
@@ -84,7 +87,7 @@ class System:
         """
         fixed = dataclasses.replace(recipe, space={})
         if (sizes := self._sizes(recipe, tokens)) is not None:
-            check_feasible(recipe.adapter.width, *sizes, tokens.n_classes)
+            check_feasible(self.features(recipe, tokens), *sizes, tokens.n_classes)
             assign = dataclasses.replace(fixed.assign, n_features=sizes[0], features_per_class=sizes[1])
             fixed = dataclasses.replace(fixed, assign=assign)
         return self.settings(fixed, tokens)
@@ -100,7 +103,7 @@ class System:
         sizes = self._sizes(recipe, tokens)
         if self.selects is not None and sizes is not None and sizes != self.selects:
             bound = f"adapter.width={sizes[0]}"
-            if sizes[0] < recipe.adapter.width:
+            if sizes[0] < self.features(recipe, tokens):
                 bound = f"{tokens.n_classes} classes of {sizes[1]} features use no more"
             told.append(f"{sizes[0]} features instead of {self.selects[0]}: {bound}")
         return "; ".join(filter(None, told))
@@ -119,4 +122,5 @@ class System:
         if self.selects is None:
             return None
         n_features, features_per_class = self.selects
-        return min(n_features, recipe.adapter.width, tokens.n_classes * features_per_class), features_per_class
+        most = min(self.features(recipe, tokens), tokens.n_classes * features_per_class)
+        return min(n_features, most), features_per_class

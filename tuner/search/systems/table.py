@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from tuner.base.spelling import did_you_mean
 from tuner.errors import UsageError
-from tuner.search.systems import models
+from tuner.search.systems import models, resnet
 from tuner.search.systems.system import System
 
 FIFTY = (50, 5)
@@ -31,10 +31,18 @@ _TABLE = (
     System("random_compact", "random", DRAWN, models.qpm, COMPACT, settings=models.drawn, control_of="compact"),
     System("chiqpm", "CHiQPM", "half as many class pairs as classes are forced to share all features but one",
            models.qpm, FIFTY, settings=models.paired),
+    System("resnet", "ResNet", "a ResNet trained end to end, with a linear head",
+           resnet.baseline, features=resnet.channels, backbone=resnet.pixels),
+    System("resnet_qpm", "ResNet QPM", "QPM on the ResNet: its whole network is trained behind the binary head",
+           resnet.behind_binary_head, FIFTY, settings=resnet.as_published, features=resnet.channels,
+           backbone=resnet.pixels),
 )  # fmt: skip
 
 SYSTEMS: dict[str, System] = {system.name: system for system in _TABLE}
 """All systems by name, in order."""
+
+ON_FROZEN_FEATURES = tuple(name for name, system in SYSTEMS.items() if system.backbone is None)
+"""The systems that are compared if none are named: those that need hours on a GPU are compared on demand."""
 
 BESIDE_A_FRONT = ("probe", "qpm", "random")
 """The systems that a front is compared with if none are named; its own dense models and controls come on top."""
