@@ -2,6 +2,7 @@
 
 import pytest
 
+from tuner.qpm.settings import ADDED_SINCE
 from tuner.recipe import load_recipe
 from tuner.search.execute.plan import evaluation, plan
 from tuner.search.stages import CODE_VERSIONS
@@ -61,6 +62,16 @@ def test_evaluations_of_different_models_differ():
     assert evaluation(finetune, "validation") == measured
 
 
-def test_a_setting_that_came_later_leaves_the_keys_of_earlier_searches():
-    """The key that version 0.1 gave this stage, before `forced_pairs` was a setting."""
-    assert keys(bank="b" * 32)["assign"] == "4caf22af98fcf05ccaa4d93cd97fedf1"
+def test_a_setting_that_came_later_leaves_the_keys_of_earlier_searches(monkeypatch):
+    """A field that is younger than its stage's version enters a key only if it changes something."""
+
+    def assign(*overrides):
+        return plan(load_recipe("digits", [*PRECISE, *overrides]).at(PARAMS), "bank")[1]
+
+    named = assign()
+    assert named.settings["assign"]["forced_pairs"] == 0
+    monkeypatch.setitem(ADDED_SINCE, "forced_pairs", 0)
+    unnamed, forced = assign(), assign("assign.forced_pairs=3")
+    assert "forced_pairs" not in unnamed.settings["assign"]
+    assert forced.settings["assign"]["forced_pairs"] == 3
+    assert len({named.key, unnamed.key, forced.key}) == 3

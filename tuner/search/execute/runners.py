@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tuner.base.metric import COUNTS, require_metrics
 from tuner.qpm import assigned_model, dense_features, evaluate, finetune, train_dense, train_linear_probe
+from tuner.qpm.held_out import trained_images
 from tuner.qpm.settings import AdapterConfig, DenseConfig, FinetuneConfig
 from tuner.search.execute.job import StageJob
 from tuner.search.record.values import VALUES_FILE
@@ -22,7 +23,8 @@ def run_dense(job: StageJob, folder: Path) -> None:
     train = job.samples("train")
     dense = job.trained(train_dense, train, adapter, config)
     dense.save(folder)
-    dense_features(dense, train).save(folder)
+    trained = trained_images(train.labels.numpy(), config.held_out, job.spec.seed)
+    dense_features(dense, train, trained=trained).save(folder)
 
 
 def run_finetune(job: StageJob, folder: Path) -> None:
