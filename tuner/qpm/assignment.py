@@ -14,6 +14,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from tuner.base.untrusted import read_json, read_tensors, require, shown, tensor_table
+from tuner.errors import UsageError
 from tuner.qpm.array_files import write_about, write_arrays
 from tuner.qpm.former_assign import takes_a_model
 from tuner.qpm.program import Moment, solve
@@ -36,7 +37,7 @@ class Assignment:
     Args:
         features: selected features as sorted indices into the dense width, (n_features,) int64.
         matrix: features of each class, (n_classes, n_features) bool, rows distinct.
-        mean: of each selected feature over train, (n_features,).
+        mean: of each selected feature over the images that the program rests on, (n_features,).
         std: population standard deviation, likewise.
         info: objective, bound, gap, status, n_pairs, threshold, n_candidates, n_dead, log; JSON, the same in every run
             with the same inputs unless the status says that the clock cut it short.
@@ -118,7 +119,8 @@ def assign(
 
     Args:
         features: of a trained dense model, as `dense_features` or the artifact of its stage gives them.
-        config: sizes, variant of the program, forced class pairs, gap, effort, deadline; or the random control.
+        config: sizes, variant of the program, images it rests on, forced class pairs, gap, effort, deadline; or the
+            random control.
         seed: of the solver, or of the control.
         warm_start: features, as indices into the dense width, of a related solution.
         progress: called when the solver's incumbent or bound moves, and at least every two seconds from start to end,
@@ -127,8 +129,10 @@ def assign(
 
     Raises:
         InfeasibleError: no assignment of these sizes exists.
+        UsageError: it is to rest on images held out of the dense stage, and there are none.
         TunerError: no assignment with the forced class pairs was found.
     """
+    features = _of_images(features, config.on)
     x = features.pooled.astype(np.float64)
     with Listener(progress) as listener, threadpool_limits(limits=1, user_api="blas"):
         if config.control == "random":
@@ -149,8 +153,26 @@ def assign(
             selected, matrix, timing = kept[solution.features], solution.assignment, solution.timing()
             info |= solution.summary()
         listener.raise_error()
-    info |= {"control": config.control, "n_candidates": features.width - info["n_dead"]}
+    info |= {
+        "on": config.on,
+        "n_images": len(features),
+        "control": config.control,
+        "n_candidates": features.width - info["n_dead"],
+    }
     return Assignment(selected, matrix, x[:, selected].mean(0), x[:, selected].std(0), info, timing)
+
+
+def _of_images(features: DenseFeatures, on: str) -> DenseFeatures:
+    """Those of the images that the program is to rest on (docs/explanation/method.md#held-out-assignment)."""
+    if on == "train":
+        return features
+    if features.trained.all():
+        raise UsageError(
+            f"assign.on={on}, and the dense model was trained on all {len(features)} images",
+            "images that it was not trained on",
+            "set dense.held_out, for example to 0.2, or assign.on=train",
+        )
+    return features.only(~features.trained)
 
 
 def _state(

@@ -12,6 +12,8 @@ from tuner.features.device import choose_device
 from tuner.features.samples import Samples
 from tuner.qpm.adapter import Adapter
 from tuner.qpm.classifier import Classifier, batches
+from tuner.qpm.held_out import trained_images
+from tuner.qpm.program.instance.arrays import Bools
 from tuner.qpm.program_input import DenseFeatures
 from tuner.qpm.randomness import generator, linear
 from tuner.qpm.settings import AdapterConfig, DenseConfig
@@ -62,9 +64,9 @@ def train_dense(
     """Train adapter and head on frozen tokens.
 
     Args:
-        train: the training images.
+        train: the training images; `config.held_out` of each class are left aside.
         adapter: shape of the adapter.
-        config: epochs, learning rate, weights of the losses.
+        config: epochs, learning rate, weights of the losses, share held out.
         seed: of initial weights, batch order and dropout.
         device: `auto`, `cpu`, `cuda`, `cuda:1` ...
         progress: called after each epoch.
@@ -72,21 +74,35 @@ def train_dense(
 
     Raises:
         DivergedError: the loss became NaN or infinite.
-        UsageError: the pooling asks for a CLS token that is not there; the checkpoint is of another run.
+        UsageError: the pooling asks for a CLS token that is not there; the checkpoint is of another run; a class is too
+            small to hold images out.
     """
     target = choose_device(device)
+    rows = np.flatnonzero(trained_images(train.labels.cpu().numpy(), config.held_out, seed))
     model = DenseModel(adapter, train.dim, train.n_classes, train.grid, generator(seed, "dense", "init"))
     samples = train.to(target)
-    fit(model.to(target), samples, config, stage="dense", seed=seed, progress=progress, checkpoint=checkpoint)
+    fit(
+        model.to(target),
+        samples,
+        config,
+        rows=torch.as_tensor(rows),
+        stage="dense",
+        seed=seed,
+        progress=progress,
+        checkpoint=checkpoint,
+    )
     return model
 
 
-def dense_features(dense: Classifier, train: Samples, *, device: str = "auto") -> DenseFeatures:
+def dense_features(
+    dense: Classifier, train: Samples, *, trained: Bools | None = None, device: str = "auto"
+) -> DenseFeatures:
     """What the program reads of a dense model: its features over images, computed in one pass.
 
     Args:
         dense: a trained dense model or ResNet, moved to `device`; run in evaluation mode, without dropout.
-        train: the images it was trained on.
+        train: the training images.
+        trained: (n,) bool, those it was trained on, as `trained_images` gives them; None: all.
         device: `auto`, `cpu`, `cuda`, `cuda:1` ...
 
     Raises:
@@ -112,6 +128,6 @@ def dense_features(dense: Classifier, train: Samples, *, device: str = "auto") -
         peaks=torch.cat(peaks).cpu().numpy(),
         borders=torch.cat(borders).cpu().numpy(),
         labels=train.labels.cpu().numpy(),
-        trained=np.ones(len(train), dtype=np.bool_),
+        trained=np.ones(len(train), dtype=np.bool_) if trained is None else trained,
         n_classes=train.n_classes,
     )

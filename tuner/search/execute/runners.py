@@ -11,6 +11,7 @@ import torch
 
 from tuner.base.metric import COUNTS, require_metrics
 from tuner.qpm import assigned_model, dense_features, evaluate, finetune, measure, train_dense, train_linear_probe
+from tuner.qpm.held_out import trained_images
 from tuner.qpm.resnet.settings import ResnetConfig, ResnetFinetuneConfig
 from tuner.qpm.settings import AdapterConfig, DenseConfig, FinetuneConfig
 from tuner.qpm.storage import write_tensors
@@ -26,7 +27,8 @@ def run_dense(job: StageJob, folder: Path) -> None:
     train = job.samples("train")
     dense = job.trained(train_dense, train, adapter, config)
     dense.save(folder)
-    dense_features(dense, train).save(folder)
+    trained = trained_images(train.labels.numpy(), config.held_out, job.spec.seed)
+    dense_features(dense, train, trained=trained).save(folder)
 
 
 def run_finetune(job: StageJob, folder: Path) -> None:
