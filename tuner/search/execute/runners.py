@@ -10,10 +10,20 @@ from pathlib import Path
 import torch
 
 from tuner.base.metric import COUNTS, require_metrics
-from tuner.qpm import assign, assigned_model, evaluate, finetune, measure, train_dense, train_linear_probe
+from tuner.qpm import (
+    assign,
+    assigned_model,
+    evaluate,
+    finetune,
+    measure,
+    train_dense,
+    train_linear_probe,
+    train_qsenn,
+    train_sldd,
+)
 from tuner.qpm.assignment import Assignment
 from tuner.qpm.program_info import ProgramInfo
-from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig
+from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig, QsennConfig, SlddConfig
 from tuner.qpm.storage import write_tensors
 from tuner.search.execute.job import StageJob
 from tuner.search.record.values import IMAGES_FILE, VALUES_FILE
@@ -47,6 +57,18 @@ def run_finetune(job: StageJob, folder: Path) -> None:
 def run_probe(job: StageJob, folder: Path) -> None:
     """Train the linear probe, a baseline."""
     train_linear_probe(job.samples("train"), seed=job.spec.seed).save(folder)
+
+
+def run_sldd(job: StageJob, folder: Path) -> None:
+    """Train SLDD behind a dense model, a baseline."""
+    config = SlddConfig(**job.spec.settings["sldd"])
+    job.trained(train_sldd, job.model("dense"), job.samples("train"), config).save(folder)
+
+
+def run_qsenn(job: StageJob, folder: Path) -> None:
+    """Train Q-SENN behind a dense model, a baseline."""
+    config = QsennConfig(**job.spec.settings["qsenn"])
+    job.trained(train_qsenn, job.model("dense"), job.samples("train"), config).save(folder)
 
 
 def run_evaluate(job: StageJob, folder: Path) -> dict[str, float]:

@@ -24,14 +24,34 @@ _TABLE = (
         remark=models.without_cls,
     ),
     System("dense", "dense", "all features of the adapter, real weights: before the program", models.dense),
+    System(
+        "sldd",
+        "SLDD",
+        "features selected one by one, real weights, as many per class on average",
+        models.sldd,
+        FIFTY,
+        settings=models.signed,
+    ),
+    System("qsenn", "Q-SENN", "as SLDD, but ternary weights, in rounds", models.qsenn, FIFTY, settings=models.signed),
     System("qpm", "QPM", "DINO-QPM: the program, then fine-tuning", models.qpm, FIFTY),
     System("random", "random", DRAWN, models.qpm, FIFTY, settings=models.drawn, control_of="qpm"),
-    System("compact", "QPM Compact", "DINO-QPM Compact; how many features it selects is not published, 50 here",
-           models.qpm, COMPACT),
+    System(
+        "compact",
+        "QPM Compact",
+        "DINO-QPM Compact, four features per class; how many in all is not published, 50 here",
+        models.qpm,
+        COMPACT,
+    ),
     System("random_compact", "random", DRAWN, models.qpm, COMPACT, settings=models.drawn, control_of="compact"),
-    System("chiqpm", "CHiQPM", "half as many class pairs as classes are forced to share all features but one",
-           models.qpm, FIFTY, settings=models.paired),
-)  # fmt: skip
+    System(
+        "chiqpm",
+        "CHiQPM",
+        "half as many class pairs as classes share all features but one; positive evidence only; in rounds",
+        models.qpm,
+        FIFTY,
+        settings=models.chiqpm,
+    ),
+)
 
 SYSTEMS: dict[str, System] = {system.name: system for system in _TABLE}
 """All systems by name, in order."""
