@@ -1,6 +1,5 @@
 """Stage keys: equal exactly when the result is."""
 
-
 import pytest
 
 from tuner.qpm.settings import ADDED_SINCE

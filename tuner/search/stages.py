@@ -88,6 +88,27 @@ _TABLE = (
         resources="dense",
         of_a_trial=False,
     ),
+    # their settings are those of `tuner.search.systems.models`, made of the recipe's
+    Stage(
+        "sldd",
+        1,
+        "train",
+        f"{RUNNERS}:run_sldd",
+        reads=("dense",),
+        model="tuner.qpm:SparseModel",
+        resources="finetune",
+        of_a_trial=False,
+    ),
+    Stage(
+        "qsenn",
+        1,
+        "train",
+        f"{RUNNERS}:run_qsenn",
+        reads=("dense",),
+        model="tuner.qpm:SparseModel",
+        resources="finetune",
+        of_a_trial=False,
+    ),
     Stage(
         "resnet",
         1,

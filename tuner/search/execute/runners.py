@@ -10,10 +10,20 @@ from pathlib import Path
 import torch
 
 from tuner.base.metric import COUNTS, require_metrics
-from tuner.qpm import assigned_model, dense_features, evaluate, finetune, measure, train_dense, train_linear_probe
+from tuner.qpm import (
+    assigned_model,
+    dense_features,
+    evaluate,
+    finetune,
+    measure,
+    train_dense,
+    train_linear_probe,
+    train_qsenn,
+    train_sldd,
+)
 from tuner.qpm.held_out import trained_images
 from tuner.qpm.resnet.settings import ResnetConfig, ResnetFinetuneConfig
-from tuner.qpm.settings import AdapterConfig, DenseConfig, FinetuneConfig
+from tuner.qpm.settings import AdapterConfig, DenseConfig, FinetuneConfig, QsennConfig, SlddConfig
 from tuner.qpm.storage import write_tensors
 from tuner.search.execute.job import StageJob
 from tuner.search.record.values import IMAGES_FILE, VALUES_FILE
@@ -61,6 +71,18 @@ def run_resnet_qpm(job: StageJob, folder: Path) -> None:
     model = job.model("resnet")
     config = ResnetFinetuneConfig(**job.spec.settings["resnet_qpm"])
     job.trained(finetune_resnet, model, job.assignment(model), job.samples("train"), config).save(folder)
+
+
+def run_sldd(job: StageJob, folder: Path) -> None:
+    """Train SLDD behind a dense model, a baseline."""
+    config = SlddConfig(**job.spec.settings["sldd"])
+    job.trained(train_sldd, job.model("dense"), job.samples("train"), config).save(folder)
+
+
+def run_qsenn(job: StageJob, folder: Path) -> None:
+    """Train Q-SENN behind a dense model, a baseline."""
+    config = QsennConfig(**job.spec.settings["qsenn"])
+    job.trained(train_qsenn, job.model("dense"), job.samples("train"), config).save(folder)
 
 
 def run_evaluate(job: StageJob, folder: Path) -> dict[str, float]:
