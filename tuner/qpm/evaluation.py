@@ -7,7 +7,7 @@ passes the model once.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -25,11 +25,14 @@ from tuner.qpm.metrics.kinds import (
     HeadMetric,
     ImageBatch,
     ImageMetric,
+    PredictionMetric,
+    Predictions,
     TrainFeatures,
 )
 from tuner.qpm.metrics.table import METRICS, Metric
 
 Kind = TypeVar("Kind", bound=Metric)
+Measured = TypeVar("Measured", PredictionMetric, FeatureMetric, HeadMetric)
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ def evaluate(model: Classifier, train: Samples, held_out: Samples, *, device: st
     return measure(model, train, held_out, device=device).values
 
 
+@torch.no_grad()
 def measure(model: Classifier, train: Samples, held_out: Samples, *, device: str = "auto") -> Evaluation:
     """Measure a model by every metric of `tuner.qpm.METRICS`, where their names, units and directions stand.
 
@@ -68,9 +72,11 @@ def measure(model: Classifier, train: Samples, held_out: Samples, *, device: str
     target = choose_device(device)
     model.to(target)
     train = train.to(target)
-    per_image = _on_images(model, held_out.to(target))
+    held_out = held_out.to(target)
+    per_image, predictions = _on_images(model, held_out)
     values = {name: float(known.double().mean()) for name, all_ in per_image.items() if len(known := _known(all_))}
-    values |= _on_features(model, train) | _on_head(model, train)
+    values |= _of(PredictionMetric, held_out, predictions) | _on_features(model, train)
+    values |= _of(HeadMetric, train, Head(model.weight, train.class_attributes))
     _refuse([name for name, value in values.items() if not math.isfinite(value)])
     for metric in METRICS.values():
         if isinstance(metric, CompositeMetric) and (mean := metric.of(values)) is not None:
@@ -112,13 +118,14 @@ def _scale(metric: Metric) -> float:
     return 100.0 if metric.unit == "%" else 1.0
 
 
-@torch.no_grad()
-def _on_images(model: Classifier, held_out: Samples) -> dict[str, Tensor]:
-    """The values of all images, (n,) float64 on the CPU, by metric; NaN where one does not apply."""
+def _on_images(model: Classifier, held_out: Samples) -> tuple[dict[str, Tensor], Predictions]:
+    """The values of all images, (n,) float64 on the CPU, by metric, NaN where one does not apply; and what is said."""
     metrics = list(_applicable(ImageMetric, held_out))
     scores = {metric.name: torch.full((len(held_out),), torch.nan, dtype=torch.float64) for metric in metrics}
+    said: list[Tensor] = []
     for rows, (maps, pooled, logits) in batches(model, held_out):
         _refuse([] if logits.isfinite().all() else ["a logit"])
+        said.append(logits)
         masks = None if held_out.masks is None else held_out.masks[rows]
         batch = ImageBatch(
             maps, logits.argmax(1), held_out.labels[rows], model.weight, masks, logits, model.head_inputs(pooled)
@@ -130,7 +137,8 @@ def _on_images(model: Classifier, held_out: Samples) -> dict[str, Tensor]:
                 scores[metric.name][rows][has.cpu()] = _per_image(metric, batch.only(has))
             else:
                 scores[metric.name][rows] = _per_image(metric, batch)
-    return {metric.name: _scale(metric) * scores[metric.name] for metric in metrics}
+    scaled = {metric.name: _scale(metric) * scores[metric.name] for metric in metrics}
+    return scaled, Predictions(torch.cat(said), held_out.labels, held_out.n_classes)
 
 
 def _per_image(metric: ImageMetric, images: ImageBatch) -> Tensor:
@@ -150,28 +158,30 @@ def _per_image(metric: ImageMetric, images: ImageBatch) -> Tensor:
     return values.double().cpu()
 
 
-@torch.no_grad()
 def _on_features(model: Classifier, train: Samples) -> dict[str, float]:
     """Metrics of the used features over train."""
     used = used_features(model.weight)
     if not used.any():
         return {}
-    passed = [(seen.pooled[:, used], seen.maps[:, :, used].argmax(1)) for _, seen in batches(model, train)]
+    passed = [(seen.pooled[:, used], seen.maps[:, :, used].max(1).indices) for _, seen in batches(model, train)]
     features, peaks = (torch.cat(parts) for parts in zip(*passed, strict=True))
-    seen = TrainFeatures(features, train.labels, train.n_classes, train.image_attributes, peaks, train.patches)
+    seen = TrainFeatures(
+        features,
+        train.labels,
+        train.n_classes,
+        train.image_attributes,
+        peaks,
+        tokens=train.patches,
+        grid=train.grid,
+        parts=train.parts,
+    )
+    return _of(FeatureMetric, train, seen)
+
+
+def _of(kind: type[Measured], samples: Samples, seen: Any) -> dict[str, float]:
+    """The values of the metrics of a kind whose functions take `seen` and return a number or None."""
     return {
         metric.name: _scale(metric) * value
-        for metric in _applicable(FeatureMetric, train)
+        for metric in _applicable(kind, samples)
         if (value := metric.function(seen)) is not None
-    }
-
-
-@torch.no_grad()
-def _on_head(model: Classifier, train: Samples) -> dict[str, float]:
-    """Metrics of the head's weights."""
-    head = Head(model.weight, train.class_attributes)
-    return {
-        metric.name: _scale(metric) * value
-        for metric in _applicable(HeadMetric, train)
-        if (value := metric.function(head)) is not None
     }
