@@ -27,7 +27,8 @@ def load_cub50(config: DataConfig) -> Dataset:
     listed = unique(read_csv(root / "classes.csv", ("class", "name"), TODO), "class", ("name",))
     names = {row.integer("class"): row["name"] for row in listed.values()}
     labels = {number: label for label, number in enumerate(sorted(names))}
-    entries, numbers = [], {}
+    entries: list[Entry] = []
+    numbers: dict[int, int] = {}
     for row in images.values():
         numbers[row.integer("image_id")] = len(entries)
         mask = root / "masks" / f"{row.integer('image_id'):05d}.png"

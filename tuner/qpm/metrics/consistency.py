@@ -28,9 +28,8 @@ def consistency(features: "Tensor", peaks: "Tensor", tokens: "Tensor") -> float 
     import torch
     import torch.nn.functional as F
 
-    mean = torch.stack([part.float().mean((0, 1)) * len(part) for part in torch.split(tokens, _CHUNK)]).sum(0) / len(
-        tokens
-    )
+    chunks = (tokens[start : start + _CHUNK].float() for start in range(0, len(tokens), _CHUNK))
+    mean = torch.stack([chunk.mean(1).sum(0) for chunk in chunks]).sum(0) / len(tokens)
     rows, fires = top_images(features)  # (n_top, width)
     found = []
     for j in range(features.shape[1]):
