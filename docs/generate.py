@@ -33,6 +33,8 @@ PARTS = {
     "dense": "Dense training",
     "assign": "The quadratic program",
     "finetune": "Fine-tuning",
+    "resnet": "The ResNet baseline",
+    "resnet_qpm": "ResNet QPM",
     "budget": "How much is spent",
     "resources": "What a stage holds while it runs",
     "tracking": "The MLflow mirror",

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import torch
 
+from tests.mutations import attempt, changed, mutations
 from tests.qpm.conftest import make_samples
 from tuner.base.untrusted import MalformedError
-from tuner.errors import InfeasibleError, UsageError
+from tuner.errors import InfeasibleError, TunerError, UsageError
 from tuner.features.samples import Samples
 from tuner.qpm import AdapterConfig, DenseModel, QsennConfig, SlddConfig, SparseModel, evaluate, explain
 from tuner.qpm.explanation import compare_classes, nearest_classes
@@ -178,3 +179,18 @@ def test_explanations_of_binary_tables_refuse_signed_weights(sldd: SparseModel) 
     ):
         with pytest.raises(UsageError, match="a model of kind sparse"):
             ask()
+
+
+@pytest.mark.slow
+def test_whatever_is_wrong_with_its_folder_is_told_in_three_parts(sldd: SparseModel, tmp_path: Path) -> None:
+    sldd.save(tmp_path / "sldd")
+    faults, refused, tried = [], 0, list(mutations(tmp_path / "sldd"))[::4]
+    for mutation in tried:
+        folder = changed(tmp_path / "sldd", mutation, tmp_path / "work")
+        found = attempt(lambda folder=folder: SparseModel.load(folder))
+        told = isinstance(found, TunerError) and str(folder) in found.what and all(found.args)
+        refused += told
+        if not (told or isinstance(found, SparseModel)):
+            faults.append(f"{mutation.label}: {found!r}"[:300])
+    assert not faults, "\n".join(faults)
+    assert refused > 0.5 * len(tried)

@@ -23,7 +23,6 @@ OVERRIDES = [
     "resnet.weights=none",
     "resnet.crop=32",
     "resnet.epochs=2",
-    "resnet_qpm.crop=32",
     "resnet_qpm.epochs=1",
     "objectives=[accuracy,class_independence]",
 ]

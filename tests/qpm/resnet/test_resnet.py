@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 SIDE, CROP = 40, 32
 TOY = ResnetConfig(epochs=4, batch_size=8, crop=CROP, lr=0.02, augment=False)
-TUNED = ResnetFinetuneConfig(epochs=2, batch_size=8, crop=CROP, lr=1e-3)
+TUNED = ResnetFinetuneConfig(epochs=2, batch_size=8, lr=1e-3)
 CHOSEN = Assignment(
     features=np.array([3, 40, 200, 511]),
     matrix=np.array([[True, True, False, False], [False, False, True, True]]),

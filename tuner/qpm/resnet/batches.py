@@ -15,17 +15,17 @@ from tuner.base.pulse import beat
 from tuner.features.samples import Samples
 from tuner.qpm.randomness import generator
 from tuner.qpm.resnet.augmentation import augmented
-from tuner.qpm.resnet.settings import ResnetConfig
+from tuner.qpm.resnet.settings import ResnetTraining
 
 AHEAD = 4  # batches
 
 
 def training_batches(
-    train: Samples, config: ResnetConfig, device: torch.device, *, stage: str, seed: int, epoch: int
+    train: Samples, crop: int, config: ResnetTraining, device: torch.device, *, stage: str, seed: int, epoch: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """One epoch: pixels (n, crop * crop, 3) uint8 and labels (n,), in random order; the last batch may be smaller."""
     order = torch.randperm(len(train), generator=generator(seed, stage, "order", epoch))
-    prepare = partial(_prepared, train, config, stage, seed, epoch)
+    prepare = partial(_prepared, train, crop, config.augment, stage, seed, epoch)
     with ThreadPoolExecutor(min(16, len(os.sched_getaffinity(0)))) as pool:
         pending: deque[tuple[Tensor, list[Future[np.ndarray]]]] = deque()
         for index in [*torch.split(order, config.batch_size), *[None] * AHEAD]:
@@ -40,12 +40,12 @@ def training_batches(
                 yield pixels.to(device, non_blocking=True), train.labels[chosen].to(device, non_blocking=True)
 
 
-def _prepared(train: Samples, config: ResnetConfig, stage: str, seed: int, epoch: int, i: int) -> np.ndarray:
+def _prepared(train: Samples, crop: int, is_augmented: bool, stage: str, seed: int, epoch: int, i: int) -> np.ndarray:
     """One image, (crop, crop, 3) uint8."""
     side = math.isqrt(train.patches.shape[1])
     pixels = train.patches[i].to(torch.uint8).view(side, side, 3).numpy()
-    if config.augment:
+    if is_augmented:
         draw = np.random.default_rng(generator(seed, stage, "augmentation", epoch, i).initial_seed())
-        return augmented(pixels, config.crop, draw)
-    edge = (side - config.crop) // 2
-    return pixels[edge : edge + config.crop, edge : edge + config.crop]
+        return augmented(pixels, crop, draw)
+    edge = (side - crop) // 2
+    return pixels[edge : edge + crop, edge : edge + crop]

@@ -85,7 +85,7 @@ class PixelAdapter(nn.Module):
         return smaller.train(self.training).to(self.mean.device)
 
 
-class _OfPixels(Classifier):
+class OfPixels(Classifier):
     """What both ResNets share: how they are read from a file, and masks on the grid of their maps."""
 
     adapter: PixelAdapter  # type: ignore[assignment]
@@ -122,7 +122,7 @@ class _OfPixels(Classifier):
         return samples
 
 
-class ResnetModel(_OfPixels):
+class ResnetModel(OfPixels):
     """A ResNet with a linear head: the baseline, and the dense model of its QPM.
 
     Args:
@@ -147,7 +147,7 @@ class ResnetModel(_OfPixels):
         return cls(config, n_classes, grid)
 
 
-class ResnetQpm(_OfPixels, QpmModel):
+class ResnetQpm(OfPixels, QpmModel):
     """A ResNet behind a fixed binary head: ResNet50 QPM."""
 
     kind: ClassVar[str] = "resnet_qpm"

@@ -7,12 +7,11 @@ from tuner.base.settings import setting
 
 
 @dataclass
-class ResnetConfig:
-    """End-to-end training of a ResNet with a linear head."""
+class ResnetTraining:
+    """What both trainings share; the defaults are those of the baseline."""
 
     epochs: int = setting(150, "passes over the training images", low=1, unit="epochs")
     batch_size: int = setting(16, "images per step", low=2, unit="images")
-    crop: int = setting(224, "side of the random crop in training, of the centre crop otherwise", low=32, unit="pixels")
     augment: bool = setting(True, "crop, flip, jitter and TrivialAugment in training; false: centre crops only")
     lr: float = setting(5e-3, "learning rate of SGD", low=0.0)
     momentum: float = setting(0.9, "momentum of SGD", low=0.0, high=1.0)
@@ -24,7 +23,14 @@ class ResnetConfig:
 
 
 @dataclass
-class ResnetFinetuneConfig(ResnetConfig):
+class ResnetConfig(ResnetTraining):
+    """End-to-end training of a ResNet with a linear head."""
+
+    crop: int = setting(224, "side of the random crop in training, of the centre crop otherwise", low=32, unit="pixels")
+
+
+@dataclass
+class ResnetFinetuneConfig(ResnetTraining):
     """Fine-tuning of the whole ResNet behind the fixed binary head."""
 
     epochs: int = setting(40, "passes over the training images", low=1, unit="epochs")

@@ -15,13 +15,13 @@ from tuner.features.resnet_network import WIDTHS
 from tuner.features.samples import Samples
 from tuner.qpm.assignment import Assignment
 from tuner.qpm.checkpoint import Checkpoint, fingerprint
-from tuner.qpm.classifier import Activations, Classifier
+from tuner.qpm.classifier import Activations
 from tuner.qpm.finetuning import load_head
 from tuner.qpm.losses import diversity_loss
 from tuner.qpm.randomness import generator
 from tuner.qpm.resnet.batches import training_batches
-from tuner.qpm.resnet.model import ResnetModel, ResnetQpm
-from tuner.qpm.resnet.settings import ResnetConfig, ResnetFinetuneConfig, ResnetShape
+from tuner.qpm.resnet.model import OfPixels, ResnetModel, ResnetQpm
+from tuner.qpm.resnet.settings import ResnetConfig, ResnetFinetuneConfig, ResnetShape, ResnetTraining
 from tuner.qpm.training import DivergedError, Progress
 
 MOMENTS = ("momentum_buffer",)
@@ -103,9 +103,9 @@ def channel_statistics(pixels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _fit(
-    model: Classifier,
+    model: OfPixels,
     train: Samples,
-    config: ResnetConfig,
+    config: ResnetTraining,
     stage: str,
     seed: int,
     progress: Progress | None,
@@ -138,10 +138,10 @@ def _fit(
 
 
 def _epoch(
-    model: Classifier,
+    model: OfPixels,
     optimizer: torch.optim.Optimizer,
     train: Samples,
-    config: ResnetConfig,
+    config: ResnetTraining,
     stage: str,
     seed: int,
     epoch: int,
@@ -150,8 +150,9 @@ def _epoch(
     model.train()
     device = next(model.parameters()).device
     noise = generator(seed, stage, "dropout", epoch, device=device)
+    crop = model.adapter.config.crop
     totals: dict[str, Tensor] = {}
-    for pixels, labels in training_batches(train, config, device, stage=stage, seed=seed, epoch=epoch):
+    for pixels, labels in training_batches(train, crop, config, device, stage=stage, seed=seed, epoch=epoch):
         activations: Activations = model(pixels, None, noise)
         terms = {"cross_entropy": F.cross_entropy(activations.logits, labels)}
         if config.diversity:  # on the means of the maps, without dropout: docs/explanation/method.md#diversity-loss
