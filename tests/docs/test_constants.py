@@ -8,7 +8,15 @@ from tuner.qpm.metrics.mixture import REG_COVAR
 from tuner.qpm.metrics.sid import TOP
 from tuner.qpm.program import SolverOptions
 from tuner.qpm.program.instance.threshold import _STEPS
-from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig
+from tuner.qpm.settings import (
+    SPARSE_DENSE,
+    AdapterConfig,
+    AssignConfig,
+    DenseConfig,
+    FinetuneConfig,
+    QsennConfig,
+    SlddConfig,
+)
 
 ADAPTER, DENSE, ASSIGN, FINETUNE, SOLVER = (
     AdapterConfig(),
@@ -17,6 +25,7 @@ ADAPTER, DENSE, ASSIGN, FINETUNE, SOLVER = (
     FinetuneConfig(),
     SolverOptions(),
 )
+SLDD, QSENN = SlddConfig(), QsennConfig()
 NUMBERS = {
     "method": [
         f"| `adapter.hidden`, `adapter.n_layers` | {ADAPTER.hidden}, {ADAPTER.n_layers} |",
@@ -29,6 +38,18 @@ NUMBERS = {
         f"cross-entropy + {FINETUNE.diversity} times the diversity loss",
         f"+ {FINETUNE.l1:.0f} times the mean absolute map",
         f"{FINETUNE.epochs} epochs, batches of {FINETUNE.batch_size}, schedule-free",
+        f"trained for {SPARSE_DENSE.epochs} epochs with a diversity weight of {SPARSE_DENSE.diversity}",
+        f"`held_out` ({100 * SLDD.held_out:.0f} %",
+        f"grouped penalty with `alpha = {SLDD.select_alpha}`",
+        f"it walks {SLDD.select_lambdas} lambdas, evenly spaced in their logarithm, from {SLDD.select_from} to "
+        + f"{SLDD.select_to:.0e} of the largest".replace("e-0", "e-"),
+        f"ordinary penalty with `alpha = {SLDD.path_alpha}`, and {SLDD.path_lambdas} lambdas from the largest down to "
+        + f"{SLDD.path_to:.0e} of it".replace("e-0", "e-"),
+        f"within `tolerance` ({100 * SLDD.tolerance:.0f} %) of `lambda`, or {SLDD.most_steps} passes",
+        f"has at most {SLDD.densest:.0f} nonzero weights per class",
+        f"takes {SLDD.epochs} epochs in batches of {SLDD.batch_size} with learning rate 5e-3, weight decay 8e-4, "
+        f"diversity weight {SLDD.diversity}, dropout {SLDD.dropout} and no L1",
+        f"{QSENN.round_epochs} epochs in each round at a constant learning rate",
         f"SID@{TOP}",
         f"{REG_COVAR:.0e}".replace("e-0", "e-") + " added to variances",
         f"max( sigma, {SMALLEST_STD:.0e}".replace("e-0", "e-"),

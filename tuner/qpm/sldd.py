@@ -53,6 +53,7 @@ def train_sldd(
     model.head.load_state_dict({"features": model.features, **head})
     model.info |= {
         "strength": point.strength,
+        "converged": point.minimum.converged,
         "path_weights_per_class": point.per_class,
         "path_accuracy": found.accuracy(point.minimum.weight, point.minimum.bias),
         "sparse_accuracy": found.accuracy(weight, point.minimum.bias),
