@@ -56,11 +56,13 @@ def train_qsenn(
     """
     round_lengths(config.epochs, config.rounds, config.round_epochs, "qsenn")  # refused before anything is computed
     samples = train.to(choose_device(device))
-    model, fitted = selected_model(dense.to(samples.device), samples, config, seed)
+    model, selected = selected_model(dense.to(samples.device), samples, config, seed)
     model.info["rounds"] = []
 
-    def begin(_: int) -> None:
-        found = Standardised.of(pooled_features(model, samples), samples, fitted)
+    def begin(number: int) -> None:
+        found = selected
+        if number:
+            found = Standardised.of(pooled_features(model, samples), samples, selected.fitted)
         point = list(ordinary_path(found.problem, config))[-1]
         weight, bias = ternary(point.minimum.weight, point.minimum.bias, config.features_per_class * model.n_classes)
         head = {"weight": weight, "bias": bias, "mean": found.mean, "std": found.std}
