@@ -7,11 +7,11 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from tuner.errors import InfeasibleError
-from tuner.qpm.glm.path import largest_strength, ordinary_path, select_features
+from tuner.qpm.glm.path import end_of_path, largest_strength, ordinary_path, select_features
 from tuner.qpm.glm.penalty import ElasticNet
 from tuner.qpm.glm.problem import Problem
 from tuner.qpm.glm.solver import minimise
-from tuner.qpm.settings import PathConfig
+from tuner.qpm.settings import PathConfig, SlddConfig
 
 N, N_FEATURES, N_CLASSES = 90, 12, 4
 
@@ -114,9 +114,12 @@ def test_features_that_tell_nothing_are_never_selected() -> None:
 
 
 def test_the_ordinary_path_goes_from_nothing_to_many() -> None:
-    points = list(ordinary_path(make_problem(), PathConfig(path_lambdas=15)))
+    problem, config = make_problem(), SlddConfig(path_lambdas=15, tolerance=1e-4)
+    points = list(ordinary_path(problem, config))
     density = [point.per_class for point in points]
     assert density[0] == 0
     assert 3 < density[-1] < N_FEATURES
     assert [point.strength for point in points] == sorted((point.strength for point in points), reverse=True)
     assert all(point.minimum.converged for point in points)
+    end = end_of_path(problem, config)
+    torch.testing.assert_close(end.minimum.theta, points[-1].minimum.theta, rtol=0.01, atol=0.01)

@@ -23,10 +23,9 @@ SMALL: dict[str, Any] = {
     "features_per_class": 2,
     "batch_size": 10,
     "precision": "float32",
-    "path_lambdas": 12,
     "select_lambdas": 12,
 }
-SLDD = SlddConfig(**SMALL, epochs=4, densest=6)
+SLDD = SlddConfig(**SMALL, epochs=4, densest=6, path_lambdas=12)
 QSENN = QsennConfig(**SMALL, epochs=5, rounds=2, round_epochs=3)
 
 
