@@ -126,10 +126,19 @@ def test_a_composite_metric_varies_with_its_parts():
 def test_one_run_is_no_evidence_of_noise_and_lacking_metrics_are_left_out():
     found = evidence({0: runs(80.0), 1: runs(70.0, 71.0)})
     assert (found[0].runs, found[0].probability, found[0].deviation) == (1, None, {})
-    assert found[1].probability == 1.0  # compared with confirmed members only
     other = weigh({0: runs(80.0)[0]}, {0: runs(80.0, 81.0)}, [Objective("sid5", "max", 0.0, 100.0)])[0]
     assert other.probability is None
     assert "sid5" not in other.error
+
+
+def test_members_without_runs_are_expected_to_lose_what_the_others_lost_and_to_be_as_noisy():
+    confirmed = {0: runs(80.0, 81.0, 82.0, 83.0), 1: runs(70.0, 71.0, 72.0, 73.0)}
+    searched = {0: runs(91.5)[0], 1: runs(81.5)[0]}  # ten points too good, all of them
+    beside = {2: runs(91.5)[0], 3: runs(60.0)[0]}
+    found = weigh(searched | beside, confirmed, [ACCURACY])
+    assert 0.3 < found[0].probability < 0.7  # as good as member 2 will turn out to be
+    assert found[1].probability == 0.0
+    assert (found[2].probability, found[2].runs, found[2].mean) == (None, 0, {})
 
 
 def test_the_draws_follow_from_the_seed_alone():

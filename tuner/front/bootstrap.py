@@ -59,9 +59,7 @@ def resample(
     place = {pair: i for i, pair in enumerate(sorted(everything))}
     rng = np.random.default_rng(seed)
     counts = rng.multinomial(len(place), np.full(len(place), 1 / len(place)), size=draws).astype(np.float64)
-    sizes = {
-        run.split: len(values) for runs in members.values() for run in runs for values in run.images.values()
-    }
+    sizes = {run.split: len(values) for runs in members.values() for run in runs for values in run.images.values()}
     images = {split: rng.multinomial(n, np.full(n, 1 / n), size=draws) for split, n in sorted(sizes.items())}
     weights = {split: drawn.astype(np.float32) for split, drawn in images.items()}
     found = {}

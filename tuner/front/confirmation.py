@@ -33,7 +33,7 @@ class Evidence:
         deviation: sample standard deviation of it over the runs; empty below two runs.
         error: one standard error of the mean, or of the search's own value: over images, and over seeds from two
             runs on. A metric without a known error is absent.
-        probability: of being non-dominated among the confirmed members, 0 to 1; None below two runs.
+        probability: of being non-dominated among the members, 0 to 1; None below two runs.
     """
 
     runs: int = 0
@@ -66,8 +66,9 @@ def weigh(
 ) -> dict[int, Evidence]:
     """The evidence of each member of a front.
 
-    Only members with two confirmation runs or more are compared with each other: the values of others are those of
-    selected runs.
+    A probability is one of being non-dominated among all members. Those with fewer than two confirmation runs enter
+    with the search's own value, less what the confirmed ones have lost on average (the winner's curse, and the luck of
+    the search's seed), and with the noise of seeds that the confirmed ones have shown.
 
     Args:
         searched: the search's own run of each member.
@@ -83,15 +84,42 @@ def weigh(
     drawn: dict[int, bootstrap.Drawn] = {}
     for group in filter(None, (repeated, single)):
         drawn |= bootstrap.resample(group, list(metrics), draws=draws, seed=seed)
-    compared = {member: drawn[member] for member, runs in repeated.items() if len(runs) >= FEWEST_RUNS}
-    shares = bootstrap.non_dominated(compared, objectives)
+    sure = {member: runs for member, runs in repeated.items() if len(runs) >= FEWEST_RUNS}
+    others = {member: run for member, run in searched.items() if member not in sure}
+    expected = _as_if_confirmed(others, sure, searched, [o.name for o in objectives], draws, seed) if sure else {}
+    shares = bootstrap.non_dominated({member: drawn[member] for member in sure} | expected, objectives)
     found = {}
     for member in searched:
         runs = repeated.get(member) or single[member]
         n = len(confirmed.get(member, ()))
         mean, deviation = _moments(runs) if n else ({}, {})
         errors = {name: float(values.std()) for name, values in drawn[member].items() if values.std() > 0}
-        found[member] = Evidence(n, mean, deviation, _errors(runs, deviation) | errors, shares.get(member))
+        probability = shares.get(member) if member in sure else None
+        found[member] = Evidence(n, mean, deviation, _errors(runs, deviation) | errors, probability)
+    return found
+
+
+def _as_if_confirmed(
+    others: Mapping[int, Run],
+    sure: Mapping[int, Sequence[Run]],
+    searched: Mapping[int, Run],
+    metrics: Sequence[str],
+    draws: int,
+    seed: int,
+) -> dict[int, bootstrap.Drawn]:
+    """(draws,) values of members without enough runs, as far as the runs of others let expect them."""
+    rng = np.random.default_rng([seed, 1])
+    known = [m for m in metrics if all(m in run.values for runs in sure.values() for run in runs)]
+    noise, losses = [], []
+    for member, runs in sorted(sure.items()):
+        table = np.array([[run.values[name] for name in known] for run in runs])
+        noise.append((table - table.mean(axis=0)) * np.sqrt(len(runs) / (len(runs) - 1)))
+        losses.append([searched[member].values.get(name, np.nan) for name in known] - table.mean(axis=0))
+    pool, lost = np.concatenate(noise), dict(zip(known, np.nanmean(losses, axis=0).tolist(), strict=True))
+    found = {}
+    for member, run in sorted(others.items()):
+        shift = dict(zip(known, pool[rng.integers(len(pool), size=draws)].T, strict=True))
+        found[member] = {name: run.values[name] - lost[name] + shift[name] for name in known if name in run.values}
     return found
 
 
