@@ -93,7 +93,7 @@ def _shares(counts: Array, rng: np.random.Generator) -> Array:
     n = counts.shape[1]
     empty = counts.sum(axis=1) == 0
     counts[empty] = rng.multinomial(n, np.full(n, 1 / n), size=int(empty.sum()))
-    return counts / counts.sum(axis=1, keepdims=True)
+    return np.asarray(counts / counts.sum(axis=1, keepdims=True), np.float64)
 
 
 def _means(

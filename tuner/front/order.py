@@ -16,10 +16,9 @@ def by_promise(members: Sequence[Point], objectives: Sequence[Objective]) -> lis
         members: of one front, with values of all objectives.
         objectives: its axes.
     """
+    if not members:
+        return []
     beyond = dict(zip((m.trial for m in members), bulges(members, objectives), strict=True))
     ordered = sorted(members, key=lambda m: (-round(beyond[m.trial], 9), m.trial))
-    ends = [
-        max(ordered, key=lambda m: (o.goodness(m.values[o.name]), beyond[m.trial], -m.trial))
-        for o in (objectives if ordered else ())
-    ]
+    ends = [max(ordered, key=lambda m: (o.goodness(m.values[o.name]), beyond[m.trial], -m.trial)) for o in objectives]
     return list({m.trial: m for m in (*ordered[:1], *ends, *ordered)}.values())

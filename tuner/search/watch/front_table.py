@@ -23,9 +23,7 @@ def front_table(view: FrontView, state: SearchState) -> Group:
         lacking = [o.name for o in view.objectives if not pareto.measured(points, [o])]
         lack = f"none of the {len(points)} complete trials has a value of {' or '.join(lacking) or 'all objectives'}"
         return Group(note(f"{lack if points else 'no complete trial yet'}, so no front"))
-    first = view.objectives[0]
-    sign = -1 if first.direction == "max" else 1
-    members = sorted(view.members, key=lambda m: sign * m.values[first.name])
+    members = in_order(view)
     trials = [state.trials[member.trial] for member in members]
     n = f"{len(members)} {'trial' if len(members) == 1 else 'trials'}"
     lines: list[RenderableType] = [FittedTable(_columns(view, members, trials))]
@@ -42,6 +40,12 @@ def front_table(view: FrontView, state: SearchState) -> Group:
             ends.setdefault(proof.sentence(trial.program), []).append(trial.number)
     lines += [note(f"the program of {trials_named(numbers)} was {end}") for end, numbers in ends.items()]
     return Group(*lines)
+
+
+def in_order(view: FrontView) -> list[Point]:
+    """The members, the best in the first objective on top."""
+    first = view.objectives[0]
+    return sorted(view.members, key=lambda m: -first.goodness(m.values[first.name]))
 
 
 def measured(name: str, values: Mapping[str, float]) -> str:
