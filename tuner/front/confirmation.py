@@ -20,7 +20,7 @@ SURE = 0.95
 FEWEST_RUNS = 2
 """Confirmation runs below which nothing is known of the noise of seeds."""
 
-RULE = "± is one standard error: of the finite split, and for confirmed members also of the seeds"
+RULE = "± is one standard error, over images and, for confirmed members, over seeds"
 
 
 @dataclass(frozen=True)
@@ -139,6 +139,6 @@ def _errors(runs: Sequence[Run], deviation: Mapping[str, float]) -> dict[str, fl
     n, found = len(runs), {}
     averaged = {name: float(np.mean([run.values.get(name, np.nan) for run in runs])) for name in runs[0].values}
     split = uncertainty.errors(averaged)
-    for name in split.keys() | deviation.keys():
+    for name in dict.fromkeys((*split, *deviation)):
         found[name] = float(np.hypot(split.get(name, 0.0), deviation.get(name, 0.0) / np.sqrt(n)))
     return {name: error for name, error in found.items() if error > 0}

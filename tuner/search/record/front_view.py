@@ -61,7 +61,7 @@ class FrontView:
             tuple(objectives),
             pareto.hypervolume(points, objectives),
             state.counts(),
-            [replace(m, values=evidence[m.trial].shown(m.values)) if m.trial in evidence else m for m in members],
+            [_shown(member, evidence.get(member.trial, Evidence())) for member in members],
             {point.trial: rank for point, rank in ranked},
             {member.trial: state.trials[member.trial].program for member in members},
             evidence,
@@ -69,9 +69,13 @@ class FrontView:
 
     def errors(self, trial: int) -> dict[str, float]:
         """One standard error of each value of a member, in the metric's unit, as far as it is known."""
-        values = next(m.values for m in self.members if m.trial == trial)
-        found = self.evidence.get(trial, Evidence()).error
-        return uncertainty.errors(values) | {name: error for name, error in found.items() if name in values}
+        member = next(m for m in self.members if m.trial == trial)
+        return uncertainty.errors(member.values) | member.errors
+
+    def points(self, state: SearchState) -> list[Point]:
+        """All complete trials, in the order in which they ended; members with the values to show."""
+        members = {m.trial: m for m in self.members}
+        return [members.get(point.trial, point) for point in state.points(self.objectives)]
 
     def confirmed(self) -> list[int]:
         """The members with confirmation runs, in the order of the members."""
@@ -101,6 +105,12 @@ class FrontView:
     def to_json(self) -> bytes:
         """As bytes for the store."""
         return json.dumps(self.to_dict(), indent=1, allow_nan=False).encode()
+
+
+def _shown(member: Point, evidence: Evidence) -> Point:
+    values = evidence.shown(member.values)
+    errors = {name: error for name, error in evidence.error.items() if name in values}
+    return replace(member, values=values, errors=errors)
 
 
 def _as_json(program: ProgramInfo | None) -> dict[str, float | str | None] | None:

@@ -5,11 +5,11 @@ from collections import Counter
 from rich.console import Group, RenderableType
 
 from tuner.base.tables import Column, FittedTable, note
-from tuner.front.confirmation import SURE, Evidence
+from tuner.front.confirmation import Evidence
 from tuner.front.uncertainty import plus_minus
 from tuner.search.record.front_view import FrontView
 from tuner.search.record.state import SearchState
-from tuner.search.watch.front_table import in_order, trials_named
+from tuner.search.watch.front_table import chance, confirmed_sentence, in_order, trials_named, verdict
 from tuner.search.watch.texts import heading, number
 
 DEVIATION = "± is the standard deviation over the runs; the search's own run is left out, since it was selected"
@@ -29,27 +29,8 @@ def confirmed_table(view: FrontView, state: SearchState) -> Group:
         Column("non-dominated", [chance(e) for e in evidence], weight=6),
         Column("beyond noise", [verdict(e) for e in evidence], weight=7),
     ]
-    lines: list[RenderableType] = [FittedTable(columns), note(DEVIATION), note(sentence(view))]
+    lines: list[RenderableType] = [FittedTable(columns), note(DEVIATION), note(confirmed_sentence(view))]
     return Group(*lines, *(note(line) for line in _failures(view, state)))
-
-
-def chance(evidence: Evidence) -> str:
-    """The probability of being non-dominated: "0.97", or "–" where it is unknown."""
-    return "–" if evidence.probability is None else f"{evidence.probability:.2f}"
-
-
-def verdict(evidence: Evidence) -> str:
-    """Whether a member is beyond noise: "yes" or "no"."""
-    return "yes" if evidence.beyond_noise else "no"
-
-
-def sentence(view: FrontView) -> str:
-    """How many members are beyond noise, and what that means."""
-    n, known = len(view.members), [e for e in view.evidence.values() if e.runs]
-    sure = sum(e.beyond_noise for e in known)
-    text = f"{sure} of {n} members beyond noise: non-dominated with a probability of at least {SURE:g}"
-    without = n - len(known)
-    return text + (f"; {without} {'is' if without == 1 else 'are'} not confirmed" if without else "")
 
 
 def _mean(evidence: Evidence, name: str, values: dict[str, float]) -> str:
