@@ -31,7 +31,8 @@ TABLES = Path(__file__).parents[2] / "shared" / "search"
 AXES = ("n_features", "features_per_class", "width", "l1")
 FRONTS = (("accuracy", "interpretability"), ("accuracy", "plausibility_undilated", "class_independence"))
 TOTALS = (16, 32, 64)
-PLANS = [(0.0, 0), *((share, runs) for share in (0.1, 0.2, 0.33, 0.5) for runs in (1, 2, 4))]  # share, runs a member
+SHARES, RUNS = (0.1, 0.2, 0.33, 0.5, 0.67), (1, 2, 4)  # of all runs; of each confirmed member
+PLANS = [(0.0, 0), *((share, runs) for share in SHARES for runs in RUNS)]
 N_CLASSES = 10
 
 
@@ -131,7 +132,8 @@ def judge(trials: Trials, objectives: Sequence[Objective], budget: int, repeats:
         runs = {
             m.trial: [Run(s, 0, replay.run(true[m.trial].values, s)) for s in range(1, repeats + 1)] for m in chosen
         }
-        found = weigh({m.trial: Run(0, 0, m.values) for m in members}, runs, objectives, draws=500)
+        rivals = {p.trial: Run(0, 0, p.values) for p in trials.measured if p not in members}
+        found = weigh({m.trial: Run(0, 0, m.values) for m in members}, runs, objectives, rivals, draws=500)
         shown = {m.trial: found[m.trial].mean for m in chosen}
         claimed = [trial for trial, evidence in found.items() if evidence.beyond_noise]
         candidates = [Point(m.trial, m.params, shown[m.trial]) for m in chosen]

@@ -139,6 +139,10 @@ def test_members_without_runs_are_expected_to_lose_what_the_others_lost_and_to_b
     assert 0.3 < found[0].probability < 0.7  # as good as member 2 will turn out to be
     assert found[1].probability == 0.0
     assert (found[2].probability, found[2].runs, found[2].mean) == (None, 0, {})
+    alone = weigh({0: searched[0]}, {0: confirmed[0]}, [ACCURACY])
+    assert alone[0].probability == 1.0
+    close = weigh({0: searched[0]}, {0: confirmed[0]}, [ACCURACY], {5: runs(91.0)[0], 6: runs(60.0)[0]})
+    assert 0.5 < close[0].probability < 0.95  # a trial just behind the front may be better
 
 
 def test_the_draws_follow_from_the_seed_alone():

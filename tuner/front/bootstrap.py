@@ -69,23 +69,27 @@ def resample(
     return found
 
 
-def non_dominated(members: Mapping[int, Drawn], objectives: Sequence[Objective]) -> dict[int, float]:
-    """The share of draws in which each member is non-dominated among those with values of all objectives.
+def non_dominated(
+    members: Mapping[int, Drawn], rivals: Mapping[int, Drawn], objectives: Sequence[Objective]
+) -> dict[int, float]:
+    """The share of draws in which each member is dominated neither by another one nor by a rival.
 
-    Members that are equal in a draw do not dominate each other.
+    Equals do not dominate each other. Who lacks an objective is left out.
     """
     known = [m for m, drawn in members.items() if all(o.name in drawn for o in objectives)]
+    everyone = [*known, *(r for r, drawn in rivals.items() if all(o.name in drawn for o in objectives))]
     if not known:
         return {}
-    shape = (len(members[known[0]][objectives[0].name]), len(known), len(known))
-    nowhere_worse, somewhere_better = np.ones(shape, np.bool_), np.zeros(shape, np.bool_)
-    for objective in objectives:
-        goodness = np.stack([members[m][objective.name] for m in known], axis=1)
-        goodness = goodness if objective.direction == "max" else -goodness
-        nowhere_worse &= goodness[:, :, None] >= goodness[:, None, :]
-        somewhere_better |= goodness[:, :, None] > goodness[:, None, :]
-    dominated = (nowhere_worse & somewhere_better).any(axis=1)
-    return dict(zip(known, (1.0 - dominated.mean(axis=0)).tolist(), strict=True))
+    found = dict(members) | dict(rivals)
+    signs = [1.0 if o.direction == "max" else -1.0 for o in objectives]
+    goodness = np.stack(
+        [[s * found[m][o.name] for o, s in zip(objectives, signs, strict=True)] for m in everyone]
+    )  # (everyone, objectives, draws)
+    dominated = np.zeros((len(known), goodness.shape[2]), np.bool_)
+    for i in range(len(known)):
+        gains = goodness - goodness[i]
+        dominated[i] = ((gains >= 0).all(axis=1) & (gains > 0).any(axis=1)).any(axis=0)
+    return dict(zip(known, (1.0 - dominated.mean(axis=1)).tolist(), strict=True))
 
 
 def _shares(counts: Array, rng: np.random.Generator) -> Array:

@@ -6,6 +6,7 @@ curse). Confirmation runs repeat the trial with other seeds and were not selecte
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ class Evidence:
         deviation: sample standard deviation of it over the runs; empty below two runs.
         error: one standard error of the mean, or of the search's own value: over images, and over seeds from two
             runs on. A metric without a known error is absent.
-        probability: of being non-dominated among the members, 0 to 1; None below two runs.
+        probability: of being non-dominated among all trials, 0 to 1; None below two runs.
     """
 
     runs: int = 0
@@ -60,13 +61,14 @@ def weigh(
     searched: Mapping[int, Run],
     confirmed: Mapping[int, Sequence[Run]],
     objectives: Sequence[Objective],
+    rivals: Mapping[int, Run] = MappingProxyType({}),
     *,
     draws: int = bootstrap.DRAWS,
     seed: int = 0,
 ) -> dict[int, Evidence]:
     """The evidence of each member of a front.
 
-    A probability is one of being non-dominated among all members. Those with fewer than two confirmation runs enter
+    A probability is one of being non-dominated among all trials. Those with fewer than two confirmation runs enter
     with the search's own value, less what the confirmed ones have lost on average (the winner's curse, and the luck of
     the search's seed), and with the noise of seeds that the confirmed ones have shown.
 
@@ -74,6 +76,7 @@ def weigh(
         searched: the search's own run of each member.
         confirmed: the confirmation runs of each member that has any.
         objectives: the axes of the front.
+        rivals: the search's own run of each trial that is not on the front.
         draws: bootstrap draws.
         seed: of the draws.
     """
@@ -85,17 +88,16 @@ def weigh(
     for group in filter(None, (repeated, single)):
         drawn |= bootstrap.resample(group, list(metrics), draws=draws, seed=seed)
     sure = {member: runs for member, runs in repeated.items() if len(runs) >= FEWEST_RUNS}
-    others = {member: run for member, run in searched.items() if member not in sure}
+    others = {**rivals, **{member: run for member, run in searched.items() if member not in sure}}
     expected = _as_if_confirmed(others, sure, searched, [o.name for o in objectives], draws, seed) if sure else {}
-    shares = bootstrap.non_dominated({member: drawn[member] for member in sure} | expected, objectives)
+    shares = bootstrap.non_dominated({member: drawn[member] for member in sure}, expected, objectives)
     found = {}
     for member in searched:
         runs = repeated.get(member) or single[member]
         n = len(confirmed.get(member, ()))
         mean, deviation = _moments(runs) if n else ({}, {})
         errors = {name: float(values.std()) for name, values in drawn[member].items() if values.std() > 0}
-        probability = shares.get(member) if member in sure else None
-        found[member] = Evidence(n, mean, deviation, _errors(runs, deviation) | errors, probability)
+        found[member] = Evidence(n, mean, deviation, _errors(runs, deviation) | errors, shares.get(member))
     return found
 
 

@@ -44,7 +44,9 @@ def evidence_of(
         searched[member.trial] = run(seed, split_seed, member.values, key)
         if completed:
             confirmed[member.trial] = [run(c.seed, c.split_seed, c.values, c.stage_key(stage)) for c in completed]
-    return weigh(searched, confirmed, objectives)
+    others = [point for point in state.points(objectives) if point.trial not in searched] if confirmed else []
+    rivals = {point.trial: Run(int(point.params.get("seed", 0)), split_seed, point.values) for point in others}
+    return weigh(searched, confirmed, objectives, rivals)
 
 
 def _images(artifacts: Artifacts, key: str | None) -> dict[str, np.ndarray]:
