@@ -30,6 +30,7 @@ def check_recipe(recipe: Recipe) -> None:
         _check_address(path, lookup(recipe, path))
     _check_size(recipe)
     _check_shares(recipe)
+    _check_confirm(recipe)
     for name in recipe.space:
         _check_dimension(name, recipe)
     _check_forced_pairs(recipe)
@@ -104,6 +105,15 @@ def _check_rounds(recipe: Recipe) -> None:
     ends = {name: bounds(recipe.space.get(path, {"choices": [lookup(recipe, path)]})) for name, path in fields.items()}
     least, most = min(ends["epochs"]), {name: max(ends[name]) for name in ("rounds", "round_epochs")}
     round_lengths(least, most["rounds"], most["round_epochs"], "finetune")
+
+
+def _check_confirm(recipe: Recipe) -> None:
+    if recipe.protocol == "paper" and recipe.confirm.splits > 1:
+        raise UsageError(
+            f"confirm.splits={recipe.confirm.splits} with protocol=paper, which has no validation split",
+            "further seeds only",
+            "set confirm.splits=1, and more confirm.seeds",
+        )
 
 
 def _check_value(path: str, value: Any, info: dataclasses.Field[Any]) -> None:
