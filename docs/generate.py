@@ -36,6 +36,7 @@ PARTS = {
     "resnet": "The ResNet baseline",
     "resnet_qpm": "ResNet QPM",
     "budget": "How much is spent",
+    "confirm": "Error bars of the front",
     "resources": "What a stage holds while it runs",
     "tracking": "The MLflow mirror",
 }

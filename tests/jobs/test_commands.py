@@ -179,19 +179,36 @@ def test_two_classes_are_compared_in_words_and_json_with_the_images_named(addres
     assert "'ten' is unknown" in capsys.readouterr().err
 
 
-def test_compare_puts_baselines_beside_the_front_and_runs_them_once(address, capsys):
-    elapsed = home_at(address).state().elapsed_s
-    assert compare.main([*address, "--json"]) == 0
+def test_compare_puts_systems_beside_the_front_and_runs_them_once(address, capsys):
+    state = home_at(address).state()
+    chosen = ["--systems", "probe,qpm", "--json"]
+    assert compare.main([*address, *chosen]) == 0
     document = read_json(capsys)
-    assert all(row["errors"]["accuracy"] > 0 for row in document)
-    rows = {row["name"]: row["values"] for row in document}
-    assert "linear probe" in rows
-    assert "dense, width 24" in rows
-    assert any(name.startswith("random, ") for name in rows)
-    assert all("accuracy" in values for values in rows.values())
-    assert compare.main(address) == 0
-    assert "linear probe" in capsys.readouterr().out
-    assert home_at(address).state().elapsed_s == elapsed  # it is no part of the search
+    assert all(run["errors"]["accuracy"] > 0 for row in document["rows"] for run in row["runs"])
+    titles = {row["title"]: row for row in document["rows"]}
+    assert {"linear probe 128", "dense 24", "QPM 50/5"} <= titles.keys()
+    members = [row for row in document["rows"] if row["role"] == "member"]
+    assert members[0]["runs"][0]["values"] == state.trials[int(members[0]["name"].removeprefix("trial-"))].test
+    assert sum(row["role"] == "control" for row in document["rows"]) == len(members)
+    kept = home_at(address).state().baselines
+    assert {b.key for b in kept} == {r["key"] for row in document["rows"] if row not in members for r in row["runs"]}
+    assert compare.main([*address, *chosen]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out) == document
+    assert "Ray" not in said.err, "nothing is left to run"
+    assert home_at(address).state().baselines == kept
+    assert home_at(address).state().elapsed_s == state.elapsed_s  # it is no part of the search
+
+
+def test_compare_over_seeds_repeats_members_afresh(address, capsys):
+    assert compare.main([*address, "--seeds", "2", "--systems", "probe"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "over 2 seeds (1, 2), each repeated from the first training on" in printed, (
+        "0 is the one they were chosen at"
+    )
+    repeated = [b for b in home_at(address).state().baselines if b.trial is not None]
+    assert {b.seed for b in repeated} == {1, 2}
+    assert {b.name for b in repeated} == {f"trial {b.trial}" for b in repeated}
 
 
 def test_extract_makes_the_bank_and_finds_it_again(tmp_path, capsys):

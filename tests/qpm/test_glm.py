@@ -7,11 +7,11 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from tuner.errors import InfeasibleError
-from tuner.qpm.glm.path import largest_strength, ordinary_path, select_features
+from tuner.qpm.glm.path import end_of_path, largest_strength, ordinary_path, select_features
 from tuner.qpm.glm.penalty import ElasticNet
 from tuner.qpm.glm.problem import Problem
 from tuner.qpm.glm.solver import minimise
-from tuner.qpm.settings import PathConfig
+from tuner.qpm.settings import PathConfig, SlddConfig
 
 N, N_FEATURES, N_CLASSES = 90, 12, 4
 
@@ -85,11 +85,11 @@ def test_a_violation_is_measured_as_it_is_defined() -> None:
 
 def test_selection_is_the_modified_proximal_path_walked_from_the_top_in_every_round() -> None:
     """By the book: each round walks from the first lambda with the chosen features and admits the strongest new one."""
-    problem, config = make_problem(), PathConfig(tolerance=1e-5, select_lambdas=20)
+    problem, config = make_problem(), PathConfig(tolerance=1e-5, select_lambdas=12)
     largest = largest_strength(problem, ElasticNet(1.0, config.select_alpha, grouped=True))
     lambdas = largest * np.geomspace(config.select_from, config.select_to, config.select_lambdas)
     chosen: list[int] = []
-    while len(chosen) < 9:
+    while len(chosen) < 8:
         for strength in lambdas:
             penalty = ElasticNet(float(strength), config.select_alpha, grouped=True)
             part = problem.only(chosen)
@@ -99,9 +99,9 @@ def test_selection_is_the_modified_proximal_path_walked_from_the_top_in_every_ro
             if pull.max() > penalty.threshold:
                 chosen.append(int(pull.argmax()))
                 break
-    found = select_features(problem, 9, config)
+    found = select_features(problem, 8, config)
     assert list(found.order) == chosen
-    assert len(set(found.strengths)) > 3
+    assert len(set(found.strengths)) > 2
     assert found.unfinished == 0
 
 
@@ -114,9 +114,12 @@ def test_features_that_tell_nothing_are_never_selected() -> None:
 
 
 def test_the_ordinary_path_goes_from_nothing_to_many() -> None:
-    points = list(ordinary_path(make_problem(), PathConfig(path_lambdas=15)))
+    problem, config = make_problem(), SlddConfig(path_lambdas=15, tolerance=1e-4)
+    points = list(ordinary_path(problem, config))
     density = [point.per_class for point in points]
     assert density[0] == 0
     assert 3 < density[-1] < N_FEATURES
     assert [point.strength for point in points] == sorted((point.strength for point in points), reverse=True)
     assert all(point.minimum.converged for point in points)
+    end = end_of_path(problem, config)
+    torch.testing.assert_close(end.minimum.theta, points[-1].minimum.theta, rtol=0.01, atol=0.01)

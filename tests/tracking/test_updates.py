@@ -88,3 +88,17 @@ def test_every_search_has_a_name_mlflow_takes(name: str) -> None:
 @given(st.text(min_size=1, max_size=300))
 def test_every_key_is_one_mlflow_takes(name: str) -> None:
     _validate_metric(safe_key(name), 1.0, 0, 0)
+
+
+def test_a_run_of_a_system_is_named_by_system_and_seed_and_can_be_grouped() -> None:
+    event = {"event": "baseline", "time_s": 9.0, "name": "QPM 50/5", "note": "DINO-QPM", "split": "test"}
+    event |= {"values": {"accuracy": 80.0, "n_images": 100.0}, "key": "e1", "seed": 2, "trial": None}
+    assert Entry.of(event).run == "baseline-QPM 50/5-seed-2"
+    update = translate(event)
+    assert update.params == {"system": "QPM 50/5", "seed": "2"}
+    assert update.tags["baseline"] == "true"
+    assert {value.key for value in update.values} >= {"test/accuracy", "test/accuracy_error"}
+    again = event | {"name": "trial 7", "trial": 7}
+    assert Entry.of(again).run == "trial-0007-again-seed-2"
+    assert translate(again).tags["baseline"] == "false"
+    assert Entry.of({"event": "baseline", "name": "linear probe"}).run == "baseline-linear probe"

@@ -12,7 +12,7 @@ from tuner.features.device import choose_device
 from tuner.features.samples import Samples
 from tuner.qpm.classifier import pooled_features
 from tuner.qpm.dense import DenseModel
-from tuner.qpm.glm.path import ordinary_path
+from tuner.qpm.glm.path import end_of_path
 from tuner.qpm.round_lengths import round_lengths
 from tuner.qpm.rounds import fit_rounds
 from tuner.qpm.selection import Standardised, selected_model
@@ -56,12 +56,14 @@ def train_qsenn(
     """
     round_lengths(config.epochs, config.rounds, config.round_epochs, "qsenn")  # refused before anything is computed
     samples = train.to(choose_device(device))
-    model, fitted = selected_model(dense.to(samples.device), samples, config, seed)
+    model, selected = selected_model(dense.to(samples.device), samples, config, seed)
     model.info["rounds"] = []
 
-    def begin(_: int) -> None:
-        found = Standardised.of(pooled_features(model, samples), samples, fitted)
-        point = list(ordinary_path(found.problem, config))[-1]
+    def begin(number: int) -> None:
+        found = selected
+        if number:
+            found = Standardised.of(pooled_features(model, samples), samples, selected.fitted)
+        point = end_of_path(found.problem, config)
         weight, bias = ternary(point.minimum.weight, point.minimum.bias, config.features_per_class * model.n_classes)
         head = {"weight": weight, "bias": bias, "mean": found.mean, "std": found.std}
         model.head.load_state_dict({"features": model.features, **head})

@@ -1,7 +1,7 @@
 """Where SLDD and Q-SENN begin: features selected by the grouped path, and the dense adapter cut to them
 (docs/explanation/method.md#glm-path)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,10 @@ class Standardised:
         mean, std = x.mean(0), x.std(0, correction=0)
         return cls((x - mean) / std.clamp(min=SMALLEST_STD), mean, std, train.labels, fitted, train.n_classes)
 
+    def only(self, features: Tensor) -> "Standardised":
+        """These features alone, (n_features,) int64 columns of z."""
+        return replace(self, z=self.z[:, features], mean=self.mean[features], std=self.std[features])
+
     @property
     def problem(self) -> Problem:
         """What a path is fitted on."""
@@ -64,9 +68,11 @@ class Standardised:
 
 
 @torch.no_grad()
-def selected_model(dense: DenseModel, train: Samples, config: SparseConfig, seed: int) -> tuple[SparseModel, Tensor]:
-    """The dense model's adapter, cut to the selected features, behind a head that is still to be filled; and which
-    images the paths are fitted on, (n,) bool.
+def selected_model(
+    dense: DenseModel, train: Samples, config: SparseConfig, seed: int
+) -> tuple[SparseModel, Standardised]:
+    """The dense model's adapter, cut to the selected features, behind a head that is still to be filled; and these
+    features of the training images.
 
     Args:
         dense: a trained dense model, on the device of the samples.
@@ -92,7 +98,7 @@ def selected_model(dense: DenseModel, train: Samples, config: SparseConfig, seed
     model = SparseModel(cut(dense.adapter, features), dense.n_classes, dense.grid)
     model.head.features.copy_(features)
     model.info = {"n_dead": dense.adapter.width - len(alive), "n_candidates": len(alive), **_told(selection, alive)}
-    return model.to(dense.weight).eval(), fitted
+    return model.to(dense.weight).eval(), found.only(features)
 
 
 def _told(selection: Selection, alive: Tensor) -> dict[str, Any]:

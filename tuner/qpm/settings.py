@@ -148,7 +148,6 @@ class PathConfig:
     select_lambdas: int = setting(100, "lambdas of the selection, evenly spaced in their logarithm", low=2)
     path_alpha: float = setting(0.99, "elastic net of the weights: share of their absolute values", low=0.01, high=1.0)
     path_to: float = setting(1e-3, "last lambda of the weights, as a share of the largest", low=0.0, high=1.0)
-    path_lambdas: int = setting(100, "lambdas of the weights, evenly spaced in their logarithm", low=2)
     tolerance: float = setting(
         0.01, "violation of the optimality condition at which a lambda is done, as a share of it", low=0.0
     )
@@ -176,6 +175,7 @@ class SparseConfig(TrainingConfig, PathConfig):
 class SlddConfig(SparseConfig):
     """DINO-SLDD (docs/explanation/method.md#sldd)."""
 
+    path_lambdas: int = setting(100, "lambdas of the weights, evenly spaced in their logarithm", low=2)
     densest: float = setting(10.0, "the densest model of the path that counts, in nonzero weights per class", low=0.0)
 
 

@@ -9,7 +9,6 @@ from torch import Tensor
 from tuner.errors import UsageError
 from tuner.features.device import choose_device
 from tuner.features.samples import Samples
-from tuner.qpm.classifier import pooled_features
 from tuner.qpm.dense import DenseModel
 from tuner.qpm.glm.path import PathPoint, ordinary_path
 from tuner.qpm.selection import Standardised, selected_model
@@ -45,8 +44,7 @@ def train_sldd(
         UsageError: a class has too few images; no model of the path is sparse enough; the checkpoint is of another run.
     """
     samples = train.to(choose_device(device))
-    model, fitted = selected_model(dense.to(samples.device), samples, config, seed)
-    found = Standardised.of(pooled_features(model, samples), samples, fitted)
+    model, found = selected_model(dense.to(samples.device), samples, config, seed)
     point = densest_within(found, config)
     weight = largest(point.minimum.weight, config.features_per_class * model.n_classes)
     head = {"weight": weight, "bias": point.minimum.bias, "mean": found.mean, "std": found.std}

@@ -8,11 +8,12 @@ from tuner.recipe.load import difference, load_recipe, parse_recipe, presets
 from tuner.recipe.objectives import objectives_of
 from tuner.recipe.protocol import CHOSEN_ON_TEST, caution, chosen_on_test
 from tuner.recipe.reference import Field, describe_fields, fields
-from tuner.recipe.schema import BudgetConfig, Recipe, ResourcesConfig, StageResources, TrackingConfig
+from tuner.recipe.schema import BudgetConfig, ConfirmConfig, Recipe, ResourcesConfig, StageResources, TrackingConfig
 
 __all__ = [
     "CHOSEN_ON_TEST",
     "BudgetConfig",
+    "ConfirmConfig",
     "Field",
     "Recipe",
     "ResourcesConfig",

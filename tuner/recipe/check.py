@@ -31,6 +31,7 @@ def check_recipe(recipe: Recipe) -> None:
     _check_size(recipe)
     _check_shares(recipe)
     _check_held_out(recipe)
+    _check_confirm(recipe)
     for name in recipe.space:
         _check_dimension(name, recipe)
     _check_forced_pairs(recipe)
@@ -116,6 +117,14 @@ def _check_held_out(recipe: Recipe) -> None:
             "assign.on=held_out with dense.held_out=0",
             "images that the dense stage is not trained on, in every trial",
             "set dense.held_out, for example to 0.2, or assign.on=train",
+
+
+def _check_confirm(recipe: Recipe) -> None:
+    if recipe.protocol == "paper" and recipe.confirm.splits > 1:
+        raise UsageError(
+            f"confirm.splits={recipe.confirm.splits} with protocol=paper, which has no validation split",
+            "further seeds only",
+            "set confirm.splits=1, and more confirm.seeds",
         )
 
 

@@ -12,7 +12,7 @@ from tuner.errors import InfeasibleError
 from tuner.qpm.glm.penalty import ElasticNet
 from tuner.qpm.glm.problem import Problem
 from tuner.qpm.glm.solver import Minimum, minimise
-from tuner.qpm.settings import PathConfig
+from tuner.qpm.settings import PathConfig, SlddConfig
 
 _NOTHING_LEFT = 1e-9  # of the largest gradient: no feature tells anything more
 
@@ -103,21 +103,32 @@ def select_features(problem: Problem, n_features: int, config: PathConfig) -> Se
 
 
 @torch.no_grad()
-def ordinary_path(problem: Problem, config: PathConfig) -> Iterator[PathPoint]:
+def ordinary_path(problem: Problem, config: SlddConfig) -> Iterator[PathPoint]:
     """Models from the sparsest to the densest, each begun at the one before it."""
     largest = largest_strength(problem, ElasticNet(1.0, config.path_alpha, grouped=False))
     best = Minimum(problem.null_model(), 0, True, 0.5)
     for share in np.geomspace(1.0, config.path_to, config.path_lambdas).tolist():
-        strength = largest * share
-        best = minimise(
-            problem,
-            ElasticNet(strength, config.path_alpha, grouped=False),
-            best.theta,
-            tolerance=config.tolerance * strength,
-            most_steps=config.most_steps,
-            curvature=best.curvature,
-        )
+        best = _ordinary(problem, config, largest * share, best)
         yield PathPoint(share, best)
+
+
+@torch.no_grad()
+def end_of_path(problem: Problem, config: PathConfig) -> PathPoint:
+    """The densest model of the ordinary path, without the walk: the minimum is unique."""
+    largest = largest_strength(problem, ElasticNet(1.0, config.path_alpha, grouped=False))
+    start = Minimum(problem.null_model(), 0, True, 0.5)
+    return PathPoint(config.path_to, _ordinary(problem, config, largest * config.path_to, start))
+
+
+def _ordinary(problem: Problem, config: PathConfig, strength: float, start: Minimum) -> Minimum:
+    return minimise(
+        problem,
+        ElasticNet(strength, config.path_alpha, grouped=False),
+        start.theta,
+        tolerance=config.tolerance * strength,
+        most_steps=config.most_steps,
+        curvature=start.curvature,
+    )
 
 
 def largest_strength(problem: Problem, penalty: ElasticNet) -> float:

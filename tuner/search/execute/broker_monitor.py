@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import ray
 from ray.exceptions import GetTimeoutError, RayError
@@ -23,8 +23,6 @@ SILENCE_S = 600.0
 # its start.
 IDLE_S = 600.0
 IDLE = "no stage has run for ten minutes although some are left: Ray Tune or one of its processes hangs"
-
-Look = Callable[[Sequence[RunSnapshot], int], None]
 
 SILENT = "the broker, the process that takes trials through their stages, has not answered for ten minutes"
 
@@ -80,21 +78,52 @@ def at_work(runs: Sequence[RunSnapshot], *, alone: bool) -> bool:
     return any(run.begun or run.elsewhere for run in runs) if alone else bool(runs)
 
 
-def run_trials(
+def ended_trials(
     broker: BrokerHandle,
     numbers: Sequence[int],
     rows: Sequence[list[StageSpec]],
-    within_s: float = math.inf,
-    look: Look = lambda runs, n_done: None,
-) -> list[TrialOutcome]:
+    look: Callable[[], None] = lambda: None,
+) -> Iterator[tuple[int, TrialOutcome]]:
     """Run independent sequences of stages concurrently through the broker.
 
     Args:
         broker: the broker.
         numbers: the trial of each sequence.
         rows: the sequences of stages.
+        look: called about once a second; it may stop the broker, or call its stages off.
+
+    Yields:
+        The place of each sequence and its outcome, as they end.
+
+    Raises:
+        TunerError: the broker hangs.
+    """
+    waiting = {reference: place for place, reference in enumerate(broker.run_trials(numbers, rows))}
+    monitor = BrokerMonitor(broker)
+    while waiting:
+        ended, _ = ray.wait(list(waiting), timeout=LOOK_S)
+        for reference in ended:
+            yield waiting.pop(reference), ray.get(reference)
+        look()
+        if ended:
+            continue
+        monitor.runs()
+        if monitor.lost or monitor.idle:
+            broker.kill()
+            what, expected = (SILENT, "a broker that answers") if monitor.lost else (IDLE, "a Ray that makes progress")
+            raise TunerError(what, expected, "run the same command again; completed work is kept")
+
+
+def run_trials(
+    broker: BrokerHandle, numbers: Sequence[int], rows: Sequence[list[StageSpec]], within_s: float = math.inf
+) -> list[TrialOutcome]:
+    """As `ended_trials`, but waits for all.
+
+    Args:
+        broker: the broker.
+        numbers: the trial of each sequence.
+        rows: the sequences of stages.
         within_s: seconds after which the remaining stages are called off.
-        look: called about once a second with the active runs of stages and the number of sequences that have ended.
 
     Returns:
         One outcome per sequence.
@@ -102,15 +131,13 @@ def run_trials(
     Raises:
         TunerError: the broker hangs.
     """
-    waiting = broker.run_trials(numbers, rows)
-    monitor, until_s = BrokerMonitor(broker), time.monotonic() + within_s
-    while (n_done := len(ray.wait(waiting, num_returns=len(waiting), timeout=LOOK_S)[0])) < len(waiting):
-        look(monitor.runs(), n_done)
-        if monitor.lost or monitor.idle:
-            broker.kill()
-            what, expected = (SILENT, "a broker that answers") if monitor.lost else (IDLE, "a Ray that makes progress")
-            raise TunerError(what, expected, "run the same command again; completed work is kept")
+    until_s = time.monotonic() + within_s
+
+    def look() -> None:
+        nonlocal until_s
         if time.monotonic() > until_s:
             broker.call_off()
             until_s = math.inf
-    return list(ray.get(waiting))
+
+    found = dict(ended_trials(broker, numbers, rows, look))
+    return [found[place] for place in range(len(rows))]

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from tuner.errors import TunerError, UsageError
-from tuner.front import pick as rules
 from tuner.front.pick import Pick
 from tuner.recipe import TrackingConfig, objectives_of
+from tuner.search.outcome.choose import choose
 from tuner.search.record.events import Picked
 from tuner.search.record.front_view import require_points
 from tuner.search.record.home import SearchHome
@@ -55,8 +55,7 @@ def pick_model(
     view = home.front(objectives, state)
     require_points(view)
     metric, distance = next(iter(within.items()), (None, None))
-    points = state.points(objectives)
-    found = rules.pick(points, objectives, at_most=at_most, at_least=at_least, within=distance, metric=metric)
+    found = choose(view, state, at_most=at_most, at_least=at_least, within=distance, metric=metric)
     return replace(found, reason=f"{found.reason} Caution: {view.caution}.") if view.caution else found
 
 

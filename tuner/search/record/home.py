@@ -11,11 +11,13 @@ import yaml
 from tuner.base.secrets import hide
 from tuner.base.spelling import did_you_mean, some_of
 from tuner.errors import TunerError, UsageError
-from tuner.front.pareto import Objective
+from tuner.front.confirmation import Evidence
+from tuner.front.pareto import Objective, Point
 from tuner.recipe import Recipe, caution, difference, objectives_of, parse_recipe
 from tuner.recipe.nodes import LONGEST, drop
 from tuner.recipe.stored import read_parts
 from tuner.search.record.events import Event
+from tuner.search.record.evidence import evidence_of
 from tuner.search.record.fields import clean
 from tuner.search.record.front_view import FrontView
 from tuner.search.record.possible import Possible
@@ -209,9 +211,13 @@ class SearchHome:
 
     def front(self, objectives: Sequence[Objective] | None = None, state: SearchState | None = None) -> FrontView:
         """The front for the search's own objectives or others, as the ledger has it now or as `state` says."""
-        recipe, state = self.stored()[0], state or self.state()
-        told = caution(recipe, state.budget, len(state.trials))
-        return FrontView.of(self.name, state, objectives_of(recipe) if objectives is None else objectives, told)
+        recipe, _ = self.stored()
+        axes, now = objectives or objectives_of(recipe), state or self.state()
+
+        def weigh(members: Sequence[Point]) -> dict[int, Evidence]:
+            return evidence_of(members, now, axes, recipe.data.split_seed, self.artifacts)
+
+        return FrontView.of(self.name, now, axes, weigh, caution(recipe, now.budget, len(now.trials)))
 
 
 def searches(store: Store) -> list[str]:

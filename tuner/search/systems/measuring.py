@@ -11,8 +11,8 @@ from tuner.errors import TunerError
 from tuner.recipe import Recipe
 from tuner.search.execute.broker import start_broker
 from tuner.search.execute.broker_handle import closing
-from tuner.search.execute.broker_monitor import run_trials
-from tuner.search.execute.messages import RunSnapshot, TrialOutcome
+from tuner.search.execute.broker_monitor import BrokerMonitor, ended_trials
+from tuner.search.execute.messages import TrialOutcome
 from tuner.search.execute.plan import StageSpec
 from tuner.search.execute.results import Results
 from tuner.search.session.connect import ray_for, scratch_folder
@@ -93,8 +93,12 @@ def _run(artifacts: Artifacts, wanted: Sequence[Wanted], recipe: Recipe, progres
         closing(start_broker(artifacts.store.url, scratch_folder(), resources, recipe.budget.retries)) as broker,
         progress.step("comparing") as step,
     ):
-        tell = _Teller(wanted, step)
-        outcomes = run_trials(broker, range(len(wanted)), [need.stages for need in wanted], look=tell)
+        tell = _Teller(wanted, BrokerMonitor(broker), step)
+        found = dict[int, TrialOutcome]()
+        for place, outcome in ended_trials(broker, range(len(wanted)), [need.stages for need in wanted], look=tell):
+            found[place] = outcome
+            tell.n_done += 1
+    outcomes = [found[place] for place in range(len(wanted))]
     for need, outcome in zip(wanted, outcomes, strict=True):
         if outcome.outcome not in ("complete", "infeasible", "failed"):
             raise TunerError(
@@ -108,15 +112,16 @@ def _run(artifacts: Artifacts, wanted: Sequence[Wanted], recipe: Recipe, progres
 class _Teller:
     """Tells a step how many runs are done, what is under way, and how long the rest will take at that rate."""
 
-    def __init__(self, wanted: Sequence[Wanted], step: Step) -> None:
-        self._wanted, self._step = wanted, step
+    def __init__(self, wanted: Sequence[Wanted], monitor: BrokerMonitor, step: Step) -> None:
+        self._wanted, self._monitor, self._step = wanted, monitor, step
         self._started_s = time.monotonic()
+        self.n_done = 0
 
-    def __call__(self, runs: Sequence[RunSnapshot], n_done: int) -> None:
+    def __call__(self) -> None:
         """Called about once a second."""
-        total = len(self._wanted)
-        begun = [run for run in runs if run.begun]
+        total, done = len(self._wanted), self.n_done
+        begun = [run for run in self._monitor.runs() if run.begun]
         under_way = [f"{self._wanted[run.trial].title} {told_stage(run)}" for run in begun[:MOST_TOLD]]
-        left = (time.monotonic() - self._started_s) / n_done * (total - n_done) if n_done else None
-        told = [f"{n_done} of {total} runs", *under_way, *([] if left is None else [f"ETA {duration(left)}"])]
+        left = (time.monotonic() - self._started_s) / done * (total - done) if done else None
+        told = [f"{done} of {total} runs", *under_way, *([] if left is None else [f"ETA {duration(left)}"])]
         self._step.at(", ".join(told))

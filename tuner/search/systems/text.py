@@ -93,9 +93,11 @@ def figure(row: Row, metric: str) -> str:
     made = row.spread(metric)
     if made is None:
         return MISSING
-    deviation = row.error(metric) if made.deviation is None else made.deviation
     told = _number(made.mean, metric)
-    return told if deviation is None else f"{told} ±{uncertainty.plus_minus(deviation)}"
+    if made.deviation is not None:
+        return f"{told} ±{_number(made.deviation, metric)}"
+    error = row.error(metric)
+    return told if error is None else f"{told} ±{uncertainty.plus_minus(error)}"
 
 
 def _number(value: float | None, metric: str) -> str:
