@@ -11,10 +11,17 @@ if TYPE_CHECKING:
     from tuner.features.samples import Samples
     from tuner.qpm.assignment import Assignment, assign
     from tuner.qpm.dense import DenseModel, train_dense
-    from tuner.qpm.evaluation import Evaluation, evaluate, measure
+    from tuner.qpm.evaluation import Evaluation, change, evaluate, measure
     from tuner.qpm.explanation import ClassComparison, Explanation, compare_classes, explain
     from tuner.qpm.finetuning import QpmModel, assigned_model, finetune
-    from tuner.qpm.metrics.kinds import CompositeMetric, FeatureMetric, HeadMetric, ImageMetric, PredictionMetric
+    from tuner.qpm.metrics.kinds import (
+        ChangeMetric,
+        CompositeMetric,
+        FeatureMetric,
+        HeadMetric,
+        ImageMetric,
+        PredictionMetric,
+    )
     from tuner.qpm.metrics.table import METRICS, register_metric
     from tuner.qpm.probe import LinearProbe, train_linear_probe
     from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig
@@ -25,6 +32,7 @@ __all__ = [
     "AdapterConfig",
     "AssignConfig",
     "Assignment",
+    "ChangeMetric",
     "ClassComparison",
     "CompositeMetric",
     "DenseConfig",
@@ -43,6 +51,7 @@ __all__ = [
     "Samples",
     "assign",
     "assigned_model",
+    "change",
     "compare_classes",
     "evaluate",
     "explain",
@@ -68,6 +77,7 @@ __getattr__, __dir__ = lazy_attributes(
         ),
         "tuner.qpm.evaluation": (
             "Evaluation",
+            "change",
             "evaluate",
             "measure",
         ),
@@ -83,6 +93,7 @@ __getattr__, __dir__ = lazy_attributes(
             "finetune",
         ),
         "tuner.qpm.metrics.kinds": (
+            "ChangeMetric",
             "CompositeMetric",
             "FeatureMetric",
             "HeadMetric",
