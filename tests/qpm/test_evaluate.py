@@ -1,5 +1,6 @@
 """Which metrics are there for which model and data, and that they come out of the right images."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -156,3 +157,28 @@ def test_peaks_decide_the_accuracy_of_max_pooling(dense: DenseModel, train: Samp
     at_peaks = dense.head(dense.feature_maps(held_out.patches, held_out.cls).amax(2)).argmax(1)
     accuracy = 100 * float((at_peaks == held_out.labels).float().mean())
     assert values["max_pooling"] == pytest.approx(100 * accuracy / values["accuracy"])
+
+
+def test_features_that_died_in_tuning_leave_every_value_a_number(
+    model: QpmModel, train: Samples, held_out: Samples
+) -> None:
+    """A dead map is zero everywhere; the model is measured, and no metric divides by it."""
+    dead = copy.deepcopy(model)
+    last = dead.adapter.layers[-1].norm
+    with torch.no_grad():
+        last.weight[:3], last.bias[:3] = 0.0, -1.0
+    values = evaluate(dead, train, held_out, device="cpu")
+    assert np.isfinite(list(values.values())).all()
+    assert set(values) == set(evaluate(model, train, held_out, device="cpu"))
+    assert values["exact_zeros"] > 100 * 3 / 8 - 0.1
+    with torch.no_grad():
+        last.weight[:], last.bias[:] = 0.0, -1.0
+    assert np.isfinite(list(evaluate(dead, train, held_out, device="cpu").values())).all()
+
+
+def test_a_class_absent_from_the_held_out_images_leaves_every_value_a_number(
+    model: QpmModel, train: Samples, held_out: Samples
+) -> None:
+    values = evaluate(model, train, held_out.subset(torch.nonzero(held_out.labels != 2).flatten()), device="cpu")
+    assert np.isfinite(list(values.values())).all()
+    assert "balanced_accuracy" in values
