@@ -19,6 +19,8 @@ from tuner.features.samples import Samples
 from tuner.qpm.classifier import Classifier, batches
 from tuner.qpm.metrics.compactness import used_features
 from tuner.qpm.metrics.kinds import (
+    Change,
+    ChangeMetric,
     CompositeMetric,
     FeatureMetric,
     Head,
@@ -45,10 +47,12 @@ class Evaluation:
             `tuner.qpm.metrics.table.COUNTS`.
         per_image: name of each metric of images to its values, (n_held_out,) float32 in its unit and in the order of
             the held-out images; NaN where it does not apply to an image. Their means are in `values`.
+        features: the used features over train, (n_train, n_used) float32.
     """
 
     values: dict[str, float]
     per_image: dict[str, np.ndarray]
+    features: np.ndarray
 
 
 def evaluate(model: Classifier, train: Samples, held_out: Samples, *, device: str = "auto") -> dict[str, float]:
@@ -74,14 +78,32 @@ def measure(model: Classifier, train: Samples, held_out: Samples, *, device: str
     train, held_out = model.seen(train).to(target), model.seen(held_out).to(target)
     per_image, predictions = _on_images(model, held_out)
     values = {name: float(known.double().mean()) for name, all_ in per_image.items() if len(known := _known(all_))}
-    values |= _of(PredictionMetric, held_out, predictions) | _on_features(model, train)
+    features = _features(model, train)
+    values |= _of(PredictionMetric, held_out, predictions)
+    values |= {} if features is None else _of(FeatureMetric, train, features)
     values |= _of(HeadMetric, train, Head(model.weight, train.class_attributes))
     _refuse([name for name, value in values.items() if not math.isfinite(value)])
     for metric in METRICS.values():
         if isinstance(metric, CompositeMetric) and (mean := metric.of(values)) is not None:
             values[metric.name] = mean
     images = {name: scores.float().numpy() for name, scores in per_image.items()}
-    return Evaluation(values | _counts(train, held_out), images)
+    pooled = np.zeros((len(train), 0), np.float32) if features is None else features.features.float().cpu().numpy()
+    return Evaluation(values | _counts(train, held_out), images, pooled)
+
+
+def change(before: Evaluation, after: Evaluation) -> dict[str, float]:
+    """What fine-tuning did to the selected features: the values of every `ChangeMetric`.
+
+    Args:
+        before: of the assigned model, not yet tuned.
+        after: of the tuned one, on the same images.
+    """
+    seen = Change(torch.from_numpy(before.features), torch.from_numpy(after.features))
+    return {
+        metric.name: _scale(metric) * value
+        for metric in METRICS.values()
+        if isinstance(metric, ChangeMetric) and (value := metric.function(seen)) is not None
+    }
 
 
 def _known(scores: Tensor) -> Tensor:
@@ -121,13 +143,23 @@ def _on_images(model: Classifier, held_out: Samples) -> tuple[dict[str, Tensor],
     """The values of all images, (n,) float64 on the CPU, by metric, NaN where one does not apply; and what is said."""
     metrics = list(_applicable(ImageMetric, held_out))
     scores = {metric.name: torch.full((len(held_out),), torch.nan, dtype=torch.float64) for metric in metrics}
-    said: list[Tensor] = []
+    said, at_peaks = [], []
     for rows, (maps, pooled, logits) in batches(model, held_out):
         _refuse([] if logits.isfinite().all() else ["a logit"])
         said.append(logits)
+        at_peaks.append(model.head(maps.amax(1)))
         masks = None if held_out.masks is None else held_out.masks[rows]
         batch = ImageBatch(
-            maps, logits.argmax(1), held_out.labels[rows], model.weight, masks, logits, model.head_inputs(pooled)
+            maps,
+            logits.argmax(1),
+            held_out.labels[rows],
+            model.weight,
+            masks,
+            logits,
+            model.head_inputs(pooled),
+            held_out.grid,
+            tokens=held_out.patches[rows],
+            cls=None if held_out.cls is None else held_out.cls[rows],
         )
         for metric in metrics:
             having = [need.of(held_out)[rows] for need in metric.data_needs if need.per_image]
@@ -137,7 +169,7 @@ def _on_images(model: Classifier, held_out: Samples) -> tuple[dict[str, Tensor],
             else:
                 scores[metric.name][rows] = _per_image(metric, batch)
     scaled = {metric.name: _scale(metric) * scores[metric.name] for metric in metrics}
-    return scaled, Predictions(torch.cat(said), held_out.labels, held_out.n_classes)
+    return scaled, Predictions(torch.cat(said), held_out.labels, held_out.n_classes, torch.cat(at_peaks))
 
 
 def _per_image(metric: ImageMetric, images: ImageBatch) -> Tensor:
@@ -157,14 +189,14 @@ def _per_image(metric: ImageMetric, images: ImageBatch) -> Tensor:
     return values.double().cpu()
 
 
-def _on_features(model: Classifier, train: Samples) -> dict[str, float]:
-    """Metrics of the used features over train."""
+def _features(model: Classifier, train: Samples) -> TrainFeatures | None:
+    """The used features over train; None if no class uses any."""
     used = used_features(model.weight)
     if not used.any():
-        return {}
+        return None
     passed = [(seen.pooled[:, used], seen.maps[:, :, used].max(1).indices) for _, seen in batches(model, train)]
     features, peaks = (torch.cat(parts) for parts in zip(*passed, strict=True))
-    seen = TrainFeatures(
+    return TrainFeatures(
         features,
         train.labels,
         train.n_classes,
@@ -174,7 +206,6 @@ def _on_features(model: Classifier, train: Samples) -> dict[str, float]:
         grid=model.map_grid,
         parts=train.parts,
     )
-    return _of(FeatureMetric, train, seen)
 
 
 def _of(kind: type[Measured], samples: Samples, seen: Any) -> dict[str, float]:

@@ -117,6 +117,7 @@ def _check_held_out(recipe: Recipe) -> None:
             "assign.on=held_out with dense.held_out=0",
             "images that the dense stage is not trained on, in every trial",
             "set dense.held_out, for example to 0.2, or assign.on=train",
+        )
 
 
 def _check_confirm(recipe: Recipe) -> None:

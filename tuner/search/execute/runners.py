@@ -12,8 +12,8 @@ import torch
 from tuner.base.metric import COUNTS, require_metrics
 from tuner.qpm import (
     assigned_model,
+    change,
     dense_features,
-    evaluate,
     finetune,
     measure,
     train_dense,
@@ -97,8 +97,9 @@ def run_evaluate(job: StageJob, folder: Path) -> dict[str, float]:
     if stage.gives_the_model:
         dense = job.model("dense")
         untuned = assigned_model(dense, job.assignment(dense), rectified=model.head.rectified)
-        before = evaluate(untuned, train, held_out)
-        values |= {f"assigned_{name}": value for name, value in before.items() if name not in COUNTS}
+        before = measure(untuned, train, held_out)
+        values |= {f"assigned_{name}": value for name, value in before.values.items() if name not in COUNTS}
+        values |= change(before, measured)
     (folder / VALUES_FILE).write_text(json.dumps(values, allow_nan=False), encoding="utf-8")
     write_tensors(folder / IMAGES_FILE, {name: torch.from_numpy(scores) for name, scores in measured.per_image.items()})
     return values
