@@ -1,11 +1,13 @@
 """The adapter against loops written from docs/explanation/method.md#adapter, and the cut of its last layer."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
+from tuner.base.untrusted import MalformedError
 from tuner.errors import UsageError
 from tuner.features.samples import Samples
 from tuner.qpm.adapter import Adapter, cut
@@ -122,6 +124,41 @@ def test_inner_dropout_needs_noise_and_spares_the_last_layer(train: Samples) -> 
     assert (noisy > 0).all()  # a dropped sigmoid would be zero
 
 
+def test_without_batch_norm_a_layer_is_linear_and_relu(train: Samples) -> None:
+    adapter = make(AdapterConfig(width=5, hidden=7, n_layers=2, batch_norm=False)).train()
+    maps, _ = adapter(train.patches[:4], train.cls[:4])
+    tokens = train.patches[:4].double()
+    for layer in adapter.layers:
+        tokens = torch.relu(tokens @ layer.linear.weight.T + layer.linear.bias)
+    torch.testing.assert_close(maps, tokens)
+    assert not [name for name in adapter.state_dict() if "norm" in name]
+
+
+def test_the_residual_adds_the_token_before_the_last_activation(train: Samples) -> None:
+    adapter = make(AdapterConfig(width=6, hidden=7, n_layers=2, residual=True, batch_norm=False))
+    patches = train.patches[:4].double()
+    first, last = adapter.layers
+    hidden = torch.relu(patches @ first.linear.weight.T + first.linear.bias)
+    expected = torch.relu(hidden @ last.linear.weight.T + last.linear.bias + patches)
+    torch.testing.assert_close(adapter(train.patches[:4], None)[0], expected)
+
+
+@pytest.mark.parametrize(("pooling", "wanted"), [("avg", 6), ("concat_avg", 12)])
+def test_a_residual_of_another_width_is_refused(pooling: str, wanted: int) -> None:
+    with pytest.raises(UsageError, match=f"adds tokens of {wanted} numbers to 5 features") as told:
+        make(AdapterConfig(width=5, hidden=7, residual=True, pooling=pooling))
+    assert f"adapter.width={wanted}" in told.value.todo
+    assert make(AdapterConfig(width=wanted, hidden=7, residual=True, pooling=pooling)).width == wanted
+
+
+def test_the_scale_comes_before_a_relu_of_its_own(train: Samples) -> None:
+    adapter = make(AdapterConfig(width=5, hidden=7, n_layers=2, activation="tanh", scale=True)).eval()
+    raw = make(AdapterConfig(width=5, hidden=7, n_layers=2, activation="tanh")).eval()(train.patches, None)[0]
+    assert torch.equal(adapter(train.patches, None)[0], raw.relu())  # it begins at 1
+    adapter.scale.data = torch.tensor([1.0, 2.0, -1.0, 0.0, 0.5], dtype=torch.float64)
+    torch.testing.assert_close(adapter(train.patches, None)[0], (raw * adapter.scale).relu())
+
+
 @pytest.mark.parametrize("training", [True, False])
 def test_cut_puts_out_the_chosen_columns_bit_for_bit(training: bool, train: Samples) -> None:
     """Weights and tokens on a coarse binary grid, so that no matrix product rounds, in whatever order."""
@@ -149,3 +186,28 @@ def test_cut_of_a_deep_adapter(train: Samples) -> None:
     torch.testing.assert_close(
         smaller(train.patches, None), tuple(v[..., features] for v in adapter.eval()(train.patches, None))
     )
+
+
+ALL_OPTIONS = AdapterConfig(width=6, hidden=7, n_layers=3, residual=True, scale=True, batch_norm=False)
+
+
+@pytest.mark.parametrize("config", [ALL_OPTIONS, replace(ALL_OPTIONS, batch_norm=True)])
+def test_cut_and_files_keep_every_option(config: AdapterConfig, train: Samples, tmp_path: Path) -> None:
+    adapter = make(config).train()
+    adapter(train.patches, train.cls)
+    adapter.scale.data = torch.linspace(-0.5, 2.0, 6, dtype=torch.float64)
+    features = torch.tensor([5, 2, 3])
+    smaller = cut(adapter, features).eval()
+    whole = adapter.eval()(train.patches, None)[0]
+    torch.testing.assert_close(smaller(train.patches, None)[0], whole[..., features])
+    again = cut(smaller, torch.tensor([2, 0])).eval()
+    torch.testing.assert_close(again(train.patches, None)[0], whole[..., [3, 5]])
+
+    model = DenseModel(config, 6, 4, (3, 4), generator(1, "test")).eval()
+    model.save(tmp_path)
+    loaded = DenseModel.load(tmp_path)
+    assert torch.equal(loaded.logits(train.patches), model.logits(train.patches))
+    model.adapter.columns[0] = 6
+    model.save(tmp_path)
+    with pytest.raises(MalformedError, match="columns of the residual from 1 to 6"):
+        DenseModel.load(tmp_path)

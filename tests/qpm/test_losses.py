@@ -8,8 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from tuner.errors import UsageError
 from tuner.qpm.classifier import Activations
 from tuner.qpm.losses import diversity_loss, loss_terms
+from tuner.qpm.settings import FinetuneConfig, TrainingConfig
+from tuner.recipe import load_recipe
+
+LABELS = torch.tensor([0, 1, 2, 0, 1])
 
 
 def draw(seed: int, n: int = 5, p: int = 6, width: int = 7, n_classes: int = 3) -> tuple[Activations, Tensor]:
@@ -81,11 +86,49 @@ def test_disjoint_features_are_more_diverse_than_equal_ones() -> None:
 
 def test_terms_of_weight_zero_are_not_there() -> None:
     activations, weight = draw(0)
-    labels = torch.tensor([0, 1, 2, 0, 1])
-    assert set(loss_terms(activations, labels, weight, diversity=0.0, l1=0.0)) == {"cross_entropy"}
-    terms = loss_terms(activations, labels, weight, diversity=0.5, l1=6.0)
-    expected = [-torch.log_softmax(activations.logits[i], 0)[int(labels[i])] for i in range(5)]
+    assert set(loss_terms(activations, LABELS, weight, TrainingConfig(diversity=0.0))) == {"cross_entropy"}
+    terms = loss_terms(activations, LABELS, weight, TrainingConfig(diversity=0.5, l1=6.0))
+    assert set(terms) == {"cross_entropy", "diversity", "l1"}
+    expected = [-torch.log_softmax(activations.logits[i], 0)[int(LABELS[i])] for i in range(5)]
     torch.testing.assert_close(terms["cross_entropy"], torch.stack(expected).mean())
     torch.testing.assert_close(terms["diversity"], 0.5 * naive_diversity(activations, weight))
     values = [abs(v) for v in activations.maps.flatten().tolist()]
     assert float(terms["l1"].detach()) == pytest.approx(6.0 * sum(values) / len(values))
+
+
+def test_l1_of_maps_and_of_features_are_one_number_only_where_x_is_the_mean_of_its_map() -> None:
+    activations, weight = draw(1)
+    config = TrainingConfig(diversity=0.0, l1=5.0, l1_vector=1.0)
+    mean, largest = (activations._replace(pooled=x) for x in (activations.maps.mean(1), activations.maps.amax(1)))
+    both = loss_terms(mean, LABELS, weight, config)
+    one_knob = loss_terms(mean, LABELS, weight, TrainingConfig(diversity=0.0, l1=6.0))
+    torch.testing.assert_close(both["l1"] + both["l1_vector"], one_knob["l1"])
+    of_max = loss_terms(largest, LABELS, weight, config)["l1_vector"]
+    values = [max(activations.maps[b, :, j].tolist()) for b in range(5) for j in range(7)]
+    assert float(of_max.detach()) == pytest.approx(sum(values) / len(values))
+    assert of_max > 2 * both["l1_vector"]
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_grounding_equals_the_formula(sign: float) -> None:
+    activations, _ = draw(2)
+    pooled = sign * activations.pooled
+    pooled[4] *= 1e-4  # a nearly dead image: its largest value is below the floor
+    table = torch.tensor([[1, 1, 0, 0, 0, 0, 0], [0, 1, 1, 1, 0, 0, 0], [1] * 7], dtype=torch.float64)
+    total = 0.0
+    for x, label in zip(pooled.tolist(), LABELS.tolist(), strict=True):
+        row = table[label].tolist()
+        own = [x[j] for j in range(7) if row[j] == 1]
+        others = [x[j] for j in range(7) if row[j] == 0]
+        outside = 2 * sum(others) / len(others) if others else 0.0
+        total += (outside - sum(own) / len(own)) / max(*map(abs, x), 0.01)
+    terms = loss_terms(
+        activations._replace(pooled=pooled), LABELS, table, FinetuneConfig(diversity=0.0, l1=0.0, grounding=0.3)
+    )
+    assert float(terms["grounding"].detach()) == pytest.approx(0.3 * total / 5)
+
+
+def test_the_dense_stage_has_no_grounding() -> None:
+    with pytest.raises(UsageError, match=r"dense\.grounding"):
+        load_recipe("digits", ["dense.grounding=1"])
+    assert load_recipe("digits", ["finetune.grounding=1"]).finetune.grounding == 1

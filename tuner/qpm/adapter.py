@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tuner.base.untrusted import require
 from tuner.errors import UsageError
 from tuner.qpm.randomness import dropout, linear
 from tuner.qpm.settings import AdapterConfig
@@ -26,17 +27,20 @@ _WITH_CLS = ("cls", "mean_avg", "concat_avg", "concat_max")
 
 
 class Layer(nn.Module):
-    """Linear, batch norm per channel over all tokens of the batch, activation."""
+    """Linear, batch norm per channel over all tokens of the batch unless it is off, activation."""
 
-    def __init__(self, n_in: int, n_out: int, activation: str, init: torch.Generator | None) -> None:
+    def __init__(
+        self, n_in: int, n_out: int, activation: str, init: torch.Generator | None, *, batch_norm: bool = True
+    ) -> None:
         super().__init__()
         self.linear = linear(n_in, n_out, init)
-        self.norm = nn.BatchNorm1d(n_out)
+        self.norm = nn.BatchNorm1d(n_out) if batch_norm else nn.Identity()
         self.activation = _ACTIVATIONS[activation]
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """(n_tokens, n_in) -> (n_tokens, n_out)."""
-        return self.activation(self.norm(self.linear(tokens)))
+    def forward(self, tokens: Tensor, added: Tensor | None = None) -> Tensor:
+        """(n_tokens, n_in) -> (n_tokens, n_out); `added`, (n_tokens, n_out), joins before the activation."""
+        out = self.norm(self.linear(tokens))
+        return self.activation(out if added is None else out + added)
 
 
 class Adapter(nn.Module):
@@ -46,16 +50,32 @@ class Adapter(nn.Module):
         config: its settings; with `n_layers` 0 the tokens themselves are the features.
         dim: width of a token.
         init: draws the initial weights; None leaves them unset, to be loaded.
+
+    Attributes:
+        columns: (width,) int64, which number of the token is added to each output; only with `residual`.
+        scale: (width,) what each map is multiplied with; only with `scale`.
+
+    Raises:
+        UsageError: a fresh adapter with `residual` whose outputs are not as many as a token has numbers.
     """
+
+    columns: Tensor
 
     def __init__(self, config: AdapterConfig, dim: int, init: torch.Generator | None = None) -> None:
         super().__init__()
-        n_in = 2 * dim if config.pooling.startswith("concat") else dim
-        widths = [n_in, *[config.hidden] * (config.n_layers - 1), config.width][: config.n_layers + 1]
+        if init is not None:
+            check_residual(config, dim)
+        widths = [_n_in(config, dim), *[config.hidden] * (config.n_layers - 1), config.width][: config.n_layers + 1]
         self.config = replace(config, width=widths[-1])
         self.dim = dim
         self.training_dtype = torch.float32  # what the layers compute in while training, see precision.py
-        self.layers = nn.ModuleList(Layer(a, b, config.activation, init) for a, b in pairwise(widths))
+        self.layers = nn.ModuleList(
+            Layer(a, b, config.activation, init, batch_norm=config.batch_norm) for a, b in pairwise(widths)
+        )
+        if config.residual:
+            self.register_buffer("columns", torch.arange(self.width))
+        if config.scale:
+            self.scale = nn.Parameter(torch.ones(self.width))
 
     @property
     def width(self) -> int:
@@ -77,11 +97,30 @@ class Adapter(nn.Module):
         half = self.training and self.training_dtype == torch.bfloat16
         flat = tokens.flatten(0, 1).to(torch.bfloat16 if half else dtype)
         with torch.autocast(tokens.device.type, torch.bfloat16, enabled=half):
+            added, last = self._added(flat), len(self.layers) - 1
             for i, layer in enumerate(self.layers):
-                flat = layer(dropout(flat, self.config.dropout, noise) if i > 0 else flat)
+                flat = dropout(flat, self.config.dropout, noise) if i > 0 else flat
+                flat = layer(flat, added if i == last else None)
         out = flat.to(dtype).view(*tokens.shape[:2], self.width)
+        if self.config.scale:
+            out = F.relu(out * self.scale)
         maps = out[:, : patches.shape[1]]
         return maps, self._pool(maps, out)
+
+    def check(self, where: object) -> None:
+        """Refuse columns of a residual that no cut can produce.
+
+        Raises:
+            MalformedError: naming `where` they are from.
+        """
+        if self.config.residual:
+            low, high = int(self.columns.min()), int(self.columns.max())
+            inside = low >= 0 and high < _n_in(self.config, self.dim)
+            require(inside, where, f"columns of the residual from {low} to {high}", "columns of a token")
+
+    def _added(self, flat: Tensor) -> Tensor | None:
+        """What the residual adds, (n_tokens, width); None without one."""
+        return flat.index_select(1, self.columns) if self.config.residual else None
 
     def _tokens(self, patches: Tensor, cls: Tensor | None) -> Tensor:
         """The tokens that pass the layers, (n, n_tokens, dim or 2 dim).
@@ -101,7 +140,8 @@ class Adapter(nn.Module):
         cls = cls.unsqueeze(1)
         if pooling.startswith("concat"):
             return torch.cat([patches, cls.expand_as(patches)], dim=2)
-        joins = pooling in _WITH_CLS or (self.training and self.config.cls_in_batch_norm)
+        counts = self.config.batch_norm and self.config.cls_in_batch_norm
+        joins = pooling in _WITH_CLS or (self.training and counts)
         return torch.cat([patches, cls], dim=1) if joins else patches
 
     def _pool(self, maps: Tensor, out: Tensor) -> Tensor:
@@ -117,6 +157,29 @@ class Adapter(nn.Module):
                 return (out[:, -1] + maps.mean(1)) / 2
 
 
+def check_residual(config: AdapterConfig, dim: int) -> None:
+    """Refuse a residual between a token and features that are not as many as its numbers.
+
+    Args:
+        config: the adapter's settings.
+        dim: width of a token.
+
+    Raises:
+        UsageError: naming both.
+    """
+    if config.residual and config.width != (n_in := _n_in(config, dim)):
+        raise UsageError(
+            f"adapter.residual adds tokens of {n_in} numbers to {config.width} features",
+            "as many features as a token has numbers",
+            f"set adapter.width={n_in}, or adapter.residual=false",
+        )
+
+
+def _n_in(config: AdapterConfig, dim: int) -> int:
+    """Numbers of a token as the first layer sees it."""
+    return 2 * dim if config.pooling.startswith("concat") else dim
+
+
 def cut(adapter: Adapter, features: Tensor) -> Adapter:
     """A copy of `adapter` that puts out only `features`, in their order (docs/explanation/method.md#finetune-stage).
 
@@ -130,6 +193,7 @@ def cut(adapter: Adapter, features: Tensor) -> Adapter:
     state = adapter.state_dict()
     last = f"layers.{len(adapter.layers) - 1}."
     per_output = {key for key, value in state.items() if key.startswith(last) and value.ndim > 0}
+    per_output |= {"columns", "scale"}
     weight: Tensor = next(adapter.parameters())
     smaller.to(weight.device, weight.dtype)
     smaller.load_state_dict({k: v[features] if k in per_output else v for k, v in state.items()})

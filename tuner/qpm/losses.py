@@ -1,4 +1,4 @@
-"""The losses of both trained stages: cross-entropy, feature diversity, sparsity (docs/explanation/method.md#losses).
+"""The losses of trained stages: cross-entropy, diversity, sparsity, grounding (docs/explanation/method.md#losses).
 
 Terms of weight zero are never computed.
 """
@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tuner.qpm.classifier import Activations
+from tuner.qpm.settings import TrainingConfig
 
 
 def diversity_loss(activations: Activations, weight: Tensor) -> Tensor:
@@ -34,24 +35,40 @@ def diversity_loss(activations: Activations, weight: Tensor) -> Tensor:
     return -covered.sum() / len(maps)
 
 
-def loss_terms(
-    activations: Activations, labels: Tensor, weight: Tensor, *, diversity: float, l1: float
-) -> dict[str, Tensor]:
-    """The weighted terms whose sum is trained on.
+def grounding_loss(pooled: Tensor, row: Tensor) -> Tensor:
+    """CHiQPM's loss that keeps features quiet in images of classes they do not belong to
+    (docs/explanation/method.md#grounding-loss).
 
-    With ReLU, average pooling and no dropout the published L1-FM and L1-FV are both the mean of the maps, so
-    there is one knob: `l1` times the mean absolute map.
+    Per image: (2 * mean of x over features not assigned to its class - mean over the assigned ones)
+    / max(max_j |x_j|, 0.01); then the mean over images. The factor 2 is that of the published runs. The mean over no
+    features, where a class has all of them, is 0.
 
     Args:
-        activations: of a batch.
+        pooled: x, (n, width).
+        row: rows of the binary head of the images' own classes, (n, width), each with at least one 1.
+    """
+    of_others = (pooled * (1 - row)).sum(1) / (1 - row).sum(1).clamp(min=1)
+    own = (pooled * row).sum(1) / row.sum(1)
+    largest = pooled.abs().amax(1).clamp(min=0.01)
+    return ((2 * of_others - own) / largest).mean()
+
+
+def loss_terms(activations: Activations, labels: Tensor, weight: Tensor, config: TrainingConfig) -> dict[str, Tensor]:
+    """The weighted terms whose sum is trained on.
+
+    Args:
+        activations: of a batch; `pooled` as the head saw it, after dropout.
         labels: (n,) int64.
-        weight: head weights, (n_classes, width).
-        diversity: weight of the diversity loss (beta).
-        l1: weight of the mean absolute feature map.
+        weight: head weights, (n_classes, width); binary where `grounding` has a weight.
+        config: the weights of the terms: `diversity`, `l1`, `l1_vector`, `grounding`.
     """
     terms = {"cross_entropy": F.cross_entropy(activations.logits, labels)}
-    if diversity:
-        terms["diversity"] = diversity * diversity_loss(activations, weight)
-    if l1:
-        terms["l1"] = l1 * activations.maps.abs().mean()
+    if config.diversity:
+        terms["diversity"] = config.diversity * diversity_loss(activations, weight)
+    if config.l1:
+        terms["l1"] = config.l1 * activations.maps.abs().mean()
+    if config.l1_vector:
+        terms["l1_vector"] = config.l1_vector * activations.pooled.abs().mean()
+    if config.grounding:
+        terms["grounding"] = config.grounding * grounding_loss(activations.pooled, weight[labels])
     return terms

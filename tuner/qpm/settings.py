@@ -24,6 +24,9 @@ class AdapterConfig:
     activation: str = setting("relu", "activation after every layer", choices=ACTIVATIONS)
     dropout: float = setting(0.0, "inner dropout, not after the last layer", low=0.0, high=0.9)
     cls_in_batch_norm: bool = setting(True, "let the CLS token count in the batch statistics (parity)")
+    batch_norm: bool = setting(True, "batch normalisation after every linear layer")
+    residual: bool = setting(False, "add the token itself before the last activation; needs width = width of a token")
+    scale: bool = setting(False, "multiply every feature map by a learnt number, then ReLU")
 
 
 @dataclass
@@ -35,7 +38,11 @@ class TrainingConfig:
     lr: float = setting(1e-3, "learning rate of schedule-free AdamW", low=0.0)
     weight_decay: float = setting(7e-4, "weight decay", low=0.0)
     diversity: float = setting(0.5, "weight of the feature-diversity loss (beta)", low=0.0)
-    l1: float = setting(0.0, "weight of the mean absolute feature map", low=0.0)
+    l1: float = setting(0.0, "weight of L1-FM, the mean absolute feature map", low=0.0)
+    l1_vector: float = setting(0.0, "weight of L1-FV, the mean absolute pooled feature", low=0.0)
+    grounding: float = setting(
+        0.0, "weight of CHiQPM's grounding loss, which quiets features in images of classes without them", low=0.0
+    )
     dropout: float = setting(0.2, "dropout on the pooled features", low=0.0, high=0.9)
     reestimate_batch_norm: bool = setting(True, "one pass over train at the averaged weights after training")
     precision: str = setting(
@@ -51,6 +58,9 @@ class DenseConfig(TrainingConfig):
 
     held_out: float = setting(
         0.0, "share of each class's training images that the dense stage is not trained on", low=0.0, high=0.9
+    )
+    grounding: float = setting(
+        0.0, "0: before the program has chosen, no feature belongs to a class", low=0.0, high=0.0
     )
 
 
@@ -106,5 +116,10 @@ class FinetuneConfig(TrainingConfig):
     lr: float = setting(5e-3, "learning rate of schedule-free AdamW", low=0.0)
     weight_decay: float = setting(8e-4, "weight decay", low=0.0)
     diversity: float = setting(1.0, "weight of the feature-diversity loss (beta)", low=0.0)
-    l1: float = setting(6.0, "weight of the mean absolute feature map; 6 is the published 5 L1-FM + 1 L1-FV", low=0.0)
+    l1: float = setting(
+        6.0,
+        "weight of L1-FM, the mean absolute feature map; 6 does what the published 5 L1-FM + 1 L1-FV do where x is the"
+        " mean of its map",
+        low=0.0,
+    )
     dropout: float = setting(0.0, "dropout on the pooled features", low=0.0, high=0.9)

@@ -141,7 +141,7 @@ def _epoch(
     totals: dict[str, Tensor] = {}  # summed on the device, read once at the end
     for patches, cls, labels in shuffled(train, config.batch_size, order, rows):
         activations: Activations = model(patches, cls, noise)
-        terms = loss_terms(activations, labels, model.weight, diversity=config.diversity, l1=config.l1)
+        terms = loss_terms(activations, labels, model.weight, config)
         loss = torch.stack(list(terms.values())).sum()
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
