@@ -10,13 +10,14 @@ from tuner.base.lazy import lazy_attributes
 if TYPE_CHECKING:
     from tuner.features.samples import Samples
     from tuner.qpm.assignment import Assignment, assign
-    from tuner.qpm.dense import DenseModel, train_dense
+    from tuner.qpm.dense import DenseModel, dense_features, train_dense
     from tuner.qpm.evaluation import Evaluation, evaluate, measure
     from tuner.qpm.explanation import ClassComparison, Explanation, compare_classes, explain
     from tuner.qpm.finetuning import QpmModel, assigned_model, finetune
     from tuner.qpm.metrics.kinds import CompositeMetric, FeatureMetric, HeadMetric, ImageMetric, PredictionMetric
     from tuner.qpm.metrics.table import METRICS, register_metric
     from tuner.qpm.probe import LinearProbe, train_linear_probe
+    from tuner.qpm.program_input import DenseFeatures
     from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig
     from tuner.qpm.training import DivergedError, Progress
 
@@ -28,6 +29,7 @@ __all__ = [
     "ClassComparison",
     "CompositeMetric",
     "DenseConfig",
+    "DenseFeatures",
     "DenseModel",
     "DivergedError",
     "Evaluation",
@@ -44,6 +46,7 @@ __all__ = [
     "assign",
     "assigned_model",
     "compare_classes",
+    "dense_features",
     "evaluate",
     "explain",
     "finetune",
@@ -64,6 +67,7 @@ __getattr__, __dir__ = lazy_attributes(
         ),
         "tuner.qpm.dense": (
             "DenseModel",
+            "dense_features",
             "train_dense",
         ),
         "tuner.qpm.evaluation": (
@@ -97,6 +101,7 @@ __getattr__, __dir__ = lazy_attributes(
             "LinearProbe",
             "train_linear_probe",
         ),
+        "tuner.qpm.program_input": ("DenseFeatures",),
         "tuner.qpm.settings": (
             "AdapterConfig",
             "AssignConfig",

@@ -7,7 +7,7 @@ from tuner.base.progress import Progress
 from tuner.errors import TunerError
 from tuner.front.pareto import measured
 from tuner.front.pick import Pick, pick_knee
-from tuner.recipe import Recipe, objectives_of
+from tuner.recipe import Recipe, caution, objectives_of
 from tuner.report.search_page import BaselineRow, PickView, Report, StageUse, TrialRow, render_report
 from tuner.search.outcome.by_class import accuracy_by_class
 from tuner.search.outcome.history import hypervolume_history
@@ -41,7 +41,7 @@ def report_page(home: SearchHome, progress: Progress, state: SearchState | None 
             "versions": home.versions(),
             "recipe": recipe.to_dict(),
         },
-        note=_note(recipe),
+        note=_note(recipe, state),
     )
     return render_report(report)
 
@@ -114,10 +114,11 @@ def _use(name: str, row: dict[str, float]) -> StageUse:
     return StageUse(name, int(row["runs"]), int(row["reused"]), row["seconds"], row["saved_s"])
 
 
-def _note(recipe: Recipe) -> str:
+def _note(recipe: Recipe, state: SearchState) -> str:
     pairs = recipe.assign.forced_pairs
     forced = f" The {pairs} most similar pairs of classes share all features but one." if pairs else ""
-    return _protocol(recipe) + forced
+    told = caution(recipe, state.budget, len(state.trials))
+    return _protocol(recipe) + forced + (f" Caution: {told}." if told else "")
 
 
 def _protocol(recipe: Recipe) -> str:
