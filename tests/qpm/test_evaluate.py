@@ -9,8 +9,8 @@ import torch
 from tuner.errors import TunerError
 from tuner.features.samples import Samples
 from tuner.qpm.assignment import Assignment
-from tuner.qpm.dense import DenseModel
-from tuner.qpm.evaluation import evaluate, measure
+from tuner.qpm.dense import DenseModel, dense_features
+from tuner.qpm.evaluation import SeenOnTrain, evaluate, measure
 from tuner.qpm.finetuning import QpmModel, assigned_model
 from tuner.qpm.metrics.contrastiveness import contrastiveness
 from tuner.qpm.metrics.kinds import ImageMetric
@@ -63,6 +63,20 @@ def test_values_are_means_over_the_images_to_which_they_apply(
     right = model.predict(held_out.patches, held_out.cls) == held_out.labels
     assert (measured.per_image["accuracy"] == 100.0 * right.numpy()).all()
     assert (np.isnan(measured.per_image["mask_share"]) == ~held_out.has_mask.numpy()).all()
+
+
+def test_what_the_dense_stage_kept_spares_the_assigned_model_a_pass(
+    dense: DenseModel, assignment: Assignment, model: QpmModel, train: Samples, held_out: Samples
+) -> None:
+    kept = SeenOnTrain.kept(dense_features(dense, train, device="cpu"), assignment.features)
+    passes: list[int] = []
+    counting = model.register_forward_pre_hook(lambda _, tokens: passes.append(len(tokens[0])))
+    values = measure(model, train, held_out, seen=kept, device="cpu").values
+    assert sum(passes) == len(held_out)
+    again = evaluate(model, train, held_out, device="cpu")
+    counting.remove()
+    assert values == pytest.approx(again, rel=1e-4)
+    assert sum(passes) == len(held_out) + len(train) + len(held_out), "each side once"
 
 
 def test_what_does_not_apply_is_absent(model: QpmModel, train: Samples, held_out: Samples) -> None:
