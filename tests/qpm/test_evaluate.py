@@ -106,6 +106,18 @@ def test_a_head_reads_what_a_model_says_it_reads(model: QpmModel, dense: DenseMo
         assert rest.std(0).max() < 1e-5, "what contributions leave over is a bias, the same for every image"
 
 
+def test_features_that_are_not_looked_at_are_off(model: QpmModel, train: Samples, held_out: Samples) -> None:
+    counted = measure(model, train, held_out, device="cpu").per_image["decision_features"]
+    seen = model.eval()(held_out.patches, held_out.cls)
+    weight, divided = model.weight, seen.pooled / model.head.std
+    for image in range(len(held_out)):
+        c = int(seen.logits[image].argmax())
+        order = ((weight[c] - weight.mean(0)) * divided[image]).abs().argsort(descending=True)
+        known = torch.zeros_like(seen.pooled[0])
+        known[order[: int(counted[image])]] = seen.pooled[image, order[: int(counted[image])]]
+        assert int(model.head(known[None]).argmax()) == c
+
+
 def test_sid_is_absent_below_five_features_a_class(
     dense: DenseModel, assignment: Assignment, train: Samples, held_out: Samples
 ) -> None:

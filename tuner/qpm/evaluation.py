@@ -155,9 +155,8 @@ def _on_images(model: Classifier, held_out: Samples) -> tuple[dict[str, Tensor],
         _refuse([] if logits.isfinite().all() else ["a logit"])
         said.append(logits)
         masks = None if held_out.masks is None else held_out.masks[rows]
-        batch = ImageBatch(
-            maps, logits.argmax(1), held_out.labels[rows], model.weight, masks, logits, model.head_inputs(pooled)
-        )
+        inputs = model.head_inputs(pooled) - model.head_inputs(torch.zeros_like(pooled))
+        batch = ImageBatch(maps, logits.argmax(1), held_out.labels[rows], model.weight, masks, logits, inputs)
         for metric in metrics:
             having = [need.of(held_out)[rows] for need in metric.data_needs if need.per_image]
             if having:

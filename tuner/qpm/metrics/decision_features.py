@@ -15,12 +15,12 @@ def decision_features(inputs: "Tensor", weight: "Tensor", logits: "Tensor", pred
     """The number of features, most telling first, from which on the prediction is the final one, (n,).
 
     How telling a feature is: |(V[c,j] - mean_d V[d,j]) z_j|, with c the predicted class. Those not yet looked at count
-    as 0, which is their mean where the head standardises. A tie is no prediction yet.
+    as off. A tie is no prediction yet.
 
     Args:
-        inputs: z, what the head multiplies by its weights, (n, width).
+        inputs: z, by how much the head's inputs exceed those of features that are off, (n, width).
         weight: V, (n_classes, width).
-        logits: (n, n_classes); what z and V do not explain is the bias.
+        logits: (n, n_classes); what z and V do not explain is what they are where all features are off.
         predicted: (n,) int64, the largest logit.
     """
     import torch
@@ -34,8 +34,8 @@ def _count(z: "Tensor", weight: "Tensor", logits: "Tensor", predicted: "Tensor")
     telling = ((weight[predicted] - weight.mean(0)) * z).abs()
     order = telling.argsort(dim=1, descending=True, stable=True)
     steps = z.gather(1, order).unsqueeze(2) * weight.T[order]  # (n, width, n_classes)
-    bias = (logits - z @ weight.T).unsqueeze(1)
-    known = steps.cumsum(1).add_(bias)
+    off = (logits - z @ weight.T).unsqueeze(1)
+    known = steps.cumsum(1).add_(off)
     index = predicted.reshape(-1, 1, 1).expand(-1, known.shape[1], 1)
     own = known.gather(2, index)
     leads = own.squeeze(2) > known.scatter_(2, index, -float("inf")).amax(2)
