@@ -202,6 +202,7 @@ def _on_features(model: Classifier, train: Samples, known: SeenOnTrain | None) -
         peaks,
         tokens=train.patches,
         grid=train.grid,
+        weight=model.weight[:, used],
         parts=train.parts,
     )
     return _of(FeatureMetric, train, seen)

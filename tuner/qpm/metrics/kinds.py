@@ -57,6 +57,7 @@ class TrainFeatures:
         peaks: the patch at which each feature's map is largest, the first of equal ones, (n, n_used) int64.
         tokens: what the backbone says of each patch, (n, n_patches, dim) float16 or float32.
         grid: patches per column and per row.
+        weight: head weights of these features, (n_classes, n_used).
         parts: keypoints, (n, n_parts, 3) float32: x and y in patches from the upper left corner, and 1 if visible;
             None where the data set has none.
     """
@@ -68,6 +69,7 @@ class TrainFeatures:
     peaks: "Tensor"
     tokens: "Tensor"
     grid: tuple[int, int]
+    weight: "Tensor"
     parts: "Tensor | None" = None
 
 
