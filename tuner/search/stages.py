@@ -33,6 +33,7 @@ class Stage:
         resources: field of the recipe's resources with the resources of a run; empty: its own name.
         of_a_trial: whether it is part of every trial, in the order of the table; others belong to baselines.
         gives_the_model: whether its model is the trial's model.
+        keeps_features: whether it keeps the features of the training images for the program.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Stage:
     resources: str = ""
     of_a_trial: bool = True
     gives_the_model: bool = False
+    keeps_features: bool = False
 
     @property
     def kind(self) -> str:
@@ -66,7 +68,15 @@ class Stage:
 
 
 _TABLE = (
-    Stage("dense", 3, "train", f"{RUNNERS}:run_dense", settings=("adapter", "dense"), model="tuner.qpm:DenseModel"),
+    Stage(
+        "dense",
+        3,
+        "train",
+        f"{RUNNERS}:run_dense",
+        settings=("adapter", "dense"),
+        model="tuner.qpm:DenseModel",
+        keeps_features=True,
+    ),
     Stage("assign", 3, "solve", f"{SOLVER}:run_assign", reads=("dense",), settings=("assign",)),
     Stage(
         "finetune",
@@ -118,6 +128,7 @@ _TABLE = (
         model="tuner.qpm.resnet.model:ResnetModel",
         resources="dense",
         of_a_trial=False,
+        keeps_features=True,
     ),
     Stage(
         "resnet_qpm",

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from tuner.qpm.metrics.consistency import consistency
+from tuner.qpm.metrics.consistency import consistency, consistency_across_classes
 from tuner.qpm.metrics.distinctiveness import distinctiveness
 from tuner.qpm.metrics.kinds import TrainFeatures
 from tuner.qpm.metrics.parts import of_features
-from tuner.qpm.metrics.peaks import top_images
+from tuner.qpm.metrics.peaks import top_images, top_images_of_classes
 from tuner.qpm.metrics.pointing import pointing
 
 
@@ -92,6 +92,34 @@ def test_consistency_is_the_mean_over_pairs() -> None:
     assert consistency(features, peaks, tokens) == pytest.approx(sum(values) / 3, rel=1e-4)
 
 
+def test_top_images_of_each_class() -> None:
+    features = torch.tensor([[0.0], [3.0], [5.0], [1.0], [4.0], [2.0]])
+    rows, fires = top_images_of_classes(features, torch.tensor([0, 0, 1, 0, 0, 0]), 3, 2)
+    assert rows[:, :, 0].tolist() == [[4, 1], [2, 0], [0, 0]]
+    assert fires[:, :, 0].tolist() == [[True, True], [True, False], [False, False]]
+
+
+def test_consistency_across_classes_asks_those_that_share_a_feature() -> None:
+    tokens = torch.tensor([[1.0, 0], [0, 1], [-1, 0], [0, -1]]).repeat(6, 1, 1)
+    labels = torch.tensor([0, 0, 1, 1, 2, 2])
+    features = torch.tensor([5.0, 4, 3, 2, 1, 0]).unsqueeze(1)
+    of_classes = {0: [0, 0], 1: [0, 2], 2: [1, 1]}  # what 1 points at cancels; image 5 does not fire
+    peaks = torch.tensor([of_classes[int(c)][i % 2] for i, c in enumerate(labels)]).unsqueeze(1)
+
+    def shared(*classes: int) -> float | None:
+        weight = torch.tensor([[float(c in classes)] for c in range(3)])
+        return consistency_across_classes(features, peaks, tokens, labels, weight)
+
+    assert shared(0, 1) == pytest.approx(0.0, abs=1e-6)
+    assert shared(0, 2) == pytest.approx(0.0, abs=1e-6)
+    peaks[labels == 1] = 0
+    assert shared(0, 1) == pytest.approx(1.0)
+    assert shared(0, 1, 2) == pytest.approx(1 / 3)
+    peaks[labels == 2] = 2
+    assert shared(0, 2) == pytest.approx(-1.0)
+    assert shared(0) is None
+
+
 def seen(peaks: list[int], parts: list[list[tuple[float, float, int]]]) -> TrainFeatures:
     """One feature that fires in every image but the last, on a grid of 7 x 7."""
     n = len(peaks)
@@ -99,7 +127,15 @@ def seen(peaks: list[int], parts: list[list[tuple[float, float, int]]]) -> Train
     keypoints = torch.tensor(parts)
     zeros = torch.zeros(n, dtype=torch.int64)
     return TrainFeatures(
-        features, zeros, 1, None, torch.tensor(peaks).unsqueeze(1), torch.zeros(n, 49, 1), (7, 7), keypoints
+        features,
+        zeros,
+        1,
+        None,
+        torch.tensor(peaks).unsqueeze(1),
+        torch.zeros(n, 49, 1),
+        (7, 7),
+        torch.ones(1, 1),
+        keypoints,
     )
 
 

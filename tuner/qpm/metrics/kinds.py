@@ -26,7 +26,8 @@ class ImageBatch:
         weight: head weights of the model, (n_classes, width).
         masks: grey object masks on the token grid, (n, grid_h, grid_w) uint8; None where the data set has none.
         logits: (n, n_classes).
-        inputs: what the head multiplies by its weights: the pooled features, standardised where it does so, (n, width).
+        inputs: by how much what the head multiplies by its weights exceeds what it is for a feature that is off,
+            (n, width): the pooled features, divided by their deviation where the head standardises.
         grid: patches per column and per row.
         tokens: what the backbone says of each patch, (n, n_patches, dim) float16 or float32.
         cls: its CLS token, (n, dim) likewise; None where it has none.
@@ -63,6 +64,7 @@ class TrainFeatures:
         tokens: what the backbone says of each patch, (n, n_patches, dim) float16 or float32; None where there is no
             frozen backbone.
         grid: patches per column and per row.
+        weight: head weights of these features, (n_classes, n_used).
         parts: keypoints, (n, n_parts, 3) float32: x and y in patches from the upper left corner, and 1 if visible;
             None where the data set has none.
     """
@@ -74,6 +76,7 @@ class TrainFeatures:
     peaks: "Tensor"
     tokens: "Tensor | None"
     grid: tuple[int, int]
+    weight: "Tensor"
     parts: "Tensor | None" = None
 
 

@@ -75,8 +75,8 @@ class StageJob:
         )
 
     def dense_features(self) -> DenseFeatures:
-        """What the stage before it, dense or a ResNet, kept for the program."""
-        (row,) = (STAGES[name] for name in self.spec.inputs if name in STAGES)
+        """What the first stage, dense or a ResNet, kept for the program."""
+        (row,) = (STAGES[name] for name in self.spec.inputs if name in STAGES and STAGES[name].keeps_features)
         return self._load(row.kind, self.spec.inputs[row.name], DenseFeatures.load)
 
     def initial_resnet(self) -> "tuple[int, dict[str, Tensor]]":

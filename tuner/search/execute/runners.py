@@ -21,6 +21,7 @@ from tuner.qpm import (
     train_qsenn,
     train_sldd,
 )
+from tuner.qpm.evaluation import SeenOnTrain
 from tuner.qpm.held_out import trained_images
 from tuner.qpm.resnet.settings import ResnetConfig, ResnetFinetuneConfig
 from tuner.qpm.settings import AdapterConfig, DenseConfig, FinetuneConfig, QsennConfig, SlddConfig
@@ -96,8 +97,10 @@ def run_evaluate(job: StageJob, folder: Path) -> dict[str, float]:
     # the program's result before fine-tuning adapts the features to it (docs/explanation/method.md#controls)
     if stage.gives_the_model:
         dense = job.model("dense")
-        untuned = assigned_model(dense, job.assignment(dense), rectified=model.head.rectified)
-        before = measure(untuned, train, held_out)
+        assignment = job.assignment(dense)
+        seen = SeenOnTrain.kept(job.dense_features(), assignment.features)
+        untuned = assigned_model(dense, assignment, rectified=model.head.rectified)
+        before = measure(untuned, train, held_out, seen=seen)
         values |= {f"assigned_{name}": value for name, value in before.values.items() if name not in COUNTS}
         values |= change(before, measured)
     (folder / VALUES_FILE).write_text(json.dumps(values, allow_nan=False), encoding="utf-8")
