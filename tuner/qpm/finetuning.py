@@ -120,6 +120,6 @@ def finetune(
     """
     target = choose_device(device)
     model = assigned_model(dense, assignment).to(target)
-    samples = train.to(target)
+    samples = train.near(target)
     fit(model, samples, config, stage="finetune", seed=seed, progress=progress, checkpoint=checkpoint)
     return model
