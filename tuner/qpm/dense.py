@@ -80,7 +80,7 @@ def train_dense(
     target = choose_device(device)
     rows = np.flatnonzero(trained_images(train.labels.cpu().numpy(), config.held_out, seed))
     model = DenseModel(adapter, train.dim, train.n_classes, train.grid, generator(seed, "dense", "init"))
-    samples = train.to(target)
+    samples = train.near(target)
     fit(
         model.to(target),
         samples,
@@ -114,7 +114,7 @@ def dense_features(
             "adapter.n_layers >= 1",
             "train a dense model with layers",
         )
-    samples = train.to(choose_device(device))
+    samples = train.near(choose_device(device))
     inner = torch.zeros(dense.map_grid, dtype=torch.bool, device=samples.device)
     inner[1:-1, 1:-1] = True
     pooled, peaks, places = [], [], []

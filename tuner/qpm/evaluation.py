@@ -103,7 +103,7 @@ def measure(
     """
     target = choose_device(device)
     model.to(target)
-    train, held_out = model.seen(train).to(target), model.seen(held_out).to(target)
+    train, held_out = model.seen(train).near(target), model.seen(held_out).near(target)
     per_image, predictions = _on_images(model, held_out)
     values = {name: float(known.double().mean()) for name, all_ in per_image.items() if len(known := _known(all_))}
     features = _features(model, train, seen)
@@ -187,8 +187,8 @@ def _on_images(model: Classifier, held_out: Samples) -> tuple[dict[str, Tensor],
             logits,
             inputs,
             model.map_grid,
-            tokens=held_out.patches[rows],
-            cls=None if held_out.cls is None else held_out.cls[rows],
+            tokens=held_out.patches[rows].to(maps.device),
+            cls=None if held_out.cls is None else held_out.cls[rows].to(maps.device),
         )
         for metric in metrics:
             having = [need.of(held_out)[rows] for need in metric.data_needs if need.per_image]

@@ -1,4 +1,4 @@
-"""The training loop of both stages: schedule-free AdamW on device-resident tokens
+"""The training loop of both stages: schedule-free AdamW on tokens that are gathered on the device
 (docs/explanation/method.md#optimiser).
 
 Trains at y, ends at xbar; one host synchronisation per epoch; checkpointed after each.
@@ -14,8 +14,8 @@ import torch
 from schedulefree import AdamWScheduleFree
 from torch import Tensor, nn
 
-from tuner.base.pulse import beat
 from tuner.errors import TunerError, UsageError
+from tuner.features.feeding import Batch, gathered
 from tuner.features.samples import Samples
 from tuner.qpm.checkpoint import Checkpoint, fingerprint
 from tuner.qpm.classifier import Activations, Classifier
@@ -58,7 +58,7 @@ def fit(
 
     Args:
         model: on its device, at its starting weights.
-        train: samples on the same device.
+        train: samples on the same device, resident or streamed.
         config: settings of the stage.
         rows: (m,) int64, the samples to train on; None: all of them.
         stage: its name, for errors and the random stream.
@@ -138,7 +138,8 @@ def _epoch(
 ) -> dict[str, float]:
     """One pass over train; returns mean loss, its terms and training accuracy (%), as seen while training."""
     model.train()
-    totals: dict[str, Tensor] = {}  # summed on the device, read once at the end
+    names: list[str] = []
+    totals = torch.zeros((), device=train.device)  # summed on the device, read once at the end
     for patches, cls, labels in shuffled(train, config.batch_size, order, rows):
         activations: Activations = model(patches, cls, noise)
         terms = loss_terms(activations, labels, model.weight, config)
@@ -147,16 +148,14 @@ def _epoch(
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         correct = 100.0 * (activations.logits.argmax(1) == labels).float().mean()
-        for name, value in {"loss": loss, **terms, "accuracy": correct}.items():
-            totals[name] = totals.get(name, torch.zeros_like(loss)) + value.detach() * len(labels)
-    means = (torch.stack(list(totals.values())) / len(rows)).tolist()
-    return dict(zip(totals, means, strict=True))
+        values = {"loss": loss, **terms, "accuracy": correct}
+        names = list(values)
+        totals = totals + torch.stack(list(values.values())).detach() * len(labels)
+    return dict(zip(names, (totals / len(rows)).tolist(), strict=True))
 
 
-def shuffled(
-    samples: Samples, size: int, order: torch.Generator, rows: Tensor | None = None
-) -> Iterator[tuple[Tensor, Tensor | None, Tensor]]:
-    """Random batches of patches, CLS and labels, gathered on the device; the last may be smaller.
+def shuffled(samples: Samples, size: int, order: torch.Generator, rows: Tensor | None = None) -> Iterator[Batch]:
+    """Random batches of patches, CLS and labels, on the device; the last may be smaller.
 
     Args:
         samples: where they come from.
@@ -165,15 +164,11 @@ def shuffled(
         rows: (m,) int64, the samples that are wanted; None: all.
     """
     rows = torch.arange(len(samples)) if rows is None else rows
-    permutation = rows[torch.randperm(len(rows), generator=order)].to(samples.device)
-    for index in torch.split(permutation, size):
-        beat()
-        cls = None if samples.cls is None else samples.cls.index_select(0, index)
-        yield samples.patches.index_select(0, index), cls, samples.labels[index]
+    return gathered(samples, rows[torch.randperm(len(rows), generator=order)], size)
 
 
 @torch.no_grad()
-def reestimate_batch_norm(model: Classifier, batches: Iterator[tuple[Tensor, Tensor | None, Tensor]]) -> None:
+def reestimate_batch_norm(model: Classifier, batches: Iterator[Batch]) -> None:
     """Replace running statistics, gathered at y, by those of one pass at the present weights
     (docs/explanation/method.md#batch-norm).
 

@@ -36,13 +36,13 @@ def consistency(features: "Tensor", peaks: "Tensor", tokens: "Tensor") -> float 
     """
     import torch
 
-    mean = mean_token(tokens)
+    mean = mean_token(tokens).to(features.device)
     rows, fires = top_images(features)  # (n_top, width)
     found = []
     for j in range(features.shape[1]):
         images = rows[fires[:, j], j]
         if len(images) >= 2:
-            found.append(_between(_directions(tokens[images, peaks[images, j]], mean)))
+            found.append(_between(_directions(_at(tokens, images, peaks[images, j]), mean)))
     return float(torch.stack(found).mean()) if found else None
 
 
@@ -62,16 +62,22 @@ def consistency_across_classes(
     """
     import torch
 
-    mean = mean_token(tokens)
+    mean = mean_token(tokens).to(features.device)
     rows, fires = top_images_of_classes(features, labels, len(weight))  # (n_classes, n_top, width)
     found = []
     for j in range(features.shape[1]):
         classes = (weight[:, j] != 0) & fires[:, :, j].any(1)
         if classes.sum() >= 2:
             images, counts = rows[classes, :, j], fires[classes, :, j].float().unsqueeze(2)
-            each = _directions(tokens[images, peaks[images, j]], mean)  # (n_using, n_top, dim)
+            each = _directions(_at(tokens, images, peaks[images, j]), mean)  # (n_using, n_top, dim)
             found.append(_between((each * counts).sum(1) / counts.sum(1)))
     return float(torch.stack(found).mean()) if found else None
+
+
+def _at(tokens: "Tensor", images: "Tensor", places: "Tensor") -> "Tensor":
+    """Tokens of some places; they may lie in main memory while the rest is on a device."""
+    where = tokens.device
+    return tokens[images.to(where), places.to(where)].to(images.device)
 
 
 def _directions(tokens: "Tensor", mean: "Tensor") -> "Tensor":
