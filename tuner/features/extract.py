@@ -165,6 +165,8 @@ def _key(dataset: Dataset, network: Backbone) -> str:
         "attributes": [None if a is None else hashlib.sha256(a.tobytes()).hexdigest() for a in attributes],
         "backbone": network.key_material(),
     }
+    if dataset.groups is not None:
+        material["groups"] = dataset.groups.tolist()
     return hashlib.sha256(json.dumps(material, sort_keys=True).encode()).hexdigest()[:32]
 
 
@@ -277,7 +279,7 @@ def _describe(network: Backbone, dataset: Dataset, notes: list[str], folder: Pat
         "labels": dataset.labels,
         "is_train": dataset.is_train,
         "has_mask": dataset.has_mask,
-        "content": dataset.content,
+        "content": dataset.together,
         "class_attributes": dataset.class_attributes,
         "image_attributes": dataset.image_attributes,
     }

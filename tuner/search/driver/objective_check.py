@@ -60,6 +60,6 @@ def _measured(recipe: Recipe, dataset: Dataset) -> np.ndarray:
         return np.flatnonzero(~dataset.is_train)
     train = np.flatnonzero(dataset.is_train)
     seed, names = recipe.data.split_seed, dataset.class_names
-    content = None if dataset.content is None else dataset.content[train]
+    content = None if dataset.together is None else dataset.together[train]
     held_out = stratified_split(dataset.labels[train], recipe.validation_fraction, seed, names, content)
     return np.asarray(train[held_out])
