@@ -45,8 +45,9 @@ def searched(store: str, name: str) -> Rows:
     """The complete trials of a search."""
     frame = tuner.open_search(store, name).trials()
     frame = frame[frame["state"] == "complete"]
-    kept = [column for column in frame if column.startswith(("params_", "values_"))]
-    return [{column.partition("_")[2]: row[column] for column in kept} for _, row in frame.iterrows()]
+    kept = {column.partition("_")[2]: column for column in frame if column.startswith("values_")}
+    kept |= {size: f"params_{size}" for size in SIZES if f"params_{size}" in frame}
+    return [{name: float(row[column]) for name, column in kept.items()} for _, row in frame.iterrows()]
 
 
 def noise_of(file: Path, names: Sequence[str]) -> dict[str, float]:
