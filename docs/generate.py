@@ -34,6 +34,7 @@ PARTS = {
     "assign": "The quadratic program",
     "finetune": "Fine-tuning",
     "budget": "How much is spent",
+    "confirm": "Error bars of the front",
     "resources": "What a stage holds while it runs",
     "tracking": "The MLflow mirror",
 }

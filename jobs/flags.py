@@ -10,6 +10,7 @@ FLAGS = {
     "name": "--name",
     "objectives": "--objectives",
     "recipe": "--recipe",
+    "seeds": "--seeds",
     "store": "--store",
     "take_over": "--take-over",
     "tracking_uri": "--tracking-uri",

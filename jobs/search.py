@@ -115,6 +115,7 @@ def run_all(arguments: argparse.Namespace, store: "Store", recipe: "Recipe | Non
 
 def print_end(result: "SearchResult", console: Console) -> None:
     """How the search ended, where its files are, and which commands come next."""
+    from tuner.search.outcome.confirmation_plan import offer
     from tuner.search.watch.summary import end_text, places
 
     console.print(end_text(result), soft_wrap=True)
@@ -122,6 +123,8 @@ def print_end(result: "SearchResult", console: Console) -> None:
     address = f"--store {home.store.url} --name {home.name}"
     lines = places(result)
     lines["pick a model"] = f"qpm-tuner pick {address} --knee --export picked"
+    if cost := offer(home, result.recipe, result.state):
+        lines["error bars"] = f"qpm-tuner confirm {address} {cost}"
     lines["more trials"] = f"qpm-tuner search {address} --trials {2 * max(ended, 1)}"
     for name, place in lines.items():
         console.print(f"{name:14}{place}", markup=False, highlight=False, soft_wrap=True)

@@ -20,6 +20,7 @@ TINY = (
     "assign.gap=0",
     "space={n_features: {choices: [6, 9]}, features_per_class: {choices: [2, 3]}, width: {choices: [24]}}",
     "budget.parallel=2",
+    "confirm.seeds=1",
 )
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -9,9 +10,10 @@ from tuner.errors import TunerError
 from tuner.features.samples import Samples
 from tuner.qpm.assignment import Assignment
 from tuner.qpm.dense import DenseModel
-from tuner.qpm.evaluation import evaluate
+from tuner.qpm.evaluation import evaluate, measure
 from tuner.qpm.finetuning import QpmModel, assigned_model
 from tuner.qpm.metrics.contrastiveness import contrastiveness
+from tuner.qpm.metrics.kinds import ImageMetric
 from tuner.qpm.metrics.sid import sid
 from tuner.qpm.metrics.table import COUNTS, METRICS
 from tuner.qpm.probe import train_linear_probe
@@ -44,6 +46,21 @@ def test_everything_applies_to_a_model_with_five_features_a_class(
     assert values["interpretability"] == pytest.approx((parts[0] * parts[1] * parts[2]) ** (1 / 3))
     for name, metric in METRICS.items():
         assert metric.low - 1e-4 <= values[name] <= metric.high + 1e-4, name
+
+
+def test_values_are_means_over_the_images_to_which_they_apply(
+    model: QpmModel, train: Samples, held_out: Samples
+) -> None:
+    measured = measure(model, train, held_out, device="cpu")
+    assert set(measured.per_image) == {name for name, metric in METRICS.items() if isinstance(metric, ImageMetric)}
+    assert measured.values == evaluate(model, train, held_out, device="cpu")
+    for name, scores in measured.per_image.items():
+        assert scores.dtype == np.float32
+        assert scores.shape == (30,)
+        assert np.nanmean(scores) == pytest.approx(measured.values[name], rel=1e-5)
+    right = model.predict(held_out.patches, held_out.cls) == held_out.labels
+    assert (measured.per_image["accuracy"] == 100.0 * right.numpy()).all()
+    assert (np.isnan(measured.per_image["mask_share"]) == ~held_out.has_mask.numpy()).all()
 
 
 def test_what_does_not_apply_is_absent(model: QpmModel, train: Samples, held_out: Samples) -> None:
@@ -91,7 +108,7 @@ def test_dense_model_and_probe_are_measured_alike(dense: DenseModel, train: Samp
 def test_no_value_is_ever_nan(dense: DenseModel, assignment: Assignment, train: Samples, held_out: Samples) -> None:
     broken = assigned_model(dense, assignment)
     next(broken.adapter.parameters()).data[0, 0] = float("nan")
-    with pytest.raises(TunerError, match=r"class_independence.* not a number"):
+    with pytest.raises(TunerError, match=r"a logit of this model is not a number"):
         evaluate(broken, train, held_out, device="cpu")
 
 

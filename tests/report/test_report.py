@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tuner.errors import UsageError
+from tuner.front.confirmation import Evidence
 from tuner.front.pareto import Objective, front
 from tuner.qpm.program_info import ProgramInfo
 from tuner.report.search_page import (
@@ -202,12 +203,20 @@ def test_without_an_objective_there_is_no_report() -> None:
         Report("none", [], [])
 
 
-def test_repeated_seeds_show_as_error_bars() -> None:
+def test_confirmed_members_show_error_bars_and_what_is_beyond_noise() -> None:
     rows = sample_rows()
-    steady = dataclasses.replace(rows[0], spread={"accuracy": 0.4, "interpretability": float("nan")})
-    page = Page(render_report(dataclasses.replace(sample_report(), rows=[steady, *rows[1:]])))
-    assert page.data()["trials"][0]["spread"] == [0.4, 0.0]
-    assert "± 0.4 over seeds" in page.text()
+    points = [row.point() for row in rows if row.outcome == "complete"]
+    member = front(points, OBJECTIVES[:2])[0].trial
+    place = [p.trial for p in points].index(member)
+    evidence = Evidence(4, {}, {"accuracy": 0.8}, {"accuracy": 0.4, "interpretability": float("nan")}, 0.97)
+    rows[member] = dataclasses.replace(rows[member], evidence=evidence)
+    page = Page(render_report(dataclasses.replace(sample_report(), rows=rows)))
+    assert page.data()["trials"][place]["spread"] == [0.4, 0.0]
+    assert "± 0.4; sd 0.8 over 4 runs" in page.text()
+    assert "1 of them beyond noise" in page.text()
+    assert page.text().count("beyond noise") == 3  # in the lede, as a heading and below the table
+    assert "0.97" in page.text()
+    assert "beyond noise" not in Page(render_report(sample_report())).text()
     assert "nan" not in page.text()
 
 

@@ -75,12 +75,14 @@ def fingerprint(folder: Path) -> dict[str, Any]:
 
 
 def _array(values: np.ndarray) -> list[Any]:
-    """Shape and hash; for fractions instead of a hash their mean, their deviation and some of them."""
+    """Shape and hash; for fractions instead of a hash, how many are numbers, their mean, their deviation and some."""
     if values.dtype.kind != "f":
         return [list(values.shape), hashlib.sha256(values.tobytes()).hexdigest()[:16]]
-    flat = values.astype(np.float64).ravel()
-    some = flat[np.linspace(0, flat.size - 1, min(flat.size, 6)).astype(int)]
-    return [list(values.shape), *(float(f"{v:.7g}") for v in (flat.mean(), flat.std(), *some))]
+    known = values[~np.isnan(values)].astype(np.float64)
+    if known.size == 0:
+        return [list(values.shape), 0]
+    some = known[np.linspace(0, known.size - 1, min(known.size, 6)).astype(int)]
+    return [list(values.shape), known.size, *(float(f"{v:.7g}") for v in (known.mean(), known.std(), *some))]
 
 
 def agree(a: Any, b: Any) -> bool:

@@ -139,12 +139,15 @@ def tensor_table(path: Path) -> dict[str, tuple[str, Shape]]:
     return table
 
 
-def read_tensors(path: Path, expected: Mapping[str, tuple[str, Shape]]) -> dict[str, NDArray[Any]]:
+def read_tensors(
+    path: Path, expected: Mapping[str, tuple[str, Shape]], *, finite: bool = True
+) -> dict[str, NDArray[Any]]:
     """Read exactly these tensors into memory and check that they are finite.
 
     Args:
         path: a safetensors file.
         expected: type, such as "F32", and shape of each by its name.
+        finite: False where NaN means something in it; the caller then checks the values.
 
     Raises:
         MalformedError: a tensor is missing, unexpected, not finite, or of another type or shape.
@@ -163,7 +166,7 @@ def read_tensors(path: Path, expected: Mapping[str, tuple[str, Shape]]) -> dict[
         tensors: dict[str, NDArray[Any]] = load_file(path)
     except Exception as error:  # safetensors raises its own exception, and others for unforeseen input
         raise unsound(path, str(error), "a safetensors file") from None
-    for name, values in tensors.items():
+    for name, values in tensors.items() if finite else ():
         require_finite(values, f"tensor {name}", path)
     return tensors
 

@@ -1,10 +1,11 @@
 """Shared parts of the selection rules: their input, measured trials, and their result, a trial with a reason."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tuner.errors import UsageError
 from tuner.front import words
+from tuner.front.confirmation import Evidence
 from tuner.front.pareto import Objective, Point, measured
 
 FRONT = "the front"
@@ -19,11 +20,13 @@ class Pick:
         point: the trial.
         reason: the sentence.
         alternatives: the other members where the rule could not tell them apart, such as on a front without a knee.
+        evidence: what is known of the member beyond the search's own run.
     """
 
     point: Point
     reason: str
     alternatives: tuple[int, ...] = ()
+    evidence: Evidence = field(default_factory=Evidence)
 
 
 Rule = Callable[..., Pick]  # (points, objectives); `whose=` is how the reason refers to the front

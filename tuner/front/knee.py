@@ -61,7 +61,7 @@ def pick_knee(points: Sequence[Point], objectives: Sequence[Objective], *, whose
     return Pick(chosen, f"Trial {chosen.trial} {why}{told}.", tuple(p.trial for p in others))
 
 
-def _bulges(members: Sequence[Point], objectives: Sequence[Objective]) -> list[float]:
+def bulges(members: Sequence[Point], objectives: Sequence[Objective]) -> list[float]:
     """How far each member lies beyond the plane through the extremes, in units of the front's extent."""
     goodness = np.array([[o.goodness(p.values[o.name]) for o in objectives] for p in members])
     goodness -= goodness.min(axis=0)
@@ -84,7 +84,7 @@ def _between(members: Sequence[Point], objectives: Sequence[Objective]) -> list[
     bests = [max(o.goodness(p.values[o.name]) for p in members) for o in objectives]
     return [
         (p, bulge)
-        for p, bulge in zip(members, _bulges(members, objectives), strict=True)
+        for p, bulge in zip(members, bulges(members, objectives), strict=True)
         if all(best - o.goodness(p.values[o.name]) > TIE for o, best in zip(objectives, bests, strict=True))
     ]
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tuner.errors import UsageError
+from tuner.front import uncertainty
 
 Array = npt.NDArray[np.float64]
 
@@ -63,12 +64,19 @@ class Point:
         params: its parameters, as in the recipe's space.
         values: metric name -> value in the metric's unit.
         model: store key of the fine-tuned model's artifact, if it exists.
+        errors: metric name -> one standard error, where more is known than the number of images.
     """
 
     trial: int
     params: dict[str, Any] = field(default_factory=dict)
     values: dict[str, float] = field(default_factory=dict)
     model: str | None = None
+    errors: dict[str, float] = field(default_factory=dict)
+
+    def error(self, metric: str) -> float | None:
+        """One standard error of a value, in the metric's unit; None if it is unknown."""
+        known = self.errors.get(metric)
+        return uncertainty.error(metric, self.values) if known is None or not isfinite(known) else known
 
 
 def measured(points: Sequence[Point], objectives: Sequence[Objective]) -> list[Point]:

@@ -95,7 +95,7 @@ def _value(point: Point, objective: Objective) -> str:
     """A value with its unit and error, if it has one: 78.4 ± 2.4 %; without unit if the name implies it."""
     unit = "" if objective.unit in words.name(objective.name).split() else objective.unit
     number = words.number(point.values[objective.name], objective.unit)
-    deviation = uncertainty.error(objective.name, point.values)
+    deviation = point.error(objective.name)
     if deviation is not None:
         number += f" ± {uncertainty.plus_minus(deviation)}"
     return f"{number} {unit}".strip()

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tuner.features.samples import Samples
     from tuner.qpm.assignment import Assignment, assign
     from tuner.qpm.dense import DenseModel, train_dense
-    from tuner.qpm.evaluation import evaluate
+    from tuner.qpm.evaluation import Evaluation, evaluate, measure
     from tuner.qpm.explanation import ClassComparison, Explanation, compare_classes, explain
     from tuner.qpm.finetuning import QpmModel, assigned_model, finetune
     from tuner.qpm.metrics.kinds import CompositeMetric, FeatureMetric, HeadMetric, ImageMetric
@@ -30,6 +30,7 @@ __all__ = [
     "DenseConfig",
     "DenseModel",
     "DivergedError",
+    "Evaluation",
     "Explanation",
     "FeatureMetric",
     "FinetuneConfig",
@@ -45,6 +46,7 @@ __all__ = [
     "evaluate",
     "explain",
     "finetune",
+    "measure",
     "register_metric",
     "train_dense",
     "train_linear_probe",
@@ -63,7 +65,11 @@ __getattr__, __dir__ = lazy_attributes(
             "DenseModel",
             "train_dense",
         ),
-        "tuner.qpm.evaluation": ("evaluate",),
+        "tuner.qpm.evaluation": (
+            "Evaluation",
+            "evaluate",
+            "measure",
+        ),
         "tuner.qpm.explanation": (
             "ClassComparison",
             "Explanation",

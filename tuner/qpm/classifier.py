@@ -65,6 +65,10 @@ class Classifier(nn.Module):
         """The head's weights, (n_classes, width); binary for QPM."""
         return self.head.weight
 
+    def head_inputs(self, pooled: Tensor) -> Tensor:
+        """What the head multiplies by its weights, of pooled features, both (n, width)."""
+        return pooled
+
     def forward(self, patches: Tensor, cls: Tensor | None = None, noise: torch.Generator | None = None) -> Activations:
         """Run tokens (n, n_patches, dim) and CLS (n, dim); `noise` draws dropout, None for none."""
         maps, pooled = self.adapter(patches, cls, noise)

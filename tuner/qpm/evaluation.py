@@ -1,19 +1,22 @@
 """The evaluation stage: every metric that applies to a model and the data at hand (docs/explanation/method.md#metrics).
 
-Features are the raw pooled values; metrics of distributions are taken on train, those of images on held out.
+Features are the raw pooled values; metrics of distributions are taken on train, those of images on held out. Each side
+passes the model once.
 """
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from tuner.errors import TunerError
 from tuner.features.device import choose_device
 from tuner.features.samples import Samples
-from tuner.qpm.classifier import Classifier, batches, pooled_features
+from tuner.qpm.classifier import Classifier, batches
 from tuner.qpm.metrics.compactness import used_features
 from tuner.qpm.metrics.kinds import (
     CompositeMetric,
@@ -29,7 +32,28 @@ from tuner.qpm.metrics.table import METRICS, Metric
 Kind = TypeVar("Kind", bound=Metric)
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """What the metrics say of a model.
+
+    Attributes:
+        values: metric name to value, in its unit; what does not apply (no masks, fewer than five features per class)
+            is absent. Beside them are the numbers of images they rest on, by the names in
+            `tuner.qpm.metrics.table.COUNTS`.
+        per_image: name of each metric of images to its values, (n_held_out,) float32 in its unit and in the order of
+            the held-out images; NaN where it does not apply to an image. Their means are in `values`.
+    """
+
+    values: dict[str, float]
+    per_image: dict[str, np.ndarray]
+
+
 def evaluate(model: Classifier, train: Samples, held_out: Samples, *, device: str = "auto") -> dict[str, float]:
+    """The values of `measure`."""
+    return measure(model, train, held_out, device=device).values
+
+
+def measure(model: Classifier, train: Samples, held_out: Samples, *, device: str = "auto") -> Evaluation:
     """Measure a model by every metric of `tuner.qpm.METRICS`, where their names, units and directions stand.
 
     Args:
@@ -38,28 +62,35 @@ def evaluate(model: Classifier, train: Samples, held_out: Samples, *, device: st
         held_out: validation or test images, at least one.
         device: `auto`, `cpu`, `cuda` ...
 
-    Returns:
-        Metric name to value; one that does not apply (no masks, fewer than five features per class) is absent. Beside
-        them are the numbers of images they rest on, by the names in `tuner.qpm.metrics.table.COUNTS`.
-
     Raises:
-        TunerError: a value is not finite.
+        TunerError: a value is not finite, or a metric gives no value for each image.
     """
     target = choose_device(device)
     model.to(target)
     train = train.to(target)
-    values = _on_images(model, held_out.to(target)) | _on_features(model, train) | _on_head(model, train)
-    broken = [name for name, value in values.items() if not math.isfinite(value)]
+    per_image = _on_images(model, held_out.to(target))
+    values = {name: float(known.double().mean()) for name, all_ in per_image.items() if len(known := _known(all_))}
+    values |= _on_features(model, train) | _on_head(model, train)
+    _refuse([name for name, value in values.items() if not math.isfinite(value)])
+    for metric in METRICS.values():
+        if isinstance(metric, CompositeMetric) and (mean := metric.of(values)) is not None:
+            values[metric.name] = mean
+    images = {name: scores.float().numpy() for name, scores in per_image.items()}
+    return Evaluation(values | _counts(train, held_out), images)
+
+
+def _known(scores: Tensor) -> Tensor:
+    """The values of the images to which a metric applies."""
+    return scores[~scores.isnan()]
+
+
+def _refuse(broken: list[str]) -> None:
     if broken:
         raise TunerError(
             f"{', '.join(broken)} of this model is not a number",
             "finite weights and features",
             "lower the learning rate it was trained with, or check the features for NaN",
         )
-    for metric in METRICS.values():
-        if isinstance(metric, CompositeMetric) and (mean := metric.of(values)) is not None:
-            values[metric.name] = mean
-    return values | _counts(train, held_out)
 
 
 def _counts(train: Samples, held_out: Samples) -> dict[str, float]:
@@ -76,53 +107,60 @@ def _applicable(kind: type[Kind], samples: Samples) -> Iterator[Kind]:
             yield metric
 
 
-def _scaled(metric: Metric, value: float) -> float:
-    """A metric's value in its unit, from a function that returns shares of one where the unit is percent."""
-    return 100.0 * value if metric.unit == "%" else value
+def _scale(metric: Metric) -> float:
+    """What brings its function's values into its unit: functions return shares of one where that is percent."""
+    return 100.0 if metric.unit == "%" else 1.0
 
 
 @torch.no_grad()
-def _on_images(model: Classifier, held_out: Samples) -> dict[str, float]:
-    """Means over held-out images; those over all of them come first."""
-    metrics = sorted(_applicable(ImageMetric, held_out), key=lambda metric: bool(metric.data_needs))
-    scores: dict[str, list[Tensor]] = {metric.name: [] for metric in metrics}
-    for rows, (maps, _, logits) in batches(model, held_out):
+def _on_images(model: Classifier, held_out: Samples) -> dict[str, Tensor]:
+    """The values of all images, (n,) float64 on the CPU, by metric; NaN where one does not apply."""
+    metrics = list(_applicable(ImageMetric, held_out))
+    scores = {metric.name: torch.full((len(held_out),), torch.nan, dtype=torch.float64) for metric in metrics}
+    for rows, (maps, pooled, logits) in batches(model, held_out):
+        _refuse([] if logits.isfinite().all() else ["a logit"])
         masks = None if held_out.masks is None else held_out.masks[rows]
-        batch = ImageBatch(maps, logits.argmax(1), held_out.labels[rows], model.weight, masks)
+        batch = ImageBatch(
+            maps, logits.argmax(1), held_out.labels[rows], model.weight, masks, logits, model.head_inputs(pooled)
+        )
         for metric in metrics:
             having = [need.of(held_out)[rows] for need in metric.data_needs if need.per_image]
-            images = batch.only(torch.stack(having).all(0)) if having else batch
-            scores[metric.name].append(_per_image(metric, images))
-    joined = [(metric, torch.cat(scores[metric.name])) for metric in metrics]
-    return {metric.name: _scaled(metric, float(values.double().mean())) for metric, values in joined if len(values)}
+            if having:
+                has = torch.stack(having).all(0)
+                scores[metric.name][rows][has.cpu()] = _per_image(metric, batch.only(has))
+            else:
+                scores[metric.name][rows] = _per_image(metric, batch)
+    return {metric.name: _scale(metric) * scores[metric.name] for metric in metrics}
 
 
 def _per_image(metric: ImageMetric, images: ImageBatch) -> Tensor:
-    """The values of a metric.
+    """The values of a metric, on the CPU.
 
     Raises:
-        TunerError: its function gives something else than a value for each image to which it applies.
+        TunerError: its function gives something else than a value for each image.
     """
     values = metric.function(images)
-    if not (isinstance(values, Tensor) and values.ndim == 1 and len(values) <= len(images.labels)):
+    if not (isinstance(values, Tensor) and values.shape == images.labels.shape):
         found = tuple(values.shape) if isinstance(values, Tensor) else repr(values)[:60]
         raise TunerError(
             f"the metric {metric.name} gave {found} for {len(images.labels)} images",
-            "a tensor with one value for each image to which it applies, (n,)",
+            "a tensor with one value for each image, (n,), NaN where it does not apply",
             "correct the function of the metric",
         )
-    return values
+    return values.double().cpu()
 
 
 @torch.no_grad()
 def _on_features(model: Classifier, train: Samples) -> dict[str, float]:
-    """Metrics of the distributions of the used features over train."""
-    features = pooled_features(model, train)[:, used_features(model.weight)]
-    if features.shape[1] == 0:
+    """Metrics of the used features over train."""
+    used = used_features(model.weight)
+    if not used.any():
         return {}
-    seen = TrainFeatures(features, train.labels, train.n_classes, train.image_attributes)
+    passed = [(seen.pooled[:, used], seen.maps[:, :, used].argmax(1)) for _, seen in batches(model, train)]
+    features, peaks = (torch.cat(parts) for parts in zip(*passed, strict=True))
+    seen = TrainFeatures(features, train.labels, train.n_classes, train.image_attributes, peaks, train.patches)
     return {
-        metric.name: _scaled(metric, value)
+        metric.name: _scale(metric) * value
         for metric in _applicable(FeatureMetric, train)
         if (value := metric.function(seen)) is not None
     }
@@ -133,7 +171,7 @@ def _on_head(model: Classifier, train: Samples) -> dict[str, float]:
     """Metrics of the head's weights."""
     head = Head(model.weight, train.class_attributes)
     return {
-        metric.name: _scaled(metric, value)
+        metric.name: _scale(metric) * value
         for metric in _applicable(HeadMetric, train)
         if (value := metric.function(head)) is not None
     }

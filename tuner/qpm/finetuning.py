@@ -41,6 +41,10 @@ class QpmModel(Classifier):
         """A model of the right shape whose weights are still to be loaded."""
         return cls(Adapter(config, dim), n_classes, grid)
 
+    def head_inputs(self, pooled: Tensor) -> Tensor:
+        """The standardised features."""
+        return self.head.standardise(pooled)
+
     def check(self, where: object) -> None:
         """See `Classifier.check`; the head must be one that an assignment gave."""
         super().check(where)

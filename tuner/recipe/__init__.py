@@ -7,10 +7,11 @@ from tuner.recipe.check import check_recipe
 from tuner.recipe.load import difference, load_recipe, parse_recipe, presets
 from tuner.recipe.objectives import objectives_of
 from tuner.recipe.reference import Field, describe_fields, fields
-from tuner.recipe.schema import BudgetConfig, Recipe, ResourcesConfig, StageResources, TrackingConfig
+from tuner.recipe.schema import BudgetConfig, ConfirmConfig, Recipe, ResourcesConfig, StageResources, TrackingConfig
 
 __all__ = [
     "BudgetConfig",
+    "ConfirmConfig",
     "Field",
     "Recipe",
     "ResourcesConfig",

@@ -30,6 +30,7 @@ def check_recipe(recipe: Recipe) -> None:
     _check_size(recipe)
     _check_shares(recipe)
     _check_forced_pairs(recipe)
+    _check_confirm(recipe)
     for name in recipe.space:
         _check_dimension(name, recipe)
     objectives_of(recipe)
@@ -93,6 +94,15 @@ def _check_forced_pairs(recipe: Recipe) -> None:
             f"assign.forced_pairs={most} with assign.control=random",
             "class pairs forced by the program: a random assignment has none",
             "set assign.forced_pairs=0, or assign.control=none",
+        )
+
+
+def _check_confirm(recipe: Recipe) -> None:
+    if recipe.protocol == "paper" and recipe.confirm.splits > 1:
+        raise UsageError(
+            f"confirm.splits={recipe.confirm.splits} with protocol=paper, which has no validation split",
+            "further seeds only",
+            "set confirm.splits=1, and more confirm.seeds",
         )
 
 

@@ -23,7 +23,7 @@ SHORT_NAMES = {
 }
 
 # Parts of a recipe that say how a search runs, not what it finds; they may change on resuming.
-RUNTIME_PARTS = ("budget", "resources", "tracking")
+RUNTIME_PARTS = ("budget", "confirm", "resources", "tracking")
 
 # Fields that say where things lie on one machine; what lies there is in the feature bank's key.
 PLACES = ("title", "data.root", "data.masks", "data.split_file", "backbone.weights", "backbone.batch_size")
@@ -39,6 +39,34 @@ class BudgetConfig:
         0.0, "search time in seconds, over all starts, after which the search ends; 0: no limit", low=0.0, unit="s"
     )
     retries: int = setting(2, "new attempts at a trial whose coordinator died, and at a stage that hung", low=0)
+
+
+@dataclass
+class ConfirmConfig:
+    """How the front of a search is confirmed: members are trained and measured again, so that it has error bars."""
+
+    seeds: int = setting(
+        3, "seeds of each confirmed member in all, that of the search included; 1: no further ones", low=1, high=100
+    )
+    splits: int = setting(
+        1, "validation splits of each confirmed member in all, that of the search included", low=1, high=100
+    )
+    share: float = setting(
+        0.5,
+        "largest share of all runs, trials and confirmations together, that a search spends on confirming; 0: none",
+        low=0.0,
+        high=0.9,
+    )
+
+    @property
+    def runs(self) -> int:
+        """Runs that confirm one member: all seeds on all splits, but for the search's own run."""
+        return self.seeds * self.splits - 1
+
+    @property
+    def kept(self) -> float:
+        """The share of a time limit that trials leave for confirming."""
+        return self.share if self.runs else 0.0
 
 
 @dataclass
@@ -105,6 +133,7 @@ class Recipe:
         "metrics or parameters to optimise, `name`, `name:max` or `name:min`",
     )
     budget: BudgetConfig = field(default_factory=BudgetConfig)
+    confirm: ConfirmConfig = field(default_factory=ConfirmConfig)
     resources: ResourcesConfig = field(default_factory=ResourcesConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
 

@@ -3,7 +3,7 @@
 Better is always up and to the right: the axis of an objective to minimise runs backwards.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from math import ceil, floor, log10
 
@@ -25,6 +25,7 @@ STYLE = """
 .front .title { fill: var(--ink); font-size: 16px; font-weight: 600; }
 .front .dim { fill: var(--dim); } .front .member { fill: var(--member); }
 .front .stairs { fill: none; stroke: var(--member); stroke-width: 1.5; }
+.front .bar { fill: none; stroke: var(--member); opacity: 0.45; }
 .front .pick { fill: var(--pick); stroke: var(--paper); stroke-width: 2; }
 .front .name { fill: var(--pick); font-weight: 600; }
 """
@@ -87,6 +88,7 @@ def render_front(
     objectives: Sequence[Objective],
     picked: Point | None = None,
     title: str = "Pareto front",
+    ranks: Mapping[int, int] | None = None,
 ) -> str:
     """One SVG of all measured trials along the first two objectives, or along the only one.
 
@@ -99,12 +101,13 @@ def render_front(
         objectives: the first goes to the right, the second up; one alone goes up, over the trials.
         picked: the chosen trial, highlighted and named.
         title: the heading.
+        ranks: of the trials, 1 for members, which confirmed values leave as it is; None: by the values shown.
 
     Returns:
         The text of an SVG file, light or dark as its reader prefers; empty axes where nothing is measured.
     """
     shown = measured(points, objectives)
-    members = front(shown, objectives)
+    members = front(shown, objectives) if ranks is None else [p for p in shown if ranks.get(p.trial) == 1]
     *across, upwards = objectives[:2]
     spans = [[p.values[o.name] for p in shown] or [o.low, o.high] for o in objectives[:2]]
     x = Axis(across[0], spans[0], LEFT, WIDTH - RIGHT) if across else _trials(shown)
@@ -113,7 +116,8 @@ def render_front(
     on_front = {p.trial for p in members}
     parts += [_dot(p, x, y, "dim", 4) for p in shown if p.trial not in on_front]
     if len(objectives) == 2:
-        parts.append(_staircase(members, x, y))
+        parts.append(_staircase(front(members, objectives), x, y))
+    parts += [bar for p in members for bar in _bars(p, x, y)]
     third = Shade(objectives[2], members) if len(objectives) > 2 and members else None
     parts += third.legend(WIDTH - RIGHT, TOP - 9) if third else []
     parts += [_dot(p, x, y, "member", 5, third) for p in members]
@@ -175,7 +179,24 @@ def _dot(point: Point, x: Axis, y: Axis, kind: str, radius: int, third: Shade | 
 def _told(point: Point, objective: Objective) -> str:
     """A value in words, and how sure it is: accuracy 96.12 ± 1.1, n = 288."""
     name = objective.name
-    return f"{words.name(name)} {point.values[name]:.4g} {uncertainty.beside(name, point.values)}".rstrip()
+    error, n = point.error(name), uncertainty.images(name, point.values)
+    beside = f"± {uncertainty.plus_minus(error)}{f', n = {n}' if n else ''}" if error is not None else ""
+    return f"{words.name(name)} {point.values[name]:.4g} {beside}".rstrip()
+
+
+def _bars(point: Point, x: Axis, y: Axis) -> list[str]:
+    """One standard error to each side of a member, along each axis where it is known."""
+    across, down = _spot(point, x, y)
+    bars = []
+    for axis in (x, y):
+        error = point.error(axis.objective.name)
+        if not error or isinstance(axis, TrialAxis):
+            continue
+        inner = (LEFT, WIDTH - RIGHT) if axis is x else (TOP, HEIGHT - BOTTOM)
+        low, high = sorted(min(max(axis.at(axis.of(point) + sign * error), inner[0]), inner[1]) for sign in (-1, 1))
+        path = f"M{low:.1f} {down:.1f}H{high:.1f}" if axis is x else f"M{across:.1f} {low:.1f}V{high:.1f}"
+        bars.append(f'<path class="bar" d="{path}"/>')
+    return bars
 
 
 def _name(point: Point, x: Axis, y: Axis) -> str:

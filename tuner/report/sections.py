@@ -14,9 +14,10 @@ from markupsafe import Markup
 
 from tuner.base.metric import METRICS
 from tuner.front import uncertainty, words
+from tuner.front.confirmation import RULE
 from tuner.front.pareto import Objective, Point, hypervolume, ranks
 from tuner.qpm.program_info import ProgramInfo
-from tuner.report import proof
+from tuner.report import error_bars, proof
 from tuner.report.galleries import galleries
 from tuner.report.picture import render_front
 from tuner.report.views import PickView, Report, StageUse, TrialRow
@@ -27,7 +28,8 @@ NOTHING = "–"
 def build(report: Report) -> dict[str, Any]:
     """The variables of report.html."""
     points = _completed(report)
-    rank = {p.trial: r for p, r in zip(points, ranks(points, report.objectives), strict=True) if r}
+    known = report.ranks or {p.trial: r for p, r in zip(points, ranks(points, report.objectives), strict=True)}
+    rank = {p.trial: known[p.trial] for p in points if known.get(p.trial)}
     picked = report.pick.point if report.pick and report.pick.chosen else None
     return {
         "search": report.search,
@@ -37,7 +39,7 @@ def build(report: Report) -> dict[str, Any]:
         "alone": len(report.objectives) == 1,
         "lede": _lede(report, rank),
         "figures": _figures(report),
-        "still": Markup(render_front(points, report.objectives, picked, report.search)),
+        "still": Markup(render_front(points, report.objectives, picked, report.search, rank)),
         "pick": _pick(report, report.pick) if report.pick else None,
         "baselines": _baselines(report),
         "stages": _stages(report.stages),
@@ -61,7 +63,7 @@ def _lede(report: Report, rank: dict[int, int]) -> str:
     saved = sum(stage.saved_s for stage in report.stages)
     axes = words.listing([words.name(o.name) for o in report.objectives])
     text = f"{completed} of {_times(len(report.rows), 'trial')} completed; {members} of them"
-    text += f" {'is' if members == 1 else 'are'} on the front of {axes}."
+    text += f" {'is' if members == 1 else 'are'} on the front of {axes}{error_bars.sure(report, rank)}."
     text += f" Reusing stages saved {words.duration(saved)}." if saved > 0 else ""
     programs = proof.overview(row.program for row in report.rows)
     return text + (f" {programs[0].upper()}{programs[1:]}." if programs else "")
@@ -72,7 +74,9 @@ def _rests(report: Report) -> str:
     values = [row.values for row in report.rows]
     metrics = dict.fromkeys(name for row in values for name in row if "/" not in name)
     told = uncertainty.legend((n for n in metrics if not n.startswith("assigned_")), values)
-    return f"{uncertainty.RULE}; {told}." if told else ""
+    rule = RULE if any(row.evidence.error for row in report.rows) else uncertainty.RULE
+    meaning = f"{error_bars.MEANING}." if error_bars.any_runs(report) else ""
+    return " ".join(filter(None, [f"{rule}; {told}." if told else "", meaning]))
 
 
 def _figures(report: Report) -> list[dict[str, str]]:
@@ -83,10 +87,10 @@ def _figures(report: Report) -> list[dict[str, str]]:
         known = [p for p in points if isfinite(p.values.get(o.name, nan))]
         best = max(known, key=partial(_goodness, o), default=None)
         if best is not None:
-            value, beside = words.number(best.values[o.name], o.unit), uncertainty.beside(o.name, best.values)
+            value, beside = words.number(best.values[o.name], o.unit), error_bars.beside(best, o.name)
             aside = f"trial {best.trial}, {beside}" if beside else f"trial {best.trial}"
             figures.append(_figure(f"best {words.name(o.name)}", value, aside, o.unit))
-    volume = hypervolume(points, report.objectives)
+    volume = report.hypervolume[-1][1] if report.hypervolume else hypervolume(points, report.objectives)
     figures.append(_figure("hypervolume", f"{volume:.3f}", "share of the objective space"))
     if report.stages:
         saved, spent = sum(s.saved_s for s in report.stages), sum(s.run_s for s in report.stages)
@@ -106,7 +110,7 @@ def _pick(report: Report, pick: PickView) -> dict[str, Any]:
     """The picked model in words, and its saliency maps."""
     params, values = pick.point.params, pick.point.values
     facts = [
-        (words.name(o.name), f"{words.value(values[o.name], o.unit)} {uncertainty.beside(o.name, values)}".strip())
+        (words.name(o.name), f"{words.value(values[o.name], o.unit)} {error_bars.beside(pick.point, o.name)}".strip())
         for o in report.objectives
     ]
     facts += [(words.name(name), _plain(value)) for name, value in params.items()]
@@ -204,6 +208,7 @@ def _trials(report: Report, rank: dict[int, int]) -> dict[str, Any]:
         "params": [words.name(n) for n in params],
         "objectives": [f"{words.name(o.name)}{f' [{o.unit}]' if o.unit else ''}" for o in report.objectives],
         "metrics": [words.name(n) for n in metrics],
+        "evidence": error_bars.headings(report),
         "proof": ["gap [%]", "bound", "program"],
         "rows": [
             {
@@ -213,8 +218,9 @@ def _trials(report: Report, rank: dict[int, int]) -> dict[str, Any]:
                 "cause": row.cause,
                 "picked": row.trial == picked,
                 "params": [_cell(row.params.get(n), _plain(row.params.get(n))) for n in params],
-                "objectives": [_cell(row.values.get(n), numbers[n][i], _spread(row, n)) for n in objectives],
-                "metrics": [_cell(row.values.get(n), numbers[n][i], _spread(row, n)) for n in metrics],
+                "objectives": [_cell(row.values.get(n), numbers[n][i], error_bars.spread(row, n)) for n in objectives],
+                "metrics": [_cell(row.values.get(n), numbers[n][i], error_bars.spread(row, n)) for n in metrics],
+                "evidence": [_cell(*cell) for cell in error_bars.cells(report, row)],
                 "proof": _proof(row),
                 "duration": _cell(
                     row.duration_s, NOTHING if row.duration_s is None else words.duration(row.duration_s)
@@ -233,7 +239,7 @@ def _chart_data(report: Report, rank: dict[int, int]) -> dict[str, Any]:
             "trial": row.trial,
             "rank": rank[row.trial],
             "values": [row.trial] * alone + [row.values[o.name] for o in report.objectives],
-            "spread": [0.0] * alone + [_finite(row.spread.get(o.name)) for o in report.objectives],
+            "spread": [0.0] * alone + [_finite(row.evidence.error.get(o.name)) for o in report.objectives],
             "text": _hover(row, report.objectives),
         }
         for row in report.rows
@@ -264,7 +270,7 @@ def _hover(row: TrialRow, objectives: Sequence[Objective]) -> str:
     lines = [f"<b>trial {row.trial}</b>"]
     for objective in objectives:
         value = words.number(row.values[objective.name], objective.unit)
-        beside = uncertainty.beside(objective.name, row.values)
+        beside = error_bars.beside(row.point(), objective.name)
         lines.append(f"{_safe(words.name(objective.name))} <b>{value}</b> {_safe(objective.unit)} {beside}".rstrip())
         metric = METRICS.get(objective.name)
         parts = [n for n in (metric.parts if metric else ()) if n in row.values]
@@ -294,15 +300,6 @@ def _cell(value: Any, text: str, aside: str = "") -> dict[str, Any]:
     """A cell with what it is sorted by: a number where there is one, else its text, nothing last."""
     missing = value is None or text == NOTHING
     return {"text": text, "aside": aside, "sort": "" if missing else value, "missing": missing}
-
-
-def _spread(row: TrialRow, metric: str) -> str:
-    """The uncertainty of a value: from the number of images, and from repeated seeds if available."""
-    seeds = row.spread.get(metric)
-    told = [uncertainty.beside(metric, row.values)]
-    if seeds is not None and isfinite(seeds):
-        told.append(f"± {uncertainty.plus_minus(seeds)} over seeds")
-    return "; ".join(filter(None, told))
 
 
 def _proof(row: TrialRow) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tuner.errors import UsageError
+from tuner.front.confirmation import Evidence
 from tuner.front.pareto import Objective, Point
 from tuner.qpm.program_info import ProgramInfo
 from tuner.report.tiles import Map, Pixels
@@ -24,7 +25,7 @@ class TrialRow:
         values: metric name -> value, of the validation split; "test/accuracy" for another split.
         duration_s: wall time, seconds; None if unknown.
         cause: one line, why it did not complete.
-        spread: metric name -> standard deviation over repeated seeds, where `confirm` measured it.
+        evidence: what is known of a member of the front beyond the search's own run; its means are in `values` already.
         program: how its program ended, as the ledger has it (see `proof.py`); None if unknown.
     """
 
@@ -34,12 +35,13 @@ class TrialRow:
     values: dict[str, float] = field(default_factory=dict)
     duration_s: float | None = None
     cause: str = ""
-    spread: dict[str, float] = field(default_factory=dict)
+    evidence: Evidence = field(default_factory=Evidence)
     program: ProgramInfo | None = None
 
     def point(self) -> Point:
         """The trial as the front sees it."""
-        return Point(self.trial, self.params, self.values)
+        errors = {name: error for name, error in self.evidence.error.items() if name in self.values}
+        return Point(self.trial, self.params, self.values, errors=errors)
 
 
 @dataclass(frozen=True)
@@ -170,6 +172,7 @@ class Report:
         objectives: the axes; one is drawn over the trials, two make a scatter with its staircase, more also parallel
             coordinates.
         rows: all trials.
+        ranks: of the complete trials by the values that the search measured, 1 for members; None: by those in the rows.
         hypervolume: (seconds since the start, value) after each completed trial.
         stages: in the order in which they run.
         pick: the picked model, if one was picked.
@@ -187,6 +190,7 @@ class Report:
     baselines: Sequence[BaselineRow] = ()
     environment: dict[str, Any] = field(default_factory=dict)
     note: str = ""
+    ranks: dict[int, int] | None = None
 
     def __post_init__(self) -> None:
         """Refuse a report without objectives."""

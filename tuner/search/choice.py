@@ -20,7 +20,8 @@ class Choice:
         trial: number of the trial.
         params: its parameters, named as in the recipe's space.
         values: its metrics, on the split that objectives are measured on.
-        errors: one standard error of each value that is a share of images, in percentage points.
+        errors: one standard error of each value for which it is known, in the metric's unit.
+        confirmation: runs, means, deviations and probability of being non-dominated (`tuner.front.confirmation`).
         reason: why it was picked, in one sentence.
         alternatives: trials that the rule could not tell apart from it.
     """
@@ -29,7 +30,8 @@ class Choice:
         self._home, self._pick = home, pick
         self.search = home.name
         self.trial, self.params, self.values = pick.point.trial, pick.point.params, pick.point.values
-        self.errors = uncertainty.errors(self.values)
+        self.errors = uncertainty.errors(self.values) | pick.point.errors
+        self.confirmation = pick.evidence.to_json()
         self.reason, self.alternatives = pick.reason, pick.alternatives
 
     def model(self, *, weights: Path | str = "", device: str = "auto") -> "ExportedModel":
@@ -85,7 +87,7 @@ class Choice:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON, with the names of `qpm-tuner pick --json`."""
-        names = ("search", "trial", "params", "values", "errors", "reason")
+        names = ("search", "trial", "params", "values", "errors", "confirmation", "reason")
         return {name: getattr(self, name) for name in names} | {"alternatives": list(self.alternatives)}
 
     def __repr__(self) -> str:

@@ -8,12 +8,19 @@ duration            wall time of the trial; NaT while it is open
 datetime_complete   when it ended, UTC
 params_NAME         its parameters, named as in the recipe's space
 values_NAME         metrics on the split that objectives are measured on (validation; test under `protocol=paper`)
-errors_NAME         one standard error of a value that is a share of images, in percentage points
+errors_NAME         one standard error of a value where it is known, in the metric's unit
+confirmed_NAME      mean over the confirmation runs, for confirmed members of the front
+deviation_NAME      standard deviation over them, in the metric's unit
 test_NAME           metrics on the test split, for members of the front
 program_NAME        how the quadratic program ended: objective, bound, gap (a share), status, seconds
 stage, cause        where and why the trial ended, if it is not complete
 model               key of the fine-tuned model's artifact
 on_front            whether it is a member of the front
+runs                confirmation runs; 0 where it was run once
+non_dominated       probability of being non-dominated; missing below two confirmation runs
+beyond_noise        whether that is at least 0.95
+
+`values_NAME` are those of the search's own run, which is too good on average for members, since they were selected.
 
 `frame.attrs` holds "search", "objectives" (name -> direction), "units" (column -> unit) and "hypervolume".
 """
@@ -24,13 +31,14 @@ from typing import Any
 import pandas as pd
 
 from tuner.front import uncertainty
+from tuner.front.confirmation import Evidence
 from tuner.qpm import METRICS
 from tuner.search.record.front_view import FrontView
 from tuner.search.record.restoration import SearchState, TrialRecord
 
 FIRST = ("number", "state", "duration", "datetime_complete")
-LAST = ("stage", "cause", "model", "on_front")
-GROUPS = ("params_", "values_", "errors_", "test_", "program_")
+LAST = ("stage", "cause", "model", "on_front", "runs", "non_dominated", "beyond_noise")
+GROUPS = ("params_", "values_", "errors_", "confirmed_", "deviation_", "test_", "program_")
 PROGRAM_UNITS = {"program_gap": "share of the bound", "program_seconds": "s"}
 
 
@@ -48,7 +56,7 @@ def front_frame(view: FrontView, state: SearchState) -> pd.DataFrame:
 
 def _frame(view: FrontView, trials: Sequence[TrialRecord]) -> pd.DataFrame:
     members = {member.trial for member in view.members}
-    rows = [_row(trial, trial.number in members) for trial in trials]
+    rows = [_row(trial, trial.number in members, view.evidence.get(trial.number, Evidence())) for trial in trials]
     objectives = [f"values_{objective.name}" for objective in view.objectives]
     names = dict.fromkeys([*objectives, *(name for row in rows for name in row)])
     columns = [*FIRST, *(n for group in GROUPS for n in names if n.startswith(group)), *LAST]
@@ -67,12 +75,12 @@ def _frame(view: FrontView, trials: Sequence[TrialRecord]) -> pd.DataFrame:
 
 def _types(frame: pd.DataFrame, columns: Sequence[str]) -> dict[str, str]:
     """The types of columns that pandas cannot tell from values that are missing in all rows, or without rows."""
-    types = {"number": "int64", "on_front": "bool"}
+    types = {"number": "int64", "on_front": "bool", "runs": "int64", "non_dominated": "float64", "beyond_noise": "bool"}
     unknown = [n for n in columns if n.startswith(GROUPS) and n != "program_status" and frame[n].isna().all()]
     return types | {n: "float64" for n in unknown if not n.startswith("params_")}
 
 
-def _row(trial: TrialRecord, on_front: bool) -> dict[str, Any]:
+def _row(trial: TrialRecord, on_front: bool, evidence: Evidence) -> dict[str, Any]:
     ended = trial.outcome is not None
     return {
         "number": trial.number,
@@ -81,13 +89,18 @@ def _row(trial: TrialRecord, on_front: bool) -> dict[str, Any]:
         "datetime_complete": trial.ended_at if ended else None,
         **_named("params_", trial.params),
         **_named("values_", trial.values),
-        **_named("errors_", uncertainty.errors(trial.values)),
+        **_named("errors_", uncertainty.errors(trial.values) | ({} if evidence.runs else evidence.error)),
+        **_named("confirmed_", evidence.mean),
+        **_named("deviation_", evidence.deviation),
         **_named("test_", trial.test),
         **_named("program_", trial.program.to_json() if trial.program else {}),
         "stage": trial.stage,
         "cause": trial.cause,
         "model": trial.model,
         "on_front": on_front,
+        "runs": evidence.runs,
+        "non_dominated": evidence.probability,
+        "beyond_noise": evidence.beyond_noise,
     }
 
 
@@ -99,8 +112,8 @@ def _unit(column: str) -> str:
     """The unit of a column, empty for a plain number."""
     group, _, name = column.partition("_")
     metric = METRICS.get(name.removeprefix("assigned_"))
-    if group == "errors":
-        return "percentage points"
-    if group in ("values", "test"):
+    if group in ("errors", "deviation"):
+        return "percentage points" if metric is None or metric.unit == "%" else metric.unit
+    if group in ("values", "confirmed", "test"):
         return metric.unit if metric else uncertainty.KINDS.get(name.removeprefix("assigned_"), "")
     return PROGRAM_UNITS.get(column, "")

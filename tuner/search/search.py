@@ -100,10 +100,11 @@ class Search:
     @property
     def picked(self) -> Choice | None:
         """The choice that was exported, registered or recorded last; None if there is none."""
-        from tuner.search.outcome.report import recorded_pick
+        from tuner.search.outcome.choose import recorded_pick
 
         state = self._home.state()
-        return None if state.pick is None else Choice(self._home, recorded_pick(state, self.recipe))
+        view = self._home.front(state=state)
+        return None if state.pick is None else Choice(self._home, recorded_pick(view, state))
 
     def choice(self, trial: int | None = None) -> Choice:
         """A trial by its number; None: the picked one, or the knee if none is picked.
@@ -189,9 +190,9 @@ class Search:
         lines = [f"Trials: {tally(view.counts) or 'none has ended'}{f', {n_open} open' if n_open else ''}."]
         svg = ""
         if view.members:
-            points = state.points(view.objectives)
+            points = view.points(state)
             picked = next((p for p in points if state.pick is not None and p.trial == state.pick.trial), None)
-            svg = render_front(points, view.objectives, picked=picked, title=self.name)
+            svg = render_front(points, view.objectives, picked=picked, title=self.name, ranks=view.ranks)
             members = "1 trial" if len(view.members) == 1 else f"{len(view.members)} trials"
             lines.append(f"Front: {members}, hypervolume {view.hypervolume:.4f}.")
         return snippet(f"Search {self.name} in {self.store}", lines, svg=svg)

@@ -72,7 +72,7 @@ _TABLE = (
         model="tuner.qpm:QpmModel",
         gives_the_model=True,
     ),
-    Stage("evaluate", 2, "measure", f"{RUNNERS}:run_evaluate"),  # reads the measured stage: see `plan.evaluation`
+    Stage("evaluate", 3, "measure", f"{RUNNERS}:run_evaluate"),  # reads the measured stage: see `plan.evaluation`
     Stage(
         "probe",
         2,

@@ -8,13 +8,13 @@ import io
 import json
 import math
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tuner.tracking.place import refuse_elsewhere
-from tuner.tracking.updates import LONGEST_VALUE, PARENT, Update, Value, safe_name, trial_run
+from tuner.tracking.updates import LONGEST_VALUE, PARENT, Update, Value, as_values, safe_name, trial_run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -25,6 +25,22 @@ MOST_PAIRS = 100
 MOST_EVENTS = 500  # event ids that fit into a run's tag
 
 
+class Confirmed(NamedTuple):
+    """The confirmation of a member.
+
+    Args:
+        time_s: unix time of its last run.
+        runs: number of runs.
+        values: mean and deviation of metrics by name, such as `accuracy_mean`, and `non_dominated`, a probability.
+        beyond_noise: whether it is non-dominated beyond noise.
+    """
+
+    time_s: float
+    runs: int
+    values: dict[str, float]
+    beyond_noise: bool
+
+
 @dataclass(frozen=True)
 class Front:
     """A Pareto front to show.
@@ -33,11 +49,13 @@ class Front:
         members: rank of each trial, 1 = non-dominated.
         hypervolume: (unix time in seconds, hypervolume) after each finished trial, in that order.
         files: figures and reports to store with the search.
+        confirmed: what the confirmation runs of members say.
     """
 
     members: dict[int, int]
     hypervolume: list[tuple[float, float]]
     files: list[Path]
+    confirmed: Mapping[int, Confirmed] = field(default_factory=dict)
 
 
 @dataclass
@@ -172,12 +190,26 @@ class Experiment:
             if math.isfinite(volume)
         ]
         self._log(parent, [value for value in history if self._is_new(value.step, value)], {}, {})
+        for trial, confirmed in front.confirmed.items():
+            self._show_confirmed(self._run(trial_run(trial), _now_ms()), confirmed)
+        if front.confirmed:
+            last = max(round(confirmed.time_s * 1000) for confirmed in front.confirmed.values())
+            sure = sum(confirmed.beyond_noise for confirmed in front.confirmed.values())
+            counts = {"confirmed_members": len(front.confirmed), "beyond_noise_members": sure}
+            self._log(parent, [v for v in as_values(counts, "", last) if self._is_new((last, v.key), v)], {}, {})
         table = self._table([trial for trial, rank in sorted(front.members.items()) if rank == 1])
         if self._is_new("front.csv", table):
             self.client.log_text(parent.id, table, "front.csv")
         for path in front.files:
             if path.is_file() and self._is_new(path, (path.stat().st_mtime_ns, path.stat().st_size)):
                 self.client.log_artifact(parent.id, str(path))
+
+    def _show_confirmed(self, run: Run, confirmed: Confirmed) -> None:
+        values = {"runs": float(confirmed.runs), **confirmed.values}
+        shown = as_values(values, "confirmed/", round(confirmed.time_s * 1000), confirmed.runs)
+        tags = {"beyond_noise": str(confirmed.beyond_noise).lower()}
+        if self._is_new((run.id, "confirmed"), confirmed):
+            self._log(run, shown, {}, tags)
 
     def _show_rank(self, run: Run, rank: int | None) -> None:
         tags = {"pareto": str(rank == 1).lower()}

@@ -14,12 +14,13 @@ from concurrent.futures import Future
 from functools import reduce
 from operator import add
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tuner.errors import TunerError
 from tuner.tracking.connection import artifact_location, connect, describe, is_refusal, redact
 from tuner.tracking.database import absolute
-from tuner.tracking.experiment import Experiment, Front
+from tuner.tracking.experiment import Confirmed, Experiment, Front
 from tuner.tracking.registry import register_model
 from tuner.tracking.updates import Entry, Rows, translate
 
@@ -81,16 +82,23 @@ class Mirror:
             self._pending |= fresh
             self._start()
 
-    def front(self, members: dict[int, int], hypervolume_history: list[tuple[float, float]], files: list[Path]) -> None:
+    def front(
+        self,
+        members: dict[int, int],
+        hypervolume_history: list[tuple[float, float]],
+        files: list[Path],
+        confirmed: Mapping[int, Confirmed] = MappingProxyType({}),
+    ) -> None:
         """Queue the front; a newer front replaces one that is still pending.
 
         Args:
             members: rank of each complete trial, 1 = non-dominated.
             hypervolume_history: (unix time in seconds, hypervolume) after each finished trial, in order.
             files: report.html, front.svg, front.json; stored as artifacts of the search's run.
+            confirmed: the confirmation of each member that has one.
         """
         with self._wake:
-            self._front = Front(dict(members), list(hypervolume_history), list(files))
+            self._front = Front(dict(members), list(hypervolume_history), list(files), dict(confirmed))
             self._start()
 
     def register(self, model_folder: Path, search: str, trial: int, alias: str, reason: str) -> str:

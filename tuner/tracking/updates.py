@@ -106,10 +106,10 @@ def translate(event: Mapping[str, Any], curve: Rows = ()) -> Update:
         case "outcome":
             _outcome(update, event)
         case "test":
-            update.values = _values(_with_errors(event["values"]), "test/", update.time_ms)
+            update.values = as_values(_with_errors(event["values"]), "test/", update.time_ms)
         case "baseline":
             prefix = "" if event["split"] in VALIDATION else f"{event['split']}/"
-            update.values = _values(_with_errors(event["values"]), prefix, update.time_ms)
+            update.values = as_values(_with_errors(event["values"]), prefix, update.time_ms)
             update.status = "FINISHED"
         case "pick":
             run = trial_run(event["trial"])
@@ -123,13 +123,13 @@ def _stage(update: Update, event: Mapping[str, Any], curve: Rows) -> None:
     update.stage_keys = {stage: event["key"]}
     update.tags = {f"{stage}/reused": str(reused).lower()}
     figures = {name: event.get(name) for name in ("seconds", "saved_s")}
-    update.values = _values(figures, f"{stage}/", update.time_ms)
+    update.values = as_values(figures, f"{stage}/", update.time_ms)
     rows = [dict(row) for row in curve]
     last = max((row["epoch"] for row in rows), default=0) or 1
     for row in rows:
         epoch = row.pop("epoch")
         age_ms = round(1000 * (event.get("seconds") or 0) * (1 - epoch / last))
-        update.values += _values(row, f"{stage}/", update.time_ms - age_ms, int(epoch))
+        update.values += as_values(row, f"{stage}/", update.time_ms - age_ms, int(epoch))
 
 
 def _outcome(update: Update, event: Mapping[str, Any]) -> None:
@@ -137,7 +137,7 @@ def _outcome(update: Update, event: Mapping[str, Any]) -> None:
     tags = {name: event.get(name) for name in ("outcome", "stage", "cause", "model")}
     update.tags = {name: str(value) for name, value in tags.items() if value is not None}
     values = _with_errors(event.get("values") or {}) | {"seconds": event.get("seconds")}
-    update.values = _values(values, "", update.time_ms)
+    update.values = as_values(values, "", update.time_ms)
     if program := event.get("program"):
         _program(update, program)
 
@@ -147,7 +147,7 @@ def _program(update: Update, program: Mapping[str, Any]) -> None:
     gap = program.get("gap")
     figures = {"gap": 100 * gap if isinstance(gap, int | float) else None}
     figures |= {name: program.get(name) for name in ("bound", "objective")}
-    update.values += _values(figures, "program/", update.time_ms)
+    update.values += as_values(figures, "program/", update.time_ms)
     if (status := program.get("status")) is not None:
         update.tags["program/status"] = str(status)
 
@@ -157,7 +157,7 @@ def _with_errors(values: Mapping[str, Any]) -> dict[str, Any]:
     return dict(values) | {f"{name}_error": error for name, error in uncertainty.errors(values).items()}
 
 
-def _values(values: Mapping[str, Any], prefix: str, time_ms: int, step: int = 0) -> list[Value]:
+def as_values(values: Mapping[str, Any], prefix: str, time_ms: int, step: int = 0) -> list[Value]:
     """Finite numbers only: undefined values are omitted, never sent as NaN."""
     return [
         Value(safe_key(prefix + name), float(value), time_ms, step)

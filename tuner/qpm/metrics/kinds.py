@@ -25,6 +25,8 @@ class ImageBatch:
         labels: true classes, (n,) int64.
         weight: head weights of the model, (n_classes, width).
         masks: grey object masks on the token grid, (n, grid_h, grid_w) uint8; None where the data set has none.
+        logits: (n, n_classes).
+        inputs: what the head multiplies by its weights: the pooled features, standardised where it does so, (n, width).
     """
 
     maps: "Tensor"
@@ -32,13 +34,14 @@ class ImageBatch:
     labels: "Tensor"
     weight: "Tensor"
     masks: "Tensor | None"
+    logits: "Tensor"
+    inputs: "Tensor"
 
     def only(self, rows: "Tensor") -> "ImageBatch":
         """The images chosen by (n,) bool."""
-        masks = None if self.masks is None else self.masks[rows]
-        return replace(
-            self, maps=self.maps[rows], predicted=self.predicted[rows], labels=self.labels[rows], masks=masks
-        )
+        per_image = ("maps", "predicted", "labels", "masks", "logits", "inputs")
+        chosen = {name: value[rows] for name in per_image if (value := getattr(self, name)) is not None}
+        return replace(self, **chosen)
 
 
 @dataclass(frozen=True)
@@ -50,12 +53,16 @@ class TrainFeatures:
         labels: true classes, (n,) int64.
         n_classes: number of classes.
         image_attributes: (n, n_attributes) int8: 1 present, 0 absent, -1 unknown; None where the data set has none.
+        peaks: the patch at which each feature's map is largest, the first of equal ones, (n, n_used) int64.
+        tokens: what the backbone says of each patch, (n, n_patches, dim) float16 or float32.
     """
 
     features: "Tensor"
     labels: "Tensor"
     n_classes: int
     image_attributes: "Tensor | None"
+    peaks: "Tensor"
+    tokens: "Tensor"
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,7 @@ class ImageMetric(Metric):
     """A mean over held-out images; where it needs something of an image, over those that have it.
 
     Attributes:
-        function: values of the images to which it applies, (n_applicable,).
+        function: a value for each image, (n,); NaN where it does not apply.
     """
 
     function: "Callable[[ImageBatch], Tensor]"

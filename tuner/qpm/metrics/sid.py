@@ -12,7 +12,7 @@ TOP = 5
 
 
 def sid(maps: "Tensor", weight: "Tensor", predicted: "Tensor") -> "Tensor":
-    """SID of each image whose predicted class has at least five nonzero weights, (n_applicable,).
+    """SID of each image, (n,); NaN where the predicted class has fewer than five nonzero weights.
 
     Each map is divided by its mean absolute value and softmaxed over positions; the score is the sum over
     positions of the largest of the five, over five: 1 for disjoint features, 1/5 for equal ones. Of equal
@@ -23,14 +23,16 @@ def sid(maps: "Tensor", weight: "Tensor", predicted: "Tensor") -> "Tensor":
         weight: head weights, (n_classes, width), signed.
         predicted: predicted classes, (n,) int64.
     """
-    if weight.shape[1] < TOP:
-        return maps.new_empty(0)
+    values = maps.new_full((len(maps),), float("nan"))
     applies = ((weight != 0).sum(1) >= TOP)[predicted]
+    if not applies.any():
+        return values
     strongest = weight.argsort(dim=1, descending=True, stable=True)[:, :TOP]
     index = strongest[predicted[applies]].unsqueeze(1).expand(-1, maps.shape[1], -1)
     chosen = maps[applies].gather(2, index)  # (n_applicable, n_patches, 5)
     scaled = chosen / chosen.abs().mean(1, keepdim=True).clamp(min=1e-5)
-    return scaled.softmax(dim=1).amax(2).sum(1) / TOP
+    values[applies] = scaled.softmax(dim=1).amax(2).sum(1) / TOP
+    return values
 
 
 METRICS = (

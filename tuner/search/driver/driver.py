@@ -5,6 +5,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,15 @@ from tuner.search.execute.broker_handle import BrokerHandle, closing
 from tuner.search.execute.broker_monitor import IDLE, SILENT, BrokerMonitor
 from tuner.search.execute.coordinator import Coordinator, Forget
 from tuner.search.execute.messages import RunSnapshot
+from tuner.search.outcome.confirm import confirm, refuse_too_many_splits
+from tuner.search.outcome.confirmation_plan import ConfirmationRun, missing_runs, told, within_share
+from tuner.search.outcome.confirmation_plan import members as front_members
 from tuner.search.outcome.files import write_files
 from tuner.search.outcome.measure import measure_front
 from tuner.search.propose.sampler import Proposer
 from tuner.search.propose.searcher import LedgerSearcher
-from tuner.search.record.events import Ended, Event, Started, Suspended
+from tuner.search.record.events import Confirmed, Ended, Event, Started, Suspended
+from tuner.search.record.front_view import require_points
 from tuner.search.record.home import SearchHome, versions
 from tuner.search.record.restoration import TrialRecord, apply, mirror_events
 from tuner.search.session.connect import keep_keys_private, ray_for, scratch_folder
@@ -35,6 +40,10 @@ from tuner.search.watch.mirror import FLUSH_S, mirror_front, start_mirror
 from tuner.search.watch.texts import told_stage
 from tuner.search.watch.trials_view import TrialsView
 from tuner.store import Lease, LeaseHeldError
+
+CONFIRMING = (
+    "finishing the running stages; Ctrl-C again to abort (finished runs are kept, and the same command carries on)"
+)
 
 
 class NoReport(tune.ProgressReporter):
@@ -59,6 +68,7 @@ class Driver:
         progress: receives progress messages.
         lease: the right to drive the search, checked before each write.
         interrupts: says whether Ctrl-C was pressed.
+        only_confirm: run no trial, and confirm the whole front.
     """
 
     def __init__(
@@ -70,16 +80,21 @@ class Driver:
         progress: Progress,
         lease: Lease,
         interrupts: Interrupts,
+        *,
+        only_confirm: bool = False,
     ) -> None:
         self.home, self.recipe, self.bank, self.prior = home, recipe, bank, prior
         self.progress, self.lease, self.interrupts = progress, lease, interrupts
+        self.only_confirm = only_confirm
         self._refused: LeaseHeldError | None = None  # raised by the lease at a write
         self.started = time.monotonic()
         past: list[Event] = []
         with progress.step("reading the ledger"):
             home.ledger.begin(lease)
             self.state = home.state(recipe, past.append)
-        self.limit = TimeLimit(recipe.budget.time_limit_s, self.state.elapsed_s)
+        limit_s = 0.0 if only_confirm else recipe.budget.time_limit_s
+        self.limit = TimeLimit(limit_s, self.state.elapsed_s, recipe.confirm.kept)
+        self.whole_limit = TimeLimit(limit_s, self.state.elapsed_s)
         self.mirror = start_mirror(home, recipe.tracking) if recipe.tracking.enabled else None
         if self.mirror is not None:  # earlier events first: the oldest one identifies the search
             self.mirror.replay([expanded for event in past for expanded in mirror_events(event.to_json())])
@@ -91,19 +106,35 @@ class Driver:
             UsageError: trials remain, but an earlier version whose stages gave other results started the search.
             LeaseHeldError: the search was lost to another driver.
         """
-        unfinished = not self.complete() or self._unmeasured()
-        if unfinished:
+        if self._trials_left() or self._unmeasured() or self.only_confirm:
             self.home.require_this_code()
+        runs = self.unconfirmed()
+        if self.only_confirm:
+            require_points(self.home.front(state=self.state))
+            refuse_too_many_splits(self.recipe, self.home, self.bank)
         self.record(Started(time.time(), self.recipe.to_dict(), versions()))
         interrupted = False
-        if self._unmeasured() if self.complete() else not self.limit.reached:
+        trials = self._trials_left() and not self.limit.reached
+        if trials or runs or (self.complete() and self._unmeasured()):
             with ray_for(self.recipe.resources, self.progress) as resources:
                 made = start_broker(self.home.store.url, scratch_folder(), resources, self.recipe.budget.retries)
                 with closing(made) as broker:
                     interrupted = self._conduct(broker)
-            if not self.complete():
+            if self._trials_left():
                 self.record(Suspended(time.time()))  # unfinished trials count towards search time as well
         return interrupted
+
+    def unconfirmed(self) -> list[ConfirmationRun]:
+        """The confirmation runs still to be done: of the whole front, or of what the search spends on it by itself."""
+        if self.only_confirm:
+            return missing_runs(self.recipe, self.bank, self.state, front_members(self.recipe, self.state))
+        if self.whole_limit.reached or not self.home.is_of_this_code():
+            return []
+        return missing_runs(self.recipe, self.bank, self.state, within_share(self.recipe, self.state))
+
+    def _trials_left(self) -> bool:
+        """Whether this run has trials to run."""
+        return not (self.only_confirm or self.complete())
 
     @property
     def ended_by_limit(self) -> str:
@@ -111,21 +142,52 @@ class Driver:
         return self.limit.told(len(self.state.finished())) if self.limit.reached and not self.complete() else ""
 
     def _conduct(self, broker: BrokerHandle) -> bool:
-        """Run the trials, then measure the front; returns whether it was interrupted."""
+        """Run the trials, then measure and confirm the front; returns whether it was interrupted."""
         interrupted = False
         try:
-            with self.limit.enforced():
-                if not self.complete():
+            with self.whole_limit.enforced():
+                if self._trials_left() and not self.limit.reached:
                     interrupted = self._tune(broker)
                 if not interrupted:
                     broker.go_on()
-                    within_s = MEASURE_S if self.limit.reached else math.inf
+                    within_s = MEASURE_S if self.whole_limit.reached else math.inf
                     place = (self.home, self.recipe, self.bank, self.state)
                     measure_front(*place, broker, self.record, self.progress, within_s)
+                    interrupted = self._confirm(broker)
         except TimeUp:
             words = "the stages running when the time limit was reached did not end, and were abandoned"
             self.progress.warn(words)
         return interrupted
+
+    def _confirm(self, broker: BrokerHandle) -> bool:
+        """Confirm the front; returns whether it was interrupted.
+
+        Raises:
+            LeaseHeldError: another driver took the search over.
+        """
+        runs = self.unconfirmed()
+        if not runs:
+            return False
+        refuse_too_many_splits(self.recipe, self.home, self.bank)
+        what = f"confirming {told(runs, self.recipe, self.state)}"
+        command = "confirm" if self.only_confirm else None
+        stopped = False
+
+        def look() -> None:
+            nonlocal stopped
+            if not stopped and (self.interrupts.asked or self.lease.lost or self.whole_limit.reached):
+                stopped = True
+                broker.stop()
+            if self.whole_limit.overdue:
+                broker.call_off()
+
+        def record(event: Confirmed) -> None:
+            self.record(replace(event, command=command))
+
+        with self.interrupts.gently(lambda: CONFIRMING):
+            confirm(runs, broker, record, self.progress, what, look)
+        self.lease.check()
+        return self.interrupts.asked
 
     def publish(self) -> tuple[dict[str, str], str]:
         """Write the derived files; returns their locations by name, and MLflow's address or its problem."""

@@ -8,7 +8,7 @@ from tuner.base.private import choose_root, private_temporaries
 from tuner.base.progress import Progress
 from tuner.data.load import load_dataset
 from tuner.errors import TunerError, UsageError
-from tuner.recipe import Recipe
+from tuner.recipe import ConfirmConfig, Recipe, check_recipe
 from tuner.search.driver.driver import Driver
 from tuner.search.driver.finished import remember
 from tuner.search.driver.interrupts import Interrupts
@@ -41,6 +41,7 @@ class SearchRequest:
         trials: total number of trials, or None for the recipe's budget.
         learn_from: name of another search in the store whose trials seed the proposals.
         take_over: take the search over from its current driver.
+        confirm: run no trial, and confirm the whole front in this way; None: an ordinary run.
     """
 
     store: Store
@@ -49,6 +50,7 @@ class SearchRequest:
     trials: int | None = None
     learn_from: str | None = None
     take_over: bool = False
+    confirm: ConfirmConfig | None = None
 
 
 def run_request(request: SearchRequest, progress: Progress, interrupts: Interrupts | None = None) -> SearchResult:
@@ -74,13 +76,16 @@ def run_request(request: SearchRequest, progress: Progress, interrupts: Interrup
         recipe, bank = _settle_recipe(home, request, progress)
         prior = _prior(home, request.learn_from, bank, recipe, progress)
         listening = interrupts or Interrupts()
-        with contextlib.closing(Driver(home, recipe, bank, prior, progress, lease, listening)) as driver:
+        only_confirm = request.confirm is not None
+        made = Driver(home, recipe, bank, prior, progress, lease, listening, only_confirm=only_confirm)
+        with contextlib.closing(made) as driver:
             complete = driver.complete()
             interrupted = driver.run()
             files, tracking = driver.publish()
             lease.check()
             mirrored = driver.mirror is None or driver.mirror.warning is None
-            remember(home, recipe, driver.state, mirrored=mirrored and not interrupted)
+            if not (interrupted or only_confirm or driver.unconfirmed()):
+                remember(home, recipe, driver.state, mirrored=mirrored)
     ended = "" if interrupted else driver.ended_by_limit
     return SearchResult(home, recipe, driver.state, files, interrupted, complete, ended, tracking)
 
@@ -92,7 +97,7 @@ def _lease(request: SearchRequest, progress: Progress) -> Lease:
         request.name,
         this_driver(),
         usual_ttl_s(),
-        WAIT_S,
+        WAIT_S if request.confirm is None else 0.0,
         is_gone,
         take_over=request.take_over,
         tell=progress.warn,
@@ -132,6 +137,9 @@ def _settle_recipe(home: SearchHome, request: SearchRequest, progress: Progress)
         home.start(recipe, bank)
     if request.trials is not None:
         recipe.budget.trials = request.trials
+    if request.confirm is not None:
+        recipe.confirm = request.confirm
+        check_recipe(recipe)
     return recipe, bank
 
 

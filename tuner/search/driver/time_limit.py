@@ -33,11 +33,12 @@ class TimeLimit:
     Args:
         limit_s: `budget.time_limit_s`; 0: none.
         spent_s: search time of earlier drivers.
+        kept: share of the limit that is kept for what comes afterwards.
     """
 
-    def __init__(self, limit_s: float, spent_s: float) -> None:
+    def __init__(self, limit_s: float, spent_s: float, kept: float = 0.0) -> None:
         self.limit_s = limit_s
-        self._until_s = time.monotonic() + limit_s - spent_s if limit_s else math.inf
+        self._until_s = time.monotonic() + limit_s * (1 - kept) - spent_s if limit_s else math.inf
 
     @property
     def left_s(self) -> float:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import ray
 from ray.exceptions import GetTimeoutError, RayError
@@ -78,10 +78,46 @@ def at_work(runs: Sequence[RunSnapshot], *, alone: bool) -> bool:
     return any(run.begun or run.elsewhere for run in runs) if alone else bool(runs)
 
 
+def ended_trials(
+    broker: BrokerHandle,
+    numbers: Sequence[int],
+    rows: Sequence[list[StageSpec]],
+    look: Callable[[], None] = lambda: None,
+) -> Iterator[tuple[int, TrialOutcome]]:
+    """Run independent sequences of stages concurrently through the broker.
+
+    Args:
+        broker: the broker.
+        numbers: the trial of each sequence.
+        rows: the sequences of stages.
+        look: called about once a second; it may stop the broker, or call its stages off.
+
+    Yields:
+        The place of each sequence and its outcome, as they end.
+
+    Raises:
+        TunerError: the broker hangs.
+    """
+    waiting = {reference: place for place, reference in enumerate(broker.run_trials(numbers, rows))}
+    monitor = BrokerMonitor(broker)
+    while waiting:
+        ended, _ = ray.wait(list(waiting), timeout=LOOK_S)
+        for reference in ended:
+            yield waiting.pop(reference), ray.get(reference)
+        look()
+        if ended:
+            continue
+        monitor.runs()
+        if monitor.lost or monitor.idle:
+            broker.kill()
+            what, expected = (SILENT, "a broker that answers") if monitor.lost else (IDLE, "a Ray that makes progress")
+            raise TunerError(what, expected, "run the same command again; completed work is kept")
+
+
 def run_trials(
     broker: BrokerHandle, numbers: Sequence[int], rows: Sequence[list[StageSpec]], within_s: float = math.inf
 ) -> list[TrialOutcome]:
-    """Run independent sequences of stages concurrently through the broker.
+    """As `ended_trials`, but waits for all.
 
     Args:
         broker: the broker.
@@ -95,15 +131,13 @@ def run_trials(
     Raises:
         TunerError: the broker hangs.
     """
-    waiting = broker.run_trials(numbers, rows)
-    monitor, until_s = BrokerMonitor(broker), time.monotonic() + within_s
-    while len(ray.wait(waiting, num_returns=len(waiting), timeout=LOOK_S)[0]) < len(waiting):
-        monitor.runs()
-        if monitor.lost or monitor.idle:
-            broker.kill()
-            what, expected = (SILENT, "a broker that answers") if monitor.lost else (IDLE, "a Ray that makes progress")
-            raise TunerError(what, expected, "run the same command again; completed work is kept")
+    until_s = time.monotonic() + within_s
+
+    def look() -> None:
+        nonlocal until_s
         if time.monotonic() > until_s:
             broker.call_off()
             until_s = math.inf
-    return list(ray.get(waiting))
+
+    found = dict(ended_trials(broker, numbers, rows, look))
+    return [found[place] for place in range(len(rows))]

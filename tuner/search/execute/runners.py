@@ -7,13 +7,16 @@ measures.
 import json
 from pathlib import Path
 
+import torch
+
 from tuner.base.metric import COUNTS, require_metrics
-from tuner.qpm import assign, assigned_model, evaluate, finetune, train_dense, train_linear_probe
+from tuner.qpm import assign, assigned_model, evaluate, finetune, measure, train_dense, train_linear_probe
 from tuner.qpm.assignment import Assignment
 from tuner.qpm.program_info import ProgramInfo
 from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig
+from tuner.qpm.storage import write_tensors
 from tuner.search.execute.job import StageJob
-from tuner.search.record.values import VALUES_FILE
+from tuner.search.record.values import IMAGES_FILE, VALUES_FILE
 from tuner.search.stages import STAGES
 
 
@@ -51,7 +54,8 @@ def run_evaluate(job: StageJob, folder: Path) -> dict[str, float]:
     train, held_out = job.samples("train"), job.samples(job.spec.settings["held_out"])
     stage = STAGES[job.spec.settings["model"]]
     require_metrics(job.spec.settings)
-    values = evaluate(job.model(stage.name), train, held_out)
+    measured = measure(job.model(stage.name), train, held_out)
+    values = measured.values
     # the program's result before fine-tuning adapts the features to it (docs/explanation/method.md#controls)
     if stage.gives_the_model:
         dense = job.model("dense")
@@ -59,6 +63,7 @@ def run_evaluate(job: StageJob, folder: Path) -> dict[str, float]:
         before = evaluate(untuned, train, held_out)
         values |= {f"assigned_{name}": value for name, value in before.items() if name not in COUNTS}
     (folder / VALUES_FILE).write_text(json.dumps(values, allow_nan=False), encoding="utf-8")
+    write_tensors(folder / IMAGES_FILE, {name: torch.from_numpy(scores) for name, scores in measured.per_image.items()})
     return values
 
 

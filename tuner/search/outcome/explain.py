@@ -10,8 +10,9 @@ from tuner.errors import UsageError
 from tuner.front.pick import Pick
 from tuner.model import ExportedModel, load_model
 from tuner.report.explanation import Decision
+from tuner.search.outcome.choose import recorded_pick
 from tuner.search.outcome.pick import export_pick
-from tuner.search.outcome.report import model_pictures, recorded_pick
+from tuner.search.outcome.report import model_pictures
 from tuner.search.record.front_view import require_points
 from tuner.search.record.home import SearchHome
 
@@ -22,12 +23,12 @@ def chosen_model(home: SearchHome, trial: int | None) -> Pick:
     Raises:
         UsageError: if that trial has no model.
     """
-    view, (recipe, _) = home.front(), home.stored()
-    require_points(view)
     state = home.state()
+    view = home.front(state=state)
+    require_points(view)
     if trial is None:
-        return recorded_pick(state, recipe)
-    points = {point.trial: point for point in state.points(view.objectives)}
+        return recorded_pick(view, state)
+    points = {point.trial: point for point in view.points(state)}
     if trial not in points:
         raise UsageError(f"trial {trial} has no model", f"one of {sorted(points)}", "choose a complete trial")
     return Pick(points[trial], f"Trial {trial} was requested.")

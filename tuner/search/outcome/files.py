@@ -28,9 +28,9 @@ def write_front(home: SearchHome, state: SearchState, put: Callable[[str, bytes]
         pq.write_table(pa.Table.from_pylist(rows), buffer)
         put("history.parquet", buffer.getvalue())
     if view.members:
-        points = state.points(view.objectives)
+        points = view.points(state)
         chosen = next((p for p in points if state.pick is not None and p.trial == state.pick.trial), None)
-        picture = render_front(points, view.objectives, picked=chosen, title=home.name)
+        picture = render_front(points, view.objectives, picked=chosen, title=home.name, ranks=view.ranks)
         put("front.svg", picture.encode())
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from tuner.errors import TunerError, UsageError
-from tuner.front import pick as rules
 from tuner.front.pick import Pick
 from tuner.recipe import TrackingConfig, objectives_of
+from tuner.search.outcome.choose import choose
 from tuner.search.record.events import Picked
 from tuner.search.record.front_view import require_points
 from tuner.search.record.home import SearchHome
@@ -51,10 +51,10 @@ def pick_model(
             f"`within` names {asked}", "one objective", "keep one, and limit others by at_most or at_least"
         )
     state = home.state()
-    require_points(home.front(objectives, state))
+    view = home.front(objectives, state)
+    require_points(view)
     metric, distance = next(iter(within.items()), (None, None))
-    points = state.points(objectives)
-    return rules.pick(points, objectives, at_most=at_most, at_least=at_least, within=distance, metric=metric)
+    return choose(view, state, at_most=at_most, at_least=at_least, within=distance, metric=metric)
 
 
 def carry_out(

@@ -4,11 +4,13 @@ from typing import TYPE_CHECKING
 
 from tuner.base.progress import Progress
 from tuner.errors import TunerError
-from tuner.front.pareto import measured
-from tuner.front.pick import Pick, pick_knee
+from tuner.front.confirmation import Evidence
+from tuner.front.pick import Pick
 from tuner.recipe import Recipe, objectives_of
 from tuner.report.search_page import BaselineRow, PickView, Report, StageUse, TrialRow, render_report
+from tuner.search.outcome.choose import recorded_pick
 from tuner.search.outcome.history import hypervolume_history
+from tuner.search.record.front_view import FrontView
 from tuner.search.record.home import SearchHome
 from tuner.search.record.inputs import load_input
 from tuner.search.record.restoration import SearchState, TrialRecord
@@ -23,12 +25,13 @@ def report_page(home: SearchHome, progress: Progress, state: SearchState | None 
     recipe, bank = home.stored()
     state = state or home.state()
     objectives = objectives_of(recipe)
-    chosen = recorded_pick(state, recipe) if measured(state.points(objectives), objectives) else None
+    view = home.front(objectives, state)
+    chosen = recorded_pick(view, state) if view.members else None
     reuse = state.reuse()
     report = Report(
         search=home.name,
         objectives=objectives,
-        rows=[_row(trial) for _, trial in sorted(state.trials.items())],
+        rows=[_row(trial, view) for _, trial in sorted(state.trials.items())],
         hypervolume=hypervolume_history(state, objectives),
         stages=[_use(name, reuse[name]) for name in STAGES if name in reuse],
         pick=None if chosen is None else _pick_view(home, recipe, bank, chosen, progress, _is_chosen(chosen, state)),
@@ -40,19 +43,9 @@ def report_page(home: SearchHome, progress: Progress, state: SearchState | None 
             "recipe": recipe.to_dict(),
         },
         note=_note(recipe),
+        ranks=view.ranks,
     )
     return render_report(report)
-
-
-def recorded_pick(state: SearchState, recipe: Recipe) -> Pick:
-    """The pick in the ledger; the knee if there is none."""
-    objectives = objectives_of(recipe)
-    points = state.points(objectives)
-    recorded = state.pick
-    for point in points:
-        if recorded is not None and point.trial == recorded.trial:
-            return Pick(point, recorded.reason)
-    return pick_knee(points, objectives)
 
 
 def model_pictures(home: SearchHome, recipe: Recipe, bank: str, chosen: Pick) -> "ModelPictures":
@@ -89,8 +82,9 @@ def _pick_view(
         return PickView(chosen.point, chosen.reason, chosen=recorded)
 
 
-def _row(trial: TrialRecord) -> TrialRow:
-    values = {**trial.values, **{f"test/{name}": value for name, value in trial.test.items()}}
+def _row(trial: TrialRecord, view: FrontView) -> TrialRow:
+    evidence = view.evidence.get(trial.number, Evidence())
+    values = {**evidence.shown(trial.values), **{f"test/{name}": value for name, value in trial.test.items()}}
     return TrialRow(
         trial.number,
         trial.outcome or "running",
@@ -99,6 +93,7 @@ def _row(trial: TrialRecord) -> TrialRow:
         trial.seconds or None,
         trial.cause or "",
         program=trial.program,
+        evidence=evidence,
     )
 
 

@@ -25,6 +25,7 @@ from tuner.search.record.fields import (
 )
 from tuner.search.stages import model_stage
 
+MOST_SEEDS = 2**32
 OUTCOMES = ("complete", "stopped", "infeasible", "failed")
 
 
@@ -250,6 +251,65 @@ class Measured(OfACommand):
 
 
 @dataclass(frozen=True)
+class Confirmed(OfACommand):
+    """A member of the front was trained and measured once more, with another seed or validation split.
+
+    Attributes:
+        trial: the member.
+        seed: of its training, program and measurement.
+        split_seed: of the cut between train and validation.
+        outcome: how the run ended, one of `OUTCOMES`; a run that did not complete has no values.
+        cause: one line, if it did not complete.
+        values: every metric, on the split that objectives are measured on.
+        stages: those that it requested.
+    """
+
+    kind = "confirmation"
+    trial: int
+    seed: int
+    split_seed: int
+    outcome: str
+    cause: str | None
+    values: dict[str, float]
+    stages: tuple[StageUse, ...]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_count("trial", self.trial)
+        for name in ("seed", "split_seed"):
+            if not (type(value := getattr(self, name)) is int and 0 <= value < MOST_SEEDS):
+                raise InvalidEventError(f"its {name} is no seed: {told(value)}")
+        if self.outcome not in OUTCOMES:
+            raise InvalidEventError(f"its outcome is none of {', '.join(OUTCOMES)}")
+        if self.cause is not None:
+            object.__setattr__(self, "cause", line("cause", self.cause))
+        check_numbers("values", self.values)
+        if self.outcome == "complete" and not self.values:
+            raise InvalidEventError("it is complete without any value")
+
+    def to_json(self) -> dict[str, Any]:
+        """As stored in the ledger."""
+        return {**super().to_json(), "stages": [use.to_json() for use in self.stages]}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """As `Event.from_json`."""
+        found = taken(cls, content)
+        if not isinstance(found["stages"], list):
+            raise InvalidEventError("its stages is no list")
+        return cls(**{**found, "stages": tuple(map(StageUse.from_json, found["stages"]))})
+
+    @property
+    def run(self) -> tuple[int, int]:
+        """What tells it from other confirmation runs of its trial: seed and split seed."""
+        return self.seed, self.split_seed
+
+    def stage_key(self, stage: str) -> str | None:
+        """Key of the artifact of one of its stages, or None if the stage did not complete."""
+        return next((use.key for use in self.stages if use.stage == stage), None)
+
+
+@dataclass(frozen=True)
 class Baseline(OfACommand):
     """A baseline, which the front should beat, was measured.
 
@@ -289,7 +349,7 @@ class Picked(Event):
 
 
 KINDS: dict[str, type[Event]] = {
-    made.kind: made for made in (Started, Proposed, Ended, Suspended, Measured, Baseline, Picked)
+    made.kind: made for made in (Started, Proposed, Ended, Suspended, Measured, Confirmed, Baseline, Picked)
 }
 
 

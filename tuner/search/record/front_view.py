@@ -1,22 +1,34 @@
 """A front with its context, as printed by commands and stored in `front.json`."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tuner.errors import TunerError
 from tuner.front import pareto, uncertainty
+from tuner.front.confirmation import Evidence
 from tuner.front.pareto import Objective, Point
 from tuner.qpm.program_info import ProgramInfo
 from tuner.search.record.restoration import SearchState, tally
+
+Weigh = Callable[[Sequence[Point]], dict[int, Evidence]]
 
 
 @dataclass(frozen=True)
 class FrontView:
     """A front and its context, as `jobs.front --json` prints it.
 
-    Standard errors of its values are in percentage points; `programs` has each member's program, None where unknown.
+    Attributes:
+        search: its name.
+        objectives: the axes.
+        hypervolume: of the values that the search measured.
+        counts: trials by outcome.
+        members: the trials that are non-dominated by the search's own values, with the values to show: the means of
+            their confirmation runs where there are some.
+        ranks: of all measured trials, by the search's own values.
+        programs: each member's program, None where unknown.
+        evidence: of each member; empty if it was not asked for.
     """
 
     search: str
@@ -26,22 +38,48 @@ class FrontView:
     members: list[Point]
     ranks: dict[int, int]
     programs: dict[int, ProgramInfo | None] = field(default_factory=dict)
+    evidence: dict[int, Evidence] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, search: str, state: SearchState, objectives: Sequence[Objective]) -> "FrontView":
-        """The front of a state; trials that lack an objective are left out."""
+    def of(
+        cls, search: str, state: SearchState, objectives: Sequence[Objective], weigh: Weigh = lambda members: {}
+    ) -> "FrontView":
+        """The front of a state; trials that lack an objective are left out.
+
+        Args:
+            search: its name.
+            state: of the search.
+            objectives: the axes.
+            weigh: gives the evidence of the members.
+        """
         points = state.points(objectives)
         ranked = zip(points, pareto.ranks(points, objectives), strict=True)
         members = pareto.front(points, objectives)
+        evidence = weigh(members)
         return cls(
             search,
             tuple(objectives),
             pareto.hypervolume(points, objectives),
             state.counts(),
-            members,
+            [_shown(member, evidence.get(member.trial, Evidence())) for member in members],
             {point.trial: rank for point, rank in ranked},
             {member.trial: state.trials[member.trial].program for member in members},
+            evidence,
         )
+
+    def errors(self, trial: int) -> dict[str, float]:
+        """One standard error of each value of a member, in the metric's unit, as far as it is known."""
+        member = next(m for m in self.members if m.trial == trial)
+        return uncertainty.errors(member.values) | member.errors
+
+    def points(self, state: SearchState) -> list[Point]:
+        """All complete trials, in the order in which they ended; members with the values to show."""
+        members = {m.trial: m for m in self.members}
+        return [members.get(point.trial, point) for point in state.points(self.objectives)]
+
+    def confirmed(self) -> list[int]:
+        """The members with confirmation runs, in the order of the members."""
+        return [m.trial for m in self.members if self.evidence.get(m.trial, Evidence()).runs]
 
     def to_dict(self) -> dict[str, Any]:
         """The one JSON document of a front."""
@@ -56,7 +94,8 @@ class FrontView:
                     "params": m.params,
                     "values": m.values,
                     "model": m.model,
-                    "errors": uncertainty.errors(m.values),
+                    "errors": self.errors(m.trial),
+                    "confirmation": self.evidence.get(m.trial, Evidence()).to_json(),
                     "program": _as_json(self.programs.get(m.trial)),
                 }
                 for m in self.members
@@ -66,6 +105,12 @@ class FrontView:
     def to_json(self) -> bytes:
         """As bytes for the store."""
         return json.dumps(self.to_dict(), indent=1, allow_nan=False).encode()
+
+
+def _shown(member: Point, evidence: Evidence) -> Point:
+    values = evidence.shown(member.values)
+    errors = {name: error for name, error in evidence.error.items() if name in values}
+    return replace(member, values=values, errors=errors)
 
 
 def _as_json(program: ProgramInfo | None) -> dict[str, float | str | None] | None:

@@ -11,11 +11,13 @@ import yaml
 from tuner.base.secrets import hide
 from tuner.base.spelling import did_you_mean, some_of
 from tuner.errors import TunerError, UsageError
-from tuner.front.pareto import Objective
+from tuner.front.confirmation import Evidence
+from tuner.front.pareto import Objective, Point
 from tuner.recipe import Recipe, difference, objectives_of, parse_recipe
 from tuner.recipe.nodes import LONGEST, drop
 from tuner.recipe.stored import read_parts
 from tuner.search.record.events import Event
+from tuner.search.record.evidence import evidence_of
 from tuner.search.record.fields import clean
 from tuner.search.record.front_view import FrontView
 from tuner.search.record.possible import Possible
@@ -209,9 +211,13 @@ class SearchHome:
 
     def front(self, objectives: Sequence[Objective] | None = None, state: SearchState | None = None) -> FrontView:
         """The front for the search's own objectives or others, as the ledger has it now or as `state` says."""
-        if objectives is None:
-            objectives = objectives_of(self.stored()[0])
-        return FrontView.of(self.name, state or self.state(), objectives)
+        recipe, _ = self.stored()
+        axes, now = objectives or objectives_of(recipe), state or self.state()
+
+        def weigh(members: Sequence[Point]) -> dict[int, Evidence]:
+            return evidence_of(members, now, axes, recipe.data.split_seed, self.artifacts)
+
+        return FrontView.of(self.name, now, axes, weigh)
 
 
 def searches(store: Store) -> list[str]:

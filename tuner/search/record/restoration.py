@@ -11,6 +11,7 @@ from tuner.search.record.clock import FAR_S, Moment, SearchClock, entry_time
 from tuner.search.record.events import (
     KINDS,
     Baseline,
+    Confirmed,
     Ended,
     Event,
     Measured,
@@ -37,7 +38,7 @@ __all__ = [
 ]
 
 # Events of drivers. Events of other commands name the command, and do not count as search time.
-OF_A_TURN = (Proposed, Ended, Measured, Suspended)
+OF_A_TURN = (Proposed, Ended, Measured, Confirmed, Suspended)
 DAY_S = 86_400.0
 _NO_TOKENS: Mapping[str, str] = {}
 DATED = "dated"  # instead of a kind: the event counts, but its time does not
@@ -72,7 +73,7 @@ def restore(
     """Fold the ledger's entries, in order, into the state of the search; no entry can make this fail.
 
     Search time is the time that drivers run: each run begins with its `search` event and ends with the last trial,
-    outcome or test that it recorded, or with its `end`. Events of other commands do not count.
+    outcome, test or confirmation that it recorded, or with its `end`. Events of other commands do not count.
 
     Args:
         entries: keys and contents.
@@ -159,6 +160,10 @@ def apply(state: SearchState, event: Event, at_s: float, most: int | None = None
             if not state.is_complete(event.trial):
                 return f"measures trial {event.trial} on test, which has no model"
             state.trials[event.trial].test = dict(event.values)
+        case Confirmed():
+            if not state.is_complete(event.trial):
+                return f"confirms trial {event.trial}, which has no model"
+            state.trials[event.trial].confirmations.setdefault(event.run, event)
         case Baseline():
             state.baselines = [b for b in state.baselines if b.name != event.name] + [event]
         case Picked():
@@ -187,7 +192,7 @@ def tally(counts: Mapping[str, int]) -> str:
 
 def mirror_events(event: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A ledger event in the form of the MLflow mirror: an outcome is preceded by one event per stage."""
-    if event["event"] == Suspended.kind:
+    if event["event"] in (Suspended.kind, Confirmed.kind):  # what confirmations say together is part of the front
         return []
     stages = [
         {"event": "stage", "trial": event["trial"], "time_s": event["time_s"], **use} for use in event.get("stages", ())
@@ -230,6 +235,7 @@ _INSTEAD = {
     "trial": "it is left out, and the trial is proposed again",
     "outcome": "it is left out, and the trial runs again from the stages in the store",
     "test": "it is left out, and the trial is measured again if it is on the front",
+    "confirmation": "it is left out, and qpm-tuner confirm runs it again",
     "baseline": "it is left out, and qpm-tuner compare measures it again",
     "pick": "it is left out, and the choice before it counts, or the knee",
     DATED: "it counts with the time of its entry",

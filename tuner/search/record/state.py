@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from tuner.front.pareto import Objective, Point
 from tuner.qpm.program_info import ProgramInfo
-from tuner.search.record.events import OUTCOMES, Baseline, Picked, StageUse
+from tuner.search.record.events import OUTCOMES, Baseline, Confirmed, Picked, StageUse
 
 
 @dataclass
@@ -22,6 +22,7 @@ class TrialRecord:
         cause: one line, where it did not complete.
         values: every metric measured on the validation split.
         test: every metric measured on the test split (front members only).
+        confirmations: its repetitions with other seeds and splits, by seed and split seed (front members only).
         stages: the stages it requested.
         remade: artifacts that were found damaged and recreated, one line each.
         model: key of the fine-tuned model's artifact.
@@ -38,6 +39,7 @@ class TrialRecord:
     cause: str | None = None
     values: dict[str, float] = field(default_factory=dict)
     test: dict[str, float] = field(default_factory=dict)
+    confirmations: dict[tuple[int, int], Confirmed] = field(default_factory=dict)
     stages: tuple[StageUse, ...] = ()
     remade: list[str] = field(default_factory=list)
     model: str | None = None

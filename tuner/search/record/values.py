@@ -1,8 +1,11 @@
 """Reads the results of evaluate and training stages from the store, without torch."""
 
+import os
 from pathlib import Path
 
-from tuner.base.untrusted import read_json, require, shown
+import numpy as np
+
+from tuner.base.untrusted import read_json, read_tensors, require, shown, tensor_table
 from tuner.qpm.curves import read_curves as curves_in
 from tuner.qpm.program_info import ProgramInfo
 from tuner.search.record.inputs import load_input
@@ -11,7 +14,9 @@ from tuner.store import Artifacts, Manifest
 from tuner.store.manifest import corrupt
 
 VALUES_FILE = "values.json"
+IMAGES_FILE = "images.safetensors"
 MOST_VALUES = 1000
+MOST_IMAGES = 100_000_000
 
 
 def read_values(artifacts: Artifacts, key: str) -> dict[str, float]:
@@ -21,6 +26,33 @@ def read_values(artifacts: Artifacts, key: str) -> dict[str, float]:
         CorruptArtifactError: they are damaged, or no numbers.
     """
     return load_input(artifacts, measuring_stage().kind, key, _values)
+
+
+def read_images(folder: Path) -> dict[str, np.ndarray]:
+    """Values of single held-out images, by the names of their metrics, from the folder of an evaluate artifact.
+
+    Returns:
+        Each (n_images,) float32, in the metric's unit, NaN where it does not apply; empty for artifacts of earlier
+        versions, which have none.
+
+    Raises:
+        MalformedError: the file is damaged or holds something else.
+    """
+    file = folder / IMAGES_FILE
+    if not os.path.lexists(file):
+        return {}
+    table = tensor_table(file)
+    named = 0 < len(table) <= MOST_VALUES and all(_is_name(name) for name in table)
+    sizes = {shape for _, shape in table.values()}
+    one = len(sizes) == 1 and all(len(size) == 1 and 0 < size[0] <= MOST_IMAGES for size in sizes)
+    require(named and one, file, "it does not hold values of images", "a number for each image by the names of metrics")
+    values = read_tensors(file, {name: ("F32", shape) for name, (_, shape) in table.items()}, finite=False)
+    require(not any(np.isinf(v).any() for v in values.values()), file, "a value is infinite", "finite values, or NaN")
+    return values
+
+
+def _is_name(text: str) -> bool:
+    return text.isascii() and text.isidentifier()
 
 
 def read_curves(artifacts: Artifacts, stage: str, key: str) -> list[dict[str, float]]:
@@ -54,8 +86,6 @@ def _values(folder: Path) -> dict[str, float]:
     file = folder / VALUES_FILE
     values = read_json(file)
     numbers = all(type(value) in (int, float) for value in values.values())
-    sound = (
-        0 < len(values) <= MOST_VALUES and numbers and all(name.isascii() and name.isidentifier() for name in values)
-    )
+    sound = 0 < len(values) <= MOST_VALUES and numbers and all(_is_name(name) for name in values)
     require(sound, file, "it does not hold metrics", "finite numbers by the names of metrics")
     return values

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 from rich.console import Group, RenderableType
 
-from tuner.base.metric import parts
+from tuner.base.metric import METRICS, parts
 from tuner.base.tables import Column, FittedTable, note
-from tuner.front import pareto, uncertainty, words
+from tuner.front import confirmation, pareto, uncertainty, words
+from tuner.front.confirmation import SURE, Evidence
 from tuner.front.pareto import Point
 from tuner.report import proof
 from tuner.search.record.front_view import FrontView
@@ -23,9 +24,7 @@ def front_table(view: FrontView, state: SearchState) -> Group:
         lacking = [o.name for o in view.objectives if not pareto.measured(points, [o])]
         lack = f"none of the {len(points)} complete trials has a value of {' or '.join(lacking) or 'all objectives'}"
         return Group(note(f"{lack if points else 'no complete trial yet'}, so no front"))
-    first = view.objectives[0]
-    sign = -1 if first.direction == "max" else 1
-    members = sorted(view.members, key=lambda m: sign * m.values[first.name])
+    members = in_order(view)
     trials = [state.trials[member.trial] for member in members]
     n = f"{len(members)} {'trial' if len(members) == 1 else 'trials'}"
     lines: list[RenderableType] = [FittedTable(_columns(view, members, trials))]
@@ -34,8 +33,12 @@ def front_table(view: FrontView, state: SearchState) -> Group:
     rests = [uncertainty.legend([*objectives, *parts()], [m.values for m in members])]
     tested = uncertainty.legend(objectives, [t.test for t in trials])
     rests.append(f"on test, {tested}" if tested else "")
+    if view.confirmed():
+        lines.append(note(confirmed_sentence(view)))
+        lines.append(note("values of confirmed members are means over their runs, without the selected run"))
+    rule = confirmation.RULE if any(m.errors for m in members) else uncertainty.RULE
     if any(rests):
-        lines.append(note(f"{uncertainty.RULE}; {'; '.join(filter(None, rests))}"))
+        lines.append(note(f"{rule}; {'; '.join(filter(None, rests))}"))
     ends: dict[str, list[int]] = {}
     for trial in trials:
         if proof.by_the_clock(trial.program):
@@ -44,12 +47,44 @@ def front_table(view: FrontView, state: SearchState) -> Group:
     return Group(*lines)
 
 
+def in_order(view: FrontView) -> list[Point]:
+    """The members, the best in the first objective on top."""
+    first = view.objectives[0]
+    return sorted(view.members, key=lambda m: -first.goodness(m.values[first.name]))
+
+
 def measured(name: str, values: Mapping[str, float]) -> str:
     """A cell: a value, with its standard error if it is a share of counted images, such as 96.1 ±1.2."""
     deviation = uncertainty.error(name, values)
     if deviation is None:
         return number(values.get(name))
     return f"{values[name]:.1f} ±{uncertainty.plus_minus(deviation)}"
+
+
+def shown(name: str, point: Point) -> str:
+    """The same cell of a member, with all that is known of its error."""
+    deviation = point.error(name)
+    if deviation is None or METRICS[name].unit != "%":
+        return number(point.values.get(name))
+    return f"{point.values[name]:.1f} ±{uncertainty.plus_minus(deviation)}"
+
+
+def chance(evidence: Evidence) -> str:
+    """The probability of being non-dominated: "0.97", or "–" where it is unknown."""
+    return "–" if evidence.probability is None else f"{evidence.probability:.2f}"
+
+
+def verdict(evidence: Evidence) -> str:
+    """Whether a member is beyond noise: "yes" or "no"."""
+    return "yes" if evidence.beyond_noise else "no"
+
+
+def confirmed_sentence(view: FrontView) -> str:
+    """How many members are beyond noise, and what that means."""
+    n, known = len(view.members), [view.evidence[trial] for trial in view.confirmed()]
+    sure, without = sum(e.beyond_noise for e in known), n - len(known)
+    text = f"{sure} of {n} members beyond noise: non-dominated with a probability of at least {SURE:g}"
+    return text + (f"; {without} {'is' if without == 1 else 'are'} not confirmed" if without else "")
 
 
 def trials_named(numbers: list[int]) -> str:
@@ -69,8 +104,15 @@ def _columns(view: FrontView, members: list[Point], trials: list[TrialRecord]) -
     params = [p for p in members[0].params if p not in objectives and p != "seed"]
     columns = [Column("trial", [str(m.trial) for m in members], weight=9)]
     columns += [Column(heading(p), [number(m.params.get(p)) for m in members], weight=5) for p in params]
-    columns += [Column(heading(o), [measured(o, m.values) for m in members], weight=8) for o in objectives]
-    columns += [Column(heading(p), [measured(p, m.values) for m in members], weight=3) for p in beside]
+    columns += [Column(heading(o), [shown(o, m) for m in members], weight=8) for o in objectives]
+    columns += [Column(heading(p), [shown(p, m) for m in members], weight=3) for p in beside]
+    if view.confirmed():
+        evidence = [view.evidence[m.trial] for m in members]
+        columns += [
+            Column("beyond noise", [verdict(e) for e in evidence], weight=7),
+            Column("runs", [str(e.runs or "") for e in evidence], weight=6),
+            Column("non-dominated", [chance(e) for e in evidence], weight=3),
+        ]
     tested = [o for o in objectives if any(o in t.test for t in trials)]  # a size is the same on every split
     columns += [
         Column(heading(f"test/{o}"), [measured(o, t.test) for t in trials], weight=4 if i else 6)

@@ -9,14 +9,16 @@ from pathlib import Path
 
 from tuner.base.folders import cache_root, made_folder
 from tuner.base.secrets import hide
-from tuner.front import pareto
+from tuner.front import pareto, uncertainty
+from tuner.front.confirmation import Evidence
 from tuner.recipe import TrackingConfig
 from tuner.search.record.home import SearchHome
-from tuner.search.record.restoration import SearchState
+from tuner.search.record.restoration import SearchState, TrialRecord
 from tuner.search.record.values import read_curves
 from tuner.search.watch.mirror_process import MirrorProcess
 from tuner.tracking import Mirror
 from tuner.tracking.database import sqlite_uri
+from tuner.tracking.experiment import Confirmed
 
 FLUSH_S = 60.0
 
@@ -71,11 +73,23 @@ def mirror_front(mirror: MirrorProcess, home: SearchHome, state: SearchState, fi
     """
     view = home.front(state=state)
     points = state.points(view.objectives)
+    confirmed = {trial: _confirmed(view.evidence[trial], state.trials[trial]) for trial in view.confirmed()}
     volumes = pareto.history(points, view.objectives)
     history = [(state.trials[p.trial].ended_at, v) for p, v in zip(points, volumes, strict=True)]
     with tempfile.TemporaryDirectory(prefix="qpm-tuner-") as folder:
         paths = [Path(folder) / name for name in files]
         for path in paths:
             home.store.download(home.key(path.name), path)
-        mirror.front(view.ranks, history, paths)
+        mirror.front(view.ranks, history, paths, confirmed)
         mirror.close(FLUSH_S)
+
+
+def _confirmed(evidence: Evidence, trial: TrialRecord) -> Confirmed:
+    """The confirmation of a member as MLflow shows it."""
+    values = {f"{name}_mean": value for name, value in evidence.mean.items()}
+    values |= {f"{name}_deviation": value for name, value in evidence.deviation.items()}
+    values = {name: value for name, value in values.items() if not name.startswith(uncertainty.ASSIGNED)}
+    if evidence.probability is not None:
+        values["non_dominated"] = evidence.probability
+    last = max(run.time_s for run in trial.confirmations.values())
+    return Confirmed(last, evidence.runs, values, evidence.beyond_noise)

@@ -15,12 +15,14 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
+from types import MappingProxyType
 from typing import Any
 
 from tuner.search.record.values import read_curves
 from tuner.store import Store, open_artifacts
 from tuner.tracking import Mirror
 from tuner.tracking.connection import redact
+from tuner.tracking.experiment import Confirmed
 
 NICENESS = 10
 GRACE_S = 10.0  # for the process, in addition to the time that `close` gives MLflow
@@ -62,9 +64,16 @@ class MirrorProcess:
         """See `Mirror.replay`."""
         self._calls.put(["replay", [dict(event) for event in events]])
 
-    def front(self, members: dict[int, int], hypervolume_history: list[tuple[float, float]], files: list[Path]) -> None:
+    def front(
+        self,
+        members: dict[int, int],
+        hypervolume_history: list[tuple[float, float]],
+        files: list[Path],
+        confirmed: Mapping[int, Confirmed] = MappingProxyType({}),
+    ) -> None:
         """See `Mirror.front`."""
-        self._calls.put(["front", list(members.items()), hypervolume_history, [str(path) for path in files]])
+        names = [str(path) for path in files]
+        self._calls.put(["front", list(members.items()), hypervolume_history, names, list(confirmed.items())])
 
     def close(self, timeout_s: float) -> None:
         """Send pending data, and end; see `Mirror.close`. Sets `warning` and `url`."""
@@ -115,8 +124,13 @@ def main() -> None:
     for line in sys.stdin:
         name, *arguments = json.loads(line)
         if name == "front":
-            members, history, files = arguments
-            mirror.front(dict(members), [(time, volume) for time, volume in history], [Path(file) for file in files])
+            members, history, files, confirmed = arguments
+            mirror.front(
+                dict(members),
+                [(time, volume) for time, volume in history],
+                [Path(file) for file in files],
+                {trial: Confirmed(*told) for trial, told in confirmed},
+            )
         elif name == "replay":
             mirror.replay(*arguments)
         elif name == "close":

@@ -1,0 +1,58 @@
+"""What the report says of error bars: beside values, as columns of the table of trials, and in a sentence."""
+
+from math import isfinite
+from typing import Any
+
+from tuner.front import uncertainty
+from tuner.front.confirmation import SURE
+from tuner.front.pareto import Point
+from tuner.report.views import Report, TrialRow
+
+UNKNOWN = "–"
+MEANING = (
+    "Values of confirmed members are means over their runs, without the run that was selected; "
+    f"beyond noise: non-dominated with a probability of at least {SURE:g}"
+)
+
+
+def any_runs(report: Report) -> bool:
+    """Whether some member has been confirmed."""
+    return any(row.evidence.runs for row in report.rows)
+
+
+def beside(point: Point, metric: str) -> str:
+    """The text beside a value: "± 1.2, n = 288"; empty where its error is unknown."""
+    error, n = point.error(metric), uncertainty.images(metric, point.values)
+    if error is None:
+        return ""
+    return f"± {uncertainty.plus_minus(error)}{f', n = {n}' if n else ''}"
+
+
+def spread(row: TrialRow, metric: str) -> str:
+    """The uncertainty of a value: its standard error, and its deviation over confirmation runs if there are some."""
+    deviation, n = row.evidence.deviation.get(metric), row.evidence.runs
+    told = [beside(row.point(), metric)]
+    if deviation is not None and isfinite(deviation):
+        told.append(f"sd {uncertainty.plus_minus(deviation)} over {n} runs")
+    return "; ".join(filter(None, told))
+
+
+def sure(report: Report, rank: dict[int, int]) -> str:
+    """How many members are beyond noise; empty where none is confirmed."""
+    confirmed = [row.evidence for row in report.rows if rank.get(row.trial) == 1 and row.evidence.runs]
+    return f", {sum(e.beyond_noise for e in confirmed)} of them beyond noise" if confirmed else ""
+
+
+def headings(report: Report) -> list[str]:
+    """The columns of the table of trials; none before any confirmation."""
+    return ["runs", "non-dominated", "beyond noise"] if any_runs(report) else []
+
+
+def cells(report: Report, row: TrialRow) -> list[tuple[Any, str]]:
+    """A row's values in these columns, each with its text."""
+    if not any_runs(report):
+        return []
+    found, n = row.evidence, row.evidence.runs
+    verdict = ("yes" if found.beyond_noise else "no") if n else None
+    chance = UNKNOWN if found.probability is None else f"{found.probability:.2f}"
+    return [(n or None, str(n) if n else UNKNOWN), (found.probability, chance), (verdict, verdict or UNKNOWN)]

@@ -1,0 +1,66 @@
+"""Choosing on a front with error bars: confirmed members come first, and the reason says what is beyond noise."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+
+from tuner.errors import UsageError
+from tuner.front import pick as rules
+from tuner.front.confirmation import FEWEST_RUNS, Evidence
+from tuner.front.pick import Pick
+from tuner.search.record.front_view import FrontView
+from tuner.search.record.state import SearchState
+
+
+def choose(
+    view: FrontView,
+    state: SearchState,
+    *,
+    at_most: Mapping[str, float] | None = None,
+    at_least: Mapping[str, float] | None = None,
+    within: float | None = None,
+    metric: str | None = None,
+) -> Pick:
+    """Choose by the rules of `tuner.front.pick`, whose arguments these are.
+
+    Where members are confirmed, the choice is among them, by the means of their runs: values of others are those of
+    runs that were selected for them. If none of the confirmed is within the limits, it is among all trials.
+
+    Raises:
+        UsageError: no trial qualifies, or an argument is invalid.
+    """
+    rule = partial(rules.pick, at_most=at_most, at_least=at_least, within=within, metric=metric)
+    points = view.points(state)
+    known = set(view.confirmed())
+    chosen, among = None, ""
+    if known:
+        try:
+            chosen = rule([point for point in points if point.trial in known], view.objectives)
+            if len(known) < len(view.members):
+                among = f", chosen among the {len(known)} confirmed of {len(view.members)} members"
+        except UsageError:
+            if not (at_most or at_least):
+                raise
+    chosen = chosen or rule(points, view.objectives)
+    evidence = view.evidence.get(chosen.point.trial, Evidence())
+    return replace(chosen, reason=f"{chosen.reason} {standing(evidence)}{among}.", evidence=evidence)
+
+
+def standing(evidence: Evidence) -> str:
+    """What is known of a model's place on the front: "Beyond noise: yes, non-dominated with ... over 4 runs"."""
+    if not evidence.runs:
+        return "Beyond noise: no, it was run once"
+    runs = f"{evidence.runs} {'run' if evidence.runs == 1 else 'runs'}"
+    if evidence.probability is None:
+        return f"Beyond noise: no, over {runs}, and at least {FEWEST_RUNS} are needed"
+    verdict = "yes" if evidence.beyond_noise else "no"
+    return f"Beyond noise: {verdict}, non-dominated with a probability of {evidence.probability:.2f} over {runs}"
+
+
+def recorded_pick(view: FrontView, state: SearchState) -> Pick:
+    """The pick in the ledger; what the default rule takes if there is none."""
+    recorded = state.pick
+    for point in view.points(state):
+        if recorded is not None and point.trial == recorded.trial:
+            return Pick(point, recorded.reason, evidence=view.evidence.get(point.trial, Evidence()))
+    return choose(view, state)

@@ -1,0 +1,89 @@
+"""Runs what confirms a front, as `confirmation_plan` says: its members with other seeds and validation splits."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from tuner.base.progress import Progress
+from tuner.data.words import some
+from tuner.errors import TunerError, UsageError
+from tuner.features.bank import open_bank
+from tuner.recipe import Recipe
+from tuner.search.execute.broker_handle import BrokerHandle
+from tuner.search.execute.broker_monitor import ended_trials
+from tuner.search.outcome.confirmation_plan import ConfirmationRun
+from tuner.search.record.events import OUTCOMES, Confirmed
+from tuner.search.record.home import SearchHome
+from tuner.search.record.inputs import load_input
+
+Record = Callable[[Confirmed], None]
+
+
+def confirm(
+    runs: Sequence[ConfirmationRun],
+    broker: BrokerHandle,
+    record: Record,
+    progress: Progress,
+    what: str,
+    look: Callable[[], None] = lambda: None,
+) -> bool:
+    """Run them side by side, and record each as it ends; returns whether all have ended.
+
+    Args:
+        runs: what to run.
+        broker: runs the stages.
+        record: receives an event for each run that ended by itself.
+        progress: shows how many have ended.
+        what: the step's name.
+        look: called about once a second, and may stop the broker: runs that it calls off are left to the next start.
+
+    Raises:
+        TunerError: the store, a disk or the broker fails.
+    """
+    done = 0
+    with progress.step(what) as step:
+        for place, ended in ended_trials(broker, [run.trial for run in runs], [r.stages for r in runs], look=look):
+            run = runs[place]
+            if ended.outcome == "halted":
+                raise TunerError(
+                    f"trial {run.trial} could not be confirmed with seed {run.seed}: {ended.cause}",
+                    "a reachable store with free space, and an intact feature bank",
+                    "fix the cause and run the same command again: completed runs are kept",
+                )
+            if ended.outcome not in OUTCOMES:
+                continue
+            cause = None if ended.cause is None else f"{ended.stage}: {ended.cause}"
+            if ended.outcome != "complete":
+                progress.warn(f"trial {run.trial} with seed {run.seed}: {ended.outcome} in {cause}")
+            if ended.outcome == "complete" or ended.stage is not None:  # else a fault of the machine
+                event = Confirmed(
+                    time.time(), run.trial, run.seed, run.split_seed, ended.outcome, cause, ended.values, ended.stages
+                )
+                record(event)
+            done += 1
+            step.count(done, len(runs), "runs")
+    return done == len(runs)
+
+
+def refuse_too_many_splits(recipe: Recipe, home: SearchHome, bank: str) -> None:
+    """Refuse more validation splits than the smallest class has images to be held out.
+
+    Raises:
+        UsageError: naming the classes.
+    """
+    splits = recipe.confirm.splits
+    if splits == 1:
+        return
+    import numpy as np
+
+    images = load_input(home.artifacts, "banks", bank, open_bank)
+    labels = images.labels[images.is_train]
+    if images.content is not None:  # identical copies count once
+        labels = labels[np.unique(images.content[images.is_train], return_index=True)[1]]
+    found = np.bincount(labels, minlength=len(images.class_names))
+    few = [name for name, n in zip(images.class_names, found, strict=True) if n < splits]
+    if few:
+        raise UsageError(
+            f"confirm.splits={splits}, and fewer different training images of {some(few)}",
+            f"at most {found.min()} validation splits, the images of the smallest class",
+            "ask for fewer splits, and more confirm.seeds",
+        )

@@ -1,0 +1,132 @@
+"""Which runs confirm a front, and how long they take: a trial's stages with other seeds and validation splits.
+
+A confirmation run repeats a member of the front from the dense stage on, so that all that is random is drawn anew.
+"""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tuner.base.steps import duration
+from tuner.errors import UsageError
+from tuner.front import pareto
+from tuner.front.order import by_promise
+from tuner.recipe import ConfirmConfig, Recipe, check_recipe, objectives_of
+from tuner.search.execute.plan import StageSpec, plan
+from tuner.search.record.events import MOST_SEEDS
+from tuner.search.record.front_view import require_points
+from tuner.search.record.home import SearchHome
+from tuner.search.record.state import SearchState
+
+
+@dataclass(frozen=True)
+class ConfirmationRun:
+    """One run.
+
+    Attributes:
+        trial: the member that it repeats.
+        seed: of training, program and measurement.
+        split_seed: of the cut between train and validation.
+        stages: in order; the last one measures.
+    """
+
+    trial: int
+    seed: int
+    split_seed: int
+    stages: list[StageSpec]
+
+
+def asked(home: SearchHome, seeds: int | None, splits: int | None) -> ConfirmConfig:
+    """How to confirm the whole front of a search; None: as its recipe says.
+
+    Raises:
+        UsageError: there are no further runs, or too many; or the stored recipe's protocol has no validation split.
+        TunerError: there is no front.
+    """
+    recipe, _ = home.stored()
+    changed = {name: n for name, n in (("seeds", seeds), ("splits", splits)) if n is not None}
+    recipe.confirm = dataclasses.replace(recipe.confirm, **changed)
+    check_recipe(recipe)
+    if not recipe.confirm.runs:
+        raise UsageError(
+            f"confirm.seeds={recipe.confirm.seeds} and confirm.splits=1: the run that the search has made already",
+            "at least two seeds, or two validation splits",
+            "ask for more `seeds`, such as 5",
+        )
+    require_points(home.front())
+    return recipe.confirm
+
+
+def members(recipe: Recipe, state: SearchState) -> list[int]:
+    """The front's members, the most promising first."""
+    objectives = objectives_of(recipe)
+    return [m.trial for m in by_promise(pareto.front(state.points(objectives), objectives), objectives)]
+
+
+def within_share(recipe: Recipe, state: SearchState) -> list[int]:
+    """The members that a search confirms by itself: as many as its share of the runs pays for, but at least one.
+
+    See docs/explanation/method.md#confirmation.
+    """
+    share = recipe.confirm.kept
+    if share == 0:
+        return []
+    runs = sum(state.counts().values()) * share / (1 - share)
+    return members(recipe, state)[: max(1, math.floor(runs / recipe.confirm.runs + 1e-9))]
+
+
+def missing_runs(recipe: Recipe, bank: str, state: SearchState, trials: Sequence[int]) -> list[ConfirmationRun]:
+    """The runs that these members still lack, member after member, all seeds of a split before the next split."""
+    found = []
+    for trial in trials:
+        record = state.trials[trial]
+        repeated = recipe.at({name: record.params[name] for name in recipe.space})
+        first_seed, first_split = repeated.seed, repeated.data.split_seed
+        for split in range(recipe.confirm.splits):
+            for seed in range(recipe.confirm.seeds):
+                repeated.seed = (first_seed + seed) % MOST_SEEDS
+                repeated.data.split_seed = (first_split + split) % MOST_SEEDS
+                run = (repeated.seed, repeated.data.split_seed)
+                if (seed or split) and run not in record.confirmations:
+                    found.append(ConfirmationRun(trial, *run, plan(repeated, bank)))
+    return found
+
+
+def seconds(runs: Sequence[ConfirmationRun], state: SearchState) -> float:
+    """The wall time that runs will take, from the times of the search's own stages; 0 if it has none.
+
+    Stages run side by side as they did in the search: the ratio of search time to the sum of its stages is kept.
+    """
+    uses = [use for trial in state.trials.values() for use in trial.stages]
+    uses += [use for trial in state.trials.values() for done in trial.confirmations.values() for use in done.stages]
+    known = {use.key for use in uses}
+    of_stage: dict[str, list[float]] = {}
+    for use in uses:
+        if not use.reused:
+            of_stage.setdefault(use.stage, []).append(use.seconds)
+    spent = sum(use.seconds for trial in state.trials.values() for use in trial.stages if not use.reused)
+    left = {spec.key: spec.stage for run in runs for spec in run.stages if spec.key not in known}
+    total = sum(sum(times) / len(times) for stage in left.values() if (times := of_stage.get(stage)))
+    return total * (min(1.0, state.elapsed_s / spent) if spent > 0 and state.elapsed_s > 0 else 1.0)
+
+
+def offer(home: SearchHome, recipe: Recipe, state: SearchState) -> str:
+    """The option and cost of confirming what is not confirmed: "--seeds 3  (4 members over 2 more seeds: about 2 min)".
+
+    Empty if all members are, if there is no front, or if the stages of an earlier version gave other results.
+    """
+    config = recipe.confirm if recipe.confirm.runs else dataclasses.replace(recipe.confirm, seeds=ConfirmConfig().seeds)
+    asked_for, bank = dataclasses.replace(recipe, confirm=config), home.stored()[1]
+    runs = missing_runs(asked_for, bank, state, members(asked_for, state)) if home.is_of_this_code() else []
+    return f"--seeds {config.seeds}  ({told(runs, asked_for, state)})" if runs else ""
+
+
+def told(runs: Sequence[ConfirmationRun], recipe: Recipe, state: SearchState) -> str:
+    """Their cost in words: "4 members over 4 more seeds: about 2 min"."""
+    n, seeds, splits = len({run.trial for run in runs}), recipe.confirm.seeds, recipe.confirm.splits
+    each = f"{seeds - 1} more {'seed' if seeds == 2 else 'seeds'}"
+    if splits > 1:
+        each = f"{seeds} {'seed' if seeds == 1 else 'seeds'} and {splits} validation splits"
+    time = f": about {duration(seconds(runs, state))}" if seconds(runs, state) else ""
+    return f"{n} {'member' if n == 1 else 'members'} over {each}{time}"

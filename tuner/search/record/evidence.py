@@ -1,0 +1,59 @@
+"""What the ledger and the evaluations in the store say about the members of a front: their error bars."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tuner.errors import TunerError
+from tuner.front.bootstrap import Run
+from tuner.front.confirmation import Evidence, weigh
+from tuner.front.pareto import Objective, Point
+from tuner.search.record.inputs import load_input
+from tuner.search.record.state import SearchState
+from tuner.search.record.values import read_images
+from tuner.search.stages import measuring_stage
+from tuner.store import Artifacts
+
+
+def evidence_of(
+    members: Sequence[Point], state: SearchState, objectives: Sequence[Objective], split_seed: int, artifacts: Artifacts
+) -> dict[int, Evidence]:
+    """The evidence of each member of a front.
+
+    Where values of single images cannot be read, shares have their binomial error, and other metrics none of images.
+
+    Args:
+        members: with the search's own values.
+        state: the state of the search.
+        objectives: the front's axes.
+        split_seed: of the search's own cut between train and validation.
+        artifacts: of the search's store.
+    """
+    searched, confirmed = {}, {}
+    for member in members:
+        record = state.trials[member.trial]
+        sizes = {o.name: member.params[o.name] for o in objectives if o.name in member.params}
+
+        def run(seed: int, split: int, values: Mapping[str, float], key: str | None, sizes: Any = sizes) -> Run:
+            return Run(seed, split, {**sizes, **values}, _images(artifacts, key))
+
+        completed = [c for _, c in sorted(record.confirmations.items()) if c.outcome == "complete"]
+        stage, seed = measuring_stage().name, int(member.params.get("seed", 0))
+        key = None if completed else record.stage_key(stage)
+        searched[member.trial] = run(seed, split_seed, member.values, key)
+        if completed:
+            confirmed[member.trial] = [run(c.seed, c.split_seed, c.values, c.stage_key(stage)) for c in completed]
+    others = [point for point in state.points(objectives) if point.trial not in searched] if confirmed else []
+    rivals = {point.trial: Run(int(point.params.get("seed", 0)), split_seed, point.values) for point in others}
+    return weigh(searched, confirmed, objectives, rivals)
+
+
+def _images(artifacts: Artifacts, key: str | None) -> dict[str, np.ndarray]:
+    """Values of single images of an evaluation; empty where they are missing or damaged: the bars then lack them."""
+    if key is None:
+        return {}
+    try:
+        return load_input(artifacts, measuring_stage().kind, key, read_images)
+    except TunerError:
+        return {}
