@@ -1,6 +1,6 @@
-"""Which objectives give a front worth showing: python -m benchmarks.objectives TABLE [--noise TABLE] [--store S --name N]
+"""Which objectives give a front worth showing: python -m benchmarks.objectives TABLE [--noise TABLE]
 
-A table is JSON with `rows`, each a trial with its parameters and `values`; the trials of a search are read from its
+Instead of a table: --store STORE --name SEARCH. A table is JSON with `rows`, each a trial with its parameters and `values`; the trials of a search are read from its
 store instead. For every set of candidates that has accuracy: how many trials are on the front, how many of those are
 left when members closer than the noise count as one, and how wide the front is in each objective. Then: rank
 correlations between candidates. A good set has a wide front in every objective, in units of the noise between seeds.
@@ -20,8 +20,8 @@ import tuner
 from benchmarks.machine import keep
 from tuner.base.tables import Column, FittedTable
 from tuner.front.pareto import Objective, Point, front
-from tuner.recipe.objectives import SIZES
 from tuner.qpm import METRICS
+from tuner.recipe.objectives import SIZES
 
 CANDIDATES = (
     "plausibility_undilated",

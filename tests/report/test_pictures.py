@@ -196,9 +196,8 @@ def test_the_colour_of_members_is_the_third_objective() -> None:
     names = [o.name for o in OBJECTIVES]
     points = [Point(i, values=dict(zip(names, row, strict=True))) for i, row in enumerate(rows)]
     svg = render_front(points, OBJECTIVES)
-    styles = {
-        (c.findtext(f"{SVG}title") or "").partition(":")[0]: c.get("style") for c in ET.fromstring(svg).iter(f"{SVG}circle")
-    }
+    dots = list(ET.fromstring(svg).iter(f"{SVG}circle"))
+    styles = {(dot.findtext(f"{SVG}title") or "").partition(":")[0]: dot.get("style") for dot in dots}
     assert styles["trial 0"] == "fill: var(--shade4)"  # fewest features
     assert styles["trial 1"] == "fill: var(--shade0)"
     assert styles["trial 2"] == "fill: var(--shade2)"

@@ -167,7 +167,8 @@ def _staircase(members: Sequence[Point], x: Axis, y: Axis) -> str:
 
 def _dot(point: Point, x: Axis, y: Axis, kind: str, radius: int, third: Shade | None = None) -> str:
     across, down = _spot(point, x, y)
-    shown = [axis.objective for axis in (x, y) if not isinstance(axis, TrialAxis)] + ([third.objective] if third else [])
+    shown = [axis.objective for axis in (x, y) if not isinstance(axis, TrialAxis)]
+    shown += [third.objective] if third else []
     told = ", ".join(_told(point, objective) for objective in shown)
     fill = third.fill(point) if third else ""
     return (

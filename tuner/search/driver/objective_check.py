@@ -49,8 +49,8 @@ def _refuse(metric: Metric, need: DataNeed, dataset: Dataset) -> None:
     always = [name for name, other in METRICS.items() if not other.needs and not other.parts]
     raise UsageError(
         f"objective {metric.name} needs {need.what}, and data set {dataset.name} has none{where}",
-        f"objectives that can be measured on these images, such as {', '.join(always[:3])} or interpretability",
-        f"{need.todo}, or drop the objective",
+        f"objectives that can be measured on these images, such as {', '.join(always[:3])}",
+        f"{need.todo}, or set 'objectives=[{', '.join(always[:3])}]'",
     )
 
 
