@@ -53,14 +53,15 @@ def test_a_turn_that_ended_nothing_took_its_time_as_well():
 
 
 @contextlib.contextmanager
-def a_driver(root, monkeypatch, limit_s):
+def a_driver(root, monkeypatch, limit_s, seeds=1):
     def never(*_):
         raise AssertionError("Ray was started")
 
     monkeypatch.setattr(driver, "ray_for", never)
     home = home_with(root, [*finished(), OPEN], "tracking.enabled=false")
     recipe, bank = home.stored()
-    recipe.budget.time_limit_s, recipe.budget.trials = limit_s, 8
+    recipe.budget.time_limit_s, recipe.budget.trials, recipe.confirm.seeds = limit_s, 8, seeds
+    recipe.dense.precision = recipe.finetune.precision = "float32"
     with Lease(home.store, home.name, "a test") as lease:
         yield Driver(home, recipe, bank, (), Silent(), lease, Interrupts())
 
@@ -70,6 +71,16 @@ def test_a_spent_limit_is_said_before_ray_starts(tmp_path, monkeypatch):
         assert begun.run() is False
     assert begun.ended_by_limit.startswith("time limit of 30 s reached after 3 trials")
     assert [event["event"] for event in begun.home.ledger.read()].count("end") == 0, "it spent nothing"
+
+
+def test_trials_leave_time_for_confirming_as_much_as_it_takes_and_not_more_than_its_share(tmp_path, monkeypatch):
+    with a_driver(tmp_path / "long", monkeypatch, 4000.0, seeds=3) as begun:
+        assert begun.limit.kept_s == pytest.approx(16.0, rel=0.1)  # two runs of four stages of two seconds
+        assert begun.whole_limit.left_s - begun.limit.left_s == pytest.approx(begun.limit.kept_s, abs=0.01)
+    with a_driver(tmp_path / "short", monkeypatch, 20.0, seeds=3) as begun:
+        assert begun.limit.kept_s == 10.0
+    with a_driver(tmp_path / "off", monkeypatch, 4000.0) as begun:
+        assert begun.limit.kept_s == 0.0
 
 
 def test_a_larger_limit_goes_on(tmp_path, monkeypatch):

@@ -21,6 +21,8 @@ SURE = 0.95
 FEWEST_RUNS = 2
 """Confirmation runs below which nothing is known of the noise of seeds."""
 
+ROUNDING = 1e-9  # below it, values that differ are equal
+
 RULE = "± is one standard error, over images and, for confirmed members, over seeds"
 
 
@@ -96,8 +98,11 @@ def weigh(
         runs = repeated.get(member) or single[member]
         n = len(confirmed.get(member, ()))
         mean, deviation = _moments(runs) if n else ({}, {})
-        errors = {name: float(values.std()) for name, values in drawn[member].items() if values.std() > 0}
-        found[member] = Evidence(n, mean, deviation, _errors(runs, deviation) | errors, shares.get(member))
+        errors = _errors(runs, deviation)
+        for name, values in drawn[member].items():
+            if (n > 1 or name not in errors) and values.std() > ROUNDING:
+                errors[name] = float(values.std())
+        found[member] = Evidence(n, mean, deviation, errors, shares.get(member))
     return found
 
 
@@ -137,7 +142,7 @@ def _moments(runs: Sequence[Run]) -> tuple[dict[str, float], dict[str, float]]:
 
 
 def _errors(runs: Sequence[Run], deviation: Mapping[str, float]) -> dict[str, float]:
-    """Standard errors of metrics that are not drawn: of shares by the binomial rule, and of seeds."""
+    """Standard errors without the bootstrap: of shares by the binomial rule, and over seeds."""
     n, found = len(runs), {}
     averaged = {name: float(np.mean([run.values.get(name, np.nan) for run in runs])) for name in runs[0].values}
     split = uncertainty.errors(averaged)

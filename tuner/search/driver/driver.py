@@ -25,7 +25,7 @@ from tuner.search.execute.broker_monitor import IDLE, SILENT, BrokerMonitor
 from tuner.search.execute.coordinator import Coordinator, Forget
 from tuner.search.execute.messages import RunSnapshot
 from tuner.search.outcome.confirm import confirm, refuse_too_many_splits
-from tuner.search.outcome.confirmation_plan import ConfirmationRun, missing_runs, told, within_share
+from tuner.search.outcome.confirmation_plan import ConfirmationRun, missing_runs, seconds, told, within_share
 from tuner.search.outcome.confirmation_plan import members as front_members
 from tuner.search.outcome.files import write_files
 from tuner.search.outcome.measure import measure_front
@@ -93,8 +93,8 @@ class Driver:
             home.ledger.begin(lease)
             self.state = home.state(recipe, past.append)
         limit_s = 0.0 if only_confirm else recipe.budget.time_limit_s
-        self.limit = TimeLimit(limit_s, self.state.elapsed_s, recipe.confirm.kept)
-        self.whole_limit = TimeLimit(limit_s, self.state.elapsed_s)
+        self.limit, self.whole_limit = (TimeLimit(limit_s, self.state.elapsed_s) for _ in range(2))
+        self._keep_time()
         self.mirror = start_mirror(home, recipe.tracking) if recipe.tracking.enabled else None
         if self.mirror is not None:  # earlier events first: the oldest one identifies the search
             self.mirror.replay([expanded for event in past for expanded in mirror_events(event.to_json())])
@@ -131,6 +131,12 @@ class Driver:
         if self.whole_limit.reached or not self.home.is_of_this_code():
             return []
         return missing_runs(self.recipe, self.bank, self.state, within_share(self.recipe, self.state))
+
+    def _keep_time(self) -> None:
+        """Trials leave as much of a time limit as confirming will take, but not more than its share."""
+        if self.limit.limit_s:
+            runs = missing_runs(self.recipe, self.bank, self.state, within_share(self.recipe, self.state))
+            self.limit.kept_s = min(seconds(runs, self.state), self.recipe.confirm.kept * self.limit.limit_s)
 
     def _trials_left(self) -> bool:
         """Whether this run has trials to run."""
@@ -221,6 +227,7 @@ class Driver:
             for expanded in mirror_events(event.to_json()):
                 self.mirror.publish(expanded)
         if isinstance(event, Ended):
+            self._keep_time()
             for damage in event.remade:
                 self.progress.warn(f"trial {event.trial}: {damage}; it was recreated")
 

@@ -33,17 +33,19 @@ class TimeLimit:
     Args:
         limit_s: `budget.time_limit_s`; 0: none.
         spent_s: search time of earlier drivers.
-        kept: share of the limit that is kept for what comes afterwards.
+
+    Attributes:
+        kept_s: seconds before the limit that are kept for what comes after the trials; may change at any time.
     """
 
-    def __init__(self, limit_s: float, spent_s: float, kept: float = 0.0) -> None:
-        self.limit_s = limit_s
-        self._until_s = time.monotonic() + limit_s * (1 - kept) - spent_s if limit_s else math.inf
+    def __init__(self, limit_s: float, spent_s: float) -> None:
+        self.limit_s, self.kept_s = limit_s, 0.0
+        self._until_s = time.monotonic() + limit_s - spent_s if limit_s else math.inf
 
     @property
     def left_s(self) -> float:
         """Seconds left; negative once it has passed."""
-        return self._until_s - time.monotonic()
+        return self._until_s - self.kept_s - time.monotonic()
 
     @property
     def reached(self) -> bool:

@@ -7,6 +7,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from tuner.base.steps import duration
 from tuner.errors import UsageError
@@ -28,13 +29,20 @@ class ConfirmationRun:
         trial: the member that it repeats.
         seed: of training, program and measurement.
         split_seed: of the cut between train and validation.
-        stages: in order; the last one measures.
+        recipe: the trial's, with these seeds.
+        bank: key of the feature bank.
     """
 
     trial: int
     seed: int
     split_seed: int
-    stages: list[StageSpec]
+    recipe: Recipe
+    bank: str
+
+    @cached_property
+    def stages(self) -> list[StageSpec]:
+        """Its stages in order; the last one measures."""
+        return plan(self.recipe, self.bank)
 
 
 def asked(home: SearchHome, seeds: int | None, splits: int | None) -> ConfirmConfig:
@@ -81,15 +89,15 @@ def missing_runs(recipe: Recipe, bank: str, state: SearchState, trials: Sequence
     found = []
     for trial in trials:
         record = state.trials[trial]
-        repeated = recipe.at({name: record.params[name] for name in recipe.space})
-        first_seed, first_split = repeated.seed, repeated.data.split_seed
+        params = {name: record.params[name] for name in recipe.space}
         for split in range(recipe.confirm.splits):
             for seed in range(recipe.confirm.seeds):
-                repeated.seed = (first_seed + seed) % MOST_SEEDS
-                repeated.data.split_seed = (first_split + split) % MOST_SEEDS
+                repeated = recipe.at(params)
+                repeated.seed = (repeated.seed + seed) % MOST_SEEDS
+                repeated.data.split_seed = (repeated.data.split_seed + split) % MOST_SEEDS
                 run = (repeated.seed, repeated.data.split_seed)
                 if (seed or split) and run not in record.confirmations:
-                    found.append(ConfirmationRun(trial, *run, plan(repeated, bank)))
+                    found.append(ConfirmationRun(trial, *run, repeated, bank))
     return found
 
 
