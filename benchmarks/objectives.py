@@ -1,9 +1,9 @@
 """Which objectives give a front worth showing: python -m benchmarks.objectives TABLE [--noise TABLE]
 
-Instead of a table: --store STORE --name SEARCH. A table is JSON with `rows`, each a trial with its parameters and `values`; the trials of a search are read from its
-store instead. For every set of candidates that has accuracy: how many trials are on the front, how many of those are
-left when members closer than the noise count as one, and how wide the front is in each objective. Then: rank
-correlations between candidates. A good set has a wide front in every objective, in units of the noise between seeds.
+Instead of a table: --store STORE --name SEARCH. A table is JSON with `rows`, each a trial with its parameters and
+`values`. For every set of candidates that has accuracy: how many trials are on the front, how many of those are left
+when members closer than the noise count as one, and how wide the front is in each objective. Then: rank correlations
+between candidates. A good set has a wide front in every objective, in units of the noise between seeds.
 """
 
 import argparse
