@@ -30,8 +30,8 @@ $(VENV)/.test: $(LOCK) | $(BIN)/python
 
 SIDE_BY_SIDE ?= --numprocesses 2 --dist loadfile
 
-search: $(VENV)/.search  ## run the embedded default search (digits); again = carry on
-	$(BIN)/python -m jobs.search --recipe digits --store runs --name digits
+search: $(VENV)/.search  ## run the demonstration (two-digit numbers); again = carry on
+	$(BIN)/python -m jobs.search --recipe demo --store runs --name demo
 
 test: $(VENV)/.test  ## all tests, the fast ones first
 	$(BIN)/python -m pytest -q $(SIDE_BY_SIDE) -m "not (slow or cluster or chaos or gpu)"

@@ -12,10 +12,10 @@ README = ROOT / "README.md"
 
 # The two commands that make an environment: CI runs them as they are (.ci/run). Here the search is a small one, in the
 # environment that runs this test, and of `make test` it is only asked whether there is such a target.
-SMALL = "--trials 2 dense.epochs=2 finetune.epochs=2"
+SMALL = "--trials 2 dense.epochs=1 finetune.epochs=1 assign.effort=200 confirm.seeds=1"
 INSTEAD = {
     "make search": f"ln -s {shlex.quote(sys.prefix)} .venv\n"
-    f".venv/bin/python -m jobs.search --recipe digits --store runs --name digits {SMALL}",
+    f".venv/bin/python -m jobs.search --recipe demo --store runs --name demo {SMALL}",
     "make test": f"make --dry-run --directory {shlex.quote(str(ROOT))} test > targets.txt",
 }
 

@@ -38,3 +38,17 @@ def test_a_class_with_one_image_is_named() -> None:
         stratified_split(np.array([0, 0, 1]), 0.5, 0)
     with pytest.raises(UsageError, match=r"1\.0"):
         stratified_split(np.array([0, 0]), 1.0, 0)
+
+
+def test_groups_with_several_classes_are_held_out_whole() -> None:
+    labels, groups = np.tile(np.arange(4), 30), np.repeat(np.arange(10), 12)
+    held_out = stratified_split(labels, 0.3, 0, content=groups)
+    assert len(np.unique(groups[held_out])) == 3
+    assert not np.intersect1d(groups[held_out], groups[~held_out]).size
+    assert not np.array_equal(held_out, stratified_split(labels, 0.3, 1, content=groups))
+
+
+def test_a_class_that_groups_keep_on_one_side_is_named() -> None:
+    labels, groups = np.array([0, 1, 0, 1, 2, 2, 2, 2]), np.array([0, 0, 1, 1, 2, 2, 3, 3])
+    with pytest.raises(UsageError, match=r"images of (owl|wren, tit) are on one side"):
+        stratified_split(labels, 0.25, 0, ["wren", "tit", "owl"], groups)  # one group of four is held out

@@ -28,7 +28,7 @@ PACKAGES = {"metric": "quiet-maps", "backbone": "colour-grid", "data-set": "flat
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory) -> Path:
-    """A folder where somebody has done the first tutorial, with two small trials."""
+    """A folder with a search of the digits, of two small trials."""
     folder = tmp_path_factory.mktemp("searched")
     command = [sys.executable, "-m", "jobs.search", "--recipe", "digits", "--store", "runs", "--name", "digits", *SMALL]
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
@@ -105,7 +105,7 @@ def test_all_that_is_left_out_says_why():
 def test_pages_do_not_get_in_each_others_way():
     """In one folder somebody follows one page after the other: an export and another recipe would be refused."""
     folders: dict[str, Path] = {}
-    recipes = {"digits": ""}  # that of `make search`
+    recipes = {"demo": ""}  # that of `make search`
     for page in [ROOT / "README.md", *sorted(ROOT.glob("docs/*/*.md"))]:
         for line in script(page).replace("\\\n", " ").splitlines():
             words = line.split(" #")[0].split()

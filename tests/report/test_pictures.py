@@ -189,3 +189,20 @@ def test_differences_add_up_with_the_numbers_beside_them() -> None:
     assert words.gap(79.0, 78.0, "%") == "1.0 percentage point"
     assert words.gap(30, 10, "") == "20"
     assert words.gap(0.25, 0.125, "s") == "0.125 s"
+
+
+def test_the_colour_of_members_is_the_third_objective() -> None:
+    rows = [(60.0, 80.0, 10.0), (80.0, 60.0, 30.0), (70.0, 70.0, 20.0), (50.0, 50.0, 40.0)]
+    names = [o.name for o in OBJECTIVES]
+    points = [Point(i, values=dict(zip(names, row, strict=True))) for i, row in enumerate(rows)]
+    svg = render_front(points, OBJECTIVES)
+    dots = list(ET.fromstring(svg).iter(f"{SVG}circle"))
+    styles = {(dot.findtext(f"{SVG}title") or "").partition(":")[0]: dot.get("style") for dot in dots}
+    assert styles["trial 0"] == "fill: var(--shade4)"  # fewest features
+    assert styles["trial 1"] == "fill: var(--shade0)"
+    assert styles["trial 2"] == "fill: var(--shade2)"
+    assert styles["trial 3"] is None  # dominated
+    texts = [t.text or "" for t in ET.fromstring(svg).iter(f"{SVG}text")]
+    assert any(text.startswith(f"colour: {words.name(names[2])}") and text.endswith(" 30") for text in texts)
+    assert "10 (better)" in texts
+    assert "shade" not in render_front(points, OBJECTIVES[:2])

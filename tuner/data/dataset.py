@@ -59,6 +59,8 @@ class Dataset:
             image, and 1 if visible; None if unknown.
         notes: what was ignored, unusual or guessed while listing the data set, one sentence each, to be shown once.
         content: for each image the index of the first one with equal contents, (n_images,) int64; None: all differ.
+        groups: for each image the index of the first one that it must share a side of every split with, whatever their
+            classes, (n_images,) int64; copies are in one group. None: only copies belong together.
     """
 
     name: str
@@ -73,10 +75,16 @@ class Dataset:
     parts: np.ndarray | None = None
     notes: tuple[str, ...] = ()
     content: np.ndarray | None = None
+    groups: np.ndarray | None = None
 
     def __len__(self) -> int:
         """The number of images."""
         return len(self.paths)
+
+    @property
+    def together(self) -> np.ndarray | None:
+        """What splits keep on one side: `groups`, or else copies."""
+        return self.content if self.groups is None else self.groups
 
 
 @dataclass(frozen=True)

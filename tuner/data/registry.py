@@ -50,6 +50,12 @@ def _digits(config: DataConfig) -> "Dataset":
     return load_digits(config)
 
 
+def _digit_pairs(config: DataConfig) -> "Dataset":
+    from tuner.data.digit_pairs import load_digit_pairs
+
+    return load_digit_pairs(config)
+
+
 def _cub(config: DataConfig) -> "Dataset":
     from tuner.data.cub import load_cub
 
@@ -76,6 +82,7 @@ def _folder(config: DataConfig) -> "Dataset":
 
 DATASETS.declare(
     DatasetKind("digits", _digits, DataConfig, needs_root=False),
+    DatasetKind("digit_pairs", _digit_pairs, DataConfig, needs_root=False),
     DatasetKind("cub", _cub, DataConfig),
     DatasetKind("cub50", _cub50, DataConfig),
     DatasetKind("cars", _cars, DataConfig),

@@ -11,7 +11,7 @@ class DataConfig:
     """The data set of a search."""
 
     name: str = setting("digits", "data set", choices=DATASETS)
-    root: str = setting("", "folder of the data set (unused for digits)")
+    root: str = setting("", "folder of the data set (unused for digits and digit_pairs)")
     masks: str = setting(
         "", "folder of object masks with the images' relative paths; empty: the data set's own, or none"
     )

@@ -23,8 +23,9 @@ def stratified_split(
             on both sides.
         seed: seed of the split.
         class_names: for error messages.
-        content: equal numbers for images with equal contents, (n,) integers; these stay on one side, and the share is
-            matched as closely as the group sizes allow. None: all images differ.
+        content: equal numbers for images with equal contents, or that belong together for another reason, (n,)
+            integers; these stay on one side, and the share is matched as closely as the group sizes allow. Where such
+            a group has images of several classes, whole groups are held out. None: all images differ.
 
     Returns:
         (n,) bool, True where an image is held out.
@@ -49,6 +50,8 @@ def stratified_split(
             "add images or remove the class",
         )
     generator = np.random.default_rng(seed)
+    if len(np.unique(content)) < distinct.sum():
+        return _whole_groups(labels, fraction, generator, classes, class_names, content)
     for label, count in zip(classes, counts, strict=True):
         n_held_out = min(max(round(fraction * count), 1), count - 1)
         drawn = generator.permutation(np.flatnonzero(labels == label))
@@ -56,6 +59,33 @@ def stratified_split(
         order = np.argsort(first)  # groups in random order
         taken = _closest(sizes[order].tolist(), n_held_out)
         held_out[drawn[np.isin(content[drawn], content[drawn[first[order[taken]]]])]] = True
+    return held_out
+
+
+def _whole_groups(
+    labels: np.ndarray,
+    fraction: float,
+    generator: np.random.Generator,
+    classes: np.ndarray,
+    class_names: Sequence[str] | None,
+    content: np.ndarray,
+) -> np.ndarray:
+    """Hold out groups that have images of several classes, in random order, with the share nearest to `fraction`.
+
+    Raises:
+        UsageError: a class then has images on one side only.
+    """
+    groups, sizes = np.unique(content, return_counts=True)
+    order = generator.permutation(len(groups))
+    taken = _closest(sizes[order].tolist(), max(round(fraction * len(labels)), 1))
+    held_out = np.isin(content, groups[order[taken]])
+    if missing := [c for c in classes.tolist() if len(np.unique(held_out[labels == c])) < 2]:
+        names = some([class_names[c] if class_names is not None else f"class {c}" for c in missing])
+        raise UsageError(
+            f"images of {names} are on one side of the split only, since groups of images stay together",
+            "groups that all have images of every class, or nearly so",
+            "make smaller groups, or give the split in a file",
+        )
     return held_out
 
 

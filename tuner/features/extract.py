@@ -178,6 +178,8 @@ def _key(dataset: Dataset, network: Backbone, geometry: str) -> str:
     }
     if geometry != "squash":  # the only one there was at first: its keys do not name it
         material["geometry"] = geometry
+    if dataset.groups is not None:
+        material["groups"] = dataset.groups.tolist()
     return hashlib.sha256(json.dumps(material, sort_keys=True).encode()).hexdigest()[:32]
 
 
@@ -298,7 +300,7 @@ def _describe(network: Backbone, dataset: Dataset, notes: list[str], folder: Pat
         "labels": dataset.labels,
         "is_train": dataset.is_train,
         "has_mask": dataset.has_mask,
-        "content": dataset.content,
+        "content": dataset.together,
         "class_attributes": dataset.class_attributes,
         "image_attributes": dataset.image_attributes,
     }

@@ -89,7 +89,7 @@ def legend(metrics: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> str:
         if counts:
             span = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
             told.setdefault(f"n = {span} {KINDS[_counted_by(metric)]}", []).append(metric.replace("_", " "))
-    return "; ".join(f"{', '.join(names)}: {count}" for count, names in told.items())
+    return "; ".join(f"{', '.join(dict.fromkeys(names))}: {count}" for count, names in told.items())
 
 
 def _is_share(name: str) -> bool:

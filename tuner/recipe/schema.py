@@ -135,7 +135,7 @@ class Recipe:
     seed: int = setting(0, "seed of splits, proposals, training and program", low=0, high=2**32 - 1)
     space: dict[str, Any] = setting({}, "what is searched: {name: {choices: [..]}} or {low, high, step, log}")
     objectives: list[str] = setting(
-        ["accuracy", "interpretability"],
+        ["accuracy", "plausibility_undilated", "class_independence"],
         "metrics or parameters to optimise, `name`, `name:max` or `name:min`",
     )
     budget: BudgetConfig = field(default_factory=BudgetConfig)

@@ -9,6 +9,8 @@ from math import ceil, floor, log10
 
 from tuner.front import uncertainty, words
 from tuner.front.pareto import Objective, Point, front, measured
+from tuner.report import shade
+from tuner.report.shade import Shade
 
 WIDTH, HEIGHT = 760, 500
 LEFT, RIGHT, TOP, BOTTOM = 74, 24, 54, 62
@@ -55,13 +57,6 @@ class Axis:
         """A point's value on this axis."""
         return point.values[self.objective.name]
 
-    def told(self, point: Point) -> str:
-        """The same in words, and how sure it is: accuracy 96.12 ± 1.1, n = 288."""
-        name = self.objective.name
-        error, n = point.error(name), uncertainty.images(name, point.values)
-        beside = f"± {uncertainty.plus_minus(error)}{f', n = {n}' if n else ''}" if error is not None else ""
-        return f"{words.name(name)} {self.of(point):.4g} {beside}".rstrip()
-
     def label(self) -> str:
         """Name, unit and which way is better."""
         unit = f" [{self.objective.unit}]" if self.objective.unit else ""
@@ -98,7 +93,8 @@ def render_front(
     """One SVG of all measured trials along the first two objectives, or along the only one.
 
     Dominated trials are light, the front dark and, with two objectives, joined by the staircase that
-    bounds the region it dominates; with more, membership counts all of them and no line is drawn.
+    bounds the region it dominates; with more, membership counts all of them, no line is drawn, and the members'
+    colour is the third objective.
 
     Args:
         points: all trials; those without a value of every objective are left out.
@@ -122,14 +118,16 @@ def render_front(
     if len(objectives) == 2:
         parts.append(_staircase(front(members, objectives), x, y))
     parts += [bar for p in members for bar in _bars(p, x, y)]
-    parts += [_dot(p, x, y, "member", 5) for p in members]
+    third = Shade(objectives[2], members) if len(objectives) > 2 and members else None
+    parts += third.legend(WIDTH - RIGHT, TOP - 9) if third else []
+    parts += [_dot(p, x, y, "member", 5, third) for p in members]
     if picked is not None:
         parts += [_dot(picked, x, y, "pick", 8), _name(picked, x, y)]
-    body = "\n".join(parts)
+    body, style = "\n".join(parts), STYLE + (shade.STYLE if third else "")
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="front" width="{WIDTH}" height="{HEIGHT}" '
         f'viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{escape(title)}">\n<style>{STYLE}</style>\n{body}\n</svg>\n'
+        f'aria-label="{escape(title)}">\n<style>{style}</style>\n{body}\n</svg>\n'
     )
 
 
@@ -167,13 +165,24 @@ def _staircase(members: Sequence[Point], x: Axis, y: Axis) -> str:
     return f'<path class="stairs" d="{path}V{HEIGHT - BOTTOM}"/>'
 
 
-def _dot(point: Point, x: Axis, y: Axis, kind: str, radius: int) -> str:
+def _dot(point: Point, x: Axis, y: Axis, kind: str, radius: int, third: Shade | None = None) -> str:
     across, down = _spot(point, x, y)
-    told = ", ".join(axis.told(point) for axis in (x, y) if not isinstance(axis, TrialAxis))
+    shown = [axis.objective for axis in (x, y) if not isinstance(axis, TrialAxis)]
+    shown += [third.objective] if third else []
+    told = ", ".join(_told(point, objective) for objective in shown)
+    fill = third.fill(point) if third else ""
     return (
-        f'<circle class="{kind}" cx="{across:.1f}" cy="{down:.1f}" r="{radius}">'
+        f'<circle class="{kind}" cx="{across:.1f}" cy="{down:.1f}" r="{radius}"{fill}>'
         f"<title>trial {point.trial}: {escape(told)}</title></circle>"
     )
+
+
+def _told(point: Point, objective: Objective) -> str:
+    """A value in words, and how sure it is: accuracy 96.12 ± 1.1, n = 288."""
+    name = objective.name
+    error, n = point.error(name), uncertainty.images(name, point.values)
+    beside = f"± {uncertainty.plus_minus(error)}{f', n = {n}' if n else ''}" if error is not None else ""
+    return f"{words.name(name)} {point.values[name]:.4g} {beside}".rstrip()
 
 
 def _bars(point: Point, x: Axis, y: Axis) -> list[str]:

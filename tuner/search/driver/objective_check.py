@@ -54,8 +54,8 @@ def _refuse(metric: Metric, need: DataNeed, dataset: Dataset) -> None:
         where = f" among the images that are measured ({given} of {len(dataset)} images have one)"
     raise UsageError(
         f"objective {metric.name} needs {need.what}, and data set {dataset.name} has none{where}",
-        f"objectives that can be measured on these images, such as {', '.join(_always()[:3])} or interpretability",
-        f"{need.todo}, or drop the objective",
+        f"objectives that can be measured on these images, such as {', '.join(_always()[:3])}",
+        f"{need.todo}, or set 'objectives=[{', '.join(_always()[:3])}]'",
     )
 
 
@@ -70,6 +70,6 @@ def _measured(recipe: Recipe, dataset: Dataset) -> np.ndarray:
         return np.flatnonzero(~dataset.is_train)
     train = np.flatnonzero(dataset.is_train)
     seed, names = recipe.data.split_seed, dataset.class_names
-    content = None if dataset.content is None else dataset.content[train]
+    content = None if dataset.together is None else dataset.together[train]
     held_out = stratified_split(dataset.labels[train], recipe.validation_fraction, seed, names, content)
     return np.asarray(train[held_out])

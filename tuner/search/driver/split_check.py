@@ -28,9 +28,10 @@ def refuse_unusable(recipe: Recipe, dataset: Dataset) -> None:
         )
     needed = _needed(recipe)
     images = np.flatnonzero(dataset.is_train)
-    if dataset.content is not None:  # identical copies count once
-        images = images[np.unique(dataset.content[images], return_index=True)[1]]
-    found = np.bincount(dataset.labels[images], minlength=len(dataset.class_names))
+    labels = dataset.labels[images]
+    if dataset.together is not None:  # identical copies count once
+        labels = np.unique(np.stack([labels, dataset.together[images]]), axis=1)[0]
+    found = np.bincount(labels, minlength=len(dataset.class_names))
     few = [name for name, n in zip(dataset.class_names, found, strict=True) if n < needed]
     if few:
         told = count(len(few), "class has", "classes have")
