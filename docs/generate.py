@@ -112,7 +112,7 @@ def metrics() -> str:
     rows: list[tuple[str, ...]] = []
     formulas: list[tuple[str, ...]] = []
     for metric in METRICS.values():
-        better = {"max": "higher", "min": "lower"}[metric.direction]
+        better = "no goal" if metric.no_goal else {"max": "higher", "min": "lower"}[metric.direction]
         needs = [need.what for need in metric.data_needs] + [
             f"{need.size} >= {need.least}" for need in metric.size_needs
         ]

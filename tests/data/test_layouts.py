@@ -29,6 +29,8 @@ def cub(tmp_path: Path, write_image: Write) -> Path:
     (root / "image_class_labels.txt").write_text("".join(f"{i} {int(name[2])}\n" for i, name in rows))
     (root / "train_test_split.txt").write_text("".join(f"{i} {i % 2}\n" for i, _ in rows))
     (root / "classes.txt").write_text("1 001.B\n2 002.A\n")
+    (root / "parts").mkdir()
+    (root / "parts" / "part_locs.txt").write_text("1 1 3.5 4.0 1\n1 2 0.0 0.0 0\n3 2 12.0 20.5 1\n9 1 1.0 1.0 1\n")
     (root / "attributes").mkdir()
     (root / "attributes" / "class_attribute_labels_continuous.txt").write_text("0.0 12.5 100.0\n50 0 25\n")
     (root / "attributes" / "image_attribute_labels.txt").write_text(
@@ -50,6 +52,11 @@ def test_cub(cub: Path) -> None:
     assert data.image_attributes[2].tolist() == [1, 0, -1]  # z.jpg: certainty 4, 3 and 2
     assert data.image_attributes[4].tolist() == [-1, 1, -1]  # k.jpg, a row with stray columns
     assert data.image_attributes[3].tolist() == [-1, -1, -1]  # c.jpg: certainty 1
+    assert data.parts is not None
+    assert data.parts.shape == (5, 2, 3)
+    assert data.parts[2].tolist() == [[3.5, 4, 1], [0, 0, 0]]  # z.jpg: its second part is hidden
+    assert data.parts[4].tolist() == [[0, 0, 0], [12, 20.5, 1]]
+    assert data.parts[:, :, 2].sum() == 2, "image 9 is not listed"
     check_images(data)
     assert data.pictures.image(0).mode == "RGB"
     mask = data.pictures.mask(0)
@@ -59,13 +66,33 @@ def test_cub(cub: Path) -> None:
 
 
 def test_cub_from_the_folder_above_and_without_extras(cub: Path) -> None:
-    for file in (cub / "attributes").iterdir():
+    for file in (*(cub / "attributes").iterdir(), *(cub / "parts").iterdir()):
         file.unlink()
     (cub.parent / "segmentations").rename(cub.parent / "elsewhere")
     data = load_dataset(DataConfig(name="cub", root=str(cub.parent)))
     assert not data.has_mask.any()
     assert data.class_attributes is None
     assert data.image_attributes is None
+    assert data.parts is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "what"),
+    [
+        ("1 1 3 4\n", "4 columns"),
+        ("1 1 3 x 1\n", "cannot be read"),
+        ("1 1 3 4 1\n1 1 5 6 1\n", "part 1 of image 1 twice"),
+        ("1 1.5 3 4 1\n", "no number of one"),
+        ("1 0 3 4 1\n", "no number of one"),
+        ("1 1 nan 4 1\n", "no number"),
+        ("1 1 3 4 0\n", "no visible part"),
+        ("8 1 3 4 1\n", "no visible part"),
+    ],
+)
+def test_odd_parts_are_refused(cub: Path, lines: str, what: str) -> None:
+    (cub / "parts" / "part_locs.txt").write_text(lines)
+    with pytest.raises(UsageError, match=what):
+        load_dataset(DataConfig(name="cub", root=str(cub)))
 
 
 def test_cub_incomplete(cub: Path) -> None:
@@ -102,6 +129,10 @@ def test_cub50_real(shared_data: Path) -> None:
     assert all(path.startswith(data.class_names[label]) for path, label in zip(data.paths, data.labels, strict=True))
     assert data.class_attributes is not None
     assert data.class_attributes.shape == (50, 312)
+    assert data.parts is not None
+    assert data.parts.shape == (2889, 15, 3)
+    inside = [data.parts[i][data.parts[i, :, 2] > 0, :2] <= data.pictures.image(i).size for i in range(0, 2889, 300)]
+    assert all(part.all() for part in inside)
     mask = data.pictures.mask(0)
     assert mask is not None
     assert mask.size == data.pictures.image(0).size

@@ -111,15 +111,20 @@ def test_cls_and_attributes_reach_the_bank(tmp_path: Path, photos: DataConfig) -
     (root / "classes.csv").write_text("class,name\n0,china\n1,flower\n")
     (root / "class_attributes.csv").write_text("class,red,tall\n1,100,0\n0,12.5,80\n")
     backbone = BackboneConfig(name="dinov2", weights=str(tmp_path / "weights"), image_size=28)
+    key = bank_key(DataConfig(name="cub50", root=str(root)), backbone)
+    (root / "parts.csv").write_text("image_id,part_id,part,x,y\n0,1,petal,30,20\n2,2,leaf,60,40\n")
     bank = extract_bank(DataConfig(name="cub50", root=str(root)), backbone, tmp_path / "bank")
     assert bank.cls is not None
     assert bank.cls.shape == (24, 64)
     assert bank.patches.shape == (24, 4, 64)
     assert bank.class_attributes is not None
     assert bank.class_attributes.tolist() == [[12.5, 80], [100, 0]]
+    assert bank.key == key, "as before parts were read"
     samples = bank.samples(np.arange(3))
     assert samples.cls is not None
     assert samples.class_attributes is not None
+    assert samples.parts is not None  # of images of 60 x 40 pixels, on a grid of 2 x 2
+    assert samples.parts.tolist() == [[[1, 1, 1], [0, 0, 0]], [[0, 0, 0]] * 2, [[0, 0, 0], [2, 2, 1]]]
 
 
 def test_the_key_depends_on_all_that_matters(photos: DataConfig, tmp_path: Path) -> None:

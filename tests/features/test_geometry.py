@@ -9,7 +9,7 @@ from PIL import Image
 
 from tuner.data.settings import DataConfig
 from tuner.features.extract import BankSource
-from tuner.features.geometry import image_for, mask_on_grid, part_shown, region
+from tuner.features.geometry import image_for, mask_on_grid, part_shown, parts_on_grid, region
 from tuner.features.settings import BackboneConfig
 
 
@@ -48,6 +48,15 @@ def test_masks_of_a_crop_are_those_of_the_cut_mask() -> None:
     found, expected = mask_on_grid(mask, (7, 9), "crop"), mask_on_grid(cut, (7, 9))
     assert np.abs(found.astype(int) - expected).max() <= 1
     assert not np.array_equal(found, mask_on_grid(mask, (7, 9)))
+
+
+def test_parts_lie_where_the_backbone_sees_them() -> None:
+    parts = np.array([[24, 32, 1], [95, 63, 1], [50, 10, 0]], np.float32)
+    assert parts_on_grid(parts, (96, 64), (4, 6), "squash").tolist() == [[1.5, 2, 1], [95 / 16, 63 / 16, 1], [0, 0, 0]]
+    left, top, side = 20, 4, 56  # as above
+    cropped = parts_on_grid(parts, (96, 64), (7, 7), "crop")
+    assert cropped[0].tolist() == [(24 - left) * 7 / side, (32 - top) * 7 / side, 1]
+    assert cropped[1].tolist() == [0, 0, 0], "what is cut off is not visible"
 
 
 def test_pictures_show_the_part_that_the_backbone_sees() -> None:

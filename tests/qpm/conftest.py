@@ -23,6 +23,8 @@ def make_samples(n: int = 48, seed: int = 0) -> Samples:
     masks = torch.zeros(n, GRID[0] * GRID[1], dtype=torch.uint8)
     masks[torch.arange(n), place] = 255
     has_mask = torch.arange(n) % 5 != 0
+    parts = torch.rand(n, 3, 3, generator=torch.Generator().manual_seed(seed)) * torch.tensor([*GRID[::-1], 1])
+    parts[:, :, 2] = parts[:, :, 2].round()
     attributes = torch.randint(-1, 2, (n, 7), generator=draw, dtype=torch.int8)
     return Samples(
         patches=patches.half(),
@@ -34,6 +36,7 @@ def make_samples(n: int = 48, seed: int = 0) -> Samples:
         n_classes=N_CLASSES,
         image_attributes=attributes,
         class_attributes=torch.rand(N_CLASSES, 9, generator=draw),
+        parts=parts,
     )
 
 

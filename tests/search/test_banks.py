@@ -1,5 +1,6 @@
 """A feature bank is made once, also when two searches on one machine want it at the same time."""
 
+import dataclasses
 import io
 import re
 import signal
@@ -16,6 +17,7 @@ from rich.console import Console
 
 from tuner.base.progress import ConsoleProgress, Silent
 from tuner.data.load import load_dataset
+from tuner.errors import UsageError
 from tuner.features import extract
 from tuner.features.extract import bank_key
 from tuner.recipe import load_recipe
@@ -107,3 +109,19 @@ def test_the_data_set_is_loaded_once_for_key_and_extraction(tmp_path, monkeypatc
     assert artifacts.find("banks", key) is not None
     assert loads == ([] if loaded else ["digits"])
     assert key == bank_key(recipe.data, recipe.backbone)
+
+
+def test_a_bank_made_before_parts_were_read_is_used_and_what_it_lacks_is_told(tmp_path):
+    digits = load_dataset(load_recipe("digits").data)
+    dataset = dataclasses.replace(digits, parts=np.ones((len(digits), 2, 3), np.float32))
+    recipe, artifacts = load_recipe("digits"), Artifacts(open_store(tmp_path / "store"))
+    key = extract.BankSource(recipe.data, recipe.backbone, dataset).key
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "labels.npy").write_bytes(b"old")
+    artifacts.publish("banks", key, tmp_path / "old", {})
+    console = Console(file=io.StringIO(), width=200)
+    assert ensure_bank(artifacts, recipe, ConsoleProgress(console), dataset) == key
+    assert "metrics of parts are left out" in console.file.getvalue()
+    wanting = load_recipe("digits", ["objectives=[accuracy, purity]"])
+    with pytest.raises(UsageError, match="made before parts of objects were read, which the objective purity needs"):
+        ensure_bank(artifacts, wanting, Silent(), dataset)

@@ -10,9 +10,11 @@ from tuner.data.load import load_dataset
 from tuner.data.settings import DataConfig
 from tuner.errors import UsageError
 from tuner.qpm.metrics.table import METRICS
+from tuner.recipe import objectives_of
 from tuner.search.driver.objective_check import refuse_unmeasurable
 
-BARE = ("plausibility", "plausibility_undilated", "mask_share", "structural_grounding", "attribute_alignment")
+BARE = ("plausibility", "plausibility_undilated", "pointing", "structural_grounding", "attribute_alignment", "purity")
+NO_GOALS = ("mask_share", "exact_zeros")
 
 
 @pytest.fixture(scope="module")
@@ -28,13 +30,13 @@ def bare(digits):
 
 @pytest.mark.parametrize("name", BARE)
 def test_what_needs_masks_or_attributes_is_refused_without_them(bare, name):
-    with pytest.raises(UsageError, match=f"{name} needs (masks|class attributes|image attributes)") as error:
+    with pytest.raises(UsageError, match=f"{name} needs (masks|class attributes|image attributes|parts)") as error:
         refuse_unmeasurable(tiny_recipe(f"objectives=[accuracy, {name}]"), bare)
     assert "drop the objective" in error.value.todo
 
 
 def test_all_others_need_nothing_of_the_data(bare):
-    others = [name for name in METRICS if name not in (*BARE, "sid5")]
+    others = [name for name, one in METRICS.items() if not (one.data_needs or one.no_goal) and name != "sid5"]
     assert "interpretability" in others  # of the parts that apply
     refuse_unmeasurable(tiny_recipe(f"objectives=[{', '.join(others)}]"), bare)
     refuse_unmeasurable(tiny_recipe("objectives=[features_per_class:min]"), bare)
@@ -45,11 +47,28 @@ def test_with_masks_and_attributes_everything_can_be_measured(digits):
         digits,
         class_attributes=np.ones((10, 3), np.float32),
         image_attributes=np.ones((len(digits), 3), np.int8),
+        parts=np.ones((len(digits), 2, 3), np.float32),
     )
     refuse_unmeasurable(tiny_recipe(f"objectives=[{', '.join(BARE)}]"), rich)
     half = dataclasses.replace(rich, image_attributes=None)
     with pytest.raises(UsageError, match="image attributes"):
         refuse_unmeasurable(tiny_recipe("objectives=[attribute_alignment]"), half)
+
+
+@pytest.mark.parametrize("name", NO_GOALS)
+def test_what_describes_the_data_is_no_goal(digits, name):
+    recipe = tiny_recipe(f"objectives=[accuracy, {name}]")  # a search of an earlier version may have it, and is shown
+    assert objectives_of(recipe)[1].name == name
+    with pytest.raises(UsageError, match=f"objective {name} is no goal") as error:
+        refuse_unmeasurable(recipe, digits)
+    assert "accuracy" in error.value.expected
+
+
+def test_questions_of_two_classes_need_two(digits):
+    recipe = tiny_recipe("objectives=[auroc]")
+    with pytest.raises(UsageError, match="auroc needs a choice between two classes"):
+        refuse_unmeasurable(recipe, digits)
+    refuse_unmeasurable(recipe, dataclasses.replace(digits, class_names=("odd", "even")))
 
 
 @pytest.mark.parametrize(("protocol", "side"), [("validation", True), ("paper", False)])

@@ -40,7 +40,8 @@ def test_a_program_needs_no_torch_and_no_bank(tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     labels = np.arange(60) % 5
     pooled = np.maximum(draw.normal(size=(5, 20))[labels] + draw.normal(size=(60, 20)), 0).astype(np.float32)
-    kept = DenseFeatures(pooled, pooled / 9, pooled > 1, labels, np.ones(60, dtype=np.bool_), 5)
+    places = np.zeros((60, 20), np.int32)
+    kept = DenseFeatures(pooled, pooled / 9, pooled > 1, places, labels, np.ones(60, dtype=np.bool_), 5)
     kept.save(tmp_path / "dense")
     artifacts = Artifacts(open_store(str(tmp_path / "store")))
     artifacts.publish("stages/dense", "made-before", tmp_path / "dense", {})

@@ -56,6 +56,25 @@ IMAGE_ATTRIBUTES = DataNeed(
 )
 
 
+def _with_parts(data: Any) -> Any:
+    """The keypoints, if any is visible."""
+    return data.parts if data.parts is not None and data.parts[:, :, 2].any() else None
+
+
+def _two_classes(data: Any) -> Any:
+    """A `Dataset` names its classes; `Samples` count them."""
+    n_classes = len(data.class_names) if hasattr(data, "class_names") else data.n_classes
+    return True if n_classes == 2 else None
+
+
+PARTS = DataNeed(
+    "parts",
+    "use a data set with keypoints of parts, such as cub, and a feature bank made since they are read",
+    _with_parts,
+)
+TWO_CLASSES = DataNeed("a choice between two classes", "use a data set of two classes", _two_classes)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Metric:
     """One metric.
@@ -75,6 +94,7 @@ class Metric:
         source: reference for the formula.
         version: increment it when the same model gets another value; stored evaluations are then computed again.
         is_share: whether it is a proportion of images, so that its standard error is binomial.
+        no_goal: why it describes the data or another metric and cannot be an objective; empty if it can.
     """
 
     name: str
@@ -89,6 +109,7 @@ class Metric:
     source: str = ""
     version: int = 1
     is_share: bool = False
+    no_goal: str = ""
 
     @property
     def parts(self) -> tuple[str, ...]:

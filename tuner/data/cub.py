@@ -1,4 +1,4 @@
-"""Reads the official CUB-200-2011 layout: text listings, segmentations, and attributes with certainty."""
+"""Reads the official CUB-200-2011 layout: text listings, segmentations, parts, and attributes with certainty."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tuner.data.dataset import Dataset, Entry, assemble, need_folder
+from tuner.data.keypoints import keypoint_array
 from tuner.data.paths import path_on_disk
 from tuner.data.settings import DataConfig
 from tuner.data.tables import Row, read_listing, unique
@@ -27,7 +28,7 @@ PROBABLY = 3  # certainty_id: 1 not visible, 2 guessing, 3 probably, 4 definitel
 def load_cub(config: DataConfig) -> Dataset:
     """Read the official listings.
 
-    Masks and attributes are optional; without them the metrics that need them do not apply. An image
+    Masks, parts and attributes are optional; without them the metrics that need them do not apply. An image
     attribute counts as known if its certainty is at least 3 (docs/explanation/method.md#attribute-alignment).
 
     Raises:
@@ -59,6 +60,7 @@ def load_cub(config: DataConfig) -> Dataset:
         [names[number] for number in sorted(names)],
         class_attributes=_class_attributes(attributes / "class_attribute_labels_continuous.txt", len(names)),
         image_attributes=_image_attributes(attributes / "image_attribute_labels.txt", list(images)),
+        parts=_parts(root / "parts" / "part_locs.txt", list(images)),
         notes=_unlisted(images, {"image_class_labels.txt": labels, "train_test_split.txt": sides}),
     )
 
@@ -77,14 +79,34 @@ def _unlisted(images: dict[int, Row], listings: dict[str, dict[int, Row]]) -> li
     ]
 
 
+def _table(file: Path, dtype: type[np.floating[Any]], lines: str) -> np.ndarray:
+    """A table of numbers, (n, n_columns).
+
+    Raises:
+        UsageError: it holds something else than such `lines`.
+    """
+    try:
+        return np.loadtxt(file, dtype=dtype, ndmin=2, encoding="utf-8-sig")
+    except ValueError as error:
+        raise UsageError(f"{file} cannot be read: {error}", lines, TODO) from error
+
+
+def _parts(file: Path, images: Sequence[int]) -> np.ndarray | None:
+    """The parts of `images`, in this order; see `Dataset`."""
+    if not file.is_file():
+        return None
+    expected = "lines `<image> <part> <x> <y> <visible>`"
+    table = _table(file, np.float64, expected)
+    if table.shape[1] != 5:
+        raise UsageError(f"{file} has {count(table.shape[1], 'column')}", expected, TODO)
+    return keypoint_array(table[table[:, 4] > 0, :4], {image: row for row, image in enumerate(images)}, file)
+
+
 def _class_attributes(file: Path, n_classes: int) -> np.ndarray | None:
     """(n_classes, n_attributes) float32, percent."""
     if not file.is_file():
         return None
-    try:
-        values = np.loadtxt(file, dtype=np.float32, ndmin=2, encoding="utf-8-sig")
-    except ValueError as error:
-        raise UsageError(f"{file} cannot be read: {error}", "numbers only, one line per class", TODO) from error
+    values = _table(file, np.float32, "numbers only, one line per class")
     if len(values) != n_classes:
         raise UsageError(f"{file} has {count(len(values), 'line')}", f"{n_classes}, one per class", TODO)
     return values

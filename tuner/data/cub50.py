@@ -1,10 +1,11 @@
-"""Reads a compact copy of CUB: metadata.csv, classes.csv, images/, masks/, class_attributes.csv."""
+"""Reads a compact copy of CUB: metadata.csv, classes.csv, images/, masks/, parts.csv, class_attributes.csv."""
 
 from pathlib import Path
 
 import numpy as np
 
 from tuner.data.dataset import Dataset, Entry, assemble, need_folder
+from tuner.data.keypoints import keypoint_array
 from tuner.data.paths import path_on_disk
 from tuner.data.settings import DataConfig
 from tuner.data.tables import read_csv, unique
@@ -26,8 +27,10 @@ def load_cub50(config: DataConfig) -> Dataset:
     listed = unique(read_csv(root / "classes.csv", ("class", "name"), TODO), "class", ("name",))
     names = {row.integer("class"): row["name"] for row in listed.values()}
     labels = {number: label for label, number in enumerate(sorted(names))}
-    entries = []
+    entries: list[Entry] = []
+    numbers: dict[int, int] = {}
     for row in images.values():
+        numbers[row.integer("image_id")] = len(entries)
         mask = root / "masks" / f"{row.integer('image_id'):05d}.png"
         label = labels[row.integer("class", labels)]
         path = path_on_disk(root / "images", row["path"])
@@ -38,7 +41,17 @@ def load_cub50(config: DataConfig) -> Dataset:
         entries,
         [names[number] for number in sorted(names)],
         class_attributes=_class_attributes(root / "class_attributes.csv", labels),
+        parts=_parts(root / "parts.csv", numbers),
     )
+
+
+def _parts(file: Path, images: dict[int, int]) -> np.ndarray | None:
+    """The visible parts of images, which are given by number and row; see `Dataset`. None without the file."""
+    if not file.is_file():
+        return None
+    columns = ("image_id", "part_id", "x", "y")
+    points = [[row.number(column) for column in columns] for row in read_csv(file, columns, TODO)]
+    return keypoint_array(np.array(points), images, file)
 
 
 def _class_attributes(file: Path, labels: dict[int, int]) -> np.ndarray | None:

@@ -55,6 +55,8 @@ class Dataset:
         pictures: opens images and masks.
         class_attributes: (n_classes, n_attributes) float32, percent; None if unknown.
         image_attributes: (n_images, n_attributes) int8, 1 present, 0 absent, -1 unknown; None if unknown.
+        parts: keypoints, (n_images, n_parts, 3) float32: x and y in pixels from the upper left corner of the upright
+            image, and 1 if visible; None if unknown.
         notes: what was ignored, unusual or guessed while listing the data set, one sentence each, to be shown once.
         content: for each image the index of the first one with equal contents, (n_images,) int64; None: all differ.
     """
@@ -68,6 +70,7 @@ class Dataset:
     pictures: Pictures
     class_attributes: np.ndarray | None = None
     image_attributes: np.ndarray | None = None
+    parts: np.ndarray | None = None
     notes: tuple[str, ...] = ()
     content: np.ndarray | None = None
 
@@ -154,6 +157,7 @@ def assemble(
     *,
     class_attributes: np.ndarray | None = None,
     image_attributes: np.ndarray | None = None,
+    parts: np.ndarray | None = None,
     notes: Sequence[str] = (),
 ) -> Dataset:
     """Bring a layout's entries into the common order and apply the recipe's split and masks.
@@ -167,6 +171,7 @@ def assemble(
         class_names: one name per class.
         class_attributes: see `Dataset`.
         image_attributes: see `Dataset`, in the order of `entries`.
+        parts: see `Dataset`, in the order of `entries`.
         notes: notes on the listing, see `Dataset`.
 
     Raises:
@@ -200,6 +205,7 @@ def assemble(
         pictures=FilePictures(files, masks),
         class_attributes=class_attributes,
         image_attributes=None if image_attributes is None else image_attributes[order],
+        parts=None if parts is None else parts[order],
         notes=(*notes, *on_masks, *describe_copies(content, is_train, paths)),
         content=content,
     )

@@ -38,6 +38,7 @@ OPTIONAL = (
     "content.npy",
     "class_attributes.npy",
     "image_attributes.npy",
+    "parts.npy",
     "backbone.safetensors",
 )
 FILES = (*REQUIRED, *OPTIONAL)
@@ -66,6 +67,8 @@ class FeatureBank:
         content: for each image the first one with the same content, (n_images,) int64; None in banks made before
             copies were looked for, where every image counts as one of its own.
         backbone: what shaped the tokens besides the pixels, as its `key_material` said; None where unknown.
+        parts: keypoints, (n_images, n_parts, 3) float32: x and y in tokens from the upper left corner, and 1 if
+            visible. None if the data set has none, and in banks made before they were read, whose keys are the same.
     """
 
     patches: np.ndarray
@@ -83,6 +86,7 @@ class FeatureBank:
     folder: Path
     content: np.ndarray | None = None
     backbone: dict[str, Any] | None = None
+    parts: np.ndarray | None = None
 
     def __len__(self) -> int:
         """The number of images."""
@@ -120,6 +124,7 @@ class FeatureBank:
             n_classes=len(self.class_names),
             image_attributes=tensor(self.image_attributes),
             class_attributes=None if attributes is None else torch.from_numpy(attributes.copy()),
+            parts=tensor(self.parts),
         )
 
 
@@ -160,6 +165,7 @@ def load_bank(folder: Path, *, contents: bool = True) -> FeatureBank:
         folder=folder,
         content=optional("content", np.int64, n),
         backbone=made_by,
+        parts=optional("parts", np.float32, n, None, 3),
     )
     _check(bank)
     return bank

@@ -198,6 +198,8 @@ def _shapes(network: Backbone, dataset: Dataset) -> dict[str, ArraySpec]:
         shapes["cls"] = ((n, network.dim), np.float16)
     if dataset.has_mask.any():
         shapes["masks"] = ((n, height, width), np.uint8)
+    if dataset.parts is not None:
+        shapes["parts"] = ((n, *dataset.parts.shape[1:]), np.float32)
     return shapes
 
 
@@ -257,6 +259,8 @@ def _fill(
                 arrays["cls"][start:done] = half_tokens(cls, dataset.paths[start])
             if "masks" in arrays:
                 arrays["masks"][start:done] = batch.masks
+            if batch.parts is not None:
+                arrays["parts"][start:done] = batch.parts
             due = done - journalled >= JOURNAL_IMAGES or time.monotonic() - journalled_s > JOURNAL_S
             if due or done == n:
                 for array in arrays.values():

@@ -68,6 +68,25 @@ def mask_on_grid(mask: np.ndarray, grid: tuple[int, int], geometry: str = "squas
     return on_grid
 
 
+def parts_on_grid(parts: np.ndarray, size: tuple[int, int], grid: tuple[int, int], geometry: str) -> np.ndarray:
+    """Brings keypoints to the token grid; those outside of the part that enters the backbone are not visible.
+
+    Args:
+        parts: x and y in pixels, and 1 if visible, (n_parts, 3).
+        size: width and height of the image, pixels.
+        grid: rows and columns.
+        geometry: of the image.
+
+    Returns:
+        (n_parts, 3) float32: x and y in tokens from the upper left corner, and 1 if visible; 0 where not.
+    """
+    left, top, right, bottom = region(*size, geometry)
+    x, y = (parts[:, 0] - left) / (right - left), (parts[:, 1] - top) / (bottom - top)
+    seen = (parts[:, 2] > 0) & (x >= 0) & (x <= 1) & (y >= 0) & (y <= 1)
+    placed = np.stack([x * grid[1], y * grid[0], np.ones_like(x)], axis=1)
+    return np.where(seen[:, None], placed, 0.0).astype(np.float32)
+
+
 def _centres(low: float, high: float, n: int) -> torch.Tensor:
     """The middle of each of n equal parts from low to high, (n,) float64."""
     return low + (torch.arange(n, dtype=torch.float64) + 0.5) * (high - low) / n

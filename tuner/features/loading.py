@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from tuner.data.dataset import Dataset
-from tuner.features.geometry import image_for, mask_on_grid
+from tuner.features.geometry import image_for, mask_on_grid, parts_on_grid
 
 AHEAD = 3  # batches in preparation
 
@@ -24,11 +24,16 @@ class Batch:
         index: (n,) positions in the data set.
         images: (n, 3, size, size) uint8 RGB, the part of each image that enters the backbone.
         masks: (n, grid_h, grid_w) uint8, the grey object mask on the token grid; 0 without one.
+        parts: (n, n_parts, 3) float32, keypoints on the token grid; None if the data set has none.
     """
 
     index: np.ndarray
     images: Tensor
     masks: np.ndarray
+    parts: np.ndarray | None
+
+
+Loaded = tuple[np.ndarray, np.ndarray, np.ndarray | None]  # one image, its mask and its parts
 
 
 def batches(
@@ -54,7 +59,7 @@ def batches(
     """
     positions = np.asarray(index, dtype=np.int64)
     chunks = [positions[start : start + batch_size] for start in range(0, len(positions), batch_size)]
-    pending: deque[list[Future[tuple[np.ndarray, np.ndarray]]]] = deque()
+    pending: deque[list[Future[Loaded]]] = deque()
     with ThreadPoolExecutor(min(16, len(os.sched_getaffinity(0)))) as pool:
         try:
             for n in range(len(chunks) + AHEAD):
@@ -66,13 +71,17 @@ def batches(
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _collect(index: np.ndarray, futures: list[Future[tuple[np.ndarray, np.ndarray]]]) -> Batch:
-    pixels, masks = zip(*(future.result() for future in futures), strict=True)
-    return Batch(index, torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2), np.stack(masks))
+def _collect(index: np.ndarray, futures: list[Future[Loaded]]) -> Batch:
+    loaded = [future.result() for future in futures]
+    pixels, masks = np.stack([image for image, _, _ in loaded]), np.stack([mask for _, mask, _ in loaded])
+    parts = [placed for _, _, placed in loaded if placed is not None]
+    return Batch(index, torch.from_numpy(pixels).permute(0, 3, 1, 2), masks, np.stack(parts) if parts else None)
 
 
-def _load(dataset: Dataset, i: int, size: int, grid: tuple[int, int], geometry: str) -> tuple[np.ndarray, np.ndarray]:
-    """One image (size, size, 3) uint8 and its mask on the grid."""
+def _load(dataset: Dataset, i: int, size: int, grid: tuple[int, int], geometry: str) -> Loaded:
+    """One image (size, size, 3) uint8, its mask and its parts on the grid."""
     image, mask = dataset.pictures.image(i), dataset.pictures.mask(i)
     pixels = np.asarray(image_for(image, size, geometry))
-    return pixels, np.zeros(grid, np.uint8) if mask is None else mask_on_grid(np.asarray(mask), grid, geometry)
+    on_grid = np.zeros(grid, np.uint8) if mask is None else mask_on_grid(np.asarray(mask), grid, geometry)
+    parts = None if dataset.parts is None else parts_on_grid(dataset.parts[i], image.size, grid, geometry)
+    return pixels, on_grid, parts

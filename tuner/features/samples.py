@@ -34,6 +34,7 @@ class Samples:
         n_classes: number of classes of the data set, present here or not.
         image_attributes: (n, n_attributes) int8, 1 present, 0 absent, -1 unknown.
         class_attributes: (n_classes, n_attributes) float32, percent.
+        parts: keypoints, (n, n_parts, 3) float32: x and y in patches from the upper left corner, and 1 if visible.
         streamed: whether the tokens, patches and CLS, stay in main memory while the rest is on the device.
     """
 
@@ -46,6 +47,7 @@ class Samples:
     n_classes: int
     image_attributes: Tensor | None = None
     class_attributes: Tensor | None = None
+    parts: Tensor | None = None
     streamed: bool = False
 
     def __len__(self) -> int:
@@ -82,7 +84,7 @@ class Samples:
     def subset(self, index: Tensor | np.ndarray) -> "Samples":
         """The images chosen by `index`, (m,) int64 or an (n,) bool mask, in its order."""
         chosen = torch.as_tensor(index)
-        per_image = ("patches", "cls", "labels", "masks", "has_mask", "image_attributes")
+        per_image = ("patches", "cls", "labels", "masks", "has_mask", "image_attributes", "parts")
         parts: dict[str, Any] = {
             name: value[chosen.to(value.device)] for name in per_image if (value := getattr(self, name)) is not None
         }

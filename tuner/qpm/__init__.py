@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tuner.qpm.evaluation import Evaluation, evaluate, measure
     from tuner.qpm.explanation import ClassComparison, Explanation, compare_classes, explain
     from tuner.qpm.finetuning import QpmModel, assigned_model, finetune
-    from tuner.qpm.metrics.kinds import CompositeMetric, FeatureMetric, HeadMetric, ImageMetric
+    from tuner.qpm.metrics.kinds import CompositeMetric, FeatureMetric, HeadMetric, ImageMetric, PredictionMetric
     from tuner.qpm.metrics.table import METRICS, register_metric
     from tuner.qpm.probe import LinearProbe, train_linear_probe
     from tuner.qpm.program_input import DenseFeatures
@@ -39,6 +39,7 @@ __all__ = [
     "HeadMetric",
     "ImageMetric",
     "LinearProbe",
+    "PredictionMetric",
     "Progress",
     "QpmModel",
     "Samples",
@@ -90,6 +91,7 @@ __getattr__, __dir__ = lazy_attributes(
             "FeatureMetric",
             "HeadMetric",
             "ImageMetric",
+            "PredictionMetric",
         ),
         "tuner.qpm.metrics.table": (
             "METRICS",

@@ -117,16 +117,18 @@ def dense_features(
     samples = train.near(choose_device(device))
     inner = torch.zeros(train.grid, dtype=torch.bool, device=samples.device)
     inner[1:-1, 1:-1] = True
-    pooled, peaks, borders = [], [], []
+    pooled, peaks, places = [], [], []
     for _, (maps, features, _) in batches(dense.to(samples.device), samples):
         highest, where = maps.max(1)
         pooled.append(features)
         peaks.append(torch.exp(highest - maps.logsumexp(1)))
-        borders.append(~inner.flatten()[where])
+        places.append(where)
+    where = torch.cat(places)
     return DenseFeatures(
         pooled=torch.cat(pooled).cpu().numpy(),
         peaks=torch.cat(peaks).cpu().numpy(),
-        borders=torch.cat(borders).cpu().numpy(),
+        borders=(~inner.flatten()[where]).cpu().numpy(),
+        places=where.int().cpu().numpy(),
         labels=train.labels.cpu().numpy(),
         trained=np.ones(len(train), dtype=np.bool_) if trained is None else trained,
         n_classes=train.n_classes,

@@ -7,7 +7,7 @@ passes the model once.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -25,11 +25,15 @@ from tuner.qpm.metrics.kinds import (
     HeadMetric,
     ImageBatch,
     ImageMetric,
+    PredictionMetric,
+    Predictions,
     TrainFeatures,
 )
 from tuner.qpm.metrics.table import METRICS, Metric
+from tuner.qpm.program_input import DenseFeatures
 
 Kind = TypeVar("Kind", bound=Metric)
+Measured = TypeVar("Measured", PredictionMetric, FeatureMetric, HeadMetric)
 
 
 @dataclass(frozen=True)
@@ -48,18 +52,46 @@ class Evaluation:
     per_image: dict[str, np.ndarray]
 
 
+@dataclass(frozen=True)
+class SeenOnTrain:
+    """What a model makes of its training images, where it has been computed before.
+
+    Attributes:
+        pooled: features, (n, width) float32.
+        peaks: the patch at which each map is largest, (n, width) int64.
+    """
+
+    pooled: Tensor
+    peaks: Tensor
+
+    @classmethod
+    def kept(cls, features: DenseFeatures, selected: np.ndarray) -> "SeenOnTrain":
+        """By a dense model cut to the selected features, (n_features,) int64, from what the dense stage kept."""
+        pooled, places = features.pooled[:, selected], features.places[:, selected].astype(np.int64)
+        return cls(torch.from_numpy(pooled), torch.from_numpy(places))
+
+
 def evaluate(model: Classifier, train: Samples, held_out: Samples, *, device: str = "auto") -> dict[str, float]:
     """The values of `measure`."""
     return measure(model, train, held_out, device=device).values
 
 
-def measure(model: Classifier, train: Samples, held_out: Samples, *, device: str = "auto") -> Evaluation:
+@torch.no_grad()
+def measure(
+    model: Classifier,
+    train: Samples,
+    held_out: Samples,
+    *,
+    seen: SeenOnTrain | None = None,
+    device: str = "auto",
+) -> Evaluation:
     """Measure a model by every metric of `tuner.qpm.METRICS`, where their names, units and directions stand.
 
     Args:
         model: moved to `device`.
         train: the images it was trained on.
         held_out: validation or test images, at least one.
+        seen: what the model makes of `train`, where that is known; it is not computed again then.
         device: `auto`, `cpu`, `cuda` ...
 
     Raises:
@@ -68,9 +100,11 @@ def measure(model: Classifier, train: Samples, held_out: Samples, *, device: str
     target = choose_device(device)
     model.to(target)
     train = train.near(target)
-    per_image = _on_images(model, held_out.near(target))
+    held_out = held_out.near(target)
+    per_image, predictions = _on_images(model, held_out)
     values = {name: float(known.double().mean()) for name, all_ in per_image.items() if len(known := _known(all_))}
-    values |= _on_features(model, train) | _on_head(model, train)
+    values |= _of(PredictionMetric, held_out, predictions) | _on_features(model, train, seen)
+    values |= _of(HeadMetric, train, Head(model.weight, train.class_attributes))
     _refuse([name for name, value in values.items() if not math.isfinite(value)])
     for metric in METRICS.values():
         if isinstance(metric, CompositeMetric) and (mean := metric.of(values)) is not None:
@@ -112,17 +146,17 @@ def _scale(metric: Metric) -> float:
     return 100.0 if metric.unit == "%" else 1.0
 
 
-@torch.no_grad()
-def _on_images(model: Classifier, held_out: Samples) -> dict[str, Tensor]:
-    """The values of all images, (n,) float64 on the CPU, by metric; NaN where one does not apply."""
+def _on_images(model: Classifier, held_out: Samples) -> tuple[dict[str, Tensor], Predictions]:
+    """The values of all images, (n,) float64 on the CPU, by metric, NaN where one does not apply; and what is said."""
     metrics = list(_applicable(ImageMetric, held_out))
     scores = {metric.name: torch.full((len(held_out),), torch.nan, dtype=torch.float64) for metric in metrics}
+    said: list[Tensor] = []
     for rows, (maps, pooled, logits) in batches(model, held_out):
         _refuse([] if logits.isfinite().all() else ["a logit"])
+        said.append(logits)
         masks = None if held_out.masks is None else held_out.masks[rows]
-        batch = ImageBatch(
-            maps, logits.argmax(1), held_out.labels[rows], model.weight, masks, logits, model.head_inputs(pooled)
-        )
+        inputs = model.head_inputs(pooled) - model.head_inputs(torch.zeros_like(pooled))
+        batch = ImageBatch(maps, logits.argmax(1), held_out.labels[rows], model.weight, masks, logits, inputs)
         for metric in metrics:
             having = [need.of(held_out)[rows] for need in metric.data_needs if need.per_image]
             if having:
@@ -130,7 +164,8 @@ def _on_images(model: Classifier, held_out: Samples) -> dict[str, Tensor]:
                 scores[metric.name][rows][has.cpu()] = _per_image(metric, batch.only(has))
             else:
                 scores[metric.name][rows] = _per_image(metric, batch)
-    return {metric.name: _scale(metric) * scores[metric.name] for metric in metrics}
+    scaled = {metric.name: _scale(metric) * scores[metric.name] for metric in metrics}
+    return scaled, Predictions(torch.cat(said), held_out.labels, held_out.n_classes)
 
 
 def _per_image(metric: ImageMetric, images: ImageBatch) -> Tensor:
@@ -150,28 +185,40 @@ def _per_image(metric: ImageMetric, images: ImageBatch) -> Tensor:
     return values.double().cpu()
 
 
-@torch.no_grad()
-def _on_features(model: Classifier, train: Samples) -> dict[str, float]:
+def _on_features(model: Classifier, train: Samples, known: SeenOnTrain | None) -> dict[str, float]:
     """Metrics of the used features over train."""
     used = used_features(model.weight)
     if not used.any():
         return {}
-    passed = [(seen.pooled[:, used], seen.maps[:, :, used].argmax(1)) for _, seen in batches(model, train)]
+    if known is None:
+        features, peaks = _pass(model, train, used)
+    else:
+        features, peaks = (values.to(train.device)[:, used] for values in (known.pooled, known.peaks))
+    seen = TrainFeatures(
+        features,
+        train.labels,
+        train.n_classes,
+        train.image_attributes,
+        peaks,
+        tokens=train.patches,
+        grid=train.grid,
+        weight=model.weight[:, used],
+        parts=train.parts,
+    )
+    return _of(FeatureMetric, train, seen)
+
+
+def _pass(model: Classifier, train: Samples, used: Tensor) -> tuple[Tensor, Tensor]:
+    """The used features, and where they peak."""
+    passed = [(seen.pooled[:, used], seen.maps[:, :, used].max(1).indices) for _, seen in batches(model, train)]
     features, peaks = (torch.cat(parts) for parts in zip(*passed, strict=True))
-    seen = TrainFeatures(features, train.labels, train.n_classes, train.image_attributes, peaks, train.patches)
+    return features, peaks
+
+
+def _of(kind: type[Measured], samples: Samples, seen: Any) -> dict[str, float]:
+    """The values of the metrics of a kind whose functions take `seen` and return a number or None."""
     return {
         metric.name: _scale(metric) * value
-        for metric in _applicable(FeatureMetric, train)
+        for metric in _applicable(kind, samples)
         if (value := metric.function(seen)) is not None
-    }
-
-
-@torch.no_grad()
-def _on_head(model: Classifier, train: Samples) -> dict[str, float]:
-    """Metrics of the head's weights."""
-    head = Head(model.weight, train.class_attributes)
-    return {
-        metric.name: _scale(metric) * value
-        for metric in _applicable(HeadMetric, train)
-        if (value := metric.function(head)) is not None
     }

@@ -1,7 +1,7 @@
 """What the dense model makes of its training images, which is all that the program needs of it.
 
-The dense stage computes it once and keeps it. Programs of other sizes then need no tokens, no torch and no GPU
-(docs/explanation/method.md#dense-features).
+The dense stage computes it once and keeps it. Programs of other sizes then need no tokens, no torch and no GPU, and
+the assigned model is measured without another pass (docs/explanation/method.md#dense-features).
 """
 
 from dataclasses import dataclass, fields
@@ -28,6 +28,7 @@ class DenseFeatures:
         pooled: (n, width) float32.
         peaks: (n, width) float32, the largest value of each map after a softmax over its positions.
         borders: (n, width) bool, whether that value lies in a border row or column of the grid.
+        places: (n, width) int32, the patch where it lies.
         labels: (n,) int64 class indices.
         trained: (n,) bool, whether the dense model was trained on the image.
         n_classes: number of classes, present here or not.
@@ -36,6 +37,7 @@ class DenseFeatures:
     pooled: NDArray[np.float32]
     peaks: NDArray[np.float32]
     borders: Bools
+    places: NDArray[np.int32]
     labels: Ints
     trained: Bools
     n_classes: int
@@ -75,12 +77,13 @@ class DenseFeatures:
         file = folder / FEATURES_FILE
         shape = tensor_table(file).get("pooled", ("", ()))[1]
         require(len(shape) == 2 and min(shape) > 0, file, f"its features are of {shown(shape)}", "images x features")
-        kinds = {"pooled": "F32", "peaks": "F32", "borders": "BOOL"}
+        kinds = {"pooled": "F32", "peaks": "F32", "borders": "BOOL", "places": "I32"}
         per_image = {"labels": ("I64", shape[:1]), "trained": ("BOOL", shape[:1]), "n_classes": ("I64", ())}
         arrays: dict[str, Any] = read_tensors(file, {name: (kind, shape) for name, kind in kinds.items()} | per_image)
         n_classes, labels = int(arrays.pop("n_classes")), arrays["labels"]
         require(1 <= n_classes <= MOST_CLASSES, file, f"it has {n_classes} classes", f"from 1 to {MOST_CLASSES}")
         known = labels.min() >= 0 and labels.max() < n_classes
         require(known, file, f"its labels are {labels.min()} to {labels.max()}", f"0 to {n_classes - 1}")
+        require(arrays["places"].min() >= 0, file, "a peak lies nowhere", "patches from 0 on")
         require(arrays["trained"].any(), file, "no image is one that the model was trained on", "some that are")
         return cls(**arrays, n_classes=n_classes)

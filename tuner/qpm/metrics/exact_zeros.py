@@ -17,6 +17,7 @@ METRICS = (
         name="exact_zeros",
         heading="exact_zeros",
         help="feature values of exactly zero: context of contrastiveness",
+        no_goal="it says how far contrastiveness can be believed",
         formula="share of x[n, j] = 0",
         source="docs/explanation/method.md#contrastiveness",
         function=exact_zeros,

@@ -26,7 +26,8 @@ class ImageBatch:
         weight: head weights of the model, (n_classes, width).
         masks: grey object masks on the token grid, (n, grid_h, grid_w) uint8; None where the data set has none.
         logits: (n, n_classes).
-        inputs: what the head multiplies by its weights: the pooled features, standardised where it does so, (n, width).
+        inputs: by how much what the head multiplies by its weights exceeds what it is for a feature that is off,
+            (n, width): the pooled features, divided by their deviation where the head standardises.
     """
 
     maps: "Tensor"
@@ -55,6 +56,10 @@ class TrainFeatures:
         image_attributes: (n, n_attributes) int8: 1 present, 0 absent, -1 unknown; None where the data set has none.
         peaks: the patch at which each feature's map is largest, the first of equal ones, (n, n_used) int64.
         tokens: what the backbone says of each patch, (n, n_patches, dim) float16 or float32.
+        grid: patches per column and per row.
+        weight: head weights of these features, (n_classes, n_used).
+        parts: keypoints, (n, n_parts, 3) float32: x and y in patches from the upper left corner, and 1 if visible;
+            None where the data set has none.
     """
 
     features: "Tensor"
@@ -63,6 +68,24 @@ class TrainFeatures:
     image_attributes: "Tensor | None"
     peaks: "Tensor"
     tokens: "Tensor"
+    grid: tuple[int, int]
+    weight: "Tensor"
+    parts: "Tensor | None" = None
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model says of all held-out images.
+
+    Attributes:
+        logits: (n, n_classes).
+        labels: true classes, (n,) int64.
+        n_classes: number of classes, present among the images or not.
+    """
+
+    logits: "Tensor"
+    labels: "Tensor"
+    n_classes: int
 
 
 @dataclass(frozen=True)
@@ -92,6 +115,22 @@ class ImageMetric(Metric):
     def counted_by(self) -> str:
         """All images, or those with a mask."""
         return "n_masked_images" if MASKS in self.needs else "n_images"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictionMetric(Metric):
+    """Of the predictions for all held-out images together.
+
+    Attributes:
+        function: the value; None where there is none.
+    """
+
+    function: Callable[[Predictions], float | None]
+
+    @property
+    def counted_by(self) -> str:
+        """All images."""
+        return "n_images"
 
 
 @dataclass(frozen=True, kw_only=True)

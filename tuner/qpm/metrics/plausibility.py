@@ -82,8 +82,9 @@ METRICS = (
     ImageMetric(
         name="mask_share",
         heading="mask_share",
-        help="tokens on the object: chance level of undilated plausibility, no goal",
+        help="tokens on the object: chance level of undilated plausibility and of pointing",
         needs=(MASKS,),
+        no_goal="it is the same for every model",
         formula="share of tokens on the mask",
         source="docs/explanation/method.md#plausibility",
         function=lambda images: _tokens(images, dilated=False).mean(1),

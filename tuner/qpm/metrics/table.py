@@ -12,20 +12,28 @@ from tuner.base.metric import COUNTS, METRICS, Metric
 
 __all__ = ["COUNTS", "INTERPRETABILITY", "METRICS", "Metric", "register_metric"]
 
-_HELPERS = {"kinds", "mixture", "table"}  # files that declare no metric
+_HELPERS = {"kinds", "mixture", "peaks", "table"}  # files that declare no metric
 
 # The order of columns; files that are not named here follow by name, and what is made of others comes last.
 _FIRST = (
     "accuracy",
     "plausibility",
+    "pointing",
     "sid",
+    "distinctiveness",
     "class_independence",
     "contrastiveness",
     "exact_zeros",
     "correlation",
+    "consistency",
+    "parts",
     "grounding",
     "alignment",
     "compactness",
+    "decision_features",
+    "per_class",
+    "two_classes",
+    "calibration",
 )
 
 

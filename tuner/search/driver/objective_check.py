@@ -14,12 +14,18 @@ from tuner.recipe.objectives import extremes
 
 
 def refuse_unmeasurable(recipe: Recipe, dataset: Dataset) -> None:
-    """Refuse objectives without a value on this data, or at a size that the search may try.
+    """Refuse objectives that are no goals, or without a value on this data, or at a size that the search may try.
 
     Raises:
         UsageError: naming the objective, and what is missing.
     """
     for metric in (METRICS[o.name] for o in objectives_of(recipe) if o.name in METRICS):
+        if metric.no_goal:
+            raise UsageError(
+                f"objective {metric.name} is no goal: {metric.no_goal}",
+                f"a goal, such as {', '.join(_always()[:3])} or interpretability",
+                "drop the objective; the value is measured and shown all the same",
+            )
         for need in metric.data_needs:
             if not _has(need, recipe, dataset):
                 _refuse(metric, need, dataset)
@@ -46,12 +52,16 @@ def _refuse(metric: Metric, need: DataNeed, dataset: Dataset) -> None:
     where, found = "", need.of(dataset)
     if found is not None and (given := int(found.sum())):
         where = f" among the images that are measured ({given} of {len(dataset)} images have one)"
-    always = [name for name, other in METRICS.items() if not other.needs and not other.parts]
     raise UsageError(
         f"objective {metric.name} needs {need.what}, and data set {dataset.name} has none{where}",
-        f"objectives that can be measured on these images, such as {', '.join(always[:3])} or interpretability",
+        f"objectives that can be measured on these images, such as {', '.join(_always()[:3])} or interpretability",
         f"{need.todo}, or drop the objective",
     )
+
+
+def _always() -> list[str]:
+    """The goals that every model has a value for."""
+    return [name for name, one in METRICS.items() if not (one.needs or one.parts or one.no_goal)]
 
 
 def _measured(recipe: Recipe, dataset: Dataset) -> np.ndarray:

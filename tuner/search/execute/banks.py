@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuner.base.folders import cache_root, made_folder
+from tuner.base.metric import METRICS, PARTS
 from tuner.base.progress import Progress
 from tuner.data.dataset import Dataset
-from tuner.recipe import Recipe
+from tuner.errors import UsageError
+from tuner.recipe import Recipe, objectives_of
 from tuner.search.record.holder import is_gone, short, this_driver
 from tuner.store import Artifacts, Claims
 from tuner.store.claims import LATEST_S, SOONEST_S
@@ -33,14 +35,34 @@ def ensure_bank(artifacts: Artifacts, recipe: Recipe, progress: Progress, datase
 
     Raises:
         TunerError: the data are missing or broken, or the disk is full.
+        UsageError: the bank in the store is too old for an objective.
     """
     with progress.step("looking for the features"):
         from tuner.features.extract import BankSource
 
         source = BankSource(recipe.data, recipe.backbone, dataset)
-        if artifacts.find("banks", source.key) is not None:
+        if (found := artifacts.find("banks", source.key)) is not None:
+            if source.dataset.parts is not None and "parts.npy" not in found.files:
+                _tell_of_missing_parts(artifacts, recipe, source.key, progress)
             return source.key
     return publish_bank(artifacts, source, progress)
+
+
+def _tell_of_missing_parts(artifacts: Artifacts, recipe: Recipe, key: str, progress: Progress) -> None:
+    """A bank made before parts were read is used as it is, unless an objective needs them.
+
+    Raises:
+        UsageError: one does.
+    """
+    what = f"the feature bank banks/{key} in {artifacts.store.url} was made before parts of objects were read"
+    needing = [o.name for o in objectives_of(recipe) if o.name in METRICS and PARTS in METRICS[o.name].needs]
+    if needing:
+        raise UsageError(
+            f"{what}, which the objective {needing[0]} needs",
+            "a bank that holds them",
+            "use another store, or remove this bank from it: the features are then extracted again",
+        )
+    progress.warn(f"{what}: metrics of parts are left out")
 
 
 def publish_bank(artifacts: Artifacts, source: "BankSource", progress: Progress) -> str:

@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 
 from tuner.base.metric import COUNTS, require_metrics
-from tuner.qpm import assigned_model, dense_features, evaluate, finetune, measure, train_dense, train_linear_probe
+from tuner.qpm import assigned_model, dense_features, finetune, measure, train_dense, train_linear_probe
+from tuner.qpm.evaluation import SeenOnTrain
 from tuner.qpm.held_out import trained_images
 from tuner.qpm.settings import AdapterConfig, DenseConfig, FinetuneConfig
 from tuner.qpm.storage import write_tensors
@@ -53,8 +54,9 @@ def run_evaluate(job: StageJob, folder: Path) -> dict[str, float]:
     # the program's result before fine-tuning adapts the features to it (docs/explanation/method.md#controls)
     if stage.gives_the_model:
         dense = job.model("dense")
-        untuned = assigned_model(dense, job.assignment(dense))
-        before = evaluate(untuned, train, held_out)
+        assignment = job.assignment(dense)
+        seen = SeenOnTrain.kept(job.dense_features(), assignment.features)
+        before = measure(assigned_model(dense, assignment), train, held_out, seen=seen).values
         values |= {f"assigned_{name}": value for name, value in before.items() if name not in COUNTS}
     (folder / VALUES_FILE).write_text(json.dumps(values, allow_nan=False), encoding="utf-8")
     write_tensors(folder / IMAGES_FILE, {name: torch.from_numpy(scores) for name, scores in measured.per_image.items()})
