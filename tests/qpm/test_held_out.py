@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from tests.qpm.conftest import make_samples
 from tests.searches import tiny_recipe
 from tuner.data.dataset import Dataset
 from tuner.errors import UsageError
@@ -23,27 +25,47 @@ SHORT = DenseConfig(epochs=2, batch_size=10, lr=1e-2, precision="float32", held_
 PARAMS = {"n_features": 6, "features_per_class": 2, "width": 24}
 
 
+def of_labels(labels: np.ndarray, content: np.ndarray | None = None) -> Samples:
+    """Images of which only the labels, and which are copies, matter."""
+    found = make_samples(len(labels))
+    copies = None if content is None else torch.as_tensor(content)
+    return replace(found, labels=torch.as_tensor(labels), content=copies)
+
+
 def test_the_cut_is_stratified_seeded_and_leaves_two() -> None:
     labels = np.repeat([0, 1, 2, 3], [3, 4, 20, 41])
-    trained = trained_images(labels, 0.2, 7)
+    images = of_labels(labels)
+    trained = trained_images(images, 0.2, 7)
     assert np.bincount(labels[~trained]).tolist() == [1, 1, 4, 8]
-    assert np.bincount(labels[~trained_images(labels, 0.9, 7)]).tolist() == [1, 2, 18, 37]
-    assert np.array_equal(trained, trained_images(labels, 0.2, 7))
-    assert not np.array_equal(trained, trained_images(labels, 0.2, 8))
-    assert trained_images(labels, 0.0, 7).all()
+    assert np.bincount(labels[~trained_images(images, 0.9, 7)]).tolist() == [1, 2, 18, 37]
+    assert np.array_equal(trained, trained_images(images, 0.2, 7))
+    assert not np.array_equal(trained, trained_images(images, 0.2, 8))
+    assert trained_images(images, 0.0, 7).all()
     with pytest.raises(UsageError, match=r"class 5 has 2 training images, and dense.held_out=0.2"):
-        trained_images(np.array([0, 0, 0, 5, 5]), 0.2, 7)
+        trained_images(of_labels(np.array([0, 0, 0, 5, 5])), 0.2, 7)
+
+
+def test_copies_stay_on_one_side() -> None:
+    labels = np.repeat([0, 1], 10)
+    content = np.arange(20)
+    content[[3, 4, 5]], content[[13, 17]] = 3, 13
+    for seed in range(20):
+        trained = trained_images(of_labels(labels, content), 0.3, seed)
+        assert np.bincount(labels[~trained]).tolist() == [3, 3]
+        assert all(len(np.unique(trained[content == first])) == 1 for first in (3, 13))
+    with pytest.raises(UsageError, match=r"dense.held_out=0.3: only one image of class 1, copies not counted"):
+        trained_images(of_labels(np.repeat([0, 1], 3), np.array([0, 1, 2, 3, 3, 3])), 0.3, 0)
 
 
 @pytest.fixture(scope="module")
 def features(train: Samples, adapter: AdapterConfig) -> DenseFeatures:
     model = train_dense(train, adapter, SHORT, seed=3, device="cpu")
-    trained = trained_images(train.labels.numpy(), SHORT.held_out, 3)
+    trained = trained_images(train, SHORT.held_out, 3)
     return dense_features(model, train, trained=trained, device="cpu")
 
 
 def test_the_dense_stage_does_not_see_them(train: Samples, adapter: AdapterConfig) -> None:
-    trained = trained_images(train.labels.numpy(), SHORT.held_out, 3)
+    trained = trained_images(train, SHORT.held_out, 3)
     spoilt = train.subset(np.arange(len(train)))
     spoilt.patches[~trained] = 99.0
     here, there = (train_dense(images, adapter, SHORT, seed=3, device="cpu") for images in (train, spoilt))

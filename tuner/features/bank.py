@@ -126,6 +126,7 @@ class FeatureBank:
             image_attributes=tensor(self.image_attributes),
             class_attributes=None if attributes is None else torch.from_numpy(attributes.copy()),
             parts=tensor(self.parts),
+            content=tensor(self.content),
         )
 
 

@@ -18,15 +18,16 @@ Batch = tuple[Tensor, Tensor | None, Tensor]
 Tokens = tuple[Tensor, Tensor | None]
 
 
-def gathered(samples: Samples, index: Tensor, size: int, block_bytes: int = BLOCK_BYTES) -> Iterator[Batch]:
+def gathered(samples: Samples, index: Tensor, size: int, block_bytes: int | None = None) -> Iterator[Batch]:
     """Batches of patches, CLS and labels of some images, on the device of the samples.
 
     Args:
         samples: resident or streamed.
         index: (m,) int64 on the CPU, the images in their order.
         size: images in a batch; the last may be smaller.
-        block_bytes: tokens of one block, where they are streamed; at least one batch.
+        block_bytes: tokens of one block, where they are streamed, at least one batch; None: BLOCK_BYTES.
     """
+    block_bytes = BLOCK_BYTES if block_bytes is None else block_bytes
     on_device = index.to(samples.device)
     tokens = _streamed(samples, index, size, block_bytes) if samples.streamed else _resident(samples, on_device, size)
     for (patches, cls), batch in zip(tokens, torch.split(on_device, size), strict=True):

@@ -35,6 +35,7 @@ class Samples:
         image_attributes: (n, n_attributes) int8, 1 present, 0 absent, -1 unknown.
         class_attributes: (n_classes, n_attributes) float32, percent.
         parts: keypoints, (n, n_parts, 3) float32: x and y in patches from the upper left corner, and 1 if visible.
+        content: equal numbers for images that are copies or belong together otherwise, (n,) int64; None: all differ.
         streamed: whether the tokens, patches and CLS, stay in main memory while the rest is on the device.
     """
 
@@ -48,6 +49,7 @@ class Samples:
     image_attributes: Tensor | None = None
     class_attributes: Tensor | None = None
     parts: Tensor | None = None
+    content: Tensor | None = None
     streamed: bool = False
 
     def __len__(self) -> int:
@@ -84,7 +86,7 @@ class Samples:
     def subset(self, index: Tensor | np.ndarray) -> "Samples":
         """The images chosen by `index`, (m,) int64 or an (n,) bool mask, in its order."""
         chosen = torch.as_tensor(index)
-        per_image = ("patches", "cls", "labels", "masks", "has_mask", "image_attributes", "parts")
+        per_image = ("patches", "cls", "labels", "masks", "has_mask", "image_attributes", "parts", "content")
         parts: dict[str, Any] = {
             name: value[chosen.to(value.device)] for name in per_image if (value := getattr(self, name)) is not None
         }

@@ -78,7 +78,7 @@ def train_dense(
             small to hold images out.
     """
     target = choose_device(device)
-    rows = np.flatnonzero(trained_images(train.labels.cpu().numpy(), config.held_out, seed))
+    rows = np.flatnonzero(trained_images(train, config.held_out, seed))
     model = DenseModel(adapter, train.dim, train.n_classes, train.grid, generator(seed, "dense", "init"))
     samples = train.near(target)
     fit(

@@ -72,10 +72,7 @@ def fit(
     """
     rows = torch.arange(len(train)) if rows is None else rows.cpu()
     precision = settle(config.precision, train.device)
-    optimizer = AdamWScheduleFree(
-        [p for p in model.parameters() if p.requires_grad], lr=config.lr, weight_decay=config.weight_decay
-    )
-    optimizer.train()
+    optimizer = optimizer_of(model, config)
     curves: list[dict[str, float]] = []
     saved = None
     if checkpoint is not None:
@@ -89,7 +86,11 @@ def fit(
     for epoch in range(len(curves), config.epochs):
         order = generator(seed, stage, "order", epoch)
         noise = generator(seed, stage, "dropout", epoch, device=train.device)
-        row = {"epoch": epoch + 1, **_epoch(model, optimizer, train, rows, config, order, noise)}
+        sums = one_epoch(model, optimizer, train, rows, config, order, noise)
+        means = (
+            (torch.stack(list(sums.values())) / len(rows)).cpu().tolist()
+        )  # the one time that the device is waited for
+        row = {"epoch": epoch + 1, **dict(zip(sums, means, strict=True))}
         if not math.isfinite(row["loss"]):
             raise DivergedError(stage, epoch + 1, config.lr)
         curves.append(row)
@@ -127,7 +128,15 @@ def _origin(
     return {**run, **settings, "start": fingerprint(model)}
 
 
-def _epoch(
+def optimizer_of(model: Classifier, config: TrainingConfig) -> AdamWScheduleFree:
+    """The optimiser of a run, in training mode; it steps all weights in a few kernels."""
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    optimizer = AdamWScheduleFree(weights, lr=config.lr, weight_decay=config.weight_decay)
+    optimizer.train()
+    return optimizer
+
+
+def one_epoch(
     model: Classifier,
     optimizer: AdamWScheduleFree,
     train: Samples,
@@ -135,11 +144,15 @@ def _epoch(
     config: TrainingConfig,
     order: torch.Generator,
     noise: torch.Generator,
-) -> dict[str, float]:
-    """One pass over train; returns mean loss, its terms and training accuracy (%), as seen while training."""
+) -> dict[str, Tensor]:
+    """One pass over train in which nothing is read back from the device.
+
+    Returns:
+        Sums over the images of loss, its terms and training accuracy (%), as seen while training; on the device.
+    """
     model.train()
     names: list[str] = []
-    totals = torch.zeros((), device=train.device)  # summed on the device, read once at the end
+    sums = torch.zeros((), device=train.device)
     for patches, cls, labels in shuffled(train, config.batch_size, order, rows):
         activations: Activations = model(patches, cls, noise)
         terms = loss_terms(activations, labels, model.weight, config)
@@ -150,8 +163,8 @@ def _epoch(
         correct = 100.0 * (activations.logits.argmax(1) == labels).float().mean()
         values = {"loss": loss, **terms, "accuracy": correct}
         names = list(values)
-        totals = totals + torch.stack(list(values.values())).detach() * len(labels)
-    return dict(zip(names, (totals / len(rows)).tolist(), strict=True))
+        sums = sums + torch.stack(list(values.values())).detach() * len(labels)
+    return dict(zip(names, sums, strict=True))
 
 
 def shuffled(samples: Samples, size: int, order: torch.Generator, rows: Tensor | None = None) -> Iterator[Batch]:

@@ -75,9 +75,8 @@ def consistency_across_classes(
 
 
 def _at(tokens: "Tensor", images: "Tensor", places: "Tensor") -> "Tensor":
-    """Tokens of some places; they may lie in main memory while the rest is on a device."""
-    where = tokens.device
-    return tokens[images.to(where), places.to(where)].to(images.device)
+    """The tokens at some places, where the places are; streamed tokens lie in main memory."""
+    return tokens[images.to(tokens.device), places.to(tokens.device)].to(places.device)
 
 
 def _directions(tokens: "Tensor", mean: "Tensor") -> "Tensor":

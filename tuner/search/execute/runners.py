@@ -38,7 +38,7 @@ def run_dense(job: StageJob, folder: Path) -> None:
     train = job.samples("train")
     dense = job.trained(train_dense, train, adapter, config)
     dense.save(folder)
-    trained = trained_images(train.labels.numpy(), config.held_out, job.spec.seed)
+    trained = trained_images(train, config.held_out, job.spec.seed)
     dense_features(dense, train, trained=trained).save(folder)
 
 
