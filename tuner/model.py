@@ -31,6 +31,7 @@ from tuner.errors import TunerError, UsageError
 from tuner.features.backbone import Backbone, load_fitted
 from tuner.features.bank import FeatureBank
 from tuner.features.device import choose_device
+from tuner.features.geometry import part_shown
 from tuner.features.likeness import Distance, Likeness
 from tuner.features.loading import batches
 from tuner.features.registry import make_backbone
@@ -60,6 +61,7 @@ class Prediction:
         class_names: all classes, by index.
         distance: from the training images; None if the model was exported by an earlier version.
         full: (n_features,) the value of each map that is shown at full strength; None likewise.
+        geometry: which part of the image the model saw: see `tuner.features.geometry`.
     """
 
     path: Path
@@ -69,6 +71,7 @@ class Prediction:
     class_names: tuple[str, ...]
     distance: Distance | None = None
     full: Floats | None = None
+    geometry: str = "squash"
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON; see `documents` for what each number is relative to."""
@@ -80,7 +83,7 @@ class Prediction:
 
     def decision(self) -> Decision:
         """The predicted class against the runner-up on this image, to be drawn."""
-        return self._decision(readable(self.path.name), np.asarray(read_image(self.path)))
+        return self._decision(readable(self.path.name), part_shown(read_image(self.path), self.geometry))
 
     def __repr__(self) -> str:
         return f"<Prediction {readable(self.class_name)!r} for {readable(self.path.name)}>"
@@ -120,7 +123,7 @@ class ExportedModel:
         likeness: Likeness | None = None,
     ) -> None:
         self.model, self.card, self.class_names = model, card.content, card.class_names
-        self._backbone, self._device = backbone, device
+        self._backbone, self._device, self._geometry = backbone, device, card.backbone.geometry
         self.full, self.likeness = full, likeness
 
     def predict(self, images: Sequence[Path | str], *, batch_size: int = 32) -> list[Prediction]:
@@ -147,7 +150,7 @@ class ExportedModel:
         names, distance = self.class_names, None
         if self.likeness is not None:
             (distance,) = self.likeness.distances(samples.patches[i : i + 1].cpu().numpy())
-        return Prediction(path, names[best], names[second], explanation, names, distance, self.full)
+        return Prediction(path, names[best], names[second], explanation, names, distance, self.full, self._geometry)
 
     def __repr__(self) -> str:
         n_features, n_classes = self.model.features.numel(), len(self.class_names)
@@ -192,9 +195,9 @@ class ExportedModel:
             has_mask=np.zeros(n, dtype=np.bool_),
             pictures=FilePictures(paths, [None] * n),
         )
-        size, grid = self._backbone.image_size, self._backbone.grid
+        size, grid, geometry = self._backbone.image_size, self._backbone.grid, self._geometry
         patches, cls = [], []
-        for batch in batches(dataset, np.arange(n), size, grid, batch_size):
+        for batch in batches(dataset, np.arange(n), size, grid, batch_size, geometry):
             tokens = _as_kept(*self._backbone.tokens(batch.images.to(self._device)))
             self._require_finite(paths[int(batch.index[0])], *tokens)
             patches.append(tokens[0])

@@ -70,6 +70,12 @@ def test_dinov2_on_other_images(name: str, squares: DataConfig, weights: Path) -
     assert key(load_recipe(name), squares, weights) == "eb3bb0fe545701c9e2dd7cc4b2d35721"
 
 
+def test_the_first_geometry_is_not_named_in_a_key_and_the_other_one_is(squares: DataConfig, weights: Path) -> None:
+    squash, crop = (load_recipe("cub", [f"backbone.geometry={name}"]) for name in ("squash", "crop"))
+    assert key(squash, squares, weights) == key(load_recipe("cub"), squares, weights)
+    assert key(crop, squares, weights) != key(squash, squares, weights)
+
+
 def test_every_option_of_dinov2(squares: DataConfig, weights: Path) -> None:
     options = ["image_size=28", "preprocessing=standard", "layer=-2", "norm=false", "position_antialias=true"]
     recipe = load_recipe("cub", [*(f"backbone.{option}" for option in options), "backbone.position_offset=0"])

@@ -10,7 +10,8 @@ from PIL import Image
 from tuner.data.load import load_dataset
 from tuner.data.settings import DataConfig
 from tuner.errors import TunerError
-from tuner.features.loading import batches, mask_on_grid
+from tuner.features.geometry import mask_on_grid
+from tuner.features.loading import batches
 
 
 def test_order_size_and_content(photos: DataConfig) -> None:

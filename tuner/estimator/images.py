@@ -5,7 +5,7 @@ Nothing is kept outside the object. It is pickled without its network: settings,
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from tuner.features.backbone import Backbone, load_fitted
 from tuner.features.device import choose_device
 from tuner.features.forward import forward, half_tokens
 from tuner.features.kinds import BACKBONES
-from tuner.features.loading import batches
+from tuner.features.loading import Batch, batches
 from tuner.features.registry import make_backbone
 from tuner.features.settings import BackboneConfig, BackboneSettings
 
@@ -102,9 +102,7 @@ class ImageReader:
         """
         network = self._ready()
         if network.needs_fit():
-            images = _dataset(paths)
-            loader = batches(images, np.arange(len(paths)), network.image_size, network.grid, self.config.batch_size)
-            with closing(loader):
+            with closing(self._batches(paths, network)) as loader:
                 network.fit(batch.images for batch in loader)
             self.learned = {name: values.cpu().numpy() for name, values in network.state().items()}
         return self
@@ -117,17 +115,18 @@ class ImageReader:
             TunerError: a token is beyond the range of float16.
         """
         network, device = self._ready(), choose_device(self.device)
-        loader = batches(
-            _dataset(paths), np.arange(len(paths)), network.image_size, network.grid, self.config.batch_size
-        )
         patches, cls = [], []
-        with forward(network, device) as run, closing(loader):
+        with forward(network, device) as run, closing(self._batches(paths, network)) as loader:
             for batch in loader:
                 maps, one = run(batch.images)
                 patches.append(half_tokens(maps, paths[int(batch.index[0])]))
                 if one is not None:
                     cls.append(half_tokens(one, paths[int(batch.index[0])]))
         return np.concatenate(patches), np.concatenate(cls) if cls else None
+
+    def _batches(self, paths: Sequence[Path], network: Backbone) -> Generator[Batch]:
+        index, config = np.arange(len(paths)), self.config
+        return batches(_dataset(paths), index, network.image_size, network.grid, config.batch_size, config.geometry)
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the network."""

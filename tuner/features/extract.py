@@ -8,9 +8,9 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal
 
@@ -30,7 +30,7 @@ from tuner.features.backbone import Backbone, load_fitted
 from tuner.features.bank import DESCRIPTION, FILES, MANIFEST, FeatureBank, load_bank, seal, write_json, write_whole
 from tuner.features.device import choose_device
 from tuner.features.forward import forward, half_tokens
-from tuner.features.loading import batches
+from tuner.features.loading import Batch, batches
 from tuner.features.registry import make_backbone
 from tuner.features.settings import BackboneSettings
 
@@ -43,6 +43,7 @@ GPU_BATCH = 256
 
 Progress = Callable[[int, int], None]
 Note = Callable[[str], None]
+Load = Callable[[np.ndarray], Generator[Batch]]  # positions in the data set to their images, decoded ahead
 ArraySpec = tuple[tuple[int, ...], type[np.generic]]
 
 
@@ -79,7 +80,7 @@ class BankSource:
 
         Opens no image and loads no network; contents already hashed are remembered (see `fingerprint`).
         """
-        return _key(self.dataset, self.network)
+        return _key(self.dataset, self.network, self.backbone.geometry)
 
     def extract(
         self,
@@ -124,10 +125,11 @@ class BankSource:
             shapes = _shapes(network, dataset)
             done = _begin(folder, key, shapes)
             say("fitting the backbone")
-            _fit(network, dataset, folder, batch_size)
+            load = partial(_batches, dataset, network, batch_size, self.backbone.geometry)
+            _fit(network, dataset, folder, load)
             arrays = {name: _array(folder / f"{name}.npy", *shape) for name, shape in shapes.items()}
             journal = folder / JOURNAL, key
-            _fill(network, dataset, arrays, journal, target, batch_size, done, progress)
+            _fill(network, dataset, arrays, journal, target, load, done, progress)
             _describe(network, dataset, notes, folder, key)
             seal(folder)
             (folder / JOURNAL).unlink()
@@ -153,7 +155,7 @@ def extract_bank(
     return BankSource(data, backbone).extract(folder, device=device, progress=progress, note=note, say=say)
 
 
-def _key(dataset: Dataset, network: Backbone) -> str:
+def _key(dataset: Dataset, network: Backbone, geometry: str) -> str:
     attributes = [dataset.class_attributes, dataset.image_attributes]
     material = {
         "format": FORMAT,
@@ -165,6 +167,8 @@ def _key(dataset: Dataset, network: Backbone) -> str:
         "attributes": [None if a is None else hashlib.sha256(a.tobytes()).hexdigest() for a in attributes],
         "backbone": network.key_material(),
     }
+    if geometry != "squash":  # the only one there was at first: its keys do not name it
+        material["geometry"] = geometry
     return hashlib.sha256(json.dumps(material, sort_keys=True).encode()).hexdigest()[:32]
 
 
@@ -213,16 +217,21 @@ def _begin(folder: Path, key: str, shapes: dict[str, ArraySpec]) -> int:
     return 0
 
 
-def _fit(network: Backbone, dataset: Dataset, folder: Path, batch_size: int) -> None:
+def _batches(
+    dataset: Dataset, network: Backbone, batch_size: int, geometry: str, index: np.ndarray
+) -> Generator[Batch]:
+    """The images of these positions as the backbone gets them."""
+    return batches(dataset, index, network.image_size, network.grid, batch_size, geometry)
+
+
+def _fit(network: Backbone, dataset: Dataset, folder: Path, load: Load) -> None:
     """Fits the backbone on training images, or takes the fit an earlier run left."""
     if not network.needs_fit():
         return
     file = folder / FITTED
     with suppress(MalformedError):  # none yet, or one of no use
         return load_fitted(network, file)
-    train = np.flatnonzero(dataset.is_train)
-    loader = batches(dataset, train, network.image_size, network.grid, batch_size)
-    network.fit(batch.images for batch in loader)
+    network.fit(batch.images for batch in load(np.flatnonzero(dataset.is_train)))
     write_whole(file, safetensors.torch.save(network.state()))
     load_fitted(network, file)
 
@@ -233,14 +242,13 @@ def _fill(
     arrays: dict[str, np.memmap],
     journal: tuple[Path, str],
     device: torch.device,
-    batch_size: int,
+    load: Load,
     done: int,
     progress: Progress | None,
 ) -> None:
     """Computes the tokens of all images from `done` on; the journal never runs ahead of the arrays."""
     n, journalled, journalled_s = len(dataset), done, time.monotonic()
-    loader = batches(dataset, np.arange(done, n), network.image_size, network.grid, batch_size)
-    with forward(network, device) as tokens, closing(loader):
+    with forward(network, device) as tokens, closing(load(np.arange(done, n))) as loader:
         for batch in loader:
             start, done = done, done + len(batch.index)
             patches, cls = tokens(batch.images)

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
-from torch.nn import functional as F
 
 from tuner.data.dataset import Dataset
+from tuner.features.geometry import image_for, mask_on_grid
 
 AHEAD = 3  # batches in preparation
 
@@ -23,7 +22,7 @@ class Batch:
 
     Args:
         index: (n,) positions in the data set.
-        images: (n, 3, size, size) uint8 RGB, squashed to a square.
+        images: (n, 3, size, size) uint8 RGB, the part of each image that enters the backbone.
         masks: (n, grid_h, grid_w) uint8, the grey object mask on the token grid; 0 without one.
     """
 
@@ -33,16 +32,22 @@ class Batch:
 
 
 def batches(
-    dataset: Dataset, index: Sequence[int] | np.ndarray, size: int, grid: tuple[int, int], batch_size: int
+    dataset: Dataset,
+    index: Sequence[int] | np.ndarray,
+    size: int,
+    grid: tuple[int, int],
+    batch_size: int,
+    geometry: str = "squash",
 ) -> Generator[Batch]:
     """Yields the chosen images in order, decoding ahead in threads.
 
     Args:
         dataset: where they come from.
         index: positions in the data set.
-        size: side of the square, pixels; the aspect ratio is not kept (docs/explanation/method.md#preprocessing).
+        size: side of the square, pixels.
         grid: token grid of the masks.
         batch_size: images per batch.
+        geometry: which part of an image becomes the square: see `tuner.features.geometry`.
 
     Raises:
         ImageError: an image cannot be read.
@@ -54,7 +59,7 @@ def batches(
         try:
             for n in range(len(chunks) + AHEAD):
                 if n < len(chunks):
-                    pending.append([pool.submit(_load, dataset, int(i), size, grid) for i in chunks[n]])
+                    pending.append([pool.submit(_load, dataset, int(i), size, grid, geometry) for i in chunks[n]])
                 if n >= AHEAD:
                     yield _collect(chunks[n - AHEAD], pending.popleft())
         finally:
@@ -66,25 +71,8 @@ def _collect(index: np.ndarray, futures: list[Future[tuple[np.ndarray, np.ndarra
     return Batch(index, torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2), np.stack(masks))
 
 
-def _load(dataset: Dataset, i: int, size: int, grid: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+def _load(dataset: Dataset, i: int, size: int, grid: tuple[int, int], geometry: str) -> tuple[np.ndarray, np.ndarray]:
     """One image (size, size, 3) uint8 and its mask on the grid."""
     image, mask = dataset.pictures.image(i), dataset.pictures.mask(i)
-    pixels = np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
-    return pixels, np.zeros(grid, np.uint8) if mask is None else mask_on_grid(np.asarray(mask), grid)
-
-
-def mask_on_grid(mask: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
-    """Resizes a grey mask to the token grid, bilinear without antialias, as OpenCV's INTER_LINEAR
-    (docs/explanation/method.md#plausibility).
-
-    Args:
-        mask: (h, w) uint8.
-        grid: rows and columns.
-
-    Returns:
-        (grid_h, grid_w) uint8, rounded.
-    """
-    grey = torch.from_numpy(mask.astype(np.float32))[None, None]
-    resized = F.interpolate(grey, size=grid, mode="bilinear", align_corners=False, antialias=False)
-    on_grid: np.ndarray = resized[0, 0].round().to(torch.uint8).numpy()
-    return on_grid
+    pixels = np.asarray(image_for(image, size, geometry))
+    return pixels, np.zeros(grid, np.uint8) if mask is None else mask_on_grid(np.asarray(mask), grid, geometry)

@@ -1,14 +1,23 @@
-"""The input of a stage of the method: tokens, labels and masks, as tensors on one device.
+"""The input of a stage of the method: tokens, labels and masks, as tensors on one device; tokens that do not fit
+there stay in main memory and are streamed (see feeding.py).
 
 The interface between features and method: it depends neither on files nor on backbones.
 """
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+
+SHARE_OF_FREE = 0.6  # of a GPU's memory for tokens; the rest is for models, gradients and activations
+
+
+def room_bytes(device: torch.device) -> float:
+    """What tokens may take of a device's memory: a share of what is free on a GPU now, elsewhere any amount."""
+    return SHARE_OF_FREE * torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else math.inf
 
 
 @dataclass(frozen=True)
@@ -25,6 +34,7 @@ class Samples:
         n_classes: number of classes of the data set, present here or not.
         image_attributes: (n, n_attributes) int8, 1 present, 0 absent, -1 unknown.
         class_attributes: (n_classes, n_attributes) float32, percent.
+        streamed: whether the tokens, patches and CLS, stay in main memory while the rest is on the device.
     """
 
     patches: Tensor
@@ -36,6 +46,7 @@ class Samples:
     n_classes: int
     image_attributes: Tensor | None = None
     class_attributes: Tensor | None = None
+    streamed: bool = False
 
     def __len__(self) -> int:
         """The number of images."""
@@ -48,19 +59,31 @@ class Samples:
 
     @property
     def device(self) -> torch.device:
-        """Where the tokens lie."""
-        return self.patches.device
+        """Where the labels lie, and the tokens unless they are streamed; batches are computed there."""
+        return self.labels.device
+
+    @property
+    def token_bytes(self) -> int:
+        """Memory that the tokens take."""
+        return self.patches.nbytes + (0 if self.cls is None else self.cls.nbytes)
 
     def to(self, device: torch.device | str) -> "Samples":
         """The same samples with every tensor on `device`."""
         tensors: dict[str, Any] = {k: v.to(device) for k, v in vars(self).items() if isinstance(v, Tensor)}
-        return replace(self, **tensors)
+        return replace(self, **tensors, streamed=False)
+
+    def near(self, device: torch.device) -> "Samples":
+        """The same samples for computing on `device`: wholly there if the tokens fit, else with streamed tokens."""
+        if self.patches.device.type == device.type or self.token_bytes <= room_bytes(device):
+            return self.to(device)
+        rest = replace(self, patches=self.patches[:0], cls=None).to(device)
+        return replace(rest, patches=self.patches, cls=self.cls, streamed=True)
 
     def subset(self, index: Tensor | np.ndarray) -> "Samples":
         """The images chosen by `index`, (m,) int64 or an (n,) bool mask, in its order."""
-        chosen = torch.as_tensor(index, device=self.device)
+        chosen = torch.as_tensor(index)
         per_image = ("patches", "cls", "labels", "masks", "has_mask", "image_attributes")
         parts: dict[str, Any] = {
-            name: value[chosen] for name in per_image if (value := getattr(self, name)) is not None
+            name: value[chosen.to(value.device)] for name in per_image if (value := getattr(self, name)) is not None
         }
         return replace(self, **parts)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from tuner.base.settings import setting
 from tuner.features.kinds import BACKBONES
 
+GEOMETRIES = ("squash", "crop")  # see geometry.py, which imports torch; this file does not
+
 
 @dataclass
 class BackboneSettings:
@@ -23,6 +25,12 @@ class BackboneSettings:
         "standard",
         "how pixels are scaled before the network",
         choices=("parity", "standard"),
+    )
+    geometry: str = setting(
+        "squash",
+        "which part of an image enters the network: squash: all of it, its proportions changed; crop: the middle square"
+        " that is left of a short side of 256 by a crop of 224",
+        choices=GEOMETRIES,
     )
     batch_size: int = setting(
         32, "images loaded at a time (a GPU takes at least 256); does not enter the key", low=1, unit="images"

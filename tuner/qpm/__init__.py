@@ -10,13 +10,14 @@ from tuner.base.lazy import lazy_attributes
 if TYPE_CHECKING:
     from tuner.features.samples import Samples
     from tuner.qpm.assignment import Assignment, assign
-    from tuner.qpm.dense import DenseModel, train_dense
+    from tuner.qpm.dense import DenseModel, dense_features, train_dense
     from tuner.qpm.evaluation import Evaluation, evaluate, measure
     from tuner.qpm.explanation import ClassComparison, Explanation, compare_classes, explain
     from tuner.qpm.finetuning import QpmModel, assigned_model, finetune
     from tuner.qpm.metrics.kinds import CompositeMetric, FeatureMetric, HeadMetric, ImageMetric
     from tuner.qpm.metrics.table import METRICS, register_metric
     from tuner.qpm.probe import LinearProbe, train_linear_probe
+    from tuner.qpm.program_input import DenseFeatures
     from tuner.qpm.qsenn import train_qsenn
     from tuner.qpm.settings import (
         SPARSE_DENSE,
@@ -40,6 +41,7 @@ __all__ = [
     "ClassComparison",
     "CompositeMetric",
     "DenseConfig",
+    "DenseFeatures",
     "DenseModel",
     "DivergedError",
     "Evaluation",
@@ -58,6 +60,7 @@ __all__ = [
     "assign",
     "assigned_model",
     "compare_classes",
+    "dense_features",
     "evaluate",
     "explain",
     "finetune",
@@ -80,6 +83,7 @@ __getattr__, __dir__ = lazy_attributes(
         ),
         "tuner.qpm.dense": (
             "DenseModel",
+            "dense_features",
             "train_dense",
         ),
         "tuner.qpm.evaluation": (
@@ -113,6 +117,7 @@ __getattr__, __dir__ = lazy_attributes(
             "train_linear_probe",
         ),
         "tuner.qpm.qsenn": ("train_qsenn",),
+        "tuner.qpm.program_input": ("DenseFeatures",),
         "tuner.qpm.settings": (
             "SPARSE_DENSE",
             "AdapterConfig",

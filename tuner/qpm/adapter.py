@@ -4,6 +4,7 @@ Its outputs over the patches of an image are the feature maps; pooling them give
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import pairwise
 
@@ -96,7 +97,7 @@ class Adapter(nn.Module):
         dtype = next((weight.dtype for weight in self.parameters()), torch.float32)
         half = self.training and self.training_dtype == torch.bfloat16
         flat = tokens.flatten(0, 1).to(torch.bfloat16 if half else dtype)
-        with torch.autocast(tokens.device.type, torch.bfloat16, enabled=half):
+        with torch.autocast(tokens.device.type, torch.bfloat16) if half else nullcontext():
             added, last = self._added(flat), len(self.layers) - 1
             for i, layer in enumerate(self.layers):
                 flat = dropout(flat, self.config.dropout, noise) if i > 0 else flat

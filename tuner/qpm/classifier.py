@@ -11,9 +11,9 @@ from typing import Any, ClassVar, NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
-from tuner.base.pulse import beat
 from tuner.base.untrusted import is_whole, pair, read_json, require, settings_from, shown, unsound
 from tuner.features.bank import FeatureBank
+from tuner.features.feeding import in_order
 from tuner.features.samples import Samples
 from tuner.qpm.adapter import Adapter
 from tuner.qpm.curves import read_curves
@@ -162,11 +162,8 @@ class Classifier(nn.Module):
 def batches(model: Classifier, samples: Samples, size: int = 128) -> Iterator[tuple[slice, Activations]]:
     """Run a model over samples in evaluation mode, `size` images at a time, in order."""
     model.eval()
-    for start in range(0, len(samples), size):
-        beat()
-        rows = slice(start, start + size)
-        cls = None if samples.cls is None else samples.cls[rows]
-        yield rows, model(samples.patches[rows], cls)
+    for rows, (patches, cls) in in_order(samples, size):
+        yield rows, model(patches, cls)
 
 
 def pooled_features(model: Classifier, samples: Samples) -> Tensor:

@@ -67,8 +67,8 @@ def measure(model: Classifier, train: Samples, held_out: Samples, *, device: str
     """
     target = choose_device(device)
     model.to(target)
-    train = train.to(target)
-    per_image = _on_images(model, held_out.to(target))
+    train = train.near(target)
+    per_image = _on_images(model, held_out.near(target))
     values = {name: float(known.double().mean()) for name, all_ in per_image.items() if len(known := _known(all_))}
     values |= _on_features(model, train) | _on_head(model, train)
     _refuse([name for name, value in values.items() if not math.isfinite(value)])

@@ -138,6 +138,6 @@ def finetune(
     """
     target = choose_device(device)
     model = assigned_model(dense, assignment, rectified=config.rectified).to(target)
-    samples = train.to(target)
+    samples = train.near(target)
     fit_rounds(model, samples, config, stage="finetune", seed=seed, progress=progress, checkpoint=checkpoint)
     return model

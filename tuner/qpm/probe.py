@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 
 from tuner.features.device import choose_device
+from tuner.features.feeding import in_order
 from tuner.features.samples import Samples
 from tuner.qpm.dense import DenseModel
 from tuner.qpm.randomness import generator
@@ -31,8 +32,8 @@ def train_linear_probe(
     target = choose_device(device)
     adapter = AdapterConfig(n_layers=0, pooling="avg" if train.cls is None else "cls")
     model = LinearProbe(adapter, train.dim, train.n_classes, train.grid, generator(seed, "probe", "init"))
-    samples = train.to(target)
-    means = [part.mean(1, keepdim=True, dtype=torch.float32) for part in torch.split(samples.patches, 256)]
-    pooled = replace(samples, patches=torch.cat(means))  # its features, once and for all epochs
+    samples = train.near(target)
+    means = [patches.mean(1, keepdim=True, dtype=torch.float32) for _, (patches, _) in in_order(samples, 256)]
+    pooled = replace(samples, patches=torch.cat(means)).to(target)  # its features, once and for all epochs
     fit(model.to(target), pooled, PROBE, stage="probe", seed=seed, progress=progress)
     return model

@@ -55,7 +55,7 @@ def train_qsenn(
         UsageError: a class has too few images; the rounds leave no epoch to the last; the checkpoint is of another run.
     """
     round_lengths(config.epochs, config.rounds, config.round_epochs, "qsenn")  # refused before anything is computed
-    samples = train.to(choose_device(device))
+    samples = train.near(choose_device(device))
     model, selected = selected_model(dense.to(samples.device), samples, config, seed)
     model.info["rounds"] = []
 

@@ -16,8 +16,8 @@ from tuner.qpm.classifier import pooled_features
 from tuner.qpm.dense import DenseModel
 from tuner.qpm.glm.path import Selection, select_features
 from tuner.qpm.glm.problem import Problem
-from tuner.qpm.head import SMALLEST_STD
 from tuner.qpm.program.instance.sizes import check_feasible
+from tuner.qpm.program_input import SMALLEST_STD
 from tuner.qpm.settings import SparseConfig
 from tuner.qpm.sparse import SparseModel
 

@@ -43,7 +43,7 @@ def train_sldd(
         DivergedError: the loss became NaN or infinite.
         UsageError: a class has too few images; no model of the path is sparse enough; the checkpoint is of another run.
     """
-    samples = train.to(choose_device(device))
+    samples = train.near(choose_device(device))
     model, found = selected_model(dense.to(samples.device), samples, config, seed)
     point = densest_within(found, config)
     weight = largest(point.minimum.weight, config.features_per_class * model.n_classes)

@@ -6,17 +6,21 @@ Presets live in `tuner/recipes/*.yaml`; `key=value` overrides are merged on top.
 from tuner.recipe.check import check_recipe
 from tuner.recipe.load import difference, load_recipe, parse_recipe, presets
 from tuner.recipe.objectives import objectives_of
+from tuner.recipe.protocol import CHOSEN_ON_TEST, caution, chosen_on_test
 from tuner.recipe.reference import Field, describe_fields, fields
 from tuner.recipe.schema import BudgetConfig, Recipe, ResourcesConfig, StageResources, TrackingConfig
 
 __all__ = [
+    "CHOSEN_ON_TEST",
     "BudgetConfig",
     "Field",
     "Recipe",
     "ResourcesConfig",
     "StageResources",
     "TrackingConfig",
+    "caution",
     "check_recipe",
+    "chosen_on_test",
     "describe_fields",
     "difference",
     "fields",

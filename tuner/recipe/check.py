@@ -33,6 +33,7 @@ def check_recipe(recipe: Recipe) -> None:
     for name in recipe.space:
         _check_dimension(name, recipe)
     _check_forced_pairs(recipe)
+    _check_held_out(recipe)
     _check_rounds(recipe)
     objectives_of(recipe)
     if not _is_feasible_somewhere(recipe):
@@ -104,6 +105,18 @@ def _check_rounds(recipe: Recipe) -> None:
     ends = {name: bounds(recipe.space.get(path, {"choices": [lookup(recipe, path)]})) for name, path in fields.items()}
     least, most = min(ends["epochs"]), {name: max(ends[name]) for name in ("rounds", "round_epochs")}
     round_lengths(least, most["rounds"], most["round_epochs"], "finetune")
+
+
+def _check_held_out(recipe: Recipe) -> None:
+    """Refuse programs that are to rest on held-out images where a trial may hold out none."""
+    wanted = "held_out" in bounds(recipe.space.get("assign.on", {"choices": [recipe.assign.on]}))
+    least = min(bounds(recipe.space.get("dense.held_out", {"choices": [recipe.dense.held_out]})))
+    if wanted and least == 0.0:
+        raise UsageError(
+            "assign.on=held_out with dense.held_out=0",
+            "images that the dense stage is not trained on, in every trial",
+            "set dense.held_out, for example to 0.2, or assign.on=train",
+        )
 
 
 def _check_value(path: str, value: Any, info: dataclasses.Field[Any]) -> None:

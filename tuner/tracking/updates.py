@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from tuner.front import uncertainty
+from tuner.recipe.protocol import CHOSEN_ON_TEST, chosen_on_test
 
 Rows = Iterable[Mapping[str, float]]
 
@@ -96,7 +97,7 @@ def translate(event: Mapping[str, Any], curve: Rows = ()) -> Update:
     match event["event"]:
         case "search":
             update.params = flat(event["recipe"])
-            update.tags = flat(event["versions"], "version.")
+            update.tags = flat(event["versions"], "version.") | _caution(event["recipe"])
             update.status = "RUNNING"
         case "trial":
             update.params = flat(event["params"])
@@ -116,6 +117,12 @@ def translate(event: Mapping[str, Any], curve: Rows = ()) -> Update:
             update.tags = {"pick": run, "pick_reason": event["reason"]}
             update.tags["mlflow.note.content"] = f"Picked `{run}`: {event['reason']}"
     return update
+
+
+def _caution(recipe: Mapping[str, Any]) -> dict[str, str]:
+    """The tag and the description that a search gets which chooses on the test images."""
+    told = chosen_on_test(recipe.get("protocol"), dict(recipe.get("budget") or {}).get("trials"))
+    return {CHOSEN_ON_TEST: told, "mlflow.note.content": f"Caution: {told}."} if told else {}
 
 
 def _stage(update: Update, event: Mapping[str, Any], curve: Rows) -> None:

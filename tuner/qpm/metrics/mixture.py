@@ -4,6 +4,7 @@ Expectation-maximisation with scikit-learn's defaults, except that it starts fro
 (a scan over the sorted values) instead of one random k-means run: no seed, and a test holds both together.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -72,4 +73,4 @@ def _expect(x: Tensor, mixture: Mixture) -> tuple[Tensor, Tensor]:
     weight, mean, std = (values.unsqueeze(2) for values in mixture)
     log_density = torch.log(weight / std) - ((x.unsqueeze(1) - mean) / std).square() / 2
     total = log_density.logsumexp(1)
-    return torch.exp(log_density[:, 0] - total), total.mean(1) - 0.5 * torch.log(x.new_tensor(2 * torch.pi))
+    return torch.exp(log_density[:, 0] - total), total.mean(1) - 0.5 * math.log(2 * math.pi)

@@ -8,7 +8,7 @@ from tuner.base.private import choose_root, private_temporaries
 from tuner.base.progress import Progress
 from tuner.data.load import load_dataset
 from tuner.errors import TunerError, UsageError
-from tuner.recipe import Recipe
+from tuner.recipe import Recipe, caution
 from tuner.search.driver.driver import Driver
 from tuner.search.driver.finished import remember
 from tuner.search.driver.interrupts import Interrupts
@@ -72,6 +72,8 @@ def run_request(request: SearchRequest, progress: Progress, interrupts: Interrup
         clear_cache(home.artifacts, scratch_folder())
         clear_temporaries(choose_root()[0])
         recipe, bank = _settle_recipe(home, request, progress)
+        if told := caution(recipe, recipe.budget.trials, 0):
+            progress.warn(told)
         prior = _prior(home, request.learn_from, bank, recipe, progress)
         listening = interrupts or Interrupts()
         with contextlib.closing(Driver(home, recipe, bank, prior, progress, lease, listening)) as driver:

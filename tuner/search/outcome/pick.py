@@ -8,6 +8,7 @@ import shlex
 import tempfile
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def pick_model(
     at_most: Mapping[str, float] = {},
     at_least: Mapping[str, float] = {},
 ) -> Pick:
-    """Choose from the search's trials.
+    """Choose from the search's trials; the reason says if they were measured, and so chosen, on the test images.
 
     Args:
         home: the search.
@@ -51,10 +52,12 @@ def pick_model(
             f"`within` names {asked}", "one objective", "keep one, and limit others by at_most or at_least"
         )
     state = home.state()
-    require_points(home.front(objectives, state))
+    view = home.front(objectives, state)
+    require_points(view)
     metric, distance = next(iter(within.items()), (None, None))
     points = state.points(objectives)
-    return rules.pick(points, objectives, at_most=at_most, at_least=at_least, within=distance, metric=metric)
+    found = rules.pick(points, objectives, at_most=at_most, at_least=at_least, within=distance, metric=metric)
+    return replace(found, reason=f"{found.reason} Caution: {view.caution}.") if view.caution else found
 
 
 def carry_out(

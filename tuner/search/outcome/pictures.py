@@ -9,6 +9,7 @@ from tuner.base.text import readable
 from tuner.data.dataset import Dataset
 from tuner.errors import TunerError
 from tuner.features.bank import FeatureBank
+from tuner.features.geometry import part_shown
 from tuner.features.samples import Samples
 from tuner.model import feature_views
 from tuner.qpm.explanation import explain, nearest_classes
@@ -27,12 +28,13 @@ class ModelPictures:
         model: the picked model.
         bank: the feature bank it was trained on.
         dataset: the images themselves.
+        geometry: which part of an image the backbone saw: see `tuner.features.geometry`.
 
     Raises:
         TunerError: the data set no longer lists the images of the bank.
     """
 
-    def __init__(self, model: QpmModel, bank: FeatureBank, dataset: Dataset) -> None:
+    def __init__(self, model: QpmModel, bank: FeatureBank, dataset: Dataset, geometry: str = "squash") -> None:
         if dataset.paths != bank.paths:
             raise TunerError(
                 f"data set {dataset.name} lists other images ({len(dataset):,}) than the search used ({len(bank):,})",
@@ -40,7 +42,7 @@ class ModelPictures:
                 "restore them, or set data.root to their folder",
             )
         self._full = full_strength(model, bank)
-        self._model, self._bank, self._dataset = model, bank, dataset
+        self._model, self._bank, self._dataset, self._geometry = model, bank, dataset, geometry
         self._held_out = np.flatnonzero(~bank.is_train)
 
     @property
@@ -71,7 +73,7 @@ class ModelPictures:
     def _view(self, label: int) -> ClassView:
         index, sample, among = self._example(label)
         found = explain(self._model, sample, 0, classes=[label])
-        image = np.asarray(self._dataset.pictures.image(index))
+        image = part_shown(self._dataset.pictures.image(index), self._geometry)
         split = "train" if self._bank.is_train[index] else "test"
         name, predicted = (spoken(self.class_names[c]) for c in (label, found.predicted))
         source = ImageView(readable(self._bank.paths[index]), split, name, predicted, among)

@@ -6,7 +6,7 @@ from tuner.base.progress import Progress
 from tuner.errors import TunerError
 from tuner.front.pareto import measured
 from tuner.front.pick import Pick, pick_knee
-from tuner.recipe import Recipe, objectives_of
+from tuner.recipe import Recipe, caution, objectives_of
 from tuner.report.search_page import BaselineRow, PickView, Report, StageUse, TrialRow, render_report
 from tuner.search.outcome.history import hypervolume_history
 from tuner.search.record.home import SearchHome
@@ -39,7 +39,7 @@ def report_page(home: SearchHome, progress: Progress, state: SearchState | None 
             "versions": home.versions(),
             "recipe": recipe.to_dict(),
         },
-        note=_note(recipe),
+        note=_note(recipe, state),
     )
     return render_report(report)
 
@@ -70,7 +70,7 @@ def model_pictures(home: SearchHome, recipe: Recipe, bank: str, chosen: Pick) ->
     dataset = load_dataset(recipe.data)
     tokens = load_input(home.artifacts, "banks", bank, open_bank)
     model = load_input(home.artifacts, model_stage().kind, chosen.point.model, lambda f: QpmModel.load(f).of(tokens))
-    return ModelPictures(model, tokens, dataset)
+    return ModelPictures(model, tokens, dataset, recipe.backbone.geometry)
 
 
 def _is_chosen(chosen: Pick, state: SearchState) -> bool:
@@ -106,10 +106,11 @@ def _use(name: str, row: dict[str, float]) -> StageUse:
     return StageUse(name, int(row["runs"]), int(row["reused"]), row["seconds"], row["saved_s"])
 
 
-def _note(recipe: Recipe) -> str:
+def _note(recipe: Recipe, state: SearchState) -> str:
     pairs = recipe.assign.forced_pairs
     forced = f" The {pairs} most similar pairs of classes share all features but one." if pairs else ""
-    return _protocol(recipe) + forced
+    told = caution(recipe, state.budget, len(state.trials))
+    return _protocol(recipe) + forced + (f" Caution: {told}." if told else "")
 
 
 def _protocol(recipe: Recipe) -> str:

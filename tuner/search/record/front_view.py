@@ -16,7 +16,8 @@ from tuner.search.record.restoration import SearchState, tally
 class FrontView:
     """A front and its context, as `jobs.front --json` prints it.
 
-    Standard errors of its values are in percentage points; `programs` has each member's program, None where unknown.
+    Standard errors of its values are in percentage points; `programs` has each member's program, None where unknown;
+    `caution` is a sentence on what was chosen on the test images, empty if nothing was.
     """
 
     search: str
@@ -26,9 +27,10 @@ class FrontView:
     members: list[Point]
     ranks: dict[int, int]
     programs: dict[int, ProgramInfo | None] = field(default_factory=dict)
+    caution: str = ""
 
     @classmethod
-    def of(cls, search: str, state: SearchState, objectives: Sequence[Objective]) -> "FrontView":
+    def of(cls, search: str, state: SearchState, objectives: Sequence[Objective], caution: str = "") -> "FrontView":
         """The front of a state; trials that lack an objective are left out."""
         points = state.points(objectives)
         ranked = zip(points, pareto.ranks(points, objectives), strict=True)
@@ -41,6 +43,7 @@ class FrontView:
             members,
             {point.trial: rank for point, rank in ranked},
             {member.trial: state.trials[member.trial].program for member in members},
+            caution,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -50,6 +53,7 @@ class FrontView:
             "objectives": {o.name: o.direction for o in self.objectives},
             "hypervolume": self.hypervolume,
             "trials": self.counts,
+            "caution": self.caution,
             "members": [
                 {
                     "trial": m.trial,

@@ -12,7 +12,7 @@ from tuner.base.secrets import hide
 from tuner.base.spelling import did_you_mean, some_of
 from tuner.errors import TunerError, UsageError
 from tuner.front.pareto import Objective
-from tuner.recipe import Recipe, difference, objectives_of, parse_recipe
+from tuner.recipe import Recipe, caution, difference, objectives_of, parse_recipe
 from tuner.recipe.nodes import LONGEST, drop
 from tuner.recipe.stored import read_parts
 from tuner.search.record.events import Event
@@ -209,9 +209,9 @@ class SearchHome:
 
     def front(self, objectives: Sequence[Objective] | None = None, state: SearchState | None = None) -> FrontView:
         """The front for the search's own objectives or others, as the ledger has it now or as `state` says."""
-        if objectives is None:
-            objectives = objectives_of(self.stored()[0])
-        return FrontView.of(self.name, state or self.state(), objectives)
+        recipe, state = self.stored()[0], state or self.state()
+        told = caution(recipe, state.budget, len(state.trials))
+        return FrontView.of(self.name, state, objectives_of(recipe) if objectives is None else objectives, told)
 
 
 def searches(store: Store) -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from rich.console import Group, RenderableType
+from rich.text import Text
 
 from tuner.base.metric import parts
 from tuner.base.tables import Column, FittedTable, note
@@ -22,7 +23,7 @@ def front_table(view: FrontView, state: SearchState) -> Group:
         points = state.points(view.objectives)
         lacking = [o.name for o in view.objectives if not pareto.measured(points, [o])]
         lack = f"none of the {len(points)} complete trials has a value of {' or '.join(lacking) or 'all objectives'}"
-        return Group(note(f"{lack if points else 'no complete trial yet'}, so no front"))
+        return Group(note(f"{lack if points else 'no complete trial yet'}, so no front"), *_cautions(view))
     first = view.objectives[0]
     sign = -1 if first.direction == "max" else 1
     members = sorted(view.members, key=lambda m: sign * m.values[first.name])
@@ -41,7 +42,11 @@ def front_table(view: FrontView, state: SearchState) -> Group:
         if proof.by_the_clock(trial.program):
             ends.setdefault(proof.sentence(trial.program), []).append(trial.number)
     lines += [note(f"the program of {trials_named(numbers)} was {end}") for end, numbers in ends.items()]
-    return Group(*lines)
+    return Group(*lines, *_cautions(view))
+
+
+def _cautions(view: FrontView) -> list[Text]:
+    return [note(view.caution)] if view.caution else []
 
 
 def measured(name: str, values: Mapping[str, float]) -> str:

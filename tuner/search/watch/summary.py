@@ -30,6 +30,7 @@ def status(home: SearchHome) -> dict[str, Any]:
         "budget": state.budget or recipe.budget.trials,
         "members": [member.trial for member in view.members],
         "hypervolume": view.hypervolume,
+        "caution": view.caution,
         "elapsed_s": state.elapsed_s,
         "stages": state.reuse(),
         "programs": [
