@@ -10,7 +10,17 @@ import torch
 from tuner.base.untrusted import MalformedError
 from tuner.errors import UsageError
 from tuner.features.samples import Samples
-from tuner.qpm import AssignConfig, DenseModel, FinetuneConfig, QpmModel, assign, assigned_model, explain, finetune
+from tuner.qpm import (
+    AssignConfig,
+    DenseModel,
+    FinetuneConfig,
+    QpmModel,
+    assign,
+    assigned_model,
+    dense_features,
+    explain,
+    finetune,
+)
 from tuner.qpm.assignment import Assignment
 from tuner.recipe import parse_recipe
 
@@ -21,7 +31,8 @@ CHIQPM = FinetuneConfig(
 
 @pytest.fixture(scope="module")
 def forced(dense: DenseModel, train: Samples) -> Assignment:
-    return assign(dense, train, AssignConfig(n_features=8, features_per_class=3, forced_pairs=2), seed=1, device="cpu")
+    config = AssignConfig(n_features=8, features_per_class=3, forced_pairs=2)
+    return assign(dense_features(dense, train, device="cpu"), config, seed=1)
 
 
 @pytest.fixture(scope="module")

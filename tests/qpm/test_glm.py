@@ -92,7 +92,7 @@ def test_selection_is_the_modified_proximal_path_walked_from_the_top_in_every_ro
     while len(chosen) < 8:
         for strength in lambdas:
             penalty = ElasticNet(float(strength), config.select_alpha, grouped=True)
-            part = problem.only(chosen)
+            part = problem.only(torch.tensor(chosen, dtype=torch.int64))
             best = minimise(part, penalty, part.null_model(), tolerance=1e-5 * float(strength), most_steps=5000)
             pull = problem.gradient(part.inputs @ best.theta.T)[:, :-1].norm(dim=0)
             pull[chosen] = 0.0

@@ -12,10 +12,14 @@ from tuner.qpm import (
     DenseConfig,
     DenseModel,
     FinetuneConfig,
+    QsennConfig,
+    SlddConfig,
     dense_features,
     evaluate,
     finetune,
     train_dense,
+    train_qsenn,
+    train_sldd,
     training,
 )
 from tuner.qpm.assignment import Assignment
@@ -80,3 +84,20 @@ def test_stages_on_a_device_of_its_own_are_those_on_the_cpu(
     assert (pooled == far_pooled).all()
     assert tuned_curves == far_tuned
     assert values == far_values
+
+
+def test_sparse_methods_mix_no_devices(second: SecondDevice, dense: DenseModel, train: Samples) -> None:
+    """Selection, paths, heads and training; the dense model begins on the CPU."""
+    sizes = {"n_features": 4, "features_per_class": 1, "batch_size": 24, "precision": "float32", "most_steps": 2}
+    for device in ("cpu", "meta"):
+        start = DenseModel(dense.adapter.config, dense.adapter.dim, 4, dense.grid)
+        start.load_state_dict(dense.state_dict())
+        sldd = train_sldd(start, train, SlddConfig(**sizes, epochs=1, path_lambdas=3), seed=2, device=device)
+        qsenn = QsennConfig(**sizes, epochs=2, rounds=2, round_epochs=1)
+        ternary = train_qsenn(start, train, qsenn, seed=2, device=device)
+        told = (sldd.info, sldd.curves, ternary.info, ternary.curves)
+        assert next(sldd.parameters()).device.type == device
+        if device == "cpu":
+            near = told
+    assert second.mixed == []
+    assert told == near

@@ -93,17 +93,18 @@ def selected_model(
     found = Standardised.of(pooled_features(dense, train), train, fitted)
     alive = (found.std > SMALLEST_STD * found.std.max().clamp(min=SMALLEST_STD)).nonzero().flatten()
     check_feasible(len(alive), config.n_features, config.features_per_class, n_classes=1)
-    selection = select_features(found.problem.only(alive.tolist()), config.n_features, config)
-    features = alive[list(selection.order)].sort().values
+    selection = select_features(found.problem.only(alive), config.n_features, config)
+    selected = alive[torch.tensor(selection.order).to(alive.device)]
+    features = selected.sort().values
     model = SparseModel(cut(dense.adapter, features), dense.n_classes, dense.grid)
     model.head.features.copy_(features)
-    model.info = {"n_dead": dense.adapter.width - len(alive), "n_candidates": len(alive), **_told(selection, alive)}
+    model.info = {"n_dead": dense.adapter.width - len(alive), "n_candidates": len(alive), **_told(selection, selected)}
     return model.to(dense.weight).eval(), found.only(features)
 
 
-def _told(selection: Selection, alive: Tensor) -> dict[str, Any]:
+def _told(selection: Selection, selected: Tensor) -> dict[str, Any]:
     return {
-        "selected": alive[list(selection.order)].tolist(),
+        "selected": selected.cpu().tolist(),
         "last_selection_strength": selection.strengths[-1],
         "unfinished": selection.unfinished,
     }

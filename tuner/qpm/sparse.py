@@ -46,6 +46,10 @@ class SparseModel(Classifier):
         """What is added to the logit of every class, (n_classes,)."""
         return self.head.bias
 
+    def head_inputs(self, pooled: Tensor) -> Tensor:
+        """See `Classifier.head_inputs`: the z-scores."""
+        return self.head.standardise(pooled)
+
     def details(self) -> dict[str, Any]:
         """See `Classifier.details`."""
         return {"path": self.info}

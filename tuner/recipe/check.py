@@ -35,6 +35,7 @@ def check_recipe(recipe: Recipe) -> None:
     for name in recipe.space:
         _check_dimension(name, recipe)
     _check_forced_pairs(recipe)
+    _check_held_out(recipe)
     _check_rounds(recipe)
     objectives_of(recipe)
     if not _is_feasible_somewhere(recipe):

@@ -73,7 +73,8 @@ def select_features(problem: Problem, n_features: int, config: PathConfig) -> Se
         penalty = ElasticNet(largest * share, config.select_alpha, grouped=True)
         tolerance = config.tolerance * largest * (share or config.select_to)
         while True:
-            part = problem.only(chosen)
+            columns = torch.tensor(chosen, dtype=torch.int64).to(problem.inputs.device)
+            part = problem.only(columns)
             best = minimise(
                 part,
                 penalty,
@@ -84,7 +85,7 @@ def select_features(problem: Problem, n_features: int, config: PathConfig) -> Se
             )
             steps, unfinished = steps + best.steps, unfinished + (not best.converged)
             pull = problem.gradient(part.inputs @ best.theta.T)[:, :-1].norm(dim=0)
-            pull[chosen] = 0.0
+            pull.index_fill_(0, columns, 0.0)
             strongest = int(pull.argmax())
             if float(pull[strongest]) <= max(penalty.threshold, _NOTHING_LEFT * largest):
                 break

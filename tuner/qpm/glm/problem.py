@@ -35,9 +35,9 @@ class Problem:
         """Columns of z."""
         return self.inputs.shape[1] - 1
 
-    def only(self, features: list[int]) -> "Problem":
-        """The problem with these features alone, in this order."""
-        return replace(self, inputs=self.inputs[:, [*features, self.n_features]])
+    def only(self, features: Tensor) -> "Problem":
+        """The problem with these features alone, (n,) int64 columns of z, in this order."""
+        return replace(self, inputs=torch.cat([self.inputs[:, features], self.inputs[:, -1:]], dim=1))
 
     def null_model(self) -> Tensor:
         """The best model without features, theta (n_classes, n_features + 1): its biases are the logs of the classes'
