@@ -13,7 +13,17 @@ from tuner.features.bank import FeatureBank
 from tuner.features.extract import extract_bank
 from tuner.features.settings import BackboneConfig
 from tuner.model import export_model
-from tuner.qpm import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig, QpmModel, assign, finetune, train_dense
+from tuner.qpm import (
+    AdapterConfig,
+    AssignConfig,
+    DenseConfig,
+    FinetuneConfig,
+    QpmModel,
+    assign,
+    dense_features,
+    finetune,
+    train_dense,
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +42,9 @@ def export_digits(root: Path) -> Exported:
     bank = extract_bank(data, backbone, root / "bank")
     train = bank.samples(bank.is_train)
     dense = train_dense(train, AdapterConfig(width=24, hidden=24, n_layers=2), DenseConfig(epochs=2, lr=3e-3), seed=0)
-    table = assign(dense, train, AssignConfig(n_features=9, features_per_class=3, deadline_s=10), seed=0)
+    table = assign(
+        dense_features(dense, train), AssignConfig(n_features=9, features_per_class=3, deadline_s=10), seed=0
+    )
     model = finetune(dense, table, train, FinetuneConfig(epochs=2), seed=0)
     export_model(root / "model", model, bank, backbone, "digits", {})
     return Exported(root / "model", model, bank, load_dataset(data))

@@ -217,6 +217,13 @@ def test_a_search_from_python_ends_with_a_model_that_predicts(real, tmp_path):
     assert isinstance(model, ExportedModel)
     assert repr(model) == f"<ExportedModel of digits: 10 classes, {choice.params['n_features']} features>"
     assert choice.reason.split(",")[0] in model._repr_html_()
+    classes = choice.classes()
+    assert classes.attrs["split"] == ("test" if choice.trial in real.front()["number"].tolist() else "validation")
+    assert classes["class"].tolist() == [str(digit) for digit in range(10)]
+    values = real.trials().set_index("number").loc[choice.trial]
+    measured = values["test_accuracy" if classes.attrs["split"] == "test" else "values_accuracy"]
+    assert np.average(classes["accuracy"], weights=classes["images"]) == pytest.approx(measured)
+    assert (classes["error"] > 0).all()
     assert choice.export(tmp_path / "picked") == tmp_path / "picked"
     assert real.picked.trial == choice.trial
     with pytest.raises(UsageError, match="not empty"):

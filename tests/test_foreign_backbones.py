@@ -25,7 +25,7 @@ from tuner.features.extract import extract_bank
 from tuner.features.registry import make_backbone
 from tuner.features.settings import BackboneConfig
 from tuner.model import export_model, load_model
-from tuner.qpm import AdapterConfig, AssignConfig, DenseConfig, assign, assigned_model, train_dense
+from tuner.qpm import AdapterConfig, AssignConfig, DenseConfig, assign, assigned_model, dense_features, train_dense
 
 transformers = pytest.importorskip("transformers", reason="the extra `dino` is not installed")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -134,7 +134,9 @@ def with_weights(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     bank = extract_bank(DataConfig("digits"), config, root / "bank", device="cpu")
     train = bank.samples(bank.is_train)
     dense = train_dense(train, AdapterConfig(width=24, hidden=24, n_layers=2), DenseConfig(epochs=1), seed=0)
-    table = assign(dense, train, AssignConfig(n_features=9, features_per_class=3, deadline_s=10), seed=0)
+    table = assign(
+        dense_features(dense, train), AssignConfig(n_features=9, features_per_class=3, deadline_s=10), seed=0
+    )
     export_model(root / "model", assigned_model(dense, table), bank, config, "digits", {})
     return root / "model", root / "weights"
 

@@ -3,11 +3,11 @@
 import pytest
 
 from tests.docs.pages import ROOT
-from tuner.qpm.head import SMALLEST_STD
 from tuner.qpm.metrics.mixture import REG_COVAR
 from tuner.qpm.metrics.sid import TOP
 from tuner.qpm.program import SolverOptions
 from tuner.qpm.program.instance.threshold import _STEPS
+from tuner.qpm.program_input import SMALLEST_STD
 from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig
 
 ADAPTER, DENSE, ASSIGN, FINETUNE, SOLVER = (

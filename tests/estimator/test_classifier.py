@@ -21,7 +21,16 @@ from tuner.estimator import QPMClassifier
 from tuner.estimator.inputs import samples_of
 from tuner.estimator.parameters import stage_settings
 from tuner.estimator.training import batch_size, cut_short
-from tuner.qpm import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig, assign, finetune, train_dense
+from tuner.qpm import (
+    AdapterConfig,
+    AssignConfig,
+    DenseConfig,
+    FinetuneConfig,
+    assign,
+    dense_features,
+    finetune,
+    train_dense,
+)
 
 Data = tuple[NDArray[Any], NDArray[Any]]
 
@@ -42,7 +51,11 @@ def test_fit_gives_the_weights_of_the_stages_by_hand(maps: Data, fast: dict[str,
         seed=5,
         device="cpu",
     )
-    table = assign(dense, samples, AssignConfig(n_features=10, features_per_class=3, effort=5000), seed=5, device="cpu")
+    table = assign(
+        dense_features(dense, samples, device="cpu"),
+        AssignConfig(n_features=10, features_per_class=3, effort=5000),
+        seed=5,
+    )
     model = finetune(dense, table, samples, FinetuneConfig(epochs=4, l1=0.5), seed=5, device="cpu")
     assert same_weights(fitted.model_, model)
     assert np.array_equal(fitted.assignment_, table.matrix)

@@ -14,7 +14,7 @@ from tuner.errors import TunerError, UsageError
 from tuner.estimator import QPMClassifier
 from tuner.features.extract import extract_bank
 from tuner.features.settings import BackboneConfig
-from tuner.qpm import AdapterConfig, DenseConfig, train_dense
+from tuner.qpm import AdapterConfig, DenseConfig, dense_features, train_dense
 from tuner.qpm.assignment import assign
 from tuner.qpm.finetuning import finetune
 from tuner.qpm.settings import AssignConfig, FinetuneConfig
@@ -50,7 +50,11 @@ def test_cls_tokens_count_as_in_a_bank_and_weights_are_named_by_the_user(fast: d
         seed=0,
         device="cpu",
     )
-    table = assign(dense, samples, AssignConfig(n_features=10, features_per_class=3, effort=5000), seed=0, device="cpu")
+    table = assign(
+        dense_features(dense, samples, device="cpu"),
+        AssignConfig(n_features=10, features_per_class=3, effort=5000),
+        seed=0,
+    )
     by_hand = finetune(dense, table, samples, FinetuneConfig(epochs=4, l1=0.5), seed=0, device="cpu").state_dict()
     assert all(torch.equal(values, by_hand[name]) for name, values in model.model_.state_dict().items())
 

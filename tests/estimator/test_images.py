@@ -19,7 +19,16 @@ from tuner.estimator.images import ImageReader
 from tuner.features.bank import FeatureBank
 from tuner.features.extract import extract_bank
 from tuner.features.settings import BackboneConfig
-from tuner.qpm import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig, assign, finetune, train_dense
+from tuner.qpm import (
+    AdapterConfig,
+    AssignConfig,
+    DenseConfig,
+    FinetuneConfig,
+    assign,
+    dense_features,
+    finetune,
+    train_dense,
+)
 
 BACKBONE = BackboneConfig(n_atoms=12, grid=4, patch_size=4)
 
@@ -66,7 +75,11 @@ def test_paths_give_the_weights_that_the_bank_gives(bank: FeatureBank, trained: 
     dense = train_dense(
         samples, AdapterConfig(width=20, hidden=24, n_layers=2), DenseConfig(epochs=4, lr=0.01), seed=0, device="cpu"
     )
-    table = assign(dense, samples, AssignConfig(n_features=10, features_per_class=3, effort=5000), seed=0, device="cpu")
+    table = assign(
+        dense_features(dense, samples, device="cpu"),
+        AssignConfig(n_features=10, features_per_class=3, effort=5000),
+        seed=0,
+    )
     model = finetune(dense, table, samples, FinetuneConfig(epochs=4, l1=0.5), seed=0, device="cpu")
     mine = trained.model_.state_dict()
     assert trained.classes_.tolist() == sorted(bank.class_names)

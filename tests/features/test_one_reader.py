@@ -13,7 +13,16 @@ from tuner.features.bank import FeatureBank
 from tuner.features.extract import extract_bank
 from tuner.features.settings import BackboneConfig
 from tuner.model import ExportedModel, export_model, load_model
-from tuner.qpm import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig, assign, finetune, train_dense
+from tuner.qpm import (
+    AdapterConfig,
+    AssignConfig,
+    DenseConfig,
+    FinetuneConfig,
+    assign,
+    dense_features,
+    finetune,
+    train_dense,
+)
 from tuner.qpm.finetuning import QpmModel
 from tuner.search.outcome.pictures import ModelPictures
 
@@ -45,7 +54,9 @@ def _exported(data: DataConfig, folder: Path) -> tuple[FeatureBank, QpmModel, Ex
     samples = bank.samples(np.arange(len(bank)))
     adapter, dense_config = AdapterConfig(width=6, hidden=6, n_layers=2), DenseConfig(epochs=1, lr=1e-2)
     dense = train_dense(samples, adapter, dense_config, seed=0, device="cpu")
-    table = assign(dense, samples, AssignConfig(n_features=4, features_per_class=2), seed=0, device="cpu")
+    table = assign(
+        dense_features(dense, samples, device="cpu"), AssignConfig(n_features=4, features_per_class=2), seed=0
+    )
     model = finetune(dense, table, samples, FinetuneConfig(epochs=1), seed=0, device="cpu")
     export_model(folder / "model", model, bank, BACKBONE, "folder", {})
     return bank, model, load_model(folder / "model", device="cpu")

@@ -13,7 +13,16 @@ from tuner.data.settings import DataConfig
 from tuner.features.extract import extract_bank
 from tuner.features.settings import BackboneConfig
 from tuner.model import export_model
-from tuner.qpm import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig, assign, finetune, train_dense
+from tuner.qpm import (
+    AdapterConfig,
+    AssignConfig,
+    DenseConfig,
+    FinetuneConfig,
+    assign,
+    dense_features,
+    finetune,
+    train_dense,
+)
 
 BACKBONE = BackboneConfig("patch_dictionary", image_size=24, grid=6, n_atoms=16)
 LATIN_1 = os.fsdecode(b"caf\xe9")
@@ -33,7 +42,7 @@ def model(tmp_path, monkeypatch):
     assert bank.paths[8] == f"{LATIN_1}/0-{LATIN_1}.png"
     train = bank.samples(bank.is_train)
     dense = train_dense(train, AdapterConfig(width=8, hidden=8, n_layers=2), DenseConfig(epochs=1), seed=0)
-    table = assign(dense, train, AssignConfig(n_features=4, features_per_class=2), seed=0)
+    table = assign(dense_features(dense, train), AssignConfig(n_features=4, features_per_class=2), seed=0)
     (tmp_path / "model").mkdir()
     trained = finetune(dense, table, train, FinetuneConfig(epochs=1), seed=0)
     export_model(tmp_path / "model", trained, bank, BACKBONE, "folder", {})

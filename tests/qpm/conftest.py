@@ -5,7 +5,7 @@ import torch
 
 from tuner.features.samples import Samples
 from tuner.qpm.assignment import Assignment, assign
-from tuner.qpm.dense import DenseModel, train_dense
+from tuner.qpm.dense import DenseModel, dense_features, train_dense
 from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig
 
 GRID, DIM, N_CLASSES = (3, 4), 6, 4
@@ -64,4 +64,4 @@ def dense(train: Samples, adapter: AdapterConfig) -> DenseModel:
 @pytest.fixture(scope="session")
 def assignment(dense: DenseModel, train: Samples) -> Assignment:
     config = AssignConfig(n_features=8, features_per_class=5)
-    return assign(dense, train, config, seed=3, device="cpu")
+    return assign(dense_features(dense, train, device="cpu"), config, seed=3)

@@ -14,9 +14,8 @@ import torch
 
 from tuner.errors import InfeasibleError, UsageError
 from tuner.features.samples import Samples
-from tuner.qpm.assignment import Assignment, _peaks, assign
-from tuner.qpm.classifier import pooled_features
-from tuner.qpm.dense import DenseModel, train_dense
+from tuner.qpm.assignment import Assignment, assign
+from tuner.qpm.dense import DenseModel, dense_features, train_dense
 from tuner.qpm.program import Moment
 from tuner.qpm.program.instance.class_pairs import closest_classes
 from tuner.qpm.program.instance.coefficients import relevance
@@ -26,7 +25,7 @@ SMALL = AssignConfig(n_features=8, features_per_class=3)
 
 
 def features_of(dense: DenseModel, train: Samples) -> np.ndarray:
-    return pooled_features(dense, train).double().numpy()
+    return dense_features(dense, train, device="cpu").pooled.astype(np.float64)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +40,8 @@ def half_dead(dense: DenseModel) -> DenseModel:
 
 
 def test_features_peaks_and_borders_equal_loops(dense: DenseModel, train: Samples) -> None:
-    x, (peak, border) = features_of(dense, train), _peaks(dense, train)
+    found = dense_features(dense, train, device="cpu")
+    x, peak, border = found.pooled, found.peaks, found.borders
     maps = dense.feature_maps(train.patches, train.cls).double()
     for n in (0, 17):
         for j in range(16):
@@ -64,7 +64,7 @@ def test_relevance_is_the_pearson_correlation(dense: DenseModel, train: Samples)
 @pytest.mark.parametrize("control", ["none", "random"])
 def test_an_assignment_keeps_the_rules(variant: str, control: str, dense: DenseModel, train: Samples) -> None:
     config = replace(SMALL, variant=variant, control=control)
-    found = assign(dense, train, config, seed=0, device="cpu")
+    found = assign(dense_features(dense, train, device="cpu"), config, seed=0)
     assert found.features.shape == (8,)
     assert (np.diff(found.features) > 0).all()
     assert (found.matrix.sum(1) == 3).all()
@@ -86,7 +86,7 @@ def test_the_program_beats_the_random_control_before_tuning(dense: DenseModel, t
 
     accuracy = {}
     for control in ("none", "random"):
-        found = assign(dense, train, replace(SMALL, control=control), seed=0, device="cpu")
+        found = assign(dense_features(dense, train, device="cpu"), replace(SMALL, control=control), seed=0)
         predicted = assigned_model(dense, found).predict(train.patches, train.cls)
         accuracy[control] = float((predicted == train.labels).float().mean())
     assert accuracy["none"] > accuracy["random"] + 0.1
@@ -95,37 +95,37 @@ def test_the_program_beats_the_random_control_before_tuning(dense: DenseModel, t
 @pytest.mark.parametrize("control", ["none", "random"])
 def test_dead_features_are_never_chosen(control: str, half_dead: DenseModel, train: Samples) -> None:
     config = replace(SMALL, n_features=5, control=control)
-    found = assign(half_dead, train, config, seed=0, device="cpu")
+    found = assign(dense_features(half_dead, train, device="cpu"), config, seed=0)
     assert (found.features % 2 == 1).all()
     assert found.info["n_dead"] >= 8
     assert found.info["n_candidates"] + found.info["n_dead"] == 16
     with pytest.raises(InfeasibleError, match="candidates"):
-        assign(half_dead, train, replace(config, n_features=9), seed=0, device="cpu")
+        assign(dense_features(half_dead, train, device="cpu"), replace(config, n_features=9), seed=0)
 
 
 @pytest.mark.parametrize("control", ["none", "random"])
 def test_same_seed_same_assignment(control: str, dense: DenseModel, train: Samples) -> None:
     config = replace(SMALL, control=control)
-    first, again = (assign(dense, train, config, seed=4, device="cpu") for _ in range(2))
+    first, again = (assign(dense_features(dense, train, device="cpu"), config, seed=4) for _ in range(2))
     assert np.array_equal(first.features, again.features)
     assert np.array_equal(first.matrix, again.matrix)
     if control == "random":
-        other = assign(dense, train, config, seed=5, device="cpu")
+        other = assign(dense_features(dense, train, device="cpu"), config, seed=5)
         assert not np.array_equal(first.features, other.features)
 
 
 def test_random_control_can_use_up_every_row(dense: DenseModel, train: Samples) -> None:
     config = AssignConfig(n_features=4, features_per_class=3, control="random")  # 4 subsets, 4 classes
-    found = assign(dense, train, config, seed=0, device="cpu")
+    found = assign(dense_features(dense, train, device="cpu"), config, seed=0)
     assert len({row.tobytes() for row in found.matrix}) == 4
     with pytest.raises(InfeasibleError, match="subsets"):
-        assign(dense, train, replace(config, n_features=3), seed=0, device="cpu")
+        assign(dense_features(dense, train, device="cpu"), replace(config, n_features=3), seed=0)
 
 
 def test_warm_start_is_given_in_the_dense_width(half_dead: DenseModel, train: Samples) -> None:
     config = replace(SMALL, n_features=5)
-    cold = assign(half_dead, train, config, seed=0, device="cpu")
-    warm = assign(half_dead, train, config, seed=0, device="cpu", warm_start=cold.features)
+    cold = assign(dense_features(half_dead, train, device="cpu"), config, seed=0)
+    warm = assign(dense_features(half_dead, train, device="cpu"), config, seed=0, warm_start=cold.features)
     assert warm.info["objective"] == pytest.approx(cold.info["objective"], rel=0.01)
 
 
@@ -139,7 +139,7 @@ def test_equal_answers_are_equal_files_however_long_they_took(
         time.sleep(0.05)
 
     for folder, progress in (("a", None), ("b", slow)):
-        assign(dense, train, SMALL, seed=4, device="cpu", progress=progress).save(tmp_path / folder)
+        assign(dense_features(dense, train, device="cpu"), SMALL, seed=4, progress=progress).save(tmp_path / folder)
     assert moments
     for name in ("assignment.json", "assignment.safetensors"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
@@ -150,11 +150,11 @@ def test_no_step_is_silent(dense: DenseModel, train: Samples, monkeypatch: pytes
 
     monkeypatch.setattr(listener, "SILENCE_S", 0.05)
     module = sys.modules["tuner.qpm.assignment"]
-    for name in ("pooled_features", "locality_bias", "problem_from_features"):
+    for name in ("locality_bias", "problem_from_features"):
         monkeypatch.setattr(module, name, slowed(getattr(module, name)))
     moments: list[Moment] = []
-    assign(dense, train, replace(SMALL, variant="paper"), seed=0, device="cpu", progress=moments.append)
-    assert {moment.source for moment in moments if not moment.moved} >= {"features", "locality bias", "pairs"}
+    assign(dense_features(dense, train, device="cpu"), replace(SMALL, variant="paper"), seed=0, progress=moments.append)
+    assert {moment.source for moment in moments if not moment.moved} >= {"locality bias", "pairs"}
     json.dumps([moment.as_json() for moment in moments], allow_nan=False)
 
 
@@ -180,7 +180,7 @@ def test_an_artifact_of_an_earlier_version_is_read(assignment: Assignment, tmp_p
 def test_no_adapter_no_assignment(train: Samples) -> None:
     bare = train_dense(train, AdapterConfig(n_layers=0), DenseConfig(epochs=1), seed=0, device="cpu")
     with pytest.raises(UsageError, match="without adapter"):
-        assign(bare, train, SMALL, seed=0, device="cpu")
+        assign(dense_features(bare, train, device="cpu"), SMALL, seed=0)
 
 
 def test_saved_and_loaded(assignment: Assignment, tmp_path: Path) -> None:
@@ -199,11 +199,11 @@ def test_forced_pairs_go_from_the_recipe_to_the_model(dense: DenseModel, train: 
 
     sizes = ["n_features=8", "features_per_class=3", "assign.forced_pairs=4", "assign.gap=0"]
     recipe = load_recipe("digits", ["space={l1: {low: 1.0, high: 2.0}}", *sizes])
-    forced = assign(dense, train, recipe.assign, seed=0, device="cpu")
+    forced = assign(dense_features(dense, train, device="cpu"), recipe.assign, seed=0)
     x = features_of(dense, train)
     c, d = closest_classes(relevance(x[:, x.std(0) > 1e-6], train.labels.numpy(), 4), 4)
     assert forced.info["forced_pairs"] == 4
-    free = assign(dense, train, replace(recipe.assign, forced_pairs=0), seed=0, device="cpu")
+    free = assign(dense_features(dense, train, device="cpu"), replace(recipe.assign, forced_pairs=0), seed=0)
     assert "forced_pairs" not in free.info
     assert ((free.matrix[c] & free.matrix[d]).sum(1) != 2).any(), "else this tests nothing"
     assert free.info["bound"] >= forced.info["objective"]
@@ -235,4 +235,4 @@ def test_forced_pairs_that_cannot_be_are_refused_with_the_recipe(overrides: list
 
 def test_more_forced_pairs_than_classes_have_make_a_trial_infeasible(dense: DenseModel, train: Samples) -> None:
     with pytest.raises(InfeasibleError, match="0 to 6, the pairs of 4 classes"):
-        assign(dense, train, replace(SMALL, forced_pairs=7), seed=0, device="cpu")
+        assign(dense_features(dense, train, device="cpu"), replace(SMALL, forced_pairs=7), seed=0)

@@ -10,8 +10,8 @@ import torch
 from tuner.errors import TunerError
 from tuner.features.samples import Samples
 from tuner.qpm.assignment import Assignment
-from tuner.qpm.dense import DenseModel
-from tuner.qpm.evaluation import change, evaluate, measure
+from tuner.qpm.dense import DenseModel, dense_features
+from tuner.qpm.evaluation import SeenOnTrain, change, evaluate, measure
 from tuner.qpm.finetuning import QpmModel, assigned_model, finetune
 from tuner.qpm.metrics.contrastiveness import contrastiveness
 from tuner.qpm.metrics.kinds import ImageMetric
@@ -68,6 +68,20 @@ def test_values_are_means_over_the_images_to_which_they_apply(
     assert (np.isnan(measured.per_image["mask_share"]) == ~held_out.has_mask.numpy()).all()
 
 
+def test_what_the_dense_stage_kept_spares_the_assigned_model_a_pass(
+    dense: DenseModel, assignment: Assignment, model: QpmModel, train: Samples, held_out: Samples
+) -> None:
+    kept = SeenOnTrain.kept(dense_features(dense, train, device="cpu"), assignment.features)
+    passes: list[int] = []
+    counting = model.register_forward_pre_hook(lambda _, tokens: passes.append(len(tokens[0])))
+    values = measure(model, train, held_out, seen=kept, device="cpu").values
+    assert sum(passes) == len(held_out)
+    again = evaluate(model, train, held_out, device="cpu")
+    counting.remove()
+    assert values == pytest.approx(again, rel=1e-4)
+    assert sum(passes) == len(held_out) + len(train) + len(held_out), "each side once"
+
+
 def test_what_does_not_apply_is_absent(model: QpmModel, train: Samples, held_out: Samples) -> None:
     bare = dict.fromkeys(("masks", "has_mask", "image_attributes", "class_attributes", "parts", "cls"))
     values = evaluate(model, replace(train, **bare), replace(held_out, **bare), device="cpu")
@@ -93,6 +107,18 @@ def test_a_head_reads_what_a_model_says_it_reads(model: QpmModel, dense: DenseMo
         seen = one.eval()(held_out.patches, held_out.cls)
         rest = seen.logits - one.head_inputs(seen.pooled) @ one.weight.T
         assert rest.std(0).max() < 1e-5, "what contributions leave over is a bias, the same for every image"
+
+
+def test_features_that_are_not_looked_at_are_off(model: QpmModel, train: Samples, held_out: Samples) -> None:
+    counted = measure(model, train, held_out, device="cpu").per_image["decision_features"]
+    seen = model.eval()(held_out.patches, held_out.cls)
+    weight, divided = model.weight, seen.pooled / model.head.std
+    for image in range(len(held_out)):
+        c = int(seen.logits[image].argmax())
+        order = ((weight[c] - weight.mean(0)) * divided[image]).abs().argsort(descending=True)
+        known = torch.zeros_like(seen.pooled[0])
+        known[order[: int(counted[image])]] = seen.pooled[image, order[: int(counted[image])]]
+        assert int(model.head(known[None]).argmax()) == c
 
 
 def test_sid_is_absent_below_five_features_a_class(

@@ -7,7 +7,7 @@ import torch
 
 from tuner.features.samples import Samples
 from tuner.qpm.assignment import assign
-from tuner.qpm.dense import train_dense
+from tuner.qpm.dense import dense_features, train_dense
 from tuner.qpm.evaluation import evaluate
 from tuner.qpm.explanation import explain
 from tuner.qpm.finetuning import QpmModel, finetune
@@ -25,7 +25,11 @@ def test_all_stages_on_the_gpu(train: Samples, held_out: Samples, adapter: Adapt
     on_cpu = train_dense(train, adapter, config, seed=1, device="cpu")
     assert on_gpu.weight.device.type == "cuda"
     torch.testing.assert_close(on_gpu.curves[0]["loss"], on_cpu.curves[0]["loss"], rtol=0.2, atol=0.2)
-    found = assign(on_gpu, train, AssignConfig(n_features=8, features_per_class=5, deadline_s=5), seed=1, device="cuda")
+    found = assign(
+        dense_features(on_gpu, train, device="cuda"),
+        AssignConfig(n_features=8, features_per_class=5, deadline_s=5),
+        seed=1,
+    )
     model = finetune(on_gpu, found, train, FinetuneConfig(epochs=2), seed=1, device="cuda")
     here = evaluate(model, train, held_out, device="cuda")
     model.save(tmp_path / "m")

@@ -71,7 +71,7 @@ def test_digits_in_twenty_lines() -> None:
     from sklearn.datasets import load_digits
 
     from tuner.qpm import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig, Samples
-    from tuner.qpm import assign, evaluate, explain, finetune, train_dense  # isort: skip
+    from tuner.qpm import assign, dense_features, evaluate, explain, finetune, train_dense  # isort: skip
 
     digits = load_digits()
     images = torch.tensor(digits.images, dtype=torch.float32) / 16
@@ -81,7 +81,9 @@ def test_digits_in_twenty_lines() -> None:
     train, test = samples.subset(torch.arange(1200)), samples.subset(torch.arange(1200, 1797))
 
     dense = train_dense(train, AdapterConfig(width=48, hidden=48, n_layers=2), DenseConfig(epochs=6), seed=0)
-    assignment = assign(dense, train, AssignConfig(n_features=15, features_per_class=4, deadline_s=5), seed=0)
+    assignment = assign(
+        dense_features(dense, train), AssignConfig(n_features=15, features_per_class=4, deadline_s=5), seed=0
+    )
     model = finetune(dense, assignment, train, FinetuneConfig(epochs=6), seed=0)
     result = evaluate(model, train, test)
     explanation = explain(model, test, 0, image_size=(64, 64))

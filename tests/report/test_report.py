@@ -15,6 +15,7 @@ from tuner.front.pareto import Objective, front
 from tuner.qpm.program_info import ProgramInfo
 from tuner.report.search_page import (
     BaselineRow,
+    ClassAccuracy,
     ClassView,
     ComparisonView,
     FeatureView,
@@ -237,6 +238,18 @@ def test_errors_numbers_of_images_and_programs_are_told() -> None:
 
 
 @pytest.mark.slow
+def test_the_accuracy_of_each_class_is_there_the_worst_first() -> None:
+    report = sample_report()
+    assert report.pick is not None
+    assert "Accuracy of each of" not in render_report(report)
+    classes = [ClassAccuracy("two", 40, 97.5, 2.5), ClassAccuracy(CANARY, 8, 50.0, 16.7)]
+    page = render_report(dataclasses.replace(report, pick=dataclasses.replace(report.pick, by_class=classes)))
+    words = Page(page).words
+    assert CANARY not in page
+    assert next(i for i, word in enumerate(words) if CANARY in word) < words.index("97.5")
+    assert "± 16.7" in words
+
+
 def test_what_nobody_has_chosen_is_not_called_picked() -> None:
     report = sample_report()
     assert report.pick is not None

@@ -18,7 +18,7 @@ from tests.searches import tiny_recipe
 from tuner.base.progress import Silent
 from tuner.base.untrusted import MalformedError
 from tuner.features.bank import FeatureBank, load_bank, seal
-from tuner.qpm import Assignment, DenseModel, QpmModel
+from tuner.qpm import Assignment, DenseFeatures, DenseModel, QpmModel
 from tuner.qpm.curves import read_curves
 from tuner.search.execute.banks import ensure_bank
 from tuner.search.execute.broker import StageBroker
@@ -127,7 +127,7 @@ def test_no_stage_artifact_is_taken_for_what_it_is_not(made, tmp_path):
     bank = load_bank(made.artifacts.fetch("banks", made.bank), contents=False)
     dense = DenseModel.load(made.folder("dense")).of(bank)
     loads: dict[str, Callable[[Path], Any]] = {
-        "dense": lambda folder: DenseModel.load(folder).of(bank),
+        "dense": lambda folder: (DenseModel.load(folder).of(bank), DenseFeatures.load(folder)),
         "assign": lambda folder: Assignment.load(folder).of(dense),
         "finetune": lambda folder: (QpmModel.load(folder).of(bank), read_curves(folder)),
     }
@@ -157,7 +157,7 @@ def spoilt(name: str, tensor: str, value: float) -> Callable[[Path], object]:
 
 
 FORGED = {
-    0: spoilt("model.safetensors", "head.weight", np.nan),
+    0: spoilt("features.safetensors", "pooled", np.nan),
     1: spoilt("assignment.safetensors", "matrix", True),
     2: spoilt("model.safetensors", "head.std", 0.0),
 }

@@ -1,10 +1,8 @@
 """Stage keys: equal exactly when the result is."""
 
-from dataclasses import asdict
-
 import pytest
 
-from tuner.qpm.settings import AssignConfig, keyed
+from tuner.qpm.settings import ADDED_SINCE
 from tuner.recipe import load_recipe
 from tuner.search.execute.plan import evaluation, plan
 from tuner.search.stages import CODE_VERSIONS
@@ -64,7 +62,16 @@ def test_evaluations_of_different_models_differ():
     assert evaluation(finetune, "validation") == measured
 
 
-def test_a_setting_that_came_later_enters_a_key_only_where_it_changes_something():
-    settings = asdict(AssignConfig())
-    assert keyed(settings) == {name: value for name, value in settings.items() if name != "forced_pairs"}
-    assert keyed(settings | {"forced_pairs": 2})["forced_pairs"] == 2
+def test_a_setting_that_came_later_leaves_the_keys_of_earlier_searches(monkeypatch):
+    """A field that is younger than its stage's version enters a key only if it changes something."""
+
+    def assign(*overrides):
+        return plan(load_recipe("digits", [*PRECISE, *overrides]).at(PARAMS), "bank")[1]
+
+    named = assign()
+    assert named.settings["assign"]["forced_pairs"] == 0
+    monkeypatch.setitem(ADDED_SINCE, "forced_pairs", 0)
+    unnamed, forced = assign(), assign("assign.forced_pairs=3")
+    assert "forced_pairs" not in unnamed.settings["assign"]
+    assert forced.settings["assign"]["forced_pairs"] == 3
+    assert len({named.key, unnamed.key, forced.key}) == 3

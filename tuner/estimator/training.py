@@ -9,16 +9,13 @@ import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from tuner.errors import InfeasibleError
 from tuner.estimator.errors import InputError, parameter_names
 from tuner.estimator.parameters import PUBLISHED_FEATURES, StageSettings
 from tuner.features.samples import Samples
-from tuner.qpm import Assignment, DenseModel, QpmModel, assign, finetune, train_dense
-from tuner.qpm.classifier import pooled_features
-from tuner.qpm.head import SMALLEST_STD
+from tuner.qpm import Assignment, QpmModel, assign, dense_features, finetune, train_dense
 
 _LOG = logging.getLogger(__name__)
 
@@ -65,12 +62,13 @@ def train(samples: Samples, settings: StageSettings, *, seed: int, device: str) 
     config = replace(settings.dense, batch_size=batch_size(samples, settings.dense.batch_size))
     with parameter_names():
         dense = train_dense(samples, settings.adapter, config, seed=seed, device=device)
+    features = dense_features(dense, samples, device=device)
     clock.lap("dense")
     program = settings.program
     if settings.auto_features:
-        program = replace(program, n_features=_enough(n_live(dense, samples), program.features_per_class))
+        program = replace(program, n_features=_enough(len(features.live()), program.features_per_class))
     try:
-        assignment = assign(dense, samples, program, seed=seed, device=device)
+        assignment = assign(features, program, seed=seed)
     except InfeasibleError as error:
         raise InputError(error.what, error.expected, error.todo) from error
     clock.lap("assign")
@@ -94,13 +92,6 @@ def cut_short(deadline_s: float, gap: float | None) -> str:
         f"the program stopped at deadline_s={deadline_s:g} {proof}; another fit may differ. "
         "Raise deadline_s, or lower effort to stop after the same work every time"
     )
-
-
-def n_live(dense: DenseModel, samples: Samples) -> int:
-    """How many features of the dense model vary over the training images: the program's candidates."""
-    x = pooled_features(dense, samples.to(dense.weight.device)).double().cpu().numpy()
-    std = x.std(axis=0)
-    return int(np.count_nonzero(std > SMALLEST_STD * max(float(std.max()), SMALLEST_STD)))
 
 
 def _enough(live: int, features_per_class: int) -> int:

@@ -10,7 +10,7 @@ from tuner.base.lazy import lazy_attributes
 if TYPE_CHECKING:
     from tuner.features.samples import Samples
     from tuner.qpm.assignment import Assignment, assign
-    from tuner.qpm.dense import DenseModel, train_dense
+    from tuner.qpm.dense import DenseModel, dense_features, train_dense
     from tuner.qpm.evaluation import Evaluation, change, evaluate, measure
     from tuner.qpm.explanation import ClassComparison, Explanation, compare_classes, explain
     from tuner.qpm.finetuning import QpmModel, assigned_model, finetune
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     )
     from tuner.qpm.metrics.table import METRICS, register_metric
     from tuner.qpm.probe import LinearProbe, train_linear_probe
+    from tuner.qpm.program_input import DenseFeatures
     from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig
     from tuner.qpm.training import DivergedError, Progress
 
@@ -36,6 +37,7 @@ __all__ = [
     "ClassComparison",
     "CompositeMetric",
     "DenseConfig",
+    "DenseFeatures",
     "DenseModel",
     "DivergedError",
     "Evaluation",
@@ -53,6 +55,7 @@ __all__ = [
     "assigned_model",
     "change",
     "compare_classes",
+    "dense_features",
     "evaluate",
     "explain",
     "finetune",
@@ -73,6 +76,7 @@ __getattr__, __dir__ = lazy_attributes(
         ),
         "tuner.qpm.dense": (
             "DenseModel",
+            "dense_features",
             "train_dense",
         ),
         "tuner.qpm.evaluation": (
@@ -108,6 +112,7 @@ __getattr__, __dir__ = lazy_attributes(
             "LinearProbe",
             "train_linear_probe",
         ),
+        "tuner.qpm.program_input": ("DenseFeatures",),
         "tuner.qpm.settings": (
             "AdapterConfig",
             "AssignConfig",

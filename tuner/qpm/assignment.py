@@ -1,33 +1,33 @@
 """The assignment stage: which features are kept, and which of them make up each class
 (docs/explanation/method.md#assignment-stage).
 
-Reads the dense model's features on train, states the quadratic program and has it solved.
+Reads the dense model's features on train, states the quadratic program and has it solved. It needs neither tokens
+nor torch.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import torch
 from threadpoolctl import threadpool_limits
 
 from tuner.base.untrusted import read_json, read_tensors, require, shown, tensor_table
 from tuner.errors import UsageError
-from tuner.features.device import choose_device
-from tuner.features.samples import Samples
-from tuner.qpm.classifier import batches, pooled_features
-from tuner.qpm.dense import DenseModel
-from tuner.qpm.head import SMALLEST_STD
+from tuner.qpm.array_files import write_about, write_arrays
+from tuner.qpm.former_assign import takes_a_model
 from tuner.qpm.program import Moment, solve
 from tuner.qpm.program.instance.arrays import Bools, Floats, Ints
 from tuner.qpm.program.instance.coefficients import locality_bias, problem_from_features
 from tuner.qpm.program.instance.problem import Problem
 from tuner.qpm.program.instance.sizes import check_feasible
 from tuner.qpm.program.listener import Listener
+from tuner.qpm.program_input import DenseFeatures
 from tuner.qpm.settings import AssignConfig
-from tuner.qpm.storage import write_folder
+
+if TYPE_CHECKING:
+    from tuner.qpm.dense import DenseModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class Assignment:
     Args:
         features: selected features as sorted indices into the dense width, (n_features,) int64.
         matrix: features of each class, (n_classes, n_features) bool, rows distinct.
-        mean: of each selected feature over train, (n_features,).
+        mean: of each selected feature over the images that the program rests on, (n_features,).
         std: population standard deviation, likewise.
         info: objective, bound, gap, status, n_pairs, threshold, n_candidates, n_dead, log; JSON, the same in every run
             with the same inputs unless the status says that the clock cut it short.
@@ -60,7 +60,8 @@ class Assignment:
     def save(self, folder: Path) -> None:
         """Write `assignment.safetensors` and `assignment.json`, without the timing."""
         arrays = {"features": self.features, "matrix": self.matrix, "mean": self.mean, "std": self.std}
-        write_folder(folder, "assignment", {k: torch.as_tensor(v) for k, v in arrays.items()}, self.info, [])
+        write_arrays(folder / "assignment.safetensors", arrays)
+        write_about(folder / "assignment.json", self.info)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -78,7 +79,7 @@ class Assignment:
         check_table(arrays["features"], arrays["matrix"], arrays["std"], file)
         return cls(**arrays, info=read_json(folder / "assignment.json"))
 
-    def of(self, dense: DenseModel) -> Self:
+    def of(self, dense: "DenseModel") -> Self:
         """This assignment, after a check that it was made for this model.
 
         Raises:
@@ -105,49 +106,40 @@ def check_table(features: Ints, matrix: Bools, std: Floats, where: object) -> No
     require((std > 0).all(), where, "a deviation is not above 0", "deviations of features that vary")
 
 
+@takes_a_model
 def assign(
-    dense: DenseModel,
-    train: Samples,
+    features: DenseFeatures,
     config: AssignConfig,
     *,
     seed: int,
-    device: str = "auto",
     warm_start: Ints | None = None,
     progress: Callable[[Moment], None] | None = None,
 ) -> Assignment:
     """Select features, and choose for every class which of them make it up.
 
     Args:
-        dense: a trained dense model; its features are read in evaluation mode, without dropout.
-        train: the images it was trained on.
-        config: sizes, variant of the program, forced class pairs, gap, effort, deadline; or the random control.
+        features: of a trained dense model, as `dense_features` or the artifact of its stage gives them.
+        config: sizes, variant of the program, images it rests on, forced class pairs, gap, effort, deadline; or the
+            random control.
         seed: of the solver, or of the control.
-        device: where the features are computed; the program runs on the CPU.
         warm_start: features, as indices into the dense width, of a related solution.
         progress: called when the solver's incumbent or bound moves, and at least every two seconds from start to end,
-            then with `moved` = False and the step at work as source: `features`, `locality bias`, `pairs`,
-            `heuristics`, `root` or `tree`; may come from another thread, never from two at once.
+            then with `moved` = False and the step at work as source: `locality bias`, `pairs`, `heuristics`, `root` or
+            `tree`; may come from another thread, never from two at once.
 
     Raises:
         InfeasibleError: no assignment of these sizes exists.
-        UsageError: the model has no adapter to select from, or more class pairs are forced than there are.
+        UsageError: it is to rest on images held out of the dense stage, and there are none.
         TunerError: no assignment with the forced class pairs was found.
     """
-    if not dense.adapter.layers:
-        raise UsageError(
-            "assignment for a model without adapter",
-            "adapter.n_layers >= 1",
-            "train a dense model with layers",
-        )
+    features = _of_images(features, config.on)
+    x = features.pooled.astype(np.float64)
     with Listener(progress) as listener, threadpool_limits(limits=1, user_api="blas"):
-        listener.stage = "features"
-        samples = train.to(choose_device(device))
-        x = pooled_features(dense.to(samples.device), samples).double().cpu().numpy()
         if config.control == "random":
-            features, matrix, info = _draw(x, train.n_classes, config, seed)
+            selected, matrix, info = _draw(features, config, seed)
             timing: dict[str, Any] = {}
         else:
-            problem, kept, info = _state(dense, samples, x, config, listener)
+            problem, kept, info = _state(features, x, config, listener)
             near = None if warm_start is None else np.flatnonzero(np.isin(kept, warm_start))
             solution = solve(
                 problem,
@@ -158,25 +150,43 @@ def assign(
                 seed=seed,
                 effort=config.effort,
             )
-            features, matrix, timing = kept[solution.features], solution.assignment, solution.timing()
+            selected, matrix, timing = kept[solution.features], solution.assignment, solution.timing()
             info |= solution.summary()
         listener.raise_error()
-    info |= {"control": config.control, "n_candidates": x.shape[1] - info["n_dead"]}
-    return Assignment(features, matrix, x[:, features].mean(0), x[:, features].std(0), info, timing)
+    info |= {
+        "on": config.on,
+        "n_images": len(features),
+        "control": config.control,
+        "n_candidates": features.width - info["n_dead"],
+    }
+    return Assignment(selected, matrix, x[:, selected].mean(0), x[:, selected].std(0), info, timing)
+
+
+def _of_images(features: DenseFeatures, on: str) -> DenseFeatures:
+    """Those of the images that the program is to rest on (docs/explanation/method.md#held-out-assignment)."""
+    if on == "train":
+        return features
+    if features.trained.all():
+        raise UsageError(
+            f"assign.on={on}, and the dense model was trained on all {len(features)} images",
+            "images that it was not trained on",
+            "set dense.held_out, for example to 0.2, or assign.on=train",
+        )
+    return features.only(~features.trained)
 
 
 def _state(
-    dense: DenseModel, train: Samples, x: Floats, config: AssignConfig, listener: Listener
+    features: DenseFeatures, x: Floats, config: AssignConfig, listener: Listener
 ) -> tuple[Problem, Ints, dict[str, Any]]:
     """The program over the live features of x, (n, width), their indices, and what is to be known about it."""
     local = config.variant == "paper" if config.locality_bias == "variant" else config.locality_bias == "on"
     listener.stage = "locality bias"
-    bias = locality_bias(x, *_peaks(dense, train)) if local else None
+    bias = locality_bias(x, features.peaks.astype(np.float64), features.borders) if local else None
     listener.stage = "pairs"
     problem, kept, info = problem_from_features(
         x,
-        train.labels.cpu().numpy(),
-        n_classes=train.n_classes,
+        features.labels,
+        n_classes=features.n_classes,
         n_features=config.n_features,
         features_per_class=config.features_per_class,
         variant=config.variant,
@@ -186,29 +196,11 @@ def _state(
     return problem, kept, info | {"variant": config.variant, "locality_bias": local}
 
 
-def _peaks(dense: DenseModel, train: Samples) -> tuple[Floats, Bools]:
-    """How high each map peaks after a softmax over positions, and whether it does so on the border of the grid.
-
-    Returns:
-        Two arrays (n, width), as the locality bias asks for them.
-    """
-    height, width = train.grid
-    inner = torch.zeros(height, width, dtype=torch.bool, device=train.device)
-    inner[1:-1, 1:-1] = True
-    peaks, borders = [], []
-    for _, (maps, _, _) in batches(dense, train):
-        highest, where = maps.max(1)
-        peaks.append(torch.exp(highest - maps.logsumexp(1)))
-        borders.append(~inner.flatten()[where])
-    return torch.cat(peaks).double().cpu().numpy(), torch.cat(borders).cpu().numpy()
-
-
-def _draw(x: Floats, n_classes: int, config: AssignConfig, seed: int) -> tuple[Ints, Bools, dict[str, Any]]:
+def _draw(dense: DenseFeatures, config: AssignConfig, seed: int) -> tuple[Ints, Bools, dict[str, Any]]:
     """Random live features and random distinct rows: what fine-tuning makes of no program
     (docs/explanation/method.md#controls)."""
     n, k = config.n_features, config.features_per_class
-    std = x.std(0)
-    alive = np.flatnonzero(std > SMALLEST_STD * max(float(std.max()), SMALLEST_STD))
+    alive, n_classes = dense.live(), dense.n_classes
     check_feasible(len(alive), n, k, n_classes)
     rng = np.random.default_rng([seed, 0xC0])
     features = np.sort(rng.choice(alive, n, replace=False))
@@ -217,4 +209,4 @@ def _draw(x: Floats, n_classes: int, config: AssignConfig, seed: int) -> tuple[I
         rows[tuple(sorted(rng.choice(n, k, replace=False).tolist()))] = None
     matrix = np.zeros((n_classes, n), dtype=np.bool_)
     np.put_along_axis(matrix, np.array(list(rows)), True, axis=1)
-    return features, matrix, {"n_dead": x.shape[1] - len(alive)}
+    return features, matrix, {"n_dead": dense.width - len(alive)}

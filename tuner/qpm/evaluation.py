@@ -32,6 +32,7 @@ from tuner.qpm.metrics.kinds import (
     TrainFeatures,
 )
 from tuner.qpm.metrics.table import METRICS, Metric
+from tuner.qpm.program_input import DenseFeatures
 
 Kind = TypeVar("Kind", bound=Metric)
 Measured = TypeVar("Measured", PredictionMetric, FeatureMetric, HeadMetric)
@@ -55,19 +56,46 @@ class Evaluation:
     features: np.ndarray
 
 
+@dataclass(frozen=True)
+class SeenOnTrain:
+    """What a model makes of its training images, where it has been computed before.
+
+    Attributes:
+        pooled: features, (n, width) float32.
+        peaks: the patch at which each map is largest, (n, width) int64.
+    """
+
+    pooled: Tensor
+    peaks: Tensor
+
+    @classmethod
+    def kept(cls, features: DenseFeatures, selected: np.ndarray) -> "SeenOnTrain":
+        """By a dense model cut to the selected features, (n_features,) int64, from what the dense stage kept."""
+        pooled, places = features.pooled[:, selected], features.places[:, selected].astype(np.int64)
+        return cls(torch.from_numpy(pooled), torch.from_numpy(places))
+
+
 def evaluate(model: Classifier, train: Samples, held_out: Samples, *, device: str = "auto") -> dict[str, float]:
     """The values of `measure`."""
     return measure(model, train, held_out, device=device).values
 
 
 @torch.no_grad()
-def measure(model: Classifier, train: Samples, held_out: Samples, *, device: str = "auto") -> Evaluation:
+def measure(
+    model: Classifier,
+    train: Samples,
+    held_out: Samples,
+    *,
+    seen: SeenOnTrain | None = None,
+    device: str = "auto",
+) -> Evaluation:
     """Measure a model by every metric of `tuner.qpm.METRICS`, where their names, units and directions stand.
 
     Args:
         model: moved to `device`.
         train: the images it was trained on.
         held_out: validation or test images, at least one.
+        seen: what the model makes of `train`, where that is known; it is not computed again then.
         device: `auto`, `cpu`, `cuda` ...
 
     Raises:
@@ -79,7 +107,7 @@ def measure(model: Classifier, train: Samples, held_out: Samples, *, device: str
     held_out = held_out.to(target)
     per_image, predictions = _on_images(model, held_out)
     values = {name: float(known.double().mean()) for name, all_ in per_image.items() if len(known := _known(all_))}
-    features = _features(model, train)
+    features = _features(model, train, seen)
     values |= _of(PredictionMetric, held_out, predictions)
     values |= {} if features is None else _of(FeatureMetric, train, features)
     values |= _of(HeadMetric, train, Head(model.weight, train.class_attributes))
@@ -157,7 +185,7 @@ def _on_images(model: Classifier, held_out: Samples) -> tuple[dict[str, Tensor],
             model.weight,
             masks,
             logits,
-            model.head_inputs(pooled),
+            model.head_inputs(pooled) - model.head_inputs(torch.zeros_like(pooled)),
             held_out.grid,
             tokens=held_out.patches[rows],
             cls=None if held_out.cls is None else held_out.cls[rows],
@@ -190,13 +218,15 @@ def _per_image(metric: ImageMetric, images: ImageBatch) -> Tensor:
     return values.double().cpu()
 
 
-def _features(model: Classifier, train: Samples) -> TrainFeatures | None:
+def _features(model: Classifier, train: Samples, known: SeenOnTrain | None) -> TrainFeatures | None:
     """The used features over train; None if no class uses any."""
     used = used_features(model.weight)
     if not used.any():
         return None
-    passed = [(seen.pooled[:, used], seen.maps[:, :, used].max(1).indices) for _, seen in batches(model, train)]
-    features, peaks = (torch.cat(parts) for parts in zip(*passed, strict=True))
+    if known is None:
+        features, peaks = _pass(model, train, used)
+    else:
+        features, peaks = (values.to(train.device)[:, used] for values in (known.pooled, known.peaks))
     return TrainFeatures(
         features,
         train.labels,
@@ -207,6 +237,13 @@ def _features(model: Classifier, train: Samples) -> TrainFeatures | None:
         grid=train.grid,
         parts=train.parts,
     )
+
+
+def _pass(model: Classifier, train: Samples, used: Tensor) -> tuple[Tensor, Tensor]:
+    """The used features, and where they peak."""
+    passed = [(seen.pooled[:, used], seen.maps[:, :, used].max(1).indices) for _, seen in batches(model, train)]
+    features, peaks = (torch.cat(parts) for parts in zip(*passed, strict=True))
+    return features, peaks
 
 
 def _of(kind: type[Measured], samples: Samples, seen: Any) -> dict[str, float]:

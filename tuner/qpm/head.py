@@ -6,7 +6,7 @@ Both carry `weight` (n_classes, width): what a class takes of a feature.
 import torch
 from torch import Tensor, nn
 
-SMALLEST_STD = 1e-6
+from tuner.qpm.program_input import SMALLEST_STD
 
 
 class BinaryHead(nn.Module):

@@ -56,6 +56,9 @@ class TrainingConfig:
 class DenseConfig(TrainingConfig):
     """Dense training (docs/explanation/method.md#dense-stage)."""
 
+    held_out: float = setting(
+        0.0, "share of each class's training images that the dense stage is not trained on", low=0.0, high=0.9
+    )
     grounding: float = setting(
         0.0, "0: before the program has chosen, no feature belongs to a class", low=0.0, high=0.0
     )
@@ -89,10 +92,15 @@ class AssignConfig:
     forced_pairs: int = setting(
         0, "most similar class pairs that must share all features but one; CHiQPM: half as many as classes", low=0
     )
+    on: str = setting(
+        "train",
+        "images that the program, the means and the deviations rest on: all of train, or what dense.held_out holds out",
+        choices=("train", "held_out"),
+    )
 
 
 # settings younger than their stage's code version, with the value that changes nothing: a key does not name them
-ADDED_SINCE = {"forced_pairs": 0}
+ADDED_SINCE: dict[str, Any] = {}
 
 
 def keyed(settings: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 One folder per object; `name.safetensors`, `name.json` and, where there are curves, `curves.parquet`.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from tuner.base.untrusted import Shape, read_tensors
+from tuner.qpm.array_files import write_about
 from tuner.qpm.curves import CURVES
 
 CODES = {torch.float32: "F32", torch.float64: "F64", torch.int64: "I64", torch.bool: "BOOL"}
@@ -30,7 +30,7 @@ def write_folder(
     """Write one object into `folder`, which is made if need be."""
     folder.mkdir(parents=True, exist_ok=True)
     write_tensors(folder / f"{name}.safetensors", tensors)
-    (folder / f"{name}.json").write_text(json.dumps(about, indent=1, sort_keys=True) + "\n")
+    write_about(folder / f"{name}.json", about)
     if curves:
         pq.write_table(pa.Table.from_pylist(curves), folder / CURVES)
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from tuner.features.bank import FeatureBank
 from tuner.features.likeness import spread
 from tuner.qpm.finetuning import QpmModel
-from tuner.qpm.head import SMALLEST_STD
+from tuner.qpm.program_input import SMALLEST_STD
 
 IMAGES = 2000  # at most this many training images are looked at, spread evenly
 CHUNK = 100

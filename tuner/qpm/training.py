@@ -48,6 +48,7 @@ def fit(
     train: Samples,
     config: TrainingConfig,
     *,
+    rows: Tensor | None = None,
     stage: str,
     seed: int,
     progress: Progress | None = None,
@@ -59,6 +60,7 @@ def fit(
         model: on its device, at its starting weights.
         train: samples on the same device.
         config: settings of the stage.
+        rows: (m,) int64, the samples to train on; None: all of them.
         stage: its name, for errors and the random stream.
         seed: of batch order and dropout.
         progress: called after each epoch; an exception it raises stops the run, the checkpoint stands.
@@ -68,6 +70,7 @@ def fit(
         DivergedError: the loss became NaN or infinite.
         UsageError: the checkpoint belongs to another run, or is further on.
     """
+    rows = torch.arange(len(train)) if rows is None else rows.cpu()
     precision = settle(config.precision, train.device)
     optimizer = AdamWScheduleFree(
         [p for p in model.parameters() if p.requires_grad], lr=config.lr, weight_decay=config.weight_decay
@@ -76,7 +79,9 @@ def fit(
     curves: list[dict[str, float]] = []
     saved = None
     if checkpoint is not None:
-        saved = Checkpoint(checkpoint, _origin(model, train, replace(config, precision=precision), stage, seed))
+        saved = Checkpoint(
+            checkpoint, _origin(model, len(rows), train.device, replace(config, precision=precision), stage, seed)
+        )
         curves = saved.resume(model, optimizer)
         _refuse_longer(curves, config.epochs, stage, checkpoint)
     model.dropout = config.dropout
@@ -84,7 +89,7 @@ def fit(
     for epoch in range(len(curves), config.epochs):
         order = generator(seed, stage, "order", epoch)
         noise = generator(seed, stage, "dropout", epoch, device=train.device)
-        row = {"epoch": epoch + 1, **_epoch(model, optimizer, train, config, order, noise)}
+        row = {"epoch": epoch + 1, **_epoch(model, optimizer, train, rows, config, order, noise)}
         if not math.isfinite(row["loss"]):
             raise DivergedError(stage, epoch + 1, config.lr)
         curves.append(row)
@@ -96,7 +101,7 @@ def fit(
     model.adapter.training_dtype = torch.float32
     if config.reestimate_batch_norm:
         order = generator(seed, stage, "batch norm")
-        reestimate_batch_norm(model, shuffled(train, config.batch_size, order))
+        reestimate_batch_norm(model, shuffled(train, config.batch_size, order, rows))
     if not all(bool(torch.isfinite(values).all()) for values in model.state_dict().values()):
         raise DivergedError(stage, config.epochs, config.lr)  # in its very last steps, which no loss has seen
     model.curves = curves
@@ -113,10 +118,12 @@ def _refuse_longer(curves: list[dict[str, float]], epochs: int, stage: str, chec
         )
 
 
-def _origin(model: Classifier, train: Samples, config: TrainingConfig, stage: str, seed: int) -> dict[str, Any]:
+def _origin(
+    model: Classifier, n_images: int, device: torch.device, config: TrainingConfig, stage: str, seed: int
+) -> dict[str, Any]:
     """All that shapes a run but the number of epochs, which may be raised; `config` with its precision settled."""
     settings = {name: value for name, value in asdict(config).items() if name != "epochs"}
-    run = {"stage": stage, "seed": seed, "device": train.device.type, "n_images": len(train)}
+    run = {"stage": stage, "seed": seed, "device": device.type, "n_images": n_images}
     return {**run, **settings, "start": fingerprint(model)}
 
 
@@ -124,6 +131,7 @@ def _epoch(
     model: Classifier,
     optimizer: AdamWScheduleFree,
     train: Samples,
+    rows: Tensor,
     config: TrainingConfig,
     order: torch.Generator,
     noise: torch.Generator,
@@ -131,7 +139,7 @@ def _epoch(
     """One pass over train; returns mean loss, its terms and training accuracy (%), as seen while training."""
     model.train()
     totals: dict[str, Tensor] = {}  # summed on the device, read once at the end
-    for patches, cls, labels in shuffled(train, config.batch_size, order):
+    for patches, cls, labels in shuffled(train, config.batch_size, order, rows):
         activations: Activations = model(patches, cls, noise)
         terms = loss_terms(activations, labels, model.weight, config)
         loss = torch.stack(list(terms.values())).sum()
@@ -141,13 +149,23 @@ def _epoch(
         correct = 100.0 * (activations.logits.argmax(1) == labels).float().mean()
         for name, value in {"loss": loss, **terms, "accuracy": correct}.items():
             totals[name] = totals.get(name, torch.zeros_like(loss)) + value.detach() * len(labels)
-    means = (torch.stack(list(totals.values())) / len(train)).tolist()
+    means = (torch.stack(list(totals.values())) / len(rows)).tolist()
     return dict(zip(totals, means, strict=True))
 
 
-def shuffled(samples: Samples, size: int, order: torch.Generator) -> Iterator[tuple[Tensor, Tensor | None, Tensor]]:
-    """Random batches of patches, CLS and labels, gathered on the device; the last may be smaller."""
-    permutation = torch.randperm(len(samples), generator=order).to(samples.device)
+def shuffled(
+    samples: Samples, size: int, order: torch.Generator, rows: Tensor | None = None
+) -> Iterator[tuple[Tensor, Tensor | None, Tensor]]:
+    """Random batches of patches, CLS and labels, gathered on the device; the last may be smaller.
+
+    Args:
+        samples: where they come from.
+        size: images in a batch.
+        order: draws the order.
+        rows: (m,) int64, the samples that are wanted; None: all.
+    """
+    rows = torch.arange(len(samples)) if rows is None else rows
+    permutation = rows[torch.randperm(len(rows), generator=order)].to(samples.device)
     for index in torch.split(permutation, size):
         beat()
         cls = None if samples.cls is None else samples.cls.index_select(0, index)

@@ -30,6 +30,7 @@ def check_recipe(recipe: Recipe) -> None:
     _check_size(recipe)
     _check_shares(recipe)
     _check_forced_pairs(recipe)
+    _check_held_out(recipe)
     for name in recipe.space:
         _check_dimension(name, recipe)
     objectives_of(recipe)
@@ -93,6 +94,18 @@ def _check_forced_pairs(recipe: Recipe) -> None:
             f"assign.forced_pairs={most} with assign.control=random",
             "class pairs forced by the program: a random assignment has none",
             "set assign.forced_pairs=0, or assign.control=none",
+        )
+
+
+def _check_held_out(recipe: Recipe) -> None:
+    """Refuse programs that are to rest on held-out images where a trial may hold out none."""
+    wanted = "held_out" in bounds(recipe.space.get("assign.on", {"choices": [recipe.assign.on]}))
+    least = min(bounds(recipe.space.get("dense.held_out", {"choices": [recipe.dense.held_out]})))
+    if wanted and least == 0.0:
+        raise UsageError(
+            "assign.on=held_out with dense.held_out=0",
+            "images that the dense stage is not trained on, in every trial",
+            "set dense.held_out, for example to 0.2, or assign.on=train",
         )
 
 

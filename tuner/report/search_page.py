@@ -10,6 +10,7 @@ from tuner.report import sections
 from tuner.report.templates import asset, render
 from tuner.report.views import (
     BaselineRow,
+    ClassAccuracy,
     ClassView,
     ComparisonView,
     FeatureView,
@@ -21,6 +22,7 @@ from tuner.report.views import (
 
 __all__ = [
     "BaselineRow",
+    "ClassAccuracy",
     "ClassView",
     "ComparisonView",
     "FeatureView",

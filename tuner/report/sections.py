@@ -114,7 +114,14 @@ def _pick(report: Report, pick: PickView) -> dict[str, Any]:
     if program:
         facts.append(("program", proof.sentence(program)))
     title = "The picked model" if pick.chosen else "Nothing is picked yet; what the default rule would take"
-    return {"title": title, "reason": pick.reason, "facts": facts, **galleries(pick)}
+    return {"title": title, "reason": pick.reason, "facts": facts, **_by_class(pick), **galleries(pick)}
+
+
+def _by_class(pick: PickView) -> dict[str, Any]:
+    """The accuracy of each class, the worst first."""
+    rows = sorted(pick.by_class, key=lambda row: (row.accuracy, row.name))
+    cells = [(r.name, r.images, f"{r.accuracy:.1f}", f"± {uncertainty.plus_minus(r.error)}") for r in rows]
+    return {"by_class": cells, "by_class_on": pick.by_class_on}
 
 
 def _baselines(report: Report) -> dict[str, Any] | None:

@@ -143,6 +143,23 @@ class ComparisonView:
 
 
 @dataclass(frozen=True)
+class ClassAccuracy:
+    """How often a model is right on the held-out images of one class.
+
+    Args:
+        name: of the class.
+        images: their number, at least 1.
+        accuracy: percent.
+        error: one standard error of it, percentage points.
+    """
+
+    name: str
+    images: int
+    accuracy: float
+    error: float
+
+
+@dataclass(frozen=True)
 class PickView:
     """The picked model: why it was chosen, and how it sees some classes.
 
@@ -152,6 +169,8 @@ class PickView:
         classes: how it sees them.
         comparison: two of them side by side.
         chosen: whether a user chose it; False: it is what the default rule would take.
+        by_class: its accuracy on each class; empty where that is unknown.
+        by_class_on: the split of their images.
     """
 
     point: Point
@@ -159,6 +178,8 @@ class PickView:
     classes: Sequence[ClassView] = ()
     comparison: ComparisonView | None = None
     chosen: bool = True
+    by_class: Sequence[ClassAccuracy] = ()
+    by_class_on: str = ""
 
 
 @dataclass(frozen=True)

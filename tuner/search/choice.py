@@ -1,5 +1,6 @@
 """A picked trial: export, register or record it, or load its model."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,8 @@ from tuner.front.pick import Pick
 from tuner.search.record.home import SearchHome
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from tuner.model import ExportedModel
 
 
@@ -45,6 +48,25 @@ class Choice:
         from tuner.search.outcome.explain import load_pick
 
         return load_pick(self._home, self._pick, str(weights), device=device)
+
+    def classes(self) -> "pd.DataFrame":
+        """Its accuracy on each class, in the order of the classes.
+
+        Returns:
+            Columns class, images (their number), accuracy (percent), error (one standard error, percentage points).
+            `attrs["split"]` names the images: test where it has been measured there, else validation.
+
+        Raises:
+            UsageError: it was measured by an earlier version.
+        """
+        import pandas as pd
+
+        from tuner.search.outcome.by_class import accuracy_by_class
+
+        split, rows = accuracy_by_class(self._home, self._pick)
+        frame = pd.DataFrame([asdict(row) for row in rows]).rename(columns={"name": "class"})
+        frame.attrs["split"] = split
+        return frame
 
     def export(self, folder: Path | str) -> Path:
         """Write the model folder, which `tuner.load_model` reads, and record the choice in the search.

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from tuner.renamed import renamed_names
 
 RUNNERS = "tuner.search.execute.runners"
+SOLVER = "tuner.search.execute.program_runner"
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ class Stage:
         """The folder of its artifacts in a store."""
         return f"stages/{self.name}"
 
+    @property
+    def runs_models(self) -> bool:
+        """Whether it needs torch, and a GPU where there is one; a program needs neither."""
+        return self.does != "solve"
+
     def load_runner(self) -> Any:
         """Its function, imported now."""
         return _named(self.runner)
@@ -61,7 +67,7 @@ class Stage:
 
 _TABLE = (
     Stage("dense", 3, "train", f"{RUNNERS}:run_dense", settings=("adapter", "dense"), model="tuner.qpm:DenseModel"),
-    Stage("assign", 2, "solve", f"{RUNNERS}:run_assign", reads=("dense",), settings=("assign",)),
+    Stage("assign", 3, "solve", f"{SOLVER}:run_assign", reads=("dense",), settings=("assign",)),
     Stage(
         "finetune",
         3,

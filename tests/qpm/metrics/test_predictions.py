@@ -12,38 +12,47 @@ from tuner.qpm.metrics.per_class import balanced_accuracy, class_counts, macro_f
 from tuner.qpm.metrics.two_classes import METRICS as OF_TWO
 from tuner.qpm.metrics.two_classes import Predictions, auroc
 
+SHARED = torch.tensor([[1.0, 1, 1, 0, 0, 0], [1, 1, 0, 1, 0, 0], [0, 0, 0, 0, 1, 1]])  # 0 and 1 differ in one feature
+
 
 @pytest.mark.parametrize(
-    ("contributions", "bias", "other", "expected"),
+    ("inputs", "expected"),
     [
-        ((5, 1, 1), 0, 4.0, 1),
-        ((1, 5, 1), 0, 5.5, 2),
-        ((3, 3, 3), 0, 8.0, 3),
-        ((3, 3, -2), 0, 3.5, 2),  # 3, 6, 4: ahead from the second on
-        ((3, 0, 0), 1, 3.5, 1),
-        ((3, 2, 1), 0, -9.0, 1),  # one is the least, also where all others are beaten by none
-        ((-1, -2, 0), 5, 1.0, 1),
-        ((2, 2, 0), 0, 4.0, 2),  # as good as the other: the first of equal logits is predicted
+        ((0.0, 0, 5, 0, 0, 0), 1),
+        ((9.0, 8, 3, 0, 0, 0), 3),  # the first two are the other's as well: a tie until the third
+        ((5.0, 4, 3, 0, 0, 0), 1),  # one that few classes use tells more: 3 x 2/3 against 5 x 1/3
+        ((3.0, 1, 4, 0, 0, 0), 1),
+        ((5.0, 4, 1, -9, 0, 0), 2),  # that the other lacks one tells most, and leaves two classes
+        ((6.0, 0, 1, 0, 5, -5), 4),  # a tie at 6 until the own one, which comes last of those that tell
+        ((0.0, 0, 0, 0, 0, 0), 6),  # nothing tells: the first of equal logits
     ],
 )
-def test_decision_features(contributions: tuple[int, ...], bias: float, other: float, expected: int) -> None:
-    rows = torch.tensor([contributions]).float()
-    logits = torch.tensor([[float(sum(contributions) + bias), other, other - 1]])
-    assert decision_features(rows, logits, torch.tensor([0])).tolist() == [expected]
+def test_decision_features(inputs: tuple[float, ...], expected: int) -> None:
+    rows = torch.tensor([inputs])
+    logits = rows @ SHARED.T
+    assert decision_features(rows, SHARED, logits, torch.tensor([0])).tolist() == [expected]
 
 
-def test_features_that_decide_do_decide() -> None:
+def test_a_bias_may_decide_before_any_feature_but_one_is_the_least() -> None:
+    rows = torch.tensor([[0.1, 0, 0, 0, 0, 0]])
+    bias = torch.tensor([9.0, 0, 0])
+    assert decision_features(rows, SHARED, rows @ SHARED.T + bias, torch.tensor([0])).tolist() == [1]
+
+
+def test_features_that_decide_do_decide_and_fewer_do_not() -> None:
     draw = torch.Generator().manual_seed(1)
     weight, inputs = torch.randn(6, 12, generator=draw), torch.randn(40, 12, generator=draw)
-    logits = inputs @ weight.T
+    bias = torch.randn(6, generator=draw)
+    logits = inputs @ weight.T + bias
     predicted = logits.argmax(1)
-    rows = weight[predicted] * inputs
-    counts = decision_features(rows, logits, predicted)
-    for image, count in enumerate(counts.int().tolist()):
-        others = float(logits[image].sort(descending=True).values[1])
-        ordered = sorted(rows[image].tolist(), reverse=True)
-        assert sum(ordered[:count]) > others
-        assert count == 1 or sum(ordered[: count - 1]) <= others
+    counts = decision_features(inputs, weight, logits, predicted).int().tolist()
+    assert len(set(counts)) > 3
+    for z, c, count in zip(inputs, predicted.tolist(), counts, strict=True):
+        telling = ((weight[c] - weight.mean(0)) * z).abs()
+        order = sorted(range(12), key=lambda j: -float(telling[j]))
+        given = [int((bias + weight[:, order[:r]] @ z[order[:r]]).argmax()) for r in range(1, 13)]
+        assert set(given[count - 1 :]) == {c}
+        assert count == 1 or given[count - 2] != c
 
 
 def test_the_temperature_undoes_a_scale() -> None:

@@ -26,7 +26,8 @@ class ImageBatch:
         weight: head weights of the model, (n_classes, width).
         masks: grey object masks on the token grid, (n, grid_h, grid_w) uint8; None where the data set has none.
         logits: (n, n_classes).
-        inputs: what the head multiplies by its weights: the pooled features, standardised where it does so, (n, width).
+        inputs: by how much what the head multiplies by its weights exceeds what it is for a feature that is off,
+            (n, width): the pooled features, divided by their deviation where the head standardises.
         grid: patches per column and per row.
         tokens: what the backbone says of each patch, (n, n_patches, dim) float16 or float32.
         cls: its CLS token, (n, dim) likewise; None where it has none.

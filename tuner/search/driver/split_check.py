@@ -1,10 +1,13 @@
 """Checks before any computation that the images can be split as the protocol requires."""
 
+import itertools
+
 import numpy as np
 
 from tuner.data.dataset import Dataset
 from tuner.data.words import count, some
 from tuner.errors import UsageError
+from tuner.qpm.held_out import FEWEST
 from tuner.recipe import Recipe
 from tuner.recipe.space import bounds
 
@@ -23,7 +26,7 @@ def refuse_unusable(recipe: Recipe, dataset: Dataset) -> None:
             "held-out test images, on which the models of the front are measured",
             "raise data.test_fraction, or correct the split",
         )
-    needed = 1 if recipe.protocol == "paper" else 2
+    needed = _needed(recipe)
     images = np.flatnonzero(dataset.is_train)
     if dataset.content is not None:  # identical copies count once
         images = images[np.unique(dataset.content[images], return_index=True)[1]]
@@ -33,9 +36,19 @@ def refuse_unusable(recipe: Recipe, dataset: Dataset) -> None:
         told = count(len(few), "class has", "classes have")
         raise UsageError(
             f"{told} fewer than {needed} different training images: {some(few)}",
-            "one image for training and one for validation, besides the test images",
-            "add images, leave these classes out, or use protocol=paper, which needs no validation image",
+            "one image for training and one for validation, besides the test images, and two more for dense.held_out",
+            "add images, leave these classes out, or use protocol=paper and dense.held_out=0, which need none of these",
         )
+
+
+def _needed(recipe: Recipe) -> int:
+    """Training images of a class, validation included, with which every trial can be run."""
+    most = max(bounds(recipe.space.get("dense.held_out", {"choices": [recipe.dense.held_out]})))
+    trained = FEWEST if most > 0 else 1
+    if recipe.protocol == "paper":
+        return trained
+    share = recipe.validation_fraction
+    return next(n for n in itertools.count(2) if n - min(max(round(share * n), 1), n - 1) >= trained)
 
 
 def _refuse_too_many_pairs(recipe: Recipe, n_classes: int) -> None:

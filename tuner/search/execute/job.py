@@ -1,24 +1,28 @@
-"""One stage being run in a worker: its inputs from the store, its checkpoint and its progress reports."""
+"""One stage being run in a worker: its inputs from the store, its checkpoint and its progress reports.
+
+torch is imported only once a stage asks for images or a model.
+"""
 
 import json
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tuner.features.bank import FeatureBank, load_bank
-from tuner.features.device import choose_device
-from tuner.features.samples import Samples
-from tuner.features.sides import split_masks
-from tuner.qpm import Assignment, DenseModel
-from tuner.qpm.checkpoint import CheckpointError
+from tuner.qpm.assignment import Assignment
 from tuner.qpm.program import Moment
 from tuner.qpm.program.solution import relative_gap
 from tuner.qpm.program_info import ProgramInfo
+from tuner.qpm.program_input import DenseFeatures
 from tuner.search.execute.plan import StageSpec, digest
 from tuner.search.record.inputs import Loaded, load_input
 from tuner.search.stages import STAGES, program_stage
 from tuner.store import Artifacts
+
+if TYPE_CHECKING:
+    from tuner.features.bank import FeatureBank
+    from tuner.features.samples import Samples
+    from tuner.qpm import DenseModel
 
 Progress = Callable[[int, int, dict[str, float]], None]
 
@@ -35,7 +39,7 @@ class StageJob:
 
     Attributes:
         fetching: kind and key of the input that was requested last.
-        checkpoint: its file of epoch checkpoints.
+        checkpoints: the folder of its epoch checkpoints.
         program: how its program ended; None before that.
         timing: seconds of the program's phases; not part of its result.
     """
@@ -48,15 +52,13 @@ class StageJob:
         self.threads = threads
         self.progress = progress
         self.fetching = ("", "")
-        # Another device or number of threads rounds differently and must not resume from these epochs. A search in
-        # another store, which may run the same stage, must not delete them.
-        owner = f"{spec.key}-{digest(artifacts.store.url)[:8]}"
-        self.checkpoint = scratch / owner / f"{choose_device('auto').type}-{threads}.ckpt"
+        # A search in another store, which may run the same stage, must not delete them.
+        self.checkpoints = scratch / f"{spec.key}-{digest(artifacts.store.url)[:8]}"
         self.program: ProgramInfo | None = None
         self.timing: dict[str, Any] = {}
-        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
 
-    def samples(self, part: str) -> Samples:
+    def samples(self, part: str) -> "Samples":
         """The images of one side of the split: `train`, `validation` or `test`."""
         split = json.dumps(self.spec.settings["split"], sort_keys=True)
         return self._load("banks", self.spec.inputs["bank"], lambda folder: samples_of(folder, part, split))
@@ -69,7 +71,12 @@ class StageJob:
             row.kind, self.spec.inputs[stage], lambda folder: row.load_model_class().load(folder).of(bank)
         )
 
-    def assignment(self, dense: DenseModel) -> Assignment:
+    def dense_features(self) -> DenseFeatures:
+        """What the dense stage kept for the program."""
+        row = STAGES["dense"]
+        return self._load(row.kind, self.spec.inputs[row.name], DenseFeatures.load)
+
+    def assignment(self, dense: "DenseModel") -> Assignment:
         """The assignment, which must use the dense model's features."""
         row = program_stage()
         return self._load(row.kind, self.spec.inputs[row.name], lambda folder: Assignment.load(folder).of(dense))
@@ -86,22 +93,31 @@ class StageJob:
 
     def trained(self, train: Callable[..., Any], *inputs: Any) -> Any:
         """Run `train` on the inputs, from the last checkpoint on."""
-        options = {"seed": self.spec.seed, "progress": self.progress, "checkpoint": self.checkpoint}
+        from tuner.features.device import choose_device
+        from tuner.qpm.checkpoint import CheckpointError
+
+        # another device or number of threads rounds differently and must not resume from these epochs
+        checkpoint = self.checkpoints / f"{choose_device('auto').type}-{self.threads}.ckpt"
+        options = {"seed": self.spec.seed, "progress": self.progress, "checkpoint": checkpoint}
         try:
             return train(*inputs, **options)
         except CheckpointError:  # partly written when the machine crashed, or written by another version of a library
-            self.checkpoint.unlink()
+            checkpoint.unlink()
             return train(*inputs, **options)
 
 
 @lru_cache(maxsize=1)
-def _bank(folder: Path) -> FeatureBank:
+def _bank(folder: Path) -> "FeatureBank":
+    from tuner.features.bank import load_bank
+
     return load_bank(folder, contents=False)  # fetch has just verified it
 
 
 @lru_cache(maxsize=3)
-def samples_of(folder: Path, part: str, split: str) -> Samples:
+def samples_of(folder: Path, part: str, split: str) -> "Samples":
     """One side of a split; cached, because a worker runs many stages on the same bank."""
+    from tuner.features.sides import split_masks
+
     bank = _bank(folder)
     settings = json.loads(split)
     return bank.samples(split_masks(bank, settings, settings["split_seed"])[part])

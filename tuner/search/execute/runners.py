@@ -1,7 +1,7 @@
-"""One function per stage: it reads its inputs, calls the method and writes its artifact.
+"""One function per stage that runs models: it reads its inputs, calls the method and writes its artifact.
 
 The table of stages names them (`tuner/search/stages.py`). Each takes the job and the folder, and returns metrics if it
-measures.
+measures. The stage that only solves is in `program_runner.py`.
 """
 
 import json
@@ -10,10 +10,10 @@ from pathlib import Path
 import torch
 
 from tuner.base.metric import COUNTS, require_metrics
-from tuner.qpm import assign, assigned_model, change, finetune, measure, train_dense, train_linear_probe
-from tuner.qpm.assignment import Assignment
-from tuner.qpm.program_info import ProgramInfo
-from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig
+from tuner.qpm import assigned_model, change, dense_features, finetune, measure, train_dense, train_linear_probe
+from tuner.qpm.evaluation import SeenOnTrain
+from tuner.qpm.held_out import trained_images
+from tuner.qpm.settings import AdapterConfig, DenseConfig, FinetuneConfig
 from tuner.qpm.storage import write_tensors
 from tuner.search.execute.job import StageJob
 from tuner.search.record.values import IMAGES_FILE, VALUES_FILE
@@ -24,16 +24,11 @@ def run_dense(job: StageJob, folder: Path) -> None:
     """Train the dense model."""
     settings = job.spec.settings
     adapter, config = AdapterConfig(**settings["adapter"]), DenseConfig(**settings["dense"])
-    job.trained(train_dense, job.samples("train"), adapter, config).save(folder)
-
-
-def run_assign(job: StageJob, folder: Path) -> None:
-    """Solve the program that selects features and assigns them to classes, or draw a random control."""
-    config = AssignConfig(**job.spec.settings["assign"])
-    dense = job.model("dense")
-    assignment = assign(dense, job.samples("train"), config, seed=job.spec.seed, progress=job.tell_of_the_program)
-    assignment.save(folder)
-    job.program, job.timing = program_of(assignment), assignment.timing
+    train = job.samples("train")
+    dense = job.trained(train_dense, train, adapter, config)
+    dense.save(folder)
+    trained = trained_images(train.labels.numpy(), config.held_out, job.spec.seed)
+    dense_features(dense, train, trained=trained).save(folder)
 
 
 def run_finetune(job: StageJob, folder: Path) -> None:
@@ -59,18 +54,11 @@ def run_evaluate(job: StageJob, folder: Path) -> dict[str, float]:
     # the program's result before fine-tuning adapts the features to it (docs/explanation/method.md#controls)
     if stage.gives_the_model:
         dense = job.model("dense")
-        untuned = assigned_model(dense, job.assignment(dense))
-        before = measure(untuned, train, held_out)
+        assignment = job.assignment(dense)
+        seen = SeenOnTrain.kept(job.dense_features(), assignment.features)
+        before = measure(assigned_model(dense, assignment), train, held_out, seen=seen)
         values |= {f"assigned_{name}": value for name, value in before.values.items() if name not in COUNTS}
         values |= change(before, measured)
     (folder / VALUES_FILE).write_text(json.dumps(values, allow_nan=False), encoding="utf-8")
     write_tensors(folder / IMAGES_FILE, {name: torch.from_numpy(scores) for name, scores in measured.per_image.items()})
     return values
-
-
-def program_of(assignment: Assignment) -> ProgramInfo | None:
-    """How a program ended; None for a random control."""
-    if assignment.info["control"] != "none":
-        return None
-    told = {name: assignment.info[name] for name in ("objective", "bound", "gap", "status")}
-    return ProgramInfo(**told, seconds=assignment.timing["seconds"])

@@ -5,16 +5,16 @@ Runs inside a Ray task, but does not depend on Ray; a test or a notebook can cal
 
 import platform
 import shutil
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from tuner.base.private import NoPlaceError, private_folder
 from tuner.errors import InfeasibleError, TunerError
-from tuner.features.device import choose_device
 from tuner.search.execute.job import Progress, StageJob
 from tuner.search.execute.messages import Outcome, StageResult
 from tuner.search.execute.plan import StageSpec
@@ -39,7 +39,10 @@ def run_stage(
         machine's disk fails, which is not the trial's fault.
     """
     started = time.perf_counter()
-    torch.set_num_threads(threads)
+    if spec.row.runs_models:
+        import torch
+
+        torch.set_num_threads(threads)
     job = StageJob(spec, open_artifacts(store_url), scratch, threads, progress)
 
     def ended(outcome: Outcome, cause: str | None = None, **more: Any) -> StageResult:
@@ -57,9 +60,9 @@ def run_stage(
         return ended("halted", error.what)
     except OSError as error:  # a fault of this machine, such as a full disk, not of the trial
         return ended("halted", f"{error.strerror or error} {error.filename or ''}".strip())
-    except (TunerError, torch.OutOfMemoryError) as error:
+    except _failures() as error:
         return ended("failed", str(error).splitlines()[0])
-    shutil.rmtree(job.checkpoint.parent, ignore_errors=True)
+    shutil.rmtree(job.checkpoints, ignore_errors=True)
     return ended("complete", values=values, program=job.program)
 
 
@@ -67,14 +70,31 @@ def _publish(job: StageJob, folder: Path, seconds: float) -> None:
     """Publish the artifact with its provenance."""
     spec = job.spec
     meta = {"stage": spec.stage, "settings": spec.settings, "inputs": spec.inputs, "seed": spec.seed}
-    meta |= {"seconds": seconds, "timing": job.timing, "made_with": made_with(job.threads)}
+    meta |= {"seconds": seconds, "timing": job.timing, "made_with": made_with(spec, job.threads)}
     meta["program"] = None if job.program is None else job.program.to_json()
     job.artifacts.publish(spec.kind, spec.key, folder, meta)
 
 
-def made_with(threads: int) -> dict[str, Any]:
+def _failures() -> tuple[type[Exception], ...]:
+    """What ends a trial as failed: an error that has a word for it, and a GPU without room if torch is there."""
+    if "torch" not in sys.modules:
+        return (TunerError,)
+    import torch
+
+    return TunerError, torch.OutOfMemoryError
+
+
+def made_with(spec: StageSpec, threads: int) -> dict[str, Any]:
     """What a stage's bytes depend on besides its key: device, CPU threads, versions of libraries."""
-    device = choose_device("auto")
-    cpu = f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"  # its vector instructions round differently
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu
-    return {"device": device.type, "device_name": name, "threads": threads, "versions": versions()}
+    simd = np.show_config(mode="dicts")["SIMD Extensions"]["found"]  # vector instructions round differently
+    device, name = "cpu", " ".join([platform.machine(), *simd[-1:]])
+    if spec.row.runs_models:
+        import torch
+
+        from tuner.features.device import choose_device
+
+        chosen = choose_device("auto")
+        device = chosen.type
+        capability = torch.backends.cpu.get_cpu_capability()
+        name = torch.cuda.get_device_name(chosen) if device == "cuda" else f"{platform.machine()} {capability}"
+    return {"device": device, "device_name": name, "threads": threads, "versions": versions()}

@@ -1,5 +1,6 @@
 """The report page, built from ledger and store only."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tuner.base.progress import Progress
@@ -8,6 +9,7 @@ from tuner.front.pareto import measured
 from tuner.front.pick import Pick, pick_knee
 from tuner.recipe import Recipe, caution, objectives_of
 from tuner.report.search_page import BaselineRow, PickView, Report, StageUse, TrialRow, render_report
+from tuner.search.outcome.by_class import accuracy_by_class
 from tuner.search.outcome.history import hypervolume_history
 from tuner.search.record.home import SearchHome
 from tuner.search.record.inputs import load_input
@@ -81,12 +83,18 @@ def _is_chosen(chosen: Pick, state: SearchState) -> bool:
 def _pick_view(
     home: SearchHome, recipe: Recipe, bank: str, chosen: Pick, progress: Progress, recorded: bool
 ) -> PickView:
+    view = PickView(chosen.point, chosen.reason, chosen=recorded)
+    try:
+        split, rows = accuracy_by_class(home, chosen)
+        view = replace(view, by_class=rows, by_class_on=split)
+    except TunerError as error:
+        progress.warn(f"no accuracy of single classes in the report: {error.what}")
     try:
         pictures = model_pictures(home, recipe, bank, chosen)
-        return PickView(chosen.point, chosen.reason, pictures.classes(), pictures.comparison(), recorded)
+        return replace(view, classes=pictures.classes(), comparison=pictures.comparison())
     except TunerError as error:
         progress.warn(f"no pictures in the report: {error.what}")
-        return PickView(chosen.point, chosen.reason, chosen=recorded)
+        return view
 
 
 def _row(trial: TrialRecord) -> TrialRow:
