@@ -44,6 +44,7 @@ PUBLISHED = {
     "dense.l1": 0.0,
     "dense.l1_vector": 0.0,
     "dense.dropout": 0.2,
+    "dense.held_out": 0.0,  # all of train
     "dense.reestimate_batch_norm": False,  # running statistics as gathered while training
     "dense.precision": "float32",
     "assign.n_features": 50,
@@ -52,6 +53,7 @@ PUBLISHED = {
     "assign.locality_bias": "off",
     "assign.control": "none",
     "assign.forced_pairs": 0,
+    "assign.on": "train",  # A, R, mu and sigma are of the images that the dense model was trained on
     "finetune.epochs": 25,
     "finetune.batch_size": 16,
     "finetune.lr": 5e-3,

@@ -22,7 +22,8 @@ beyond_noise        whether that is at least 0.95
 
 `values_NAME` are those of the search's own run, which is too good on average for members, since they were selected.
 
-`frame.attrs` holds "search", "objectives" (name -> direction), "units" (column -> unit) and "hypervolume".
+`frame.attrs` holds "search", "objectives" (name -> direction), "units" (column -> unit), "hypervolume" and
+"caution" (a sentence if its trials were chosen on the test images, else empty).
 """
 
 from collections.abc import Mapping, Sequence
@@ -68,6 +69,7 @@ def _frame(view: FrontView, trials: Sequence[TrialRecord]) -> pd.DataFrame:
         "search": view.search,
         "objectives": {objective.name: objective.direction for objective in view.objectives},
         "hypervolume": view.hypervolume,
+        "caution": view.caution,
         "units": {name: unit for name in columns if (unit := _unit(name))},
     }
     return frame

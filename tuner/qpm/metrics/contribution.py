@@ -12,7 +12,8 @@ def top_share(contributions: "Tensor") -> "Tensor":
     """Largest contribution over the sum of all, by absolute value, (n,); NaN where nothing contributes.
 
     Args:
-        contributions: to the predicted class, head weight times head input, (n, width).
+        contributions: to the predicted class, (n, width): head weight times by how much the head input exceeds that
+            of a feature that is off.
     """
     sizes = contributions.abs()
     return sizes.amax(1) / sizes.sum(1)
@@ -28,7 +29,7 @@ METRICS = (
         heading="top_share",
         help="share of the strongest feature in all contributions to the predicted class",
         no_goal="a decision may be clear by one feature or by several",
-        formula="max over features of |V[c, j] z[j]| / sum of |V[c, j] z[j]|",
+        formula="max over features of |V[c, j] d[j]| / sum of them, d by how much a feature is on",
         source="docs/explanation/method.md#top-share",
         function=_measure,
     ),
