@@ -75,14 +75,15 @@ def fingerprint(folder: Path) -> dict[str, Any]:
 
 
 def _array(values: np.ndarray) -> list[Any]:
-    """Shape and hash; for fractions instead of a hash, how many are numbers, their mean, their deviation and some."""
+    """Shape and hash; for fractions instead of a hash, how many are not NaN, their mean, their deviation and some."""
     if values.dtype.kind != "f":
         return [list(values.shape), hashlib.sha256(values.tobytes()).hexdigest()[:16]]
     known = values[~np.isnan(values)].astype(np.float64)
+    counted = [list(values.shape)] if known.size == values.size else [list(values.shape), known.size]
     if known.size == 0:
-        return [list(values.shape), 0]
+        return counted
     some = known[np.linspace(0, known.size - 1, min(known.size, 6)).astype(int)]
-    return [list(values.shape), known.size, *(float(f"{v:.7g}") for v in (known.mean(), known.std(), *some))]
+    return [*counted, *(float(f"{v:.7g}") for v in (known.mean(), known.std(), *some))]
 
 
 def agree(a: Any, b: Any) -> bool:
