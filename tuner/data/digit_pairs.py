@@ -88,8 +88,8 @@ def _deal(digits: np.ndarray, targets: np.ndarray, generator: np.random.Generato
     for digit in range(DIGITS):
         different = generator.permutation(np.flatnonzero((targets == digit) & (first == np.arange(len(digits)))))
         block_of[different] = np.arange(len(different)) % BLOCKS
-    blocks: np.ndarray = block_of[first]
-    return blocks
+    together: np.ndarray = block_of[first]
+    return together
 
 
 def _pair(
