@@ -12,7 +12,7 @@ README = ROOT / "README.md"
 
 # The two commands that make an environment: CI runs them as they are (.ci/run). Here the search is a small one, in the
 # environment that runs this test, and of `make test` it is only asked whether there is such a target.
-SMALL = "--trials 2 dense.epochs=2 finetune.epochs=2"
+SMALL = "--trials 2 dense.epochs=2 finetune.epochs=2 confirm.seeds=1"
 INSTEAD = {
     "make search": f"ln -s {shlex.quote(sys.prefix)} .venv\n"
     f".venv/bin/python -m jobs.search --recipe digits --store runs --name digits {SMALL}",

@@ -1,15 +1,20 @@
 """Searches end to end: real Ray, real stages, real MLflow; carried on, extended, refused, learnt from."""
 
+import contextlib
 import json
 
 import mlflow
 import pytest
 import yaml
 
-from jobs import doctor, search
+from jobs import confirm, doctor, search
 from tests.searches import run_tiny
 from tests.turns import retold
+from tuner.base.progress import Silent
+from tuner.base.steps import Step
 from tuner.errors import TunerError, UsageError
+from tuner.recipe import ConfirmConfig
+from tuner.search.driver.run import SearchRequest, run_request
 from tuner.search.outcome.pick import pick_model
 from tuner.search.record.home import SearchHome
 from tuner.store import open_store
@@ -238,3 +243,56 @@ def test_another_split_cannot_be_learnt_from(first, root):
 def test_a_search_that_does_not_exist_needs_a_recipe(root):
     with pytest.raises(UsageError, match="no search 'nothing'"):
         home(root, "nothing").stored()
+
+
+class Impatient(Silent):
+    """Someone who presses Ctrl-C twice as soon as a run of a member has ended."""
+
+    @contextlib.contextmanager
+    def step(self, what):
+        class Ending(Step):
+            def count(self, done, total, unit="images"):
+                raise KeyboardInterrupt
+
+        yield Ending(what) if what.startswith("confirming") else Step(what)
+
+
+def test_a_front_is_confirmed_aborted_in_the_middle_and_carried_on(first, root, capsys):
+    place, before = home(root), home(root).state()
+    wanted = ConfirmConfig(seeds=3)
+    with pytest.raises(KeyboardInterrupt):
+        run_request(SearchRequest(place.store, "tiny", confirm=wanted), Impatient())
+    view, state = home(root).front(), home(root).state()
+    assert sum(len(trial.confirmations) for trial in state.trials.values()) == 1
+    assert confirm.main(["--store", str(root), "--name", "tiny", "--seeds", "3", "--json"]) == 0
+    told = capsys.readouterr()
+    n = len(view.members)
+    assert "over 2 more seeds: about" in told.err
+    document = json.loads(told.out)
+    assert [m["confirmation"]["runs"] for m in document["members"]] == [2] * n
+    after = home(root).state()
+    assert after.elapsed_s == pytest.approx(before.elapsed_s)  # the command is no part of the search
+    assert (after.counts(), after.trials[0].values) == (before.counts(), before.trials[0].values)
+    for member in document["members"]:
+        runs = after.trials[member["trial"]].confirmations
+        assert sorted(runs) == [(1, 0), (2, 0)]
+        accuracies = [run.values["accuracy"] for run in runs.values()]
+        assert member["values"]["accuracy"] == pytest.approx(sum(accuracies) / 2)
+        dense = {run.stage_key("dense") for run in runs.values()}
+        assert len(dense) == 2
+        assert after.trials[member["trial"]].stage_key("dense") not in dense
+    assert json.loads(place.store.get(place.key("front.json"))) == document
+    _, shown = mlflow_runs(root)
+    named = {run.data.tags["mlflow.runName"]: run.data for run in shown}
+    assert named["search"].metrics["confirmed_members"] == n
+    first_member = document["members"][0]
+    data = named[f"trial-{first_member['trial']:04d}"]
+    assert data.metrics["confirmed/accuracy_mean"] == pytest.approx(first_member["values"]["accuracy"])
+    assert data.metrics["confirmed/runs"] == 2
+    assert data.tags["beyond_noise"] == str(first_member["confirmation"]["beyond_noise"]).lower()
+    assert confirm.main(["--store", str(root), "--name", "tiny", "--seeds", "3"]) == 0  # nothing is left: no Ray
+    assert "starting Ray" not in capsys.readouterr().err
+    busy = {"holder": "a driver elsewhere", "since": "noon", "token": "t", "ttl_s": 600.0, "term": 90}
+    place.store.put(place.key("lease.json"), json.dumps(busy).encode())
+    assert confirm.main(["--store", str(root), "--name", "tiny", "--seeds", "4"]) == 1
+    assert "a driver elsewhere" in capsys.readouterr().err

@@ -98,7 +98,8 @@ def as_it_stands(home: SearchHome, asked: Recipe | None, trials: int | None = No
 
 def _shown(state: SearchState) -> Any:
     """What other processes record beside a driver, and the report shows."""
-    return state.picks, state.baselines, {number: (trial.outcome, trial.test) for number, trial in state.trials.items()}
+    trials = {n: (trial.outcome, trial.test, sorted(trial.confirmations)) for n, trial in state.trials.items()}
+    return state.picks, state.baselines, trials
 
 
 def _is_there(home: SearchHome, kind: str, key: str) -> bool:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from tuner.base.progress import Progress
 from tuner.errors import TunerError
-from tuner.front.confirmation import Evidence
+from tuner.front.confirmation import ErrorBars
 from tuner.front.pick import Pick
 from tuner.front.spread import spread
 from tuner.recipe import Recipe, objectives_of
@@ -86,8 +86,8 @@ def _pick_view(
 
 
 def _row(trial: TrialRecord, view: FrontView) -> TrialRow:
-    evidence = view.evidence.get(trial.number, Evidence())
-    values = {**evidence.shown(trial.values), **{f"test/{name}": value for name, value in trial.test.items()}}
+    bars = view.bars.get(trial.number, ErrorBars())
+    values = {**bars.shown(trial.values), **{f"test/{name}": value for name, value in trial.test.items()}}
     return TrialRow(
         trial.number,
         trial.outcome or "running",
@@ -96,7 +96,7 @@ def _row(trial: TrialRecord, view: FrontView) -> TrialRow:
         trial.seconds or None,
         trial.cause or "",
         program=trial.program,
-        evidence=evidence,
+        bars=bars,
     )
 
 
