@@ -7,7 +7,7 @@ import pytest
 from jobs import compare
 from tests.searches import TINY
 
-QUICK = ("--systems", "probe,qpm,random", "--seeds", "2", *TINY)
+QUICK = ("--systems", "probe,qpm,random", "--seeds", "2", *TINY, "assign.effort=500")
 
 
 @pytest.mark.slow
