@@ -25,7 +25,7 @@ from tuner.qpm.dense import DenseModel, train_dense
 from tuner.qpm.evaluation import evaluate
 from tuner.qpm.finetuning import assigned_model, finetune
 from tuner.qpm.program import solve
-from tuner.qpm.program.instance.coefficients import problem_from_features
+from tuner.qpm.program.instance.coefficients import problem_from_features, relevance
 from tuner.qpm.randomness import generator
 from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig
 from tuner.qpm.training import fit
@@ -146,6 +146,8 @@ def run(settings: Settings, parts: Sides, kept: Path) -> dict[str, Any]:
     Returns:
         `test` and `validation`: metric name to value, of the tuned model. `assigned_accuracy`: accuracy in percent of
         the model before fine-tuning, by side. `train_accuracy` in percent of the dense model on its own images.
+        `likeness`: correlation in percent, over all pairs of classes, of the cosine of their relevances A with that of
+        their attributes; it shows what A knows of which classes are alike, without the program's own noise.
         `gap`: proven gap of the program. `seconds`: wall time of the parts that were computed.
     """
     start = time.monotonic()
@@ -165,6 +167,7 @@ def run(settings: Settings, parts: Sides, kept: Path) -> dict[str, Any]:
         "validation": evaluate(tuned, parts.plain_train, parts.validation, device="cpu") if settings.validation else {},
         "assigned_accuracy": {"test": _accuracy(assigned, parts.test)},
         "train_accuracy": _accuracy(dense, seen),
+        "likeness": _likeness(x, labels, parts.train),
         "gap": gap,
         "seconds": {
             "dense": round(at_table - start, 1),
@@ -256,6 +259,19 @@ def _assignment(settings: Settings, x: Floats, labels: Floats, n_classes: int) -
     goal = AssignConfig()
     solution = solve(problem, deadline_s=goal.deadline_s, gap=goal.gap, seed=settings.seed, effort=goal.effort)
     return live[solution.features], solution.assignment, float(solution.gap)
+
+
+def _likeness(x: Floats, labels: Floats, train: Samples) -> float | None:
+    """What the relevances know of which classes are alike; None without attributes."""
+    if train.class_attributes is None:
+        return None
+    attributes = train.class_attributes.double().numpy()
+    pairs = np.triu_indices(train.n_classes, 1)
+    cosines = []
+    for rows in (relevance(x[:, x.std(0) > 1e-6], labels, train.n_classes).T, attributes):
+        unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        cosines.append((unit @ unit.T)[pairs])
+    return float(100 * np.corrcoef(cosines)[0, 1])
 
 
 def _finetuned(settings: Settings, dense: DenseModel, assignment: Assignment, train: Samples) -> Any:

@@ -1,6 +1,7 @@
 """The table of the ablations: mean and deviation over seeds, and paired differences from the baseline."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from scipy.stats import t
@@ -15,14 +16,16 @@ METRICS = {
     "contrastiveness": "contrast.",
     "correlation": "correlation (lower)",
     "structural_grounding": "grounding",
+    "likeness": "A against attributes",
 }
 Rows = dict[int, dict[str, float]]  # seed to metric to value
 
 
-def values(line: dict[str, dict[str, float]], side: str) -> dict[str, float]:
-    """The metrics of a run on one side, with the accuracy before fine-tuning."""
-    before = line["assigned_accuracy"]
-    return line[side] | ({"assigned": before[side]} if side in before else {})
+def values(line: dict[str, Any], side: str) -> dict[str, float]:
+    """The metrics of a run on one side, with the accuracy before fine-tuning and what A knows of the attributes."""
+    beside = {"assigned": line["assigned_accuracy"].get(side), "likeness": line["likeness"]}
+    found: dict[str, float] = line[side] | {name: value for name, value in beside.items() if value is not None}
+    return found
 
 
 def difference(rows: Rows, base: Rows, metric: str) -> str:
