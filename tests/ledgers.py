@@ -5,6 +5,7 @@ from typing import Any
 
 from tuner.recipe import load_recipe
 from tuner.search.record.home import SearchHome
+from tuner.search.session.precision import settle_precision
 from tuner.store import open_store
 
 # A space that the trials made here lie in.
@@ -61,7 +62,7 @@ def finished(
 def home_with(root: Path, events: list[dict[str, Any]], *overrides: str) -> SearchHome:
     """A search with these events in a store of its own."""
     home = SearchHome(open_store(str(root)), "made-up")
-    home.start(load_recipe("digits", [SPACE, *overrides]), "bank")
+    home.start(settle_precision(load_recipe("digits", [SPACE, *overrides])), "bank")  # as a search does
     for event in events:
         home.ledger.append(event)
     return home

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
+from tests.cub import write_dinov2
 from tuner.errors import TunerError, UsageError
 from tuner.features.dinov2 import IMAGENET, Dinov2, resize_positions
 from tuner.features.dinov2_weights import hub_folder
@@ -241,3 +243,14 @@ def test_settings_that_cannot_be(folder: Path) -> None:
     assert caught.value.todo == "set it to 252"
     with pytest.raises(UsageError, match="layer=-4"):
         Dinov2(_config(folder, layer=-4), "cub")
+
+
+def test_weights_of_other_shapes_are_named(tmp_path: Path) -> None:
+    folder = write_dinov2(tmp_path)
+    weights = load_file(folder / "model.safetensors")
+    name = "embeddings.patch_embeddings.projection.weight"
+    save_file(weights | {name: weights[name][:, :, :13, :13].contiguous()}, folder / "model.safetensors")
+    with pytest.raises(TunerError, match=f"1 tensor has another shape than its config.json says: {name} is") as told:
+        make_backbone(_config(folder), "cub").load(CPU)
+    assert told.value.expected == "(32, 3, 14, 14)"
+    assert "backbone.weights" in told.value.todo

@@ -57,6 +57,10 @@ def test_wrong_weights_are_explained(tmp_path: Path) -> None:
     safetensors.torch.save_file({"layer.weight": torch.ones(2)}, foreign)
     with pytest.raises(TunerError, match="is not EfficientNet-Lite2"):
         EfficientNetLite2(_config(weights=str(foreign))).load(CPU)
+    others = efficientnet.EfficientNet.from_name("efficientnet-lite2", image_size=64).state_dict()
+    torch.save(others | {"_conv_stem.weight": torch.ones(8, 3, 3, 3)}, tmp_path / "other.pth")
+    with pytest.raises(TunerError, match=r"size mismatch for _conv_stem\.weight"):
+        EfficientNetLite2(_config(weights=str(tmp_path / "other.pth"))).load(CPU)
     for name in ("half.pth", "half.safetensors"):
         (tmp_path / name).write_bytes(b"half of a file")
         with pytest.raises(TunerError, match="cannot be read as weights"):

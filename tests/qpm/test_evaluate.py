@@ -1,5 +1,6 @@
 """Which metrics are there for which model and data, and that they come out of the right images."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -10,15 +11,17 @@ from tuner.errors import TunerError
 from tuner.features.samples import Samples
 from tuner.qpm.assignment import Assignment
 from tuner.qpm.dense import DenseModel, dense_features
-from tuner.qpm.evaluation import SeenOnTrain, evaluate, measure
-from tuner.qpm.finetuning import QpmModel, assigned_model
+from tuner.qpm.evaluation import SeenOnTrain, change, evaluate, measure
+from tuner.qpm.finetuning import QpmModel, assigned_model, finetune
 from tuner.qpm.metrics.contrastiveness import contrastiveness
 from tuner.qpm.metrics.kinds import ImageMetric
 from tuner.qpm.metrics.sid import sid
 from tuner.qpm.metrics.table import COUNTS, METRICS
 from tuner.qpm.probe import train_linear_probe
+from tuner.qpm.settings import FinetuneConfig
 
 OF_TWO_CLASSES = {"auroc", "sensitivity", "specificity"}
+OF_A_CHANGE = {"tuning_cosine", "tuning_cka"}
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +33,7 @@ def test_everything_applies_to_a_model_with_five_features_a_class(
     model: QpmModel, train: Samples, held_out: Samples
 ) -> None:
     values = evaluate(model, train, held_out, device="cpu")
-    assert set(values) == {*METRICS, *COUNTS} - OF_TWO_CLASSES
+    assert set(values) == {*METRICS, *COUNTS} - OF_TWO_CLASSES - OF_A_CHANGE
     assert [values[name] for name in COUNTS] == [30, 24, 48]
     predicted = model.predict(held_out.patches, held_out.cls)
     assert values["accuracy"] == pytest.approx(100 * float((predicted == held_out.labels).float().mean()))
@@ -80,11 +83,11 @@ def test_what_the_dense_stage_kept_spares_the_assigned_model_a_pass(
 
 
 def test_what_does_not_apply_is_absent(model: QpmModel, train: Samples, held_out: Samples) -> None:
-    bare = dict.fromkeys(("masks", "has_mask", "image_attributes", "class_attributes", "parts"))
+    bare = dict.fromkeys(("masks", "has_mask", "image_attributes", "class_attributes", "parts", "cls"))
     values = evaluate(model, replace(train, **bare), replace(held_out, **bare), device="cpu")
     gone = {name for name, metric in METRICS.items() if metric.data_needs}
     assert gone > {"plausibility", "pointing", "mask_share", "structural_grounding", "attribute_alignment", "purity"}
-    assert set(values) == {*METRICS, "n_images", "n_train_images"} - gone
+    assert set(values) == {*METRICS, "n_images", "n_train_images"} - gone - OF_A_CHANGE
     assert values["interpretability"] == pytest.approx(
         (values["class_independence"] * values["contrastiveness"]) ** 0.5
     )
@@ -145,7 +148,7 @@ def test_dense_model_and_probe_are_measured_alike(dense: DenseModel, train: Samp
     of_dense = evaluate(dense, train, held_out, device="cpu")
     assert of_dense["n_features_used"] == of_dense["features_per_class_used"] == 16
     probe = train_linear_probe(train, seed=0, device="cpu")
-    assert set(evaluate(probe, train, held_out, device="cpu")) == {*METRICS, *COUNTS} - OF_TWO_CLASSES
+    assert set(evaluate(probe, train, held_out, device="cpu")) == {*METRICS, *COUNTS} - OF_TWO_CLASSES - OF_A_CHANGE
 
 
 def test_no_value_is_ever_nan(dense: DenseModel, assignment: Assignment, train: Samples, held_out: Samples) -> None:
@@ -158,3 +161,50 @@ def test_no_value_is_ever_nan(dense: DenseModel, assignment: Assignment, train: 
 def test_evaluation_is_deterministic(dense: DenseModel, train: Samples, held_out: Samples) -> None:
     first, again = (evaluate(dense, train, held_out, device="cpu") for _ in range(2))
     assert first == again
+
+
+def test_what_tuning_changes_is_of_the_selected_features(
+    model: QpmModel, dense: DenseModel, assignment: Assignment, train: Samples, held_out: Samples
+) -> None:
+    before = measure(model, train, held_out, device="cpu")
+    assert change(before, before) == pytest.approx({"tuning_cosine": 100.0, "tuning_cka": 100.0})
+    tuned = finetune(dense, assignment, train, FinetuneConfig(epochs=1, precision="float32"), seed=0, device="cpu")
+    after = measure(tuned, train, held_out, device="cpu")
+    found = change(before, after)
+    assert set(found) == OF_A_CHANGE
+    assert all(0 < value < 99.99 for value in found.values())
+    pooled = dense.feature_maps(train.patches, train.cls).mean(2)[:, assignment.features]
+    used = np.asarray(assignment.matrix).any(0)
+    assert np.allclose(before.features, pooled.numpy()[:, used], atol=1e-5)
+
+
+def test_peaks_decide_the_accuracy_of_max_pooling(dense: DenseModel, train: Samples, held_out: Samples) -> None:
+    values = evaluate(dense, train, held_out, device="cpu")
+    at_peaks = dense.head(dense.feature_maps(held_out.patches, held_out.cls).amax(2)).argmax(1)
+    accuracy = 100 * float((at_peaks == held_out.labels).float().mean())
+    assert values["max_pooling"] == pytest.approx(100 * accuracy / values["accuracy"])
+
+
+def test_features_that_died_in_tuning_leave_every_value_a_number(
+    model: QpmModel, train: Samples, held_out: Samples
+) -> None:
+    """A dead map is zero everywhere; the model is measured, and no metric divides by it."""
+    dead = copy.deepcopy(model)
+    last = dead.adapter.layers[-1].norm
+    with torch.no_grad():
+        last.weight[:3], last.bias[:3] = 0.0, -1.0
+    values = evaluate(dead, train, held_out, device="cpu")
+    assert np.isfinite(list(values.values())).all()
+    assert set(values) == set(evaluate(model, train, held_out, device="cpu"))
+    assert values["exact_zeros"] > 100 * 3 / 8 - 0.1
+    with torch.no_grad():
+        last.weight[:], last.bias[:] = 0.0, -1.0
+    assert np.isfinite(list(evaluate(dead, train, held_out, device="cpu").values())).all()
+
+
+def test_a_class_absent_from_the_held_out_images_leaves_every_value_a_number(
+    model: QpmModel, train: Samples, held_out: Samples
+) -> None:
+    values = evaluate(model, train, held_out.subset(torch.nonzero(held_out.labels != 2).flatten()), device="cpu")
+    assert np.isfinite(list(values.values())).all()
+    assert "balanced_accuracy" in values

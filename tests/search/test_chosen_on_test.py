@@ -11,6 +11,7 @@ from tuner.recipe import CHOSEN_ON_TEST, chosen_on_test
 from tuner.search.outcome.pick import pick_model
 from tuner.search.outcome.report import report_page
 from tuner.search.record.home import SearchHome
+from tuner.search.search import Search
 from tuner.search.watch.front_table import front_table
 from tuner.search.watch.summary import status, status_text
 from tuner.tracking.updates import translate
@@ -26,6 +27,7 @@ def told(home: SearchHome) -> dict[str, str]:
         console.print(shown, soft_wrap=True)
         texts[name] = console.file.getvalue()
     texts |= {"front as JSON": str(home.front().to_dict()), "status as JSON": str(status(home))}
+    texts["DataFrame"] = Search(home).front().attrs["caution"]
     return texts | {"pick": pick_model(home).reason, "report": report_page(home, Silent())}
 
 

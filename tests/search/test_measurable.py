@@ -9,8 +9,10 @@ from tests.searches import tiny_recipe
 from tuner.data.load import load_dataset
 from tuner.data.settings import DataConfig
 from tuner.errors import UsageError
+from tuner.features.registry import make_backbone
 from tuner.qpm.metrics.table import METRICS
 from tuner.recipe import objectives_of
+from tuner.search.driver.adapter_check import refuse_unfit
 from tuner.search.driver.objective_check import refuse_unmeasurable
 
 BARE = ("plausibility", "plausibility_undilated", "pointing", "structural_grounding", "attribute_alignment", "purity")
@@ -85,3 +87,24 @@ def test_sid5_asks_for_five_features_per_class_in_every_trial(digits):
         with pytest.raises(UsageError, match="sid5 has no value below 5 features per class"):
             refuse_unmeasurable(recipe, digits)
     refuse_unmeasurable(tiny_recipe("objectives=[sid5]", "space.features_per_class={choices: [5, 6]}"), digits)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "named"),
+    [
+        (["adapter.pooling=cls"], "pooling cls on tokens without CLS"),
+        (["space.adapter.pooling={choices: [avg, mean_avg]}"], "pooling mean_avg on tokens without CLS"),
+        (["adapter.residual=true"], "adds tokens of 128 numbers to 24 features"),
+        (["adapter.residual=true", "space.width={choices: [128, 64]}"], "adds tokens of 128 numbers to 64 features"),
+    ],
+)
+def test_an_adapter_that_the_tokens_do_not_allow_is_refused(overrides, named):
+    recipe = tiny_recipe(*overrides)
+    with pytest.raises(UsageError, match=named) as error:
+        refuse_unfit(recipe, make_backbone(recipe.backbone, "digits"))
+    assert "adapter." in error.value.todo
+
+
+def test_an_adapter_that_fits_is_not():
+    recipe = tiny_recipe("adapter.residual=true", "space.width={choices: [128]}", "adapter.pooling=max")
+    refuse_unfit(recipe, make_backbone(recipe.backbone, "digits"))

@@ -54,6 +54,11 @@ CLASS_ATTRIBUTES = DataNeed(
 IMAGE_ATTRIBUTES = DataNeed(
     "image attributes", "use a data set with attributes, such as cub", lambda data: data.image_attributes
 )
+CLS = DataNeed(
+    "a CLS token",
+    "use a backbone that has one, such as dinov2",
+    lambda data: getattr(data, "cls", None),  # a `Dataset` has no tokens yet
+)
 
 
 def _with_parts(data: Any) -> Any:

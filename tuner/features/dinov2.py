@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tuner.data.fingerprint import Hasher
+from tuner.data.words import count
 from tuner.errors import TunerError, UsageError
 from tuner.features.backbone import Tokens
 from tuner.features.dinov2_weights import SHAPING, TODO, architecture, hub_folder, package
@@ -89,6 +90,7 @@ class Dinov2:
         kind = transformers.Dinov2WithRegistersModel if self._registers else transformers.Dinov2Model
         known = {name: value for name, value in self._architecture.items() if name in SHAPING}
         options: dict[str, Any] = {"local_files_only": True, "use_safetensors": True, "output_loading_info": True}
+        options["ignore_mismatched_sizes"] = True  # refused below, by name
         try:
             config = kind.config_class(**known)  # no other key: some name code to be fetched and run
             model, report = kind.from_pretrained(self._folder, config=config, dtype=torch.float32, **options)
@@ -97,6 +99,14 @@ class Dinov2:
             raise TunerError(f"{self._folder} cannot be loaded: {error}", "DINOv2 weights", TODO) from error
         if not sound:
             raise TunerError(f"{self._folder} holds weights that are not finite", "DINOv2 weights, whole", TODO)
+        if wrong := sorted(report["mismatched_keys"]):
+            name, found, wanted = wrong[0]
+            raise TunerError(
+                f"{self._folder}: {count(len(wrong), 'tensor has', 'tensors have')} another shape than its config.json "
+                f"says: {name} is {tuple(found)}",
+                f"{tuple(wanted)}",
+                TODO,
+            )
         if missing := sorted(report["missing_keys"]):
             raise TunerError(f"{self._folder} lacks {len(missing)} tensors: {missing[0]} ...", "all weights", TODO)
         n_blocks = len(model.encoder.layer) + 1 + self._config.layer

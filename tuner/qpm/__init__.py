@@ -11,10 +11,17 @@ if TYPE_CHECKING:
     from tuner.features.samples import Samples
     from tuner.qpm.assignment import Assignment, assign
     from tuner.qpm.dense import DenseModel, dense_features, train_dense
-    from tuner.qpm.evaluation import Evaluation, evaluate, measure
+    from tuner.qpm.evaluation import Evaluation, change, evaluate, measure
     from tuner.qpm.explanation import ClassComparison, Explanation, compare_classes, explain
     from tuner.qpm.finetuning import QpmModel, assigned_model, finetune
-    from tuner.qpm.metrics.kinds import CompositeMetric, FeatureMetric, HeadMetric, ImageMetric, PredictionMetric
+    from tuner.qpm.metrics.kinds import (
+        ChangeMetric,
+        CompositeMetric,
+        FeatureMetric,
+        HeadMetric,
+        ImageMetric,
+        PredictionMetric,
+    )
     from tuner.qpm.metrics.table import METRICS, register_metric
     from tuner.qpm.probe import LinearProbe, train_linear_probe
     from tuner.qpm.program_input import DenseFeatures
@@ -26,6 +33,7 @@ __all__ = [
     "AdapterConfig",
     "AssignConfig",
     "Assignment",
+    "ChangeMetric",
     "ClassComparison",
     "CompositeMetric",
     "DenseConfig",
@@ -45,6 +53,7 @@ __all__ = [
     "Samples",
     "assign",
     "assigned_model",
+    "change",
     "compare_classes",
     "dense_features",
     "evaluate",
@@ -72,6 +81,7 @@ __getattr__, __dir__ = lazy_attributes(
         ),
         "tuner.qpm.evaluation": (
             "Evaluation",
+            "change",
             "evaluate",
             "measure",
         ),
@@ -87,6 +97,7 @@ __getattr__, __dir__ = lazy_attributes(
             "finetune",
         ),
         "tuner.qpm.metrics.kinds": (
+            "ChangeMetric",
             "CompositeMetric",
             "FeatureMetric",
             "HeadMetric",

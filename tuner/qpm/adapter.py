@@ -65,7 +65,7 @@ class Adapter(nn.Module):
     def __init__(self, config: AdapterConfig, dim: int, init: torch.Generator | None = None) -> None:
         super().__init__()
         if init is not None:
-            check_residual(config, dim)
+            check_fit(config, dim, has_cls=True)  # whether there is one, the first images tell
         widths = [_n_in(config, dim), *[config.hidden] * (config.n_layers - 1), config.width][: config.n_layers + 1]
         self.config = replace(config, width=widths[-1])
         self.dim = dim
@@ -131,12 +131,7 @@ class Adapter(nn.Module):
         """
         pooling = self.config.pooling
         if cls is None:
-            if pooling in _WITH_CLS:
-                raise UsageError(
-                    f"pooling {pooling} on tokens without CLS",
-                    "a backbone with a CLS token, or pooling avg or max",
-                    "set adapter.pooling to avg, or take another backbone",
-                )
+            check_fit(replace(self.config, residual=False), self.dim, has_cls=False)
             return patches
         cls = cls.unsqueeze(1)
         if pooling.startswith("concat"):
@@ -158,16 +153,24 @@ class Adapter(nn.Module):
                 return (out[:, -1] + maps.mean(1)) / 2
 
 
-def check_residual(config: AdapterConfig, dim: int) -> None:
-    """Refuse a residual between a token and features that are not as many as its numbers.
+def check_fit(config: AdapterConfig, dim: int, has_cls: bool) -> None:
+    """Refuse settings that a backbone's tokens do not allow.
 
     Args:
         config: the adapter's settings.
         dim: width of a token.
+        has_cls: whether there is a CLS token.
 
     Raises:
-        UsageError: naming both.
+        UsageError: the pooling reads a CLS token that is not there, or a residual adds tokens to features that are not
+            as many as their numbers.
     """
+    if config.pooling in _WITH_CLS and not has_cls:
+        raise UsageError(
+            f"pooling {config.pooling} on tokens without CLS",
+            "a backbone with a CLS token, or pooling avg or max",
+            "set adapter.pooling to avg, or take another backbone",
+        )
     if config.residual and config.width != (n_in := _n_in(config, dim)):
         raise UsageError(
             f"adapter.residual adds tokens of {n_in} numbers to {config.width} features",

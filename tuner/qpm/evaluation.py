@@ -19,6 +19,8 @@ from tuner.features.samples import Samples
 from tuner.qpm.classifier import Classifier, batches
 from tuner.qpm.metrics.compactness import used_features
 from tuner.qpm.metrics.kinds import (
+    Change,
+    ChangeMetric,
     CompositeMetric,
     FeatureMetric,
     Head,
@@ -46,10 +48,12 @@ class Evaluation:
             `tuner.qpm.metrics.table.COUNTS`.
         per_image: name of each metric of images to its values, (n_held_out,) float32 in its unit and in the order of
             the held-out images; NaN where it does not apply to an image. Their means are in `values`.
+        features: the used features over train, (n_train, n_used) float32.
     """
 
     values: dict[str, float]
     per_image: dict[str, np.ndarray]
+    features: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -103,14 +107,32 @@ def measure(
     held_out = held_out.near(target)
     per_image, predictions = _on_images(model, held_out)
     values = {name: float(known.double().mean()) for name, all_ in per_image.items() if len(known := _known(all_))}
-    values |= _of(PredictionMetric, held_out, predictions) | _on_features(model, train, seen)
+    features = _features(model, train, seen)
+    values |= _of(PredictionMetric, held_out, predictions)
+    values |= {} if features is None else _of(FeatureMetric, train, features)
     values |= _of(HeadMetric, train, Head(model.weight, train.class_attributes))
     _refuse([name for name, value in values.items() if not math.isfinite(value)])
     for metric in METRICS.values():
         if isinstance(metric, CompositeMetric) and (mean := metric.of(values)) is not None:
             values[metric.name] = mean
     images = {name: scores.float().numpy() for name, scores in per_image.items()}
-    return Evaluation(values | _counts(train, held_out), images)
+    pooled = np.zeros((len(train), 0), np.float32) if features is None else features.features.float().cpu().numpy()
+    return Evaluation(values | _counts(train, held_out), images, pooled)
+
+
+def change(before: Evaluation, after: Evaluation) -> dict[str, float]:
+    """What fine-tuning did to the selected features: the values of every `ChangeMetric`.
+
+    Args:
+        before: of the assigned model, not yet tuned.
+        after: of the tuned one, on the same images.
+    """
+    seen = Change(torch.from_numpy(before.features), torch.from_numpy(after.features))
+    return {
+        metric.name: _scale(metric) * value
+        for metric in METRICS.values()
+        if isinstance(metric, ChangeMetric) and (value := metric.function(seen)) is not None
+    }
 
 
 def _known(scores: Tensor) -> Tensor:
@@ -150,13 +172,24 @@ def _on_images(model: Classifier, held_out: Samples) -> tuple[dict[str, Tensor],
     """The values of all images, (n,) float64 on the CPU, by metric, NaN where one does not apply; and what is said."""
     metrics = list(_applicable(ImageMetric, held_out))
     scores = {metric.name: torch.full((len(held_out),), torch.nan, dtype=torch.float64) for metric in metrics}
-    said: list[Tensor] = []
+    said, at_peaks = [], []
     for rows, (maps, pooled, logits) in batches(model, held_out):
         _refuse([] if logits.isfinite().all() else ["a logit"])
         said.append(logits)
+        at_peaks.append(model.head(maps.amax(1)))
         masks = None if held_out.masks is None else held_out.masks[rows]
-        inputs = model.head_inputs(pooled) - model.head_inputs(torch.zeros_like(pooled))
-        batch = ImageBatch(maps, logits.argmax(1), held_out.labels[rows], model.weight, masks, logits, inputs)
+        batch = ImageBatch(
+            maps,
+            logits.argmax(1),
+            held_out.labels[rows],
+            model.weight,
+            masks,
+            logits,
+            model.head_inputs(pooled) - model.head_inputs(torch.zeros_like(pooled)),
+            held_out.grid,
+            tokens=held_out.patches[rows].to(held_out.device),
+            cls=None if held_out.cls is None else held_out.cls[rows].to(held_out.device),
+        )
         for metric in metrics:
             having = [need.of(held_out)[rows] for need in metric.data_needs if need.per_image]
             if having:
@@ -165,7 +198,7 @@ def _on_images(model: Classifier, held_out: Samples) -> tuple[dict[str, Tensor],
             else:
                 scores[metric.name][rows] = _per_image(metric, batch)
     scaled = {metric.name: _scale(metric) * scores[metric.name] for metric in metrics}
-    return scaled, Predictions(torch.cat(said), held_out.labels, held_out.n_classes)
+    return scaled, Predictions(torch.cat(said), held_out.labels, held_out.n_classes, torch.cat(at_peaks))
 
 
 def _per_image(metric: ImageMetric, images: ImageBatch) -> Tensor:
@@ -185,16 +218,16 @@ def _per_image(metric: ImageMetric, images: ImageBatch) -> Tensor:
     return values.double().cpu()
 
 
-def _on_features(model: Classifier, train: Samples, known: SeenOnTrain | None) -> dict[str, float]:
-    """Metrics of the used features over train."""
+def _features(model: Classifier, train: Samples, known: SeenOnTrain | None) -> TrainFeatures | None:
+    """The used features over train; None if no class uses any."""
     used = used_features(model.weight)
     if not used.any():
-        return {}
+        return None
     if known is None:
         features, peaks = _pass(model, train, used)
     else:
         features, peaks = (values.to(train.device)[:, used] for values in (known.pooled, known.peaks))
-    seen = TrainFeatures(
+    return TrainFeatures(
         features,
         train.labels,
         train.n_classes,
@@ -205,7 +238,6 @@ def _on_features(model: Classifier, train: Samples, known: SeenOnTrain | None) -
         weight=model.weight[:, used],
         parts=train.parts,
     )
-    return _of(FeatureMetric, train, seen)
 
 
 def _pass(model: Classifier, train: Samples, used: Tensor) -> tuple[Tensor, Tensor]:

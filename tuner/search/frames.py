@@ -15,7 +15,8 @@ stage, cause        where and why the trial ended, if it is not complete
 model               key of the fine-tuned model's artifact
 on_front            whether it is a member of the front
 
-`frame.attrs` holds "search", "objectives" (name -> direction), "units" (column -> unit) and "hypervolume".
+`frame.attrs` holds "search", "objectives" (name -> direction), "units" (column -> unit), "hypervolume" and
+"caution" (a sentence if its trials were chosen on the test images, else empty).
 """
 
 from collections.abc import Mapping, Sequence
@@ -60,6 +61,7 @@ def _frame(view: FrontView, trials: Sequence[TrialRecord]) -> pd.DataFrame:
         "search": view.search,
         "objectives": {objective.name: objective.direction for objective in view.objectives},
         "hypervolume": view.hypervolume,
+        "caution": view.caution,
         "units": {name: unit for name in columns if (unit := _unit(name))},
     }
     return frame

@@ -111,5 +111,5 @@ def test_metrics_of_two_classes() -> None:
     assert auroc(score, positive) == pytest.approx((2 + 1 + 1.5) / 6)
     assert auroc(score, positive | True) is None
     logits = torch.stack([torch.full((5,), 1.5), score], 1)
-    values = [metric.function(Predictions(logits, positive.long(), 2)) for metric in OF_TWO]
+    values = [metric.function(Predictions(logits, positive.long(), 2, logits)) for metric in OF_TWO]
     assert values == pytest.approx([4.5 / 6, 2 / 3, 1 / 2])

@@ -59,7 +59,20 @@ def test_it_is_measured_on_the_images_that_have_what_it_needs(
     seen = held_out.subset(held_out.has_mask)
     maps = dense.feature_maps(seen.patches, seen.cls).transpose(1, 2)
     logits = dense.logits(seen.patches, seen.cls)
-    expected = peak(ImageBatch(maps, logits.argmax(1), seen.labels, dense.weight, seen.masks, logits, maps.mean(1)))
+    expected = peak(
+        ImageBatch(
+            maps,
+            logits.argmax(1),
+            seen.labels,
+            dense.weight,
+            seen.masks,
+            logits,
+            maps.mean(1),
+            seen.grid,
+            seen.patches,
+            seen.cls,
+        )
+    )
     assert after["peak_on_object"] == pytest.approx(100 * float(expected.mean()))
     bare = replace(held_out, masks=None, has_mask=None)
     assert "peak_on_object" not in evaluate(dense, train, bare, device="cpu")

@@ -28,6 +28,9 @@ class ImageBatch:
         logits: (n, n_classes).
         inputs: by how much what the head multiplies by its weights exceeds what it is for a feature that is off,
             (n, width): the pooled features, divided by their deviation where the head standardises.
+        grid: patches per column and per row.
+        tokens: what the backbone says of each patch, (n, n_patches, dim) float16 or float32.
+        cls: its CLS token, (n, dim) likewise; None where it has none.
     """
 
     maps: "Tensor"
@@ -37,10 +40,13 @@ class ImageBatch:
     masks: "Tensor | None"
     logits: "Tensor"
     inputs: "Tensor"
+    grid: tuple[int, int]
+    tokens: "Tensor"
+    cls: "Tensor | None"
 
     def only(self, rows: "Tensor") -> "ImageBatch":
         """The images chosen by (n,) bool."""
-        per_image = ("maps", "predicted", "labels", "masks", "logits", "inputs")
+        per_image = ("maps", "predicted", "labels", "masks", "logits", "inputs", "tokens", "cls")
         chosen = {name: value[rows] for name in per_image if (value := getattr(self, name)) is not None}
         return replace(self, **chosen)
 
@@ -81,11 +87,26 @@ class Predictions:
         logits: (n, n_classes).
         labels: true classes, (n,) int64.
         n_classes: number of classes, present among the images or not.
+        at_peaks: logits with the largest value of each map in the place of the pooled one, (n, n_classes).
     """
 
     logits: "Tensor"
     labels: "Tensor"
     n_classes: int
+    at_peaks: "Tensor"
+
+
+@dataclass(frozen=True)
+class Change:
+    """The selected features over the training images, before and after fine-tuning.
+
+    Attributes:
+        before: in the dense model, (n, n_used).
+        after: in the fine-tuned model, (n, n_used), in the same order.
+    """
+
+    before: "Tensor"
+    after: "Tensor"
 
 
 @dataclass(frozen=True)
@@ -158,6 +179,22 @@ class HeadMetric(Metric):
     """
 
     function: Callable[[Head], float | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeMetric(Metric):
+    """Of what fine-tuning does to the selected features; only a fine-tuned model has it.
+
+    Attributes:
+        function: the value; None where there is none.
+    """
+
+    function: Callable[[Change], float | None]
+
+    @property
+    def counted_by(self) -> str:
+        """The training images."""
+        return "n_train_images"
 
 
 @dataclass(frozen=True, kw_only=True)

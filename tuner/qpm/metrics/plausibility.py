@@ -50,6 +50,30 @@ def plausibility(saliency: "Tensor", tokens: "Tensor") -> "Tensor":
     return ((saliency * tokens).sum(1) / total.clamp(min=1e-30)).where(total > 0, 0.0)
 
 
+def ratio_of_maxima(maps: "Tensor", tokens: "Tensor") -> "Tensor":
+    """Largest value on the object over the largest one, of each map; 0 where a map is nowhere above 0.
+
+    Args:
+        maps: (n, n_patches, ...).
+        tokens: (n, n_patches) 0 or 1.
+    """
+    inside = tokens.reshape(*tokens.shape, *[1] * (maps.ndim - 2)).to(maps)
+    largest = maps.amax(1)
+    on_object = (maps.clamp(min=0) * inside).amax(1)
+    return (on_object / largest.clamp(min=1e-30)).where(largest > 0, 0.0)
+
+
+def _peak(images: ImageBatch) -> "Tensor":
+    saliency = class_saliency(images.maps, images.weight[images.predicted])
+    return ratio_of_maxima(saliency, _tokens(images, dilated=True))
+
+
+def _features(images: ImageBatch) -> "Tensor":
+    """The mean over the features that the predicted class uses; NaN where it uses none."""
+    used = (images.weight[images.predicted] != 0).to(images.maps)
+    return (ratio_of_maxima(images.maps, _tokens(images, dilated=True)) * used).sum(1) / used.sum(1)
+
+
 def _measure(images: ImageBatch, *, dilated: bool) -> "Tensor":
     saliency = class_saliency(images.maps, images.weight[images.predicted])
     return plausibility(saliency, _tokens(images, dilated=dilated))
@@ -78,6 +102,24 @@ METRICS = (
         formula="as plausibility, with the mask as it is",
         source="docs/explanation/method.md#plausibility",
         function=lambda images: _measure(images, dilated=False),
+    ),
+    ImageMetric(
+        name="plausibility_peak",
+        heading="plausible_peak",
+        help="largest saliency on the object, dilated by one token, relative to the largest of all",
+        needs=(MASKS,),
+        formula="max(G · mask) / max(G), G and mask as in plausibility",
+        source="docs/explanation/method.md#plausibility-variants",
+        function=_peak,
+    ),
+    ImageMetric(
+        name="plausibility_features",
+        heading="plausible_features",
+        help="the same of each feature of the predicted class, their mean",
+        needs=(MASKS,),
+        formula="mean over features with V[c, j] != 0 of max(M[j] · mask) / max(M[j])",
+        source="docs/explanation/method.md#plausibility-variants",
+        function=_features,
     ),
     ImageMetric(
         name="mask_share",

@@ -8,7 +8,9 @@ from tuner.base.private import choose_root, private_temporaries
 from tuner.base.progress import Progress
 from tuner.data.load import load_dataset
 from tuner.errors import TunerError, UsageError
+from tuner.features.registry import make_backbone
 from tuner.recipe import Recipe, caution
+from tuner.search.driver.adapter_check import refuse_unfit
 from tuner.search.driver.driver import Driver
 from tuner.search.driver.finished import remember
 from tuner.search.driver.interrupts import Interrupts
@@ -129,6 +131,7 @@ def _settle_recipe(home: SearchHome, request: SearchRequest, progress: Progress)
             dataset = load_dataset(request.recipe.data)
             refuse_unusable(request.recipe, dataset)
             refuse_unmeasurable(request.recipe, dataset)
+            refuse_unfit(request.recipe, make_backbone(request.recipe.backbone, request.recipe.data.name))
         bank = ensure_bank(home.artifacts, request.recipe, progress, dataset)
         recipe = settle_precision(request.recipe)
         home.start(recipe, bank)

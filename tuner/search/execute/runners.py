@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from tuner.base.metric import COUNTS, require_metrics
-from tuner.qpm import assigned_model, dense_features, finetune, measure, train_dense, train_linear_probe
+from tuner.qpm import assigned_model, change, dense_features, finetune, measure, train_dense, train_linear_probe
 from tuner.qpm.evaluation import SeenOnTrain
 from tuner.qpm.held_out import trained_images
 from tuner.qpm.settings import AdapterConfig, DenseConfig, FinetuneConfig
@@ -56,8 +56,9 @@ def run_evaluate(job: StageJob, folder: Path) -> dict[str, float]:
         dense = job.model("dense")
         assignment = job.assignment(dense)
         seen = SeenOnTrain.kept(job.dense_features(), assignment.features)
-        before = measure(assigned_model(dense, assignment), train, held_out, seen=seen).values
-        values |= {f"assigned_{name}": value for name, value in before.items() if name not in COUNTS}
+        before = measure(assigned_model(dense, assignment), train, held_out, seen=seen)
+        values |= {f"assigned_{name}": value for name, value in before.values.items() if name not in COUNTS}
+        values |= change(before, measured)
     (folder / VALUES_FILE).write_text(json.dumps(values, allow_nan=False), encoding="utf-8")
     write_tensors(folder / IMAGES_FILE, {name: torch.from_numpy(scores) for name, scores in measured.per_image.items()})
     return values

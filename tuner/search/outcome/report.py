@@ -41,7 +41,7 @@ def report_page(home: SearchHome, progress: Progress, state: SearchState | None 
             "versions": home.versions(),
             "recipe": recipe.to_dict(),
         },
-        note=_note(recipe, state),
+        note=_note(recipe, caution(recipe, state.budget, len(state.trials))),
     )
     return render_report(report)
 
@@ -114,10 +114,9 @@ def _use(name: str, row: dict[str, float]) -> StageUse:
     return StageUse(name, int(row["runs"]), int(row["reused"]), row["seconds"], row["saved_s"])
 
 
-def _note(recipe: Recipe, state: SearchState) -> str:
+def _note(recipe: Recipe, told: str = "") -> str:
     pairs = recipe.assign.forced_pairs
     forced = f" The {pairs} most similar pairs of classes share all features but one." if pairs else ""
-    told = caution(recipe, state.budget, len(state.trials))
     return _protocol(recipe) + forced + (f" Caution: {told}." if told else "")
 
 

@@ -1,0 +1,42 @@
+"""Checks before any computation that the adapters a search may try fit the backbone's tokens.
+
+Otherwise each of these trials would fail on its own, after the features have been extracted.
+"""
+
+from dataclasses import replace
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from tuner.recipe import Recipe
+from tuner.recipe.schema import SHORT_NAMES, lookup
+from tuner.recipe.space import bounds
+
+if TYPE_CHECKING:
+    from tuner.features.backbone import Backbone
+
+_TOLD = ("width", "pooling", "residual")  # settings of the adapter that a backbone may not allow
+
+
+def refuse_unfit(recipe: Recipe, backbone: "Backbone") -> None:
+    """Refuse adapters that a token of this backbone cannot enter, or be added to.
+
+    Args:
+        recipe: with all values that its space has.
+        backbone: not loaded yet; it knows its width of a token, and whether there is a CLS token.
+
+    Raises:
+        UsageError: naming the setting.
+    """
+    from tuner.qpm.adapter import check_fit
+
+    for values in product(*(_values(recipe, name) for name in _TOLD)):
+        check_fit(replace(recipe.adapter, **dict(zip(_TOLD, values, strict=True))), backbone.dim, backbone.has_cls)
+
+
+def _values(recipe: Recipe, name: str) -> list[Any]:
+    """All values of a setting of the adapter that a trial may have, or the two ends of a range."""
+    path = f"adapter.{name}"
+    for searched, dimension in recipe.space.items():
+        if SHORT_NAMES.get(searched, searched) == path:
+            return bounds(dimension)
+    return [lookup(recipe, path)]
