@@ -83,8 +83,19 @@ class Dataset:
 
     @property
     def together(self) -> np.ndarray | None:
-        """What splits keep on one side: `groups`, or else copies."""
-        return self.content if self.groups is None else self.groups
+        """What splits keep on one side, (n_images,) int64: `groups`, or else copies of an image under one label.
+
+        Copies under two labels cannot be told apart from any image; extraction refuses them by name.
+        """
+        if self.groups is not None:
+            return self.groups
+        return None if self.content is None else within_labels(self.content, self.labels)
+
+
+def within_labels(content: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """For each image the first one with the same content and label, (n_images,) int64."""
+    _, first, which = np.unique(np.stack([labels, content]), axis=1, return_index=True, return_inverse=True)
+    return first[which]
 
 
 @dataclass(frozen=True)
@@ -242,7 +253,8 @@ def _is_train(
         return np.array(official, dtype=np.bool_)
     held_out = np.zeros(len(labels), dtype=np.bool_)
     cut = ~_only_copies(labels, content)  # such a class is only trained on, and reported as one without a test image
-    held_out[cut] = stratified_split(labels[cut], config.test_fraction, config.split_seed, class_names, content[cut])
+    copies = within_labels(content, labels)[cut]
+    held_out[cut] = stratified_split(labels[cut], config.test_fraction, config.split_seed, class_names, copies)
     return ~held_out
 
 

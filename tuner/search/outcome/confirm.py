@@ -79,8 +79,8 @@ def check_splits(splits: int, images: FeatureBank) -> None:
         UsageError: naming the classes.
     """
     labels = images.labels[images.is_train]
-    if images.content is not None:  # identical copies count once
-        labels = labels[np.unique(images.content[images.is_train], return_index=True)[1]]
+    if images.content is not None:  # what stays together counts once in a class
+        labels = np.unique(np.stack([labels, images.content[images.is_train]]), axis=1)[0]
     found = np.bincount(labels, minlength=len(images.class_names))
     few = [name for name, n in zip(images.class_names, found, strict=True) if n < splits]
     if few:
