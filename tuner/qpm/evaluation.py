@@ -185,17 +185,10 @@ def _on_images(model: Classifier, held_out: Samples) -> tuple[dict[str, Tensor],
             model.weight,
             masks,
             logits,
-<<<<<<< HEAD
             inputs,
             model.map_grid,
             tokens=held_out.patches[rows].to(maps.device),
             cls=None if held_out.cls is None else held_out.cls[rows].to(maps.device),
-=======
-            model.head_inputs(pooled) - model.head_inputs(torch.zeros_like(pooled)),
-            held_out.grid,
-            tokens=held_out.patches[rows].to(held_out.device),
-            cls=None if held_out.cls is None else held_out.cls[rows].to(held_out.device),
->>>>>>> forward
         )
         for metric in metrics:
             having = [need.of(held_out)[rows] for need in metric.data_needs if need.per_image]
