@@ -135,7 +135,7 @@ def judge(trials: Trials, objectives: Sequence[Objective], budget: int, repeats:
         rivals = {p.trial: Run(0, 0, p.values) for p in trials.measured if p not in members}
         found = weigh({m.trial: Run(0, 0, m.values) for m in members}, runs, objectives, rivals, draws=500)
         shown = {m.trial: found[m.trial].mean for m in chosen}
-        claimed = [trial for trial, evidence in found.items() if evidence.beyond_noise]
+        claimed = [trial for trial, bars in found.items() if bars.beyond_noise]
         candidates = [Point(m.trial, m.params, shown[m.trial]) for m in chosen]
     hoped = sum(found[m.trial].probability or 0.0 for m in chosen) if repeats else len(claimed)
     pick = true[pick_knee(candidates, objectives).point.trial]

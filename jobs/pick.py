@@ -63,7 +63,7 @@ def body(arguments: argparse.Namespace) -> int:
     document = {"search": home.name, "trial": point.trial, "params": point.params, "values": point.values}
     record = home.state().trials.get(point.trial)  # missing if its ledger entry was damaged in the meantime
     program = record.program if record else None
-    document |= {"errors": uncertainty.errors(point.values) | point.errors, "confirmation": chosen.evidence.to_json()}
+    document |= {"errors": uncertainty.errors(point.values) | point.errors, "confirmation": chosen.bars.to_json()}
     document |= {"program": program and program.to_json()}
     document |= {"model": point.model, "reason": chosen.reason, "alternatives": list(chosen.alternatives)}
     if arguments.dry_run:

@@ -12,7 +12,7 @@ from PIL import Image
 from tests.docs.pages import ROOT, blocks, follow, script
 
 HOW_TO = ROOT / "docs" / "how-to"
-SMALL = ("--trials", "2", "dense.epochs=2", "finetune.epochs=2")
+SMALL = ("--trials", "2", "dense.epochs=2", "finetune.epochs=2", "confirm.seeds=1")
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster, pytest.mark.timeout(400)]
 
@@ -66,6 +66,13 @@ def test_choose_a_model(searched, tmp_path):
     printed = follow(HOW_TO / "choose-a-model.md", tmp_path)
     assert (tmp_path / "zero.html").is_file()
     assert "Traceback" not in printed
+
+
+def test_confirm_a_front(searched, tmp_path):
+    shutil.copytree(searched, tmp_path, dirs_exist_ok=True)
+    printed = follow(HOW_TO / "confirm-a-front.md", tmp_path)
+    assert "over 1 more seed" in printed
+    assert "Beyond noise: no, over 1 run, and at least 2 are needed" in printed
 
 
 @pytest.mark.parametrize("what", PACKAGES)

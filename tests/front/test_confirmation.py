@@ -8,7 +8,7 @@ import pytest
 from tuner.base.metric import METRICS
 from tuner.front import bootstrap, uncertainty
 from tuner.front.bootstrap import Run, geometric_mean
-from tuner.front.confirmation import SURE, Evidence, weigh
+from tuner.front.confirmation import SURE, ErrorBars, weigh
 from tuner.front.pareto import Objective
 
 ACCURACY = Objective("accuracy", "max", 0.0, 100.0)
@@ -21,13 +21,13 @@ def runs(*values, seeds=None, images=None, **more):
     return [Run(s, 0, {"accuracy": v, **more}, images or {}) for s, v in zip(seeds, values, strict=True)]
 
 
-def evidence(confirmed, objectives=(ACCURACY,), **options):
+def bars(confirmed, objectives=(ACCURACY,), **options):
     searched = {member: runs(99.0, seeds=[0], n_features=10.0)[0] for member in confirmed}
     return weigh(searched, confirmed, objectives, **options)
 
 
 def test_mean_deviation_and_number_are_those_of_the_confirmation_runs_not_of_the_selected_one():
-    found = evidence({3: runs(80.0, 84.0, 88.0, n_features=10.0)})[3]
+    found = bars({3: runs(80.0, 84.0, 88.0, n_features=10.0)})[3]
     assert found.runs == 3
     assert found.mean["accuracy"] == 84.0
     assert found.deviation["accuracy"] == 4.0
@@ -36,7 +36,7 @@ def test_mean_deviation_and_number_are_those_of_the_confirmation_runs_not_of_the
 
 
 def test_a_member_dominated_in_every_seed_is_not_on_the_front():
-    found = evidence({0: runs(80.0, 81.0, 82.0, 83.0), 1: runs(78.0, 79.0, 80.0, 81.0)})
+    found = bars({0: runs(80.0, 81.0, 82.0, 83.0), 1: runs(78.0, 79.0, 80.0, 81.0)})
     assert (found[0].probability, found[1].probability) == (1.0, 0.0)
     assert found[0].beyond_noise
     assert not found[1].beyond_noise
@@ -44,9 +44,9 @@ def test_a_member_dominated_in_every_seed_is_not_on_the_front():
 
 def test_what_makes_all_members_worse_at_once_says_nothing_about_which_is_better():
     luck = [0.0, 9.0, -7.0, 4.0]  # far larger than the difference
-    found = evidence({0: runs(*(80.5 + x for x in luck)), 1: runs(*(80.0 + x for x in luck))})
+    found = bars({0: runs(*(80.5 + x for x in luck)), 1: runs(*(80.0 + x for x in luck))})
     assert found[0].probability == 1.0
-    apart = evidence({0: runs(*(80.5 + x for x in luck)), 1: runs(*(80.0 + x for x in luck), seeds=[5, 6, 7, 8])})
+    apart = bars({0: runs(*(80.5 + x for x in luck)), 1: runs(*(80.0 + x for x in luck), seeds=[5, 6, 7, 8])})
     assert 0.3 < apart[0].probability < 0.7  # of different seeds: not comparable run by run
 
 
@@ -55,7 +55,7 @@ def test_members_alike_have_even_chances():
     shares = []
     for draw in range(40):
         a, b = (runs(*(80 + rng.standard_normal(6))) for _ in range(2))
-        found = evidence({0: a, 1: b}, draws=200, seed=draw)
+        found = bars({0: a, 1: b}, draws=200, seed=draw)
         assert found[0].probability + found[1].probability == pytest.approx(1.0, abs=0.02)
         shares.append(found[0].probability)
     assert np.mean(shares) == pytest.approx(0.5, abs=0.12)
@@ -63,19 +63,19 @@ def test_members_alike_have_even_chances():
 
 def test_equal_members_do_not_dominate_each_other():
     same = runs(80.0, 82.0)
-    assert [e.probability for e in evidence({0: same, 1: same}).values()] == [1.0, 1.0]
+    assert [e.probability for e in bars({0: same, 1: same}).values()] == [1.0, 1.0]
 
 
 def test_a_member_best_in_an_objective_without_noise_stays():
     confirmed = {0: runs(80.0, 70.0, n_features=5.0), 1: runs(90.0, 91.0, n_features=10.0)}
-    assert [e.probability for e in evidence(confirmed, (ACCURACY, SIZE)).values()] == [1.0, 1.0]
+    assert [e.probability for e in bars(confirmed, (ACCURACY, SIZE)).values()] == [1.0, 1.0]
 
 
 def test_the_error_of_a_mean_over_seeds_is_not_too_small():
     """Of many fronts of noise, the bootstrap's error agrees with the deviation of the means."""
     rng = np.random.default_rng(1)
     tables = 80 + 2 * rng.standard_normal((150, 4))
-    errors = [evidence({0: runs(*table)}, draws=300)[0].error["accuracy"] for table in tables]
+    errors = [bars({0: runs(*table)}, draws=300)[0].error["accuracy"] for table in tables]
     assert np.sqrt(np.mean(np.square(errors))) == pytest.approx(tables.mean(axis=1).std(), rel=0.12)
 
 
@@ -124,7 +124,7 @@ def test_a_composite_metric_varies_with_its_parts():
 
 
 def test_one_run_is_no_evidence_of_noise_and_lacking_metrics_are_left_out():
-    found = evidence({0: runs(80.0), 1: runs(70.0, 71.0)})
+    found = bars({0: runs(80.0), 1: runs(70.0, 71.0)})
     assert (found[0].runs, found[0].probability, found[0].deviation) == (1, None, {})
     other = weigh({0: runs(80.0)[0]}, {0: runs(80.0, 81.0)}, [Objective("sid5", "max", 0.0, 100.0)])[0]
     assert other.probability is None
@@ -147,12 +147,12 @@ def test_members_without_runs_are_expected_to_lose_what_the_others_lost_and_to_b
 
 def test_the_draws_follow_from_the_seed_alone():
     confirmed = {0: runs(80.0, 84.0, 79.0), 1: runs(81.0, 80.0, 83.0)}
-    assert evidence(confirmed) == evidence(dict(reversed(confirmed.items())))
-    assert evidence(confirmed, seed=1) != evidence(confirmed)
+    assert bars(confirmed) == bars(dict(reversed(confirmed.items())))
+    assert bars(confirmed, seed=1) != bars(confirmed)
 
 
 def test_sure_is_the_usual_level():
     assert SURE == 0.95
-    assert Evidence(runs=4, probability=0.95).beyond_noise
-    assert not Evidence(runs=4, probability=0.94).beyond_noise
+    assert ErrorBars(runs=4, probability=0.95).beyond_noise
+    assert not ErrorBars(runs=4, probability=0.94).beyond_noise
     assert bootstrap.DRAWS >= 1000

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tuner.errors import UsageError
-from tuner.front.confirmation import Evidence
+from tuner.front.confirmation import ErrorBars
 from tuner.front.pareto import Objective, front
 from tuner.qpm.program_info import ProgramInfo
 from tuner.report.search_page import (
@@ -208,8 +208,8 @@ def test_confirmed_members_show_error_bars_and_what_is_beyond_noise() -> None:
     points = [row.point() for row in rows if row.outcome == "complete"]
     member = front(points, OBJECTIVES[:2])[0].trial
     place = [p.trial for p in points].index(member)
-    evidence = Evidence(4, {}, {"accuracy": 0.8}, {"accuracy": 0.4, "interpretability": float("nan")}, 0.97)
-    rows[member] = dataclasses.replace(rows[member], evidence=evidence)
+    bars = ErrorBars(4, {}, {"accuracy": 0.8}, {"accuracy": 0.4, "interpretability": float("nan")}, 0.97)
+    rows[member] = dataclasses.replace(rows[member], bars=bars)
     page = Page(render_report(dataclasses.replace(sample_report(), rows=rows)))
     assert page.data()["trials"][place]["spread"] == [0.4, 0.0]
     assert "± 0.4; sd 0.8 over 4 runs" in page.text()

@@ -1,7 +1,9 @@
 """Confirmation without training: which runs are made, what the ledger keeps of them, and what is shown."""
 
 import io
+from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -9,9 +11,11 @@ from jobs import confirm
 from tests.ledgers import finished, home_with, trial_events
 from tests.turns import recipe_of
 from tuner.errors import UsageError
+from tuner.features.bank import FeatureBank
 from tuner.recipe import check_recipe, load_recipe
 from tuner.search.execute.plan import plan_trial
 from tuner.search.outcome.choose import choose
+from tuner.search.outcome.confirm import check_splits
 from tuner.search.outcome.confirmation_plan import members, missing_runs, offer, within_share
 from tuner.search.outcome.pick import pick_model
 from tuner.search.record.restoration import replay
@@ -91,9 +95,9 @@ def test_values_shown_are_means_of_confirmation_runs_where_there_are_some(home):
     view = home.front()
     shown = {m.trial: m.values["accuracy"] for m in view.members}
     assert shown == {0: pytest.approx(94.5), 1: pytest.approx(90.5), 2: 90.13579}
-    assert view.evidence[0].beyond_noise
-    assert view.evidence[1].probability < 0.05
-    assert (view.evidence[2].runs, view.evidence[2].probability) == (0, None)
+    assert view.bars[0].beyond_noise
+    assert view.bars[1].probability < 0.05
+    assert (view.bars[2].runs, view.bars[2].probability) == (0, None)
     document = view.to_dict()
     assert [m["confirmation"]["beyond_noise"] for m in document["members"]] == [True, False, False]
     assert view.hypervolume == pytest.approx(home_values(home))
@@ -162,3 +166,26 @@ def test_a_search_without_a_front_and_the_papers_protocol_are_refused(tmp_path, 
     assert "no complete trial yet" in capsys.readouterr().err
     with pytest.raises(UsageError, match="protocol=paper, which has no validation split"):
         check_recipe(load_recipe("digits", ["protocol=paper", "confirm.splits=2"]))
+
+
+def test_more_splits_than_the_smallest_class_has_images_are_refused():
+    labels = np.array([0, 0, 0, 0, 1, 1, 1, 1, 0, 1])
+    bank = FeatureBank(
+        patches=np.zeros((10, 1, 2), np.float16),
+        cls=None,
+        labels=labels,
+        is_train=np.arange(10) < 8,
+        masks=None,
+        has_mask=np.zeros(10, np.bool_),
+        grid=(1, 1),
+        class_names=("robin", "wren"),
+        paths=tuple("abcdefghij"),
+        class_attributes=None,
+        image_attributes=None,
+        key="bank",
+        folder=Path(),
+        content=np.array([0, 1, 2, 3, 4, 4, 6, 7, 8, 9]),  # two pictures of the wren are copies
+    )
+    check_splits(3, bank)
+    with pytest.raises(UsageError, match=r"confirm.splits=4, and fewer different training images of wren"):
+        check_splits(4, bank)

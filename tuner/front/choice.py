@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from tuner.errors import UsageError
 from tuner.front import words
-from tuner.front.confirmation import Evidence
+from tuner.front.confirmation import ErrorBars
 from tuner.front.pareto import Objective, Point, measured
 
 FRONT = "the front"
@@ -20,13 +20,13 @@ class Pick:
         point: the trial.
         reason: the sentence.
         alternatives: the other members where the rule could not tell them apart, such as on a front without a knee.
-        evidence: what is known of the member beyond the search's own run.
+        bars: what is known of the member beyond the search's own run.
     """
 
     point: Point
     reason: str
     alternatives: tuple[int, ...] = ()
-    evidence: Evidence = field(default_factory=Evidence)
+    bars: ErrorBars = field(default_factory=ErrorBars)
 
 
 Rule = Callable[..., Pick]  # (points, objectives); `whose=` is how the reason refers to the front

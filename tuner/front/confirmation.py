@@ -27,7 +27,7 @@ RULE = "± is one standard error, over images and, for confirmed members, over s
 
 
 @dataclass(frozen=True)
-class Evidence:
+class ErrorBars:
     """What the runs of a member say (docs/explanation/method.md#beyond-noise).
 
     Attributes:
@@ -67,8 +67,8 @@ def weigh(
     *,
     draws: int = bootstrap.DRAWS,
     seed: int = 0,
-) -> dict[int, Evidence]:
-    """The evidence of each member of a front.
+) -> dict[int, ErrorBars]:
+    """The error bars of each member of a front.
 
     A probability is one of being non-dominated among all trials. Those with fewer than two confirmation runs enter
     with the search's own value, less what the confirmed ones have lost on average (the winner's curse, and the luck of
@@ -102,7 +102,7 @@ def weigh(
         for name, values in drawn[member].items():
             if (n > 1 or name not in errors) and values.std() > ROUNDING:
                 errors[name] = float(values.std())
-        found[member] = Evidence(n, mean, deviation, errors, shares.get(member))
+        found[member] = ErrorBars(n, mean, deviation, errors, shares.get(member))
     return found
 
 

@@ -17,7 +17,7 @@ MEANING = (
 
 def any_runs(report: Report) -> bool:
     """Whether some member has been confirmed."""
-    return any(row.evidence.runs for row in report.rows)
+    return any(row.bars.runs for row in report.rows)
 
 
 def beside(point: Point, metric: str) -> str:
@@ -30,7 +30,7 @@ def beside(point: Point, metric: str) -> str:
 
 def spread(row: TrialRow, metric: str) -> str:
     """The uncertainty of a value: its standard error, and its deviation over confirmation runs if there are some."""
-    deviation, n = row.evidence.deviation.get(metric), row.evidence.runs
+    deviation, n = row.bars.deviation.get(metric), row.bars.runs
     told = [beside(row.point(), metric)]
     if deviation is not None and isfinite(deviation):
         told.append(f"sd {uncertainty.plus_minus(deviation)} over {n} runs")
@@ -39,7 +39,7 @@ def spread(row: TrialRow, metric: str) -> str:
 
 def sure(report: Report, rank: dict[int, int]) -> str:
     """How many members are beyond noise; empty where none is confirmed."""
-    confirmed = [row.evidence for row in report.rows if rank.get(row.trial) == 1 and row.evidence.runs]
+    confirmed = [row.bars for row in report.rows if rank.get(row.trial) == 1 and row.bars.runs]
     return f", {sum(e.beyond_noise for e in confirmed)} of them beyond noise" if confirmed else ""
 
 
@@ -52,7 +52,7 @@ def cells(report: Report, row: TrialRow) -> list[tuple[Any, str]]:
     """A row's values in these columns, each with its text."""
     if not any_runs(report):
         return []
-    found, n = row.evidence, row.evidence.runs
+    found, n = row.bars, row.bars.runs
     verdict = ("yes" if found.beyond_noise else "no") if n else None
     chance = UNKNOWN if found.probability is None else f"{found.probability:.2f}"
     return [(n or None, str(n) if n else UNKNOWN), (found.probability, chance), (verdict, verdict or UNKNOWN)]

@@ -74,7 +74,7 @@ def _rests(report: Report) -> str:
     values = [row.values for row in report.rows]
     metrics = dict.fromkeys(name for row in values for name in row if "/" not in name)
     told = uncertainty.legend((n for n in metrics if not n.startswith("assigned_")), values)
-    rule = RULE if any(row.evidence.error for row in report.rows) else uncertainty.RULE
+    rule = RULE if any(row.bars.error for row in report.rows) else uncertainty.RULE
     meaning = f"{error_bars.MEANING}." if error_bars.any_runs(report) else ""
     return " ".join(filter(None, [f"{rule}; {told}." if told else "", meaning]))
 
@@ -208,7 +208,7 @@ def _trials(report: Report, rank: dict[int, int]) -> dict[str, Any]:
         "params": [words.name(n) for n in params],
         "objectives": [f"{words.name(o.name)}{f' [{o.unit}]' if o.unit else ''}" for o in report.objectives],
         "metrics": [words.name(n) for n in metrics],
-        "evidence": error_bars.headings(report),
+        "bars": error_bars.headings(report),
         "proof": ["gap [%]", "bound", "program"],
         "rows": [
             {
@@ -220,7 +220,7 @@ def _trials(report: Report, rank: dict[int, int]) -> dict[str, Any]:
                 "params": [_cell(row.params.get(n), _plain(row.params.get(n))) for n in params],
                 "objectives": [_cell(row.values.get(n), numbers[n][i], error_bars.spread(row, n)) for n in objectives],
                 "metrics": [_cell(row.values.get(n), numbers[n][i], error_bars.spread(row, n)) for n in metrics],
-                "evidence": [_cell(*cell) for cell in error_bars.cells(report, row)],
+                "bars": [_cell(*cell) for cell in error_bars.cells(report, row)],
                 "proof": _proof(row),
                 "duration": _cell(
                     row.duration_s, NOTHING if row.duration_s is None else words.duration(row.duration_s)
@@ -239,7 +239,7 @@ def _chart_data(report: Report, rank: dict[int, int]) -> dict[str, Any]:
             "trial": row.trial,
             "rank": rank[row.trial],
             "values": [row.trial] * alone + [row.values[o.name] for o in report.objectives],
-            "spread": [0.0] * alone + [_finite(row.evidence.error.get(o.name)) for o in report.objectives],
+            "spread": [0.0] * alone + [_finite(row.bars.error.get(o.name)) for o in report.objectives],
             "text": _hover(row, report.objectives),
         }
         for row in report.rows

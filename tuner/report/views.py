@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tuner.errors import UsageError
-from tuner.front.confirmation import Evidence
+from tuner.front.confirmation import ErrorBars
 from tuner.front.pareto import Objective, Point
 from tuner.qpm.program_info import ProgramInfo
 from tuner.report.tiles import Map, Pixels
@@ -25,7 +25,7 @@ class TrialRow:
         values: metric name -> value, of the validation split; "test/accuracy" for another split.
         duration_s: wall time, seconds; None if unknown.
         cause: one line, why it did not complete.
-        evidence: what is known of a member of the front beyond the search's own run; its means are in `values` already.
+        bars: what is known of a member of the front beyond the search's own run; its means are in `values` already.
         program: how its program ended, as the ledger has it (see `proof.py`); None if unknown.
     """
 
@@ -35,12 +35,12 @@ class TrialRow:
     values: dict[str, float] = field(default_factory=dict)
     duration_s: float | None = None
     cause: str = ""
-    evidence: Evidence = field(default_factory=Evidence)
+    bars: ErrorBars = field(default_factory=ErrorBars)
     program: ProgramInfo | None = None
 
     def point(self) -> Point:
         """The trial as the front sees it."""
-        errors = {name: error for name, error in self.evidence.error.items() if name in self.values}
+        errors = {name: error for name, error in self.bars.error.items() if name in self.values}
         return Point(self.trial, self.params, self.values, errors=errors)
 
 

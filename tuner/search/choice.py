@@ -31,7 +31,7 @@ class Choice:
         self.search = home.name
         self.trial, self.params, self.values = pick.point.trial, pick.point.params, pick.point.values
         self.errors = uncertainty.errors(self.values) | pick.point.errors
-        self.confirmation = pick.evidence.to_json()
+        self.confirmation = pick.bars.to_json()
         self.reason, self.alternatives = pick.reason, pick.alternatives
 
     def model(self, *, weights: Path | str = "", device: str = "auto") -> "ExportedModel":

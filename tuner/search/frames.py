@@ -31,7 +31,7 @@ from typing import Any
 import pandas as pd
 
 from tuner.front import uncertainty
-from tuner.front.confirmation import Evidence
+from tuner.front.confirmation import ErrorBars
 from tuner.qpm import METRICS
 from tuner.search.record.front_view import FrontView
 from tuner.search.record.restoration import SearchState, TrialRecord
@@ -56,7 +56,7 @@ def front_frame(view: FrontView, state: SearchState) -> pd.DataFrame:
 
 def _frame(view: FrontView, trials: Sequence[TrialRecord]) -> pd.DataFrame:
     members = {member.trial for member in view.members}
-    rows = [_row(trial, trial.number in members, view.evidence.get(trial.number, Evidence())) for trial in trials]
+    rows = [_row(trial, trial.number in members, view.bars.get(trial.number, ErrorBars())) for trial in trials]
     objectives = [f"values_{objective.name}" for objective in view.objectives]
     names = dict.fromkeys([*objectives, *(name for row in rows for name in row)])
     columns = [*FIRST, *(n for group in GROUPS for n in names if n.startswith(group)), *LAST]
@@ -80,7 +80,7 @@ def _types(frame: pd.DataFrame, columns: Sequence[str]) -> dict[str, str]:
     return types | {n: "float64" for n in unknown if not n.startswith("params_")}
 
 
-def _row(trial: TrialRecord, on_front: bool, evidence: Evidence) -> dict[str, Any]:
+def _row(trial: TrialRecord, on_front: bool, bars: ErrorBars) -> dict[str, Any]:
     ended = trial.outcome is not None
     return {
         "number": trial.number,
@@ -89,18 +89,18 @@ def _row(trial: TrialRecord, on_front: bool, evidence: Evidence) -> dict[str, An
         "datetime_complete": trial.ended_at if ended else None,
         **_named("params_", trial.params),
         **_named("values_", trial.values),
-        **_named("errors_", uncertainty.errors(trial.values) | ({} if evidence.runs else evidence.error)),
-        **_named("confirmed_", evidence.mean),
-        **_named("deviation_", evidence.deviation),
+        **_named("errors_", uncertainty.errors(trial.values) | ({} if bars.runs else bars.error)),
+        **_named("confirmed_", bars.mean),
+        **_named("deviation_", bars.deviation),
         **_named("test_", trial.test),
         **_named("program_", trial.program.to_json() if trial.program else {}),
         "stage": trial.stage,
         "cause": trial.cause,
         "model": trial.model,
         "on_front": on_front,
-        "runs": evidence.runs,
-        "non_dominated": evidence.probability,
-        "beyond_noise": evidence.beyond_noise,
+        "runs": bars.runs,
+        "non_dominated": bars.probability,
+        "beyond_noise": bars.beyond_noise,
     }
 
 

@@ -6,7 +6,7 @@ from functools import partial
 
 from tuner.errors import UsageError
 from tuner.front import pick as rules
-from tuner.front.confirmation import FEWEST_RUNS, Evidence
+from tuner.front.confirmation import FEWEST_RUNS, ErrorBars
 from tuner.front.pick import Pick
 from tuner.search.record.front_view import FrontView
 from tuner.search.record.state import SearchState
@@ -42,19 +42,19 @@ def choose(
             if not (at_most or at_least):
                 raise
     chosen = chosen or rule(points, view.objectives)
-    evidence = view.evidence.get(chosen.point.trial, Evidence())
-    return replace(chosen, reason=f"{chosen.reason} {standing(evidence)}{among}.", evidence=evidence)
+    bars = view.bars.get(chosen.point.trial, ErrorBars())
+    return replace(chosen, reason=f"{chosen.reason} {standing(bars)}{among}.", bars=bars)
 
 
-def standing(evidence: Evidence) -> str:
+def standing(bars: ErrorBars) -> str:
     """What is known of a model's place on the front: "Beyond noise: yes, non-dominated with ... over 4 runs"."""
-    if not evidence.runs:
+    if not bars.runs:
         return "Beyond noise: no, it was run once"
-    runs = f"{evidence.runs} {'run' if evidence.runs == 1 else 'runs'}"
-    if evidence.probability is None:
+    runs = f"{bars.runs} {'run' if bars.runs == 1 else 'runs'}"
+    if bars.probability is None:
         return f"Beyond noise: no, over {runs}, and at least {FEWEST_RUNS} are needed"
-    verdict = "yes" if evidence.beyond_noise else "no"
-    return f"Beyond noise: {verdict}, non-dominated with a probability of {evidence.probability:.2f} over {runs}"
+    verdict = "yes" if bars.beyond_noise else "no"
+    return f"Beyond noise: {verdict}, non-dominated with a probability of {bars.probability:.2f} over {runs}"
 
 
 def recorded_pick(view: FrontView, state: SearchState) -> Pick:
@@ -62,5 +62,5 @@ def recorded_pick(view: FrontView, state: SearchState) -> Pick:
     recorded = state.pick
     for point in view.points(state):
         if recorded is not None and point.trial == recorded.trial:
-            return Pick(point, recorded.reason, evidence=view.evidence.get(point.trial, Evidence()))
+            return Pick(point, recorded.reason, bars=view.bars.get(point.trial, ErrorBars()))
     return choose(view, state)

@@ -3,10 +3,12 @@
 import time
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from tuner.base.progress import Progress
 from tuner.data.words import some
 from tuner.errors import TunerError, UsageError
-from tuner.features.bank import open_bank
+from tuner.features.bank import FeatureBank, open_bank
 from tuner.recipe import Recipe
 from tuner.search.execute.broker_handle import BrokerHandle
 from tuner.search.execute.broker_monitor import ended_trials
@@ -65,17 +67,17 @@ def confirm(
 
 
 def refuse_too_many_splits(recipe: Recipe, home: SearchHome, bank: str) -> None:
-    """Refuse more validation splits than the smallest class has images to be held out.
+    """Refuse more validation splits than the smallest class of a search has images; see `check_splits`."""
+    if recipe.confirm.splits > 1:
+        check_splits(recipe.confirm.splits, load_input(home.artifacts, "banks", bank, open_bank))
+
+
+def check_splits(splits: int, images: FeatureBank) -> None:
+    """Refuse more validation splits than the smallest class has different training images.
 
     Raises:
         UsageError: naming the classes.
     """
-    splits = recipe.confirm.splits
-    if splits == 1:
-        return
-    import numpy as np
-
-    images = load_input(home.artifacts, "banks", bank, open_bank)
     labels = images.labels[images.is_train]
     if images.content is not None:  # identical copies count once
         labels = labels[np.unique(images.content[images.is_train], return_index=True)[1]]

@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from statistics import median
 
 from tuner.base.steps import duration
 from tuner.errors import UsageError
@@ -104,18 +105,18 @@ def missing_runs(recipe: Recipe, bank: str, state: SearchState, trials: Sequence
 def seconds(runs: Sequence[ConfirmationRun], state: SearchState) -> float:
     """The wall time that runs will take, from the times of the search's own stages; 0 if it has none.
 
-    Stages run side by side as they did in the search: the ratio of search time to the sum of its stages is kept.
+    A stage takes the median of its times; the first ones include the start of the workers. Stages run side by side as
+    they did in the search: the ratio of search time to the sum of its stages is kept.
     """
     uses = [use for trial in state.trials.values() for use in trial.stages]
     uses += [use for trial in state.trials.values() for done in trial.confirmations.values() for use in done.stages]
     known = {use.key for use in uses}
     of_stage: dict[str, list[float]] = {}
     for use in uses:
-        if not use.reused:
-            of_stage.setdefault(use.stage, []).append(use.seconds)
+        of_stage.setdefault(use.stage, []).append(use.saved_s if use.reused else use.seconds)
     spent = sum(use.seconds for trial in state.trials.values() for use in trial.stages if not use.reused)
     left = {spec.key: spec.stage for run in runs for spec in run.stages if spec.key not in known}
-    total = sum(sum(times) / len(times) for stage in left.values() if (times := of_stage.get(stage)))
+    total = sum(median(of_stage[stage]) for stage in left.values() if stage in of_stage)
     return total * (min(1.0, state.elapsed_s / spent) if spent > 0 and state.elapsed_s > 0 else 1.0)
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from tuner.base.progress import Progress
 from tuner.errors import TunerError
-from tuner.front.confirmation import Evidence
+from tuner.front.confirmation import ErrorBars
 from tuner.front.pick import Pick
 from tuner.recipe import Recipe, objectives_of
 from tuner.report.search_page import BaselineRow, PickView, Report, StageUse, TrialRow, render_report
@@ -83,8 +83,9 @@ def _pick_view(
 
 
 def _row(trial: TrialRecord, view: FrontView) -> TrialRow:
-    evidence = view.evidence.get(trial.number, Evidence())
-    values = {**evidence.shown(trial.values), **{f"test/{name}": value for name, value in trial.test.items()}}
+    bars = view.bars.get(trial.number, ErrorBars())
+    sizes = {o.name: trial.params[o.name] for o in view.objectives if o.name in trial.params}
+    values = {**sizes, **bars.shown(trial.values), **{f"test/{name}": value for name, value in trial.test.items()}}
     return TrialRow(
         trial.number,
         trial.outcome or "running",
@@ -93,7 +94,7 @@ def _row(trial: TrialRecord, view: FrontView) -> TrialRow:
         trial.seconds or None,
         trial.cause or "",
         program=trial.program,
-        evidence=evidence,
+        bars=bars,
     )
 
 

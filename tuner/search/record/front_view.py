@@ -7,12 +7,12 @@ from typing import Any
 
 from tuner.errors import TunerError
 from tuner.front import pareto, uncertainty
-from tuner.front.confirmation import Evidence
+from tuner.front.confirmation import ErrorBars
 from tuner.front.pareto import Objective, Point
 from tuner.qpm.program_info import ProgramInfo
 from tuner.search.record.restoration import SearchState, tally
 
-Weigh = Callable[[Sequence[Point]], dict[int, Evidence]]
+Weigh = Callable[[Sequence[Point]], dict[int, ErrorBars]]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class FrontView:
             their confirmation runs where there are some.
         ranks: of all measured trials, by the search's own values.
         programs: each member's program, None where unknown.
-        evidence: of each member; empty if it was not asked for.
+        bars: error bars of each member; empty if it was not asked for.
     """
 
     search: str
@@ -38,7 +38,7 @@ class FrontView:
     members: list[Point]
     ranks: dict[int, int]
     programs: dict[int, ProgramInfo | None] = field(default_factory=dict)
-    evidence: dict[int, Evidence] = field(default_factory=dict)
+    bars: dict[int, ErrorBars] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -50,21 +50,21 @@ class FrontView:
             search: its name.
             state: of the search.
             objectives: the axes.
-            weigh: gives the evidence of the members.
+            weigh: gives the error bars of the members.
         """
         points = state.points(objectives)
         ranked = zip(points, pareto.ranks(points, objectives), strict=True)
         members = pareto.front(points, objectives)
-        evidence = weigh(members)
+        bars = weigh(members)
         return cls(
             search,
             tuple(objectives),
             pareto.hypervolume(points, objectives),
             state.counts(),
-            [_shown(member, evidence.get(member.trial, Evidence())) for member in members],
+            [_shown(member, bars.get(member.trial, ErrorBars())) for member in members],
             {point.trial: rank for point, rank in ranked},
             {member.trial: state.trials[member.trial].program for member in members},
-            evidence,
+            bars,
         )
 
     def errors(self, trial: int) -> dict[str, float]:
@@ -79,7 +79,7 @@ class FrontView:
 
     def confirmed(self) -> list[int]:
         """The members with confirmation runs, in the order of the members."""
-        return [m.trial for m in self.members if self.evidence.get(m.trial, Evidence()).runs]
+        return [m.trial for m in self.members if self.bars.get(m.trial, ErrorBars()).runs]
 
     def to_dict(self) -> dict[str, Any]:
         """The one JSON document of a front."""
@@ -95,7 +95,7 @@ class FrontView:
                     "values": m.values,
                     "model": m.model,
                     "errors": self.errors(m.trial),
-                    "confirmation": self.evidence.get(m.trial, Evidence()).to_json(),
+                    "confirmation": self.bars.get(m.trial, ErrorBars()).to_json(),
                     "program": _as_json(self.programs.get(m.trial)),
                 }
                 for m in self.members
@@ -107,9 +107,9 @@ class FrontView:
         return json.dumps(self.to_dict(), indent=1, allow_nan=False).encode()
 
 
-def _shown(member: Point, evidence: Evidence) -> Point:
-    values = evidence.shown(member.values)
-    errors = {name: error for name, error in evidence.error.items() if name in values}
+def _shown(member: Point, bars: ErrorBars) -> Point:
+    values = bars.shown(member.values)
+    errors = {name: error for name, error in bars.error.items() if name in values}
     return replace(member, values=values, errors=errors)
 
 

@@ -11,13 +11,13 @@ import yaml
 from tuner.base.secrets import hide
 from tuner.base.spelling import did_you_mean, some_of
 from tuner.errors import TunerError, UsageError
-from tuner.front.confirmation import Evidence
+from tuner.front.confirmation import ErrorBars
 from tuner.front.pareto import Objective, Point
 from tuner.recipe import Recipe, difference, objectives_of, parse_recipe
 from tuner.recipe.nodes import LONGEST, drop
 from tuner.recipe.stored import read_parts
+from tuner.search.record.error_bars import error_bars_of
 from tuner.search.record.events import Event
-from tuner.search.record.evidence import evidence_of
 from tuner.search.record.fields import clean
 from tuner.search.record.front_view import FrontView
 from tuner.search.record.possible import Possible
@@ -214,8 +214,8 @@ class SearchHome:
         recipe, _ = self.stored()
         axes, now = objectives or objectives_of(recipe), state or self.state()
 
-        def weigh(members: Sequence[Point]) -> dict[int, Evidence]:
-            return evidence_of(members, now, axes, recipe.data.split_seed, self.artifacts)
+        def weigh(members: Sequence[Point]) -> dict[int, ErrorBars]:
+            return error_bars_of(members, now, axes, recipe.data.split_seed, self.artifacts)
 
         return FrontView.of(self.name, now, axes, weigh)
 

@@ -5,7 +5,7 @@ from collections import Counter
 from rich.console import Group, RenderableType
 
 from tuner.base.tables import Column, FittedTable, note
-from tuner.front.confirmation import Evidence
+from tuner.front.confirmation import ErrorBars
 from tuner.front.uncertainty import plus_minus
 from tuner.search.record.front_view import FrontView
 from tuner.search.record.state import SearchState
@@ -18,24 +18,24 @@ DEVIATION = "± is the standard deviation over the runs; the search's own run is
 def confirmed_table(view: FrontView, state: SearchState) -> Group:
     """The members of a front, the best in the first objective on top."""
     members = in_order(view)
-    evidence = [view.evidence.get(m.trial, Evidence()) for m in members]
+    bars = [view.bars.get(m.trial, ErrorBars()) for m in members]
     columns = [Column("trial", [str(m.trial) for m in members], weight=9)]
     columns += [
-        Column(heading(o.name), [_mean(e, o.name, m.values) for e, m in zip(evidence, members, strict=True)], weight=8)
+        Column(heading(o.name), [_mean(e, o.name, m.values) for e, m in zip(bars, members, strict=True)], weight=8)
         for o in view.objectives
     ]
     columns += [
-        Column("runs", [str(e.runs) for e in evidence], weight=6),
-        Column("non-dominated", [chance(e) for e in evidence], weight=6),
-        Column("beyond noise", [verdict(e) for e in evidence], weight=7),
+        Column("runs", [str(e.runs) for e in bars], weight=6),
+        Column("non-dominated", [chance(e) for e in bars], weight=6),
+        Column("beyond noise", [verdict(e) for e in bars], weight=7),
     ]
     lines: list[RenderableType] = [FittedTable(columns), note(DEVIATION), note(confirmed_sentence(view))]
     return Group(*lines, *(note(line) for line in _failures(view, state)))
 
 
-def _mean(evidence: Evidence, name: str, values: dict[str, float]) -> str:
+def _mean(bars: ErrorBars, name: str, values: dict[str, float]) -> str:
     """A value with its deviation over runs: "96.1 ±0.8"."""
-    deviation = evidence.deviation.get(name)
+    deviation = bars.deviation.get(name)
     shown = number(values.get(name))
     return shown if not deviation else f"{values[name]:.1f} ±{plus_minus(deviation)}"
 

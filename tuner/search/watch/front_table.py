@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from tuner.base.metric import METRICS, parts
 from tuner.base.tables import Column, FittedTable, note
 from tuner.front import confirmation, pareto, uncertainty, words
-from tuner.front.confirmation import SURE, Evidence
+from tuner.front.confirmation import SURE, ErrorBars
 from tuner.front.pareto import Point
 from tuner.report import proof
 from tuner.search.record.front_view import FrontView
@@ -69,19 +69,19 @@ def shown(name: str, point: Point) -> str:
     return f"{point.values[name]:.1f} ±{uncertainty.plus_minus(deviation)}"
 
 
-def chance(evidence: Evidence) -> str:
+def chance(bars: ErrorBars) -> str:
     """The probability of being non-dominated: "0.97", or "–" where it is unknown."""
-    return "–" if evidence.probability is None else f"{evidence.probability:.2f}"
+    return "–" if bars.probability is None else f"{bars.probability:.2f}"
 
 
-def verdict(evidence: Evidence) -> str:
+def verdict(bars: ErrorBars) -> str:
     """Whether a member is beyond noise: "yes" or "no"."""
-    return "yes" if evidence.beyond_noise else "no"
+    return "yes" if bars.beyond_noise else "no"
 
 
 def confirmed_sentence(view: FrontView) -> str:
     """How many members are beyond noise, and what that means."""
-    n, known = len(view.members), [view.evidence[trial] for trial in view.confirmed()]
+    n, known = len(view.members), [view.bars[trial] for trial in view.confirmed()]
     sure, without = sum(e.beyond_noise for e in known), n - len(known)
     text = f"{sure} of {n} members beyond noise: non-dominated with a probability of at least {SURE:g}"
     return text + (f"; {without} {'is' if without == 1 else 'are'} not confirmed" if without else "")
@@ -107,11 +107,11 @@ def _columns(view: FrontView, members: list[Point], trials: list[TrialRecord]) -
     columns += [Column(heading(o), [shown(o, m) for m in members], weight=8) for o in objectives]
     columns += [Column(heading(p), [shown(p, m) for m in members], weight=3) for p in beside]
     if view.confirmed():
-        evidence = [view.evidence[m.trial] for m in members]
+        bars = [view.bars[m.trial] for m in members]
         columns += [
-            Column("beyond noise", [verdict(e) for e in evidence], weight=7),
-            Column("runs", [str(e.runs or "") for e in evidence], weight=6),
-            Column("non-dominated", [chance(e) for e in evidence], weight=3),
+            Column("beyond noise", [verdict(e) for e in bars], weight=7),
+            Column("runs", [str(e.runs or "") for e in bars], weight=6),
+            Column("non-dominated", [chance(e) for e in bars], weight=3),
         ]
     tested = [o for o in objectives if any(o in t.test for t in trials)]  # a size is the same on every split
     columns += [

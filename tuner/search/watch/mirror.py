@@ -10,7 +10,7 @@ from pathlib import Path
 from tuner.base.folders import cache_root, made_folder
 from tuner.base.secrets import hide
 from tuner.front import pareto, uncertainty
-from tuner.front.confirmation import Evidence
+from tuner.front.confirmation import ErrorBars
 from tuner.recipe import TrackingConfig
 from tuner.search.record.home import SearchHome
 from tuner.search.record.restoration import SearchState, TrialRecord
@@ -73,7 +73,7 @@ def mirror_front(mirror: MirrorProcess, home: SearchHome, state: SearchState, fi
     """
     view = home.front(state=state)
     points = state.points(view.objectives)
-    confirmed = {trial: _confirmed(view.evidence[trial], state.trials[trial]) for trial in view.confirmed()}
+    confirmed = {trial: _confirmed(view.bars[trial], state.trials[trial]) for trial in view.confirmed()}
     volumes = pareto.history(points, view.objectives)
     history = [(state.trials[p.trial].ended_at, v) for p, v in zip(points, volumes, strict=True)]
     with tempfile.TemporaryDirectory(prefix="qpm-tuner-") as folder:
@@ -84,12 +84,12 @@ def mirror_front(mirror: MirrorProcess, home: SearchHome, state: SearchState, fi
         mirror.close(FLUSH_S)
 
 
-def _confirmed(evidence: Evidence, trial: TrialRecord) -> Confirmed:
+def _confirmed(bars: ErrorBars, trial: TrialRecord) -> Confirmed:
     """The confirmation of a member as MLflow shows it."""
-    values = {f"{name}_mean": value for name, value in evidence.mean.items()}
-    values |= {f"{name}_deviation": value for name, value in evidence.deviation.items()}
+    values = {f"{name}_mean": value for name, value in bars.mean.items()}
+    values |= {f"{name}_deviation": value for name, value in bars.deviation.items()}
     values = {name: value for name, value in values.items() if not name.startswith(uncertainty.ASSIGNED)}
-    if evidence.probability is not None:
-        values["non_dominated"] = evidence.probability
+    if bars.probability is not None:
+        values["non_dominated"] = bars.probability
     last = max(run.time_s for run in trial.confirmations.values())
-    return Confirmed(last, evidence.runs, values, evidence.beyond_noise)
+    return Confirmed(last, bars.runs, values, bars.beyond_noise)

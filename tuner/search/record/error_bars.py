@@ -7,7 +7,7 @@ import numpy as np
 
 from tuner.errors import TunerError
 from tuner.front.bootstrap import Run
-from tuner.front.confirmation import Evidence, weigh
+from tuner.front.confirmation import ErrorBars, weigh
 from tuner.front.pareto import Objective, Point
 from tuner.search.record.inputs import load_input
 from tuner.search.record.state import SearchState
@@ -16,10 +16,10 @@ from tuner.search.stages import measuring_stage
 from tuner.store import Artifacts
 
 
-def evidence_of(
+def error_bars_of(
     members: Sequence[Point], state: SearchState, objectives: Sequence[Objective], split_seed: int, artifacts: Artifacts
-) -> dict[int, Evidence]:
-    """The evidence of each member of a front.
+) -> dict[int, ErrorBars]:
+    """The error bars of each member of a front.
 
     Where values of single images cannot be read, shares have their binomial error, and other metrics none of images.
 
