@@ -95,7 +95,8 @@ def _pick_view(
 
 def _row(trial: TrialRecord, view: FrontView) -> TrialRow:
     bars = view.bars.get(trial.number, ErrorBars())
-    values = {**bars.shown(trial.values), **{f"test/{name}": value for name, value in trial.test.items()}}
+    sizes = {o.name: trial.params[o.name] for o in view.objectives if o.name in trial.params}
+    values = {**sizes, **bars.shown(trial.values), **{f"test/{name}": value for name, value in trial.test.items()}}
     return TrialRow(
         trial.number,
         trial.outcome or "running",
