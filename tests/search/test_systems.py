@@ -60,6 +60,20 @@ def test_controls_differ_in_the_assignment_only():
         assert dataclasses.replace(one, assign=other.assign) == other
 
 
+def test_published_methods_are_as_published_whatever_the_trials_do():
+    for program in ("assign.control=random", "assign.forced_pairs=3"):
+        ours = recipe_of("dense.held_out=0.3", "assign.on=held_out", program)
+        assert [keys(name, ours) for name in SYSTEMS] == [keys(name, recipe_of()) for name in SYSTEMS]
+
+
+def test_held_out_is_qpm_but_for_the_images_of_its_program():
+    plain, ours = (SYSTEMS[name].of(recipe_of(), BIRDS) for name in ("qpm", "qpm_held_out"))
+    assert (ours.dense.held_out, ours.assign.on) == (0.2, "held_out")
+    dense = dataclasses.replace(ours.dense, held_out=0.0)
+    assert dataclasses.replace(ours, dense=dense, assign=plain.assign) == plain
+    assert ours.assign == dataclasses.replace(plain.assign, on="held_out")
+
+
 def test_compact_takes_four_features_and_chiqpm_half_as_many_pairs_as_classes():
     assert SYSTEMS["compact"].of(recipe_of(), BIRDS).assign.features_per_class == 4
     assert SYSTEMS["chiqpm"].of(recipe_of(), BIRDS).assign.forced_pairs == 100

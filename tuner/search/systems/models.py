@@ -14,6 +14,7 @@ from tuner.search.execute.plan import StageSpec, plan, split_of
 from tuner.search.stages import model_stage
 from tuner.search.systems.system import Tokens
 
+HELD_OUT = 0.2  # ours: share of each class's training images
 GROUNDING = 3.0  # CHiQPM: weight of the grounding loss in all rounds but the last
 ROUNDS, ROUND_EPOCHS, LAST_EPOCHS, ROUND_DECAY = 4, 10, 40, 0.9  # CHiQPM: 10 + 10 + 10 + 40 epochs
 
@@ -42,6 +43,13 @@ def qpm(recipe: Recipe, tokens: Tokens) -> list[StageSpec]:
 def drawn(recipe: Recipe, _: Tokens) -> Recipe:
     """The assignment is drawn at random instead of by the program (docs/explanation/method.md#controls)."""
     return replace(recipe, assign=replace(recipe.assign, control="random"))
+
+
+def held_out(recipe: Recipe, _: Tokens) -> Recipe:
+    """The program rests on images that the dense model was not trained on
+    (docs/explanation/method.md#held-out-assignment)."""
+    dense, assign = replace(recipe.dense, held_out=HELD_OUT), replace(recipe.assign, on="held_out")
+    return replace(recipe, dense=dense, assign=assign)
 
 
 def chiqpm(recipe: Recipe, tokens: Tokens) -> Recipe:

@@ -1,6 +1,7 @@
 """What a system is: a named method that turns a recipe, a feature bank and a seed into stages.
 
-A system reads only the recipe's data, backbone, adapter and training; its sizes are those that were published.
+A system reads only the recipe's data, backbone, adapter and training. Its sizes, and the images that its program rests
+on, are those that were published, whatever the recipe's trials do.
 """
 
 import dataclasses
@@ -80,15 +81,18 @@ class System:
     backbone: Callable[[Recipe], BackboneSettings] | None = None
 
     def of(self, recipe: Recipe, tokens: Tokens) -> Recipe:
-        """Its recipe on a bank, its sizes no larger than adapter and classes allow.
+        """Its recipe on a bank: as published unless its settings say otherwise, its sizes no larger than adapter and
+        classes allow.
 
         Raises:
             InfeasibleError: the method cannot be had there, with the reason.
         """
-        fixed = dataclasses.replace(recipe, space={})
+        dense = dataclasses.replace(recipe.dense, held_out=0.0)
+        assign = dataclasses.replace(recipe.assign, on="train", control="none", forced_pairs=0)
+        fixed = dataclasses.replace(recipe, space={}, dense=dense, assign=assign)
         if (sizes := self._sizes(recipe, tokens)) is not None:
             check_feasible(self.features(recipe, tokens), *sizes, tokens.n_classes)
-            assign = dataclasses.replace(fixed.assign, n_features=sizes[0], features_per_class=sizes[1])
+            assign = dataclasses.replace(assign, n_features=sizes[0], features_per_class=sizes[1])
             fixed = dataclasses.replace(fixed, assign=assign)
         return self.settings(fixed, tokens)
 
