@@ -22,6 +22,7 @@ from tuner.qpm.randomness import dropout
 from tuner.qpm.settings import AdapterConfig
 from tuner.qpm.storage import read_state, table_of, write_folder
 
+BATCH = 128  # images that pass a model at a time in evaluation
 MOST_TOKENS, MOST_WIDTH, MOST_CLASSES, MOST_LAYERS = 1024, 1_000_000, 10_000_000, 16  # what is believed of a file
 
 
@@ -179,7 +180,7 @@ class Classifier(nn.Module):
 
 
 @torch.no_grad()
-def batches(model: Classifier, samples: Samples, size: int = 128) -> Iterator[tuple[slice, Activations]]:
+def batches(model: Classifier, samples: Samples, size: int = BATCH) -> Iterator[tuple[slice, Activations]]:
     """Run a model over samples in evaluation mode, `size` images at a time, in order."""
     model.eval()
     for rows, (patches, cls) in in_order(samples, size):

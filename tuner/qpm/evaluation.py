@@ -15,8 +15,9 @@ from torch import Tensor
 
 from tuner.errors import TunerError
 from tuner.features.device import choose_device
+from tuner.features.feeding import in_order
 from tuner.features.samples import Samples
-from tuner.qpm.classifier import Classifier, batches
+from tuner.qpm.classifier import BATCH, Classifier, batches
 from tuner.qpm.metrics.compactness import used_features
 from tuner.qpm.metrics.kinds import (
     Change,
@@ -172,7 +173,9 @@ def _on_images(model: Classifier, held_out: Samples) -> tuple[dict[str, Tensor],
     metrics = list(_applicable(ImageMetric, held_out))
     scores = {metric.name: torch.full((len(held_out),), torch.nan, dtype=torch.float64) for metric in metrics}
     said, at_peaks = [], []
-    for rows, (maps, pooled, logits) in batches(model, held_out):
+    model.eval()
+    for rows, (patches, cls) in in_order(held_out, BATCH):
+        maps, pooled, logits = model(patches, cls)
         _refuse([] if logits.isfinite().all() else ["a logit"])
         said.append(logits)
         at_peaks.append(model.head(maps.amax(1)))
@@ -187,8 +190,8 @@ def _on_images(model: Classifier, held_out: Samples) -> tuple[dict[str, Tensor],
             logits,
             inputs,
             model.map_grid,
-            tokens=held_out.patches[rows].to(maps.device),
-            cls=None if held_out.cls is None else held_out.cls[rows].to(maps.device),
+            tokens=_tokens(model, patches),
+            cls=cls,
         )
         for metric in metrics:
             having = [need.of(held_out)[rows] for need in metric.data_needs if need.per_image]
@@ -233,11 +236,16 @@ def _features(model: Classifier, train: Samples, known: SeenOnTrain | None) -> T
         train.n_classes,
         train.image_attributes,
         peaks,
-        tokens=train.patches if model.map_grid == train.grid else None,  # pixels are no tokens
+        tokens=_tokens(model, train.patches),
         grid=model.map_grid,
         weight=model.weight[:, used],
         parts=train.parts,
     )
+
+
+def _tokens(model: Classifier, patches: Tensor) -> Tensor | None:
+    """What a frozen backbone says of each patch; None for a network that reads pixels."""
+    return patches if model.map_grid == model.grid else None
 
 
 def _pass(model: Classifier, train: Samples, used: Tensor) -> tuple[Tensor, Tensor]:

@@ -101,7 +101,7 @@ def explain(
         index: which of them.
         classes: classes whose features are wanted; the predicted and the true class by default.
         best: instead of naming classes: so many with the largest logits, the predicted one first.
-        image_size: height and width of the saliency maps, pixels; the token grid itself by default.
+        image_size: height and width of the saliency maps, pixels; the grid of the maps itself by default.
 
     Raises:
         UsageError: the head of the model is not binary.
@@ -112,7 +112,7 @@ def explain(
     values, label = logits[0].cpu().numpy(), int(one.labels)
     ranked = np.argsort(-values, kind="stable").tolist()
     predicted = int(ranked[0])
-    saliency = maps.transpose(1, 2).unflatten(2, samples.grid)  # (1, n_features, grid_h, grid_w)
+    saliency = maps.transpose(1, 2).unflatten(2, model.map_grid)  # (1, n_features, grid_h, grid_w)
     if image_size is not None:
         saliency = F.interpolate(saliency, size=image_size, mode="bilinear", align_corners=False)
     scores, pictures = model.head.standardise(pooled)[0].cpu().numpy(), saliency[0].cpu().numpy()

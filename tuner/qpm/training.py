@@ -27,6 +27,10 @@ from tuner.qpm.settings import TrainingConfig
 Progress = Callable[[int, int, dict[str, float]], None]  # epochs done, epochs, values such as loss, accuracy
 
 
+# a comparison takes the learning rate of these from a recipe's fine-tuning
+SETS_RATE_OF = {"sldd": "finetune", "qsenn": "finetune"}
+
+
 class DivergedError(TunerError):
     """The loss of a stage is no longer a number; in a search it is the outcome `failed`."""
 
@@ -34,7 +38,7 @@ class DivergedError(TunerError):
         super().__init__(
             f"{stage} training diverged: the loss of epoch {epoch} is not finite (lr {lr:g})",
             "a finite loss",
-            f"lower {stage}.lr, or check the features for NaN",
+            f"lower {SETS_RATE_OF.get(stage, stage)}.lr, or check the features for NaN",
         )
         self.stage, self.epoch, self.lr = stage, epoch, lr
 
@@ -80,7 +84,7 @@ def fit(
             checkpoint, _origin(model, len(rows), train.device, replace(config, precision=precision), stage, seed)
         )
         curves = saved.resume(model, optimizer)
-        _refuse_longer(curves, config.epochs, stage, checkpoint)
+        refuse_longer(curves, config.epochs, stage, checkpoint)
     model.dropout = config.dropout
     model.adapter.training_dtype = DTYPES[precision]
     for epoch in range(len(curves), config.epochs):
@@ -103,20 +107,33 @@ def fit(
     if config.reestimate_batch_norm:
         order = generator(seed, stage, "batch norm")
         reestimate_batch_norm(model, shuffled(train, config.batch_size, order, rows))
-    if not all(bool(torch.isfinite(values).all()) for values in model.state_dict().values()):
-        raise DivergedError(stage, config.epochs, config.lr)  # in its very last steps, which no loss has seen
+    refuse_broken(model, config.epochs, config.lr, stage)
     model.curves = curves
     model.eval()
 
 
-def _refuse_longer(curves: list[dict[str, float]], epochs: int, stage: str, checkpoint: Path) -> None:
-    """Refuse a checkpoint of more epochs than are asked for."""
+def refuse_longer(curves: list[dict[str, float]], epochs: int, stage: str, checkpoint: Path) -> None:
+    """Refuse a checkpoint of more epochs than are asked for.
+
+    Raises:
+        UsageError: naming the file.
+    """
     if len(curves) > epochs:
         raise UsageError(
             f"{checkpoint} already has {len(curves)} epochs",
             f"at most the {epochs} asked for",
             f"raise {stage}.epochs, or delete the checkpoint to start afresh",
         )
+
+
+def refuse_broken(model: Classifier, epochs: int, lr: float, stage: str) -> None:
+    """Refuse weights that the very last steps, which no loss has seen, made infinite or NaN.
+
+    Raises:
+        DivergedError: there is such a weight.
+    """
+    if not all(bool(torch.isfinite(values).all()) for values in model.state_dict().values()):
+        raise DivergedError(stage, epochs, lr)
 
 
 def _origin(

@@ -12,7 +12,7 @@ from tuner.errors import TunerError, UsageError
 from tuner.features.resnet_network import build_network
 from tuner.features.resnet_weights import initial_weights, renamed
 from tuner.features.samples import Samples
-from tuner.qpm import evaluate
+from tuner.qpm import evaluate, explain
 from tuner.qpm.assignment import Assignment
 from tuner.qpm.resnet.model import ResnetModel, ResnetQpm
 from tuner.qpm.resnet.settings import ResnetConfig, ResnetFinetuneConfig
@@ -72,7 +72,7 @@ def test_it_learns_and_is_measured_on_its_own_grid(model, train):
     assert test.masks.shape == (20, 4, 4)
     assert test.masks[0, 1, 1] == 255, "the square of the first image lies in the crop from 2 to 14 pixels"
     assert test.masks[0, :, 3].sum() == 0
-    values = evaluate(model, model.seen(train), test, device="cpu")
+    values = evaluate(model, train, pictures(20, 1), device="cpu")
     assert values["accuracy"] >= 90.0
     assert {"plausibility", "class_independence", "sid5"} <= values.keys()
     assert model.curves[-1]["loss"] < model.curves[0]["loss"]
@@ -83,9 +83,10 @@ def test_files(model, train, tmp_path):
     again = ResnetModel.load(tmp_path)
     assert torch.equal(again.logits(train.patches), model.logits(train.patches))
     about = (tmp_path / "model.json").read_text()
-    (tmp_path / "model.json").write_text(re.sub(r'"width": \d+', '"width": 100000', about))
-    with pytest.raises(TunerError, match="its width is 100000"):
-        ResnetModel.load(tmp_path)
+    for name, value, said in (("width", 100000, "its width is 100000"), ("crop", 64, "its crop is 64")):
+        (tmp_path / "model.json").write_text(re.sub(rf'"{name}": \d+', f'"{name}": {value}', about))
+        with pytest.raises(TunerError, match=said):
+            ResnetModel.load(tmp_path)
 
 
 def test_behind_a_binary_head(model, train, tmp_path):
@@ -98,6 +99,8 @@ def test_behind_a_binary_head(model, train, tmp_path):
     assert torch.allclose(before, plain), "the cut network puts out the chosen channels"
     tuned.save(tmp_path)
     assert torch.equal(ResnetQpm.load(tmp_path).logits(train.patches), tuned.logits(train.patches))
+    first = explain(tuned, train, 0).evidence[0][0]
+    assert first.saliency.shape == tuned.map_grid == (4, 4)
 
 
 def test_a_resumed_run_ends_at_the_same_weights(train, initial, tmp_path):
@@ -108,6 +111,8 @@ def test_a_resumed_run_ends_at_the_same_weights(train, initial, tmp_path):
     resumed = train_resnet(train, initial, 18, config, seed=1, device="cpu", checkpoint=file)
     assert all(torch.equal(value, resumed.state_dict()[name]) for name, value in whole.state_dict().items())
     assert resumed.curves == whole.curves
+    with pytest.raises(UsageError, match="already has 2 epochs"):
+        train_resnet(train, initial, 18, replace(config, epochs=1), seed=1, device="cpu", checkpoint=file)
 
 
 def test_pixels_are_normalised_by_those_of_train(train):

@@ -29,7 +29,8 @@ class ImageBatch:
         inputs: by how much what the head multiplies by its weights exceeds what it is for a feature that is off,
             (n, width): the pooled features, divided by their deviation where the head standardises.
         grid: patches per column and per row.
-        tokens: what the backbone says of each patch, (n, n_patches, dim) float16 or float32.
+        tokens: what the backbone says of each patch, (n, n_patches, dim) float16 or float32; None where there is no
+            frozen backbone.
         cls: its CLS token, (n, dim) likewise; None where it has none.
     """
 
@@ -41,7 +42,7 @@ class ImageBatch:
     logits: "Tensor"
     inputs: "Tensor"
     grid: tuple[int, int]
-    tokens: "Tensor"
+    tokens: "Tensor | None"
     cls: "Tensor | None"
 
     def only(self, rows: "Tensor") -> "ImageBatch":

@@ -98,6 +98,12 @@ class OfPixels(Classifier):
         require(config.width <= most, file, f"its width is {config.width}", f"at most {most} channels")
         return config
 
+    def check(self, where: object) -> None:
+        """See `Classifier.check`; the crop must lie within the images."""
+        super().check(where)
+        crop, side = self.adapter.config.crop, min(self.grid)
+        require(crop <= side, where, f"its crop is {crop}", f"at most the {side} pixels of its images")
+
     @property
     def map_grid(self) -> tuple[int, int]:
         """Rows and columns of the feature maps."""

@@ -22,7 +22,7 @@ from tuner.qpm.randomness import generator
 from tuner.qpm.resnet.batches import training_batches
 from tuner.qpm.resnet.model import OfPixels, ResnetModel, ResnetQpm
 from tuner.qpm.resnet.settings import ResnetConfig, ResnetFinetuneConfig, ResnetShape, ResnetTraining
-from tuner.qpm.training import DivergedError, Progress
+from tuner.qpm.training import DivergedError, Progress, refuse_broken, refuse_longer
 
 MOMENTS = ("momentum_buffer",)
 
@@ -41,7 +41,7 @@ def train_resnet(
     """Train a ResNet and its linear head.
 
     Args:
-        train: pixels of the training images as tokens, from the backbone `pixels`; they stay where they are.
+        train: pixels of the training images as tokens, from the backbone `pixels`; they stay in main memory.
         initial: the network's initial weights, by the names of `build_network`.
         depth: its layers.
         config: epochs, learning rate, augmentation.
@@ -51,7 +51,7 @@ def train_resnet(
         checkpoint: file resumed from where it exists, and written after each epoch.
 
     Raises:
-        UsageError: the crop is larger than the images.
+        UsageError: the crop is larger than the images; the checkpoint is of another run, or is further on.
         DivergedError: the loss became NaN or infinite.
     """
     if config.crop > min(train.grid):
@@ -63,7 +63,7 @@ def train_resnet(
     shape = ResnetShape(depth, config.crop, WIDTHS[depth][-1])
     model = ResnetModel(shape, train.n_classes, train.grid, generator(seed, "resnet", "init"))
     model.adapter.network.load_state_dict(initial, strict=False)  # without the counters of batches
-    mean, std = channel_statistics(train.patches)
+    mean, std = channel_statistics(train.patches.cpu())
     model.adapter.mean.copy_(mean)
     model.adapter.std.copy_(std)
     target = choose_device(device)
@@ -112,6 +112,7 @@ def _fit(
     checkpoint: Path | None,
 ) -> None:
     """Train in place; ends in evaluation mode after the last epoch, with its curves."""
+    train = train.to("cpu")  # where threads prepare the images
     parameters = [weights for weights in model.parameters() if weights.requires_grad]
     optimizer = torch.optim.SGD(parameters, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
     curves: list[dict[str, float]] = []
@@ -122,10 +123,12 @@ def _fit(
         run = {"stage": stage, "seed": seed, "device": device, "n_images": len(train), **settings}
         saved = Checkpoint(checkpoint, {**run, "start": fingerprint(model)}, MOMENTS, ())
         curves = saved.resume(model, optimizer)
+        refuse_longer(curves, config.epochs, stage, checkpoint)
     model.dropout = config.dropout
     for epoch in range(len(curves), config.epochs):
         optimizer.param_groups[0]["lr"] = config.lr * config.decay ** (epoch // config.step_epochs)
-        row = {"epoch": epoch + 1, **_epoch(model, optimizer, train, config, stage, seed, epoch)}
+        with torch.backends.cudnn.flags(deterministic=True, benchmark=False):  # the same key, the same weights
+            row = {"epoch": epoch + 1, **_epoch(model, optimizer, train, config, stage, seed, epoch)}
         if not math.isfinite(row["loss"]):
             raise DivergedError(stage, epoch + 1, config.lr)
         curves.append(row)
@@ -133,6 +136,7 @@ def _fit(
             saved.save(model, optimizer, curves)
         if progress is not None:
             progress(epoch + 1, config.epochs, row)
+    refuse_broken(model, config.epochs, config.lr, stage)
     model.curves = curves
     model.eval()
 
