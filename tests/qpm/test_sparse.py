@@ -16,6 +16,7 @@ from tuner.features.samples import Samples
 from tuner.qpm import AdapterConfig, DenseModel, QsennConfig, SlddConfig, SparseModel, evaluate, explain
 from tuner.qpm.explanation import compare_classes, nearest_classes
 from tuner.qpm.qsenn import ternary, train_qsenn
+from tuner.qpm.selection import selected_model
 from tuner.qpm.sldd import largest, train_sldd
 
 SMALL: dict[str, Any] = {
@@ -154,6 +155,14 @@ def test_what_cannot_be_is_told_before_training(dense: DenseModel, train: Sample
     assert absent in told(SLDD, samples=train.subset(train.labels != 2))
     with pytest.raises(UsageError, match=r"qsenn\.epochs is 5, and 1 of its 2 rounds take 5"):
         train_qsenn(dense, train, replace(QSENN, round_epochs=5), seed=1, device="cpu")
+
+
+def test_copies_do_not_score_a_path_that_was_fitted_on_them(dense: DenseModel, train: Samples) -> None:
+    copies = replace(train, content=torch.arange(len(train)) // 8)  # groups of two images of each class
+    for seed in range(5):
+        fitted = selected_model(dense, copies, replace(SLDD, held_out=0.3), seed)[1].fitted
+        assert 0 < fitted.sum() < len(train)
+        assert not set(copies.content[fitted].tolist()) & set(copies.content[~fitted].tolist())
 
 
 def test_dead_features_are_no_candidates(dense: DenseModel, train: Samples) -> None:

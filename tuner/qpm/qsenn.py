@@ -97,7 +97,7 @@ def ternary(weight: Tensor, bias: Tensor, n: int) -> TernaryHead:
         raise UsageError(
             f"no weight of the path's model is above the threshold, {float(threshold):.3g}",
             "weights of different sizes",
-            "lower qsenn.path_to, or check the features",
+            "lower path_to of QsennConfig, or train the dense model for more epochs",
         )
     signs = torch.where(kept, weight.sign(), 0.0)
     surplus = signs.sum(1) - signs.sum(1).min()  # of positive over negative weights, above the class with the least

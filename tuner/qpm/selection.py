@@ -111,7 +111,7 @@ def _told(selection: Selection, selected: Tensor) -> dict[str, Any]:
 
 
 def _fitted(train: Samples, held_out: float, seed: int) -> Tensor:
-    """Which images the paths are fitted on, (n,) bool."""
+    """Which images the paths are fitted on, (n,) bool; copies are on one side."""
     labels = train.labels.cpu().numpy()
     absent = np.flatnonzero(np.bincount(labels, minlength=train.n_classes) == 0).tolist()
     if absent:
@@ -120,4 +120,5 @@ def _fitted(train: Samples, held_out: float, seed: int) -> Tensor:
             "at least one image of every class",
             "add images, or leave the class out of the data set",
         )
-    return torch.as_tensor(~stratified_split(labels, held_out, seed), device=train.device)
+    content = None if train.content is None else train.content.cpu().numpy()
+    return torch.as_tensor(~stratified_split(labels, held_out, seed, content=content), device=train.device)

@@ -76,7 +76,7 @@ def densest_within(found: Standardised, config: SlddConfig) -> PathPoint:
         raise UsageError(
             f"no model of the path has from 1 weight to {config.densest:g} weights per class",
             "a sparse model on the path",
-            "raise sldd.densest or sldd.path_lambdas",
+            "raise densest or path_lambdas of SlddConfig, or train the dense model for more epochs",
         )
     return last
 
