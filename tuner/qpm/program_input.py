@@ -62,6 +62,21 @@ class DenseFeatures:
         std = self.pooled.astype(np.float64).std(0)
         return np.flatnonzero(std > SMALLEST_STD * max(float(std.max()), SMALLEST_STD))
 
+    def of(self, labels: Ints, n_patches: int, width: int) -> Self:
+        """These features, after a check that they are those of a model of some images.
+
+        Args:
+            labels: of the images, (n,) int64.
+            n_patches: of each.
+            width: features of the model.
+
+        Raises:
+            MalformedError: they are of others.
+        """
+        same = np.array_equal(self.labels, labels) and self.width == width and self.places.max() < n_patches
+        require(same, "the features", "they are of other images or of another model", "those of the dense model")
+        return self
+
     def save(self, folder: Path) -> None:
         """Write `features.safetensors`."""
         arrays = {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}

@@ -76,8 +76,16 @@ class StageJob:
 
     def dense_features(self) -> DenseFeatures:
         """What the first stage, dense or a ResNet, kept for the program."""
+        return self._dense_features(DenseFeatures.load)
+
+    def dense_features_of(self, dense: "DenseModel", train: "Samples") -> DenseFeatures:
+        """The same, which must be that model's of these images."""
+        shape = (train.labels.cpu().numpy(), train.patches.shape[1], dense.adapter.width)
+        return self._dense_features(lambda folder: DenseFeatures.load(folder).of(*shape))
+
+    def _dense_features(self, load: Callable[[Path], DenseFeatures]) -> DenseFeatures:
         (row,) = (STAGES[name] for name in self.spec.inputs if name in STAGES and STAGES[name].keeps_features)
-        return self._load(row.kind, self.spec.inputs[row.name], DenseFeatures.load)
+        return self._load(row.kind, self.spec.inputs[row.name], load)
 
     def initial_resnet(self) -> "tuple[int, dict[str, Tensor]]":
         """Depth and initial weights of the ResNet that the bank of pixels holds.

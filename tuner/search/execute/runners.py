@@ -98,7 +98,7 @@ def run_evaluate(job: StageJob, folder: Path) -> dict[str, float]:
     if stage.gives_the_model:
         dense = job.model("dense")
         assignment = job.assignment(dense)
-        seen = SeenOnTrain.kept(job.dense_features(), assignment.features)
+        seen = SeenOnTrain.kept(job.dense_features_of(dense, train), assignment.features)
         untuned = assigned_model(dense, assignment, rectified=model.head.rectified)
         before = measure(untuned, train, held_out, seen=seen)
         values |= {f"assigned_{name}": value for name, value in before.values.items() if name not in COUNTS}
