@@ -53,7 +53,12 @@ def test_what_no_dense_model_gives_is_refused(words: str, features: DenseFeature
 def test_features_of_other_images_or_of_another_model_are_refused(features: DenseFeatures) -> None:
     own = (features.labels, int(features.places.max()) + 1, features.width)
     assert features.of(*own) is features
-    for other in ((own[0][:-1], *own[1:]), (own[0][::-1], *own[1:]), (own[0], own[1] - 1, own[2]), (*own[:2], own[2] + 1)):
+    for other in (
+        (own[0][:-1], *own[1:]),
+        (own[0][::-1], *own[1:]),
+        (own[0], own[1] - 1, own[2]),
+        (*own[:2], own[2] + 1),
+    ):
         with pytest.raises(MalformedError, match="of other images or of another model"):
             features.of(*other)
 

@@ -1,6 +1,8 @@
 """Systems: each is the stages that its name says, at sizes that the data allow, or absent with the reason."""
 
 import dataclasses
+import subprocess
+import sys
 
 import pytest
 
@@ -49,6 +51,12 @@ def test_a_system_is_a_trial_of_the_same_settings():
     recipe = recipe_of()
     trial = dataclasses.replace(recipe.at({"n_features": 50, "features_per_class": 5}), seed=3)
     assert {spec.key for spec in plan(trial, "bank")[:3]} <= set(keys("qpm", recipe, seed=3).values())
+
+
+def test_names_of_systems_are_known_without_torch():
+    code = "import sys; from tuner.search.systems.table import SYSTEMS; print('torch' in sys.modules, *SYSTEMS)"
+    told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert told.split() == ["False", *SYSTEMS]
 
 
 def test_controls_differ_in_the_assignment_only():

@@ -12,7 +12,8 @@ from torch import Tensor
 from tuner.errors import UsageError
 from tuner.features.backbone import Tokens
 from tuner.features.resnet_network import network_shapes
-from tuner.features.resnet_weights import PIXELS, initial_weights, weights_digest
+from tuner.features.resnet_sizes import PIXELS
+from tuner.features.resnet_weights import initial_weights, weights_digest
 from tuner.features.settings import PixelsSettings
 
 USUAL_SIZE = 232  # a crop of 224 moves by four pixels to each side, as the published padding of four

@@ -9,11 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from tuner.features.hub import package
+from tuner.features.resnet_sizes import BLOCKS, WIDTHS
 
 TODO = "sh requirements/install.sh python full"
-STRIDE = 8  # pixels per position of the final maps: 4 by the stem, 2 by the second stage
-WIDTHS = {18: (64, 128, 256, 512), 34: (64, 128, 256, 512), 50: (256, 512, 1024, 2048)}
-BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
 
 
 def build_network(depth: int, init: torch.Generator | None = None) -> nn.Module:

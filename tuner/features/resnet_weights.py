@@ -14,10 +14,10 @@ from tuner.data.fingerprint import Hasher
 from tuner.errors import TunerError, UsageError
 from tuner.features import hub
 from tuner.features.bank import FITTED, FeatureBank
-from tuner.features.resnet_network import WIDTHS, build_network, network_shapes
+from tuner.features.resnet_network import build_network, network_shapes
+from tuner.features.resnet_sizes import PIXELS, WIDTHS
 from tuner.features.weight_files import read_weights
 
-PIXELS = "pixels"  # the backbone of its bank
 NONE = "none"
 DEFAULTS = {depth: f"microsoft/resnet-{depth}" for depth in (18, 34, 50)}
 TODO = (

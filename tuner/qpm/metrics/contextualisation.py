@@ -23,7 +23,8 @@ def patch_cls_cosine(tokens: "Tensor", cls: "Tensor") -> "Tensor":
 
 
 def _measure(images: ImageBatch) -> "Tensor":
-    assert images.tokens is not None and images.cls is not None, "it needs a CLS token"
+    assert images.tokens is not None, "it needs a backbone"
+    assert images.cls is not None, "it needs a CLS token"
     return patch_cls_cosine(images.tokens, images.cls)
 
 

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tuner.base.untrusted import require, settings_from
-from tuner.features.resnet_network import STRIDE, WIDTHS, build_network
+from tuner.features.resnet_network import build_network
+from tuner.features.resnet_sizes import STRIDE, WIDTHS
 from tuner.features.samples import Samples
 from tuner.qpm.classifier import Classifier
 from tuner.qpm.finetuning import QpmModel

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from tuner.errors import UsageError
 from tuner.features.device import choose_device
-from tuner.features.resnet_network import WIDTHS
+from tuner.features.resnet_sizes import WIDTHS
 from tuner.features.samples import Samples
 from tuner.qpm.assignment import Assignment
 from tuner.qpm.checkpoint import Checkpoint, fingerprint
@@ -82,9 +82,13 @@ def finetune_resnet(
     progress: Progress | None = None,
     checkpoint: Path | None = None,
 ) -> ResnetQpm:
-    """Train the whole ResNet behind the fixed assignment; arguments and errors as of `train_resnet`."""
+    """Train the whole ResNet behind the fixed assignment; arguments and errors as of `train_resnet`.
+
+    Raises:
+        MalformedError: the assignment is of another model.
+    """
     target = choose_device(device)
-    features = torch.as_tensor(assignment.features)
+    features = torch.as_tensor(assignment.of(dense).features)
     adapter: Any = dense.adapter.cut(features.to(dense.weight.device))
     model = ResnetQpm(adapter, dense.n_classes, dense.grid)
     load_head(model, assignment)

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from tuner.features.resnet_weights import PIXELS
+from tuner.features.resnet_sizes import PIXELS, WIDTHS
 from tuner.features.settings import BackboneConfig, BackboneSettings
 from tuner.qpm.settings import keyed
 from tuner.recipe import Recipe
@@ -10,7 +10,6 @@ from tuner.search.execute.plan import StageSpec, split_of
 from tuner.search.systems.system import Tokens
 
 MARGIN = 4  # pixels by which a crop may move to each side, as the published padding
-CHANNELS = {18: 512, 34: 512, 50: 2048}
 
 
 def pixels(recipe: Recipe) -> BackboneSettings:
@@ -22,7 +21,7 @@ def pixels(recipe: Recipe) -> BackboneSettings:
 
 def channels(recipe: Recipe, _: Tokens) -> int:
     """Number of features: the channels of the final maps."""
-    return CHANNELS[recipe.resnet.depth]
+    return WIDTHS[recipe.resnet.depth][-1]
 
 
 def baseline(recipe: Recipe, tokens: Tokens) -> list[StageSpec]:

@@ -1,4 +1,4 @@
-"""The table of systems, in the order of the published table, each control behind what it controls, our own behind those.
+"""The table of systems, in the order of the published table, each control behind what it controls.
 
 To add one, add a row here and a function to `models.py`, and a stage if it trains in a way of its own.
 """
