@@ -1,5 +1,4 @@
-"""What a ResNet of each depth is made of; without torch, so that the table of systems can say how many features it has.
-"""
+"""What a ResNet of each depth is made of; without torch, so that the table of systems can count its features."""
 
 PIXELS = "pixels"  # the backbone whose bank a ResNet is trained on
 STRIDE = 8  # pixels per position of the final maps: 4 by the stem, 2 by the second stage
