@@ -42,7 +42,7 @@ def test_the_key_knows_depth_and_weights(photos: DataConfig, tmp_path: Path) -> 
 
 
 def test_without_weights_the_message_says_what_to_do(photos: DataConfig, tmp_path: Path) -> None:
-    with pytest.raises(TunerError, match=r"backbone.weights=microsoft/resnet-18 is neither a local path"):
+    with pytest.raises(TunerError, match=r"resnet.weights=microsoft/resnet-18 is neither a local path"):
         bank_key(photos, replace(SMALL, weights=""))
     with pytest.raises(TunerError, match=r"holds no model.safetensors"):
         bank_key(photos, replace(SMALL, weights=str(tmp_path)))

@@ -182,6 +182,11 @@ def test_divergence_names_stage_epoch_and_lr(train: Samples, adapter: AdapterCon
         assert str(error) == str(info.value)
 
 
+@pytest.mark.parametrize(("stage", "todo"), [("finetune", "finetune.lr"), ("sldd", "finetune.lr"), ("probe", "check")])
+def test_divergence_names_a_field_that_a_recipe_has(stage: str, todo: str) -> None:
+    assert DivergedError(stage, 1, 0.1).todo.startswith((todo, f"lower {todo}"))
+
+
 def test_batch_norm_statistics_are_those_of_the_kept_weights(train: Samples, adapter: AdapterConfig) -> None:
     model = train_dense(train, adapter, replace(QUICK, reestimate_batch_norm=True), seed=1, device="cpu")
     stale = train_dense(train, adapter, replace(QUICK, reestimate_batch_norm=False), seed=1, device="cpu")

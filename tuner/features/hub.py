@@ -27,7 +27,9 @@ def package(name: str, todo: str) -> Any:
         raise TunerError(f"package {name} is not installed", "the optional extra `dino`", todo) from error
 
 
-def downloaded(name: str, wanted: Sequence[str], what: str, todo: str, *, offline: bool) -> Path:
+def downloaded(
+    name: str, wanted: Sequence[str], what: str, todo: str, *, offline: bool, field: str = "backbone.weights"
+) -> Path:
     """The folder with files of a repository.
 
     Args:
@@ -36,6 +38,7 @@ def downloaded(name: str, wanted: Sequence[str], what: str, todo: str, *, offlin
         what: what they are, for errors, such as `DINOv2 weights`.
         todo: what to do where it fails.
         offline: take only what this machine already has.
+        field: of a recipe that names the repository, for errors.
 
     Raises:
         TunerError: they are neither here nor can they be downloaded.
@@ -58,5 +61,5 @@ def downloaded(name: str, wanted: Sequence[str], what: str, todo: str, *, offlin
             ) from error
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise TunerError(
-            f"backbone.weights={name} is neither a local path nor can it be downloaded: {reason}", what, todo
+            f"{field}={name} is neither a local path nor can it be downloaded: {reason}", what, todo
         ) from error

@@ -21,7 +21,7 @@ from tuner.features.weight_files import read_weights
 NONE = "none"
 DEFAULTS = {depth: f"microsoft/resnet-{depth}" for depth in (18, 34, 50)}
 TODO = (
-    "set backbone.weights to a .safetensors or .pth file of torchvision, timm or transformers, to a folder with "
+    "set resnet.weights to a .safetensors or .pth file of torchvision, timm or transformers, to a folder with "
     "model.safetensors, or to `none` to train from random weights; with internet leave it empty"
 )
 RENAMES = (
@@ -54,7 +54,8 @@ def weights_file(weights: str, depth: int, *, offline: bool = False) -> Path | N
         return path
     if not (weights and path.is_dir()):
         name = weights or DEFAULTS[depth]
-        path = hub.downloaded(name, ["model.safetensors"], "ImageNet weights of a ResNet", TODO, offline=offline)
+        what, field = "ImageNet weights of a ResNet", "resnet.weights"
+        path = hub.downloaded(name, ["model.safetensors"], what, TODO, offline=offline, field=field)
     if not (path / "model.safetensors").is_file():
         raise TunerError(f"{path} holds no model.safetensors", "ImageNet weights of a ResNet", TODO)
     return path / "model.safetensors"
@@ -85,7 +86,7 @@ def initial_weights(weights: str, depth: int, *, offline: bool = False) -> dict[
         raise UsageError(
             f"{file} does not hold a ResNet of {depth} layers: {_differ(len(wrong))}, such as {wrong[0]}",
             f"convolutions and batch norms of a ResNet-{depth}",
-            "set backbone.depth to the layers of this file, or take another file",
+            "set resnet.depth to the layers of this file, or take another file",
         )
     return found
 
@@ -99,7 +100,7 @@ def weights_of_bank(bank: FeatureBank) -> tuple[int, dict[str, Tensor]]:
     """
     about = bank.backbone or {}
     depth = about.get("depth")
-    if about.get("name") != PIXELS or depth not in WIDTHS:
+    if about.get("name") != PIXELS or not isinstance(depth, int) or depth not in WIDTHS:
         raise UsageError(
             f"a ResNet on the tokens of {about.get('name', 'an unknown backbone')}",
             f"a feature bank of the backbone {PIXELS}",

@@ -27,18 +27,19 @@ from tuner.qpm.settings import TrainingConfig
 Progress = Callable[[int, int, dict[str, float]], None]  # epochs done, epochs, values such as loss, accuracy
 
 
-# a comparison takes the learning rate of these from a recipe's fine-tuning
-SETS_RATE_OF = {"sldd": "finetune", "qsenn": "finetune"}
+# where a recipe sets the learning rate of stages that have no section of their own; that of the probe is fixed
+_RATES = {"sldd": "finetune.lr", "qsenn": "finetune.lr", "probe": ""}
 
 
 class DivergedError(TunerError):
     """The loss of a stage is no longer a number; in a search it is the outcome `failed`."""
 
     def __init__(self, stage: str, epoch: int, lr: float) -> None:
+        rate = _RATES.get(stage, f"{stage}.lr")
         super().__init__(
             f"{stage} training diverged: the loss of epoch {epoch} is not finite (lr {lr:g})",
             "a finite loss",
-            f"lower {SETS_RATE_OF.get(stage, stage)}.lr, or check the features for NaN",
+            f"lower {rate}, or check the features for NaN" if rate else "check the features for NaN",
         )
         self.stage, self.epoch, self.lr = stage, epoch, lr
 
