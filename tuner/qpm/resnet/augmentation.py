@@ -13,7 +13,7 @@ from PIL import Image, ImageEnhance, ImageOps
 
 JITTER = 0.1  # brightness, contrast and saturation by a factor from 0.9 to 1.1, hue by a tenth of the circle
 STRENGTHS = 31
-GREY = (0, 0, 0)
+BLACK = (0, 0, 0)
 
 Operation = Callable[[Image.Image, float], Image.Image]
 
@@ -58,7 +58,7 @@ def trivial(image: Image.Image, draw: np.random.Generator) -> Image.Image:
 
 
 def _affine(image: Image.Image, *matrix: float) -> Image.Image:
-    return image.transform(image.size, Image.Transform.AFFINE, matrix, Image.Resampling.NEAREST, fillcolor=GREY)
+    return image.transform(image.size, Image.Transform.AFFINE, matrix, Image.Resampling.NEAREST, fillcolor=BLACK)
 
 
 def _enhanced(kind: Callable[[Image.Image], ImageEnhance._Enhance]) -> Operation:
@@ -72,7 +72,7 @@ _OPERATIONS: tuple[tuple[Operation, float, bool], ...] = (
     (lambda image, v: _affine(image, 1, 0, 0, v, 1, 0), 0.99, True),
     (lambda image, v: _affine(image, 1, 0, v, 0, 1, 0), 32.0, True),
     (lambda image, v: _affine(image, 1, 0, 0, 0, 1, v), 32.0, True),
-    (lambda image, v: image.rotate(v, fillcolor=GREY), 135.0, True),
+    (lambda image, v: image.rotate(v, fillcolor=BLACK), 135.0, True),
     (_enhanced(ImageEnhance.Brightness), 0.99, True),
     (_enhanced(ImageEnhance.Color), 0.99, True),
     (_enhanced(ImageEnhance.Contrast), 0.99, True),
