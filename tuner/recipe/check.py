@@ -30,7 +30,6 @@ def check_recipe(recipe: Recipe) -> None:
         _check_address(path, lookup(recipe, path))
     _check_size(recipe)
     _check_shares(recipe)
-    _check_held_out(recipe)
     _check_confirm(recipe)
     for name in recipe.space:
         _check_dimension(name, recipe)

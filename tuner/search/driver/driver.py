@@ -14,8 +14,8 @@ from ray import tune
 
 from tuner.base.progress import Progress
 from tuner.errors import TunerError
-from tuner.front import pareto
 from tuner.recipe import Recipe, objectives_of
+from tuner.search.driver.finished import measured
 from tuner.search.driver.interrupts import Interrupts
 from tuner.search.driver.time_limit import MEASURE_S, TimeLimit, TimeUp, ring
 from tuner.search.execute.banks import n_classes_of
@@ -106,7 +106,8 @@ class Driver:
             UsageError: trials remain, but an earlier version whose stages gave other results started the search.
             LeaseHeldError: the search was lost to another driver.
         """
-        if self._trials_left() or self._unmeasured() or self.only_confirm:
+        is_measured = measured(self.recipe, self.state)
+        if self._trials_left() or not is_measured or self.only_confirm:
             self.home.require_this_code()
         runs = self.unconfirmed()
         if self.only_confirm:
@@ -115,7 +116,7 @@ class Driver:
         self.record(Started(time.time(), self.recipe.to_dict(), versions()))
         interrupted = False
         trials = self._trials_left() and not self.limit.reached
-        if trials or runs or (self.complete() and self._unmeasured()):
+        if trials or runs or (self.complete() and not is_measured):
             with ray_for(self.recipe.resources, self.progress) as resources:
                 made = start_broker(self.home.store.url, scratch_folder(), resources, self.recipe.budget.retries)
                 with closing(made) as broker:
@@ -234,11 +235,6 @@ class Driver:
     def complete(self) -> bool:
         """Whether the budget is spent and every trial has ended."""
         return not self.state.open() and not self.state.missing(self.recipe.budget.trials)
-
-    def _unmeasured(self) -> bool:
-        objectives = objectives_of(self.recipe)
-        members = pareto.front(self.state.points(objectives), objectives)
-        return self.recipe.protocol != "paper" and any(not self.state.trials[m.trial].test for m in members)
 
     def _stopping(self) -> bool:
         return self.interrupts.asked or self.lease.lost or self.limit.reached

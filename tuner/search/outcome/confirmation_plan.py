@@ -12,11 +12,10 @@ from statistics import median
 
 from tuner.base.steps import duration
 from tuner.errors import UsageError
-from tuner.front import pareto
 from tuner.front.order import by_promise
 from tuner.recipe import ConfirmConfig, Recipe, check_recipe, objectives_of
 from tuner.search.execute.plan import StageSpec, plan
-from tuner.search.record.events import MOST_SEEDS
+from tuner.search.record.fields import N_SEEDS
 from tuner.search.record.front_view import require_points
 from tuner.search.record.home import SearchHome
 from tuner.search.record.state import SearchState
@@ -70,7 +69,7 @@ def asked(home: SearchHome, seeds: int | None, splits: int | None) -> ConfirmCon
 def members(recipe: Recipe, state: SearchState) -> list[int]:
     """The front's members, the most promising first."""
     objectives = objectives_of(recipe)
-    return [m.trial for m in by_promise(pareto.front(state.points(objectives), objectives), objectives)]
+    return [m.trial for m in by_promise(state.members(objectives), objectives)]
 
 
 def within_share(recipe: Recipe, state: SearchState) -> list[int]:
@@ -94,8 +93,8 @@ def missing_runs(recipe: Recipe, bank: str, state: SearchState, trials: Sequence
         for split in range(recipe.confirm.splits):
             for seed in range(recipe.confirm.seeds):
                 repeated = recipe.at(params)
-                repeated.seed = (repeated.seed + seed) % MOST_SEEDS
-                repeated.data.split_seed = (repeated.data.split_seed + split) % MOST_SEEDS
+                repeated.seed = (repeated.seed + seed) % N_SEEDS
+                repeated.data.split_seed = (repeated.data.split_seed + split) % N_SEEDS
                 run = (repeated.seed, repeated.data.split_seed)
                 if (seed or split) and run not in record.confirmations:
                     found.append(ConfirmationRun(trial, *run, repeated, bank))
