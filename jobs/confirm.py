@@ -16,10 +16,10 @@ EXAMPLES = """  qpm-tuner confirm --store runs --name digits
 def arguments() -> Parser:
     """What it takes."""
     made = make_parser(__file__, __doc__, EXAMPLES)
-    seeds = "seeds of each member in all, that of the search included (default: that of the recipe)"
-    made.add_argument("--seeds", type=int, help=seeds)
-    splits = "validation splits of each member in all, that of the search included (default: that of the recipe)"
-    made.add_argument("--splits", type=int, help=splits)
+    seeds = "number of seeds of each member, that of the search included (default: confirm.seeds of the recipe)"
+    made.add_argument("--seeds", type=int, metavar="N", help=seeds)
+    splits = "number of validation splits of each member, that of the search included (default: confirm.splits)"
+    made.add_argument("--splits", type=int, metavar="N", help=splits)
     add_json(made)
     return made
 

@@ -1,4 +1,8 @@
-"""Start a search, or continue it: the same command does both."""
+"""Start a search, or continue it: the same command does both.
+
+After its last trial it confirms the most promising members of the front: it trains them again with other seeds, which
+takes up to as many runs as there were trials. confirm.share=0 leaves that out.
+"""
 
 import argparse
 import os

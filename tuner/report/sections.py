@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from html import escape
-from math import isfinite, nan
+from math import isfinite
 from typing import Any
 
 from markupsafe import Markup
@@ -37,8 +37,9 @@ def build(report: Report) -> dict[str, Any]:
         "axes": words.listing([words.name(o.name) for o in report.objectives]),
         "many": len(report.objectives) > 2,
         "alone": len(report.objectives) == 1,
+        "bars": any(row.bars.error for row in report.rows),
         "lede": _lede(report, rank),
-        "figures": _figures(report),
+        "figures": _figures(report, rank),
         "still": Markup(render_front(points, report.objectives, picked, report.search, rank)),
         "pick": _pick(report, report.pick) if report.pick else None,
         "baselines": _baselines(report),
@@ -79,13 +80,13 @@ def _rests(report: Report) -> str:
     return " ".join(filter(None, [f"{rule}; {told}." if told else "", meaning]))
 
 
-def _figures(report: Report) -> list[dict[str, str]]:
-    """The few numbers at the top: the best of each objective, the hypervolume, the time saved."""
+def _figures(report: Report, rank: dict[int, int]) -> list[dict[str, str]]:
+    """The few numbers at the top: the front's best of each objective, the hypervolume, the time saved."""
     points = _completed(report)
+    members = [p for p in points if rank.get(p.trial) == 1]
     figures = []
     for o in report.objectives[:3]:
-        known = [p for p in points if isfinite(p.values.get(o.name, nan))]
-        best = max(known, key=partial(_goodness, o), default=None)
+        best = max(members, key=partial(_goodness, o), default=None)
         if best is not None:
             value, beside = words.number(best.values[o.name], o.unit), error_bars.beside(best, o.name)
             aside = f"trial {best.trial}, {beside}" if beside else f"trial {best.trial}"
@@ -113,7 +114,8 @@ def _pick(report: Report, pick: PickView) -> dict[str, Any]:
         (words.name(o.name), f"{words.value(values[o.name], o.unit)} {error_bars.beside(pick.point, o.name)}".strip())
         for o in report.objectives
     ]
-    facts += [(words.name(name), _plain(value)) for name, value in params.items()]
+    axes = {o.name for o in report.objectives}
+    facts += [(words.name(name), _plain(value)) for name, value in params.items() if name not in axes]
     program = next((row.program for row in report.rows if row.trial == pick.point.trial), None)
     if program:
         facts.append(("program", proof.sentence(program)))

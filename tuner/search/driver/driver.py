@@ -25,7 +25,14 @@ from tuner.search.execute.broker_monitor import IDLE, SILENT, BrokerMonitor
 from tuner.search.execute.coordinator import Coordinator, Forget
 from tuner.search.execute.messages import RunSnapshot
 from tuner.search.outcome.confirm import confirm, refuse_too_many_splits
-from tuner.search.outcome.confirmation_plan import ConfirmationRun, missing_runs, seconds, told, within_share
+from tuner.search.outcome.confirmation_plan import (
+    ConfirmationRun,
+    announcement,
+    missing_runs,
+    seconds,
+    told,
+    within_share,
+)
 from tuner.search.outcome.confirmation_plan import members as front_members
 from tuner.search.outcome.files import write_files
 from tuner.search.outcome.measure import measure_front
@@ -114,6 +121,8 @@ class Driver:
             require_points(self.home.front(state=self.state))
             refuse_too_many_splits(self.recipe, self.home, self.bank)
         self.record(Started(time.time(), self.recipe.to_dict(), versions()))
+        if self._trials_left() and (announced := announcement(self.recipe)):
+            self.progress.say(announced)
         interrupted = False
         trials = self._trials_left() and not self.limit.reached
         if trials or runs or (self.complete() and not is_measured):
@@ -176,7 +185,7 @@ class Driver:
         if not runs:
             return False
         refuse_too_many_splits(self.recipe, self.home, self.bank)
-        what = f"confirming {told(runs, self.recipe, self.state)}"
+        self.progress.say(f"confirming the front: {told(runs, self.state)}")
         command = "confirm" if self.only_confirm else None
         stopped = False
 
@@ -192,7 +201,7 @@ class Driver:
             self.record(replace(event, command=command))
 
         with self.interrupts.gently(lambda: CONFIRMING):
-            confirm(runs, broker, record, self.progress, what, look)
+            confirm(runs, broker, record, self.progress, look)
         self.lease.check()
         return self.interrupts.asked
 

@@ -25,7 +25,6 @@ def confirm(
     broker: BrokerHandle,
     record: Record,
     progress: Progress,
-    what: str,
     look: Callable[[], None] = lambda: None,
 ) -> bool:
     """Run them side by side, and record each as it ends; returns whether all have ended.
@@ -35,14 +34,13 @@ def confirm(
         broker: runs the stages.
         record: receives an event for each run that ended by itself.
         progress: shows how many have ended.
-        what: the step's name.
         look: called about once a second, and may stop the broker: runs that it calls off are left to the next start.
 
     Raises:
         TunerError: the store, a disk or the broker fails.
     """
     done = 0
-    with progress.step(what) as step:
+    with progress.step("confirming the front") as step:
         for place, ended in ended_trials(broker, [run.trial for run in runs], [r.stages for r in runs], look=look):
             run = runs[place]
             if ended.outcome == "halted":

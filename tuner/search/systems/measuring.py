@@ -42,6 +42,10 @@ class Wanted:
         """The key of its evaluation: what it is."""
         return self.stages[-1].key
 
+    def __str__(self) -> str:
+        """As messages name it: "QPM 50/5 with seed 1"."""
+        return f"{self.title} with seed {self.seed}"
+
 
 def measure(
     artifacts: Artifacts,
@@ -102,7 +106,7 @@ def _run(artifacts: Artifacts, wanted: Sequence[Wanted], recipe: Recipe, progres
     for need, outcome in zip(wanted, outcomes, strict=True):
         if outcome.outcome not in ("complete", "infeasible", "failed"):
             raise TunerError(
-                f"{need.title}, seed {need.seed}, could not be measured: {outcome.cause or outcome.outcome}",
+                f"{need} could not be measured: {outcome.cause or outcome.outcome}",
                 "a reachable store with free space, and an intact feature bank",
                 "fix the cause and run the same command again: completed work is kept",
             )
@@ -121,7 +125,7 @@ class _Teller:
         """Called about once a second."""
         total, done = len(self._wanted), self.n_done
         begun = [run for run in self._monitor.runs() if run.begun]
-        under_way = [f"{self._wanted[run.trial].title} {told_stage(run)}" for run in begun[:MOST_TOLD]]
+        under_way = [f"{self._wanted[run.trial]}: {told_stage(run)}" for run in begun[:MOST_TOLD]]
         left = (time.monotonic() - self._started_s) / done * (total - done) if done else None
         told = [f"{done} of {total} runs", *under_way, *([] if left is None else [f"ETA {duration(left)}"])]
         self._step.at(", ".join(told))

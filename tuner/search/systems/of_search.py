@@ -55,7 +55,7 @@ def compare(home: SearchHome, progress: Progress, *, systems: Sequence[str] = ()
     for system in wanted:
         row = planned(system, recipe, banks[system.name])
         if row.row.absent or row.stages(numbers[0])[-1].key not in keys:
-            told = _named(recipe, partial(_of_recipe, recipe))
+            told = _named(recipe, partial(_of_recipe, recipe)) if system.selects else ""
             rows.append(dataclasses.replace(row, row=dataclasses.replace(row.row, parameters=told)))
     known = {b.key: b.values for b in state.baselines if b.key is not None}
     made = collect(home.artifacts, rows, numbers, recipe, progress, known)

@@ -119,7 +119,7 @@ def _legend(comparison: Comparison) -> Iterator[str]:
             yield rests
     if any("/" in row.title for row in comparison.rows):
         yield "50/5: 50 features, of which a class uses 5; random: the same with a random assignment, a control"
-    yield f"all: {comparison.settings}"
+    yield f"all rows: {comparison.settings}"
     yield from (f"{row.title}: {row.remark}" for row in comparison.rows if row.remark and row.role != "control")
     yield from (f"{row.title}: {len(row.runs)} of {n} runs; {row.absent}" for row in comparison.rows if row.absent)
     yield from _missing(comparison)
@@ -142,4 +142,4 @@ def _missing(comparison: Comparison) -> Iterator[str]:
             elif isinstance(need, DataNeed) and len(lacking) == len(measured):
                 needs.setdefault(need, []).append(heading(name).replace("_", " "))
     for need, names in needs.items():
-        yield f"no {', '.join(names)}: the data have no {need.what}"
+        yield f"no {', '.join(names)}: the data lack {need.what}"
