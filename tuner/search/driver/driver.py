@@ -99,6 +99,8 @@ class Driver:
         with progress.step("reading the ledger"):
             home.ledger.begin(lease)
             self.state = home.state(recipe, past.append)
+        if only_confirm and self.state.budget:
+            recipe.budget.trials = self.state.budget  # what was asked for stays asked for
         limit_s = 0.0 if only_confirm else recipe.budget.time_limit_s
         self.limit, self.whole_limit = (TimeLimit(limit_s, self.state.elapsed_s) for _ in range(2))
         self._keep_time()
