@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rich.console import Console
+from safetensors.numpy import save_file
 
 from jobs import confirm
 from tests.ledgers import finished, home_with, trial_events
@@ -19,6 +20,7 @@ from tuner.search.outcome.confirm import check_splits
 from tuner.search.outcome.confirmation_plan import members, missing_runs, offer, within_share
 from tuner.search.outcome.pick import pick_model
 from tuner.search.record.restoration import replay
+from tuner.search.record.values import IMAGES_FILE
 from tuner.search.watch.confirmed_table import confirmed_table
 from tuner.search.watch.front_table import front_table
 
@@ -109,6 +111,28 @@ def test_values_shown_are_means_of_confirmation_runs_where_there_are_some(home):
     table = printed(confirmed_table(view, home.state()), 80)
     assert "94.5 ±0.2" in table  # the deviation, where the front has the standard error
     assert max(map(len, table.splitlines())) <= 80
+
+
+def test_damaged_values_of_images_are_named_once_and_shares_keep_their_binomial_error(tmp_path):
+    home, told = home_with(tmp_path, finished()), []
+    before = home.front()
+    for trial, n in ((0, 288), (1, 250)):  # another number of images on one split
+        folder = tmp_path / f"made{trial}"
+        folder.mkdir()
+        save_file({"accuracy": np.full(n, 100, np.float32)}, folder / IMAGES_FILE)
+        home.artifacts.publish("stages/evaluate", f"evaluate{trial}", folder, {})
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    (folder / IMAGES_FILE).write_bytes(b"no tensors")
+    home.artifacts.publish("stages/evaluate", "evaluate2", folder, {})
+    home.warn = told.append
+    for view in (home.front(), home.front()):
+        assert view.bars[1].error == before.bars[1].error
+        assert view.bars[2].error == before.bars[2].error
+    assert len(told) == 2
+    assert told[0] == "evaluation evaluate1 holds values of 250 images, others on its split 288"
+    assert "stages/evaluate/evaluate2" in told[1]
+    assert told[1].endswith("error bars without its images")
 
 
 def home_values(home):

@@ -37,7 +37,7 @@ class SearchHome:
     Attributes:
         store: the store it lives in.
         name: its name.
-        warn: called once with a line for each ignored entry of the ledger.
+        warn: called once with a line for each ignored entry of the ledger, and for each damaged file.
     """
 
     store: Store
@@ -200,6 +200,9 @@ class SearchHome:
         except TunerError:
             return 1
 
+    def _warn(self, told: str) -> None:
+        self._tell([told])
+
     def _tell(self, warnings: Sequence[str]) -> None:
         """Report the first few new warnings."""
         fresh = [clean(warning) for warning in warnings if warning not in self._told]
@@ -215,7 +218,7 @@ class SearchHome:
         axes, now = objectives or objectives_of(recipe), state or self.state()
 
         def weigh(members: Sequence[Point]) -> dict[int, ErrorBars]:
-            return error_bars_of(members, now, axes, recipe.data.split_seed, self.artifacts)
+            return error_bars_of(members, now, axes, recipe.data.split_seed, self.artifacts, self._warn)
 
         return FrontView.of(self.name, now, axes, weigh, caution(recipe, now.budget, len(now.trials)))
 
