@@ -66,7 +66,7 @@ def _without(recipe: Recipe) -> list[str]:
 
 def _holds_out(recipe: Recipe) -> bool:
     """Whether a trial may hold images out of the dense stage."""
-    return max(bounds(recipe.space.get("dense.held_out", {"choices": [recipe.dense.held_out]}))) > 0
+    return bool(max(bounds(recipe.space.get("dense.held_out", {"choices": [recipe.dense.held_out]}))) > 0)
 
 
 def _refuse_too_many_pairs(recipe: Recipe, n_classes: int) -> None:
