@@ -6,9 +6,9 @@ from typing import Any
 from tuner.front import uncertainty
 from tuner.front.confirmation import BEYOND_NOISE, MEANS, chance, verdict
 from tuner.front.pareto import Point
+from tuner.report.columns import NOTHING
 from tuner.report.views import Report, TrialRow
 
-UNKNOWN = "–"
 MEANING = f"{MEANS[0].upper()}{MEANS[1:]}; {BEYOND_NOISE}"
 
 
@@ -51,4 +51,4 @@ def cells(report: Report, row: TrialRow) -> list[tuple[Any, str]]:
         return []
     found, n = row.bars, row.bars.runs
     sure = verdict(found) if n else None
-    return [(n or None, str(n) if n else UNKNOWN), (found.probability, chance(found)), (sure, sure or UNKNOWN)]
+    return [(n or None, str(n) if n else NOTHING), (found.probability, chance(found)), (sure, sure or NOTHING)]

@@ -18,11 +18,11 @@ from tuner.front.confirmation import RULE
 from tuner.front.pareto import Objective, Point, hypervolume, ranks
 from tuner.qpm.program_info import ProgramInfo
 from tuner.report import error_bars, proof
+from tuner.report.baselines import baselines
+from tuner.report.columns import NOTHING, column
 from tuner.report.galleries import galleries
 from tuner.report.picture import render_front
-from tuner.report.views import BaselineRow, PickView, Report, StageUse, TrialRow
-
-NOTHING = "–"
+from tuner.report.views import PickView, Report, StageUse, TrialRow
 
 
 def build(report: Report) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def build(report: Report) -> dict[str, Any]:
         "figures": _figures(report, rank),
         "still": Markup(render_front(points, report.objectives, picked, report.search, rank)),
         "pick": _pick(report, report.pick) if report.pick else None,
-        "baselines": _baselines(report),
+        "baselines": baselines(report),
         "stages": _stages(report.stages),
         "outcomes": _outcomes(report.rows),
         "trials": _trials(report, rank),
@@ -130,55 +130,6 @@ def _by_class(pick: PickView) -> dict[str, Any]:
     return {"by_class": cells, "by_class_on": pick.by_class_on}
 
 
-def _baselines(report: Report) -> dict[str, Any] | None:
-    """The comparison table on the test split: the pick first, the best of each objective marked."""
-    if not report.baselines:
-        return None
-    rows = [*([_picked_row(report, report.pick)] if report.pick else []), *report.baselines]
-    goodness = {o.name: o.goodness for o in report.objectives}
-    measured = (n for b in report.baselines for n in b.values if not uncertainty.is_count(n))
-    names = list(dict.fromkeys([*goodness, *measured]))
-    columns = {name: _column([row.values.get(name) for row in rows]) for name in names}
-    best = {n: max((goodness[n](r.values[n]) for r in rows if n in r.values), default=0.0) for n in goodness}
-    return {
-        "heads": [words.name(n) for n in names],
-        "repeated": any(row.n_runs > 1 for row in rows),
-        "rows": [
-            {
-                "name": row.name,
-                "note": row.note,
-                "picked": report.pick is not None and i == 0,
-                "cells": [
-                    {
-                        "text": columns[n][i],
-                        "aside": _noise(row, n),
-                        "best": n in goodness and n in row.values and goodness[n](row.values[n]) == best[n],
-                    }
-                    for n in names
-                ],
-            }
-            for i, row in enumerate(rows)
-        ],
-    }
-
-
-def _picked_row(report: Report, pick: PickView) -> BaselineRow:
-    """The picked model on the test split, where it was measured there."""
-    prefix = "test/"
-    values = next((row.values for row in report.rows if row.trial == pick.point.trial), {})
-    tested = {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
-    sizes = {o.name: pick.point.params[o.name] for o in report.objectives if o.name in pick.point.params}
-    name = f"{'Picked' if pick.chosen else 'Suggested'}: trial {pick.point.trial}"
-    return BaselineRow(name, {**tested, **sizes} if tested else pick.point.values)
-
-
-def _noise(row: BaselineRow, metric: str) -> str:
-    """The deviation over the runs of a row; of a single run the standard error of a share of images."""
-    if metric in row.deviations:
-        return f"± {uncertainty.plus_minus(row.deviations[metric])}, {row.n_runs} runs"
-    return uncertainty.beside(metric, row.values)
-
-
 def _stages(stages: Sequence[StageUse]) -> list[dict[str, Any]]:
     """Time and reuse of each stage, with the widths of its two bars in percent of the longest."""
     longest = max((s.run_s + s.saved_s for s in stages), default=0.0) or 1.0
@@ -227,7 +178,7 @@ def _trials(report: Report, rank: dict[int, int]) -> dict[str, Any]:
         return (rank.get(row.trial, len(rank) + 1), 0.0 if value is None else -first.goodness(value), row.trial)
 
     rows = sorted(report.rows, key=place)
-    numbers = {n: _column([row.values.get(n) for row in rows]) for n in (*objectives, *metrics)}
+    numbers = {n: column([row.values.get(n) for row in rows]) for n in (*objectives, *metrics)}
     return {
         "params": [words.name(n) for n in params],
         "objectives": [f"{words.name(o.name)}{f' [{o.unit}]' if o.unit else ''}" for o in report.objectives],
@@ -311,13 +262,6 @@ def _finite(value: float | None) -> float:
 
 def _safe(text: str) -> str:
     return escape(text, quote=False)
-
-
-def _column(values: Sequence[float | None]) -> list[str]:
-    """A column's numbers with the same number of decimals."""
-    known = [v for v in values if v is not None and isfinite(v)]
-    digits = 0 if all(float(v).is_integer() for v in known) else 1 if max(map(abs, known)) >= 1 else 3
-    return [f"{v:.{digits}f}" if v is not None and isfinite(v) else NOTHING for v in values]
 
 
 def _cell(value: Any, text: str, aside: str = "") -> dict[str, Any]:
