@@ -41,6 +41,8 @@ def body(arguments: argparse.Namespace) -> int:
     with told.step("loading libraries"):
         from tuner.search.driver.run import SearchRequest, run_request
     result = run_request(SearchRequest(home.store, home.name, confirm=wanted), told, arguments.interrupts)
+    if result.interrupted:
+        told.warn("stopped before all runs had ended; the same command carries on")
     view = home.front(state=result.state)
     if arguments.json:
         print_json(view.to_dict())

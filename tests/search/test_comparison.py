@@ -85,7 +85,7 @@ def test_missing_values_are_explained():
     with_sid = Row("a", "A 50/5", "system", runs=(Run(0, "k", {"accuracy": 1.0, "sid5": 2.0}),))
     shown = text(Comparison((with_sid, *ROWS), (0,)), 160)
     assert "defined from 5 features per class on" in shown
-    assert "the data have no masks" in shown
+    assert "the data lack masks" in shown
 
 
 def test_json_has_every_run_and_the_summary():

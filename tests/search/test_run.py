@@ -251,8 +251,9 @@ class Impatient(Silent):
     @contextlib.contextmanager
     def step(self, what):
         class Ending(Step):
-            def count(self, done, total, unit="images"):
-                raise KeyboardInterrupt
+            def at(self, detail):
+                if not detail.startswith("0 of "):
+                    raise KeyboardInterrupt
 
         yield Ending(what) if what.startswith("confirming") else Step(what)
 
