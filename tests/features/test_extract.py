@@ -394,3 +394,13 @@ def test_cub50_tokens(shared_data: Path, tmp_path: Path) -> None:
     similarity = torch.nn.functional.normalize(pooled) @ torch.nn.functional.normalize(pooled).T
     same = torch.from_numpy(bank.labels[:, None] == bank.labels)
     assert similarity[same & ~torch.eye(8, dtype=torch.bool)].mean() > similarity[~same].mean() + 0.05
+
+
+def test_a_folder_of_something_else_is_left_alone(photos: DataConfig, tmp_path: Path) -> None:
+    """Such as the folder of a store that holds a bank's artifact: its manifest is not that of a bank."""
+    folder = tmp_path / "banks" / "key"
+    (folder / "whole").mkdir(parents=True)
+    (folder / "manifest.json").write_text("{}")
+    with pytest.raises(UsageError, match=r"holds other things than a feature bank: whole"):
+        extract_bank(photos, SMALL, folder)
+    assert (folder / "manifest.json").read_text() == "{}"

@@ -24,6 +24,7 @@ from tuner.base.untrusted import MalformedError, is_whole, read_json
 from tuner.data.dataset import Dataset
 from tuner.data.load import check_images, check_labels, load_dataset
 from tuner.data.settings import DataConfig
+from tuner.data.words import some
 from tuner.errors import TunerError, UsageError
 from tuner.features.arrays import read_array
 from tuner.features.backbone import Backbone, load_fitted
@@ -225,7 +226,14 @@ def _begin(folder: Path, key: str, shapes: dict[str, ArraySpec]) -> int:
             return int(journal["done"])
     except MalformedError:
         pass  # no journal, half of one, or no arrays: start over
-    for name in (JOURNAL, *FILES, MANIFEST):
+    ours = {JOURNAL, *FILES, MANIFEST}
+    if others := sorted(entry.name for entry in folder.iterdir() if entry.name not in ours and entry.suffix != ".tmp"):
+        raise UsageError(
+            f"{folder} holds other things than a feature bank: {some(others)}",
+            "an empty folder, or one with a bank or a part of one",
+            "choose another folder; nothing in this one was changed",
+        )
+    for name in ours:
         (folder / name).unlink(missing_ok=True)
     return 0
 
