@@ -25,9 +25,9 @@ SEEDS, SEEDS_OF_A_SEARCH = 3, 1
 def arguments() -> Parser:
     """What it takes."""
     made = make_parser(__file__, __doc__, EXAMPLES, named=False)
-    add_recipe(made, "; without a search")
-    of_a_search = f"of a search {SEEDS_OF_A_SEARCH}, and more than that are fresh ones"
-    told = f"seeds of each system, everything trained anew (default: {SEEDS}; {of_a_search})"
+    add_recipe(made, ", to compare without a search")
+    beside = f"beside a front {SEEDS_OF_A_SEARCH}, the models of the search; more are fresh seeds"
+    told = f"number of seeds with which each system is trained (default: {SEEDS}; {beside})"
     made.add_argument("--seeds", type=int, metavar="N", help=told)
     names = f"such as probe,qpm, or {ALL} (default: {ALL}; beside a front probe, qpm and random)"
     completed(made.add_argument("--systems", metavar="NAMES", help=f"systems to compare, {names}"), systems)

@@ -16,10 +16,10 @@ EXAMPLES = """  qpm-tuner confirm --store runs --name digits
 def arguments() -> Parser:
     """What it takes."""
     made = make_parser(__file__, __doc__, EXAMPLES)
-    seeds = "seeds of each member in all, that of the search included (default: that of the recipe)"
-    made.add_argument("--seeds", type=int, help=seeds)
-    splits = "validation splits of each member in all, that of the search included (default: that of the recipe)"
-    made.add_argument("--splits", type=int, help=splits)
+    seeds = "number of seeds of each member, that of the search included (default: confirm.seeds of the recipe)"
+    made.add_argument("--seeds", type=int, metavar="N", help=seeds)
+    splits = "number of validation splits of each member, that of the search included (default: confirm.splits)"
+    made.add_argument("--splits", type=int, metavar="N", help=splits)
     add_json(made)
     return made
 
@@ -41,6 +41,8 @@ def body(arguments: argparse.Namespace) -> int:
     with told.step("loading libraries"):
         from tuner.search.driver.run import SearchRequest, run_request
     result = run_request(SearchRequest(home.store, home.name, confirm=wanted), told, arguments.interrupts)
+    if result.interrupted:
+        told.warn("stopped before all runs had ended; the same command carries on")
     view = home.front(state=result.state)
     if arguments.json:
         print_json(view.to_dict())

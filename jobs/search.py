@@ -1,4 +1,8 @@
-"""Start a search, or continue it: the same command does both."""
+"""Start a search, or continue it: the same command does both.
+
+After its last trial it confirms the most promising members of the front: it trains them again with other seeds, which
+takes up to as many runs as there were trials. confirm.share=0 leaves that out.
+"""
 
 import argparse
 import os
@@ -125,7 +129,8 @@ def print_end(result: "SearchResult", console: Console) -> None:
     lines["pick a model"] = f"qpm-tuner pick {address} --knee --export picked"
     if cost := offer(home, result.recipe, result.state):
         lines["error bars"] = f"qpm-tuner confirm {address} {cost}"
-    lines["more trials"] = f"qpm-tuner search {address} --trials {2 * max(ended, 1)}"
+    if home.is_of_this_code():
+        lines["more trials"] = f"qpm-tuner search {address} --trials {2 * max(ended, 1)}"
     for name, place in lines.items():
         console.print(f"{name:14}{place}", markup=False, highlight=False, soft_wrap=True)
 

@@ -69,7 +69,7 @@ def test_the_best_and_what_is_not_told_from_it_are_marked():
 def test_published_figures_stand_below_ours_with_their_source():
     lines = text(COMPARED).splitlines()
     place = next(i for i, line in enumerate(lines) if line.startswith("QPM"))
-    assert lines[place + 1].split() == ["published", "88.3", "-"]
+    assert lines[place + 1].split() == ["published", "88.3", "–"]
     assert "arXiv 2604.07166" in text(COMPARED)
     assert "arXiv" not in text(Comparison((ROWS[2],), (0, 1, 2)))
 
@@ -85,7 +85,7 @@ def test_missing_values_are_explained():
     with_sid = Row("a", "A 50/5", "system", runs=(Run(0, "k", {"accuracy": 1.0, "sid5": 2.0}),))
     shown = text(Comparison((with_sid, *ROWS), (0,)), 160)
     assert "defined from 5 features per class on" in shown
-    assert "the data have no masks" in shown
+    assert "the data lack masks" in shown
 
 
 def test_json_has_every_run_and_the_summary():

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rich.console import Console
+from safetensors.numpy import save_file
 
 from jobs import confirm
 from tests.ledgers import finished, home_with, trial_events
@@ -19,6 +20,7 @@ from tuner.search.outcome.confirm import check_splits
 from tuner.search.outcome.confirmation_plan import members, missing_runs, offer, within_share
 from tuner.search.outcome.pick import pick_model
 from tuner.search.record.restoration import replay
+from tuner.search.record.values import IMAGES_FILE
 from tuner.search.watch.confirmed_table import confirmed_table
 from tuner.search.watch.front_table import front_table
 
@@ -111,6 +113,28 @@ def test_values_shown_are_means_of_confirmation_runs_where_there_are_some(home):
     assert max(map(len, table.splitlines())) <= 80
 
 
+def test_damaged_values_of_images_are_named_once_and_shares_keep_their_binomial_error(tmp_path):
+    home, told = home_with(tmp_path, finished()), []
+    before = home.front()
+    for trial, n in ((0, 288), (1, 250)):  # another number of images on one split
+        folder = tmp_path / f"made{trial}"
+        folder.mkdir()
+        save_file({"accuracy": np.full(n, 100, np.float32)}, folder / IMAGES_FILE)
+        home.artifacts.publish("stages/evaluate", f"evaluate{trial}", folder, {})
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    (folder / IMAGES_FILE).write_bytes(b"no tensors")
+    home.artifacts.publish("stages/evaluate", "evaluate2", folder, {})
+    home.warn = told.append
+    for view in (home.front(), home.front()):
+        assert view.bars[1].error == before.bars[1].error
+        assert view.bars[2].error == before.bars[2].error
+    assert len(told) == 2
+    assert told[0] == "evaluation evaluate1 holds values of 250 images, others on its split 288"
+    assert "stages/evaluate/evaluate2" in told[1]
+    assert told[1].endswith("error bars without its images")
+
+
 def home_values(home):
     """The hypervolume of the search's own values."""
     from tuner.front.pareto import hypervolume
@@ -139,9 +163,9 @@ def test_the_end_of_a_search_offers_what_is_left_with_its_cost(home, tmp_path):
     recipe, _ = home.stored()
     recipe.dense.precision = recipe.finetune.precision = "float32"
     recipe.confirm.seeds = 4
-    assert offer(home, recipe, home.state()).startswith("--seeds 4  (1 member over 3 more seeds: about")
+    assert offer(home, recipe, home.state()).startswith("--seeds 4  (3 runs of 1 member, about")
     recipe.confirm.seeds = 1  # switched off: the usual number is offered
-    assert offer(home, recipe, home.state()).startswith("--seeds 3  (1 member over 2 more seeds: about")
+    assert offer(home, recipe, home.state()).startswith("--seeds 3  (2 runs of 1 member, about")
     nothing = home_with(tmp_path / "nothing", finished()[:1])
     assert offer(nothing, recipe, nothing.state()) == ""
 

@@ -47,6 +47,18 @@ def test_another_recipe_for_it_is_answered_with_its_version(tmp_path):
         home.refuse_changes(home.stored()[0], load_recipe("digits"))
 
 
+def test_stages_of_a_comparison_that_are_newer_than_a_search_do_not_make_it_an_old_one(tmp_path):
+    home = rewritten(tmp_path, lambda content: [content["code"].pop(stage) for stage in ("probe", "sldd", "resnet")])
+    assert home.is_of_this_code()
+    home.require_this_code()
+    for number, change in enumerate(({"finetune": 2}, {"sldd": 0}, {"gone": 1})):
+        old = rewritten(tmp_path / str(number), lambda content, change=change: content["code"].update(change))
+        assert not old.is_of_this_code()
+        ((stage, version),) = change.items()
+        with pytest.raises(UsageError, match=rf"\(code {stage} {version}, now \w+\)"):
+            old.require_this_code()
+
+
 def test_the_space_keeps_the_order_in_which_it_was_started(tmp_path):
     """Proposals depend on it: a search carried on from its stored recipe must not draw others."""
     home = home_with(tmp_path, finished(), "space={width: {choices: [256]}, n_features: {low: 10, high: 50}}")

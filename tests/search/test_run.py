@@ -251,8 +251,9 @@ class Impatient(Silent):
     @contextlib.contextmanager
     def step(self, what):
         class Ending(Step):
-            def count(self, done, total, unit="images"):
-                raise KeyboardInterrupt
+            def at(self, detail):
+                if not detail.startswith("0 of "):
+                    raise KeyboardInterrupt
 
         yield Ending(what) if what.startswith("confirming") else Step(what)
 
@@ -267,12 +268,14 @@ def test_a_front_is_confirmed_aborted_in_the_middle_and_carried_on(first, root, 
     assert confirm.main(["--store", str(root), "--name", "tiny", "--seeds", "3", "--json"]) == 0
     told = capsys.readouterr()
     n = len(view.members)
-    assert "over 2 more seeds: about" in told.err
+    assert f"confirming the front: {2 * n - 1} run" in told.err
+    assert ", about" in told.err
     document = json.loads(told.out)
     assert [m["confirmation"]["runs"] for m in document["members"]] == [2] * n
     after = home(root).state()
     assert after.elapsed_s == pytest.approx(before.elapsed_s)  # the command is no part of the search
     assert (after.counts(), after.trials[0].values) == (before.counts(), before.trials[0].values)
+    assert after.budget == before.budget
     for member in document["members"]:
         runs = after.trials[member["trial"]].confirmations
         assert sorted(runs) == [(1, 0), (2, 0)]

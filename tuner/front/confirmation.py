@@ -23,6 +23,8 @@ FEWEST_RUNS = 2
 
 ROUNDING = 1e-9  # below it, values that differ are equal
 
+MEANS = "values of confirmed members are means over their runs, without the run that was selected"
+BEYOND_NOISE = f"beyond noise: non-dominated with a probability of at least {SURE:g}"
 RULE = "± is one standard error, over images and, for confirmed members, over seeds"
 
 
@@ -57,6 +59,16 @@ class ErrorBars:
     def to_json(self) -> dict[str, Any]:
         """As JSON documents hold it."""
         return {**self.__dict__, "beyond_noise": self.beyond_noise}
+
+
+def chance(bars: ErrorBars) -> str:
+    """The probability of being non-dominated as text: "0.97", or "–" where it is unknown."""
+    return "–" if bars.probability is None else f"{bars.probability:.2f}"
+
+
+def verdict(bars: ErrorBars) -> str:
+    """Whether a member is beyond noise as text: "yes" or "no"."""
+    return "yes" if bars.beyond_noise else "no"
 
 
 def weigh(

@@ -57,7 +57,8 @@ class ConfirmConfig:
     )
     share: float = setting(
         0.5,
-        "largest share of all runs, trials and confirmations together, that a search spends on confirming; 0: none",
+        "largest share of all runs, trials and confirmations together, that a search spends on confirming, at least "
+        "one member; 0: none",
         low=0.0,
         high=0.9,
     )

@@ -4,15 +4,12 @@ from math import isfinite
 from typing import Any
 
 from tuner.front import uncertainty
-from tuner.front.confirmation import SURE
+from tuner.front.confirmation import BEYOND_NOISE, MEANS, chance, verdict
 from tuner.front.pareto import Point
+from tuner.report.columns import NOTHING
 from tuner.report.views import Report, TrialRow
 
-UNKNOWN = "–"
-MEANING = (
-    "Values of confirmed members are means over their runs, without the run that was selected; "
-    f"beyond noise: non-dominated with a probability of at least {SURE:g}"
-)
+MEANING = f"{MEANS[0].upper()}{MEANS[1:]}; {BEYOND_NOISE}"
 
 
 def any_runs(report: Report) -> bool:
@@ -53,6 +50,5 @@ def cells(report: Report, row: TrialRow) -> list[tuple[Any, str]]:
     if not any_runs(report):
         return []
     found, n = row.bars, row.bars.runs
-    verdict = ("yes" if found.beyond_noise else "no") if n else None
-    chance = UNKNOWN if found.probability is None else f"{found.probability:.2f}"
-    return [(n or None, str(n) if n else UNKNOWN), (found.probability, chance), (verdict, verdict or UNKNOWN)]
+    sure = verdict(found) if n else None
+    return [(n or None, str(n) if n else NOTHING), (found.probability, chance(found)), (sure, sure or NOTHING)]

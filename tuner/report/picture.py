@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from math import ceil, floor, log10
 
-from tuner.front import uncertainty, words
+from tuner.front import words
 from tuner.front.pareto import Objective, Point, front, measured
-from tuner.report import shade
+from tuner.report import error_bars, shade
 from tuner.report.shade import Shade
 
 WIDTH, HEIGHT = 760, 500
@@ -180,9 +180,7 @@ def _dot(point: Point, x: Axis, y: Axis, kind: str, radius: int, third: Shade | 
 def _told(point: Point, objective: Objective) -> str:
     """A value in words, and how sure it is: accuracy 96.12 ± 1.1, n = 288."""
     name = objective.name
-    error, n = point.error(name), uncertainty.images(name, point.values)
-    beside = f"± {uncertainty.plus_minus(error)}{f', n = {n}' if n else ''}" if error is not None else ""
-    return f"{words.name(name)} {point.values[name]:.4g} {beside}".rstrip()
+    return f"{words.name(name)} {point.values[name]:.4g} {error_bars.beside(point, name)}".rstrip()
 
 
 def _bars(point: Point, x: Axis, y: Axis) -> list[str]:

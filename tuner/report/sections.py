@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from html import escape
-from math import isfinite, nan
+from math import isfinite
 from typing import Any
 
 from markupsafe import Markup
@@ -18,11 +18,11 @@ from tuner.front.confirmation import RULE
 from tuner.front.pareto import Objective, Point, hypervolume, ranks
 from tuner.qpm.program_info import ProgramInfo
 from tuner.report import error_bars, proof
+from tuner.report.baselines import baselines
+from tuner.report.columns import NOTHING, column
 from tuner.report.galleries import galleries
 from tuner.report.picture import render_front
-from tuner.report.views import BaselineRow, PickView, Report, StageUse, TrialRow
-
-NOTHING = "–"
+from tuner.report.views import PickView, Report, StageUse, TrialRow
 
 
 def build(report: Report) -> dict[str, Any]:
@@ -37,11 +37,12 @@ def build(report: Report) -> dict[str, Any]:
         "axes": words.listing([words.name(o.name) for o in report.objectives]),
         "many": len(report.objectives) > 2,
         "alone": len(report.objectives) == 1,
+        "bars": any(row.bars.error for row in report.rows),
         "lede": _lede(report, rank),
-        "figures": _figures(report),
+        "figures": _figures(report, rank),
         "still": Markup(render_front(points, report.objectives, picked, report.search, rank)),
         "pick": _pick(report, report.pick) if report.pick else None,
-        "baselines": _baselines(report),
+        "baselines": baselines(report),
         "stages": _stages(report.stages),
         "outcomes": _outcomes(report.rows),
         "trials": _trials(report, rank),
@@ -79,13 +80,13 @@ def _rests(report: Report) -> str:
     return " ".join(filter(None, [f"{rule}; {told}." if told else "", meaning]))
 
 
-def _figures(report: Report) -> list[dict[str, str]]:
-    """The few numbers at the top: the best of each objective, the hypervolume, the time saved."""
+def _figures(report: Report, rank: dict[int, int]) -> list[dict[str, str]]:
+    """The few numbers at the top: the front's best of each objective, the hypervolume, the time saved."""
     points = _completed(report)
+    members = [p for p in points if rank.get(p.trial) == 1]
     figures = []
     for o in report.objectives[:3]:
-        known = [p for p in points if isfinite(p.values.get(o.name, nan))]
-        best = max(known, key=partial(_goodness, o), default=None)
+        best = max(members, key=partial(_goodness, o), default=None)
         if best is not None:
             value, beside = words.number(best.values[o.name], o.unit), error_bars.beside(best, o.name)
             aside = f"trial {best.trial}, {beside}" if beside else f"trial {best.trial}"
@@ -113,7 +114,8 @@ def _pick(report: Report, pick: PickView) -> dict[str, Any]:
         (words.name(o.name), f"{words.value(values[o.name], o.unit)} {error_bars.beside(pick.point, o.name)}".strip())
         for o in report.objectives
     ]
-    facts += [(words.name(name), _plain(value)) for name, value in params.items()]
+    axes = {o.name for o in report.objectives}
+    facts += [(words.name(name), _plain(value)) for name, value in params.items() if name not in axes]
     program = next((row.program for row in report.rows if row.trial == pick.point.trial), None)
     if program:
         facts.append(("program", proof.sentence(program)))
@@ -126,55 +128,6 @@ def _by_class(pick: PickView) -> dict[str, Any]:
     rows = sorted(pick.by_class, key=lambda row: (row.accuracy, row.name))
     cells = [(r.name, r.images, f"{r.accuracy:.1f}", f"± {uncertainty.plus_minus(r.error)}") for r in rows]
     return {"by_class": cells, "by_class_on": pick.by_class_on}
-
-
-def _baselines(report: Report) -> dict[str, Any] | None:
-    """The comparison table on the test split: the pick first, the best of each objective marked."""
-    if not report.baselines:
-        return None
-    rows = [*([_picked_row(report, report.pick)] if report.pick else []), *report.baselines]
-    goodness = {o.name: o.goodness for o in report.objectives}
-    measured = (n for b in report.baselines for n in b.values if not uncertainty.is_count(n))
-    names = list(dict.fromkeys([*goodness, *measured]))
-    columns = {name: _column([row.values.get(name) for row in rows]) for name in names}
-    best = {n: max((goodness[n](r.values[n]) for r in rows if n in r.values), default=0.0) for n in goodness}
-    return {
-        "heads": [words.name(n) for n in names],
-        "repeated": any(row.n_runs > 1 for row in rows),
-        "rows": [
-            {
-                "name": row.name,
-                "note": row.note,
-                "picked": report.pick is not None and i == 0,
-                "cells": [
-                    {
-                        "text": columns[n][i],
-                        "aside": _noise(row, n),
-                        "best": n in goodness and n in row.values and goodness[n](row.values[n]) == best[n],
-                    }
-                    for n in names
-                ],
-            }
-            for i, row in enumerate(rows)
-        ],
-    }
-
-
-def _picked_row(report: Report, pick: PickView) -> BaselineRow:
-    """The picked model on the test split, where it was measured there."""
-    prefix = "test/"
-    values = next((row.values for row in report.rows if row.trial == pick.point.trial), {})
-    tested = {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
-    sizes = {o.name: pick.point.params[o.name] for o in report.objectives if o.name in pick.point.params}
-    name = f"{'Picked' if pick.chosen else 'Suggested'}: trial {pick.point.trial}"
-    return BaselineRow(name, {**tested, **sizes} if tested else pick.point.values)
-
-
-def _noise(row: BaselineRow, metric: str) -> str:
-    """The deviation over the runs of a row; of a single run the standard error of a share of images."""
-    if metric in row.deviations:
-        return f"± {uncertainty.plus_minus(row.deviations[metric])}, {row.n_runs} runs"
-    return uncertainty.beside(metric, row.values)
 
 
 def _stages(stages: Sequence[StageUse]) -> list[dict[str, Any]]:
@@ -225,7 +178,7 @@ def _trials(report: Report, rank: dict[int, int]) -> dict[str, Any]:
         return (rank.get(row.trial, len(rank) + 1), 0.0 if value is None else -first.goodness(value), row.trial)
 
     rows = sorted(report.rows, key=place)
-    numbers = {n: _column([row.values.get(n) for row in rows]) for n in (*objectives, *metrics)}
+    numbers = {n: column([row.values.get(n) for row in rows]) for n in (*objectives, *metrics)}
     return {
         "params": [words.name(n) for n in params],
         "objectives": [f"{words.name(o.name)}{f' [{o.unit}]' if o.unit else ''}" for o in report.objectives],
@@ -309,13 +262,6 @@ def _finite(value: float | None) -> float:
 
 def _safe(text: str) -> str:
     return escape(text, quote=False)
-
-
-def _column(values: Sequence[float | None]) -> list[str]:
-    """A column's numbers with the same number of decimals."""
-    known = [v for v in values if v is not None and isfinite(v)]
-    digits = 0 if all(float(v).is_integer() for v in known) else 1 if max(map(abs, known)) >= 1 else 3
-    return [f"{v:.{digits}f}" if v is not None and isfinite(v) else NOTHING for v in values]
 
 
 def _cell(value: Any, text: str, aside: str = "") -> dict[str, Any]:

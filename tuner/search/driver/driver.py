@@ -14,8 +14,8 @@ from ray import tune
 
 from tuner.base.progress import Progress
 from tuner.errors import TunerError
-from tuner.front import pareto
 from tuner.recipe import Recipe, objectives_of
+from tuner.search.driver.finished import measured
 from tuner.search.driver.interrupts import Interrupts
 from tuner.search.driver.time_limit import MEASURE_S, TimeLimit, TimeUp, ring
 from tuner.search.execute.banks import n_classes_of
@@ -25,7 +25,14 @@ from tuner.search.execute.broker_monitor import IDLE, SILENT, BrokerMonitor
 from tuner.search.execute.coordinator import Coordinator, Forget
 from tuner.search.execute.messages import RunSnapshot
 from tuner.search.outcome.confirm import confirm, refuse_too_many_splits
-from tuner.search.outcome.confirmation_plan import ConfirmationRun, missing_runs, seconds, told, within_share
+from tuner.search.outcome.confirmation_plan import (
+    ConfirmationRun,
+    announcement,
+    missing_runs,
+    seconds,
+    told,
+    within_share,
+)
 from tuner.search.outcome.confirmation_plan import members as front_members
 from tuner.search.outcome.files import write_files
 from tuner.search.outcome.measure import measure_front
@@ -92,6 +99,8 @@ class Driver:
         with progress.step("reading the ledger"):
             home.ledger.begin(lease)
             self.state = home.state(recipe, past.append)
+        if only_confirm and self.state.budget:
+            recipe.budget.trials = self.state.budget  # what was asked for stays asked for
         limit_s = 0.0 if only_confirm else recipe.budget.time_limit_s
         self.limit, self.whole_limit = (TimeLimit(limit_s, self.state.elapsed_s) for _ in range(2))
         self._keep_time()
@@ -106,16 +115,19 @@ class Driver:
             UsageError: trials remain, but an earlier version whose stages gave other results started the search.
             LeaseHeldError: the search was lost to another driver.
         """
-        if self._trials_left() or self._unmeasured() or self.only_confirm:
+        is_measured = measured(self.recipe, self.state)
+        if self._trials_left() or not is_measured or self.only_confirm:
             self.home.require_this_code()
         runs = self.unconfirmed()
         if self.only_confirm:
             require_points(self.home.front(state=self.state))
             refuse_too_many_splits(self.recipe, self.home, self.bank)
         self.record(Started(time.time(), self.recipe.to_dict(), versions()))
+        if self._trials_left() and (announced := announcement(self.recipe)):
+            self.progress.say(announced)
         interrupted = False
         trials = self._trials_left() and not self.limit.reached
-        if trials or runs or (self.complete() and self._unmeasured()):
+        if trials or runs or (self.complete() and not is_measured):
             with ray_for(self.recipe.resources, self.progress) as resources:
                 made = start_broker(self.home.store.url, scratch_folder(), resources, self.recipe.budget.retries)
                 with closing(made) as broker:
@@ -175,7 +187,7 @@ class Driver:
         if not runs:
             return False
         refuse_too_many_splits(self.recipe, self.home, self.bank)
-        what = f"confirming {told(runs, self.recipe, self.state)}"
+        self.progress.say(f"confirming the front: {told(runs, self.state)}")
         command = "confirm" if self.only_confirm else None
         stopped = False
 
@@ -191,7 +203,7 @@ class Driver:
             self.record(replace(event, command=command))
 
         with self.interrupts.gently(lambda: CONFIRMING):
-            confirm(runs, broker, record, self.progress, what, look)
+            confirm(runs, broker, record, self.progress, look)
         self.lease.check()
         return self.interrupts.asked
 
@@ -234,11 +246,6 @@ class Driver:
     def complete(self) -> bool:
         """Whether the budget is spent and every trial has ended."""
         return not self.state.open() and not self.state.missing(self.recipe.budget.trials)
-
-    def _unmeasured(self) -> bool:
-        objectives = objectives_of(self.recipe)
-        members = pareto.front(self.state.points(objectives), objectives)
-        return self.recipe.protocol != "paper" and any(not self.state.trials[m.trial].test for m in members)
 
     def _stopping(self) -> bool:
         return self.interrupts.asked or self.lease.lost or self.limit.reached

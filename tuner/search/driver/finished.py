@@ -10,7 +10,6 @@ import json
 from typing import Any
 
 from tuner.base.plain_json import InvalidJsonError, parse_object
-from tuner.front import pareto
 from tuner.recipe import Recipe, objectives_of
 from tuner.search.record.home import SearchHome
 from tuner.search.record.state import SearchState
@@ -48,12 +47,9 @@ def remember(home: SearchHome, recipe: Recipe, state: SearchState, *, mirrored: 
 
 def measured(recipe: Recipe, state: SearchState) -> bool:
     """Whether every member of the front has been measured on the test split."""
-    return recipe.protocol == "paper" or all(state.trials[member.trial].test for member in _members(recipe, state))
-
-
-def _members(recipe: Recipe, state: SearchState) -> list[pareto.Point]:
-    objectives = objectives_of(recipe)
-    return pareto.front(state.points(objectives), objectives)
+    return recipe.protocol == "paper" or all(
+        state.trials[member.trial].test for member in state.members(objectives_of(recipe))
+    )
 
 
 def as_it_stands(home: SearchHome, asked: Recipe | None, trials: int | None = None) -> SearchResult | None:
@@ -85,7 +81,7 @@ def as_it_stands(home: SearchHome, asked: Recipe | None, trials: int | None = No
     if quiet.ledger.warnings or any(not damage.settled for damage in state.damage):
         return None
     kind = model_stage().kind
-    if not all(_is_there(home, kind, member.model or "") for member in _members(recipe, state)):
+    if not all(_is_there(home, kind, member.model or "") for member in state.members(objectives_of(recipe))):
         return None
     files = {name: home.address(file) for name, file in DERIVED.items() if home.store.stat(home.key(file))}
     tracking = "switched off (tracking.enabled)"

@@ -37,19 +37,36 @@ def refuse_unusable(recipe: Recipe, dataset: Dataset) -> None:
         told = count(len(few), "class has", "classes have")
         raise UsageError(
             f"{told} fewer than {needed} different training images: {some(few)}",
-            "one image for training and one for validation, besides the test images, and two more for dense.held_out",
-            "add images, leave these classes out, or use protocol=paper and dense.held_out=0, which need none of these",
+            f"{_purposes(recipe)}, besides the test images",
+            "; or ".join(["add images, or leave these classes out", *_without(recipe)]),
         )
 
 
 def _needed(recipe: Recipe) -> int:
     """Training images of a class, validation included, with which every trial can be run."""
-    most = max(bounds(recipe.space.get("dense.held_out", {"choices": [recipe.dense.held_out]})))
-    trained = FEWEST if most > 0 else 1
+    trained = FEWEST if _holds_out(recipe) else 1
     if recipe.protocol == "paper":
         return trained
     share = recipe.validation_fraction
     return next(n for n in itertools.count(2) if n - min(max(round(share * n), 1), n - 1) >= trained)
+
+
+def _purposes(recipe: Recipe) -> str:
+    """What the images of a class are needed for."""
+    told = [f"{FEWEST} of each class for training with dense.held_out" if _holds_out(recipe) else "one for training"]
+    told += [] if recipe.protocol == "paper" else ["one for validation"]
+    return " and ".join(told)
+
+
+def _without(recipe: Recipe) -> list[str]:
+    """The settings that need fewer images."""
+    told = [] if recipe.protocol == "paper" else ["use protocol=paper, which needs no validation image"]
+    return [*told, *(["set dense.held_out=0"] if _holds_out(recipe) else [])]
+
+
+def _holds_out(recipe: Recipe) -> bool:
+    """Whether a trial may hold images out of the dense stage."""
+    return bool(max(bounds(recipe.space.get("dense.held_out", {"choices": [recipe.dense.held_out]}))) > 0)
 
 
 def _refuse_too_many_pairs(recipe: Recipe, n_classes: int) -> None:

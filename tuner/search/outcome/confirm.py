@@ -11,11 +11,12 @@ from tuner.errors import TunerError, UsageError
 from tuner.features.bank import FeatureBank, open_bank
 from tuner.recipe import Recipe
 from tuner.search.execute.broker_handle import BrokerHandle
-from tuner.search.execute.broker_monitor import ended_trials
+from tuner.search.execute.broker_monitor import BrokerMonitor, ended_trials
 from tuner.search.outcome.confirmation_plan import ConfirmationRun
 from tuner.search.record.events import OUTCOMES, Confirmed
 from tuner.search.record.home import SearchHome
 from tuner.search.record.inputs import load_input
+from tuner.search.watch.runs_under_way import RunsUnderWay
 
 Record = Callable[[Confirmed], None]
 
@@ -25,25 +26,28 @@ def confirm(
     broker: BrokerHandle,
     record: Record,
     progress: Progress,
-    what: str,
     look: Callable[[], None] = lambda: None,
-) -> bool:
-    """Run them side by side, and record each as it ends; returns whether all have ended.
+) -> None:
+    """Run them side by side, and record each as it ends.
 
     Args:
         runs: what to run.
         broker: runs the stages.
         record: receives an event for each run that ended by itself.
         progress: shows how many have ended.
-        what: the step's name.
         look: called about once a second, and may stop the broker: runs that it calls off are left to the next start.
 
     Raises:
         TunerError: the store, a disk or the broker fails.
     """
-    done = 0
-    with progress.step(what) as step:
-        for place, ended in ended_trials(broker, [run.trial for run in runs], [r.stages for r in runs], look=look):
+    with progress.step("confirming the front") as step:
+        told = RunsUnderWay(len(runs), "trial {}".format, BrokerMonitor(broker), step)
+
+        def looked() -> None:
+            told.tell()
+            look()
+
+        for place, ended in ended_trials(broker, [run.trial for run in runs], [r.stages for r in runs], looked):
             run = runs[place]
             if ended.outcome == "halted":
                 raise TunerError(
@@ -61,9 +65,7 @@ def confirm(
                     time.time(), run.trial, run.seed, run.split_seed, ended.outcome, cause, ended.values, ended.stages
                 )
                 record(event)
-            done += 1
-            step.count(done, len(runs), "runs")
-    return done == len(runs)
+            told.n_done += 1
 
 
 def refuse_too_many_splits(recipe: Recipe, home: SearchHome, bank: str) -> None:

@@ -12,11 +12,10 @@ from statistics import median
 
 from tuner.base.steps import duration
 from tuner.errors import UsageError
-from tuner.front import pareto
 from tuner.front.order import by_promise
 from tuner.recipe import ConfirmConfig, Recipe, check_recipe, objectives_of
 from tuner.search.execute.plan import StageSpec, plan
-from tuner.search.record.events import MOST_SEEDS
+from tuner.search.record.fields import N_SEEDS
 from tuner.search.record.front_view import require_points
 from tuner.search.record.home import SearchHome
 from tuner.search.record.state import SearchState
@@ -70,7 +69,7 @@ def asked(home: SearchHome, seeds: int | None, splits: int | None) -> ConfirmCon
 def members(recipe: Recipe, state: SearchState) -> list[int]:
     """The front's members, the most promising first."""
     objectives = objectives_of(recipe)
-    return [m.trial for m in by_promise(pareto.front(state.points(objectives), objectives), objectives)]
+    return [m.trial for m in by_promise(state.members(objectives), objectives)]
 
 
 def within_share(recipe: Recipe, state: SearchState) -> list[int]:
@@ -78,11 +77,15 @@ def within_share(recipe: Recipe, state: SearchState) -> list[int]:
 
     See docs/explanation/method.md#confirmation.
     """
+    return members(recipe, state)[: most_members(recipe, sum(state.counts().values()))]
+
+
+def most_members(recipe: Recipe, n_trials: int) -> int:
+    """How many members a search confirms by itself after so many trials, if its front has as many."""
     share = recipe.confirm.kept
     if share == 0:
-        return []
-    runs = sum(state.counts().values()) * share / (1 - share)
-    return members(recipe, state)[: max(1, math.floor(runs / recipe.confirm.runs + 1e-9))]
+        return 0
+    return max(1, math.floor(n_trials * share / (1 - share) / recipe.confirm.runs + 1e-9))
 
 
 def missing_runs(recipe: Recipe, bank: str, state: SearchState, trials: Sequence[int]) -> list[ConfirmationRun]:
@@ -94,8 +97,8 @@ def missing_runs(recipe: Recipe, bank: str, state: SearchState, trials: Sequence
         for split in range(recipe.confirm.splits):
             for seed in range(recipe.confirm.seeds):
                 repeated = recipe.at(params)
-                repeated.seed = (repeated.seed + seed) % MOST_SEEDS
-                repeated.data.split_seed = (repeated.data.split_seed + split) % MOST_SEEDS
+                repeated.seed = (repeated.seed + seed) % N_SEEDS
+                repeated.data.split_seed = (repeated.data.split_seed + split) % N_SEEDS
                 run = (repeated.seed, repeated.data.split_seed)
                 if (seed or split) and run not in record.confirmations:
                     found.append(ConfirmationRun(trial, *run, repeated, bank))
@@ -121,21 +124,34 @@ def seconds(runs: Sequence[ConfirmationRun], state: SearchState) -> float:
 
 
 def offer(home: SearchHome, recipe: Recipe, state: SearchState) -> str:
-    """The option and cost of confirming what is not confirmed: "--seeds 3  (4 members over 2 more seeds: about 2 min)".
+    """The option and cost of confirming what is not confirmed: "--seeds 3  (8 runs of 4 members, about 2 min)".
 
     Empty if all members are, if there is no front, or if the stages of an earlier version gave other results.
     """
     config = recipe.confirm if recipe.confirm.runs else dataclasses.replace(recipe.confirm, seeds=ConfirmConfig().seeds)
     asked_for, bank = dataclasses.replace(recipe, confirm=config), home.stored()[1]
     runs = missing_runs(asked_for, bank, state, members(asked_for, state)) if home.is_of_this_code() else []
-    return f"--seeds {config.seeds}  ({told(runs, asked_for, state)})" if runs else ""
+    return f"--seeds {config.seeds}  ({told(runs, state)})" if runs else ""
 
 
-def told(runs: Sequence[ConfirmationRun], recipe: Recipe, state: SearchState) -> str:
-    """Their cost in words: "4 members over 4 more seeds: about 2 min"."""
-    n, seeds, splits = len({run.trial for run in runs}), recipe.confirm.seeds, recipe.confirm.splits
-    each = f"{seeds - 1} more {'seed' if seeds == 2 else 'seeds'}"
-    if splits > 1:
-        each = f"{seeds} {'seed' if seeds == 1 else 'seeds'} and {splits} validation splits"
-    time = f": about {duration(seconds(runs, state))}" if seconds(runs, state) else ""
-    return f"{n} {'member' if n == 1 else 'members'} over {each}{time}"
+def told(runs: Sequence[ConfirmationRun], state: SearchState) -> str:
+    """Their cost in words: "8 runs of 4 members, about 2 min"; without a time where none has been measured."""
+    n, time = len({run.trial for run in runs}), seconds(runs, state)
+    text = f"{_runs(len(runs))} of {n} {'member' if n == 1 else 'members'}"
+    return f"{text}, about {duration(time)}" if time else text
+
+
+def announcement(recipe: Recipe) -> str:
+    """What a search says at its start of the runs that it adds at its end; empty if it adds none."""
+    if not recipe.confirm.kept:
+        return ""
+    most = most_members(recipe, recipe.budget.trials) * recipe.confirm.runs
+    again = "with other seeds" if recipe.confirm.splits == 1 else "with other seeds and validation splits"
+    return (
+        f"after the last trial, the best of the front are trained again {again}, in at most {_runs(most)}; "
+        "confirm.share=0 leaves this out"
+    )
+
+
+def _runs(n: int) -> str:
+    return f"{n} run" if n == 1 else f"{n} runs"

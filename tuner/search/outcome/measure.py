@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from tuner.base.progress import Progress
 from tuner.errors import TunerError
-from tuner.front import pareto
 from tuner.recipe import Recipe, objectives_of
 from tuner.search.execute.broker_handle import BrokerHandle
 from tuner.search.execute.broker_monitor import run_trials
@@ -36,7 +35,7 @@ def measure_front(
     if recipe.protocol == "paper":
         return
     objectives = objectives_of(recipe)
-    members = [p.trial for p in pareto.front(state.points(objectives), objectives) if not state.trials[p.trial].test]
+    members = [p.trial for p in state.members(objectives) if not state.trials[p.trial].test]
     rows = []
     for trial in members:
         *made, _ = plan_trial(recipe, bank, state.trials[trial].params)

@@ -1,11 +1,10 @@
 """What the ledger and the evaluations in the store say about the members of a front: their error bars."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from tuner.errors import TunerError
 from tuner.front.bootstrap import Run
 from tuner.front.confirmation import ErrorBars, weigh
 from tuner.front.pareto import Objective, Point
@@ -13,15 +12,21 @@ from tuner.search.record.inputs import load_input
 from tuner.search.record.state import SearchState
 from tuner.search.record.values import read_images
 from tuner.search.stages import measuring_stage
-from tuner.store import Artifacts
+from tuner.store import Artifacts, CorruptArtifactError, MissingKeyError
 
 
 def error_bars_of(
-    members: Sequence[Point], state: SearchState, objectives: Sequence[Objective], split_seed: int, artifacts: Artifacts
+    members: Sequence[Point],
+    state: SearchState,
+    objectives: Sequence[Objective],
+    split_seed: int,
+    artifacts: Artifacts,
+    warn: Callable[[str], None],
 ) -> dict[int, ErrorBars]:
     """The error bars of each member of a front.
 
-    Where values of single images cannot be read, shares have their binomial error, and other metrics none of images.
+    Where values of single images are missing or damaged, shares have their binomial error, and other metrics none of
+    images.
 
     Args:
         members: with the search's own values.
@@ -29,14 +34,21 @@ def error_bars_of(
         objectives: the front's axes.
         split_seed: of the search's own cut between train and validation.
         artifacts: of the search's store.
+        warn: told of damaged values of single images.
     """
     searched, confirmed = {}, {}
+    lengths: dict[int, int] = {}  # images of each split
     for member in members:
         record = state.trials[member.trial]
         sizes = {o.name: member.params[o.name] for o in objectives if o.name in member.params}
 
         def run(seed: int, split: int, values: Mapping[str, float], key: str | None, sizes: Any = sizes) -> Run:
-            return Run(seed, split, {**sizes, **values}, _images(artifacts, key))
+            images = _images(artifacts, key, warn)
+            for scores in list(images.values())[:1]:  # one file holds as many for each metric
+                if lengths.setdefault(split, len(scores)) != len(scores):
+                    warn(f"evaluation {key} holds values of {len(scores)} images, others on its split {lengths[split]}")
+                    images = {}
+            return Run(seed, split, {**sizes, **values}, images)
 
         completed = [c for _, c in sorted(record.confirmations.items()) if c.outcome == "complete"]
         stage, seed = measuring_stage().name, int(member.params.get("seed", 0))
@@ -49,11 +61,14 @@ def error_bars_of(
     return weigh(searched, confirmed, objectives, rivals)
 
 
-def _images(artifacts: Artifacts, key: str | None) -> dict[str, np.ndarray]:
+def _images(artifacts: Artifacts, key: str | None, warn: Callable[[str], None]) -> dict[str, np.ndarray]:
     """Values of single images of an evaluation; empty where they are missing or damaged: the bars then lack them."""
     if key is None:
         return {}
     try:
         return load_input(artifacts, measuring_stage().kind, key, read_images)
-    except TunerError:
+    except MissingKeyError:
+        return {}
+    except CorruptArtifactError as error:
+        warn(f"{error.what}: error bars without its images")
         return {}

@@ -16,6 +16,7 @@ from tuner.search.record.fields import (
     check_numbers,
     check_params,
     check_program,
+    check_seed,
     check_tree,
     check_word,
     check_words,
@@ -25,7 +26,6 @@ from tuner.search.record.fields import (
 )
 from tuner.search.stages import model_stage
 
-MOST_SEEDS = 2**32
 OUTCOMES = ("complete", "stopped", "infeasible", "failed")
 
 
@@ -277,8 +277,7 @@ class Confirmed(OfACommand):
         super().__post_init__()
         check_count("trial", self.trial)
         for name in ("seed", "split_seed"):
-            if not (type(value := getattr(self, name)) is int and 0 <= value < MOST_SEEDS):
-                raise InvalidEventError(f"its {name} is no seed: {told(value)}")
+            check_seed(name, getattr(self, name))
         if self.outcome not in OUTCOMES:
             raise InvalidEventError(f"its outcome is none of {', '.join(OUTCOMES)}")
         if self.cause is not None:
@@ -340,8 +339,8 @@ class Baseline(OfACommand):
         check_numbers("values", self.values)
         if self.key is not None:
             check_key("key", self.key)
-        if self.seed is not None and not (type(self.seed) is int and 0 <= self.seed < 2**32):
-            raise InvalidEventError(f"its seed is none: {told(self.seed)}")
+        if self.seed is not None:
+            check_seed("seed", self.seed)
         if self.trial is not None:
             check_count("trial", self.trial)
 

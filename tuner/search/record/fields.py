@@ -10,6 +10,7 @@ from tuner.base.secrets import hide
 from tuner.base.text import one_line
 from tuner.qpm.program_info import ProgramInfo
 
+N_SEEDS = 2**32  # seeds are below it
 MOST_TRIALS = 1_000_000  # above what a ledger can hold
 LONGEST_TEXT = 5000
 LONGEST_NAME = 200
@@ -48,6 +49,12 @@ def check_count(name: str, value: Any) -> None:
     """A trial's number."""
     if not (type(value) is int and 0 <= value < MOST_TRIALS):
         raise InvalidEventError(f"its {name} is no number of a trial: {told(value)}")
+
+
+def check_seed(name: str, value: Any) -> None:
+    """A seed."""
+    if not (type(value) is int and 0 <= value < N_SEEDS):
+        raise InvalidEventError(f"its {name} is no seed: {told(value)}")
 
 
 def check_numbers(name: str, values: Any) -> None:

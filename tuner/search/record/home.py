@@ -22,7 +22,7 @@ from tuner.search.record.fields import clean
 from tuner.search.record.front_view import FrontView
 from tuner.search.record.possible import Possible
 from tuner.search.record.restoration import SearchState, restore
-from tuner.search.stages import CODE_VERSIONS
+from tuner.search.stages import CODE_VERSIONS, of_a_trial
 from tuner.store import Artifacts, Ledger, MissingKeyError, Store, check_name
 from tuner.version import __version__
 
@@ -37,7 +37,7 @@ class SearchHome:
     Attributes:
         store: the store it lives in.
         name: its name.
-        warn: called once with a line for each ignored entry of the ledger.
+        warn: called once with a line for each ignored entry of the ledger, and for each damaged file.
     """
 
     store: Store
@@ -81,7 +81,7 @@ class SearchHome:
 
     def _parsed(self, content: dict[str, Any], *, address: bool = False) -> Recipe:
         """The recipe in recipe.yaml; its space keeps its order, on which proposals depend."""
-        node, is_old = content["recipe"], self._is_of_other_code(content)
+        node, is_old = content["recipe"], bool(_changed_code(content))
         if is_old:  # only read, not run: this version may refuse some of its values
             drop(node, "assign", "warm_start")
         if not address:
@@ -99,10 +99,7 @@ class SearchHome:
         Raises:
             UsageError: naming the stages.
         """
-        content = self._content()
-        if self._is_of_other_code(content):
-            old = content["code"] or dict.fromkeys(CODE_VERSIONS, 1)
-            changed = [f"{s} {old.get(s, 'unknown')}, now {n}" for s, n in CODE_VERSIONS.items() if old.get(s) != n]
+        if changed := _changed_code(self._content()):
             raise UsageError(
                 f"the stages of search {self.name!r} gave other results when it started (code {'; '.join(changed)})",
                 "trials of one code version, since others cannot be compared with them",
@@ -112,10 +109,7 @@ class SearchHome:
 
     def is_of_this_code(self) -> bool:
         """Whether its stages give the same results now as when it started."""
-        return not self._is_of_other_code(self._content())
-
-    def _is_of_other_code(self, content: dict[str, Any]) -> bool:
-        return bool(content["code"] != CODE_VERSIONS)
+        return not _changed_code(self._content())
 
     def versions(self) -> dict[str, str]:
         """Versions of the software that determined the results when the search started."""
@@ -187,7 +181,7 @@ class SearchHome:
                 content = self._content()
             except UsageError:  # not started
                 return None
-            settled = None if self._is_of_other_code(content) else self._parsed(content)
+            settled = None if _changed_code(content) else self._parsed(content)
             self._started = settled, self._n_classes(content["bank"])
         settled, n_classes = self._started
         return None if settled is None else Possible.of(recipe or settled, n_classes)
@@ -199,6 +193,9 @@ class SearchHome:
             return 1 if manifest is None else manifest.told("n_classes", int)
         except TunerError:
             return 1
+
+    def _warn(self, told: str) -> None:
+        self._tell([told])
 
     def _tell(self, warnings: Sequence[str]) -> None:
         """Report the first few new warnings."""
@@ -215,7 +212,7 @@ class SearchHome:
         axes, now = objectives or objectives_of(recipe), state or self.state()
 
         def weigh(members: Sequence[Point]) -> dict[int, ErrorBars]:
-            return error_bars_of(members, now, axes, recipe.data.split_seed, self.artifacts)
+            return error_bars_of(members, now, axes, recipe.data.split_seed, self.artifacts, self._warn)
 
         return FrontView.of(self.name, now, axes, weigh, caution(recipe, now.budget, len(now.trials)))
 
@@ -237,6 +234,14 @@ def versions() -> dict[str, str]:
     """Versions of the software that determines the results."""
     found = {name: importlib.metadata.version(name) for name in VERSIONED}
     return {"qpm-tuner": __version__, "python": platform.python_version(), **found}
+
+
+def _changed_code(content: dict[str, Any]) -> list[str]:
+    """The stages that gave other results when a search started; those of a comparison may have been added since."""
+    old = content["code"] or dict.fromkeys(CODE_VERSIONS, 1)
+    known = dict.fromkeys([*(stage.name for stage in of_a_trial()), *old])
+    versions = {stage: (old.get(stage, "unknown"), CODE_VERSIONS.get(stage, "unknown")) for stage in known}
+    return [f"{stage} {then}, now {now}" for stage, (then, now) in versions.items() if then != now]
 
 
 def open_home(store: Store, name: str, warn: Callable[[str], None] = lambda line: None) -> SearchHome:

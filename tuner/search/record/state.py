@@ -1,10 +1,11 @@
 """The state of a search, derived from the events of its ledger."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from tuner.front import pareto
 from tuner.front.pareto import Objective, Point
 from tuner.qpm.program_info import ProgramInfo
 from tuner.search.record.events import OUTCOMES, Baseline, Confirmed, Picked, StageUse
@@ -133,6 +134,10 @@ class SearchState:
             for t in self.finished()
             if t.outcome == "complete"
         ]
+
+    def members(self, objectives: Sequence[Objective]) -> list[Point]:
+        """The front: the complete trials that are non-dominated by the search's own values."""
+        return pareto.front(self.points(objectives), objectives)
 
     def reuse(self) -> dict[str, dict[str, float]]:
         """For each stage: runs, reuses, seconds spent and seconds saved."""

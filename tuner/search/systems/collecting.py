@@ -8,6 +8,7 @@ from tuner.base.progress import Progress
 from tuner.errors import InfeasibleError, UsageError
 from tuner.recipe import Recipe
 from tuner.search.execute.plan import StageSpec
+from tuner.search.record.fields import N_SEEDS
 from tuner.search.systems.measuring import Wanted, measure
 from tuner.search.systems.published import published
 from tuner.search.systems.rows import Comparison, Row, Run
@@ -15,7 +16,6 @@ from tuner.search.systems.system import System, Tokens
 from tuner.store import Artifacts
 
 MOST_SEEDS = 100
-LARGEST_SEED = 2**32 - 1
 BY_SEED = Callable[[int], list[StageSpec]]
 
 
@@ -42,8 +42,8 @@ def seeds_from(first: int, n: object) -> tuple[int, ...]:
     """
     if not (isinstance(n, int) and not isinstance(n, bool) and 1 <= n <= MOST_SEEDS):
         raise UsageError(f"seeds={n!r}", f"a whole number from 1 to {MOST_SEEDS}", "give one, such as `seeds=3`")
-    if first + n - 1 > LARGEST_SEED:
-        raise UsageError(f"seed={first}, and {n} seeds from it on", f"seeds up to {LARGEST_SEED}", "lower seed")
+    if first + n > N_SEEDS:
+        raise UsageError(f"seed={first}, and {n} seeds from it on", f"seeds up to {N_SEEDS - 1}", "lower seed")
     return tuple(range(first, first + n))
 
 

@@ -1,12 +1,10 @@
 """Measures the runs of a comparison: what the store has is read, the rest is trained, and kept there by its hash."""
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from tuner.base.progress import Progress
-from tuner.base.steps import Step, duration
 from tuner.errors import TunerError
 from tuner.recipe import Recipe
 from tuner.search.execute.broker import start_broker
@@ -17,10 +15,8 @@ from tuner.search.execute.plan import StageSpec
 from tuner.search.execute.results import Results
 from tuner.search.session.connect import ray_for, scratch_folder
 from tuner.search.systems.rows import Run
-from tuner.search.watch.texts import told_stage
+from tuner.search.watch.runs_under_way import RunsUnderWay
 from tuner.store import Artifacts
-
-MOST_TOLD = 2  # running stages in one line
 
 
 @dataclass(frozen=True)
@@ -41,6 +37,10 @@ class Wanted:
     def key(self) -> str:
         """The key of its evaluation: what it is."""
         return self.stages[-1].key
+
+    def __str__(self) -> str:
+        """As messages name it: "QPM 50/5 with seed 1"."""
+        return f"{self.title} with seed {self.seed}"
 
 
 def measure(
@@ -93,35 +93,17 @@ def _run(artifacts: Artifacts, wanted: Sequence[Wanted], recipe: Recipe, progres
         closing(start_broker(artifacts.store.url, scratch_folder(), resources, recipe.budget.retries)) as broker,
         progress.step("comparing") as step,
     ):
-        tell = _Teller(wanted, BrokerMonitor(broker), step)
+        told = RunsUnderWay(len(wanted), lambda place: str(wanted[place]), BrokerMonitor(broker), step)
         found = dict[int, TrialOutcome]()
-        for place, outcome in ended_trials(broker, range(len(wanted)), [need.stages for need in wanted], look=tell):
+        for place, outcome in ended_trials(broker, range(len(wanted)), [need.stages for need in wanted], told.tell):
             found[place] = outcome
-            tell.n_done += 1
+            told.n_done += 1
     outcomes = [found[place] for place in range(len(wanted))]
     for need, outcome in zip(wanted, outcomes, strict=True):
         if outcome.outcome not in ("complete", "infeasible", "failed"):
             raise TunerError(
-                f"{need.title}, seed {need.seed}, could not be measured: {outcome.cause or outcome.outcome}",
+                f"{need} could not be measured: {outcome.cause or outcome.outcome}",
                 "a reachable store with free space, and an intact feature bank",
                 "fix the cause and run the same command again: completed work is kept",
             )
     return outcomes
-
-
-class _Teller:
-    """Tells a step how many runs are done, what is under way, and how long the rest will take at that rate."""
-
-    def __init__(self, wanted: Sequence[Wanted], monitor: BrokerMonitor, step: Step) -> None:
-        self._wanted, self._monitor, self._step = wanted, monitor, step
-        self._started_s = time.monotonic()
-        self.n_done = 0
-
-    def __call__(self) -> None:
-        """Called about once a second."""
-        total, done = len(self._wanted), self.n_done
-        begun = [run for run in self._monitor.runs() if run.begun]
-        under_way = [f"{self._wanted[run.trial].title} {told_stage(run)}" for run in begun[:MOST_TOLD]]
-        left = (time.monotonic() - self._started_s) / done * (total - done) if done else None
-        told = [f"{done} of {total} runs", *under_way, *([] if left is None else [f"ETA {duration(left)}"])]
-        self._step.at(", ".join(told))

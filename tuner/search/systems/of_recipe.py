@@ -8,7 +8,9 @@ from collections.abc import Sequence
 
 from tuner.base.progress import Progress
 from tuner.data.load import load_dataset
+from tuner.features.registry import make_backbone
 from tuner.recipe import Recipe
+from tuner.search.driver.adapter_check import refuse_unfit
 from tuner.search.driver.split_check import refuse_unusable
 from tuner.search.session.precision import settle_precision
 from tuner.search.systems.banks import banks_of
@@ -31,16 +33,19 @@ def compare_systems(
         seeds: number of seeds.
 
     Raises:
-        UsageError: a system is unknown, or the images cannot be split.
+        UsageError: a system is unknown, or the images cannot be split, or the adapter does not fit the backbone.
         TunerError: it cannot run; completed work is kept.
     """
+    recipe = dataclasses.replace(recipe, space={})
     wanted, numbers = chosen(systems, ON_FROZEN_FEATURES), seeds_from(recipe.seed, seeds)
     artifacts = Artifacts(store)
     with progress.step(f"reading the data: {recipe.data.name}"):
         dataset = load_dataset(recipe.data)
         refuse_unusable(recipe, dataset)
+        if any(system.backbone is None for system in wanted):
+            refuse_unfit(recipe, make_backbone(recipe.backbone, recipe.data.name))
     banks = banks_of(wanted, recipe, artifacts, progress, dataset)
-    settled = dataclasses.replace(settle_precision(recipe), space={})
+    settled = settle_precision(recipe)
     planned_rows = [planned(system, settled, banks[system.name]) for system in wanted]
     rows = collect(artifacts, planned_rows, numbers, settled, progress)
     return comparison(rows, numbers, settled)

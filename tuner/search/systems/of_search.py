@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any
 
 from tuner.base.progress import Progress
-from tuner.front import pareto
 from tuner.front.pareto import Point
 from tuner.recipe import Recipe, objectives_of
 from tuner.recipe.schema import SHORT_NAMES, lookup
@@ -56,7 +55,7 @@ def compare(home: SearchHome, progress: Progress, *, systems: Sequence[str] = ()
     for system in wanted:
         row = planned(system, recipe, banks[system.name])
         if row.row.absent or row.stages(numbers[0])[-1].key not in keys:
-            told = _named(recipe, partial(_of_recipe, recipe))
+            told = _named(recipe, partial(_of_recipe, recipe)) if system.selects else ""
             rows.append(dataclasses.replace(row, row=dataclasses.replace(row.row, parameters=told)))
     known = {b.key: b.values for b in state.baselines if b.key is not None}
     made = collect(home.artifacts, rows, numbers, recipe, progress, known)
@@ -68,7 +67,7 @@ def _members(recipe: Recipe, tokens: Tokens, state: SearchState, *, is_fresh: bo
     """The members of the front, each with its random control, then their dense models."""
     objectives = objectives_of(recipe)
     first = objectives[0]
-    members = pareto.front(state.points(objectives), objectives)
+    members = state.members(objectives)
     rows: list[Planned] = []
     behind: dict[str, Planned] = {}
     for member in sorted(members, key=lambda m: -first.goodness(m.values[first.name])):

@@ -13,6 +13,7 @@ from tuner.front import uncertainty
 from tuner.front.spread import LEVEL
 from tuner.search.systems.published import SOURCE
 from tuner.search.systems.rows import Comparison, Row
+from tuner.search.watch import texts
 from tuner.search.watch.texts import heading
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 MOST_TABLES = 2
 BEST, NOT_TOLD = "*", "≈"
-MISSING = "-"
+MISSING = "–"
 
 
 def comparison_text(comparison: Comparison) -> Group:
@@ -84,7 +85,7 @@ class _Tables:
             mark = BEST if place in best else NOT_TOLD if place in close else " "
             cells.append(Text(f"{figure(row, metric)}{mark}", "bold" if place in best else ""))
             if row.published:
-                cells.append(Text(f"{_number(row.published.get(metric), metric)} ", "dim"))
+                cells.append(Text(f"{texts.figure(metric, row.published.get(metric)) or MISSING} ", "dim"))
         return cells
 
 
@@ -93,17 +94,7 @@ def figure(row: Row, metric: str) -> str:
     made = row.spread(metric)
     if made is None:
         return MISSING
-    told = _number(made.mean, metric)
-    if made.deviation is not None:
-        return f"{told} ±{_number(made.deviation, metric)}"
-    error = row.error(metric)
-    return told if error is None else f"{told} ±{uncertainty.plus_minus(error)}"
-
-
-def _number(value: float | None, metric: str) -> str:
-    if value is None:
-        return MISSING
-    return f"{value:.1f}" if METRICS[metric].unit == "%" else f"{value:.3g}"
+    return texts.figure(metric, made.mean, row.error(metric) if made.deviation is None else made.deviation)
 
 
 def _legend(comparison: Comparison) -> Iterator[str]:
@@ -128,7 +119,7 @@ def _legend(comparison: Comparison) -> Iterator[str]:
             yield rests
     if any("/" in row.title for row in comparison.rows):
         yield "50/5: 50 features, of which a class uses 5; random: the same with a random assignment, a control"
-    yield f"all: {comparison.settings}"
+    yield f"all rows: {comparison.settings}"
     yield from (f"{row.title}: {row.remark}" for row in comparison.rows if row.remark and row.role != "control")
     yield from (f"{row.title}: {len(row.runs)} of {n} runs; {row.absent}" for row in comparison.rows if row.absent)
     yield from _missing(comparison)
@@ -151,4 +142,4 @@ def _missing(comparison: Comparison) -> Iterator[str]:
             elif isinstance(need, DataNeed) and len(lacking) == len(measured):
                 needs.setdefault(need, []).append(heading(name).replace("_", " "))
     for need, names in needs.items():
-        yield f"no {', '.join(names)}: the data have no {need.what}"
+        yield f"no {', '.join(names)}: the data lack {need.what}"

@@ -5,12 +5,11 @@ from collections import Counter
 from rich.console import Group, RenderableType
 
 from tuner.base.tables import Column, FittedTable, note
-from tuner.front.confirmation import ErrorBars
-from tuner.front.uncertainty import plus_minus
+from tuner.front.confirmation import ErrorBars, chance, verdict
 from tuner.search.record.front_view import FrontView
 from tuner.search.record.state import SearchState
-from tuner.search.watch.front_table import chance, confirmed_sentence, in_order, trials_named, verdict
-from tuner.search.watch.texts import heading, number
+from tuner.search.watch.front_table import confirmed_sentence, in_order, trials_named
+from tuner.search.watch.texts import figure, heading
 
 DEVIATION = "± is the standard deviation over the runs; the search's own run is left out, since it was selected"
 
@@ -34,10 +33,8 @@ def confirmed_table(view: FrontView, state: SearchState) -> Group:
 
 
 def _mean(bars: ErrorBars, name: str, values: dict[str, float]) -> str:
-    """A value with its deviation over runs: "96.1 ±0.8"."""
-    deviation = bars.deviation.get(name)
-    shown = number(values.get(name))
-    return shown if not deviation else f"{values[name]:.1f} ±{plus_minus(deviation)}"
+    """A value with its deviation over runs: "96.1 ±0.8"; of a size, which does not vary, "5"."""
+    return figure(name, values.get(name), bars.deviation.get(name) or None)
 
 
 def _failures(view: FrontView, state: SearchState) -> list[str]:

@@ -1,19 +1,17 @@
 """The front as a table, with the sample sizes of its numbers."""
 
-from collections.abc import Mapping
-
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from tuner.base.metric import METRICS, parts
+from tuner.base.metric import parts
 from tuner.base.tables import Column, FittedTable, note
 from tuner.front import confirmation, pareto, uncertainty, words
-from tuner.front.confirmation import SURE, ErrorBars
+from tuner.front.confirmation import FEWEST_RUNS, chance, verdict
 from tuner.front.pareto import Point
 from tuner.report import proof
 from tuner.search.record.front_view import FrontView
 from tuner.search.record.restoration import SearchState, TrialRecord
-from tuner.search.watch.texts import heading, number
+from tuner.search.watch.texts import figure, heading, number
 
 MOST_NAMED = 8  # trials in one line
 
@@ -36,7 +34,7 @@ def front_table(view: FrontView, state: SearchState) -> Group:
     rests.append(f"on test, {tested}" if tested else "")
     if view.confirmed():
         lines.append(note(confirmed_sentence(view)))
-        lines.append(note("values of confirmed members are means over their runs, without the selected run"))
+        lines.append(note(confirmation.MEANS))
     rule = confirmation.RULE if any(m.errors for m in members) else uncertainty.RULE
     if any(rests):
         lines.append(note(f"{rule}; {'; '.join(filter(None, rests))}"))
@@ -58,38 +56,15 @@ def in_order(view: FrontView) -> list[Point]:
     return sorted(view.members, key=lambda m: -first.goodness(m.values[first.name]))
 
 
-def measured(name: str, values: Mapping[str, float]) -> str:
-    """A cell: a value, with its standard error if it is a share of counted images, such as 96.1 ±1.2."""
-    deviation = uncertainty.error(name, values)
-    if deviation is None:
-        return number(values.get(name))
-    return f"{values[name]:.1f} ±{uncertainty.plus_minus(deviation)}"
-
-
-def shown(name: str, point: Point) -> str:
-    """The same cell of a member, with all that is known of its error."""
-    deviation = point.error(name)
-    if deviation is None or METRICS[name].unit != "%":
-        return number(point.values.get(name))
-    return f"{point.values[name]:.1f} ±{uncertainty.plus_minus(deviation)}"
-
-
-def chance(bars: ErrorBars) -> str:
-    """The probability of being non-dominated: "0.97", or "–" where it is unknown."""
-    return "–" if bars.probability is None else f"{bars.probability:.2f}"
-
-
-def verdict(bars: ErrorBars) -> str:
-    """Whether a member is beyond noise: "yes" or "no"."""
-    return "yes" if bars.beyond_noise else "no"
-
-
 def confirmed_sentence(view: FrontView) -> str:
-    """How many members are beyond noise, and what that means."""
+    """How many members are beyond noise, what that means, and how many of them too few runs say nothing of."""
     n, known = len(view.members), [view.bars[trial] for trial in view.confirmed()]
-    sure, without = sum(e.beyond_noise for e in known), n - len(known)
-    text = f"{sure} of {n} members beyond noise: non-dominated with a probability of at least {SURE:g}"
-    return text + (f"; {without} {'is' if without == 1 else 'are'} not confirmed" if without else "")
+    sure, few = sum(e.beyond_noise for e in known), sum(e.probability is None for e in known)
+    texts = [f"{sure} of {n} {'member' if n == 1 else 'members'} {confirmation.BEYOND_NOISE}"]
+    texts += [f"{few} {'has' if few == 1 else 'have'} fewer than the {FEWEST_RUNS} runs that this takes"] if few else []
+    if without := n - len(known):
+        texts.append(f"{without} {'is' if without == 1 else 'are'} not confirmed")
+    return "; ".join(texts)
 
 
 def trials_named(numbers: list[int]) -> str:
@@ -109,8 +84,10 @@ def _columns(view: FrontView, members: list[Point], trials: list[TrialRecord]) -
     params = [p for p in members[0].params if p not in objectives and p != "seed"]
     columns = [Column("trial", [str(m.trial) for m in members], weight=9)]
     columns += [Column(heading(p), [number(m.params.get(p)) for m in members], weight=5) for p in params]
-    columns += [Column(heading(o), [shown(o, m) for m in members], weight=8) for o in objectives]
-    columns += [Column(heading(p), [shown(p, m) for m in members], weight=3) for p in beside]
+    columns += [
+        Column(heading(o), [figure(o, m.values.get(o), m.error(o)) for m in members], weight=8) for o in objectives
+    ]
+    columns += [Column(heading(p), [figure(p, m.values.get(p), m.error(p)) for m in members], weight=3) for p in beside]
     if view.confirmed():
         bars = [view.bars[m.trial] for m in members]
         columns += [
@@ -120,7 +97,11 @@ def _columns(view: FrontView, members: list[Point], trials: list[TrialRecord]) -
         ]
     tested = [o for o in objectives if any(o in t.test for t in trials)]  # a size is the same on every split
     columns += [
-        Column(heading(f"test/{o}"), [measured(o, t.test) for t in trials], weight=4 if i else 6)
+        Column(
+            heading(f"test/{o}"),
+            [figure(o, t.test.get(o), uncertainty.error(o, t.test)) for t in trials],
+            weight=4 if i else 6,
+        )
         for i, o in enumerate(tested)
     ]
     if any(t.program for t in trials):

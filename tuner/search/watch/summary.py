@@ -8,6 +8,7 @@ from rich.text import Text
 from tuner.base.steps import duration
 from tuner.base.tables import Column, FittedTable, note, plain_line
 from tuner.report import proof
+from tuner.search.record.front_view import FrontView
 from tuner.search.record.home import SearchHome
 from tuner.search.record.restoration import SearchState, TrialRecord, tally
 from tuner.search.stages import program_stage
@@ -18,9 +19,12 @@ from tuner.search.watch.texts import reuse_line
 
 def status(home: SearchHome) -> dict[str, Any]:
     """The status as one JSON document."""
-    recipe, bank = home.stored()
     state = home.state()
-    view = home.front(state=state)
+    return _document(home, state, home.front(state=state))
+
+
+def _document(home: SearchHome, state: SearchState, view: FrontView) -> dict[str, Any]:
+    recipe, bank = home.stored()
     return {
         "search": home.name,
         "store": home.store.url,
@@ -29,6 +33,8 @@ def status(home: SearchHome) -> dict[str, Any]:
         "open": [trial.number for trial in state.open()],
         "budget": state.budget or recipe.budget.trials,
         "members": [member.trial for member in view.members],
+        "confirmed": view.confirmed(),
+        "beyond_noise": [trial for trial in view.confirmed() if view.bars[trial].beyond_noise],
         "hypervolume": view.hypervolume,
         "caution": view.caution,
         "elapsed_s": state.elapsed_s,
@@ -43,8 +49,9 @@ def status(home: SearchHome) -> dict[str, Any]:
 
 def status_text(home: SearchHome) -> Group:
     """The status as text."""
-    found = status(home)
     state = home.state()
+    view = home.front(state=state)
+    found = _document(home, state, view)
     ended = tally(found["trials"]) or "none"
     lines: list[RenderableType] = [
         plain_line(f"search {home.name} in {home.store.url}"),
@@ -52,7 +59,7 @@ def status_text(home: SearchHome) -> Group:
         *_causes(state),
         plain_line(f"{reuse_line(state)}; search time {duration(state.elapsed_s)}"),
         programs_table(state),
-        front_table(home.front(state=state), state),
+        front_table(view, state),
     ]
     return Group(*lines)
 

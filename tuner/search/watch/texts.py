@@ -5,6 +5,8 @@ from typing import Any
 
 from tuner.base.metric import METRICS
 from tuner.base.steps import duration
+from tuner.front import words
+from tuner.front.uncertainty import plus_minus
 from tuner.search.execute.messages import RunSnapshot
 from tuner.search.record.holder import short
 from tuner.search.record.restoration import SearchState
@@ -28,6 +30,14 @@ def number(value: Any) -> str:
     if value is None:
         return ""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def figure(metric: str, value: float | None, noise: float | None = None) -> str:
+    """A cell with a metric and its noise, if that is known: "96.1 ±1.2", "0.523 ±0.02", "5"; empty for None."""
+    if value is None:
+        return ""
+    shown = words.number(value, METRICS[metric].unit if metric in METRICS else "")
+    return shown if noise is None else f"{shown} ±{plus_minus(noise)}"
 
 
 def told_stage(run: RunSnapshot) -> str:
