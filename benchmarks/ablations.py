@@ -41,6 +41,7 @@ ABLATIONS: dict[str, tuple[dict[str, Any], int]] = {
     "cross-fitted, 2 folds after 2 epochs": ({"table": "cross", "warm_up": 2}, 5),
     "cross-fitted, mean and deviation of all": ({"table": "cross", "warm_up": 2, "statistics": "all"}, 5),
     "L1 ramp": ({"l1_ramp": True}, 3),
+    "L1 3.5, the mean of the ramp": ({"l1": 3.5}, 3),
     "`paper` pairs": ({"variant": "paper"}, 3),
     "no BN re-estimation": ({"batch_norm": False}, 3),
     "mirrored views, half the epochs": ({"bank": "mirrored", "dense_epochs": 6, "finetune_epochs": 3}, 3),
