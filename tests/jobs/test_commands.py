@@ -200,6 +200,7 @@ def test_compare_puts_systems_beside_the_front_and_runs_them_once(address, capsy
     assert home_at(address).state().elapsed_s == state.elapsed_s  # it is no part of the search
 
 
+@pytest.mark.long
 def test_compare_over_seeds_repeats_members_afresh(address, capsys):
     assert compare.main([*address, "--seeds", "2", "--systems", "probe"]) == 0
     printed = " ".join(capsys.readouterr().out.split())
