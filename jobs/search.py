@@ -127,8 +127,9 @@ def print_end(result: "SearchResult", console: Console) -> None:
     address = f"--store {home.store.url} --name {home.name}"
     lines = places(result)
     lines["pick a model"] = f"qpm-tuner pick {address} --knee --export picked"
-    if cost := offer(home, result.recipe, result.state):
-        lines["error bars"] = f"qpm-tuner confirm {address} {cost}"
+    if (offered := offer(home, result.recipe, result.state)) is not None:
+        seeds, cost = offered
+        lines["error bars"] = f"qpm-tuner confirm {address} --seeds {seeds}  ({cost})"
     if home.is_of_this_code():
         lines["more trials"] = f"qpm-tuner search {address} --trials {2 * max(ended, 1)}"
     for name, place in lines.items():

@@ -60,7 +60,7 @@ def test_front_prints_a_table_or_one_json_document(address, capsys):
     assert document["objectives"] == {"accuracy": "max", "interpretability": "max"}
     assert document["trials"] == {"complete": 3}
     for member in document["members"]:
-        assert set(member) == {"trial", "params", "values", "model", "errors", "program"}
+        assert set(member) == {"trial", "params", "values", "model", "errors", "confirmation", "program"}
         assert member["model"]
         assert member["values"]["n_images"] > 0
         assert member["errors"]["accuracy"] > 0

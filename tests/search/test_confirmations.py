@@ -163,11 +163,15 @@ def test_the_end_of_a_search_offers_what_is_left_with_its_cost(home, tmp_path):
     recipe, _ = home.stored()
     recipe.dense.precision = recipe.finetune.precision = "float32"
     recipe.confirm.seeds = 4
-    assert offer(home, recipe, home.state()).startswith("--seeds 4  (3 runs of 1 member, about")
+    seeds, cost = offer(home, recipe, home.state())
+    assert seeds == 4
+    assert cost.startswith("3 runs of 1 member, about")
     recipe.confirm.seeds = 1  # switched off: the usual number is offered
-    assert offer(home, recipe, home.state()).startswith("--seeds 3  (2 runs of 1 member, about")
+    seeds, cost = offer(home, recipe, home.state())
+    assert seeds == 3
+    assert cost.startswith("2 runs of 1 member, about")
     nothing = home_with(tmp_path / "nothing", finished()[:1])
-    assert offer(nothing, recipe, nothing.state()) == ""
+    assert offer(nothing, recipe, nothing.state()) is None
 
 
 @pytest.mark.parametrize(

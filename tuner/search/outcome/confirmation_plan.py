@@ -123,15 +123,15 @@ def seconds(runs: Sequence[ConfirmationRun], state: SearchState) -> float:
     return total * (min(1.0, state.elapsed_s / spent) if spent > 0 and state.elapsed_s > 0 else 1.0)
 
 
-def offer(home: SearchHome, recipe: Recipe, state: SearchState) -> str:
-    """The option and cost of confirming what is not confirmed: "--seeds 3  (8 runs of 4 members, about 2 min)".
+def offer(home: SearchHome, recipe: Recipe, state: SearchState) -> tuple[int, str] | None:
+    """Seeds and cost of confirming what is not confirmed: 3, "8 runs of 4 members, about 2 min".
 
-    Empty if all members are, if there is no front, or if the stages of an earlier version gave other results.
+    None if all members are, if there is no front, or if the stages of an earlier version gave other results.
     """
     config = recipe.confirm if recipe.confirm.runs else dataclasses.replace(recipe.confirm, seeds=ConfirmConfig().seeds)
     asked_for, bank = dataclasses.replace(recipe, confirm=config), home.stored()[1]
     runs = missing_runs(asked_for, bank, state, members(asked_for, state)) if home.is_of_this_code() else []
-    return f"--seeds {config.seeds}  ({told(runs, state)})" if runs else ""
+    return (config.seeds, told(runs, state)) if runs else None
 
 
 def told(runs: Sequence[ConfirmationRun], state: SearchState) -> str:
