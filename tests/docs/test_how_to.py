@@ -56,7 +56,9 @@ def test_own_images(tmp_path):
     assert "2 complete" in follow(HOW_TO / "own-images.md", tmp_path)
 
 
-@pytest.mark.parametrize("page", ["choose-what-is-searched", "resume-and-extend", "compare-methods"])
+@pytest.mark.parametrize(
+    "page", ["choose-what-is-searched", "resume-and-extend", pytest.param("compare-methods", marks=pytest.mark.long)]
+)
 def test_a_page_of_searches(page, tmp_path):
     follow(HOW_TO / f"{page}.md", tmp_path)
 

@@ -179,6 +179,7 @@ def test_two_classes_are_compared_in_words_and_json_with_the_images_named(addres
     assert "'ten' is unknown" in capsys.readouterr().err
 
 
+@pytest.mark.long  # the page on choosing a model does so, too
 def test_compare_puts_systems_beside_the_front_and_runs_them_once(address, capsys):
     state = home_at(address).state()
     chosen = ["--systems", "probe,qpm", "--json"]
