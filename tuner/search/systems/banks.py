@@ -33,16 +33,11 @@ def banks_of(
         TunerError: the images or the weights are missing.
     """
     found: dict[str, Tokens] = {}
-    known: dict[str, Tokens] = {}
+    known = {repr(recipe.backbone): Tokens.of(artifacts, bank)} if bank else {}
     for system in systems:
         backbone = recipe.backbone if system.backbone is None else system.backbone(recipe)
         if (name := repr(backbone)) not in known:
-            is_known = bank and system.backbone is None
-            key = (
-                bank
-                if is_known
-                else ensure_bank(artifacts, dataclasses.replace(recipe, backbone=backbone), progress, dataset)
-            )
-            known[name] = Tokens.of(artifacts, key)
+            asked = dataclasses.replace(recipe, backbone=backbone)
+            known[name] = Tokens.of(artifacts, ensure_bank(artifacts, asked, progress, dataset))
         found[system.name] = known[name]
     return found

@@ -13,7 +13,7 @@ MARGIN = 4  # pixels by which a crop may move to each side, as the published pad
 
 
 def pixels(recipe: Recipe) -> BackboneSettings:
-    """The backbone of the bank: images with a short side a little larger than the crop."""
+    """The backbone of the bank: squares from the middle of the images, a little larger than the crop."""
     resnet = recipe.resnet
     size = resnet.crop + 2 * MARGIN
     return BackboneConfig(name=PIXELS, depth=resnet.depth, weights=resnet.weights, image_size=size, geometry="crop")
