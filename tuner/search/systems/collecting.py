@@ -105,7 +105,8 @@ def comparison(rows: Sequence[Row], seeds: Sequence[int], recipe: Recipe) -> Com
     adapter, tuned = recipe.adapter, recipe.finetune
     sizes = {"width": adapter.width, "l1": tuned.l1}
     shared = [f"{name} {value:g}" for name, value in sizes.items() if name not in recipe.space]
-    shared += [f"{adapter.n_layers} layers of {adapter.hidden}", f"{recipe.dense.epochs} + {tuned.epochs} epochs"]
+    epochs = f"{recipe.dense.epochs} + {tuned.epochs} epochs (more in proportion where more were published)"
+    shared += [f"{adapter.n_layers} layers of {adapter.hidden}", epochs]
     share = "all" if recipe.protocol == "paper" else f"{100 * (1 - recipe.validation_fraction):.0f} %"
     told = f"{', '.join(shared)}; trained on {share} of the training images (protocol={recipe.protocol})"
     return Comparison(tuple(rows), tuple(seeds), told)
