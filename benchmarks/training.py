@@ -1,6 +1,6 @@
 """How fast the dense stage trains, beside a straightforward loop, in one run; and what a GPU would need.
 
-    python -m benchmarks.training [--bank FOLDER] [--epochs 2] [--images 0] [--threads 2] [--workers 0]
+    python -m benchmarks.training [--bank FOLDER] [--epochs 2] [--images 0] [--threads 2] [--workers 0] [--compiled]
 
 Each way runs in a process of its own, so that its peak of memory is its own. Without a bank the tokens are drawn, 1,500
 images of 14 x 14 tokens of width 1280: the size of `cub50`. Kept in benchmarks/results/training.json.
@@ -24,11 +24,13 @@ from benchmarks.naive_training import write_files
 from tuner.features.bank import load_bank
 from tuner.features.device import choose_device
 from tuner.features.samples import Samples
-from tuner.qpm import AdapterConfig, DenseConfig, DenseModel, train_dense
+from tuner.qpm import AdapterConfig, DenseConfig, DenseModel, losses, train_dense
+from tuner.qpm.adapter import Adapter
 from tuner.qpm.randomness import generator
 
 ADAPTER = AdapterConfig(width=512, hidden=512, n_layers=3)
 WAYS = ("ours", "ours, float32", "straightforward")
+COMPILED = ("ours, compiled", "ours, float32, compiled")  # the first epoch includes the compilation
 
 
 def tokens(bank: str, images: int) -> Samples:
@@ -51,13 +53,16 @@ def run(way: str, options: argparse.Namespace) -> dict[str, Any]:
     torch.set_num_threads(options.threads)
     samples, device = tokens(options.bank, options.images), choose_device("auto")
     before_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    precision = "auto" if way == "ours" else "float32"
+    precision = "float32" if "float32" in way or way == "straightforward" else "auto"
     config = DenseConfig(epochs=options.epochs, precision=precision, reestimate_batch_norm=False)
     marks = [(time.perf_counter(), time.process_time())]
 
     def mark(*_: object) -> None:
         marks.append((time.perf_counter(), time.process_time()))
 
+    if way in COMPILED:
+        Adapter.forward = torch.compile(Adapter.forward)  # type: ignore[method-assign]
+        losses.diversity_loss = torch.compile(losses.diversity_loss)
     if way == "straightforward":
         start = DenseModel(ADAPTER, samples.dim, samples.n_classes, samples.grid, generator(0, "dense", "init"))
         with tempfile.TemporaryDirectory() as folder:
@@ -101,15 +106,16 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--images", type=int, default=0, help="fewer images; 0: all")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=0, help="processes of the DataLoader")
+    parser.add_argument("--compiled", action="store_true", help="also by torch.compile; needs a C++ compiler")
     options = parser.parse_args(arguments)
     figures: dict[str, Any] = {"options": vars(options)}
-    figures["ways"] = {way: alone(way, options) for way in WAYS}
+    figures["ways"] = {way: alone(way, options) for way in (*WAYS, *(COMPILED if options.compiled else ()))}
     slow = figures["ways"]["straightforward"]
     for way, found in figures["ways"].items():
         found["times_faster"] = {clock: round(min(slow[clock]) / min(found[clock]), 2) for clock in ("wall_s", "cpu_s")}
         wall, cpu = min(found["wall_s"]), min(found["cpu_s"])
-        print(f"{way:<16} {wall:7.2f} s an epoch, {cpu:7.2f} s of CPU, times faster: {found['times_faster']}")
-        print(f"{'':<16} loss {found['loss']}, accuracy {found['accuracy']} %, peak {found['peak_rss_mib']} MiB")
+        print(f"{way:<24} {wall:7.2f} s an epoch, {cpu:7.2f} s of CPU, times faster: {found['times_faster']}")
+        print(f"{'':<24} loss {found['loss']}, accuracy {found['accuracy']} %, peak {found['peak_rss_mib']} MiB")
     figures["derived_for_a_gpu"] = gpu_needs()
     for line in figures["derived_for_a_gpu"]["lines"]:
         print(line)

@@ -5,17 +5,18 @@ It needs no search, store or server; `tuner.search` tunes the same settings on a
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from tuner.base.folders import checked_path
 from tuner.errors import TunerError
+from tuner.estimator.constructor import Parameters
 from tuner.estimator.errors import InputError, restored_on_failure
 from tuner.estimator.explanation import LabelledExplanation, checked_size, is_whole, labelled
 from tuner.estimator.files import load_estimator, save_estimator
@@ -27,14 +28,13 @@ from tuner.estimator.state import frozen, thawed
 from tuner.estimator.training import train
 from tuner.estimator.validation import numbers_to_fit, numbers_to_predict
 from tuner.features.samples import Samples
-from tuner.features.settings import BackboneConfig
 from tuner.qpm import QpmModel, explain
 from tuner.qpm.classifier import batches
 
 Floats = NDArray[np.float64]
 
 
-class QPMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+class QPMClassifier(ClassifierMixin, Parameters):  # type: ignore[misc]  # scikit-learn has no types
     """A classifier whose classes are sums of a few shared features, chosen by a quadratic program.
 
     An adapter is trained on frozen features of images, a quadratic program selects `n_features` of its outputs and
@@ -59,18 +59,24 @@ class QPMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sc
         features_per_class: features of each class.
         width: outputs of the adapter, from which features are selected.
         hidden: hidden width of the adapter.
-        n_layers: linear layers of the adapter, at least 1.
+        n_layers: linear layers of the adapter, from 1 to 16.
         pooling: how a feature is made of its map: avg or max; cls, mean_avg, concat_avg or concat_max for images
             whose backbone has a CLS token.
         activation: after every layer: relu, gelu, sigmoid, leaky_relu or tanh.
         adapter_dropout: dropout between layers.
         cls_in_batch_norm: whether the CLS token counts in the batch statistics.
+        batch_norm: batch normalisation after every layer.
+        residual: add the token itself before the last activation; needs `width` = width of a token.
+        scale: multiply every feature map by a learnt number, then ReLU.
         variant: pair set of the program's penalty: released or paper.
         locality_bias: of the program: as the variant has it (`variant`), on or off.
         gap: relative gap to the proven bound at which the program may stop.
         effort: work after which the program stops, simplex iterations.
         deadline_s: wall time after which the program stops, seconds.
         control: none; or random, which draws the assignment (a control).
+        forced_pairs: most similar class pairs that must share all features but one; CHiQPM: half as many as classes.
+        assign_on: images that the program, the means and the deviations rest on: train, or held_out, those of
+            `dense_held_out`.
         dense_epochs: epochs of the dense training.
         finetune_epochs: epochs of fine-tuning.
         dense_batch_size: images per step of the dense training. With one token per image it is raised to the next size
@@ -83,9 +89,17 @@ class QPMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sc
         dense_diversity: weight of the feature-diversity loss in the dense training.
         finetune_diversity: weight of the feature-diversity loss in fine-tuning.
         dense_l1: weight of the mean absolute feature map in the dense training.
+        dense_l1_vector: weight of the mean absolute pooled feature in the dense training.
         finetune_l1: weight of the mean absolute feature map in fine-tuning.
+        finetune_l1_vector: weight of the mean absolute pooled feature in fine-tuning.
+        finetune_grounding: weight of CHiQPM's grounding loss, which quiets features in images of classes without them.
         dense_dropout: dropout on the pooled features in the dense training.
+        dense_held_out: share of each class's images that the dense stage is not trained on.
         finetune_dropout: dropout on the pooled features in fine-tuning.
+        finetune_rectified: a feature below its mean adds 0 to a class, not its negative z-score (CHiQPM).
+        finetune_rounds: rounds of fine-tuning, the last without the grounding loss.
+        finetune_round_epochs: epochs of every round but the last, which takes the rest of `finetune_epochs`.
+        finetune_round_decay: factor on the learning rate from round to round.
         precision: of the adapter in both trainings: auto, float32 or bfloat16.
         reestimate_batch_norm: one pass over the training images at the averaged weights after each training.
         grid: (height, width) of the tokens of an X of three axes; None: a square.
@@ -102,7 +116,7 @@ class QPMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sc
         features_: (n_features_,) names of the features, "feature 0" and so on, in the order of the table's columns.
         feature_indices_: (n_features_,) int64, their indices among the outputs of the dense model's adapter.
         assignment_: (n_classes, n_features_) bool, the features of each class.
-        feature_mean_: (n_features_,) mean of each feature over the training images, in the dense model.
+        feature_mean_: (n_features_,) mean of each feature over the images of `assign_on`, in the dense model.
         feature_std_: (n_features_,) standard deviation, likewise.
         grid_: tokens per column and per row.
         model_: the fine-tuned QpmModel.
@@ -126,81 +140,6 @@ class QPMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sc
         >>> len(why.evidence[why.predicted])  # these three, by what each adds to the score
         3
     """
-
-    def __init__(
-        self,
-        *,
-        n_features: int | Literal["auto"] = "auto",
-        features_per_class: int = 5,
-        width: int = 512,
-        hidden: int = 2048,
-        n_layers: int = 4,
-        pooling: str = "avg",
-        activation: str = "relu",
-        adapter_dropout: float = 0.0,
-        cls_in_batch_norm: bool = True,
-        variant: str = "released",
-        locality_bias: str = "variant",
-        gap: float = 0.005,
-        effort: int = 400_000,
-        deadline_s: float = 600.0,
-        control: str = "none",
-        dense_epochs: int = 25,
-        dense_batch_size: int = 32,
-        dense_lr: float = 1e-3,
-        dense_weight_decay: float = 7e-4,
-        dense_diversity: float = 0.5,
-        dense_l1: float = 0.0,
-        dense_dropout: float = 0.2,
-        finetune_epochs: int = 25,
-        finetune_batch_size: int = 16,
-        finetune_lr: float = 5e-3,
-        finetune_weight_decay: float = 8e-4,
-        finetune_diversity: float = 1.0,
-        finetune_l1: float = 6.0,
-        finetune_dropout: float = 0.0,
-        precision: str = "auto",
-        reestimate_batch_norm: bool = True,
-        grid: tuple[int, int] | None = None,
-        backbone: str | BackboneConfig | None = None,
-        random_state: int | np.random.RandomState | None = 0,
-        device: str = "auto",
-    ) -> None:
-        self.n_features = n_features
-        self.features_per_class = features_per_class
-        self.width = width
-        self.hidden = hidden
-        self.n_layers = n_layers
-        self.pooling = pooling
-        self.activation = activation
-        self.adapter_dropout = adapter_dropout
-        self.cls_in_batch_norm = cls_in_batch_norm
-        self.variant = variant
-        self.locality_bias = locality_bias
-        self.gap = gap
-        self.effort = effort
-        self.deadline_s = deadline_s
-        self.control = control
-        self.dense_epochs = dense_epochs
-        self.dense_batch_size = dense_batch_size
-        self.dense_lr = dense_lr
-        self.dense_weight_decay = dense_weight_decay
-        self.dense_diversity = dense_diversity
-        self.dense_l1 = dense_l1
-        self.dense_dropout = dense_dropout
-        self.finetune_epochs = finetune_epochs
-        self.finetune_batch_size = finetune_batch_size
-        self.finetune_lr = finetune_lr
-        self.finetune_weight_decay = finetune_weight_decay
-        self.finetune_diversity = finetune_diversity
-        self.finetune_l1 = finetune_l1
-        self.finetune_dropout = finetune_dropout
-        self.precision = precision
-        self.reestimate_batch_norm = reestimate_batch_norm
-        self.grid = grid
-        self.backbone = backbone
-        self.random_state = random_state
-        self.device = device
 
     def fit(self, X: Any, y: ArrayLike) -> Self:
         """Train, select, assign and fine-tune. A fit that fails leaves the estimator as it was.

@@ -1,6 +1,7 @@
 """Errors of the estimator, in three parts, and of the types that scikit-learn's users catch."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -50,11 +51,16 @@ def restored_on_failure(estimator: Any) -> Iterator[None]:
 
 
 @contextmanager
-def parameter_names() -> Iterator[None]:
-    """Let advice about settings of the stages name the estimator's parameters, such as dense_lr for dense.lr."""
+def named_as_parameters(names: Mapping[str, str]) -> Iterator[None]:
+    """Let what errors say of settings of the stages name the estimator's parameters.
+
+    Args:
+        names: the estimator's names by those of recipes, such as dense_lr by dense.lr.
+    """
     try:
         yield
     except TunerError as error:
-        for name, own in (("dense.lr", "dense_lr"), ("finetune.lr", "finetune_lr"), ("adapter.pooling", "pooling")):
-            error.todo = error.todo.replace(name, own)
+        for part in ("what", "expected", "todo"):
+            told = re.sub(r"[a-z]+\.[a-z0-9_]+", lambda found: names.get(found[0], found[0]), getattr(error, part))
+            setattr(error, part, told)
         raise

@@ -21,7 +21,7 @@ from tuner.features.device import choose_device
 from tuner.features.forward import forward, half_tokens
 from tuner.features.kinds import BACKBONES
 from tuner.features.loading import Batch, batches
-from tuner.features.registry import make_backbone
+from tuner.features.registry import make_backbone, require_frozen
 from tuner.features.settings import BackboneConfig, BackboneSettings
 
 DATA_NAME = "images"  # no published pixel statistics are known by this name
@@ -32,16 +32,18 @@ def backbone_config(backbone: Any) -> BackboneSettings:
 
     Raises:
         InputError: it is neither.
+        UsageError: its tokens are no features.
     """
-    if isinstance(backbone, BackboneSettings):
-        return backbone
     if isinstance(backbone, str):
         kind = BACKBONES.get(backbone)
         settings: type[BackboneSettings] = kind.settings if kind else BackboneConfig
-        return settings(name=backbone)
-    raise InputError(
-        f"backbone={backbone!r}", "a backbone's name, a BackboneConfig, or None", 'write, say, backbone="dinov2"'
-    )
+        backbone = settings(name=backbone)
+    if not isinstance(backbone, BackboneSettings):
+        raise InputError(
+            f"backbone={backbone!r}", "a backbone's name, a BackboneConfig, or None", 'write, say, backbone="dinov2"'
+        )
+    require_frozen(backbone, "backbone")
+    return backbone
 
 
 class ImageReader:

@@ -1,7 +1,8 @@
 """The estimator's flat parameters: their mapping to the settings of the stages, and their validation.
 
 One rule names them: a field of the adapter or of the program has its own name, a field of a training has the stage
-in front (`dense_lr`, `finetune_epochs`). The two trainings share `precision` and `reestimate_batch_norm`.
+in front (`dense_lr`, `finetune_epochs`). The two trainings share `precision` and `reestimate_batch_norm`. Every field
+that may vary is a parameter.
 """
 
 import dataclasses
@@ -15,13 +16,21 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
-from tuner.estimator.errors import InputError, three_parts
+from tuner.estimator.errors import InputError, named_as_parameters, three_parts
 from tuner.features.device import choose_device
+from tuner.qpm.round_lengths import round_lengths
 from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig
 
 AUTO = "auto"
 LARGEST_SEED = 2**31 - 1
 SHARED = ("precision", "reestimate_batch_norm")
+STAGES: dict[str, type[Any]] = {
+    "adapter": AdapterConfig,
+    "dense": DenseConfig,
+    "assign": AssignConfig,
+    "finetune": FinetuneConfig,
+}
+SPECIAL = {"adapter.dropout": "adapter_dropout", "assign.on": "assign_on"}  # not understood without the stage
 PUBLISHED_FEATURES = AssignConfig().n_features  # what `n_features="auto"` chooses where there are as many
 
 Settings = TypeVar("Settings", AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig)
@@ -48,10 +57,20 @@ class StageSettings:
 
 def parameter_name(config: type[Any], field: str) -> str:
     """The estimator's name of a stage's field, such as `dense_lr` for `lr` of DenseConfig."""
-    stage = {DenseConfig: "dense", FinetuneConfig: "finetune"}.get(config)
-    if stage is None:
-        return "adapter_dropout" if field == "dropout" else field
-    return field if field in SHARED else f"{stage}_{field}"
+    stage = next(name for name, known in STAGES.items() if known is config)
+    if special := SPECIAL.get(f"{stage}.{field}"):
+        return special
+    return field if field in SHARED or config in (AdapterConfig, AssignConfig) else f"{stage}_{field}"
+
+
+def parameter_names() -> dict[str, str]:
+    """The estimator's name of every field that may vary, by its name in a recipe, such as `dense.lr`."""
+    return {
+        f"{stage}.{field.name}": parameter_name(config, field.name)
+        for stage, config in STAGES.items()
+        for field in dataclasses.fields(config)
+        if field.metadata["low"] is None or field.metadata["low"] != field.metadata["high"]
+    }
 
 
 def stage_settings(parameters: Mapping[str, Any]) -> StageSettings:
@@ -69,6 +88,9 @@ def stage_settings(parameters: Mapping[str, Any]) -> StageSettings:
     program = _settings(AssignConfig, sizes)
     _check_sizes(adapter, program, auto)
     dense, finetune = _settings(DenseConfig, parameters), _settings(FinetuneConfig, parameters)
+    _check_program(dense, program)
+    with named_as_parameters(parameter_names()):
+        round_lengths(finetune.epochs, finetune.rounds, finetune.round_epochs, "finetune")
     return StageSettings(adapter, dense, program, finetune, auto)
 
 
@@ -153,4 +175,20 @@ def _check_sizes(adapter: AdapterConfig, program: AssignConfig, auto: bool) -> N
             f"features_per_class={program.features_per_class} is above {most}",
             "features_per_class <= n_features <= width",
             f"lower features_per_class or raise {most.partition('=')[0]}",
+        )
+
+
+def _check_program(dense: DenseConfig, program: AssignConfig) -> None:
+    """Refuse a program on images that are not there, and pairs that a random assignment has not."""
+    if program.on == "held_out" and dense.held_out == 0.0:
+        raise InputError(
+            "assign_on='held_out' with dense_held_out=0",
+            "images that the dense stage is not trained on",
+            "set dense_held_out, for example to 0.2, or assign_on='train'",
+        )
+    if program.forced_pairs and program.control == "random":
+        raise InputError(
+            f"forced_pairs={program.forced_pairs} with control='random'",
+            "class pairs forced by the program: a random assignment has none",
+            "set forced_pairs=0, or control='none'",
         )

@@ -12,10 +12,11 @@ from typing import Any
 from sklearn.exceptions import ConvergenceWarning
 
 from tuner.errors import InfeasibleError
-from tuner.estimator.errors import InputError, parameter_names
-from tuner.estimator.parameters import PUBLISHED_FEATURES, StageSettings
+from tuner.estimator.errors import InputError, named_as_parameters
+from tuner.estimator.parameters import PUBLISHED_FEATURES, StageSettings, parameter_names
 from tuner.features.samples import Samples
 from tuner.qpm import Assignment, QpmModel, assign, dense_features, finetune, train_dense
+from tuner.qpm.held_out import trained_images
 
 _LOG = logging.getLogger(__name__)
 
@@ -56,17 +57,24 @@ def train(samples: Samples, settings: StageSettings, *, seed: int, device: str) 
     Raises:
         InputError: no assignment of these sizes exists for the features of the dense model.
         DivergedError: a loss became NaN or infinite.
-        UsageError: the pooling asks for a CLS token that is not there.
+        UsageError: the pooling asks for a CLS token that is not there, a residual for another width, or a class has too
+            few images to hold any out of the dense training.
     """
+    with named_as_parameters(parameter_names()):
+        return _train(samples, settings, seed=seed, device=device)
+
+
+def _train(samples: Samples, settings: StageSettings, *, seed: int, device: str) -> Trained:
     clock = _Clock()
-    config = replace(settings.dense, batch_size=batch_size(samples, settings.dense.batch_size))
-    with parameter_names():
-        dense = train_dense(samples, settings.adapter, config, seed=seed, device=device)
-    features = dense_features(dense, samples, device=device)
+    trained = trained_images(samples, settings.dense.held_out, seed)
+    config = replace(settings.dense, batch_size=batch_size(samples, settings.dense.batch_size, int(trained.sum())))
+    dense = train_dense(samples, settings.adapter, config, seed=seed, device=device)
+    features = dense_features(dense, samples, trained=trained, device=device)
     clock.lap("dense")
     program = settings.program
     if settings.auto_features:
-        program = replace(program, n_features=_enough(len(features.live()), program.features_per_class))
+        rests_on = features if program.on == "train" else features.only(~features.trained)
+        program = replace(program, n_features=_enough(len(rests_on.live()), program.features_per_class))
     try:
         assignment = assign(features, program, seed=seed)
     except InfeasibleError as error:
@@ -76,11 +84,10 @@ def train(samples: Samples, settings: StageSettings, *, seed: int, device: str) 
         warnings.warn(
             cut_short(program.deadline_s, assignment.info["gap"]),
             ConvergenceWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
     tuning = replace(settings.finetune, batch_size=batch_size(samples, settings.finetune.batch_size))
-    with parameter_names():
-        model = finetune(dense, assignment, samples, tuning, seed=seed, device=device)
+    model = finetune(dense, assignment, samples, tuning, seed=seed, device=device)
     clock.lap("finetune")
     return Trained(model, assignment, clock.seconds, dense.curves)
 
@@ -110,12 +117,17 @@ def _enough(live: int, features_per_class: int) -> int:
     return min(PUBLISHED_FEATURES, live)
 
 
-def batch_size(samples: Samples, asked: int) -> int:
+def batch_size(samples: Samples, asked: int, n_trained: int | None = None) -> int:
     """The smallest batch size, from `asked` up, that leaves no batch of one token, which batch norm cannot take.
 
     Only pooled features, one token per image, can need another than the one asked for.
+
+    Args:
+        samples: the images.
+        asked: images in a batch.
+        n_trained: how many of them are trained on; None: all.
     """
-    n = len(samples)
+    n = len(samples) if n_trained is None else n_trained
     if samples.patches.shape[1] > 1:
         return asked
     return next(size for size in range(asked, max(asked, n) + 1) if n % size != 1)

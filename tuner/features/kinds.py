@@ -18,6 +18,8 @@ class BackboneKind:
         settings: dataclass of the settings; those of a built-in backbone hold the settings of all built-in ones.
         preprocessing: the values of `backbone.preprocessing` that it can do.
         is_learned: whether it has no weights but those it learns from the data set, which an exported model holds.
+        is_frozen: whether its tokens are features; False for the pixels that networks are trained on end to end.
+        reads: the class whose fields it reads, where `settings` has those of other backbones too; None: it reads all.
     """
 
     name: str
@@ -25,6 +27,8 @@ class BackboneKind:
     settings: type
     preprocessing: tuple[str, ...] = ("standard",)
     is_learned: bool = False
+    is_frozen: bool = True
+    reads: type | None = None
 
 
 BACKBONES: Registry[BackboneKind] = Registry(

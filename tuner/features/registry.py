@@ -12,7 +12,13 @@ from tuner.base.registry import kind_of
 from tuner.base.settings import check_settings
 from tuner.errors import UsageError
 from tuner.features.kinds import BACKBONES, BackboneKind
-from tuner.features.settings import BackboneConfig, BackboneSettings
+from tuner.features.settings import (
+    BackboneConfig,
+    BackboneSettings,
+    Dinov2Settings,
+    PatchDictionarySettings,
+    PixelsSettings,
+)
 
 if TYPE_CHECKING:
     from tuner.features.backbone import Backbone
@@ -74,6 +80,25 @@ def make_backbone(config: BackboneSettings, data_name: str, *, offline: bool = F
     return made
 
 
+def require_frozen(config: BackboneSettings, setting: str = "backbone.name") -> None:
+    """Refuse a backbone whose tokens are no features, before anything is extracted.
+
+    Args:
+        config: the backbone's settings.
+        setting: where it was named.
+
+    Raises:
+        UsageError: it is one for networks that are trained end to end.
+    """
+    if config.name in BACKBONES and not BACKBONES[config.name].is_frozen:
+        frozen = [name for name, kind in BACKBONES.items() if kind.is_frozen]
+        raise UsageError(
+            f"{setting}={config.name}, whose tokens are pixels for networks that are trained end to end",
+            f"a frozen backbone, whose tokens are features: {', '.join(frozen)}",
+            "name one of them; `compare --systems resnet,resnet_qpm` trains ResNets, and makes their bank of pixels",
+        )
+
+
 def _patch_dictionary(config: BackboneConfig, **_: Any) -> "Backbone":
     from tuner.features.patch_dictionary import PatchDictionary
 
@@ -99,8 +124,8 @@ def _pixels(config: BackboneConfig, *, offline: bool, **_: Any) -> "Backbone":
 
 
 BACKBONES.declare(
-    BackboneKind("patch_dictionary", _patch_dictionary, BackboneConfig, is_learned=True),
-    BackboneKind("efficientnet_lite2", _efficientnet_lite2, BackboneConfig),
-    BackboneKind("dinov2", _dinov2, BackboneConfig, ("standard", "parity")),
-    BackboneKind("pixels", _pixels, BackboneConfig, is_learned=True),
+    BackboneKind("patch_dictionary", _patch_dictionary, BackboneConfig, is_learned=True, reads=PatchDictionarySettings),
+    BackboneKind("efficientnet_lite2", _efficientnet_lite2, BackboneConfig, reads=BackboneSettings),
+    BackboneKind("dinov2", _dinov2, BackboneConfig, ("standard", "parity"), reads=Dinov2Settings),
+    BackboneKind("pixels", _pixels, BackboneConfig, is_learned=True, is_frozen=False, reads=PixelsSettings),
 )

@@ -8,7 +8,7 @@ from tuner.base.private import choose_root, private_temporaries
 from tuner.base.progress import Progress
 from tuner.data.load import load_dataset
 from tuner.errors import TunerError, UsageError
-from tuner.features.registry import make_backbone
+from tuner.features.registry import make_backbone, require_frozen
 from tuner.recipe import ConfirmConfig, Recipe, caution, check_recipe
 from tuner.search.driver.adapter_check import refuse_unfit
 from tuner.search.driver.driver import Driver
@@ -17,6 +17,7 @@ from tuner.search.driver.interrupts import Interrupts
 from tuner.search.driver.leftovers import clear_cache, clear_temporaries
 from tuner.search.driver.objective_check import refuse_unmeasurable
 from tuner.search.driver.split_check import refuse_unusable
+from tuner.search.driver.unread import unread_line
 from tuner.search.execute.banks import ensure_bank, publish_bank
 from tuner.search.record.holder import is_gone, this_driver
 from tuner.search.record.home import SearchHome
@@ -132,6 +133,9 @@ def _settle_recipe(home: SearchHome, request: SearchRequest, progress: Progress)
             raise UsageError(
                 f"no search {home.name!r} in {home.store.url}", "a recipe to start it with", "add `recipe=digits`"
             )
+        require_frozen(request.recipe.backbone)
+        if told := unread_line(request.recipe):
+            progress.say(told)
         with progress.step(f"reading the data: {request.recipe.data.name}"):
             dataset = load_dataset(request.recipe.data)
             refuse_unusable(request.recipe, dataset)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from tuner.base.progress import Progress
 from tuner.data.load import load_dataset
-from tuner.features.registry import make_backbone
+from tuner.features.registry import make_backbone, require_frozen
 from tuner.recipe import Recipe
 from tuner.search.driver.adapter_check import refuse_unfit
 from tuner.search.driver.split_check import refuse_unusable
@@ -39,6 +39,8 @@ def compare_systems(
     recipe = dataclasses.replace(recipe, space={})
     wanted, numbers = chosen(systems, ON_FROZEN_FEATURES), seeds_from(recipe.seed, seeds)
     artifacts = Artifacts(store)
+    if any(system.backbone is None for system in wanted):
+        require_frozen(recipe.backbone)
     with progress.step(f"reading the data: {recipe.data.name}"):
         dataset = load_dataset(recipe.data)
         refuse_unusable(recipe, dataset)
