@@ -23,6 +23,7 @@ from tuner.features.extract import bank_key
 from tuner.recipe import load_recipe
 from tuner.search.execute import banks
 from tuner.search.execute.banks import ensure_bank
+from tuner.search.systems.system import Tokens
 from tuner.store import Artifacts, open_store
 
 
@@ -118,10 +119,13 @@ def test_a_bank_made_before_parts_were_read_is_used_and_what_it_lacks_is_told(tm
     key = extract.BankSource(recipe.data, recipe.backbone, dataset).key
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "labels.npy").write_bytes(b"old")
-    artifacts.publish("banks", key, tmp_path / "old", {})
+    artifacts.publish("banks", key, tmp_path / "old", {"n_classes": 10, "dim": 8})
     console = Console(file=io.StringIO(), width=200)
     assert ensure_bank(artifacts, recipe, ConsoleProgress(console), dataset) == key
     assert "metrics of parts are left out" in console.file.getvalue()
     wanting = load_recipe("digits", ["objectives=[accuracy, purity]"])
     with pytest.raises(UsageError, match="made before parts of objects were read, which the objective purity needs"):
         ensure_bank(artifacts, wanting, Silent(), dataset)
+    assert Tokens.of(artifacts, key).not_looked_for == ("parts",)
+    artifacts.publish("banks", "new", tmp_path / "old", {"n_classes": 10, "dim": 8, "looked_for": ["parts"]})
+    assert Tokens.of(artifacts, "new").not_looked_for == ()

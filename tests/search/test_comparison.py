@@ -1,7 +1,9 @@
 """A comparison: means and deviations over seeds, what is best and what cannot be told from it, as text and as JSON."""
 
+import dataclasses
 import io
 import json
+import re
 
 import pytest
 from rich.console import Console
@@ -85,6 +87,15 @@ def test_missing_values_are_explained():
     with_sid = Row("a", "A 50/5", "system", runs=(Run(0, "k", {"accuracy": 1.0, "sid5": 2.0}),))
     shown = text(Comparison((with_sid, *ROWS), (0,)), 160)
     assert "defined from 5 features per class on" in shown
+    assert "the data lack masks" in shown
+
+
+def test_what_an_older_feature_bank_lacks_is_not_laid_on_the_data():
+    shown = " ".join(text(COMPARED, 160).split())
+    assert re.search(r"purity: the data lack parts", shown)
+    shown = " ".join(text(dataclasses.replace(COMPARED, not_looked_for={"parts": "0123"}), 160).split())
+    assert "purity: the feature bank banks/0123 is of an earlier version, which did not look for parts;" in shown
+    assert "the data lack parts" not in shown
     assert "the data lack masks" in shown
 
 

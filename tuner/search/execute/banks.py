@@ -17,9 +17,20 @@ from tuner.search.record.holder import is_gone, short, this_driver
 from tuner.store import Artifacts, Claims
 from tuner.store.claims import LATEST_S, SOONEST_S
 from tuner.store.disk import locked
+from tuner.store.manifest import Manifest
 
 if TYPE_CHECKING:
     from tuner.features.extract import BankSource
+
+
+LOOKED_FOR = (PARTS,)  # what banks of earlier versions lack although the data may have it; their keys are the same
+
+
+def not_looked_for(manifest: Manifest) -> tuple[str, ...]:
+    """What a bank has not, because the version that made it did not look for it; such as "parts"."""
+    known = manifest.meta.get("looked_for")
+    told = known if isinstance(known, list) else []
+    return tuple(need.what for need in LOOKED_FOR if f"{need.what}.npy" not in manifest.files and need.what not in told)
 
 
 def ensure_bank(artifacts: Artifacts, recipe: Recipe, progress: Progress, dataset: Dataset | None = None) -> str:
@@ -42,7 +53,7 @@ def ensure_bank(artifacts: Artifacts, recipe: Recipe, progress: Progress, datase
 
         source = BankSource(recipe.data, recipe.backbone, dataset)
         if (found := artifacts.find("banks", source.key)) is not None:
-            if source.dataset.parts is not None and "parts.npy" not in found.files:
+            if source.dataset.parts is not None and PARTS.what in not_looked_for(found):
                 _tell_of_missing_parts(artifacts, recipe, source.key, progress)
             return source.key
     return publish_bank(artifacts, source, progress)
@@ -88,6 +99,7 @@ def _extract(artifacts: Artifacts, source: "BankSource", folder: Path, progress:
         "n_classes": len(bank.class_names),
         "dim": bank.dim,
         "grid": list(bank.grid),
+        "looked_for": [need.what for need in LOOKED_FOR],
     }
     size_mb = sum(file.stat().st_size for file in folder.rglob("*")) / 1e6
     with progress.step(f"publishing {size_mb:,.0f} MB of features in {artifacts.store.url}"):

@@ -1,6 +1,6 @@
 """Puts the rows of a comparison together: which runs each row needs, and its results."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -100,8 +100,8 @@ def collect(
     return [row.row.with_runs(sorted(done, key=lambda run: run.seed), "; ".join(told)) for row, done, told in made]
 
 
-def comparison(rows: Sequence[Row], seeds: Sequence[int], recipe: Recipe) -> Comparison:
-    """The rows with what they share."""
+def comparison(rows: Sequence[Row], seeds: Sequence[int], recipe: Recipe, banks: Iterable[Tokens]) -> Comparison:
+    """The rows with what they share, and what the banks they were measured on lack."""
     adapter, tuned = recipe.adapter, recipe.finetune
     sizes = {"width": adapter.width, "l1": tuned.l1}
     shared = [f"{name} {value:g}" for name, value in sizes.items() if name not in recipe.space]
@@ -109,4 +109,4 @@ def comparison(rows: Sequence[Row], seeds: Sequence[int], recipe: Recipe) -> Com
     shared += [f"{adapter.n_layers} layers of {adapter.hidden}", epochs]
     share = "all" if recipe.protocol == "paper" else f"{100 * (1 - recipe.validation_fraction):.0f} %"
     told = f"{', '.join(shared)}; trained on {share} of the training images (protocol={recipe.protocol})"
-    return Comparison(tuple(rows), tuple(seeds), told)
+    return Comparison(tuple(rows), tuple(seeds), told, {what: t.key for t in banks for what in t.not_looked_for})

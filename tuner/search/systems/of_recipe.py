@@ -50,4 +50,4 @@ def compare_systems(
     settled = settle_precision(recipe)
     planned_rows = [planned(system, settled, banks[system.name]) for system in wanted]
     rows = collect(artifacts, planned_rows, numbers, settled, progress)
-    return comparison(rows, numbers, settled)
+    return comparison(rows, numbers, settled, banks.values())

@@ -60,7 +60,7 @@ def compare(home: SearchHome, progress: Progress, *, systems: Sequence[str] = ()
     known = {b.key: b.values for b in state.baselines if b.key is not None}
     made = collect(home.artifacts, rows, numbers, recipe, progress, known)
     _record(home, state, made)
-    return comparison(made, numbers, recipe)
+    return comparison(made, numbers, recipe, [tokens, *banks.values()])
 
 
 def _members(recipe: Recipe, tokens: Tokens, state: SearchState, *, is_fresh: bool) -> list[Planned]:

@@ -95,11 +95,13 @@ class Comparison:
         rows: in the order of display.
         seeds: of the runs of each row.
         settings: what all rows share, in words.
+        not_looked_for: what a feature bank lacks because its version did not look for it, to the bank's key.
     """
 
     rows: tuple[Row, ...]
     seeds: tuple[int, ...]
     settings: str = ""
+    not_looked_for: Mapping[str, str] = field(default_factory=dict)
 
     def metrics(self) -> list[str]:
         """The compared metrics that some run has, those of the published table first."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from tuner.features.settings import BackboneSettings
 from tuner.qpm.program.instance.sizes import check_feasible
 from tuner.recipe import Recipe
+from tuner.search.execute.banks import not_looked_for
 from tuner.search.execute.plan import StageSpec, evaluation
 from tuner.store import Artifacts
 
@@ -24,19 +25,22 @@ class Tokens:
         n_classes: number of classes.
         dim: width of a token.
         has_cls: whether its backbone has a CLS token.
+        not_looked_for: what it lacks because the version that made it did not look for it, such as "parts".
     """
 
     key: str
     n_classes: int
     dim: int
     has_cls: bool
+    not_looked_for: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, artifacts: Artifacts, key: str) -> "Tokens":
         """Those of a bank in the store."""
         manifest = artifacts.find("banks", key)
         assert manifest is not None, "the bank is published before anything is compared"
-        return cls(key, manifest.told("n_classes", int), manifest.told("dim", int), "cls.npy" in manifest.files)
+        sizes = manifest.told("n_classes", int), manifest.told("dim", int)
+        return cls(key, *sizes, "cls.npy" in manifest.files, not_looked_for(manifest))
 
 
 Settings = Callable[[Recipe, Tokens], Recipe]

@@ -142,4 +142,10 @@ def _missing(comparison: Comparison) -> Iterator[str]:
             elif isinstance(need, DataNeed) and len(lacking) == len(measured):
                 needs.setdefault(need, []).append(heading(name).replace("_", " "))
     for need, names in needs.items():
-        yield f"no {', '.join(names)}: the data lack {need.what}"
+        key, told = comparison.not_looked_for.get(need.what), f"the data lack {need.what}"
+        if key is not None:
+            told = (
+                f"the feature bank banks/{key} is of an earlier version, which did not look for {need.what}; with "
+                "another store, or once it is removed from this one, it is made again and has those of the data"
+            )
+        yield f"no {', '.join(names)}: {told}"
