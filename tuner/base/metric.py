@@ -4,6 +4,7 @@ Each metric's computation is declared in its own file in `tuner/qpm/metrics`; se
 Importing this does not import torch.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -72,6 +73,23 @@ def _two_classes(data: Any) -> Any:
     return True if n_classes == 2 else None
 
 
+LEAST_OF_A_GROUP = 10  # images; the share of right ones says nothing of a smaller group
+
+
+def _grouped(data: Any) -> Any:
+    """What images share a group, of a `Dataset` or `Samples`, if there is more than one group of some size."""
+    together = data.groups if hasattr(data, "groups") else data.content
+    if together is None:
+        return None
+    sizes = Counter(together.tolist()).values()
+    return together if sum(size >= LEAST_OF_A_GROUP for size in sizes) > 1 else None
+
+
+GROUPS = DataNeed(
+    "groups of images that belong together",
+    f"use a data set that names groups (`Dataset.groups`), at least two of {LEAST_OF_A_GROUP} measured images",
+    _grouped,
+)
 PARTS = DataNeed(
     "parts",
     "use a data set with keypoints of parts, such as cub, and a feature bank made since they are read",

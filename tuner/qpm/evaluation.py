@@ -201,7 +201,8 @@ def _on_images(model: Classifier, held_out: Samples) -> tuple[dict[str, Tensor],
             else:
                 scores[metric.name][rows] = _per_image(metric, batch)
     scaled = {metric.name: _scale(metric) * scores[metric.name] for metric in metrics}
-    return scaled, Predictions(torch.cat(said), held_out.labels, held_out.n_classes, torch.cat(at_peaks))
+    said_of_all = torch.cat(said), held_out.labels, held_out.n_classes, torch.cat(at_peaks)
+    return scaled, Predictions(*said_of_all, together=held_out.content)
 
 
 def _per_image(metric: ImageMetric, images: ImageBatch) -> Tensor:

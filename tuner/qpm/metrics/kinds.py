@@ -90,12 +90,14 @@ class Predictions:
         labels: true classes, (n,) int64.
         n_classes: number of classes, present among the images or not.
         at_peaks: logits with the largest value of each map in the place of the pooled one, (n, n_classes).
+        together: equal for images that are copies or belong together otherwise, (n,) int64; None: all differ.
     """
 
     logits: "Tensor"
     labels: "Tensor"
     n_classes: int
     at_peaks: "Tensor"
+    together: "Tensor | None" = None
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ _FIRST = (
     "compactness",
     "decision_features",
     "per_class",
+    "groups",
     "two_classes",
     "calibration",
 )
