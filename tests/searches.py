@@ -1,13 +1,20 @@
-"""A tiny but real search, for every test that needs one: real digits, real stages, real Ray, real MLflow."""
+"""A tiny but real search, for every test that needs one: real digits, real stages, real Ray, real MLflow.
 
+Starting Ray and filling MLflow cost a tiny search more than its trials: modules with several searches share one Ray
+(`one_ray`), and searches whose MLflow nobody looks at do without (`WITHOUT_MLFLOW`).
+"""
+
+import contextlib
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
 
 from tuner.base.progress import ConsoleProgress
-from tuner.recipe import Recipe, load_recipe
+from tuner.recipe import Recipe, ResourcesConfig, load_recipe
 from tuner.search.driver.run import SearchRequest, run_request
+from tuner.search.session.connect import connect_ray
 from tuner.search.watch.result import SearchResult
 from tuner.store import open_store
 
@@ -22,6 +29,15 @@ TINY = (
     "budget.parallel=2",
     "confirm.seeds=1",
 )
+
+WITHOUT_MLFLOW = "tracking.enabled=false"
+
+
+@contextlib.contextmanager
+def one_ray() -> Iterator[None]:
+    """One Ray for all searches of the block, which is started as a search starts its own."""
+    with connect_ray(ResourcesConfig()):
+        yield
 
 
 def tiny_recipe(*overrides: str) -> Recipe:

@@ -21,7 +21,7 @@ from nbclient import NotebookClient
 import tuner
 from tests.exported import written
 from tests.ledgers import finished, home_with, trial_events
-from tests.searches import tiny_recipe
+from tests.searches import WITHOUT_MLFLOW, tiny_recipe
 from tuner.base.progress import Silent
 from tuner.data.load import load_dataset
 from tuner.errors import TunerError, UsageError
@@ -276,7 +276,9 @@ def test_one_search_runs_at_a_time_and_others_can_be_looked_at(real):
             refused.append(tuner.open_search(real.store, "tiny").counts())
 
     before = process()
-    first = tuner.run_search(tiny_recipe(), store=real.store, name="first", trials=1, progress=Impatient())
+    first = tuner.run_search(
+        tiny_recipe(WITHOUT_MLFLOW), store=real.store, name="first", trials=1, progress=Impatient()
+    )
     assert "one running search per process" in refused[0]
     assert refused[1]["complete"] >= 2
     assert first.counts() == {"complete": 1}
@@ -322,7 +324,9 @@ def test_ctrl_c_stops_gently_and_the_same_call_carries_on(real, tmp_path):
 
     before = process()
     asked = {"store": real.store, "name": "other"}
-    stopped = tuner.run_search(tiny_recipe("budget.trials=6"), **asked, learn_from=real, progress=Interrupting())
+    stopped = tuner.run_search(
+        tiny_recipe("budget.trials=6", WITHOUT_MLFLOW), **asked, learn_from=real, progress=Interrupting()
+    )
     assert stopped.interrupted
     assert process() == before
     ended = sum(stopped.counts().values())
@@ -356,9 +360,9 @@ def test_an_interrupted_cell_stops_gently(tmp_path):
     manager, client = start_new_kernel(kernel_name="python3")
     try:
         client.execute(
-            "import tuner; from tests.searches import tiny_recipe\n"
-            f"search = tuner.run_search(tiny_recipe('budget.trials=4', 'dense.epochs=200'), store={str(tmp_path)!r}, "
-            "name='stopped')\n"
+            "import tuner; from tests.searches import WITHOUT_MLFLOW, tiny_recipe\n"
+            "recipe = tiny_recipe('budget.trials=4', 'dense.epochs=200', WITHOUT_MLFLOW)\n"
+            f"search = tuner.run_search(recipe, store={str(tmp_path)!r}, name='stopped')\n"
             "print('interrupted:', search.interrupted, sum(search.counts().values()) < 4)"
         )
         printed, pressed = "", False

@@ -10,7 +10,7 @@ from cluster import s3
 from tests.chaos.invariants import ledger_is_front_is_mlflow, manifests, nothing_half_written, nothing_ran_twice, same
 from tests.chaos.processes import stage_workers
 from tests.drivers import PATIENCE_S, SLOWER, wait_until
-from tests.searches import run_tiny
+from tests.searches import WITHOUT_MLFLOW, run_tiny
 from tuner.search.record.home import SearchHome
 from tuner.store import open_store
 
@@ -44,7 +44,7 @@ def test_a_killed_stage_worker_costs_no_trial(tmp_path, start):
     home = finished(root, driver)
     nothing_half_written(home.store, tmp_path / "fresh")
     ledger_is_front_is_mlflow(home, f"sqlite:///{root}/mlflow.db")
-    straight, _ = run_tiny(tmp_path / "straight", "tiny", *SLOWER)
+    straight, _ = run_tiny(tmp_path / "straight", "tiny", *SLOWER, WITHOUT_MLFLOW)
     same(home, straight.home)
 
 
@@ -73,7 +73,7 @@ def test_a_worker_that_dies_every_time_costs_its_trial_alone(tmp_path, start):
 
 def test_memory_that_is_not_there_fails_its_trial_alone(tmp_path):
     widths = "space.width={choices: [24, 1099511627776]}"
-    result, _ = run_tiny(tmp_path, "tiny", widths, "budget.trials=6", "budget.parallel=1")
+    result, _ = run_tiny(tmp_path, "tiny", widths, "budget.trials=6", "budget.parallel=1", WITHOUT_MLFLOW)
     for trial in result.state.trials.values():
         if trial.params["width"] == 24:
             assert trial.outcome == "complete"

@@ -10,7 +10,7 @@ import pytest
 
 from tests.chaos.invariants import ledger_is_front_is_mlflow, manifests, nothing_half_written, nothing_ran_twice, same
 from tests.drivers import PATIENCE_S, SLOWER, wait_until
-from tests.searches import run_tiny
+from tests.searches import WITHOUT_MLFLOW, run_tiny
 from tuner.base.locks import holder_of
 from tuner.base.private import remove_leftovers
 from tuner.store import LeaseHeldError, open_store
@@ -56,7 +56,7 @@ def test_kill_in_every_stage_then_the_same_front_as_without(tmp_path, temporarie
         held = {place.name: holder_of(place / "lock") for place in temporaries.iterdir()}
         assert time.monotonic() < deadline_s, held
         time.sleep(0.1)
-    straight, _ = run_tiny(tmp_path / "straight", "tiny", *SLOWER)
+    straight, _ = run_tiny(tmp_path / "straight", "tiny", *SLOWER, WITHOUT_MLFLOW)
     assert survived
     nothing_ran_twice(survived, manifests(store))
     nothing_half_written(store, tmp_path / "fresh")

@@ -17,7 +17,7 @@ from tests.chaos.invariants import ledger_is_front_is_mlflow, manifests, nothing
 from tests.chaos.test_services import FAULTS
 from tests.drivers import PATIENCE_S, wait_until
 from tests.faults import FaultProxy
-from tests.searches import run_tiny
+from tests.searches import WITHOUT_MLFLOW, run_tiny
 from tests.tracking.half_made import HALFWAY, half_made
 from tuner.search.record.home import SearchHome
 from tuner.store import open_store
@@ -145,5 +145,5 @@ def test_a_fault_of_every_kind(theatre, tmp_path, seed):
     theatre.act()  # what MLflow missed is mirrored by the same command
     assert theatre.driver.wait(timeout=PATIENCE_S) == 0
     ledger_is_front_is_mlflow(theatre.home, theatre.mlflow.url)
-    straight, _ = run_tiny(tmp_path / "straight", "tiny", *SEARCH)
+    straight, _ = run_tiny(tmp_path / "straight", "tiny", *SEARCH, WITHOUT_MLFLOW)
     same(theatre.home, straight.home)

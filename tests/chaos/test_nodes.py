@@ -9,7 +9,7 @@ from ray.cluster_utils import Cluster
 from tests.chaos.invariants import ledger_is_front_is_mlflow, nothing_half_written, same
 from tests.chaos.processes import stage_workers
 from tests.drivers import PATIENCE_S, SLOWER, wait_until
-from tests.searches import run_tiny
+from tests.searches import WITHOUT_MLFLOW, run_tiny
 from tuner.search.record.home import SearchHome
 from tuner.store import open_store
 
@@ -46,6 +46,6 @@ def test_kill_9_of_a_raylet_costs_no_trial(tmp_path, start, cluster):
     home = SearchHome(open_store(str(root)), "tiny")
     nothing_half_written(home.store, tmp_path / "fresh")
     ledger_is_front_is_mlflow(home, f"sqlite:///{root}/mlflow.db")
-    straight, _ = run_tiny(tmp_path / "straight", "tiny", *OVERRIDES)
+    straight, _ = run_tiny(tmp_path / "straight", "tiny", *OVERRIDES, WITHOUT_MLFLOW)
     assert straight.state.counts() == {"complete": 3}
     same(home, straight.home)

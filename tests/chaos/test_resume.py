@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.invariants import ledger_is_front_is_mlflow, manifests, nothing_half_written, nothing_ran_twice, same
-from tests.searches import TINY, run_tiny
+from tests.searches import TINY, WITHOUT_MLFLOW, run_tiny
 from tuner.search.record.home import SearchHome
 from tuner.store import open_store
 
@@ -55,6 +55,6 @@ def test_killed_at_every_event_and_carried_on_elsewhere(tmp_path, s3_url):
     nothing_half_written(store, tmp_path / "fresh")
     ledger_is_front_is_mlflow(home, uri)
 
-    straight, _ = run_tiny(tmp_path / "straight", "tiny", f"budget.trials={TRIALS}")
+    straight, _ = run_tiny(tmp_path / "straight", "tiny", f"budget.trials={TRIALS}", WITHOUT_MLFLOW)
     assert home.state().counts() == {"complete": TRIALS}
     same(home, straight.home)

@@ -10,7 +10,7 @@ from cluster import mlflow
 from tests.chaos.invariants import ledger_is_front_is_mlflow, manifests, nothing_half_written, same
 from tests.drivers import PATIENCE_S, SLOWER, wait_until
 from tests.faults import Fault, FaultProxy
-from tests.searches import run_tiny
+from tests.searches import WITHOUT_MLFLOW, run_tiny
 from tuner.search.record.home import SearchHome
 from tuner.store import open_store
 
@@ -57,5 +57,5 @@ def test_a_store_that_fails_every_tenth_request(tmp_path, start, s3_server, s3_u
     assert manifests(home.store)
     nothing_half_written(home.store, tmp_path / "fresh")
     ledger_is_front_is_mlflow(home, uri)
-    straight, _ = run_tiny(tmp_path / "straight", "tiny", *SLOWER)
+    straight, _ = run_tiny(tmp_path / "straight", "tiny", *SLOWER, WITHOUT_MLFLOW)
     same(home, straight.home)

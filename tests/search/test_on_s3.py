@@ -5,19 +5,17 @@ import json
 import pytest
 
 from jobs import compare, confirm
-from tests.searches import TINY, run_tiny
+from tests.searches import TINY, WITHOUT_MLFLOW, one_ray, run_tiny
 from tests.servers import s3_server, s3_url
-from tuner.recipe import ResourcesConfig
-from tuner.search.session.connect import connect_ray
 
 __all__ = ["s3_server", "s3_url"]
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
-SMALL = ("dense.epochs=1", "finetune.epochs=1", "assign.effort=500", "tracking.enabled=false")
+SMALL = ("dense.epochs=1", "finetune.epochs=1", "assign.effort=500", WITHOUT_MLFLOW)
 
 
 def test_confirmed_over_splits_and_compared(s3_url, capsys):
-    with connect_ray(ResourcesConfig()):
+    with one_ray():
         made, told = run_tiny(s3_url, "birds", *SMALL, "budget.trials=2", "confirm.splits=2", "confirm.share=0.4")
         assert made.state.counts() == {"complete": 2}
         members = [member.trial for member in made.home.front().members]

@@ -7,7 +7,7 @@ import sys
 import pytest
 import ray
 
-from tests.searches import run_tiny
+from tests.searches import WITHOUT_MLFLOW, one_ray, run_tiny
 from tuner.search.execute.broker import ON_THE_HEAD, StageBroker
 from tuner.search.execute.broker_handle import BrokerHandle
 from tuner.store import Artifacts
@@ -48,9 +48,10 @@ def digests(store):
 
 
 def test_equal_keys_are_equal_bytes_under_another_timing(tmp_path, request):
-    quiet, _ = run_tiny(tmp_path / "quiet", trials=4)
-    request.getfixturevalue("other_timing")
-    busy, _ = run_tiny(tmp_path / "busy", "tiny", "budget.parallel=4", trials=4)
+    with one_ray():
+        quiet, _ = run_tiny(tmp_path / "quiet", "tiny", WITHOUT_MLFLOW, trials=4)
+        request.getfixturevalue("other_timing")
+        busy, _ = run_tiny(tmp_path / "busy", "tiny", WITHOUT_MLFLOW, "budget.parallel=4", trials=4)
     assert quiet.state.counts() == busy.state.counts() == {"complete": 4}  # the whole space, in another order
     expected, found = digests(quiet.home.store), digests(busy.home.store)
     assert len(expected) >= 1 + 3 * 4  # and the members on test

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from jobs import confirm, doctor, search
-from tests.searches import run_tiny
+from tests.searches import WITHOUT_MLFLOW, one_ray, run_tiny
 from tests.turns import retold
 from tuner.base.progress import Silent
 from tuner.base.steps import Step
@@ -25,6 +25,12 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ray():
+    with one_ray():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +159,7 @@ def test_again_is_carry_on_more_is_more_and_stages_are_reused(first, root, capsy
 
 
 def test_the_whole_space_tried_ends_the_search_early(first, root):
-    exhausted, _ = run_tiny(root, "all", trials=10)
+    exhausted, _ = run_tiny(root, "all", WITHOUT_MLFLOW, trials=10)
     assert exhausted.state.counts() == {"complete": 4}
     assert not exhausted.interrupted
     # the same four points as the first search, so nothing but the test split of new front members had to run
@@ -161,29 +167,29 @@ def test_the_whole_space_tried_ends_the_search_early(first, root):
 
 
 def test_a_search_of_an_earlier_version_is_read_but_not_mixed_with_results_of_this_one(first, root):
-    old, _ = run_tiny(root, "old")
+    old, _ = run_tiny(root, "old", WITHOUT_MLFLOW)
     content = yaml.safe_load(old.home.store.get(old.home.key("recipe.yaml")))
     del content["code"]
     content["recipe"]["assign"]["warm_start"] = True
     old.home.store.put(old.home.key("recipe.yaml"), yaml.safe_dump(content).encode())
     assert len(old.home.front().members) == len(old.home.front(state=old.state).members)
-    again, _ = run_tiny(root, "old")
+    again, _ = run_tiny(root, "old", WITHOUT_MLFLOW)
     assert again.already_complete
     with pytest.raises(UsageError, match=r"gave other results when it started \(code dense 1, now"):
-        run_tiny(root, "old", trials=4)
+        run_tiny(root, "old", WITHOUT_MLFLOW, trials=4)
     assert old.home.state().counts() == {"complete": 3}
 
 
 def test_a_changed_space_is_refused_with_the_difference_or_starts_from_the_old_search(first, root):
     with pytest.raises(UsageError, match=r"space.n_features.choices: \[6, 9\] -> \[6\]"):
         run_tiny(root, "tiny", "space.n_features={choices: [6]}")
-    learnt, printed = run_tiny(root, "next", "space.n_features={choices: [6]}", learn_from="tiny")
+    learnt, printed = run_tiny(root, "next", WITHOUT_MLFLOW, "space.n_features={choices: [6]}", learn_from="tiny")
     assert "learning from" in printed
     assert learnt.state.trials[0].stages[0].reused  # the dense model was there already
 
 
 def test_poisoned_trials_are_typed_and_the_search_goes_on(first, root):
-    poisoned, _ = run_tiny(root, "poisoned", "finetune.lr=1e30")
+    poisoned, _ = run_tiny(root, "poisoned", WITHOUT_MLFLOW, "finetune.lr=1e30")
     assert poisoned.state.counts() == {"failed": 3}
     for trial in poisoned.state.trials.values():
         assert trial.stage == "finetune"
@@ -205,7 +211,7 @@ def test_a_damaged_artifact_is_made_again_and_named(first, root):
     result, _ = first
     key = result.state.trials[0].stage_key("dense")
     whole = damage(root, "stages/dense", key, "model.safetensors")
-    damaged, printed = run_tiny(root, "damaged", "finetune.epochs=3")
+    damaged, printed = run_tiny(root, "damaged", WITHOUT_MLFLOW, "finetune.epochs=3")
     assert damaged.state.counts() == {"complete": 3}
     assert next((root / "stages" / "dense" / key).rglob("model.safetensors")).read_bytes() == whole
     assert any(key in line for trial in damaged.state.trials.values() for line in trial.remade)
@@ -217,7 +223,7 @@ def test_damaged_values_and_manifests_are_made_again(first, root):
     trial = result.state.trials[1]
     damage(root, "stages/evaluate", trial.stage_key("evaluate"), "values.json")
     (root / "stages" / "finetune" / trial.stage_key("finetune") / "manifest.json").write_text("{")
-    again, _ = run_tiny(root, "same")
+    again, _ = run_tiny(root, "same", WITHOUT_MLFLOW)
     assert again.state.counts() == {"complete": 3}
     assert {n: t.values for n, t in again.state.trials.items()} == {
         n: t.values for n, t in result.state.trials.items() if n < 3
@@ -225,12 +231,12 @@ def test_damaged_values_and_manifests_are_made_again(first, root):
 
 
 def test_a_damaged_bank_stops_the_search_which_then_goes_on(tmp_path):
-    made, _ = run_tiny(tmp_path)
+    made, _ = run_tiny(tmp_path, "tiny", WITHOUT_MLFLOW)
     damage(tmp_path, "banks", made.home.stored()[1], "patches.npy")
     with pytest.raises(TunerError, match="feature bank"):
-        run_tiny(tmp_path, trials=4)
+        run_tiny(tmp_path, "tiny", WITHOUT_MLFLOW, trials=4)
     assert made.home.state().counts() == {"complete": 3}
-    more, printed = run_tiny(tmp_path, trials=4)
+    more, printed = run_tiny(tmp_path, "tiny", WITHOUT_MLFLOW, trials=4)
     assert "feature bank" in printed
     assert more.state.counts() == {"complete": 4}
 
