@@ -224,6 +224,11 @@ def test_a_search_from_python_ends_with_a_model_that_predicts(real, tmp_path):
     measured = values["test_accuracy" if classes.attrs["split"] == "test" else "values_accuracy"]
     assert np.average(classes["accuracy"], weights=classes["images"]) == pytest.approx(measured)
     assert (classes["error"] > 0).all()
+    stable = choice.stability(device="cpu").set_index("change")
+    assert list(stable.index) == ["noise", "jpeg", "mirror"]
+    assert (stable["n_images"] == (~load_dataset(real.recipe.data).is_train).sum()).all()
+    assert stable[["decision", "evidence", "peaks"]].stack().between(0, 100).all()
+    assert stable.decision["jpeg"] > stable.decision["mirror"], "a digit is no mirror image of itself"
     assert choice.export(tmp_path / "picked") == tmp_path / "picked"
     assert real.picked.trial == choice.trial
     with pytest.raises(UsageError, match="not empty"):

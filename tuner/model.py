@@ -37,6 +37,7 @@ from tuner.features.loading import batches
 from tuner.features.registry import make_backbone
 from tuner.features.samples import Samples
 from tuner.features.settings import BackboneSettings
+from tuner.qpm.classifier import Activations
 from tuner.qpm.explanation import Evidence, Explanation, Floats, explain
 from tuner.qpm.finetuning import QpmModel
 from tuner.qpm.strength import full_strength
@@ -151,6 +152,22 @@ class ExportedModel:
         if self.likeness is not None:
             (distance,) = self.likeness.distances(samples.patches[i : i + 1].cpu().numpy())
         return Prediction(path, names[best], names[second], explanation, names, distance, self.full, self._geometry)
+
+    @property
+    def image_size(self) -> int:
+        """Side of the square that enters the backbone, pixels."""
+        return self._backbone.image_size
+
+    @property
+    def geometry(self) -> str:
+        """Which part of an image becomes that square."""
+        return self._geometry
+
+    @torch.no_grad()
+    def activations(self, images: Tensor) -> Activations:
+        """What the model makes of images as they enter the backbone, (n, 3, image_size, image_size) uint8."""
+        found: Activations = self.model.eval()(*_as_kept(*self._backbone.tokens(images.to(self._device))))
+        return found
 
     def __repr__(self) -> str:
         n_features, n_classes = self.model.features.numel(), len(self.class_names)
