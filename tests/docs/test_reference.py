@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.docs.pages import ROOT
-from tests.searches import run_tiny
+from tests.searches import WITHOUT_MLFLOW, run_tiny
 from tuner.store import open_store
 
 REFERENCE = ROOT / "docs" / "reference"
@@ -39,7 +39,7 @@ def described():
 @pytest.mark.slow
 @pytest.mark.cluster
 def test_every_file_of_a_store_is_described(tmp_path):
-    run_tiny(tmp_path / "runs")
+    run_tiny(tmp_path / "runs", "tiny", WITHOUT_MLFLOW)
     keys = list(open_store(tmp_path / "runs").list(""))
     assert len(keys) > 20
     inner = ("mlflow.db", "mlartifacts/", ".")

@@ -1,4 +1,4 @@
-"""`qpm-tuner compare` without a search: systems over seeds, trained once, and what it refuses."""
+"""`qpm-tuner compare` without a search, on S3: systems over seeds, trained once, and what it refuses."""
 
 import json
 
@@ -6,6 +6,9 @@ import pytest
 
 from jobs import compare
 from tests.searches import TINY
+from tests.servers import s3_server, s3_url
+
+__all__ = ["s3_server", "s3_url"]
 
 QUICK = ("--systems", "probe,qpm,random", "--seeds", "2", *TINY, "assign.effort=500")
 
@@ -13,8 +16,8 @@ QUICK = ("--systems", "probe,qpm,random", "--seeds", "2", *TINY, "assign.effort=
 @pytest.mark.slow
 @pytest.mark.cluster
 @pytest.mark.timeout(300)
-def test_systems_are_compared_over_seeds_and_the_second_time_nothing_is_trained(tmp_path, capsys):
-    arguments = ["--recipe", "digits", "--store", str(tmp_path), *QUICK]
+def test_systems_are_compared_over_seeds_and_the_second_time_nothing_is_trained(s3_url, capsys):
+    arguments = ["--recipe", "digits", "--store", s3_url, *QUICK]
     assert compare.main([*arguments, "--json"]) == 0
     said = capsys.readouterr()
     assert "of 6 runs" in said.err

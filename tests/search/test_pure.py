@@ -26,18 +26,16 @@ class Delayed(StageBroker):
 
 @pytest.fixture
 def other_timing(monkeypatch):
-    """Delays, and both cores busy with something else."""
+    """Delays, and a core that is busy with something else."""
 
     def start(store_url, scratch, *rest):
         actor = ray.remote(Delayed).options(num_cpus=0, resources=ON_THE_HEAD)
         return BrokerHandle(actor.remote(store_url, str(scratch), *rest))
 
     monkeypatch.setattr("tuner.search.driver.driver.start_broker", start)
-    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
-    yield
-    for process in busy:
-        process.kill()
-        process.wait()
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as busy:
+        yield
+        busy.kill()
 
 
 def digests(store):

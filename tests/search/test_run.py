@@ -266,29 +266,29 @@ class Impatient(Silent):
 
 def test_a_front_is_confirmed_aborted_in_the_middle_and_carried_on(first, root, capsys):
     place, before = home(root), home(root).state()
-    wanted = ConfirmConfig(seeds=3)
+    wanted, asked = ConfirmConfig(seeds=2, splits=2), ["--seeds", "2", "--splits", "2"]
     with pytest.raises(KeyboardInterrupt):
         run_request(SearchRequest(place.store, "tiny", confirm=wanted), Impatient())
     view, state = home(root).front(), home(root).state()
     assert sum(len(trial.confirmations) for trial in state.trials.values()) == 1
-    assert confirm.main(["--store", str(root), "--name", "tiny", "--seeds", "3", "--json"]) == 0
+    assert confirm.main(["--store", str(root), "--name", "tiny", *asked, "--json"]) == 0
     told = capsys.readouterr()
     n = len(view.members)
-    assert f"confirming the front: {2 * n - 1} run" in told.err
+    assert f"confirming the front: {3 * n - 1} run" in told.err
     assert ", about" in told.err
     document = json.loads(told.out)
-    assert [m["confirmation"]["runs"] for m in document["members"]] == [2] * n
+    assert [m["confirmation"]["runs"] for m in document["members"]] == [3] * n
     after = home(root).state()
     assert after.elapsed_s == pytest.approx(before.elapsed_s)  # the command is no part of the search
     assert (after.counts(), after.trials[0].values) == (before.counts(), before.trials[0].values)
     assert after.budget == before.budget
     for member in document["members"]:
         runs = after.trials[member["trial"]].confirmations
-        assert sorted(runs) == [(1, 0), (2, 0)]
+        assert sorted(runs) == [(0, 1), (1, 0), (1, 1)], "each seed on each validation split"
         accuracies = [run.values["accuracy"] for run in runs.values()]
-        assert member["values"]["accuracy"] == pytest.approx(sum(accuracies) / 2)
+        assert member["values"]["accuracy"] == pytest.approx(sum(accuracies) / 3)
         dense = {run.stage_key("dense") for run in runs.values()}
-        assert len(dense) == 2
+        assert len(dense) == 3
         assert after.trials[member["trial"]].stage_key("dense") not in dense
     assert json.loads(place.store.get(place.key("front.json"))) == document
     _, shown = mlflow_runs(root)
@@ -297,9 +297,9 @@ def test_a_front_is_confirmed_aborted_in_the_middle_and_carried_on(first, root, 
     first_member = document["members"][0]
     data = named[f"trial-{first_member['trial']:04d}"]
     assert data.metrics["confirmed/accuracy_mean"] == pytest.approx(first_member["values"]["accuracy"])
-    assert data.metrics["confirmed/runs"] == 2
+    assert data.metrics["confirmed/runs"] == 3
     assert data.tags["beyond_noise"] == str(first_member["confirmation"]["beyond_noise"]).lower()
-    assert confirm.main(["--store", str(root), "--name", "tiny", "--seeds", "3"]) == 0  # nothing is left: no Ray
+    assert confirm.main(["--store", str(root), "--name", "tiny", *asked]) == 0  # nothing is left: no Ray
     assert "starting Ray" not in capsys.readouterr().err
     busy = {"holder": "a driver elsewhere", "since": "noon", "token": "t", "ttl_s": 600.0, "term": 90}
     place.store.put(place.key("lease.json"), json.dumps(busy).encode())

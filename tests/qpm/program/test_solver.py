@@ -202,7 +202,9 @@ def test_a_solution_is_plain_data() -> None:
 )
 def test_no_bound_is_below_the_best_known_value(name: str, shared_data: Path) -> None:
     problem = load(shared_data, name)
-    solutions = [solve(problem, deadline_s=5.0, gap=gap, seed=seed, clock="cpu") for seed, gap in ((0, 0.0), (1, 0.01))]
+    enough_s = 5.0 if name.endswith("paper") else 3.0  # of CPU: the root, and some of the tree
+    goals = ((0, 0.0), (1, 0.01))
+    solutions = [solve(problem, deadline_s=enough_s, gap=gap, seed=seed, clock="cpu") for seed, gap in goals]
     best = max(solution.objective for solution in solutions)
     for solution in solutions:
         problem.verify(solution)
