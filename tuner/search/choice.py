@@ -73,22 +73,24 @@ class Choice:
     def stability(self, *, weights: Path | str = "", device: str = "auto") -> "pd.DataFrame":
         """How much of its decisions and explanations stays under small changes of the test images.
 
-        The backbone runs four times over these images, which must be on this machine; nothing is stored.
+        The backbone runs over these images, which must be on this machine, and over three changes of them. Nothing is
+        stored.
+        The random control of the trial stands beside it, once `qpm-tuner compare` has trained it.
 
         Args:
             weights: of a pre-trained backbone, if they are not at the path in the recipe.
             device: `auto`, `cpu`, `cuda`, `cuda:1` ...
 
         Returns:
-            One row per change: change (noise, jpeg, mirror), decision, evidence and peaks (what stays of them,
-            percent), n_images. See docs/explanation/method.md#stability.
+            One row per model and change: model (such as "trial 3"; "random"), change (noise, jpeg, mirror), decision,
+            evidence and peaks (what stays of them, percent), n_images. See docs/explanation/method.md#stability.
 
         Raises:
             TunerError: the images are not on this machine, or the model or the backbone's weights are missing.
         """
         import pandas as pd
 
-        from tuner.search.outcome.stability import as_rows, stability_of
+        from tuner.search.systems.stability import as_rows, stability_of
 
         return pd.DataFrame(as_rows(stability_of(self._home, self._pick, weights=str(weights), device=device)))
 
