@@ -17,7 +17,7 @@ def worst_group(right: "Tensor", together: "Tensor") -> float | None:
         right: (n,) bool.
         together: (n,) int64, equal for images of one group.
     """
-    _, group = together.unique(return_inverse=True)
+    _, group = together.unique(return_inverse=True)  # type: ignore[no-untyped-call]
     sizes = group.bincount()
     counted = sizes >= LEAST_OF_A_GROUP
     if counted.sum() < 2:
