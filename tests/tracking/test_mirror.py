@@ -45,7 +45,7 @@ def test_a_search_is_shown_whole(uri: str, make_mirror: Make) -> None:
     assert {run.info.status for run in runs.values()} == {"FINISHED"}
     parent, child = runs["search"], runs["trial-0001"]
     assert parent.data.params["budget.trials"] == "4"
-    assert parent.data.params["space.n_features"] == "[10, 50]"
+    assert parent.data.params["n_features"] == "10, 50", "named as in a trial"
     assert parent.data.tags["pick"] == "trial-0001"
     assert child.data.params == {"n_features": "50", "features_per_class": "5", "width": "512", "seed": "1"}
     assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id

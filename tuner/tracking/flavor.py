@@ -1,7 +1,7 @@
-"""Makes an exported model folder one that MLflow loads and serves: MLmodel, requirements and an example beside its files.
+"""Makes an exported model one that MLflow loads and serves: MLmodel, requirements and an example beside its files.
 
 MLflow imports `tuner.served` to load it. Nothing is pickled, and no code lies in the folder. The files are those that
-MLflow documents for its models; its own `save_model` would load every library, and copy what lies in the working folder.
+MLflow documents for its models; its own `save_model` loads many libraries, and copies what lies in the working folder.
 """
 
 import base64
@@ -75,15 +75,23 @@ def signature() -> "ModelSignature":
     """What the model takes and gives; see `tuner.served.ServedModel.predict`."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
-    from mlflow.types.schema import AnyType, Array, Map
+    from mlflow.types.schema import Array, Map, Object, Property
 
+    feature = [
+        Property("feature", DataType.long),
+        Property("contribution", DataType.double),
+        Property("speaks", DataType.string),
+        Property("peak", Array(DataType.long)),
+        Property("peak_value", DataType.double),
+        Property("strength", DataType.double, required=False),
+    ]
     outputs = [
         ColSpec(DataType.string, "class"),
         ColSpec(DataType.double, "probability"),
         ColSpec(DataType.string, "runner_up"),
         ColSpec(DataType.double, "margin"),
         ColSpec(Map(DataType.double), "scores"),
-        ColSpec(Array(AnyType()), "features"),
+        ColSpec(Array(Object(feature)), "features"),
         ColSpec(DataType.boolean, "unlike", required=False),
         ColSpec(DataType.string, "sentence"),
     ]
