@@ -36,7 +36,6 @@ def declare(folder: Path, target: Path) -> Path:
     Returns:
         The copy.
     """
-    from mlflow import pyfunc
     from mlflow.models import Model
 
     shutil.copytree(folder, target)
@@ -47,7 +46,9 @@ def declare(folder: Path, target: Path) -> Path:
     told = {"artifact_path": EXAMPLE, "serving_input_path": SERVING_EXAMPLE}
     told |= {"type": "dataframe", "pandas_orient": "split"}
     model = Model(signature=signature(), saved_input_example_info=told)
-    pyfunc.add_to_model(model, LOADER, conda_env=CONDA, python_env=VIRTUALENV)
+    environment = {"conda": CONDA, "virtualenv": VIRTUALENV}
+    python = platform.python_version()
+    model.add_flavor("python_function", loader_module=LOADER, python_version=python, env=environment)
     model.save(str(target / "MLmodel"))
     return target
 
