@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tuner.tracking.axes import axes_of
 from tuner.tracking.dataset import DatasetInfo, dataset_input
 from tuner.tracking.description import PICTURE, description
 from tuner.tracking.origin import origin_tags
@@ -78,6 +79,7 @@ class Experiment:
         self.runs: dict[str, Run] = {}
         self._sent: dict[Any, Any] = {}
         self._dataset = dataset
+        self._first: dict[str, int] = {}
         self._origin = origin_tags()
         self._load(location, events)
 
@@ -145,7 +147,9 @@ class Experiment:
         if self._dataset is not None and run.tags.get("qpm.dataset") != self._dataset.digest:
             self.client.log_inputs(run.id, [dataset_input(self._dataset)])
             tags["qpm.dataset"] = self._dataset.digest
-        self.log(run, update.values, params, tags)
+        # MLflow lists metrics in the order in which they came: objectives, other final values, curves.
+        values = sorted(update.values, key=lambda value: (self._first.get(value.key, MOST_METRICS), "/" in value.key))
+        self.log(run, values, params, tags)
         if "pick" in update.tags:
             self.mark_pick()
 
@@ -189,7 +193,8 @@ class Experiment:
                 self.client.delete_tag(run.id, "picked")
 
     def set_view(self, recipe: Mapping[str, Any]) -> None:
-        """Give the experiment the view that its link opens."""
+        """Give the experiment the view that its link opens, and runs the objectives as their first metrics."""
+        self._first = {axis.name: place for place, axis in enumerate(axes_of(recipe))}
         known = self.client.get_experiment(self.id).tags
         for key, value in experiment_tags(recipe).items():
             if known.get(key) != value:
