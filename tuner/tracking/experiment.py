@@ -150,8 +150,6 @@ class Experiment:
         # MLflow lists metrics in the order in which they came: objectives, other final values, curves.
         values = sorted(update.values, key=lambda value: (self._first.get(value.key, MOST_METRICS), "/" in value.key))
         self.log(run, values, params, tags)
-        if "pick" in update.tags:
-            self.mark_pick()
 
     def end(self, status: str) -> None:
         """End all runs: the parent gets the status, unfinished trials become `KILLED`."""

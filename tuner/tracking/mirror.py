@@ -227,6 +227,7 @@ class Mirror:
                     break
             else:
                 self._experiment.show_summary(values)
+                self._experiment.mark_pick()
                 self._experiment.describe()
                 if front is not None:
                     show_front(self._experiment, front)

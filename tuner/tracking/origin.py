@@ -5,8 +5,6 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-import tuner
-
 SOURCE = "qpm-tuner search"
 PATIENCE_S = 5.0
 
@@ -17,7 +15,7 @@ def origin_tags() -> dict[str, str]:
     tags = {"mlflow.source.name": SOURCE, "mlflow.source.type": "LOCAL"}
     if user := _user():
         tags["mlflow.user"] = user
-    if commit := commit_of(Path(tuner.__file__).parents[1]):
+    if commit := commit_of(Path(__file__).parents[2]):
         tags["mlflow.source.git.commit"] = commit
     return tags
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
@@ -111,8 +111,13 @@ def _attributes(record: TrialRecord, inside: Mapping[str, Any]) -> dict[str, Any
     """What Optuna has no place for: fixed parameters, other metrics, values on test, outcome and cause."""
     fixed = {name: value for name, value in record.params.items() if name not in inside}
     test = {f"test/{name}": value for name, value in record.test.items()}
-    told = {"outcome": record.outcome, "stage": record.stage, "cause": record.cause, "model": record.model}
-    told |= {"seconds": record.seconds if record.outcome else None}
+    told: dict[str, Any] = {
+        "outcome": record.outcome,
+        "stage": record.stage,
+        "cause": record.cause,
+        "model": record.model,
+    }
+    told["seconds"] = record.seconds if record.outcome else None
     return {**fixed, **record.values, **test, **{name: value for name, value in told.items() if value is not None}}
 
 
@@ -120,5 +125,6 @@ def _holds(distribution: BaseDistribution, value: Any) -> bool:
     """Whether a value lies in a dimension; one of an earlier recipe may not."""
     if isinstance(distribution, CategoricalDistribution):
         return value in distribution.choices
+    assert isinstance(distribution, IntDistribution | FloatDistribution)
     low, high, step = distribution.low, distribution.high, distribution.step
     return bool(low <= value <= high and (step is None or abs((value - low) / step % 1) < 1e-9))
