@@ -1,9 +1,16 @@
 """An exported model on image files: what speaks for and against a class, on which scale, and how far to trust it."""
 
+import base64
+import io
 import itertools
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +20,7 @@ import pytest
 import safetensors.numpy
 from PIL import Image
 
+from cluster.services import answers, free_port
 from jobs import explain
 from tests.exported import Exported, export_digits, written
 from tuner.card import CARD
@@ -20,6 +28,9 @@ from tuner.errors import TunerError, UsageError
 from tuner.model import BACKBONE, TRAINING, ExportedModel, load_model
 from tuner.report.verdicts import NO_DISTANCE, NO_SCALE
 from tuner.search.outcome.pictures import ModelPictures
+from tuner.served import ServedModel
+from tuner.tracking.flavor import declare, requirement
+from tuner.version import __version__
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 ODD_NAME = os.fsdecode(b"caf\xe9\x1b.png")
@@ -254,3 +265,78 @@ def test_a_damaged_or_foreign_export_is_named_in_three_parts(exported, tmp_path,
     assert "to do:" in said
     assert "defect" not in said
     assert "Traceback" not in said
+
+
+def served(exported: Exported, folder: Path) -> Path:
+    """The exported model as it is registered."""
+    return declare(exported.folder, folder / "served")
+
+
+def as_file(image: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(image.astype(np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.mark.filterwarnings("ignore:.*Any type hint is inferred:UserWarning")  # MLflow, when it is imported
+def test_mlflow_loads_a_declared_model_and_gives_class_scores_and_features(exported, model, tmp_path):
+    import mlflow
+    import pandas as pd
+
+    folder = served(exported, tmp_path)
+    loaded = mlflow.pyfunc.load_model(str(folder))
+    assert not [path for path in folder.rglob("*") if path.suffix in (".pkl", ".pickle", ".py", ".pt", ".pth")]
+    images = held_out(exported, 5)
+    found = loaded.predict(pd.DataFrame({"image": [as_file(image) for image in images]}))
+    for (_, row), own in zip(found.iterrows(), model.predict(written(tmp_path / "images", images)), strict=True):
+        told = own.to_dict()
+        assert (row["class"], row["runner_up"]) == (told["class"], told["runner_up"])
+        assert row["features"] == told["features"]
+        assert row["scores"] == dict(zip(exported.bank.class_names, map(float, own.explanation.logits), strict=True))
+        assert max(row["scores"], key=row["scores"].get) == row["class"]
+        assert str(tmp_path) not in row["sentence"]
+    example = loaded.predict(loaded.input_example)
+    assert list(example) == loaded.metadata.get_output_schema().input_names()
+    assert load_model(folder, device="cpu").class_names == model.class_names, "it is an exported model still"
+    for bad, told in ((b"no image", "image 0: is not a readable image"), ("photo.png", "is of type str")):
+        with pytest.raises(mlflow.exceptions.MlflowException, match=told):
+            ServedModel(model).predict(pd.DataFrame({"image": [bad]}))
+
+
+def test_a_declared_model_names_the_package_that_loads_it(exported, tmp_path):
+    assert requirement(exported.folder) == f"qpm-tuner=={__version__}"
+    for backbone, extra in (("dinov2", "[dino]"), ("efficientnet_lite2", "[cnn]"), ("own", "")):
+        (tmp_path / CARD).write_text(json.dumps({"backbone": {"name": backbone}}))
+        assert requirement(tmp_path) == f"qpm-tuner{extra}=={__version__}"
+
+
+@pytest.mark.long
+@pytest.mark.cluster
+def test_mlflow_serves_a_declared_model(exported, model, tmp_path):
+    folder, port = served(exported, tmp_path), free_port("127.0.0.1")
+    words = ["models", "serve", "-m", str(folder), "--env-manager", "local", "--host", "127.0.0.1", "-p", str(port)]
+    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONPATH": str(Path(__file__).parents[1])}
+    command = [sys.executable, "-m", "mlflow", *words]
+    with (tmp_path / "serve.log").open("w") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+    try:
+        deadline = time.monotonic() + 300
+        while answers(f"http://127.0.0.1:{port}/ping") != 200:
+            assert time.monotonic() < deadline, (tmp_path / "serve.log").read_text()
+            assert process.poll() is None, (tmp_path / "serve.log").read_text()
+            time.sleep(0.5)
+        (image,) = held_out(exported, 1)
+        encoded = base64.b64encode(as_file(image)).decode()
+        table = {"columns": ["image"], "data": [[encoded]]}
+        example = json.loads((folder / "serving_input_example.json").read_text())
+        for asked in (example, {"dataframe_split": table}):
+            body, kind = json.dumps(asked).encode(), {"Content-Type": "application/json"}
+            request = urllib.request.Request(f"http://127.0.0.1:{port}/invocations", body, kind)
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                (row,) = json.load(answer)["predictions"]
+            assert set(row) >= {"class", "scores", "features", "sentence"}
+        (own,) = model.predict(written(tmp_path / "images", [image]))
+        assert row["class"] == own.class_name
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(30)

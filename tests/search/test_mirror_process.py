@@ -11,9 +11,12 @@ import pytest
 from tests.tracking.ledgers import look, search_start, trial_events
 from tuner.search.watch.mirror_process import NICENESS, MirrorProcess
 from tuner.store import open_store
+from tuner.tracking.dataset import DatasetInfo
+from tuner.tracking.view import runs_page
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
+TOLD: list[str] = []  # where to view the search
 PATIENCE_S = 120  # MLflow takes seconds to import, several times as long on a busy machine
 
 
@@ -24,13 +27,19 @@ def uri(tmp_path):
 
 @pytest.fixture
 def mirror(tmp_path, uri):
-    found = MirrorProcess(uri, "birds", open_store(str(tmp_path / "runs")))
+    found = MirrorProcess(uri, "birds", open_store(str(tmp_path / "runs")), DatasetInfo("birds", "bank"), TOLD.append)
     yield found
     found.abandon()
 
 
 def test_shows_what_it_is_told_at_low_priority(mirror, uri, tmp_path):
+    TOLD.clear()
     mirror.replay([search_start(), trial_events(0, 1001.0)[0]])
+    deadline = time.monotonic() + PATIENCE_S
+    while not TOLD and time.monotonic() < deadline:  # long before the end
+        time.sleep(0.05)
+    assert [mirror.url] == TOLD
+    assert runs_page("1") in mirror.url
     picture = tmp_path / "front.svg"
     picture.write_text("<svg/>")
     mirror.front({0: 1}, [(time.time(), 0.5)], [picture])
@@ -44,6 +53,7 @@ def test_shows_what_it_is_told_at_low_priority(mirror, uri, tmp_path):
     runs = look(uri, "birds")
     assert sorted(runs) == ["search", "trial-0000"]
     assert runs["search"].data.metrics["hypervolume"] == 0.5
+    assert runs["trial-0000"].inputs.dataset_inputs[0].dataset.name == "birds"
     files = mlflow.MlflowClient(uri).list_artifacts(runs["search"].info.run_id)
     assert [file.path for file in files] == ["front.csv", "front.svg"]
 

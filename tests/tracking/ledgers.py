@@ -26,7 +26,8 @@ def trial_events(trial: int, time_s: float) -> Events:
 
 
 def search_start(time_s: float = 1000.0, n_trials: int = 4) -> dict[str, Any]:
-    recipe = {"data": {"name": "digits"}, "space": {"n_features": [10, 50]}, "budget": {"trials": n_trials}}
+    recipe: dict[str, Any] = {"objectives": ["accuracy", "plausibility"]}
+    recipe |= {"data": {"name": "digits"}, "space": {"n_features": [10, 50]}, "budget": {"trials": n_trials}}
     return {"event": "search", "time_s": time_s, "recipe": recipe, "versions": {"torch": "2.13.0"}}
 
 

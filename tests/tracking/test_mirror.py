@@ -1,5 +1,6 @@
 """The mirror against a real sqlite file: everything shown, nothing twice, no failure that reaches the search."""
 
+import json
 import random
 import sqlite3
 import time
@@ -13,6 +14,8 @@ from mlflow import MlflowClient
 from tests.tracking.ledgers import history, ledger, look, search_start, trial_events
 from tuner.errors import TunerError
 from tuner.tracking import Mirror
+from tuner.tracking.dataset import DatasetInfo
+from tuner.tracking.view import TAG, runs_page
 
 # mlflow 3.17.2 with sqlalchemy 2.1
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
@@ -30,7 +33,8 @@ def until(condition: Callable[[], object]) -> None:
 
 @pytest.mark.slow
 def test_a_search_is_shown_whole(uri: str, make_mirror: Make) -> None:
-    mirror = make_mirror(uri)
+    opened: list[str] = []
+    mirror = make_mirror(uri, on_open=opened.append, dataset=DatasetInfo("digits", "bank" * 16, 1797, 10))
     for event in ledger(2):
         mirror.publish(event)
     probe = {"event": "baseline", "name": "linear_probe", "split": "test", "values": {"accuracy": 80.0}}
@@ -45,8 +49,23 @@ def test_a_search_is_shown_whole(uri: str, make_mirror: Make) -> None:
     assert {run.info.status for run in runs.values()} == {"FINISHED"}
     parent, child = runs["search"], runs["trial-0001"]
     assert parent.data.params["budget.trials"] == "4"
-    assert parent.data.params["space.n_features"] == "[10, 50]"
+    assert parent.data.params["n_features"] == "10, 50", "named as in a trial"
     assert parent.data.tags["pick"] == "trial-0001"
+    assert [runs[name].data.tags.get("picked") for name in ("trial-0000", "trial-0001")] == [None, "true"]
+    told = parent.data.tags["mlflow.note.content"]
+    assert told.startswith("Picked `trial-0001`: It is the knee.\n\n[Charts of all trials](#/experiments/")
+    assert parent.data.metrics["best/accuracy"] == 79.01
+    assert (parent.data.metrics["front_size"], parent.data.metrics["trials"]) == (2, 2)
+    assert history(uri, parent.info.run_id, "best/accuracy") == [(1, 79.0), (2, 79.01)]
+    for run in runs.values():
+        (data,) = run.inputs.dataset_inputs
+        assert (data.dataset.name, data.dataset.digest) == ("digits", ("bank" * 16)[:36])
+        assert json.loads(data.dataset.profile) == {"images": 1797, "classes": 10}
+        assert run.data.tags["mlflow.source.name"] == "qpm-tuner search"
+    experiment = MlflowClient(uri).get_experiment(parent.info.experiment_id)
+    assert opened == [mirror.url]
+    assert mirror.url.endswith(f"/{runs_page(experiment.experiment_id)}")
+    assert "metrics.`accuracy`" in experiment.tags[TAG]
     assert child.data.params == {"n_features": "50", "features_per_class": "5", "width": "512", "seed": "1"}
     assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
     assert child.data.tags["outcome"] == "complete"
@@ -185,7 +204,11 @@ def test_a_front_is_shown_and_the_newest_counts(uri: str, make_mirror: Make, tmp
     mirror.front({0: 1, 1: 2, 2: 1}, [(1002.0, 0.25), (1003.0, 0.5)], [page, absent])
     until(lambda: look(uri, "digits").get("trial-0002", mirror) is not mirror)
     page.write_text("<p>two, longer</p>")
-    mirror.front({0: 1, 2: 2}, [(1002.0, 0.25), (1003.0, 0.5), (1004.0, 0.75), (1005.0, float("nan"))], [page, absent])
+    own, picture = tmp_path / "front-0.svg", tmp_path / "front.svg"
+    own.write_text("<svg>0</svg>")
+    picture.write_text("<svg/>")
+    history_of = [(1002.0, 0.25), (1003.0, 0.5), (1004.0, 0.75), (1005.0, float("nan"))]
+    mirror.front({0: 1, 2: 2}, history_of, [page, picture], pictures={0: own}, elapsed_s=12.5)
     mirror.close(PATIENCE_S)
     assert mirror.warning is None
 
@@ -196,7 +219,11 @@ def test_a_front_is_shown_and_the_newest_counts(uri: str, make_mirror: Make, tmp
     parent = runs["search"].info.run_id
     assert history(uri, parent, "hypervolume") == [(1, 0.25), (2, 0.5), (3, 0.75)]
     client = MlflowClient(uri)
-    assert {found.path for found in client.list_artifacts(parent)} == {"front.csv", "report.html"}
+    assert {found.path for found in client.list_artifacts(parent)} == {"front.csv", "front.svg", "report.html"}
+    assert f"get-artifact?path=front.svg&run_uuid={parent}" in runs["search"].data.tags["mlflow.note.content"]
+    assert runs["search"].data.metrics["seconds"] == 12.5
+    of_a_member = client.download_artifacts(runs["trial-0000"].info.run_id, "front.svg")
+    assert Path(of_a_member).read_text() == "<svg>0</svg>"
     assert Path(client.download_artifacts(parent, "report.html")).read_text() == "<p>two, longer</p>"
     header, row = Path(client.download_artifacts(parent, "front.csv")).read_text().splitlines()
     assert header == "trial,features_per_class,n_features,seed,width,accuracy,plausibility,seconds"

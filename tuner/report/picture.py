@@ -89,6 +89,7 @@ def render_front(
     picked: Point | None = None,
     title: str = "Pareto front",
     ranks: Mapping[int, int] | None = None,
+    called: str = "picked",
 ) -> str:
     """One SVG of all measured trials along the first two objectives, or along the only one.
 
@@ -102,6 +103,7 @@ def render_front(
         picked: the chosen trial, highlighted and named.
         title: the heading.
         ranks: of the trials, 1 for members, which confirmed values leave as it is; None: by the values shown.
+        called: what the highlighted trial is, in a word.
 
     Returns:
         The text of an SVG file, light or dark as its reader prefers; empty axes where nothing is measured.
@@ -122,7 +124,7 @@ def render_front(
     parts += third.legend(WIDTH - RIGHT, TOP - 9) if third else []
     parts += [_dot(p, x, y, "member", 5, third) for p in members]
     if picked is not None:
-        parts += [_dot(picked, x, y, "pick", 8), _name(picked, x, y)]
+        parts += [_dot(picked, x, y, "pick", 8), _name(picked, x, y, called)]
     body, style = "\n".join(parts), STYLE + (shade.STYLE if third else "")
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="front" width="{WIDTH}" height="{HEIGHT}" '
@@ -198,12 +200,12 @@ def _bars(point: Point, x: Axis, y: Axis) -> list[str]:
     return bars
 
 
-def _name(point: Point, x: Axis, y: Axis) -> str:
+def _name(point: Point, x: Axis, y: Axis, called: str) -> str:
     across, down = _spot(point, x, y)
     anchor, shift = ("end", -12) if across > LEFT + 140 else ("start", 12)
     return (
         f'<text class="name" x="{across + shift:.1f}" y="{down + 20:.1f}" text-anchor="{anchor}">'
-        f"trial {point.trial}, picked</text>"
+        f"trial {point.trial}, {escape(called)}</text>"
     )
 
 

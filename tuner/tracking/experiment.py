@@ -3,18 +3,19 @@
 Failures are neither retried nor hidden here; `mirror.py` handles them by opening the experiment again.
 """
 
-import csv
-import io
 import json
-import math
 import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from tuner.tracking.axes import axes_of
+from tuner.tracking.dataset import DatasetInfo, dataset_input
+from tuner.tracking.description import PICTURE, description
+from tuner.tracking.origin import origin_tags
 from tuner.tracking.place import refuse_elsewhere
-from tuner.tracking.updates import LONGEST_VALUE, PARENT, Update, Value, as_values, safe_name, trial_run
+from tuner.tracking.updates import LONGEST_VALUE, PARENT, Update, Value, safe_name
+from tuner.tracking.view import experiment_tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -22,40 +23,8 @@ if TYPE_CHECKING:
 MOST_RUNS = 50_000
 MOST_METRICS = 800  # a batch holds at most 1000 entities: 800 metrics, 100 parameters, 100 tags
 MOST_PAIRS = 100
+NOTE = "mlflow.note.content"
 MOST_EVENTS = 500  # event ids that fit into a run's tag
-
-
-class Confirmed(NamedTuple):
-    """The confirmation of a member.
-
-    Args:
-        time_s: unix time of its last run.
-        runs: number of runs.
-        values: mean and deviation of metrics by name, such as `accuracy_mean`, and `non_dominated`, a probability.
-        beyond_noise: whether it is non-dominated beyond noise.
-    """
-
-    time_s: float
-    runs: int
-    values: dict[str, float]
-    beyond_noise: bool
-
-
-@dataclass(frozen=True)
-class Front:
-    """A Pareto front to show.
-
-    Args:
-        members: rank of each trial, 1 = non-dominated.
-        hypervolume: (unix time in seconds, hypervolume) after each finished trial, in that order.
-        files: figures and reports to store with the search.
-        confirmed: what the confirmation runs of members say.
-    """
-
-    members: dict[int, int]
-    hypervolume: list[tuple[float, float]]
-    files: list[Path]
-    confirmed: Mapping[int, Confirmed] = field(default_factory=dict)
 
 
 @dataclass
@@ -85,6 +54,7 @@ class Experiment:
         location: artifact location, or None to leave it to the server.
         events: ids of events of this ledger: a parent that shows one of them belongs to this search, even if the first
             event has been lost since.
+        dataset: what the runs were trained on.
 
     Raises:
         mlflow.exceptions.MlflowException: from every method, for any failure of MLflow.
@@ -97,6 +67,7 @@ class Experiment:
         ledger: str | None,
         location: str | None,
         events: Collection[str] = (),
+        dataset: DatasetInfo | None = None,
     ) -> None:
         """Find the experiment and all its runs, in two requests for any number of trials."""
         self.client = client
@@ -107,6 +78,9 @@ class Experiment:
         self.id = self._find_or_create(location)
         self.runs: dict[str, Run] = {}
         self._sent: dict[Any, Any] = {}
+        self._dataset = dataset
+        self._first: dict[str, int] = {}
+        self._origin = origin_tags()
         self._load(location, events)
 
     def _find_or_create(self, location: str | None) -> str:
@@ -159,7 +133,7 @@ class Experiment:
             update: what is new.
             events: ids of the ledger events in the update.
         """
-        run = self._run(name, update.time_ms)
+        run = self.run(name, update.time_ms)
         unfinished = "qpm.trial" in run.tags and "outcome" not in run.tags
         self._set_status(run, update.status or ("RUNNING" if unfinished else run.status), update.time_ms)
         tags = {key: value[:LONGEST_VALUE] for key, value in update.tags.items()}
@@ -170,82 +144,74 @@ class Experiment:
         if update.stage_keys:
             tags["stage_keys"] = json.dumps(json.loads(run.tags.get("stage_keys", "{}")) | update.stage_keys)
         tags["qpm.events"] = " ".join((run.events + events)[-MOST_EVENTS:])
-        self._log(run, update.values, params, tags)
+        if self._dataset is not None and run.tags.get("qpm.dataset") != self._dataset.digest:
+            self.client.log_inputs(run.id, [dataset_input(self._dataset)])
+            tags["qpm.dataset"] = self._dataset.digest
+        # MLflow lists metrics in the order in which they came: objectives, other final values, curves.
+        values = sorted(update.values, key=lambda value: (self._first.get(value.key, MOST_METRICS), "/" in value.key))
+        self.log(run, values, params, tags)
 
     def end(self, status: str) -> None:
         """End all runs: the parent gets the status, unfinished trials become `KILLED`."""
         for name, run in self.runs.items():
             if run.status == "RUNNING":
-                self._set_status(run, status if name == PARENT else "KILLED", _now_ms())
+                self._set_status(run, status if name == PARENT else "KILLED", now_ms())
 
-    def show_front(self, front: Front) -> None:
-        """Show the members of the front, the history of its hypervolume, its table and figures."""
-        parent = self._run(PARENT, _now_ms())
-        for run in self.runs.values():
-            if "outcome" in run.tags:
-                self._show_rank(run, front.members.get(int(run.tags["qpm.trial"])))
-        history = [
-            Value("hypervolume", volume, round(time_s * 1000), step)
-            for step, (time_s, volume) in enumerate(front.hypervolume, start=1)
-            if math.isfinite(volume)
-        ]
-        self._log(parent, [value for value in history if self._is_new(value.step, value)], {}, {})
-        for trial, confirmed in front.confirmed.items():
-            self._show_confirmed(self._run(trial_run(trial), _now_ms()), confirmed)
-        if front.confirmed:
-            last = max(round(confirmed.time_s * 1000) for confirmed in front.confirmed.values())
-            sure = sum(confirmed.beyond_noise for confirmed in front.confirmed.values())
-            counts = {"confirmed_members": len(front.confirmed), "beyond_noise_members": sure}
-            self._log(parent, [v for v in as_values(counts, "", last) if self._is_new((last, v.key), v)], {}, {})
-        table = self._table([trial for trial, rank in sorted(front.members.items()) if rank == 1])
-        if self._is_new("front.csv", table):
-            self.client.log_text(parent.id, table, "front.csv")
-        for path in front.files:
-            if path.is_file() and self._is_new(path, (path.stat().st_mtime_ns, path.stat().st_size)):
-                self.client.log_artifact(parent.id, str(path))
+    def show_summary(self, values: list[Value]) -> None:
+        """Show what the trials say together, in the search's run; steps that it shows already are left out."""
+        if not values:
+            return
+        parent = self.run(PARENT, values[0].timestamp_ms)
+        known = int(parent.tags.get("qpm.level", "0"))
+        fresh = [value for value in values if value.step > known]
+        if fresh:
+            self.log(parent, fresh, {}, {"qpm.level": str(fresh[-1].step)})
 
-    def _show_confirmed(self, run: Run, confirmed: Confirmed) -> None:
-        values = {"runs": float(confirmed.runs), **confirmed.values}
-        shown = as_values(values, "confirmed/", round(confirmed.time_s * 1000), confirmed.runs)
-        tags = {"beyond_noise": str(confirmed.beyond_noise).lower()}
-        if self._is_new((run.id, "confirmed"), confirmed):
-            self._log(run, shown, {}, tags)
+    def describe(self, *, picture: bool = False) -> None:
+        """Write the description of the search's run from what its tags say.
 
-    def _show_rank(self, run: Run, rank: int | None) -> None:
-        tags = {"pareto": str(rank == 1).lower()}
-        if rank is not None:
-            tags["rank"] = str(rank)
-        elif run.tags.pop("rank", None) is not None:
-            self.client.delete_tag(run.id, "rank")
-        if not tags.items() <= run.tags.items():
-            self._log(run, [], {}, tags)
+        Args:
+            picture: the picture of the front is there; once it was, it stays.
+        """
+        if (parent := self.runs.get(PARENT)) is None:
+            return
+        has_picture = picture or f"path={PICTURE}" in parent.tags.get(NOTE, "")
+        told = description(parent.tags, self.id, parent.id, picture=has_picture)[:LONGEST_VALUE]
+        if parent.tags.get(NOTE) != told:
+            self.log(parent, [], {}, {NOTE: told})
 
-    def _table(self, trials: list[int]) -> str:
-        rows = []
-        for trial in trials:
-            if (run := self.runs.get(trial_run(trial))) is not None:
-                final = {key: value for key, value in sorted(run.values.items()) if _is_final(key)}
-                rows.append({"trial": trial, **dict(sorted(run.params.items())), **final})
-        columns = dict.fromkeys(column for row in rows for column in row)
-        text = io.StringIO()
-        writer = csv.DictWriter(text, list(columns), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        return text.getvalue()
+    def mark_pick(self) -> None:
+        """Tag the run of the picked trial, and no other."""
+        parent = self.runs.get(PARENT)
+        chosen = "" if parent is None else parent.tags.get("pick", "")
+        for name, run in self.runs.items():
+            if name == chosen and "picked" not in run.tags:
+                self.log(run, [], {}, {"picked": "true"})
+            elif name != chosen and run.tags.pop("picked", None) is not None:
+                self.client.delete_tag(run.id, "picked")
 
-    def _is_new(self, key: Any, value: Any) -> bool:
+    def set_view(self, recipe: Mapping[str, Any]) -> None:
+        """Give the experiment the view that its link opens, and runs the objectives as their first metrics."""
+        self._first = {axis.name: place for place, axis in enumerate(axes_of(recipe))}
+        known = self.client.get_experiment(self.id).tags
+        for key, value in experiment_tags(recipe).items():
+            if known.get(key) != value:
+                self.client.set_experiment_tag(self.id, key, value)
+
+    def is_new(self, key: Any, value: Any) -> bool:
         """Whether this has not been sent through this connection yet; records it as sent."""
         new: bool = self._sent.get(key) != value
         self._sent[key] = value
         return new
 
-    def _run(self, name: str, time_ms: int) -> Run:
+    def run(self, name: str, time_ms: int) -> Run:
+        """The run of this name; it is created if it does not exist."""
         if name not in self.runs:
-            tags = {"qpm.search": self.search, "qpm.run": name}
+            tags = {"qpm.search": self.search, "qpm.run": name} | self._origin
             if name == PARENT:
                 tags["qpm.ledger"] = self.ledger or ""
             else:
-                parent = self._run(PARENT, time_ms).id
+                parent = self.run(PARENT, time_ms).id
                 tags |= {"qpm.parent": parent, "mlflow.parentRunId": parent}
                 if name.startswith("trial-"):
                     tags["qpm.trial"] = str(int(name.removeprefix("trial-")))
@@ -262,7 +228,8 @@ class Experiment:
             self.client.set_terminated(run.id, status, end_time=time_ms)
         run.status = status
 
-    def _log(self, run: Run, values: list[Value], params: dict[str, str], tags: dict[str, str]) -> None:
+    def log(self, run: Run, values: list[Value], params: dict[str, str], tags: dict[str, str]) -> None:
+        """Send values, parameters and tags of a run."""
         from mlflow.entities import Metric, Param, RunTag
 
         for some_values, some_params, some_tags in _batches(values, params, tags):
@@ -293,10 +260,6 @@ def _batches(
         values, pairs, labels = values[MOST_METRICS:], pairs[MOST_PAIRS:], labels[len(some_labels) :]
 
 
-def _now_ms() -> int:
+def now_ms() -> int:
+    """Unix time in milliseconds, as MLflow counts it."""
     return round(time.time() * 1000)
-
-
-def _is_final(key: str) -> bool:
-    """Whether a metric is a final value, not a curve or a value of a stage."""
-    return "/" not in key or key.startswith("test/")

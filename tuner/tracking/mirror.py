@@ -20,9 +20,13 @@ from typing import Any
 from tuner.errors import TunerError
 from tuner.tracking.connection import artifact_location, connect, describe, is_refusal, redact
 from tuner.tracking.database import absolute
-from tuner.tracking.experiment import Confirmed, Experiment, Front
+from tuner.tracking.dataset import DatasetInfo
+from tuner.tracking.experiment import Experiment
+from tuner.tracking.front import Confirmed, Front, show_front
 from tuner.tracking.registry import register_model
+from tuner.tracking.summary import Summary
 from tuner.tracking.updates import Entry, Rows, translate
+from tuner.tracking.view import runs_page
 
 Curves = Callable[[str, str], list[dict[str, float]]]
 
@@ -31,6 +35,7 @@ LONGEST_PAUSE_S = 30.0
 REST = 4.0  # pause after an update, as a multiple of its duration, at most LONGEST_PAUSE_S
 MOST_FAILURES = 5  # of one run while MLflow is reachable
 REGISTER_PATIENCE_S = 120.0
+LOCAL_SERVER = "http://127.0.0.1:5000"  # where `mlflow server` listens if it is told nothing else
 
 
 class Mirror:
@@ -41,18 +46,30 @@ class Mirror:
         search: name of the search.
         curves: returns the learning curve of (stage, key): one row per epoch with "epoch" and values; empty if none.
         on_warning: called once per warning, usually from the mirror's thread; must not raise.
+        on_open: called with `url` whenever the search has been found or made in MLflow; likewise.
+        dataset: what the search is trained on.
     """
 
-    def __init__(self, uri: str, search: str, curves: Curves, on_warning: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        uri: str,
+        search: str,
+        curves: Curves,
+        on_warning: Callable[[str], None] | None = None,
+        on_open: Callable[[str], None] | None = None,
+        dataset: DatasetInfo | None = None,
+    ) -> None:
         """Cheap: nothing is imported or opened before the first event."""
         self._uri = uri
         self._search = search
         self._curves = curves
-        self._on_warning = on_warning
+        self._on_warning, self._on_open = on_warning, on_open
+        self._dataset = dataset
         self._ledger: str | None = None
         self._known: dict[str, Entry] = {}
         self._pending: dict[str, Entry] = {}
         self._front: Front | None = None
+        self._summary = Summary()
         self._requests: deque[tuple[Callable[[Experiment], str], Future[str]]] = deque()
         self._wake = threading.Condition()
         self._closing = threading.Event()
@@ -79,6 +96,8 @@ class Mirror:
             self._ledger = self._ledger or next(starts, None)
             fresh = {entry.id: entry for entry in entries if entry.id not in self._known}
             self._known |= fresh
+            for entry in fresh.values():
+                self._summary.add(entry.event)
             self._pending |= fresh
             self._start()
 
@@ -88,6 +107,8 @@ class Mirror:
         hypervolume_history: list[tuple[float, float]],
         files: list[Path],
         confirmed: Mapping[int, Confirmed] = MappingProxyType({}),
+        pictures: Mapping[int, Path] = MappingProxyType({}),
+        elapsed_s: float | None = None,
     ) -> None:
         """Queue the front; a newer front replaces one that is still pending.
 
@@ -96,9 +117,12 @@ class Mirror:
             hypervolume_history: (unix time in seconds, hypervolume) after each finished trial, in order.
             files: report.html, front.svg, front.json; stored as artifacts of the search's run.
             confirmed: the confirmation of each member that has one.
+            pictures: the picture of the front for the runs of some trials, SVG files by the trial's number.
+            elapsed_s: search time in seconds.
         """
         with self._wake:
-            self._front = Front(dict(members), list(hypervolume_history), list(files), dict(confirmed))
+            shown = dict(members), list(hypervolume_history), list(files), dict(confirmed), dict(pictures)
+            self._front = Front(*shown, elapsed_s)
             self._start()
 
     def register(self, model_folder: Path, search: str, trial: int, alias: str, reason: str) -> str:
@@ -146,11 +170,13 @@ class Mirror:
 
     @property
     def url(self) -> str:
-        """Where to view the search in MLflow, without secrets."""
+        """Where to view the search in MLflow, without secrets: the page of its runs, once they are there."""
         address = redact(absolute(self._uri), self._uri)
+        page = "" if self._experiment_id is None else f"/{runs_page(self._experiment_id)}"
         if self._uri.startswith("sqlite:"):
-            return f"mlflow server --backend-store-uri {shlex.quote(address)}"
-        return f"{address.rstrip('/')}/#/experiments/{self._experiment_id or ''}".rstrip("/")
+            command = f"mlflow server --backend-store-uri {shlex.quote(address)}"
+            return f"{command}, then {LOCAL_SERVER}{page}" if page else command
+        return f"{address.rstrip('/')}{page}"
 
     # What the thread does
 
@@ -191,7 +217,7 @@ class Mirror:
         while self._has_work() and not self._abandoned:
             self._experiment = self._experiment or self._open()
             with self._wake:
-                entries, front = list(self._pending.values()), self._front
+                entries, front, values = list(self._pending.values()), self._front, list(self._summary.values)
             groups: dict[str, list[Entry]] = {}
             for entry in entries:
                 groups.setdefault(entry.run, []).append(entry)
@@ -200,8 +226,11 @@ class Mirror:
                 if self._experiment is None or self._abandoned:
                     break
             else:
+                self._experiment.show_summary(values)
+                self._experiment.mark_pick()
+                self._experiment.describe()
                 if front is not None:
-                    self._experiment.show_front(front)
+                    show_front(self._experiment, front)
                     with self._wake:
                         self._front = None if self._front is front else self._front
                 self._answer(self._experiment)
@@ -209,9 +238,15 @@ class Mirror:
     def _open(self) -> Experiment:
         client = connect(self._uri)
         with self._wake:
-            events = list(self._known)
-        experiment = Experiment(client, self._search, self._ledger, artifact_location(self._uri), events)
+            events, found = list(self._known), [entry.event for entry in self._known.values()]
+        location = artifact_location(self._uri)
+        experiment = Experiment(client, self._search, self._ledger, location, events, self._dataset)
+        recipes = (event["recipe"] for event in found if event.get("event") == "search" and "recipe" in event)
+        if isinstance(recipe := next(recipes, None), Mapping):
+            experiment.set_view(recipe)
         self._experiment_id = experiment.id
+        if self._on_open is not None:
+            self._on_open(self.url)
         if experiment.restored:
             self._note(f"experiment '{experiment.name}' was deleted in MLflow; the search restored it")
         with self._wake:  # send again what MLflow has lost since the last time, too

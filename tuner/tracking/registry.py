@@ -1,12 +1,14 @@
-"""Registers a picked model in MLflow's model registry: a version with a source, tags and an alias.
+"""Registers a picked model in MLflow's model registry: a version that MLflow loads, with tags and an alias.
 
-The files stay unchanged (safetensors and JSON); nothing is pickled, and no MLflow flavor is declared.
+The files stay safetensors and JSON; nothing is pickled. See `flavor.py` for what MLflow needs beside them.
 """
 
+import tempfile
 from pathlib import Path
 
 from tuner.errors import TunerError
 from tuner.tracking.experiment import Experiment
+from tuner.tracking.flavor import LOADER, declare
 from tuner.tracking.updates import trial_run
 
 
@@ -43,15 +45,17 @@ def register_model(experiment: Experiment, folder: Path, trial: int, alias: str,
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
         client.create_registered_model(name, tags={"qpm.search": experiment.search})
-    tags = {"qpm.search": experiment.search, "qpm.trial": str(trial), "qpm.model": folder.name}
+    model = {"qpm.model": folder.name, "qpm.loader": LOADER}  # earlier versions registered models without a loader
+    tags = {"qpm.search": experiment.search, "qpm.trial": str(trial), **model}
     for found in client.search_model_versions(f"name = '{name}'"):
-        if found.run_id == run.id and found.tags.get("qpm.model") == folder.name:
+        if found.run_id == run.id and model.items() <= found.tags.items():
             version = found.version
             client.update_model_version(name, version, description=reason)
             break
     else:
         place = f"model/{folder.name}"
-        client.log_artifacts(run.id, str(folder), place)
+        with tempfile.TemporaryDirectory(prefix="qpm-tuner-model-") as made_in:
+            client.log_artifacts(run.id, str(declare(folder, Path(made_in) / "model")), place)
         source = f"{client.get_run(run.id).info.artifact_uri}/{place}"
         made = client.create_model_version(name, source, run.id, tags, description=reason)
         version = made.version

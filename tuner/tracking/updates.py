@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 
 from tuner.front import uncertainty
 from tuner.recipe.protocol import CHOSEN_ON_TEST, chosen_on_test
+from tuner.recipe.schema import SHORT_NAMES
 
 Rows = Iterable[Mapping[str, float]]
 
 PARENT = "search"
-STATUS = {"complete": "FINISHED", "stopped": "KILLED", "infeasible": "KILLED", "failed": "FAILED"}
+STATUS = {"complete": "FINISHED", "stopped": "KILLED", "infeasible": "KILLED", "pruned": "KILLED", "failed": "FAILED"}
 OF_A_TRIAL = ("trial", "stage", "outcome", "test")
 VALIDATION = ("validation", "val")
 LONGEST_KEY = 250
@@ -103,7 +104,7 @@ def translate(event: Mapping[str, Any], curve: Rows = ()) -> Update:
     update = Update(time_ms=round(event["time_s"] * 1000))
     match event["event"]:
         case "search":
-            update.params = flat(event["recipe"])
+            update.params = _search_params(event["recipe"])
             update.tags = flat(event["versions"], "version.") | _caution(event["recipe"])
             update.status = "RUNNING"
         case "trial":
@@ -121,10 +122,32 @@ def translate(event: Mapping[str, Any], curve: Rows = ()) -> Update:
             _baseline(update, event)
             update.status = "FINISHED"
         case "pick":
-            run = trial_run(event["trial"])
-            update.tags = {"pick": run, "pick_reason": event["reason"]}
-            update.tags["mlflow.note.content"] = f"Picked `{run}`: {event['reason']}"
+            update.tags = {"pick": trial_run(event["trial"]), "pick_reason": event["reason"]}
     return update
+
+
+def _search_params(recipe: Mapping[str, Any]) -> dict[str, str]:
+    """The recipe, with the names that a trial's parameters have; a searched one has all its values: "10, 50"."""
+    space = recipe.get("space")
+    space = space if isinstance(space, Mapping) else {}
+    params = flat({name: value for name, value in recipe.items() if name != "space"})
+    for short, path in SHORT_NAMES.items():
+        if path in params:
+            params[short] = params.pop(path)
+    return params | {safe_key(name): _dimension(dimension)[:LONGEST_VALUE] for name, dimension in space.items()}
+
+
+def _dimension(dimension: Any) -> str:
+    """A dimension of the space in words."""
+    if isinstance(dimension, Mapping) and "choices" in dimension:
+        dimension = dimension["choices"]
+    if isinstance(dimension, list):
+        return ", ".join(map(str, dimension))
+    if isinstance(dimension, Mapping) and {"low", "high"} <= dimension.keys():
+        step = f" by {dimension['step']}" if dimension.get("step") else ""
+        scale = ", on a logarithmic scale" if dimension.get("log") else ""
+        return f"{dimension['low']} to {dimension['high']}{step}{scale}"
+    return json.dumps(dimension)
 
 
 def _baseline(update: Update, event: Mapping[str, Any]) -> None:
@@ -138,9 +161,9 @@ def _baseline(update: Update, event: Mapping[str, Any]) -> None:
 
 
 def _caution(recipe: Mapping[str, Any]) -> dict[str, str]:
-    """The tag and the description that a search gets which chooses on the test images."""
+    """The tag that a search gets which chooses on the test images."""
     told = chosen_on_test(recipe.get("protocol"), dict(recipe.get("budget") or {}).get("trials"))
-    return {CHOSEN_ON_TEST: told, "mlflow.note.content": f"Caution: {told}."} if told else {}
+    return {CHOSEN_ON_TEST: told} if told else {}
 
 
 def _stage(update: Update, event: Mapping[str, Any], curve: Rows) -> None:
@@ -163,6 +186,8 @@ def _outcome(update: Update, event: Mapping[str, Any]) -> None:
     update.tags = {name: str(value) for name, value in tags.items() if value is not None}
     values = _with_errors(event.get("values") or {}) | {"seconds": event.get("seconds")}
     update.values = as_values(values, "", update.time_ms)
+    if isinstance(rung := event.get("rung"), Mapping):  # what a trial had reached that was stopped early
+        update.values += as_values(rung, "rung/", update.time_ms)
     if program := event.get("program"):
         _program(update, program)
 

@@ -34,7 +34,7 @@ from tuner.search.outcome.confirmation_plan import (
     within_share,
 )
 from tuner.search.outcome.confirmation_plan import members as front_members
-from tuner.search.outcome.files import write_files
+from tuner.search.outcome.files import put_file, write_files
 from tuner.search.outcome.measure import measure_front
 from tuner.search.propose.sampler import Proposer
 from tuner.search.propose.searcher import LedgerSearcher
@@ -43,7 +43,7 @@ from tuner.search.record.front_view import require_points
 from tuner.search.record.home import SearchHome, versions
 from tuner.search.record.restoration import TrialRecord, apply, mirror_events
 from tuner.search.session.connect import keep_keys_private, ray_for, scratch_folder
-from tuner.search.watch.mirror import FLUSH_S, mirror_front, start_mirror
+from tuner.search.watch.mirror import FLUSH_S, PLACE, mirror_front, place_document, start_mirror
 from tuner.search.watch.texts import told_stage
 from tuner.search.watch.trials_view import TrialsView
 from tuner.store import Lease, LeaseHeldError
@@ -104,7 +104,8 @@ class Driver:
         limit_s = 0.0 if only_confirm else recipe.budget.time_limit_s
         self.limit, self.whole_limit = (TimeLimit(limit_s, self.state.elapsed_s) for _ in range(2))
         self._keep_time()
-        self.mirror = start_mirror(home, recipe.tracking) if recipe.tracking.enabled else None
+        self._placed = ""
+        self.mirror = start_mirror(home, recipe.tracking, self._tell_place) if recipe.tracking.enabled else None
         if self.mirror is not None:  # earlier events first: the oldest one identifies the search
             self.mirror.replay([expanded for event in past for expanded in mirror_events(event.to_json())])
 
@@ -215,7 +216,18 @@ class Driver:
         with self.progress.step(f"sending the remaining data to MLflow, for at most {FLUSH_S:.0f} s"):
             self.lease.check()
             mirror_front(self.mirror, self.home, self.state, [Path(place).name for place in files.values()])
+        self._keep_place()
         return files, self.mirror.warning or self.mirror.url
+
+    def _tell_place(self, url: str) -> None:
+        """Say where to view the search in MLflow, as soon as it can be viewed there; called in a thread."""
+        self.progress.say(f"MLflow        {url}")
+
+    def _keep_place(self) -> None:
+        """Write that to the store, once, for `status` on any machine."""
+        if self.mirror is not None and self.mirror.is_open and self.mirror.url != self._placed:
+            self._placed = self.mirror.url
+            put_file(self.home.store, self.home.key(PLACE), place_document(self._placed), self.lease.check)
 
     def close(self) -> None:
         """Close the ledger, and end the mirror's process."""
@@ -240,6 +252,7 @@ class Driver:
                 self.mirror.publish(expanded)
         if isinstance(event, Ended):
             self._keep_time()
+            self._keep_place()
             for damage in event.remade:
                 self.progress.warn(f"trial {event.trial}: {damage}; it was recreated")
 

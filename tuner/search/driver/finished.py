@@ -16,7 +16,7 @@ from tuner.search.record.state import SearchState
 from tuner.search.session.precision import adopt_precision
 from tuner.search.stages import model_stage
 from tuner.search.watch.listing import driver_of
-from tuner.search.watch.mirror import not_asked, open_mirror, passed_over, tracking_uri
+from tuner.search.watch.mirror import not_asked, passed_over, shown_place, tracking_uri
 from tuner.search.watch.result import SearchResult
 from tuner.store import CorruptArtifactError, MissingKeyError
 from tuner.tracking.database import sqlite_path
@@ -86,7 +86,7 @@ def as_it_stands(home: SearchHome, asked: Recipe | None, trials: int | None = No
     files = {name: home.address(file) for name, file in DERIVED.items() if home.store.stat(home.key(file))}
     tracking = "switched off (tracking.enabled)"
     if recipe.tracking.enabled:
-        tracking = open_mirror(home, recipe.tracking).url
+        tracking = shown_place(home, recipe.tracking)
         if address := passed_over(home, recipe.tracking):
             home.warn(not_asked(address))
     return SearchResult(home, recipe, state, files, already_complete=True, tracking=tracking)

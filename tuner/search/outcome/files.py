@@ -34,7 +34,7 @@ def write_front(home: SearchHome, state: SearchState, put: Callable[[str, bytes]
         put("front.svg", picture.encode())
 
 
-def _replace(store: Store, key: str, data: bytes, check: Callable[[], None]) -> None:
+def put_file(store: Store, key: str, data: bytes, check: Callable[[], None]) -> None:
     """Write a file if `check` permits it; a driver that lost the search in the meantime writes nothing."""
     written = False
     while not written:
@@ -47,7 +47,7 @@ def write_files(home: SearchHome, state: SearchState, progress: Progress, check:
     """Write front, history, picture and report, each if `check` permits it; returns their locations by name."""
 
     def put(name: str, data: bytes) -> None:
-        _replace(home.store, home.key(name), data, check)
+        put_file(home.store, home.key(name), data, check)
 
     with progress.step("writing front and report"):
         write_front(home, state, put)

@@ -21,7 +21,7 @@ from tuner.search.record.front_view import require_points
 from tuner.search.record.home import SearchHome
 from tuner.search.record.inputs import load_input
 from tuner.search.stages import model_stage
-from tuner.search.watch.mirror import FLUSH_S, open_mirror, passed_over
+from tuner.search.watch.mirror import FLUSH_S, is_there, open_mirror, passed_over, replay_ledger
 
 ALIAS = "picked"
 
@@ -91,7 +91,32 @@ def carry_out(
         done["registered"] = register_pick(home, chosen, tracking_uri)
     if done or choose:
         home.append(Picked(time.time(), chosen.point.trial, chosen.reason))
+        show_pick(home, TrackingConfig(uri=tracking_uri), required=register)
     return done
+
+
+def show_pick(home: SearchHome, config: TrackingConfig, *, required: bool = False) -> None:
+    """Show the choice in MLflow at once; a problem is a warning, since the next start of the search shows it too.
+
+    Args:
+        home: the search, whose ledger has the choice.
+        config: which MLflow.
+        required: the command has used this MLflow; else it is asked only if the search is mirrored, to an address that
+            is not only in the stored recipe.
+    """
+    is_mirrored = home.stored()[0].tracking.enabled and is_there(home, config) and not _only_stored(home, config)
+    if not (required or is_mirrored):
+        return
+    mirror = open_mirror(home, config)
+    replay_ledger(mirror, home)
+    mirror.close(FLUSH_S, status=None)
+    if mirror.warning:
+        home.warn(mirror.warning)
+
+
+def _only_stored(home: SearchHome, config: TrackingConfig) -> str:
+    """The MLflow address that nobody but the stored recipe names, so that it is not asked; empty if there is none."""
+    return "" if config.uri or os.environ.get("MLFLOW_TRACKING_URI") else passed_over(home, config)
 
 
 def require_room(folder: Path) -> None:
@@ -144,7 +169,7 @@ def register_pick(home: SearchHome, chosen: Pick, tracking_uri: str = "") -> str
         TunerError: if MLflow cannot be reached.
     """
     config = TrackingConfig(uri=tracking_uri)
-    if not (tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")) and (address := passed_over(home, config)):
+    if address := _only_stored(home, config):
         shown = shlex.quote(ascii(address)[1:-1])
         raise UsageError(
             f"the MLflow address of search {home.name!r} comes only from its stored recipe: {shown}",
@@ -152,11 +177,12 @@ def register_pick(home: SearchHome, chosen: Pick, tracking_uri: str = "") -> str
             f"if it is yours, add `tracking_uri={shown}`, or set MLFLOW_TRACKING_URI",
         )
     mirror = open_mirror(home, config)
+    replay_ledger(mirror, home)
     with tempfile.TemporaryDirectory(prefix="qpm-tuner-") as name:
         folder = export_pick(home, chosen, Path(name) / "model")
         try:
             return mirror.register(folder, home.name, chosen.point.trial, ALIAS, chosen.reason)
         finally:
-            mirror.close(FLUSH_S)
+            mirror.close(FLUSH_S, status=None)  # the search may be running
             if mirror.warning:
                 raise TunerError(mirror.warning, "a reachable MLflow", "check tracking.uri, then pick again")

@@ -1,26 +1,35 @@
 """Chooses the MLflow to which a search is mirrored, and starts the mirror."""
 
+import json
 import os
 import shlex
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
 from tuner.base.folders import cache_root, made_folder
 from tuner.base.secrets import hide
+from tuner.base.text import readable
+from tuner.errors import TunerError
 from tuner.front import pareto, uncertainty
 from tuner.front.confirmation import ErrorBars
 from tuner.recipe import TrackingConfig
+from tuner.report.picture import render_front
+from tuner.search.record.events import Event
+from tuner.search.record.front_view import FrontView
 from tuner.search.record.home import SearchHome
-from tuner.search.record.restoration import SearchState, TrialRecord
+from tuner.search.record.restoration import SearchState, TrialRecord, mirror_events
 from tuner.search.record.values import read_curves
 from tuner.search.watch.mirror_process import MirrorProcess
 from tuner.tracking import Mirror
-from tuner.tracking.database import sqlite_uri
-from tuner.tracking.experiment import Confirmed
+from tuner.tracking.database import sqlite_path, sqlite_uri
+from tuner.tracking.dataset import DatasetInfo
+from tuner.tracking.front import Confirmed
 
 FLUSH_S = 60.0
+PLACE = "mlflow.json"
+LONGEST_PLACE = 10_000  # bytes
 
 
 def tracking_uri(home: SearchHome, config: TrackingConfig) -> str:
@@ -54,12 +63,72 @@ def not_asked(address: str) -> str:
 
 def open_mirror(home: SearchHome, config: TrackingConfig) -> Mirror:
     """The mirror of a search; it runs in its own thread, and failures of the server do not raise here."""
-    return Mirror(tracking_uri(home, config), home.name, partial(read_curves, home.artifacts))
+    return Mirror(tracking_uri(home, config), home.name, partial(read_curves, home.artifacts), dataset=_dataset(home))
 
 
-def start_mirror(home: SearchHome, config: TrackingConfig) -> MirrorProcess:
-    """The same in a separate process, for as long as the driver runs."""
-    return MirrorProcess(tracking_uri(home, config), home.name, home.store)
+def replay_ledger(mirror: Mirror, home: SearchHome) -> None:
+    """Let MLflow have what it lacks of a search, so that it knows the trial that a command is about."""
+    past: list[Event] = []
+    home.state(accepted=past.append)
+    mirror.replay([expanded for event in past for expanded in mirror_events(event.to_json())])
+
+
+def start_mirror(home: SearchHome, config: TrackingConfig, on_open: Callable[[str], None]) -> MirrorProcess:
+    """The same in a separate process, for as long as the driver runs.
+
+    Args:
+        home: the search.
+        config: which MLflow.
+        on_open: called once, in a thread, with where to view the search, as soon as MLflow has it.
+    """
+    return MirrorProcess(tracking_uri(home, config), home.name, home.store, _dataset(home), on_open)
+
+
+def _dataset(home: SearchHome) -> DatasetInfo:
+    """What is told of the data; sizes only if the feature bank can be read."""
+    recipe, bank = home.stored()
+    info = DatasetInfo(recipe.data.name, bank)
+    try:
+        manifest = home.artifacts.find("banks", bank)
+        if manifest is not None:
+            info = info._replace(n_images=manifest.told("n_images", int), n_classes=manifest.told("n_classes", int))
+    except TunerError as error:
+        home.warn(f"MLflow is not told the size of the data set: {error.what}")
+    return info
+
+
+def shown_place(home: SearchHome, config: TrackingConfig) -> str:
+    """Where to view a search in the MLflow that this command names; the page of its runs, if the store knows it."""
+    own, stored = (
+        Mirror(tracking_uri(home, config), home.name, partial(read_curves, home.artifacts)).url,
+        stored_place(home),
+    )
+    return stored if stored.startswith((f"{own}/", f"{own},")) else own
+
+
+def is_there(home: SearchHome, config: TrackingConfig) -> bool:
+    """Whether there is an MLflow to ask: a server, or an sqlite file that a search has made."""
+    path = sqlite_path(tracking_uri(home, config))
+    return path is None or path.exists()
+
+
+def place_document(url: str) -> bytes:
+    """The file `mlflow.json` of a search: where it is to be seen."""
+    return json.dumps({"url": url}, indent=1).encode()
+
+
+def stored_place(home: SearchHome) -> str:
+    """What `mlflow.json` says, for display only, since others may write to the store; empty if nothing is known."""
+    key = home.key(PLACE)
+    found = home.store.stat(key)
+    if found is None or found.size > LONGEST_PLACE:
+        return ""
+    try:
+        content = json.loads(home.store.get(key))
+    except ValueError:
+        return ""
+    url = content.get("url") if isinstance(content, dict) else None
+    return readable(hide(url)) if isinstance(url, str) else ""
 
 
 def mirror_front(mirror: MirrorProcess, home: SearchHome, state: SearchState, files: Iterable[str]) -> None:
@@ -80,8 +149,21 @@ def mirror_front(mirror: MirrorProcess, home: SearchHome, state: SearchState, fi
         paths = [Path(folder) / name for name in files]
         for path in paths:
             home.store.download(home.key(path.name), path)
-        mirror.front(view.ranks, history, paths, confirmed)
+        pictures = _pictures(view, state, Path(folder))
+        mirror.front(view.ranks, history, paths, confirmed, pictures, state.elapsed_s)
         mirror.close(FLUSH_S)
+
+
+def _pictures(view: FrontView, state: SearchState, folder: Path) -> dict[int, Path]:
+    """A picture of the front for the run of each member, with its own place marked."""
+    points, pictures = view.points(state), {}
+    for member in view.members:
+        path = folder / f"front-{member.trial}.svg"
+        own = next(point for point in points if point.trial == member.trial)
+        text = render_front(points, view.objectives, own, view.search, view.ranks, called="this run")
+        path.write_text(text, encoding="utf-8")
+        pictures[member.trial] = path
+    return pictures
 
 
 def _confirmed(bars: ErrorBars, trial: TrialRecord) -> Confirmed:

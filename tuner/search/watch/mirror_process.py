@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -22,7 +22,8 @@ from tuner.search.record.values import read_curves
 from tuner.store import Store, open_artifacts
 from tuner.tracking import Mirror
 from tuner.tracking.connection import redact
-from tuner.tracking.experiment import Confirmed
+from tuner.tracking.dataset import DatasetInfo
+from tuner.tracking.front import Confirmed
 
 NICENESS = 10
 GRACE_S = 10.0  # for the process, in addition to the time that `close` gives MLflow
@@ -35,11 +36,21 @@ class MirrorProcess:
         uri: of MLflow, as `Mirror` takes it.
         search: the search's name.
         store: where its learning curves are.
+        dataset: what it is trained on.
+        on_open: called once, in a thread, with where to view the search, as soon as MLflow has it.
     """
 
-    def __init__(self, uri: str, search: str, store: Store) -> None:
-        self._uri = uri
-        self.url = redact(uri, uri)  # until `close` returns the actual one
+    def __init__(
+        self,
+        uri: str,
+        search: str,
+        store: Store,
+        dataset: DatasetInfo | None = None,
+        on_open: Callable[[str], None] = lambda url: None,
+    ) -> None:
+        self._uri, self._on_open = uri, on_open
+        self.url = redact(uri, uri)  # until MLflow has the search
+        self.is_open = False
         self.warning: str | None = None
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  lives as long as the process
         self._process = subprocess.Popen(
@@ -54,7 +65,7 @@ class MirrorProcess:
         self._calls: SimpleQueue[Any] = SimpleQueue()
         self._thread = threading.Thread(target=self._talk, name="mlflow-mirror", daemon=True)
         self._thread.start()
-        self._calls.put([uri, search, store.url])  # through the pipe: the address may hold a password
+        self._calls.put([uri, search, store.url, dataset])  # through the pipe: the address may hold a password
 
     def publish(self, event: Mapping[str, Any]) -> None:
         """See `Mirror.publish`."""
@@ -70,10 +81,14 @@ class MirrorProcess:
         hypervolume_history: list[tuple[float, float]],
         files: list[Path],
         confirmed: Mapping[int, Confirmed] = MappingProxyType({}),
+        pictures: Mapping[int, Path] = MappingProxyType({}),
+        elapsed_s: float | None = None,
     ) -> None:
         """See `Mirror.front`."""
         names = [str(path) for path in files]
-        self._calls.put(["front", list(members.items()), hypervolume_history, names, list(confirmed.items())])
+        shown = [(trial, str(path)) for trial, path in pictures.items()]
+        told = list(confirmed.items())
+        self._calls.put(["front", list(members.items()), hypervolume_history, names, told, shown, elapsed_s])
 
     def close(self, timeout_s: float) -> None:
         """Send pending data, and end; see `Mirror.close`. Sets `warning` and `url`."""
@@ -95,18 +110,32 @@ class MirrorProcess:
                 stream and stream.close()
 
     def _talk(self) -> None:
-        """Pass on the calls, then read the result."""
+        """Pass on the calls, while another thread reads the answers."""
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        try:
+        listener = threading.Thread(target=self._listen, name="mlflow-mirror-answers", daemon=True)
+        listener.start()
+        with contextlib.suppress(BrokenPipeError):
             for call in iter(self._calls.get, None):
                 self._process.stdin.write(json.dumps(call) + "\n")
                 self._process.stdin.flush()
-            self.warning, self.url = json.loads(self._process.stdout.readline())
-        except (BrokenPipeError, ValueError):
-            self._errors.seek(0)
-            last = redact((self._errors.read().strip().splitlines() or ["killed"])[-1], self._uri)
-            self.warning = f"the process that fills MLflow ended ({last}); the next start sends the missing data"
+        listener.join()
+
+    def _listen(self) -> None:
+        """Read where the search is to be seen, and at the end what went wrong."""
+        assert self._process.stdout is not None
+        with contextlib.suppress(ValueError):  # the process was killed in the middle of a line
+            for line in self._process.stdout:
+                answer = json.loads(line)
+                self.url = answer["url"]
+                if "warning" in answer:
+                    self.warning = answer["warning"]
+                    return
+                if not self.is_open:
+                    self.is_open = True
+                    self._on_open(self.url)
+        self._errors.seek(0)
+        last = redact((self._errors.read().strip().splitlines() or ["killed"])[-1], self._uri)
+        self.warning = f"the process that fills MLflow ended ({last}); the next start sends the missing data"
 
 
 def _import_path() -> str:
@@ -118,24 +147,33 @@ def _import_path() -> str:
 def main() -> None:
     """Carry out the driver's calls until its pipe closes."""
     os.nice(NICENESS)
-    uri, search, url = json.loads(sys.stdin.readline())
-    mirror = Mirror(uri, search, partial(read_curves, open_artifacts(url)))
+    uri, search, url, dataset = json.loads(sys.stdin.readline())
     answers, sys.stdout = sys.stdout, sys.stderr  # so that output of libraries is not mistaken for an answer
+
+    def answer(**content: Any) -> None:
+        answers.write(json.dumps(content) + "\n")  # in one piece: two threads answer
+        answers.flush()
+
+    data = None if dataset is None else DatasetInfo(*dataset)
+    curves = partial(read_curves, open_artifacts(url))
+    mirror = Mirror(uri, search, curves, on_open=lambda url: answer(url=url), dataset=data)
     for line in sys.stdin:
         name, *arguments = json.loads(line)
         if name == "front":
-            members, history, files, confirmed = arguments
+            members, history, files, confirmed, pictures, elapsed_s = arguments
             mirror.front(
                 dict(members),
                 [(time, volume) for time, volume in history],
                 [Path(file) for file in files],
                 {trial: Confirmed(*told) for trial, told in confirmed},
+                {trial: Path(file) for trial, file in pictures},
+                elapsed_s,
             )
         elif name == "replay":
             mirror.replay(*arguments)
         elif name == "close":
             mirror.close(*arguments)
-            print(json.dumps([mirror.warning, mirror.url]), file=answers, flush=True)
+            answer(warning=mirror.warning, url=mirror.url)
     os._exit(0)  # the driver has ended; do not wait for other threads
 
 

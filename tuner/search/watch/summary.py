@@ -13,6 +13,7 @@ from tuner.search.record.home import SearchHome
 from tuner.search.record.restoration import SearchState, TrialRecord, tally
 from tuner.search.stages import program_stage
 from tuner.search.watch.front_table import front_table, trials_named
+from tuner.search.watch.mirror import stored_place
 from tuner.search.watch.result import SearchResult
 from tuner.search.watch.texts import reuse_line
 
@@ -44,6 +45,7 @@ def _document(home: SearchHome, state: SearchState, view: FrontView) -> dict[str
             for n, trial in sorted(state.trials.items())
         ],
         "pick": None if state.pick is None else {"trial": state.pick.trial, "reason": state.pick.reason},
+        "mlflow": stored_place(home) or None,
     }
 
 
@@ -61,6 +63,8 @@ def status_text(home: SearchHome) -> Group:
         programs_table(state),
         front_table(view, state),
     ]
+    if found["mlflow"]:
+        lines.append(plain_line(f"MLflow: {found['mlflow']}"))
     return Group(*lines)
 
 
