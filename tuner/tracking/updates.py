@@ -18,7 +18,7 @@ from tuner.recipe.protocol import CHOSEN_ON_TEST, chosen_on_test
 Rows = Iterable[Mapping[str, float]]
 
 PARENT = "search"
-STATUS = {"complete": "FINISHED", "stopped": "KILLED", "infeasible": "KILLED", "failed": "FAILED"}
+STATUS = {"complete": "FINISHED", "stopped": "KILLED", "skipped": "KILLED", "infeasible": "KILLED", "failed": "FAILED"}
 OF_A_TRIAL = ("trial", "stage", "outcome", "test")
 VALIDATION = ("validation", "val")
 LONGEST_KEY = 250

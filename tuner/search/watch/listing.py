@@ -8,15 +8,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tuner.qpm.metrics.table import METRICS
+from tuner.search.control.drivers import current_driver
 from tuner.search.record.clock import entry_time
 from tuner.search.record.events import Event, Started
 from tuner.search.record.fields import clean
-from tuner.search.record.holder import is_gone, short
 from tuner.search.record.home import searches
 from tuner.search.record.restoration import SearchState, restore
-from tuner.store import Ledger, MissingKeyError, Store
+from tuner.store import Ledger, Store
 from tuner.store.store import for_each
-from tuner.store.tenure import MOST_BYTES, read_tenure
 
 
 @dataclass(frozen=True)
@@ -93,17 +92,5 @@ def _best(state: SearchState, objectives: object) -> dict[str, float]:
 
 
 def driver_of(store: Store, name: str) -> str:
-    """The holder of the lease, unless that process is known to have died."""
-    key = f"searches/{name}/lease.json"
-    try:
-        stat = store.stat(key)
-        if stat is None or stat.size > MOST_BYTES:
-            return ""
-        tenure = read_tenure(store.get(key))
-    except MissingKeyError:
-        return ""
-    if tenure.released or is_gone(tenure.holder):
-        return ""
-    silent_s = store.now() - stat.modified
-    late = "" if silent_s <= tenure.ttl_s else f" (silent for {silent_s:.0f} s)"
-    return f"{short(tenure.holder)}{late}"
+    """The holder of the lease in words, unless that process is known to have died."""
+    return current_driver(store, name).told()

@@ -72,6 +72,8 @@ def end_text(result: SearchResult) -> Group:
         first = f"search {name} is complete: {ended} trials, {result.recipe.budget.trials} asked for"
     elif result.ended_by_limit:
         first = result.ended_by_limit
+    elif result.stopped_by:
+        first = f"search {name} stopped after {ended} trials, as {result.stopped_by} asked; the same command carries on"
     elif result.interrupted:
         first = f"search {name} stopped after {ended} trials; the same command carries on"
     else:
