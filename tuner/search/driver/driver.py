@@ -8,18 +8,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from ray import tune
 
 from tuner.base.progress import Progress
 from tuner.errors import TunerError
-from tuner.recipe import Recipe, objectives_of
+from tuner.recipe import Recipe, StageResources
 from tuner.search.control.inbox import Inbox
+from tuner.search.control.now import published
 from tuner.search.driver.finished import measured
 from tuner.search.driver.instructions import Instructions
 from tuner.search.driver.interrupts import Interrupts
 from tuner.search.driver.time_limit import MEASURE_S, TimeLimit, TimeUp, ring
+from tuner.search.driver.tune_hooks import Follow, NoReport
 from tuner.search.execute.banks import n_classes_of
 from tuner.search.execute.broker import ON_THE_HEAD, start_broker
 from tuner.search.execute.broker_handle import BrokerHandle, closing
@@ -45,6 +46,7 @@ from tuner.search.record.front_view import require_points
 from tuner.search.record.home import SearchHome, versions
 from tuner.search.record.restoration import TrialRecord, apply, mirror_events
 from tuner.search.session.connect import keep_keys_private, ray_for, scratch_folder
+from tuner.search.watch.header import Place
 from tuner.search.watch.mirror import FLUSH_S, mirror_front, start_mirror
 from tuner.search.watch.texts import told_stage
 from tuner.search.watch.trials_view import TrialsView
@@ -53,28 +55,6 @@ from tuner.store import Lease, LeaseHeldError
 CONFIRMING = (
     "finishing the running stages; Ctrl-C again to abort (finished runs are kept, and the same command carries on)"
 )
-
-
-class NoReport(tune.ProgressReporter):
-    """Prevents Ray Tune from clearing a notebook cell to show its own table."""
-
-    def should_report(self, trials: list[Any], done: bool = False) -> bool:
-        """Never."""
-        return False
-
-    def report(self, trials: list[Any], done: bool, *sys_info: str) -> None:
-        """Nothing."""
-
-
-class Follow(tune.Callback):
-    """Has the searcher carry out instructions also while every trial runs, when Tune asks it for none."""
-
-    def __init__(self, searcher: LedgerSearcher) -> None:
-        self._searcher = searcher
-
-    def on_step_begin(self, iteration: int, trials: Any, **_: Any) -> None:
-        """Called by Tune several times a second, in the thread that asks for trials."""
-        self._searcher.look()
 
 
 class Driver:
@@ -107,6 +87,7 @@ class Driver:
         self.progress, self.lease, self.interrupts = progress, lease, interrupts
         self.only_confirm = only_confirm
         self._broker: BrokerHandle | None = None
+        self._resources: dict[str, StageResources] = {}
         self._refused: LeaseHeldError | None = None  # raised by the lease at a write
         self.started = time.monotonic()
         past: list[Event] = []
@@ -153,7 +134,7 @@ class Driver:
             with ray_for(self.recipe.resources, self.progress) as resources:
                 made = start_broker(self.home.store.url, scratch_folder(), resources, self.recipe.budget.retries)
                 with closing(made) as broker, self.inbox.open():
-                    self._broker = broker
+                    self._broker, self._resources = broker, resources
                     interrupted = self._conduct(broker)
                     while self.instructions.added and self._trials_left() and not (interrupted or self.limit.reached):
                         interrupted = self._conduct(broker)  # trials that were added while the front was confirmed
@@ -316,10 +297,10 @@ class Driver:
         means = (self.record, broker, self._stopping, self.instructions.heed)
         searcher = LedgerSearcher(self.recipe, self.bank, self.state, proposer, *means)
         self.instructions.trials = searcher
-        objectives, searched = objectives_of(self.recipe), list(self.recipe.space)
-        trials = self.recipe.budget.trials
         look = partial(self._look, BrokerMonitor(broker), searcher)
-        view = TrialsView(self.state, objectives, trials, searched, look)
+        mlflow = "" if self.mirror is None else self.mirror.warning or self.mirror.url
+        place = Place(self.home.name, self.home.store.url, mlflow)
+        view = TrialsView(self.state, self.recipe, look, place, self._resources)
         keep_keys_private()
         scratch = tempfile.mkdtemp(prefix="qpm-tuner-tune-")
         coordinator = tune.with_parameters(Coordinator, broker=broker)
@@ -342,7 +323,8 @@ class Driver:
             ),
         )
         try:
-            with self.interrupts.gently(lambda: finishing(view.running)), self.progress.live(view):
+            shared = published(self.home.store, self.home.name, view.now, self.progress.warn)
+            with self.interrupts.gently(lambda: finishing(view.running)), self.progress.live(view), shared:
                 tuner.fit()
         except KeyboardInterrupt:  # TimeUp, or the exception into which Ray turned it
             if not searcher.halted:

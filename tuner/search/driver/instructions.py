@@ -10,11 +10,11 @@ from typing import Protocol
 
 from tuner.base.steps import duration
 from tuner.recipe import Recipe
+from tuner.search.control.added import completed, refuse_twin
 from tuner.search.control.entries import UNKNOWN, Instruction
 from tuner.search.control.inbox import Inbox
 from tuner.search.record.events import Ended, Event, Instructed, Proposed
 from tuner.search.record.fields import InvalidEventError
-from tuner.search.record.possible import Possible
 from tuner.search.record.state import SearchState
 
 
@@ -171,9 +171,11 @@ class Instructions:
         made = next((t for t in self._state.trials.values() if t.instruction == instruction.number), None)
         if made is None:  # else the driver that added it died before it could record that
             number = self._next_number()
-            params = completed(self._recipe, self._n_classes, instruction.arguments)
-            if (twin := twin_of(self._state, params)) is not None:
-                raise RefusedError(f"trial {twin} has these parameters already, and would give the same values again")
+            try:
+                params = completed(self._recipe, self._n_classes, instruction.arguments)
+                refuse_twin(self._state, params)
+            except InvalidEventError as error:
+                raise RefusedError(str(error)) from None
             self._record(Proposed(time.time(), number, params, instruction.number))
         else:
             number = made.number
@@ -194,26 +196,6 @@ class Instructions:
 def skipped_by(person: str) -> str:
     """The cause of a skipped trial."""
     return f"skipped by {person}"
-
-
-def completed(recipe: Recipe, n_classes: int, given: dict[str, object]) -> dict[str, object]:
-    """The parameters of an added trial: those given, and for the others the recipe's own.
-
-    Raises:
-        RefusedError: no trial of this search has them.
-    """
-    possible = Possible.of(recipe, n_classes)
-    chosen = {name: given.get(name, possible.fixed[name]) for name in possible.space}
-    try:
-        return possible.settled({**given, **chosen})
-    except InvalidEventError as error:
-        raise RefusedError(str(error)) from None
-
-
-def twin_of(state: SearchState, params: dict[str, object]) -> int | None:
-    """The trial that has these parameters and was not skipped and did not fail; None: there is none."""
-    twins = (t.number for t in state.trials.values() if t.params == params and t.outcome not in ("skipped", "failed"))
-    return next(twins, None)
 
 
 def _goes(number: int) -> str:

@@ -124,6 +124,7 @@ class RunSnapshot:
         seconds: seconds since its turn came.
         quiet_s: seconds since its last heartbeat.
         waiting: the trials that wait for it.
+        where: the process that runs it; empty: none yet.
     """
 
     stage: str
@@ -137,3 +138,4 @@ class RunSnapshot:
     seconds: float = 0.0
     quiet_s: float = 0.0
     waiting: tuple[int, ...] = ()
+    where: str = ""

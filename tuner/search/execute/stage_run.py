@@ -75,6 +75,7 @@ class StageRun:
             now_s - self.started_s,
             quiet_s,
             tuple(sorted(self.waiting)),
+            "" if self.worker is None else self.worker.told(),
         )
 
 
