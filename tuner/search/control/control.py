@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tuner.errors import UsageError
-from tuner.recipe.space import read_point
+from tuner.recipe.space import read_point, show_values
 from tuner.search.control.added import completed, refuse_twin
 from tuner.search.control.drivers import current_driver
 from tuner.search.control.entries import Instruction, give, numbers, read
@@ -105,8 +105,9 @@ class Control:
         try:
             refuse_twin(self._home.state(), completed(recipe, self._home.n_classes(bank), given))
         except InvalidEventError as error:
-            space = ", ".join(f"{name}: {dimension}" for name, dimension in recipe.space.items())
-            raise UsageError(str(error), f"a new point of the space ({space})", "correct the parameters") from None
+            space = "; ".join(f"{name} {_told(dimension)}" for name, dimension in recipe.space.items())
+            what = f"such a trial cannot be added: {error}"
+            raise UsageError(what, f"a new point of the space: {space}", "correct the parameters") from None
         return self._give("add", given)
 
     def budget(self, trials: int) -> Answer:
@@ -160,6 +161,14 @@ class Control:
     @property
     def _address(self) -> str:
         return f"--store {self._home.store.url} --name {self._home.name}"
+
+
+def _told(dimension: Mapping[str, Any]) -> str:
+    """A dimension of a space: "[6, 9, 12]", "0.001 to 1"."""
+    if "choices" in dimension:
+        return show_values(dimension["choices"])
+    step = f" in steps of {dimension['step']}" if dimension.get("step") else ""
+    return f"{dimension['low']} to {dimension['high']}{step}"
 
 
 def _answered(event: Instructed) -> Answer:

@@ -1,6 +1,5 @@
-"""How long the remaining trials will take, from the rate at which trials have ended."""
+"""How long the remaining trials will take, from how long the last ones took."""
 
-from itertools import pairwise
 from math import sqrt
 from typing import NamedTuple
 
@@ -8,7 +7,7 @@ from tuner.recipe import Recipe
 from tuner.search.record.state import SearchState
 
 RECENT = 10
-"""Trials that the rate is taken from: later ones are quicker, because they reuse stages of earlier ones."""
+"""Trials that the estimate is taken from: later ones are quicker, because they reuse stages of earlier ones."""
 
 
 class Eta(NamedTuple):
@@ -21,17 +20,15 @@ class Eta(NamedTuple):
 def eta(state: SearchState, recipe: Recipe) -> Eta | None:
     """An estimate from the last ended trials; None before the first one, and where none is left.
 
-    Seconds count from the end of the last trial on. Confirming the front is not part of it.
+    Seconds count from the end of the last trial on. Trials that run side by side end one after the other, so each end
+    brings the search nearer by one trial's time, shared by `parallel`. Confirming the front is not part of it.
     """
-    ended = [trial for trial in state.finished() if trial.stages][-RECENT - 1 :]
+    took = [trial.seconds for trial in state.finished() if trial.stages][-RECENT:]
     left = len(state.open()) + len(state.missing(recipe.budget.trials))
-    if not ended or not left:
+    if not took or not left:
         return None
-    at_once = min(recipe.budget.parallel, left)
-    gaps = [after.ended_s - before.ended_s for before, after in pairwise(ended)]
-    if len(gaps) < at_once:  # the rate is not known yet: the first ones run side by side
-        gaps = [trial.seconds / at_once for trial in ended]
-    mean = sum(gaps) / len(gaps)
-    variance = sum((gap - mean) ** 2 for gap in gaps) / max(1, len(gaps) - 1)
-    per_trial = sqrt(variance / len(gaps) * left**2 + variance * left)  # of the mean, and of the trials to come
-    return Eta(mean * left, per_trial)
+    rounds = left / recipe.budget.parallel
+    mean = sum(took) / len(took)
+    variance = sum((seconds - mean) ** 2 for seconds in took) / max(1, len(took) - 1)
+    # the error of the mean, and the scatter of the trials to come
+    return Eta(mean * rounds, sqrt(variance / len(took) * rounds**2 + variance * rounds))

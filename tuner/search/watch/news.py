@@ -48,7 +48,7 @@ class News:
             runs: the active runs of stages.
             summary: says how far the search is.
         """
-        found = [*self._trials_begun(), *self._stages_begun(runs), *self._trials_ended()]
+        found = [*self._trials_ended(), *self._trials_begun(), *self._stages_begun(runs)]
         if not found and time.monotonic() - self._told_s > QUIET_S:
             stages = ", ".join(f"trial {run.trial} {told_stage(run)}" for run in runs) or "between stages"
             found = [f"{summary()} | {stages}"]

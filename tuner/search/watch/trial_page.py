@@ -183,7 +183,7 @@ def _stage_table(stages: list[dict[str, Any]]) -> RenderableType:
             Column("state", [stage["state"] for stage in stages], weight=8),
             Column("s", [seconds(stage["seconds"]) for stage in stages], weight=7),
             Column("s saved", [seconds(stage["saved_s"]) for stage in stages], weight=3),
-            Column("artifact", [stage["artifact"] for stage in stages], weight=5),
+            Column("artifact", [stage["artifact"] for stage in stages], weight=5, words=True, narrowest=50),
         ]
     )
 
