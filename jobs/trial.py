@@ -23,8 +23,8 @@ def arguments() -> Parser:
     made = make_parser(__file__, __doc__, EXAMPLES)
     made.add_argument("trial", nargs="?", type=int, metavar="TRIAL", help="number of the trial")
     made.add_argument("--follow", action="store_true", help="say what it does until it has ended, then show it")
-    log = f"last lines of each stage's log (default: {LOG_LINES}; 0: none)"
-    made.add_argument("--log", type=int, default=LOG_LINES, metavar="N", help=log)
+    log = f"last N lines of the log of every stage (default: {LOG_LINES} lines of the last one; 0: none)"
+    made.add_argument("--log", type=int, metavar="N", help=log)
     add_json(made)
     return made
 
@@ -36,7 +36,7 @@ def main(given: list[str] | None = None) -> int:
 
 def body(arguments: argparse.Namespace) -> int:
     """Print the trial, or all."""
-    home, lines = home_of(arguments), max(0, arguments.log)
+    home, lines = home_of(arguments), LOG_LINES if arguments.log is None else max(0, arguments.log)
     if arguments.trial is None:
         if arguments.follow:
             raise UsageError("--follow without a trial", "the number of a trial", "for example 7 --follow")
@@ -58,7 +58,7 @@ def body(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(document)
     else:
-        terminal().print(trial_text(document, log_lines=lines), soft_wrap=True)
+        terminal().print(trial_text(document, all_logs=arguments.log is not None), soft_wrap=True)
     return 0
 
 

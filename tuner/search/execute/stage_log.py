@@ -22,6 +22,7 @@ from tuner.store import MissingKeyError, Store
 
 MOST_LINES = 300
 LONGEST = 1000  # characters of a line
+PROGRAM_EVERY_S = 1.0  # between two lines about a program
 MOST_BYTES = 4 * MOST_LINES * LONGEST
 
 _log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class StageLog(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.INFO)
         self._lines: deque[str] = deque(maxlen=MOST_LINES)
+        self._program_s = -PROGRAM_EVERY_S
 
     def emit(self, record: logging.LogRecord) -> None:
         """A message of a library."""
@@ -68,6 +70,10 @@ class StageLog(logging.Handler):
 
     def epoch(self, done: int, epochs: int, values: Mapping[str, float]) -> None:
         """An epoch has ended, or the program has progressed."""
+        if not epochs:  # a program reports many times a second
+            if time.monotonic() - self._program_s < PROGRAM_EVERY_S:
+                return
+            self._program_s = time.monotonic()
         told = " ".join(f"{name}={value:.5g}" for name, value in values.items() if isfinite(value))
         self.say(f"epoch {done}/{epochs} {told}" if epochs else f"program {told}")
 

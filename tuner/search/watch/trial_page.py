@@ -19,7 +19,7 @@ from tuner.search.stages import STAGES
 from tuner.search.watch.texts import figure, number
 
 LOG_LINES = 12
-"""Lines of a log that are shown without being asked for all."""
+"""Lines of a log that are shown if no other number is asked for."""
 DATE = "%Y-%m-%d %H:%M:%S"
 
 
@@ -66,8 +66,8 @@ def trial_document(home: SearchHome, trial: int, *, log_lines: int = LOG_LINES) 
     }
 
 
-def trial_text(document: dict[str, Any], *, log_lines: int = LOG_LINES) -> Group:
-    """The document as text for a terminal."""
+def trial_text(document: dict[str, Any], *, all_logs: bool = False) -> Group:
+    """The document as text for a terminal, with the log of the last stage that has one, or of every stage."""
     params = ", ".join(f"{name} {number(value)}" for name, value in document["params"].items())
     state = document["doing"] if document["state"] == "open" else document["state"]
     front = ", on the front" if document["member"] else ""
@@ -84,10 +84,10 @@ def trial_text(document: dict[str, Any], *, log_lines: int = LOG_LINES) -> Group
         where = f" in {document['stage']}" if document["stage"] else ""
         lines.append(plain_line(f"cause{where}: {document['cause']}"))
     lines += [_stage_table(document["stages"]), *_values(document)]
-    for stage in document["stages"] if log_lines else ():
-        if stage["log"]:
-            lines.append(plain_line(f"log of {stage['stage']}, its last lines ({stage['log_key']}):"))
-            lines += [note(f"  {line}") for line in stage["log"]]
+    logged = [stage for stage in document["stages"] if stage["log"]]
+    for stage in logged if all_logs else logged[-1:]:
+        lines.append(plain_line(f"log of {stage['stage']}, its last lines ({stage['log_key']}):"))
+        lines += [note(f"  {line}") for line in stage["log"]]
     lines += [plain_line(f"{what}: {command}") for what, command in document["commands"].items()]
     return Group(*lines)
 
