@@ -6,6 +6,7 @@ import time
 import pytest
 
 from tests.turns import N_CLASSES, Broker, begin, outcome_of, recipe_of
+from tuner.errors import UsageError
 from tuner.search.control.control import Control
 from tuner.search.control.entries import MOST_BYTES, UNKNOWN, folder, give, numbers, read
 from tuner.search.control.inbox import Inbox
@@ -321,3 +322,23 @@ def test_whoever_gives_an_instruction_hears_what_became_of_it(home):
         late = Control(home, wait_s=0.0).stop(now=True)
     assert (late.instruction, late.state) == ("stop now=True", "waiting")
     assert "has not answered yet" in late.note
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        lambda control: control.skip("7"),
+        lambda control: control.skip(True),
+        lambda control: control.skip([7]),
+        lambda control: control.budget(0),
+        lambda control: control.budget(2.5),
+        lambda control: control.add("n_features=20"),
+        lambda control: control.add({"n_features": 2.5}),
+        lambda control: control.add({7: 7}),
+        lambda control: control.stop(),
+    ],
+)
+def test_a_mistake_in_python_is_a_usage_error_and_nothing_is_written(home, mistake):
+    with pytest.raises(UsageError):
+        mistake(Control(home, wait_s=0.0))
+    assert numbers(home.store, home.name) == ([], [])

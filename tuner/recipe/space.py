@@ -66,7 +66,7 @@ def read_point(given: Mapping[str, Any]) -> dict[str, Any]:
     """
     point: dict[str, Any] = {}
     for word, value in given.items():
-        name = searched_name(word)
+        name = searched_name(str(word))
         if name in point:
             raise UsageError(f"{name} is given twice, once as {word}", "each field once", "drop one of the two")
         point[name] = read_scalar(str(value), _searchable()[SHORT_NAMES.get(name, name)], name)

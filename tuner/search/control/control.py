@@ -7,6 +7,7 @@ from typing import Any
 
 from tuner.errors import UsageError
 from tuner.recipe.space import read_point, show_values
+from tuner.search.arguments import whole
 from tuner.search.control.added import completed, refuse_twin
 from tuner.search.control.drivers import current_driver
 from tuner.search.control.entries import Instruction, give, numbers, read
@@ -68,7 +69,7 @@ class Control:
         Raises:
             UsageError: the search has no driver.
         """
-        return self._give("stop", {"now": True} if now else {})
+        return self._give("stop", {"now": bool(now)} if now else {})
 
     def pause(self) -> Answer:
         """Begin no further trial until `resume`; trials under way go on. The driver stays, and its time counts."""
@@ -84,6 +85,7 @@ class Control:
         Raises:
             UsageError: there is no such trial, or it has ended.
         """
+        trial = whole(trial, "trial", 7)
         record = self._home.state().trials.get(trial)
         if record is None or record.outcome is not None:
             what = "has not begun" if record is None else f"has ended already ({record.outcome})"
@@ -100,6 +102,9 @@ class Control:
         Raises:
             UsageError: no trial of this search can have them, or one has them already.
         """
+        if not isinstance(params, Mapping):
+            expected = "a dictionary of parameters and values"
+            raise UsageError(f"add({params!r})", expected, 'for example add({"n_features": 20})')
         recipe, bank = self._home.stored()
         given = read_point(params)
         try:
@@ -116,7 +121,7 @@ class Control:
         Raises:
             UsageError: it is no number of trials.
         """
-        return self._give("budget", {"trials": trials})
+        return self._give("budget", {"trials": whole(trials, "trials", 60)})
 
     def answers(self) -> list[Answer]:
         """All instructions so far and what became of them, by number."""

@@ -121,5 +121,5 @@ def _doing(told: Any) -> Doing:
     """One trial, from untrusted JSON."""
     found = told if isinstance(told, dict) else {}
     words, stage, where = (clean(t) if isinstance(t := found.get(n), str) else "" for n in ("words", "stage", "where"))
-    seconds = found.get("seconds")
+    seconds = found.get("seconds", 0.0)
     return Doing(words, stage, where, float(seconds) if is_number(seconds) else 0.0)

@@ -300,7 +300,7 @@ class Driver:
         look = partial(self._look, BrokerMonitor(broker), searcher)
         mlflow = "" if self.mirror is None else self.mirror.warning or self.mirror.url
         place = Place(self.home.name, self.home.store.url, mlflow)
-        view = TrialsView(self.state, self.recipe, look, place, self._resources)
+        view = TrialsView(self.state, self.recipe, look, place, self._resources, self.started)
         keep_keys_private()
         scratch = tempfile.mkdtemp(prefix="qpm-tuner-tune-")
         coordinator = tune.with_parameters(Coordinator, broker=broker)

@@ -14,7 +14,7 @@ import warnings
 from collections import deque
 from collections.abc import Iterator, Mapping
 from math import isfinite
-from typing import Any
+from typing import TextIO
 
 from tuner.errors import TunerError
 from tuner.search.record.fields import clean
@@ -89,9 +89,16 @@ class StageLog(logging.Handler):
         """Collect messages and warnings of this process for the length of a block; an error adds its traceback."""
         root, level, shown = logging.getLogger(), logging.getLogger("tuner").level, warnings.showwarning
 
-        def warned(message: Warning | str, category: type[Warning], filename: str, lineno: int, *more: Any) -> None:
+        def warned(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
             self.say(f"{category.__name__} {filename}:{lineno}: {message}")
-            shown(message, category, filename, lineno, *more)
+            shown(message, category, filename, lineno, file, line)
 
         root.addHandler(self)
         logging.getLogger("tuner").setLevel(logging.INFO)

@@ -37,6 +37,7 @@ class TrialsView:
         snapshot: returns the running stages; called at each refresh.
         place: where the search can be looked at.
         needs: what a run of each stage holds.
+        began_s: when the driver began, by `time.monotonic`; None: now.
     """
 
     def __init__(
@@ -46,12 +47,14 @@ class TrialsView:
         snapshot: Snapshot,
         place: Place,
         needs: Mapping[str, StageResources],
+        began_s: float | None = None,
     ) -> None:
         self._state, self._recipe, self._snapshot, self._needs = state, recipe, snapshot, needs
         self._objectives, self._searched = objectives_of(recipe), list(recipe.space)
         self._header = header(place, recipe, self._objectives)
         self._news = News(state, self._objectives, self._searched, needs)
-        self._started, self._elapsed_before_s = time.monotonic(), state.elapsed_s
+        self._began_s = time.monotonic() if began_s is None else began_s
+        self._elapsed_before_s = state.elapsed_s
         self._told_header = False
         self._running: list[RunSnapshot] = []
 
@@ -63,7 +66,7 @@ class TrialsView:
     @property
     def elapsed_s(self) -> float:
         """Search time so far."""
-        return self._elapsed_before_s + time.monotonic() - self._started
+        return self._elapsed_before_s + time.monotonic() - self._began_s
 
     def refresh(self) -> None:
         """Fetch the running stages."""
