@@ -238,3 +238,13 @@ def test_the_estimate_is_within_a_quarter_after_the_third_trial(parallel):
         elif 3 <= n <= 24 - parallel:
             assert found.seconds == pytest.approx(last_s - at_s, rel=0.25)
             assert found.spread < found.seconds
+
+
+def test_an_estimate_stands_still_while_a_trial_is_late_and_leaves_skipped_trials_out():
+    recipe, state = recipe_of(trials=6, parallel=2), SearchState()
+    assert eta(state, recipe) is None
+    end(state, 0, at_s=60.0, seconds=60.0)
+    end(state, 1, at_s=61.0, seconds=1.0, outcome="skipped", values={}, model=None, stage="dense", cause="by ada")
+    assert eta(state, recipe).seconds == 120.0
+    assert eta(state, recipe, 10.0).seconds == 110.0
+    assert eta(state, recipe, 500.0).seconds == 90.0

@@ -17,13 +17,18 @@ class Eta(NamedTuple):
     spread: float
 
 
-def eta(state: SearchState, recipe: Recipe) -> Eta | None:
-    """An estimate from the last ended trials; None before the first one, and where none is left.
+def eta(state: SearchState, recipe: Recipe, since_s: float = 0.0) -> Eta | None:
+    """An estimate from the last complete trials; None before the first one, and where none is left.
 
-    Seconds count from the end of the last trial on. Trials that run side by side end one after the other, so each end
-    brings the search nearer by one trial's time, shared by `parallel`. Confirming the front is not part of it.
+    Trials that run side by side end one after the other, so each end brings the search nearer by one trial's time,
+    shared by `parallel`. If the next end is late, the estimate stands still. Confirming the front is not part of it.
+
+    Args:
+        state: of the search.
+        recipe: with its budget.
+        since_s: seconds since the last trial ended.
     """
-    took = [trial.seconds for trial in state.finished() if trial.stages][-RECENT:]
+    took = [trial.seconds for trial in state.finished() if trial.outcome == "complete"][-RECENT:]
     left = len(state.open()) + len(state.missing(recipe.budget.trials))
     if not took or not left:
         return None
@@ -31,4 +36,5 @@ def eta(state: SearchState, recipe: Recipe) -> Eta | None:
     mean = sum(took) / len(took)
     variance = sum((seconds - mean) ** 2 for seconds in took) / max(1, len(took) - 1)
     # the error of the mean, and the scatter of the trials to come
-    return Eta(mean * rounds, sqrt(variance / len(took) * rounds**2 + variance * rounds))
+    seconds = mean * rounds - min(since_s, mean / recipe.budget.parallel)
+    return Eta(seconds, sqrt(variance / len(took) * rounds**2 + variance * rounds))

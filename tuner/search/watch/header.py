@@ -61,10 +61,10 @@ def told_eta(state: SearchState, recipe: Recipe, since_s: float) -> str:
     """The time that the remaining trials take."""
     if not (state.open() or state.missing(recipe.budget.trials)):
         return "last trials done"
-    found = eta(state, recipe)
+    found = eta(state, recipe, since_s)
     if found is None:
-        return "ETA unknown before a trial has ended"
-    return f"ETA {duration(max(0.0, found.seconds - since_s))} ± {duration(found.spread)}"
+        return "ETA unknown before a trial is complete"
+    return f"ETA {duration(found.seconds)} ± {duration(found.spread)}"
 
 
 def best(state: SearchState, objectives: Sequence[Objective]) -> str:
