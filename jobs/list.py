@@ -1,4 +1,4 @@
-"""List the searches of a store: data set, trials, best values, last event, and current driver."""
+"""List the searches of a store: state, trials, front, best values, time spent, last event, current driver."""
 
 import argparse
 import sys
@@ -7,6 +7,7 @@ import time
 from jobs.command import run
 from jobs.output import print_json, terminal
 from jobs.parsing import STORE_HELP, Parser, add_json, make_parser
+from tuner.base.steps import duration
 from tuner.base.tables import Column, FittedTable
 from tuner.search.watch.listing import SearchLine, list_lines
 from tuner.search.watch.texts import heading, number
@@ -48,8 +49,11 @@ def columns(found: list[SearchLine]) -> list[Column]:
     made = [
         Column("search", [line.name for line in found], weight=9, words=True),
         Column("data", [line.data for line in found], weight=5, words=True),
+        Column("state", [line.state for line in found], weight=8),
         Column("trials", [f"{line.ended}/{line.budget or '?'}" for line in found], weight=8),
+        Column("front", [str(line.front) for line in found], weight=5),
         Column("best", best, weight=6, words=True, narrowest=20),
+        Column("time", [duration(line.elapsed_s) for line in found], weight=3),
         Column("last event", [_date(line.last_event_s) for line in found], weight=7),
         Column("driver", [line.driver for line in found], weight=4, words=True),
     ]

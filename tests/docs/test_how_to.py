@@ -70,6 +70,13 @@ def test_choose_a_model(searched, tmp_path):
     assert "Traceback" not in printed
 
 
+def test_control_a_search(searched, tmp_path):
+    shutil.copytree(searched, tmp_path, dirs_exist_ok=True)
+    printed = follow(HOW_TO / "control-a-search.md", tmp_path)
+    assert "budget trials=3: waiting: no driver runs" in printed
+    assert "trial 1 of search digits: complete after " in printed
+
+
 def test_confirm_a_front(searched, tmp_path):
     shutil.copytree(searched, tmp_path, dirs_exist_ok=True)
     printed = follow(HOW_TO / "confirm-a-front.md", tmp_path)

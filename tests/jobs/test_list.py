@@ -9,6 +9,7 @@ import pytest
 
 from jobs import list as command
 from tests.ledgers import finished, home_with
+from tuner.search.record.events import Instructed
 from tuner.search.record.holder import this_driver
 from tuner.search.watch.listing import list_lines
 from tuner.store import Lease, open_store
@@ -40,6 +41,11 @@ def test_what_is_told_of_a_search(tmp_path, capsys):
         "best": {"accuracy": 96.12345, "features_per_class": 2, "interpretability": 60.98765},
         "driver": "",
         "damaged": 0,
+        "state": "open",
+        "open": 0,
+        "front": 0,  # no trial has a value of the last objective
+        "elapsed_s": 31.0,
+        "stages_s": 24.0,
     }
 
 
@@ -48,8 +54,20 @@ def test_the_table_names_them_all(tmp_path, capsys):
     shutil.copytree(tmp_path / "searches" / "made-up", tmp_path / "searches" / "other")
     assert command.main(["--store", str(tmp_path)]) == 0
     heading, *rows = capsys.readouterr().out.splitlines()
-    assert heading.split() == ["search", "data", "trials", "best", "last", "event", "driver"]
-    assert [row.split()[:3] for row in rows] == [["made-up", "digits", "3/5"], ["other", "digits", "3/5"]]
+    assert " ".join(heading.split()) == "search data state trials front best time last event driver"
+    assert [row.split()[:5] for row in rows] == [[name, "digits", "open", "3/5", "1"] for name in ("made-up", "other")]
+
+
+@pytest.mark.parametrize(("trials", "state"), [(3, "complete"), (5, "open")])
+def test_a_search_is_complete_running_paused_or_open(tmp_path, trials, state):
+    events = started(["accuracy"])
+    events[0]["recipe"]["budget"]["trials"] = trials
+    home = home_with(tmp_path, events)
+    assert list_lines(home.store)[0].state == state
+    with Lease(home.store, home.name, this_driver()):
+        assert list_lines(home.store)[0].state == "running"
+        home.append(Instructed(200.0, 1, "pause", {}, "ada", 200.0, True, "paused"))
+        assert list_lines(home.store)[0].state == "paused"
 
 
 def test_a_store_without_searches_says_how_to_start_one(tmp_path, capsys):

@@ -296,6 +296,38 @@ def test_what_hangs_when_the_search_ends_is_called_off_and_ended(artifacts, tmp_
     assert ray.get(broker.run_trial.remote(1, row(assign={"other": 1})), timeout=60).outcome == "complete"
 
 
+@cluster
+@pytest.mark.timeout(900)
+def test_a_skipped_trial_ends_and_its_stages_run_on_only_where_another_trial_waits(artifacts, tmp_path, running_ray):
+    need = {stage: StageResources(1.0, 0.0) for stage in STAGES}
+    broker = ray.remote(Mortal).options(num_cpus=0).remote(artifacts.store.url, str(tmp_path), need)
+
+    def begin(trial, stages):
+        ray.get(broker.hand_out.remote(trial, stages))
+        return broker.outcome.remote(trial)
+
+    first = row(dense={"waits_for": "go"}, assign={"waits_for": "never"})
+    common = [begin(0, first), begin(1, [first[0], *row()[1:]])]
+    until(lambda: [(run.begun, run.waiting) for run in ray.get(broker.snapshot.remote())] == [(True, (0, 1))])
+    ray.get(broker.skip.remote(0, "skipped by ada"))
+    skipped = ray.get(common[0], timeout=240)
+    assert (skipped.outcome, skipped.stage, skipped.cause) == ("skipped", "dense", "skipped by ada")
+    assert [run.waiting for run in ray.get(broker.snapshot.remote())] == [(1,)], "the other one still waits for it"
+    (tmp_path / "go").touch()
+    assert ray.get(common[1], timeout=240).outcome == "complete"
+    until(lambda: ray.get(broker.snapshot.remote()) == [])
+    assert artifacts.find(first[1].kind, first[1].key) is None
+
+    alone = begin(2, row(dense={"waits_for": "never"}))
+    until(lambda: [run.begun for run in ray.get(broker.snapshot.remote())] == [True])
+    ray.get(broker.skip.remote(2, "skipped by ada"))
+    assert ray.get(alone, timeout=240).outcome == "skipped"
+    assert ray.get(broker.snapshot.remote()) == []
+    until(lambda: ray.available_resources().get("CPU") == ray.cluster_resources()["CPU"])
+    ray.get(broker.close.remote())
+    assert list(artifacts.store.list("claims/")) == []
+
+
 @pytest.fixture
 def two_brokers(artifacts, tmp_path, running_ray):
     """Those of two searches at once in one store."""

@@ -133,7 +133,7 @@ def test_once_lets_the_stage_end_twice_aborts_and_the_same_command_carries_on(tm
     ("at", "times", "answer"),
     [
         ("still starting Ray", 50, STOPPING),  # a scheduler that insists
-        pytest.param("0/2 trials | front 0", 1, ABORTING, marks=pytest.mark.long),
+        pytest.param("0/2 trials", 1, ABORTING, marks=pytest.mark.long),
     ],
 )
 def test_sigterm_ends_at_once_and_says_how_to_go_on(at, times, answer, tmp_path):

@@ -1,45 +1,68 @@
-"""What is shown while trials run: whole numbers at any width, the program's gap, short lines in a log."""
+"""What is shown while trials run: whole numbers at any width, members that stay, one line per event in a log."""
 
 import io
 import math
 import re
+import time
 
 import pytest
 from rich.console import Console
 
 from tuner.base import steps
+from tuner.base.metric import METRICS
 from tuner.base.progress import ConsoleProgress
-from tuner.front.pareto import Objective
+from tuner.recipe import StageResources, load_recipe
 from tuner.search.execute.messages import RunSnapshot
-from tuner.search.record.events import Ended, Proposed
+from tuner.search.record.events import Ended, Instructed, Proposed, StageUse
 from tuner.search.record.restoration import SearchState, apply
+from tuner.search.watch.eta import eta
+from tuner.search.watch.header import Place, best
+from tuner.search.watch.news import LONGEST, QUIET_S
 from tuner.search.watch.trials_view import TrialsView
 
-SEARCHED = ("n_features", "features_per_class", "width", "l1")
-OBJECTIVES = (Objective("accuracy", "max", 0.0, 100.0), Objective("interpretability", "max", 0.0, 100.0))
-NUMBERS = ("20", "4", "48", "0.2796", "98.27", "69.51")
+SPACE = (
+    "space={n_features: {choices: [20, 30]}, features_per_class: {choices: [4, 5]}, width: {choices: [48]}, "
+    "l1: {choices: [0.2796]}}"
+)
+NUMBERS = ("20", "4", "48", "0.2796", "98.3", "69.5")
+PARAMS = {"n_features": 20, "features_per_class": 4, "width": 48, "l1": 0.2796}
+PLACE = Place("digits", "s3://bucket/qpm", "http://localhost:5000/#/experiments/1")
+NEEDS = {"dense": StageResources(1.0, 1.0), "finetune": StageResources(1.0, 0.25), "assign": StageResources(2.0, 0.0)}
 
 
-def running(stage="dense", **fields):
-    return RunSnapshot(**{"stage": stage, "trial": 1, "begun": True, "seconds": 7.0} | fields)
+def running(stage="dense", trial=1, **fields):
+    return RunSnapshot(**{"stage": stage, "trial": trial, "begun": True, "seconds": 7.0} | fields)
 
 
-def view(stages=()):
+def recipe_of(trials=3, parallel=4):
+    objectives = "objectives=[accuracy, interpretability]"
+    return load_recipe("digits", [SPACE, objectives, f"budget.trials={trials}", f"budget.parallel={parallel}"])
+
+
+def end(state, trial, accuracy=98.27, rest=69.51, at_s=1.0, seconds=1.0, **fields):
+    """A trial begins and ends."""
+    apply(state, Proposed(0.0, trial, PARAMS), 0.0)
+    use = StageUse("finetune", f"m{trial}", False, seconds, 0.0)
+    values = {"accuracy": accuracy, "interpretability": rest, "n_images": 288.0}
+    ended = {"outcome": "complete", "stage": None, "cause": None, "values": values, "model": f"m{trial}"}
+    ended |= {"stages": [use.to_json()], "trial": trial, "time_s": at_s, "seconds": seconds}
+    apply(state, Ended.from_json(ended | fields), at_s)
+
+
+def view(stages=(), members=1, **budget):
+    """One open trial, and so many on the front."""
     state = SearchState()
-    params = {"n_features": 20, "features_per_class": 4, "width": 48, "l1": 0.2796}
-    values = {"accuracy": 98.27, "interpretability": 69.51}
-    ended = {"outcome": "complete", "stage": None, "cause": None, "values": values, "stages": [], "model": "m"}
-    for trial in (0, 1):
-        apply(state, Proposed(0.0, trial, params), 0.0)
-    apply(state, Ended.from_json({"trial": 0, "time_s": 1.0, "seconds": 1.0, **ended}), 1.0)
-    made = TrialsView(state, OBJECTIVES, 3, SEARCHED, lambda: list(stages))
-    made._running = list(stages)
+    apply(state, Proposed(0.0, members, PARAMS), 0.0)
+    for trial in range(members):
+        end(state, trial, 98.27 - trial, 69.51 + trial)
+    made = TrialsView(state, recipe_of(**budget), lambda: list(stages), PLACE, NEEDS)
+    made.refresh()
     return made
 
 
-def shown(width, stages=()):
+def shown(width, stages=(), height=50, **state):
     console = Console(file=io.StringIO(), width=width)
-    console.print(view(stages).render(width))
+    console.print(view(stages, **state).render(width, height))
     return console.file.getvalue()
 
 
@@ -49,8 +72,8 @@ def test_columns_are_dropped_at_any_width_and_digits_never(width):
     text = shown(width, [stage])
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= width
-    row = next(line for line in text.splitlines() if "on the front" in line)
-    assert set(re.findall(r"[\d.]+", row)) <= {"0", *NUMBERS}
+    row = next(line for line in text.splitlines() if re.match(r" +0 +on the front", line))
+    assert set(re.findall(r"[\d.]+", row.replace("±0.8", "").replace("±2.8", ""))) <= {"0", *NUMBERS}
     words = " ".join(text.split())
     for number in re.findall(r"[\d.]+", "338.23 gap 1.2 % 7 s"):
         assert number in words
@@ -58,51 +81,170 @@ def test_columns_are_dropped_at_any_width_and_digits_never(width):
 
 def test_objectives_stay_longer_than_settings():
     text = shown(60)
-    assert "98.27" in text
-    assert "69.51" in text
+    assert "98.3" in text
+    assert "69.5" in text
     assert "0.2796" not in text
     assert "not shown in 60 columns" in " ".join(text.split())
     assert all(number in shown(120) for number in NUMBERS)
 
 
-def test_a_stage_shows_its_epoch_the_programs_gap_or_that_it_waits():
-    stages = [
-        running(done=3, epochs=10),
-        running("assign", values={"incumbent": -math.inf, "gap": math.nan}),
-        running("assign", values={"incumbent": 338.2335, "gap": math.inf}),
-        running("assign", values={"incumbent": 338.2335, "gap": 0.0123}),
-        running("evaluate", begun=False),
-    ]
-    line = view(stages).line()
-    assert "1/3 trials | front 1" in line
-    said = ["dense 3/10 7 s", "assign 7 s", "assign 338.23 7 s", "assign 338.23 gap 1.2 % 7 s", "evaluate waiting"]
-    assert line.endswith(", ".join(f"trial 1 {words}" for words in said))
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("members", [3, 30])
+@pytest.mark.parametrize("height", [24, 50])
+def test_members_never_scroll_away_and_the_header_stays(width, members, height):
+    text = shown(width, [running(trial=members)], height, members=members, trials=40)
+    lines = text.splitlines()
+    assert len(lines) <= height
+    words = " ".join(text.split())
+    table, _, also = words.partition("also on the front (with accuracy): ")
+    rows = {int(number) for number in re.findall(r"(?:^|\s)(\d+) on the front", table.partition("best so far")[2])}
+    named = {int(number) for number in re.findall(r"(\d+) \(", also)}
+    assert rows | named == set(range(members))
+    assert not rows & named
+    assert f"{members} dense 7 s" in words, "what runs is shown, whatever the number of members"
+    for told in ("search digits: ", "objectives accuracy max", PLACE.mlflow, "--store s3://bucket/qpm --name digits"):
+        assert told in words
+    assert f"{members}/40 trials" in words
+    assert "best so far: accuracy 98.3 ±0.8 % (trial 0)" in words
 
 
-def test_a_log_repeats_the_summary_only_when_it_is_news():
-    made = view([running()])
-    assert "trials" in made.line()
-    assert made.line() == "trial 1 dense 7 s"
-    apply(made._state, Proposed(0.0, 2, {}), 0.0)
-    outcome = {"outcome": "failed", "stage": "dense", "cause": "x", "values": {}, "stages": [], "model": None}
+def test_the_best_of_each_objective_is_named_with_its_trial():
+    state = SearchState()
+    assert best(state, ()) == ""
+    end(state, 3, 90.0, 70.0)
+    end(state, 5, 95.0, 60.0)
+    axes = view()._objectives
+    unit = METRICS["interpretability"].unit
+    told = best(state, axes)
+    assert told.startswith("best so far: accuracy 95.0 ±1.3 % (trial 5), ")
+    assert told.endswith(f"70.0 {unit} (trial 3)")
+
+
+@pytest.mark.parametrize(
+    ("run", "words"),
+    [
+        (running(done=3, epochs=10), "dense 3/10 7 s"),
+        (running("assign", values={"incumbent": -math.inf, "gap": math.nan}), "assign 7 s"),
+        (running("assign", values={"incumbent": 338.2335, "gap": math.inf}), "assign 338.23 7 s"),
+        (running("assign", values={"incumbent": 338.2335, "gap": 0.0123}), "assign 338.23 gap 1.2 % 7 s"),
+        (running("evaluate", begun=False), "evaluate waiting"),
+        (running(begun=False), "dense waiting for a GPU"),
+        (running("finetune", begun=False), "finetune waiting for 0.25 GPU"),
+        (running("assign", begun=False), "assign waiting for 2 CPUs"),
+        (running(trial=0, waiting=(0, 1)), "waiting for dense of trial 0"),
+        (running(trial=0, waiting=(0,)), "waiting for its turn"),
+        (running(elsewhere="lab7 pid 4711 (x, 1)"), "dense run by lab7 pid 4711"),
+        (running(waits="waiting for the lock /c/1, held by pid 7"), "dense waiting for the lock /c/1, held by pid 7"),
+    ],
+)
+def test_what_a_trial_does_or_waits_for(run, words):
+    assert view([run]).doing(1) == words
+
+
+def test_a_paused_search_says_who_paused_it():
+    made = view()
+    apply(made._state, Instructed(1.0, 1, "pause", {}, "ada@lab7", 1.0, True, "paused"), 1.0)
+    assert "paused by ada@lab7" in made.summary()
+    assert made.doing(1) == "waiting until the search is resumed"
+
+
+def test_a_log_gets_the_header_then_one_line_per_event_and_nothing_else(monkeypatch):
+    runs = []
+    made = view(runs)
+    first = made.news()
+    assert first[0].startswith("search digits: ")
+    assert "1/3 trials" in first[-1]
+    assert made.news() == []
+    runs.append(running(done=3, epochs=10))
+    made.refresh()
+    assert made.news() == ["trial 1: dense begins"]
+    runs[0] = running(done=4, epochs=10)
+    made.refresh()
+    assert made.news() == []
+    end(made._state, 1, 99.0, 80.0, seconds=41.0)
+    (line,) = made.news()
+    assert line.startswith("trial 1 complete after 41 s, on the front: accuracy 99.0 ±0.6 %, ")
+    apply(made._state, Proposed(0.0, 2, PARAMS), 0.0)
+    assert made.news() == ["trial 2 begins: features 20, per class 4, width 48, l1 0.2796"]
+    outcome = {"outcome": "failed", "stage": "dense", "cause": "x" * 500, "values": {}, "stages": [], "model": None}
     apply(made._state, Ended.from_json({"trial": 2, "time_s": 2.0, "seconds": 1.0, **outcome}), 2.0)
-    assert "2/3 trials, 1 failed" in made.line()
+    (line,) = made.news()
+    assert line.startswith("trial 2 failed after 1 s in dense: xxx")
+    assert len("2026-11-28 21:30:29 ") + len(line) < 160
+    before = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: before + QUIET_S + 1)
+    (line,) = made.news()
+    assert line.startswith("3/3 trials, 1 failed | ")
+    assert line.endswith("trial 1 dense 4/10 7 s")
+    assert made.news() == []
 
 
-def test_a_log_gets_a_line_at_once_and_running_stages_are_counted(monkeypatch):
+def test_a_stage_that_waits_long_is_told_once():
+    made = view([running(begun=False, seconds=31.0)])
+    assert made.news()[-1] == "trial 1: dense waiting for a GPU"
+    assert made.news() == []
+
+
+def test_what_others_wrote_steers_no_terminal():
+    made = view([running(elsewhere="\x1b[2J host")])
+    assert "\x1b" not in "".join(made.news())
+    assert max(map(len, made.news()), default=0) <= LONGEST + 4
+    console = Console(file=io.StringIO(), width=80)
+    console.print(made.render(80, 24))
+    assert "\x1b" not in console.file.getvalue()
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_terminal_that_is_not_utf8_gets_what_it_can_show(encoding):
+    """The console of the commands, `jobs.surroundings.Screen`, replaces what cannot be encoded."""
+    from jobs.surroundings import Screen
+
+    raw = io.BytesIO()
+    screen = Screen(file=io.TextIOWrapper(raw, encoding=encoding, errors="replace"), width=80)
+    screen.print(view([running()], members=3).render(80, 24))
+    screen.file.flush()
+    assert b"98.3" in raw.getvalue()
+
+
+def test_a_log_gets_lines_at_once_and_running_stages_are_counted(monkeypatch):
     monkeypatch.setattr(steps, "REFRESH_S", 0.01)
     console = Console(file=io.StringIO(), width=160)
-    made = view([running(), running(begun=False)])
+    made = view([running(), running("evaluate", begun=False)])
     with ConsoleProgress(console).live(made):
-        while not console.file.getvalue():
-            pass
+        while "begins" not in console.file.getvalue():
+            time.sleep(0.01)
+        lines = console.file.getvalue().count("\n")
+        time.sleep(0.1)
+        assert console.file.getvalue().count("\n") == lines, "a line per event, not per refresh"
     assert [run.begun for run in made.running].count(True) == 1
-    assert console.file.getvalue().count("\n") == 1
+    assert "\x1b" not in console.file.getvalue()
 
 
-def test_a_stage_that_waits_for_a_lock_says_whose():
-    stage = running(waits="waiting for the lock /c/.locks/1, held by pid 7 (python), which is stopped")
-    assert (
-        "trial 1 dense waiting for the lock /c/.locks/1, held by pid 7 (python), which is stopped"
-        in view([stage]).line()
-    )
+@pytest.mark.parametrize("parallel", [1, 2, 4])
+def test_the_estimate_is_within_a_quarter_after_the_third_trial(parallel):
+    """Trials of 50 to 70 s, `parallel` at once, as a simulation has them."""
+    recipe, state = recipe_of(trials=24, parallel=parallel), SearchState()
+    free, ends = [0.0] * parallel, []
+    for trial in range(24):
+        worker = min(range(parallel), key=free.__getitem__)
+        free[worker] += 50.0 + (trial * 7) % 21
+        ends.append((free[worker], trial, 50.0 + (trial * 7) % 21))
+    last_s = max(ends)[0]
+    for n, (at_s, trial, seconds) in enumerate(sorted(ends), 1):
+        end(state, trial, at_s=at_s, seconds=seconds)
+        found = eta(state, recipe)
+        if n == 24:
+            assert found is None
+        elif 3 <= n <= 24 - parallel:
+            assert found.seconds == pytest.approx(last_s - at_s, rel=0.25)
+            assert found.spread < found.seconds
+
+
+def test_an_estimate_stands_still_while_a_trial_is_late_and_leaves_skipped_trials_out():
+    recipe, state = recipe_of(trials=6, parallel=2), SearchState()
+    assert eta(state, recipe) is None
+    end(state, 0, at_s=60.0, seconds=60.0)
+    end(state, 1, at_s=61.0, seconds=1.0, outcome="skipped", values={}, model=None, stage="dense", cause="by ada")
+    assert eta(state, recipe).seconds == 120.0
+    assert eta(state, recipe, 10.0).seconds == 110.0
+    assert eta(state, recipe, 500.0).seconds == 90.0

@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import threading
+import time
 
 import mlflow
 import pytest
@@ -14,7 +16,11 @@ from tuner.base.progress import Silent
 from tuner.base.steps import Step
 from tuner.errors import TunerError, UsageError
 from tuner.recipe import ConfirmConfig
+from tuner.search.control.control import Control
+from tuner.search.control.entries import give
+from tuner.search.control.now import read_now
 from tuner.search.driver.run import SearchRequest, run_request
+from tuner.search.execute.stage_log import read_log
 from tuner.search.outcome.pick import pick_model
 from tuner.search.record.home import SearchHome
 from tuner.store import open_store
@@ -121,6 +127,44 @@ def test_an_objective_that_the_sizes_cannot_give_is_refused_before_anything_is_c
     assert not [
         key for key in open_store(str(tmp_path)).list("") if key.startswith(("banks", "stages", "searches/never/rec"))
     ]
+
+
+def test_a_running_search_is_controlled_from_elsewhere(first, root):
+    """Stages are those of the first search, so what is waited for is a person: this thread's other half."""
+    store, name, answers = open_store(str(root)), "controlled", []
+    for verb, arguments in [("add", {"n_features": 6, "features_per_class": 2}), ("pause", {})]:
+        give(store, name, verb, arguments, "ada@lab7")
+
+    def person():
+        while read_now(store, name) is None:  # the driver waits for `resume`, and says what it waits for
+            time.sleep(0.05)
+        answers.append(read_now(store, name).trials[0].words)
+        control = Control(SearchHome(store, name), wait_s=60.0)
+        answers.append(control.skip(0))
+        answers.append(control.add({"n_features": "6", "features_per_class": "2"}))
+        answers.append(control.resume())
+
+    elsewhere = threading.Thread(target=person)
+    elsewhere.start()
+    result, printed = run_tiny(root, name)
+    elsewhere.join()
+    assert answers[0] == "waiting until the search is resumed"
+    assert [answer.state for answer in answers[1:]] == ["applied"] * 3
+    assert result.state.counts() == {"complete": 4, "skipped": 1}
+    assert result.state.trials[1].params["n_features"] == 6
+    assert [told.applied for told in result.state.instructed.values()] == [True] * 5
+    assert result.recipe.budget.trials == 5
+    assert "trial 1 complete after" in printed
+    assert max(map(len, printed.splitlines())) < 200
+    assert read_now(store, name) is None, "nothing runs any more"
+    _, runs = mlflow_runs(root, name)
+    states = {run.data.tags["mlflow.runName"]: run.info.status for run in runs}
+    assert (states["trial-0000"], states["trial-0001"]) == ("KILLED", "FINISHED")
+    again, printed = run_tiny(root, name)
+    assert again.already_complete
+    assert again.state.counts() == {"complete": 4, "skipped": 1}
+    log = read_log(store, "dense", first[0].state.trials[0].stage_key("dense"))
+    assert any("epoch 2/2" in line for line in log)
 
 
 def lose_proposal(home, trial):

@@ -11,7 +11,7 @@ from tuner.base.progress import ConsoleProgress, LiveView, LogProgress, Progress
 from tuner.base.steps import Step, repeated
 
 REFRESH_S = 1.0
-WIDTH = 100
+WIDTH, HEIGHT = 100, 40
 
 
 class NotebookProgress:
@@ -87,5 +87,5 @@ def _as_text(view: LiveView) -> str:
     from rich.console import Console
 
     page = Console(file=io.StringIO(), width=WIDTH, force_jupyter=False, color_system=None)
-    page.print(view.render(WIDTH))
+    page.print(view.render(WIDTH, HEIGHT))
     return page.file.getvalue()  # type: ignore[attr-defined, no-any-return]

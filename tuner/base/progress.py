@@ -6,7 +6,6 @@ is loaded.
 
 import contextlib
 import logging
-import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
@@ -26,11 +25,11 @@ class LiveView(Protocol):
     def refresh(self) -> None:
         """Update the data; called every REFRESH_S by all implementations, including those that show nothing."""
 
-    def line(self) -> str:
-        """The current state in one line, for a log."""
+    def news(self) -> list[str]:
+        """What has happened since the last call, for a log: one line per event, usually none."""
 
-    def render(self, width: int) -> "RenderableType":
-        """The current state as a table no wider than `width` cells."""
+    def render(self, width: int, height: int) -> "RenderableType":
+        """The current state in at most `width` cells and, if that is possible, `height` lines."""
 
 
 class Progress(Protocol):
@@ -100,8 +99,8 @@ class LogProgress:
 
     @contextlib.contextmanager
     def live(self, view: LiveView) -> Iterator[None]:
-        """A line every few seconds."""
-        with repeated(steps.REFRESH_S, _Lines(self, view, self._every_s)):
+        """A line per event."""
+        with repeated(steps.REFRESH_S, _Lines(self, view)):
             yield
 
 
@@ -146,18 +145,18 @@ class ConsoleProgress:
 
     @contextlib.contextmanager
     def live(self, view: LiveView) -> Iterator[None]:
-        """A live table on a terminal, a line every few seconds elsewhere."""
+        """A live table on a terminal, a line per event elsewhere."""
         if not self._is_lively():
-            with repeated(steps.REFRESH_S, _Lines(self, view, steps.LINE_EVERY_S)):
+            with repeated(steps.REFRESH_S, _Lines(self, view)):
                 yield
             return
         from rich.live import Live
 
         def update() -> None:
             view.refresh()
-            shown.update(view.render(self.console.width))
+            shown.update(view.render(self.console.width, self.console.height))
 
-        first = view.render(self.console.width)
+        first = view.render(self.console.width, self.console.height)
         with (
             Live(first, console=self.console, refresh_per_second=4, transient=True) as shown,
             repeated(steps.REFRESH_S, update),
@@ -178,14 +177,12 @@ def never_silent(progress: Progress, who: str) -> Iterator[None]:
 
 
 class _Lines:
-    """Refreshes a view whenever it is called, and reports its line every `every_s` seconds."""
+    """Refreshes a view whenever it is called, and reports its news."""
 
-    def __init__(self, progress: Progress, view: LiveView, every_s: float) -> None:
-        self._progress, self._view, self._every_s = progress, view, every_s
-        self._due_s = 0.0
+    def __init__(self, progress: Progress, view: LiveView) -> None:
+        self._progress, self._view = progress, view
 
     def __call__(self) -> None:
         self._view.refresh()
-        if time.monotonic() >= self._due_s:
-            self._due_s = time.monotonic() + self._every_s
-            self._progress.say(self._view.line())
+        for line in self._view.news():
+            self._progress.say(line)

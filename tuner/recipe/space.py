@@ -58,6 +58,21 @@ def searched_name(given: str) -> str:
     )
 
 
+def read_point(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of searched fields, as texts or numbers, by the names under which they are searched.
+
+    Raises:
+        UsageError: a name is no field that can be searched, occurs twice, or has a value that the field cannot take.
+    """
+    point: dict[str, Any] = {}
+    for word, value in given.items():
+        name = searched_name(str(word))
+        if name in point:
+            raise UsageError(f"{name} is given twice, once as {word}", "each field once", "drop one of the two")
+        point[name] = read_scalar(str(value), _searchable()[SHORT_NAMES.get(name, name)], name)
+    return point
+
+
 def read_dimension(node: Node | None, name: str) -> dict[str, Any]:
     """One dimension, `{choices: [..]}` or `{low, high, step, log}`, its values of the field's type.
 

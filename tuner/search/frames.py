@@ -3,7 +3,7 @@
 One row per trial. Columns:
 
 number              position in the search, from 0
-state               complete, failed, infeasible, stopped, or open (proposed, not ended)
+state               complete, failed, infeasible, stopped, skipped, or open (proposed, not ended)
 duration            wall time of the trial; NaT while it is open
 datetime_complete   when it ended, UTC
 params_NAME         its parameters, named as in the recipe's space

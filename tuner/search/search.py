@@ -10,6 +10,7 @@ from tuner.errors import TunerError
 from tuner.recipe import Recipe, objectives_of
 from tuner.search import arguments
 from tuner.search.choice import Choice
+from tuner.search.control.control import Control
 from tuner.search.record.home import SearchHome
 
 if TYPE_CHECKING:
@@ -47,6 +48,11 @@ class Search:
         from tuner.search.watch.summary import status
 
         return status(self._home)
+
+    @property
+    def control(self) -> Control:
+        """Stops, pauses or resumes it while it runs, skips or adds trials, and sets its budget."""
+        return Control(self._home)
 
     def trials(self) -> "pd.DataFrame":
         """All trials, one per row; `tuner.search.frames` documents the columns."""

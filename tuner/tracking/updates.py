@@ -19,7 +19,8 @@ from tuner.recipe.schema import SHORT_NAMES
 Rows = Iterable[Mapping[str, float]]
 
 PARENT = "search"
-STATUS = {"complete": "FINISHED", "stopped": "KILLED", "infeasible": "KILLED", "pruned": "KILLED", "failed": "FAILED"}
+ENDED_EARLY = ("stopped", "skipped", "infeasible", "pruned")
+STATUS = {"complete": "FINISHED", "failed": "FAILED", **dict.fromkeys(ENDED_EARLY, "KILLED")}
 OF_A_TRIAL = ("trial", "stage", "outcome", "test")
 VALIDATION = ("validation", "val")
 LONGEST_KEY = 250

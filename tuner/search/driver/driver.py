@@ -8,16 +8,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from ray import tune
 
 from tuner.base.progress import Progress
 from tuner.errors import TunerError
-from tuner.recipe import Recipe, objectives_of
+from tuner.recipe import Recipe, StageResources
+from tuner.search.control.inbox import Inbox
+from tuner.search.control.now import published
 from tuner.search.driver.finished import measured
+from tuner.search.driver.instructions import Instructions
 from tuner.search.driver.interrupts import Interrupts
 from tuner.search.driver.time_limit import MEASURE_S, TimeLimit, TimeUp, ring
+from tuner.search.driver.tune_hooks import Follow, NoReport
 from tuner.search.execute.banks import n_classes_of
 from tuner.search.execute.broker import ON_THE_HEAD, start_broker
 from tuner.search.execute.broker_handle import BrokerHandle, closing
@@ -43,6 +46,7 @@ from tuner.search.record.front_view import require_points
 from tuner.search.record.home import SearchHome, versions
 from tuner.search.record.restoration import TrialRecord, apply, mirror_events
 from tuner.search.session.connect import keep_keys_private, ray_for, scratch_folder
+from tuner.search.watch.header import Place
 from tuner.search.watch.mirror import FLUSH_S, PLACE, mirror_front, place_document, start_mirror
 from tuner.search.watch.texts import told_stage
 from tuner.search.watch.trials_view import TrialsView
@@ -51,17 +55,6 @@ from tuner.store import Lease, LeaseHeldError
 CONFIRMING = (
     "finishing the running stages; Ctrl-C again to abort (finished runs are kept, and the same command carries on)"
 )
-
-
-class NoReport(tune.ProgressReporter):
-    """Prevents Ray Tune from clearing a notebook cell to show its own table."""
-
-    def should_report(self, trials: list[Any], done: bool = False) -> bool:
-        """Never."""
-        return False
-
-    def report(self, trials: list[Any], done: bool, *sys_info: str) -> None:
-        """Nothing."""
 
 
 class Driver:
@@ -93,14 +86,20 @@ class Driver:
         self.home, self.recipe, self.bank, self.prior = home, recipe, bank, prior
         self.progress, self.lease, self.interrupts = progress, lease, interrupts
         self.only_confirm = only_confirm
+        self._broker: BrokerHandle | None = None
+        self._resources: dict[str, StageResources] = {}
         self._refused: LeaseHeldError | None = None  # raised by the lease at a write
         self.started = time.monotonic()
         past: list[Event] = []
         with progress.step("reading the ledger"):
             home.ledger.begin(lease)
             self.state = home.state(recipe, past.append)
-        if only_confirm and self.state.budget:
-            recipe.budget.trials = self.state.budget  # what was asked for stays asked for
+        if only_confirm and self.state.asked:
+            recipe.budget.trials = self.state.asked[-1]  # what was asked for stays asked for
+        self.asked = recipe.budget.trials
+        recipe.budget.trials = self.state.in_force(self.asked)
+        self.inbox = Inbox(home.store, home.name, self.state.instructed, progress.warn)
+        self.instructions = self._instructions()
         limit_s = 0.0 if only_confirm else recipe.budget.time_limit_s
         self.limit, self.whole_limit = (TimeLimit(limit_s, self.state.elapsed_s) for _ in range(2))
         self._keep_time()
@@ -117,13 +116,17 @@ class Driver:
             LeaseHeldError: the search was lost to another driver.
         """
         is_measured = measured(self.recipe, self.state)
-        if self._trials_left() or not is_measured or self.only_confirm:
+        if self._trials_left() or not is_measured or self.only_confirm or self.inbox.old:
             self.home.require_this_code()
-        runs = self.unconfirmed()
         if self.only_confirm:
             require_points(self.home.front(state=self.state))
             refuse_too_many_splits(self.recipe, self.home, self.bank)
-        self.record(Started(time.time(), self.recipe.to_dict(), versions()))
+        asked = replace(self.recipe, budget=replace(self.recipe.budget, trials=self.asked))
+        self.record(Started(time.time(), asked.to_dict(), versions()))
+        self._tell_instructed()
+        self.instructions.begin()
+        self.instructions.heed()
+        runs = self.unconfirmed()
         if self._trials_left() and (announced := announcement(self.recipe)):
             self.progress.say(announced)
         interrupted = False
@@ -131,11 +134,34 @@ class Driver:
         if trials or runs or (self.complete() and not is_measured):
             with ray_for(self.recipe.resources, self.progress) as resources:
                 made = start_broker(self.home.store.url, scratch_folder(), resources, self.recipe.budget.retries)
-                with closing(made) as broker:
+                with closing(made) as broker, self.inbox.open():
+                    self._broker, self._resources = broker, resources
                     interrupted = self._conduct(broker)
+                    while self.instructions.added and self._trials_left() and not (interrupted or self.limit.reached):
+                        interrupted = self._conduct(broker)  # trials that were added while the front was confirmed
             if self._trials_left():
                 self.record(Suspended(time.time()))  # unfinished trials count towards search time as well
         return interrupted
+
+    def _instructions(self) -> Instructions:
+        """What people have instructed, with the means of this driver."""
+
+        def skip(number: int, cause: str) -> None:
+            if self._broker is not None:
+                self._broker.skip(number, cause)
+
+        n_classes = n_classes_of(self.home.artifacts, self.bank)
+        place = (self.inbox, self.recipe, self.state, n_classes)
+        return Instructions(*place, self.record, skip, self.progress.say)
+
+    def _tell_instructed(self) -> None:
+        """Say what earlier instructions mean for this run."""
+        command = f"qpm-tuner control --store {self.home.store.url} --name {self.home.name}"
+        if self.recipe.budget.trials != self.asked and not self.only_confirm:
+            asked = f"{self.recipe.budget.trials} trials in all, as was instructed, not {self.asked} as in the recipe"
+            self.progress.say(f"{asked}; {command} budget trials=N changes that")
+        if (paused := self.state.paused) is not None and self._trials_left():
+            self.progress.say(f"paused by {paused.by}: no trial begins until {command} resume")
 
     def unconfirmed(self) -> list[ConfirmationRun]:
         """The confirmation runs still to be done: of the whole front, or of what the search spends on it by itself."""
@@ -162,7 +188,7 @@ class Driver:
 
     def _conduct(self, broker: BrokerHandle) -> bool:
         """Run the trials, then measure and confirm the front; returns whether it was interrupted."""
-        interrupted = False
+        interrupted, self.instructions.added = False, False
         try:
             with self.whole_limit.enforced():
                 if self._trials_left() and not self.limit.reached:
@@ -194,10 +220,11 @@ class Driver:
 
         def look() -> None:
             nonlocal stopped
-            if not stopped and (self.interrupts.asked or self.lease.lost or self.whole_limit.reached):
+            self.instructions.heed()
+            if not stopped and (self._asked_to_stop() or self.lease.lost or self.whole_limit.reached):
                 stopped = True
                 broker.stop()
-            if self.whole_limit.overdue:
+            if self.whole_limit.overdue or self.instructions.stopped_now:
                 broker.call_off()
 
         def record(event: Confirmed) -> None:
@@ -206,7 +233,7 @@ class Driver:
         with self.interrupts.gently(lambda: CONFIRMING):
             confirm(runs, broker, record, self.progress, look)
         self.lease.check()
-        return self.interrupts.asked
+        return self._asked_to_stop()
 
     def publish(self) -> tuple[dict[str, str], str]:
         """Write the derived files; returns their locations by name, and MLflow's address or its problem."""
@@ -260,8 +287,17 @@ class Driver:
         """Whether the budget is spent and every trial has ended."""
         return not self.state.open() and not self.state.missing(self.recipe.budget.trials)
 
+    @property
+    def stopped_by(self) -> str:
+        """Who has instructed the search to stop; empty: nobody."""
+        return self.instructions.stopped.by if self.instructions.stopped is not None else ""
+
+    def _asked_to_stop(self) -> bool:
+        """Whether a person asked for the end, by Ctrl-C or by an instruction."""
+        return self.interrupts.asked or self.instructions.stopped is not None
+
     def _stopping(self) -> bool:
-        return self.interrupts.asked or self.lease.lost or self.limit.reached
+        return self._asked_to_stop() or self.lease.lost or self.limit.reached
 
     def _tune(self, broker: BrokerHandle) -> bool:
         """Let Ray Tune run the trials; returns whether it was interrupted.
@@ -271,11 +307,13 @@ class Driver:
             LeaseHeldError: another driver took the search over.
         """
         proposer = Proposer(self.recipe, n_classes_of(self.home.artifacts, self.bank), self.prior)
-        searcher = LedgerSearcher(self.recipe, self.bank, self.state, proposer, self.record, broker, self._stopping)
-        objectives, searched = objectives_of(self.recipe), list(self.recipe.space)
-        trials = self.recipe.budget.trials
+        means = (self.record, broker, self._stopping, self.instructions.heed)
+        searcher = LedgerSearcher(self.recipe, self.bank, self.state, proposer, *means)
+        self.instructions.trials = searcher
         look = partial(self._look, BrokerMonitor(broker), searcher)
-        view = TrialsView(self.state, objectives, trials, searched, look)
+        mlflow = "" if self.mirror is None else self.mirror.warning or self.mirror.url
+        place = Place(self.home.name, self.home.store.url, mlflow)
+        view = TrialsView(self.state, self.recipe, look, place, self._resources, self.started)
         keep_keys_private()
         scratch = tempfile.mkdtemp(prefix="qpm-tuner-tune-")
         coordinator = tune.with_parameters(Coordinator, broker=broker)
@@ -283,7 +321,7 @@ class Driver:
             tune.with_resources(coordinator, tune.PlacementGroupFactory([ON_THE_HEAD])),
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
-                num_samples=searcher.n_left,
+                num_samples=-1,  # until the searcher says that it has finished: trials may be added
                 reuse_actors=True,
                 trial_dirname_creator=lambda trial: str(trial.trial_id),
             ),
@@ -292,18 +330,20 @@ class Driver:
                 storage_path=scratch,
                 verbose=0,
                 progress_reporter=NoReport(),
-                callbacks=[Forget()],
+                callbacks=[Forget(), Follow(searcher)],
                 failure_config=tune.FailureConfig(max_failures=self.recipe.budget.retries),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
         )
         try:
-            with self.interrupts.gently(lambda: finishing(view.running)), self.progress.live(view):
+            shared = published(self.home.store, self.home.name, view.now, self.progress.warn)
+            with self.interrupts.gently(lambda: finishing(view.running)), self.progress.live(view), shared:
                 tuner.fit()
         except KeyboardInterrupt:  # TimeUp, or the exception into which Ray turned it
             if not searcher.halted:
                 raise
         finally:
+            self.instructions.trials = None
             shutil.rmtree(scratch, ignore_errors=True)
         if self._refused is not None:
             raise self._refused
@@ -314,15 +354,17 @@ class Driver:
                 "fix the cause and run the same command again: a damaged bank is extracted again, nothing is lost",
             )
         self.lease.check()
-        return self.interrupts.asked or not (self.complete() or searcher.exhausted or self._stopping())
+        return self._asked_to_stop() or not (self.complete() or searcher.exhausted or self._stopping())
 
     def _look(self, monitor: BrokerMonitor, searcher: LedgerSearcher) -> list[RunSnapshot]:
         """The running stages, for display; also tells the broker when it is time to end."""
         if self._stopping():
             monitor.broker.stop()
-        if self.limit.overdue:
+        if self.limit.overdue or self.instructions.stopped_now:
             monitor.broker.call_off()
         stages = monitor.runs()
+        if self.state.paused is not None:  # so nothing needs to run
+            monitor.idle_s = 0.0
         if monitor.lost and not searcher.halted:
             searcher.halted = SILENT
             monitor.broker.kill()

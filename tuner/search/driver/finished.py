@@ -7,10 +7,12 @@ Any difference, even in a modification time, leads to a complete run.
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import Any
 
 from tuner.base.plain_json import InvalidJsonError, parse_object
 from tuner.recipe import Recipe, objectives_of
+from tuner.search.control.entries import numbers
 from tuner.search.record.home import SearchHome
 from tuner.search.record.state import SearchState
 from tuner.search.session.precision import adopt_precision
@@ -28,7 +30,7 @@ MOST_BYTES = 100_000
 DERIVED = {"report": "report.html", "front": "front.json", "picture": "front.svg"}
 
 
-def remember(home: SearchHome, recipe: Recipe, state: SearchState, *, mirrored: bool) -> None:
+def remember(home: SearchHome, recipe: Recipe, state: SearchState, *, mirrored: bool, asked: int | None = None) -> None:
     """Record that a run has done everything; if it has not, write nothing.
 
     Args:
@@ -36,11 +38,15 @@ def remember(home: SearchHome, recipe: Recipe, state: SearchState, *, mirrored: 
         recipe: what was run.
         state: what the ledger says.
         mirrored: whether MLflow shows all of it, or is switched off.
+        asked: total of trials that the run was asked for, where an instruction has changed it.
     """
     if not mirrored or state.missing(recipe.budget.trials) or state.open() or not measured(recipe, state):
         return
-    found = _found(home, recipe)
+    told = replace(recipe, budget=replace(recipe.budget, trials=asked or recipe.budget.trials))
+    found = _found(home, told)
     now = SearchHome(home.store, home.name).state(recipe)
+    if set(numbers(home.store, home.name)[0]) - set(now.instructed):  # an instruction has come meanwhile
+        return
     if _shown(now) == _shown(state):  # else the report lacks what another process has recorded meanwhile
         home.store.put(home.key(FILE), json.dumps(found).encode())
 
@@ -78,6 +84,7 @@ def as_it_stands(home: SearchHome, asked: Recipe | None, trials: int | None = No
         return None
     quiet = SearchHome(home.store, home.name)  # the run itself reports warnings
     state = quiet.state(recipe)
+    recipe.budget.trials = state.in_force(recipe.budget.trials)
     if quiet.ledger.warnings or any(not damage.settled for damage in state.damage):
         return None
     kind = model_stage().kind
@@ -119,6 +126,7 @@ def _told(home: SearchHome) -> dict[str, Any] | None:
 def _found(home: SearchHome, recipe: Recipe) -> dict[str, Any]:
     """The current inputs and outputs of a run; None where one is unknown."""
     names = sorted(home.store.list(home.ledger.prefix))  # an entry's name holds the hash of its content
+    names += map(str, numbers(home.store, home.name)[0])
     files = {file: home.store.stat(home.key(file)) for file in (*DERIVED.values(), "history.parquet")}
     return {
         "version": __version__,

@@ -90,9 +90,10 @@ def run_request(request: SearchRequest, progress: Progress, interrupts: Interrup
             lease.check()
             mirrored = driver.mirror is None or driver.mirror.warning is None
             if not (interrupted or only_confirm or driver.unconfirmed()):
-                remember(home, recipe, driver.state, mirrored=mirrored)
-    ended = "" if interrupted else driver.ended_by_limit
-    return SearchResult(home, recipe, driver.state, files, interrupted, complete, ended, tracking)
+                remember(home, recipe, driver.state, mirrored=mirrored, asked=driver.asked)
+    ended, stopped_by = "" if interrupted else driver.ended_by_limit, driver.stopped_by
+    interrupted = interrupted and not stopped_by
+    return SearchResult(home, recipe, driver.state, files, interrupted, complete, ended, tracking, stopped_by)
 
 
 def _lease(request: SearchRequest, progress: Progress) -> Lease:

@@ -62,6 +62,11 @@ class StageBroker:
         """From the driver: the outcome is recorded, and the trial can be forgotten."""
         self.queue.forget(trial)
 
+    async def skip(self, trial: int, cause: str) -> None:
+        """From the driver: end a trial, and its stages unless other trials wait for them."""
+        self.queue.skip(trial, cause)
+        await self.runs.abandon(trial)
+
     async def run_trial(self, trial: int, stages: Sequence[StageSpec]) -> TrialOutcome:
         """Run any sequence of stages that ends with a measurement; see `trial.run_trial`."""
         return await run_trial(trial, stages, self.use)

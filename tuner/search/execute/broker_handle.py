@@ -37,6 +37,10 @@ class BrokerHandle:
         """Start a trial; None: it is not needed."""
         self.actor.hand_out.remote(trial, stages)
 
+    def skip(self, trial: int, cause: str) -> None:
+        """End a trial, and its stages unless other trials wait for them."""
+        self.actor.skip.remote(trial, cause)
+
     def forget(self, trial: int) -> None:
         """A trial's outcome has been recorded."""
         self.actor.forget.remote(trial)

@@ -6,6 +6,7 @@ A stuck solver, a hung GPU and an unresponsive file system look alike: the work 
 
 import os
 import signal
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,11 +39,16 @@ class HungError(Exception):
 
 @dataclass(frozen=True)
 class Worker:
-    """A process that runs stages: node, process id, and start time, because ids are reused."""
+    """A process that runs stages: node, process id, start time, because ids are reused, and its host for display."""
 
     node: str
     pid: int
     started: str
+    host: str = ""
+
+    def told(self) -> str:
+        """For people: "lab7 pid 4711"."""
+        return f"{self.host or self.node[:8]} pid {self.pid}"
 
 
 @dataclass
@@ -113,7 +119,9 @@ class HangDetector:
 
 def this_worker() -> Worker:
     """The calling process, a Ray worker."""
-    return Worker(ray.get_runtime_context().get_node_id(), os.getpid(), started_at(os.getpid()) or "")
+    return Worker(
+        ray.get_runtime_context().get_node_id(), os.getpid(), started_at(os.getpid()) or "", socket.gethostname()
+    )
 
 
 @ray.remote(num_cpus=0, max_retries=0)

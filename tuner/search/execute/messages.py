@@ -9,12 +9,13 @@ from typing import Any, Literal, NamedTuple, Self
 from tuner.qpm.program_info import ProgramInfo
 from tuner.search.record.events import Ended, StageUse
 
-Outcome = Literal["complete", "infeasible", "failed", "corrupt", "halted", "elsewhere", "called off"]
+Outcome = Literal["complete", "skipped", "infeasible", "failed", "corrupt", "halted", "elsewhere", "called off"]
 """How a stage or a trial ended.
 
-`corrupt`: an input is damaged or missing, and was removed so that it is recreated. `halted`: the store or a disk
-fails, or the feature bank is damaged, so no trial can continue. `elsewhere`: another driver runs the stage.
-`called off`: the search is stopping. None of these four is recorded in the ledger: the trial stays open.
+`skipped`: a person asked for its end; only a trial. `corrupt`: an input is damaged or missing, and was removed so that
+it is recreated. `halted`: the store or a disk fails, or the feature bank is damaged, so no trial can continue.
+`elsewhere`: another driver runs the stage. `called off`: the search is stopping. None of the last four is recorded in
+the ledger: the trial stays open.
 """
 
 
@@ -122,6 +123,8 @@ class RunSnapshot:
         values: those of the last epoch, or incumbent and gap of the program.
         seconds: seconds since its turn came.
         quiet_s: seconds since its last heartbeat.
+        waiting: the trials that wait for it.
+        where: the process that runs it; empty: none yet.
     """
 
     stage: str
@@ -134,3 +137,5 @@ class RunSnapshot:
     values: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     quiet_s: float = 0.0
+    waiting: tuple[int, ...] = ()
+    where: str = ""

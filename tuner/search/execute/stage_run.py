@@ -18,6 +18,7 @@ class StageRun:
         spec: the stage.
         trial: the first trial that requested it.
         ended: its result; None: it did not start.
+        waiting: the trials that wait for it.
         started_s: when its turn came; 0: not yet.
         looked_s: when it was last looked up in the store.
         begun: whether a worker has started it.
@@ -35,6 +36,7 @@ class StageRun:
     spec: StageSpec
     trial: int
     ended: asyncio.Future[StageResult | None]
+    waiting: set[int] = field(default_factory=set)
     started_s: float = 0.0
     looked_s: float = 0.0
     begun: bool = False
@@ -72,6 +74,8 @@ class StageRun:
             self.values,
             now_s - self.started_s,
             quiet_s,
+            tuple(sorted(self.waiting)),
+            "" if self.worker is None else self.worker.told(),
         )
 
 

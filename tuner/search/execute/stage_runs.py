@@ -55,6 +55,7 @@ class StageRuns:
         self._runs: dict[str, StageRun] = {}
         self._working: dict[asyncio.Task[None], list[StageRun]] = {}  # the remaining runs of each task
         self._stopping = False
+        self._abandoned: set[int] = set()  # trials whose stages are no longer needed
 
     # Requests of trials.
 
@@ -80,8 +81,12 @@ class StageRuns:
                 work = asyncio.create_task(self._work(todo := [run], row, trial))
                 self._working[work] = todo
                 work.add_done_callback(self._working.pop)
-            if (result := await run.ended) is not None:
-                break
+            run.waiting.add(trial)
+            try:  # shielded: if this trial is skipped, others still wait for the run
+                if (result := await asyncio.shield(run.ended)) is not None:
+                    break
+            finally:
+                run.waiting.discard(trial)
         reused, waited_s = result.trial != trial, time.monotonic() - since_s
         use = StageUse(spec.stage, spec.key, reused, waited_s, result.seconds if reused else 0.0)
         return StageUsed(result, use)
@@ -122,7 +127,7 @@ class StageRuns:
         except Exception as error:  # raised in the trials that wait for this stage
             self._end(todo.pop(0)).set_exception(error)
         finally:
-            if todo and self._stopping and stream is not None:
+            if todo and stream is not None and (self._stopping or trial in self._abandoned):
                 ray.cancel(stream)
             for run in todo:  # not started, after a failure or Ctrl-C
                 self._end(run).set_result(None)
@@ -137,6 +142,9 @@ class StageRuns:
             if result.outcome != "complete" or self._stopping:
                 return False
             attempts.forget()
+            if todo and trial in self._abandoned and not self._wanted(todo):
+                await self._watchdog.call_off(todo[:1])
+                return False
             if todo and todo[0].worker is not None:  # already at the next stage, even if it can no longer report it
                 self._watchdog.begin(todo[0])
         return not self._stopping
@@ -268,6 +276,19 @@ class StageRuns:
         for work in list(self._working):
             work.cancel()
         await self._watchdog.call_off(running)
+
+    async def abandon(self, trial: int) -> None:
+        """End the stages that run for a trial, unless other trials wait for them."""
+        self._abandoned.add(trial)
+        for work, todo in list(self._working.items()):
+            if todo and todo[0].trial == trial and not self._wanted(todo):
+                running = todo[:1] if todo[0].worker is not None else []
+                work.cancel()
+                await self._watchdog.call_off(running)
+
+    def _wanted(self, todo: Sequence[StageRun]) -> bool:
+        """Whether a trial that is still needed waits for one of the runs."""
+        return any(run.waiting - self._abandoned for run in todo)
 
     async def close(self) -> None:
         """Release the claims in the store: this search runs no more stages."""

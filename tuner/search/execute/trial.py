@@ -3,6 +3,7 @@
 Runs inside the broker; depends neither on Ray Tune nor on how a stage is run.
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -53,6 +54,10 @@ async def _pass(number: int, stages: Sequence[StageSpec], use: Use) -> TrialOutc
     for position, spec in enumerate(stages):
         try:
             result, used = await use(stages[position:], number)
+        except asyncio.CancelledError as skipped:
+            if not skipped.args:  # the broker itself ends
+                raise
+            return TrialOutcome("skipped", spec.stage, str(skipped), stages=tuple(uses), program=program)
         except Exception as error:
             return replace(_stopped(error, spec), stages=tuple(uses), program=program)
         uses.append(used)

@@ -66,6 +66,13 @@ class TrialQueue:
             await asyncio.wait_for(self._all_here.wait(), START_S)
         return outcome
 
+    def skip(self, trial: int, cause: str) -> None:
+        """End a trial that has been handed out; its outcome is `skipped`, unless it has ended already."""
+        future = self._trials.get(trial)
+        work = future.result() if future is not None and future.done() else None
+        if work is not None:
+            work.cancel(cause)
+
     def forget(self, trial: int) -> None:
         """Forget a trial; it is not requested again."""
         self._trials.pop(trial, None)

@@ -18,6 +18,7 @@ from tuner.errors import InfeasibleError, TunerError
 from tuner.search.execute.job import Progress, StageJob
 from tuner.search.execute.messages import Outcome, StageResult
 from tuner.search.execute.plan import StageSpec
+from tuner.search.execute.stage_log import StageLog
 from tuner.search.record.home import versions
 from tuner.store import CorruptArtifactError, MissingKeyError, StoreError, open_artifacts
 
@@ -38,12 +39,29 @@ def run_stage(
         How it ended: `complete`, `infeasible`, `failed`, `corrupt` or `halted`; the last if the store or this
         machine's disk fails, which is not the trial's fault.
     """
+    log, artifacts = StageLog(), open_artifacts(store_url)
+
+    def told(done: int, epochs: int, values: dict[str, float]) -> None:
+        log.epoch(done, epochs, values)
+        if progress is not None:
+            progress(done, epochs, values)
+
+    try:
+        with log.listening():
+            result = _run(spec, StageJob(spec, artifacts, scratch, threads, told), threads)
+            log.say(f"{result.outcome} after {result.seconds:.1f} s{f': {result.cause}' if result.cause else ''}")
+            return result
+    finally:
+        log.publish(artifacts.store, spec.stage, spec.key)
+
+
+def _run(spec: StageSpec, job: StageJob, threads: int) -> StageResult:
+    """As `run_stage`, without a log."""
     started = time.perf_counter()
     if spec.row.runs_models:
         import torch
 
         torch.set_num_threads(threads)
-    job = StageJob(spec, open_artifacts(store_url), scratch, threads, progress)
 
     def ended(outcome: Outcome, cause: str | None = None, **more: Any) -> StageResult:
         return StageResult(outcome, time.perf_counter() - started, cause, **more)

@@ -182,8 +182,8 @@ class Proposer:
         values = self._values(record)
         if values is not None:
             return {"state": TrialState.COMPLETE, "values": values}
-        if record.outcome == "failed" and record.stage is None:  # a fault of the machine
-            return None
+        if record.outcome == "skipped" or (record.outcome == "failed" and record.stage is None):
+            return None  # by a person, or a fault of the machine
         return {"state": TrialState.PRUNED, "constraints": UNMEASURED}
 
     def _values(self, record: TrialRecord) -> list[float] | None:

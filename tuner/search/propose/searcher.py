@@ -52,6 +52,7 @@ class LedgerSearcher(Searcher):
         record: appends an event to the ledger, and applies it to the state.
         broker: takes the trials through their stages.
         stop: tells whether no more trials may start (time limit, lost lease).
+        heed: called in the thread of Ray Tune, about once a second, to carry out what people have instructed.
     """
 
     def __init__(
@@ -63,8 +64,10 @@ class LedgerSearcher(Searcher):
         record: Record,
         broker: Broker,
         stop: Callable[[], bool],
+        heed: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__()
+        self._heed = heed
         self._recipe, self._bank, self._state, self._proposer = recipe, bank, state, proposer
         self._record, self._broker, self._stop = record, broker, stop
         self._open = [trial.number for trial in state.open()]
@@ -81,14 +84,15 @@ class LedgerSearcher(Searcher):
 
     def suggest(self, trial_id: str) -> Any:
         """The next trial's configuration, None for "not now", or FINISHED."""
+        self.look()
         if self._called_off():
             return str(Searcher.FINISHED)
-        if len(self._running) >= self._recipe.budget.parallel:
+        if self._state.paused or len(self._running) >= self._recipe.budget.parallel:
             return None
         if self._open:
             number = self._open.pop(0)
-        elif self.exhausted or not self._missing:
-            return str(Searcher.FINISHED)
+        elif self.exhausted or not self._missing:  # while a trial runs, a person may add another
+            return None if self._running else str(Searcher.FINISHED)
         else:
             number = self._missing.pop(0)
         self._running[trial_id] = number
@@ -96,6 +100,37 @@ class LedgerSearcher(Searcher):
         self._promised.append(number)
         self._keep_promises()
         return {"number": number}
+
+    def look(self) -> None:
+        """Carry out what people have instructed; a store that refuses to record it halts the search."""
+        try:
+            self._heed()
+        except (StoreError, LeaseHeldError) as error:
+            self.halted = error.what
+        self._keep_promises()
+
+    def started(self, number: int) -> bool:
+        """Whether the broker has a trial."""
+        return number in self._running.values() and number not in self._promised
+
+    def drop(self, number: int) -> None:
+        """Do not start a trial: it has ended."""
+        if number in self._open:
+            self._open.remove(number)
+        if number in self._promised:
+            self._promised.remove(number)
+            self._broker.hand_out(number, None)
+
+    @property
+    def next_number(self) -> int:
+        """The number of the next trial that nobody has."""
+        return max([*self._state.trials, *self._state.lost, *self._promised], default=-1) + 1
+
+    def adjust(self) -> None:
+        """Follow a changed budget, and trials that a person has added."""
+        taken = {*self._running.values(), *self._promised}
+        self._open = [trial.number for trial in self._state.open() if trial.number not in taken]
+        self._missing = [n for n in self._state.missing(self._recipe.budget.trials) if n not in taken]
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Record the outcome of a trial in the ledger; if its coordinator died, the trial has failed."""
@@ -143,7 +178,7 @@ class LedgerSearcher(Searcher):
 
     def _keep_promises(self) -> None:
         """Start the promised trials that can be proposed now, in order; call off those that are no longer needed."""
-        while self._promised and (self._called_off() or self._ready(self._promised[0])):
+        while self._promised and (self._called_off() or (not self._state.paused and self._ready(self._promised[0]))):
             number = self._promised[0]
             if not self._called_off() and number not in self._state.trials:
                 self._propose(number)

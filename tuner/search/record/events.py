@@ -26,7 +26,7 @@ from tuner.search.record.fields import (
 )
 from tuner.search.stages import model_stage
 
-OUTCOMES = ("complete", "stopped", "infeasible", "failed")
+OUTCOMES = ("complete", "stopped", "skipped", "infeasible", "failed")
 
 
 @dataclass(frozen=True)
@@ -91,16 +91,29 @@ class Started(Event):
 
 @dataclass(frozen=True)
 class Proposed(Event):
-    """A trial was given its parameters; it starts when this is written."""
+    """A trial was given its parameters; it starts when this is written.
+
+    Attributes:
+        trial: its number.
+        params: by name.
+        instruction: number of the instruction by which a person added it; None: the sampler proposed it.
+    """
 
     kind = "trial"
     trial: int
     params: dict[str, Any]
+    instruction: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_count("trial", self.trial)
         check_params(self.params)
+        if self.instruction is not None:
+            check_count("instruction", self.instruction)
+
+    def to_json(self) -> dict[str, Any]:
+        """As stored in the ledger, without `instruction` for a proposal of the sampler."""
+        return {name: value for name, value in super().to_json().items() if name != "instruction" or value is not None}
 
 
 @dataclass(frozen=True)
@@ -364,8 +377,47 @@ class Picked(Event):
         object.__setattr__(self, "reason", line("reason", self.reason))
 
 
+@dataclass(frozen=True)
+class Instructed(Event):
+    """A driver carried out or refused a person's instruction.
+
+    Attributes:
+        number: of its entry in the store.
+        verb: what was asked for.
+        arguments: of the verb.
+        by: who asked, as the entry says.
+        given_s: when, unix seconds, as the entry says.
+        applied: whether it was carried out.
+        note: what was done, or why it was refused, in one line.
+        trials: the total of trials in force from here on; None: unchanged.
+    """
+
+    kind = "instruction"
+    number: int
+    verb: str
+    arguments: dict[str, Any]
+    by: str
+    given_s: float
+    applied: bool
+    note: str
+    trials: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_count("number", self.number)
+        check_word("verb", self.verb)
+        check_params(self.arguments)
+        object.__setattr__(self, "by", line("by", self.by))
+        check_number("given_s", self.given_s)
+        if type(self.applied) is not bool:
+            raise InvalidEventError("its applied is neither true nor false")
+        object.__setattr__(self, "note", line("note", self.note))
+        if self.trials is not None:
+            check_count("trials", self.trials)
+
+
 KINDS: dict[str, type[Event]] = {
-    made.kind: made for made in (Started, Proposed, Ended, Suspended, Measured, Confirmed, Baseline, Picked)
+    made.kind: made for made in (Started, Proposed, Ended, Suspended, Measured, Confirmed, Baseline, Picked, Instructed)
 }
 
 

@@ -182,11 +182,11 @@ class SearchHome:
             except UsageError:  # not started
                 return None
             settled = None if _changed_code(content) else self._parsed(content)
-            self._started = settled, self._n_classes(content["bank"])
+            self._started = settled, self.n_classes(content["bank"])
         settled, n_classes = self._started
         return None if settled is None else Possible.of(recipe or settled, n_classes)
 
-    def _n_classes(self, bank: str) -> int:
+    def n_classes(self, bank: str) -> int:
         """Number of classes of the data; 1 if the bank cannot be read, which is reported elsewhere."""
         try:
             manifest = self.artifacts.find("banks", bank)

@@ -37,6 +37,10 @@ class Possible:
         sizes = {name: lookup(recipe, SHORT_NAMES[name]) for name in SIZES}
         return cls(recipe.space, recipe.parameters(), sizes, n_classes, recipe.budget.trials)
 
+    def holds(self, name: str, value: Any) -> bool:
+        """Whether a dimension of the space has this value."""
+        return _lies_in(self.space[name], value)
+
     def settled(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """The parameters, completed by those that earlier versions left out because the recipe implies them.
 

@@ -14,6 +14,7 @@ from tuner.search.record.events import (
     Confirmed,
     Ended,
     Event,
+    Instructed,
     Measured,
     Picked,
     Proposed,
@@ -83,8 +84,7 @@ def restore(
         tokens: of the drivers that wrote the entries, by key.
     """
     found = [(key, content, _read(content, possible)) for key, content in entries]
-    budgets = [event.budget[0] for _, _, event in found if isinstance(event, Started)]
-    most = max((trials for trials in (*budgets, possible and possible.trials) if trials), default=None)
+    most = _most([event for _, _, event in found], None if possible is None else possible.trials)
     state, clock, turn, driver = SearchState(), SearchClock(), Budget(), None
     gaps, doubts = sorted(unreadable, reverse=True), list[Doubt]()
     for key, content, event in found:
@@ -105,7 +105,7 @@ def restore(
             doubts.append(Doubt(key, f"is dated {days:,.1f} days after it was written", DATED, None))
             at, event = Moment(entry_s, entry_s), replace(event, time_s=entry_s)  # noqa: PLW2901
         if isinstance(event, Started):
-            turn, driver = Budget(*event.budget), tokens.get(key)
+            driver = tokens.get(key)
             clock.begin(at)
         elif isinstance(event, OF_A_TURN) and getattr(event, "command", None) is None:
             if driver != (driver := tokens.get(key)):  # the start of its run is damaged
@@ -113,6 +113,7 @@ def restore(
             clock.count(at)
         state.elapsed_s = clock.elapsed_s
         reason = apply(state, event, clock.elapsed_s, most)
+        turn = _turn(turn, state, event)
         if reason is None:
             accepted(event)
             continue
@@ -122,6 +123,28 @@ def restore(
     doubts += _picks_without_a_model(state, ((key, event) for key, _, event in found))
     state.damage = [_settled(state, doubt) for doubt in sorted(doubts, key=lambda doubt: (doubt.follows, doubt.key))]
     return state
+
+
+def _most(events: Iterable[Event | InvalidEventError], trials: int | None) -> int | None:
+    """The largest total of trials ever asked for; None: unknown."""
+    found, added = [trials], 0
+    for event in events:
+        match event:
+            case Started():
+                found.append(event.budget[0])
+            case Instructed():
+                found.append(event.trials)
+            case Proposed(instruction=int()):  # its driver may have died before it could record the larger total
+                added += 1
+    known = [number for number in found if number]
+    return max(known) + added if known else None
+
+
+def _turn(turn: Budget, state: SearchState, event: Event) -> Budget:
+    """The request of the run under way after an event."""
+    if isinstance(event, Started):
+        return Budget(state.budget, event.budget[1])
+    return turn._replace(trials=state.budget) if isinstance(event, Instructed) else turn
 
 
 def _picks_without_a_model(state: SearchState, found: Iterable[tuple[str, Event | InvalidEventError]]) -> list[Doubt]:
@@ -147,11 +170,12 @@ def apply(state: SearchState, event: Event, at_s: float, most: int | None = None
     """
     match event:
         case Started():
-            state.budget = event.budget[0]
+            _start(state, event.budget[0])
         case Proposed():
             if most is not None and event.trial >= most:
                 return f"proposes trial {event.trial}, where {most} trials were asked for"
-            known = state.trials.setdefault(event.trial, TrialRecord(event.trial, dict(event.params)))
+            made = TrialRecord(event.trial, dict(event.params), proposed_at=event.time_s, instruction=event.instruction)
+            known = state.trials.setdefault(event.trial, made)
             if known.params != event.params:
                 return f"proposes trial {event.trial} once more, with other parameters"
         case Ended():
@@ -168,7 +192,30 @@ def apply(state: SearchState, event: Event, at_s: float, most: int | None = None
             state.baselines = [b for b in state.baselines if b.identity != event.identity] + [event]
         case Picked():
             state.picks.append(event)
+        case Instructed():
+            _instruct(state, event)
     return None
+
+
+def _start(state: SearchState, asked: int | None) -> None:
+    """A run begins that is asked for this total of trials."""
+    if asked is None:
+        state.budget = None
+        return
+    state.budget = state.in_force(asked)
+    state.raised = None if asked not in state.asked else state.raised
+    if asked not in state.asked:
+        state.asked.append(asked)
+
+
+def _instruct(state: SearchState, event: Instructed) -> None:
+    """An instruction was carried out or refused; the first record of it counts."""
+    if state.instructed.setdefault(event.number, event) is not event or not event.applied:
+        return
+    if event.trials is not None:
+        state.budget = state.raised = event.trials
+    if event.verb in ("pause", "resume", "stop"):
+        state.paused = event if event.verb == "pause" else None
 
 
 def _end(state: SearchState, event: Ended, at_s: float) -> str | None:
@@ -192,7 +239,9 @@ def tally(counts: Mapping[str, int]) -> str:
 
 def mirror_events(event: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A ledger event in the form of the MLflow mirror: an outcome is preceded by one event per stage."""
-    if event["event"] in (Suspended.kind, Confirmed.kind):  # what confirmations say together is part of the front
+    if event["event"] in (Suspended.kind, Instructed.kind):
+        return []
+    if event["event"] == Confirmed.kind:  # what confirmations say together is part of the front
         return []
     stages = [
         {"event": "stage", "trial": event["trial"], "time_s": event["time_s"], **use} for use in event.get("stages", ())
@@ -238,5 +287,6 @@ _INSTEAD = {
     "confirmation": "it is left out, and qpm-tuner confirm runs it again",
     "baseline": "it is left out, and qpm-tuner compare measures it again",
     "pick": "it is left out, and the choice before it counts, or the knee",
+    "instruction": "it is left out, and the instruction is looked at again",
     DATED: "it counts with the time of its entry",
 }

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from tuner.front import pareto
 from tuner.front.pareto import Objective, Point
 from tuner.qpm.program_info import ProgramInfo
-from tuner.search.record.events import OUTCOMES, Baseline, Confirmed, Picked, StageUse
+from tuner.search.record.events import OUTCOMES, Baseline, Confirmed, Instructed, Picked, StageUse
 
 
 @dataclass
@@ -31,6 +31,8 @@ class TrialRecord:
         seconds: wall time of the trial.
         ended_s: seconds of search time at which it ended, pauses between drivers not counted.
         ended_at: when it ended, unix seconds.
+        proposed_at: when it was given its parameters, unix seconds.
+        instruction: number of the instruction by which a person added it; None: the sampler proposed it.
     """
 
     number: int
@@ -48,6 +50,8 @@ class TrialRecord:
     seconds: float = 0.0
     ended_s: float = 0.0
     ended_at: float = 0.0
+    proposed_at: float = 0.0
+    instruction: int | None = None
 
     def stage_key(self, stage: str) -> str | None:
         """Key of the artifact of one of its stages, or None if the stage did not complete."""
@@ -86,7 +90,11 @@ class SearchState:
         trials: by number; a number is missing where its proposal is damaged, until it is proposed again.
         baselines: the last of each key, or of each name where an earlier version kept no key.
         picks: all choices, oldest first.
-        budget: total of trials that the last run was asked for, if known.
+        budget: total of trials in force, if known: what the last run was asked for, or a later instruction.
+        asked: totals of trials that runs were asked for.
+        instructed: instructions that drivers have carried out or refused, by number of their entry.
+        raised: total of trials by an instruction; None: that of the recipe counts.
+        paused: the instruction by which no trial begins now; None: the search is not paused.
         elapsed_s: search time.
         damage: ignored entries.
         lost: trials whose proposals are damaged, and the request of the run that proposed them.
@@ -96,6 +104,10 @@ class SearchState:
     baselines: list[Baseline] = field(default_factory=list)
     picks: list[Picked] = field(default_factory=list)
     budget: int | None = None
+    asked: list[int] = field(default_factory=list)
+    instructed: dict[int, Instructed] = field(default_factory=dict)
+    raised: int | None = None
+    paused: Instructed | None = None
     elapsed_s: float = 0.0
     damage: list[Damage] = field(default_factory=list)
     lost: dict[int, Budget] = field(default_factory=dict)
@@ -108,6 +120,14 @@ class SearchState:
     def is_complete(self, number: int) -> bool:
         """Whether a trial has a model."""
         return number in self.trials and self.trials[number].outcome == "complete"
+
+    def in_force(self, asked: int) -> int:
+        """The total of trials of a run that is asked for this many.
+
+        An instruction counts until a run is asked for a number that no run before was asked for: to run the same
+        command again must not undo what a person has instructed meanwhile.
+        """
+        return asked if self.raised is None or asked not in self.asked else self.raised
 
     def missing(self, trials: int) -> list[int]:
         """The trials still to be proposed among the first ones: new ones, and those whose proposal is damaged."""

@@ -7,16 +7,17 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from tuner.front import pareto
+from tuner.front.pareto import Objective
 from tuner.qpm.metrics.table import METRICS
+from tuner.search.control.drivers import current_driver
 from tuner.search.record.clock import entry_time
 from tuner.search.record.events import Event, Started
 from tuner.search.record.fields import clean
-from tuner.search.record.holder import is_gone, short
 from tuner.search.record.home import searches
 from tuner.search.record.restoration import SearchState, restore
-from tuner.store import Ledger, MissingKeyError, Store
+from tuner.store import Ledger, Store
 from tuner.store.store import for_each
-from tuner.store.tenure import MOST_BYTES, read_tenure
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,11 @@ class SearchLine:
         best: the best value of each objective among the complete trials.
         last_event_s: unix seconds of the last event; None where there is none.
         driver: its current driver, such as "lab7 pid 4711"; empty if it has none.
+        state: "running", "paused", "complete", or "open" if it has no driver and is not complete.
+        open: trials that have begun and not ended.
+        front: number of members of the front.
+        elapsed_s: search time, seconds.
+        stages_s: time of the stages that its trials ran, seconds.
         damaged: number of ignored entries in the ledger.
     """
 
@@ -42,6 +48,11 @@ class SearchLine:
     last_event_s: float | None = None
     driver: str = ""
     damaged: int = 0
+    state: str = "open"
+    open: int = 0
+    front: int = 0
+    elapsed_s: float = 0.0
+    stages_s: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """As `--json` prints it."""
@@ -65,45 +76,54 @@ def read_line(store: Store, name: str) -> SearchLine:
     state = restore(entries, None, ledger.damaged, accepted.append, ledger.tokens)
     recipe = next((event.recipe for event in reversed(accepted) if isinstance(event, Started)), {})
     data = recipe.get("data")
+    driver, axes = driver_of(store, name), _axes(recipe.get("objectives"))
     return SearchLine(
         name,
         clean(str(data.get("name", ""))) if isinstance(data, dict) else "",
         sum(state.counts().values()),
         state.budget,
-        _best(state, recipe.get("objectives")),
+        _best(state, axes),
         entry_time(entries[-1][0]) if entries else None,
-        driver_of(store, name),
+        driver,
         len(ledger.warnings) + sum(not damage.settled for damage in state.damage),
+        _state(state, driver),
+        len(state.open()),
+        len(pareto.front(state.points(axes), axes)) if axes else 0,
+        state.elapsed_s,
+        sum(row["seconds"] for row in state.reuse().values()),
     )
 
 
-def _best(state: SearchState, objectives: object) -> dict[str, float]:
-    """The best value of each objective; objectives unknown to this version are left out."""
-    best = {}
+def _state(state: SearchState, driver: str) -> str:
+    """What a search does, in one word."""
+    if driver:
+        return "paused" if state.paused is not None else "running"
+    complete = bool(state.budget) and not state.open() and not state.missing(state.budget or 0)
+    return "complete" if complete else "open"
+
+
+def _axes(objectives: object) -> list[Objective]:
+    """The objectives in a ledger, which is untrusted; those that are unknown to this version count as sizes."""
+    axes = []
     for entry in objectives if isinstance(objectives, list) else ():
         name, _, direction = str(entry).partition(":")
-        if not (name.isascii() and name.isidentifier()):  # the ledger is untrusted input
+        if not (name.isascii() and name.isidentifier()):
             continue
-        sizes = [t.params.get(name, t.values.get(name)) for t in state.finished() if t.outcome == "complete"]
-        values = [value for value in sizes if isinstance(value, int | float)]
-        if values:
-            upwards = (direction or (METRICS[name].direction if name in METRICS else "min")) == "max"
-            best[name] = max(values) if upwards else min(values)
+        usual = METRICS[name].direction if name in METRICS else "min"
+        axes.append(Objective(name, "max" if (direction or usual) == "max" else "min", 0.0, 1.0))
+    return axes
+
+
+def _best(state: SearchState, axes: list[Objective]) -> dict[str, float]:
+    """The best value of each objective; those that no trial has are left out."""
+    best = {}
+    for axis in axes:
+        sizes = [t.params.get(axis.name, t.values.get(axis.name)) for t in state.finished() if t.outcome == "complete"]
+        if values := [value for value in sizes if isinstance(value, int | float)]:
+            best[axis.name] = max(values) if axis.direction == "max" else min(values)
     return best
 
 
 def driver_of(store: Store, name: str) -> str:
-    """The holder of the lease, unless that process is known to have died."""
-    key = f"searches/{name}/lease.json"
-    try:
-        stat = store.stat(key)
-        if stat is None or stat.size > MOST_BYTES:
-            return ""
-        tenure = read_tenure(store.get(key))
-    except MissingKeyError:
-        return ""
-    if tenure.released or is_gone(tenure.holder):
-        return ""
-    silent_s = store.now() - stat.modified
-    late = "" if silent_s <= tenure.ttl_s else f" (silent for {silent_s:.0f} s)"
-    return f"{short(tenure.holder)}{late}"
+    """The holder of the lease in words, unless that process is known to have died."""
+    return current_driver(store, name).told()

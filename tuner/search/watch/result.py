@@ -20,6 +20,7 @@ class SearchResult:
         already_complete: whether there was nothing left to do.
         ended_by_limit: a message if the time limit has ended the search; else empty.
         tracking: where the MLflow data are, or what went wrong with them.
+        stopped_by: who has instructed it to stop; empty: nobody.
     """
 
     home: SearchHome
@@ -30,3 +31,4 @@ class SearchResult:
     already_complete: bool = False
     ended_by_limit: str = ""
     tracking: str = ""
+    stopped_by: str = ""

@@ -33,6 +33,7 @@ def _document(home: SearchHome, state: SearchState, view: FrontView) -> dict[str
         "trials": state.counts(),
         "open": [trial.number for trial in state.open()],
         "budget": state.budget or recipe.budget.trials,
+        "paused_by": "" if state.paused is None else state.paused.by,
         "members": [member.trial for member in view.members],
         "confirmed": view.confirmed(),
         "beyond_noise": [trial for trial in view.confirmed() if view.bars[trial].beyond_noise],
@@ -58,6 +59,7 @@ def status_text(home: SearchHome) -> Group:
     lines: list[RenderableType] = [
         plain_line(f"search {home.name} in {home.store.url}"),
         plain_line(f"trials ended: {ended}; open: {len(found['open'])}; budget: {found['budget']}"),
+        *([plain_line(f"paused by {found['paused_by']}")] if found["paused_by"] else []),
         *_causes(state),
         plain_line(f"{reuse_line(state)}; search time {duration(state.elapsed_s)}"),
         programs_table(state),
@@ -76,6 +78,8 @@ def end_text(result: SearchResult) -> Group:
         first = f"search {name} is complete: {ended} trials, {result.recipe.budget.trials} asked for"
     elif result.ended_by_limit:
         first = result.ended_by_limit
+    elif result.stopped_by:
+        first = f"search {name} stopped after {ended} trials, as {result.stopped_by} asked; the same command carries on"
     elif result.interrupted:
         first = f"search {name} stopped after {ended} trials; the same command carries on"
     else:

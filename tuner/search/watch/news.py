@@ -1,0 +1,94 @@
+"""What happens in a search as lines for a log: one per event, and a summary when nothing has happened for a while."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from tuner.base.metric import METRICS
+from tuner.base.text import one_line
+from tuner.front import pareto, uncertainty
+from tuner.front.pareto import Objective
+from tuner.search.execute.messages import RunSnapshot
+from tuner.search.record.fields import clean
+from tuner.search.record.state import SearchState, TrialRecord
+from tuner.search.watch.texts import figure, heading, number, told_stage
+from tuner.search.watch.waiting import Needs, told_run
+
+QUIET_S = 30.0
+"""Seconds without an event after which a log gets a line that the search is at work."""
+LATE_S = 30.0
+"""Seconds for which a stage may wait before a log gets a line about it."""
+LONGEST = 134
+"""Characters of a line; with date and time it stays below 160."""
+
+
+class News:
+    """The events of a search since the last call.
+
+    Args:
+        state: of the search; trials that it holds already are no news.
+        objectives: of the search.
+        searched: names of the searched parameters.
+        needs: what a run of each stage holds.
+    """
+
+    def __init__(
+        self, state: SearchState, objectives: Sequence[Objective], searched: Sequence[str], needs: Needs
+    ) -> None:
+        self._state, self._objectives, self._searched, self._needs = state, objectives, searched, needs
+        self._begun = set(state.trials)
+        self._ended = {trial.number for trial in state.finished()}
+        self._stages: set[tuple[int, str]] = set()
+        self._late: set[tuple[int, str]] = set()
+        self._told_s = time.monotonic()
+
+    def lines(self, runs: Sequence[RunSnapshot], summary: Callable[[], str]) -> list[str]:
+        """The lines since the last call.
+
+        Args:
+            runs: the active runs of stages.
+            summary: says how far the search is.
+        """
+        found = [*self._trials_ended(), *self._trials_begun(), *self._stages_begun(runs)]
+        if not found and time.monotonic() - self._told_s > QUIET_S:
+            stages = ", ".join(f"trial {run.trial} {told_stage(run)}" for run in runs) or "between stages"
+            found = [f"{summary()} | {stages}"]
+        if found:
+            self._told_s = time.monotonic()
+        return [one_line(clean(line), LONGEST) for line in found]
+
+    def _trials_begun(self) -> list[str]:
+        fresh = sorted(set(self._state.trials) - self._begun)
+        self._begun.update(fresh)
+        return [f"trial {number} begins: {self._params(self._state.trials[number])}" for number in fresh]
+
+    def _stages_begun(self, runs: Sequence[RunSnapshot]) -> list[str]:
+        lines = []
+        for run in runs:
+            which = (run.trial, run.stage)
+            if run.begun and which not in self._stages:
+                self._stages.add(which)
+                lines.append(f"trial {run.trial}: {run.stage} begins")
+            elif not run.begun and run.seconds > LATE_S and which not in self._late:
+                self._late.add(which)
+                lines.append(f"trial {run.trial}: {told_run(run, self._needs)}")
+        return lines
+
+    def _trials_ended(self) -> list[str]:
+        fresh = [trial for trial in self._state.finished() if trial.number not in self._ended]
+        self._ended.update(trial.number for trial in fresh)
+        members = {p.trial for p in pareto.front(self._state.points(self._objectives), self._objectives)}
+        return [self._ended_line(trial, trial.number in members) for trial in fresh]
+
+    def _ended_line(self, trial: TrialRecord, member: bool) -> str:
+        took = f"trial {trial.number} {trial.outcome} after {trial.seconds:.0f} s"
+        if trial.outcome != "complete":
+            return f"{took}{f' in {trial.stage}' if trial.stage else ''}: {trial.cause}"
+        known = {**trial.params, **trial.values}
+        told = []
+        for name in (objective.name for objective in self._objectives if objective.name in known):
+            unit = METRICS[name].unit if name in METRICS else ""
+            told.append(f"{heading(name)} {figure(name, known[name], uncertainty.error(name, known))} {unit}".strip())
+        return f"{took}{', on the front' if member else ''}: {', '.join(told)}"
+
+    def _params(self, trial: TrialRecord) -> str:
+        return ", ".join(f"{heading(name)} {number(trial.params.get(name))}" for name in self._searched)
