@@ -9,7 +9,9 @@ from tuner.base.secrets import holds_secret, is_address
 from tuner.base.spelling import did_you_mean
 from tuner.errors import InfeasibleError, UsageError
 from tuner.qpm.round_lengths import round_lengths
+from tuner.recipe.bounds import check_reference, constraints_of
 from tuner.recipe.objectives import extremes, objectives_of
+from tuner.recipe.points import check_points
 from tuner.recipe.schema import PLACES, SHORT_NAMES, Recipe, lookup, walk
 from tuner.recipe.space import bounds, check_dimension, searched_name, show_values
 
@@ -37,6 +39,9 @@ def check_recipe(recipe: Recipe) -> None:
     _check_held_out(recipe)
     _check_rounds(recipe)
     objectives_of(recipe)
+    constraints_of(recipe)
+    check_reference(recipe)
+    check_points(recipe)
     if not _is_feasible_somewhere(recipe):
         raise InfeasibleError(
             f"no point of the space {_space_line(recipe.space)} is feasible",

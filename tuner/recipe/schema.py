@@ -13,6 +13,7 @@ from tuner.data.settings import DataConfig
 from tuner.features.settings import BackboneConfig, BackboneSettings
 from tuner.qpm.resnet.settings import ResnetFinetuneConfig, ResnetSource
 from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig
+from tuner.recipe.samplers import SamplerConfig, SamplerSettings
 
 # Short names of the fields people search over; every other field is named by its dotted path.
 SHORT_NAMES = {
@@ -38,7 +39,7 @@ class BudgetConfig:
     """How much a search may spend."""
 
     trials: int = setting(16, "trials in all; a larger number on a later start means more", low=1)
-    parallel: int = setting(4, "trials in flight at once; part of what makes proposals reproducible", low=1, high=1024)
+    parallel: int = setting(4, "trials in flight at once", low=1, high=1024)
     time_limit_s: float = setting(
         0.0, "search time in seconds, over all starts, after which the search ends; 0: no limit", low=0.0, unit="s"
     )
@@ -139,6 +140,16 @@ class Recipe:
         ["accuracy", "plausibility_undilated", "class_independence"],
         "metrics or parameters to optimise, `name`, `name:max` or `name:min`",
     )
+    constraints: list[str] = setting(
+        [], "what a member of the front has to satisfy, `NAME >= NUMBER` or `NAME <= NUMBER` of a metric or parameter"
+    )
+    reference: dict[str, float] = setting(
+        {}, "the worst value of an objective that still counts, by name: the hypervolume's reference point"
+    )
+    points: list[dict[str, Any]] = setting(
+        [], "points of the space that are tried first, in this order: [{NAME: VALUE, ..}, ..]"
+    )
+    sampler: SamplerSettings = field(default_factory=SamplerConfig)
     budget: BudgetConfig = field(default_factory=BudgetConfig)
     confirm: ConfirmConfig = field(default_factory=ConfirmConfig)
     resources: ResourcesConfig = field(default_factory=ResourcesConfig)
