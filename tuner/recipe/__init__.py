@@ -10,7 +10,15 @@ from tuner.recipe.objectives import objectives_of
 from tuner.recipe.protocol import CHOSEN_ON_TEST, caution, chosen_on_test
 from tuner.recipe.reference import Field, describe_fields, fields
 from tuner.recipe.samplers import SAMPLERS, SamplerKind, SamplerSettings, lag_of, register_sampler
-from tuner.recipe.schema import BudgetConfig, ConfirmConfig, Recipe, ResourcesConfig, StageResources, TrackingConfig
+from tuner.recipe.schema import (
+    BudgetConfig,
+    ConfirmConfig,
+    PricesConfig,
+    Recipe,
+    ResourcesConfig,
+    StageResources,
+    TrackingConfig,
+)
 
 __all__ = [
     "CHOSEN_ON_TEST",
@@ -18,6 +26,7 @@ __all__ = [
     "BudgetConfig",
     "ConfirmConfig",
     "Field",
+    "PricesConfig",
     "Recipe",
     "ResourcesConfig",
     "SamplerKind",

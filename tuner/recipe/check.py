@@ -33,6 +33,7 @@ def check_recipe(recipe: Recipe) -> None:
     _check_size(recipe)
     _check_shares(recipe)
     _check_confirm(recipe)
+    _check_money(recipe)
     for name in recipe.space:
         _check_dimension(name, recipe)
     _check_forced_pairs(recipe)
@@ -122,6 +123,22 @@ def _check_held_out(recipe: Recipe) -> None:
             "assign.on=held_out with dense.held_out=0",
             "images that the dense stage is not trained on, in every trial",
             "set dense.held_out, for example to 0.2, or assign.on=train",
+        )
+
+
+def _check_money(recipe: Recipe) -> None:
+    prices = recipe.budget.prices
+    if recipe.budget.money > 0 and prices.cpu_hour == prices.gpu_hour == 0:
+        raise UsageError(
+            f"budget.money={recipe.budget.money:g} without a price",
+            "the price of a CPU hour, of a GPU hour, or of both",
+            "set budget.prices.cpu_hour or budget.prices.gpu_hour",
+        )
+    if not (prices.currency.isprintable() and 0 < len(prices.currency) <= 8):
+        raise UsageError(
+            f"budget.prices.currency={prices.currency[:20]!r}",
+            "1 to 8 printable letters, such as EUR",
+            "shorten it",
         )
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,13 +36,44 @@ PLACES = (
 
 
 @dataclass
-class BudgetConfig:
-    """How much a search may spend."""
+class PricesConfig:
+    """What resources cost, for `budget.money` and for the cost that is shown."""
 
-    trials: int = setting(16, "trials in all; a larger number on a later start means more", low=1)
+    cpu_hour: float = setting(0.0, "price of one CPU core for an hour; 0: free, or not known", low=0.0)
+    gpu_hour: float = setting(0.0, "price of one GPU for an hour; 0: free, or not known", low=0.0)
+    currency: str = setting("USD", "of the prices, as it is shown")
+
+
+@dataclass
+class BudgetConfig:
+    """How much a search may spend; it ends at whichever limit is first."""
+
+    trials: int = setting(40, "trials in all; a larger number on a later start means more", low=1)
     parallel: int = setting(4, "trials in flight at once", low=1, high=1024)
     time_limit_s: float = setting(
         0.0, "search time in seconds, over all starts, after which the search ends; 0: no limit", low=0.0, unit="s"
+    )
+    cpu_hours: float = setting(
+        0.0, "CPU hours that stages may hold, over all starts: cores times run time; 0: no limit", low=0.0, unit="h"
+    )
+    gpu_hours: float = setting(
+        0.0,
+        "GPU hours that stages may hold, over all starts: GPU shares times run time; 0: no limit",
+        low=0.0,
+        unit="h",
+    )
+    money: float = setting(
+        0.0, "money that these hours may cost, at `budget.prices`, in their currency; 0: no limit", low=0.0
+    )
+    prices: PricesConfig = field(default_factory=PricesConfig)
+    patience: int = setting(
+        0,
+        "end when this many trials have added nothing beyond noise to the hypervolume; 0: never",
+        low=0,
+        unit="trials",
+    )
+    tolerance: float = setting(
+        0.01, "share of the hypervolume up to which growth counts as nothing, for `budget.patience`", low=0.0, high=1.0
     )
     retries: int = setting(2, "new attempts at a trial whose coordinator died, and at a stage that hung", low=0)
 
@@ -71,8 +103,14 @@ class ConfirmConfig:
 
     @property
     def kept(self) -> float:
-        """The share of a time limit that trials leave for confirming."""
+        """The share of each limit of the budget that trials leave for confirming."""
         return self.share if self.runs else 0.0
+
+    def most_members(self, n_trials: int) -> int:
+        """How many members a search confirms by itself after so many trials, if its front has as many."""
+        if self.kept == 0:
+            return 0
+        return max(1, math.floor(n_trials * self.kept / (1 - self.kept) / self.runs + 1e-9))
 
 
 @dataclass

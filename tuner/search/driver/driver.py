@@ -15,6 +15,11 @@ from ray import tune
 from tuner.base.progress import Progress
 from tuner.errors import TunerError
 from tuner.recipe import Recipe, objectives_of
+from tuner.search.cost.forecast import Forecast
+from tuner.search.cost.limits import Limit, SpendLimit, first_enough, limits_of
+from tuner.search.cost.prepare import make_forecast
+from tuner.search.cost.sizes import sizes_of_bank
+from tuner.search.cost.texts import expected_line
 from tuner.search.driver.finished import measured
 from tuner.search.driver.interrupts import Interrupts
 from tuner.search.driver.time_limit import MEASURE_S, TimeLimit, TimeUp, ring
@@ -28,6 +33,7 @@ from tuner.search.outcome.confirm import confirm, refuse_too_many_splits
 from tuner.search.outcome.confirmation_plan import (
     ConfirmationRun,
     announcement,
+    cost,
     missing_runs,
     seconds,
     told,
@@ -38,9 +44,10 @@ from tuner.search.outcome.files import write_files
 from tuner.search.outcome.measure import measure_front
 from tuner.search.propose.sampler import Proposer
 from tuner.search.propose.searcher import LedgerSearcher
-from tuner.search.record.events import Confirmed, Ended, Event, Started, Suspended
+from tuner.search.record.events import Confirmed, Ended, Event, Referenced, Started, Suspended
 from tuner.search.record.front_view import require_points
 from tuner.search.record.home import SearchHome, versions
+from tuner.search.record.reference import settled
 from tuner.search.record.restoration import TrialRecord, apply, mirror_events
 from tuner.search.session.connect import keep_keys_private, ray_for, scratch_folder
 from tuner.search.watch.mirror import FLUSH_S, mirror_front, start_mirror
@@ -103,7 +110,10 @@ class Driver:
             recipe.budget.trials = self.state.budget  # what was asked for stays asked for
         limit_s = 0.0 if only_confirm else recipe.budget.time_limit_s
         self.limit, self.whole_limit = (TimeLimit(limit_s, self.state.elapsed_s) for _ in range(2))
-        self._keep_time()
+        self.limits: list[Limit] = [] if only_confirm else limits_of(recipe)
+        self._ended_by: Limit | None = None  # the limit under which no trial was proposed any more
+        self.forecast: Forecast | None = None
+        self._keep_budget()
         self.mirror = start_mirror(home, recipe.tracking) if recipe.tracking.enabled else None
         if self.mirror is not None:  # earlier events first: the oldest one identifies the search
             self.mirror.replay([expanded for event in past for expanded in mirror_events(event.to_json())])
@@ -123,10 +133,13 @@ class Driver:
             require_points(self.home.front(state=self.state))
             refuse_too_many_splits(self.recipe, self.home, self.bank)
         self.record(Started(time.time(), self.recipe.to_dict(), versions()))
+        self._settle_reference(ended=self.complete())
         if self._trials_left() and (announced := announcement(self.recipe)):
             self.progress.say(announced)
         interrupted = False
-        trials = self._trials_left() and not self.limit.reached
+        trials = self._trials_left() and not self._spent()
+        if trials:
+            self._foresee()
         if trials or runs or (self.complete() and not is_measured):
             with ray_for(self.recipe.resources, self.progress) as resources:
                 made = start_broker(self.home.store.url, scratch_folder(), resources, self.recipe.budget.retries)
@@ -136,19 +149,60 @@ class Driver:
                 self.record(Suspended(time.time()))  # unfinished trials count towards search time as well
         return interrupted
 
+    def _foresee(self) -> None:
+        """Say what the search is expected to take, before anything starts."""
+        sizes = sizes_of_bank(self.home.artifacts, self.bank, self.recipe)
+        if sizes is not None:
+            self.forecast = make_forecast(self.home.artifacts, self.recipe, self.bank, sizes)
+            self.progress.say(expected_line(self.forecast.expected(self.state), self.recipe))
+
+    def _left_s(self) -> float | None:
+        """Seconds that the search is expected to take from now on; None where that is unknown."""
+        if self.forecast is None:
+            return None
+        return self.forecast.expected(self.state, self.state.elapsed_s + time.monotonic() - self.started).left_s
+
     def unconfirmed(self) -> list[ConfirmationRun]:
         """The confirmation runs still to be done: of the whole front, or of what the search spends on it by itself."""
         if self.only_confirm:
             return missing_runs(self.recipe, self.bank, self.state, front_members(self.recipe, self.state))
-        if self.whole_limit.reached or not self.home.is_of_this_code():
+        if self._wholly_spent() or not self.home.is_of_this_code():
             return []
         return missing_runs(self.recipe, self.bank, self.state, within_share(self.recipe, self.state))
 
-    def _keep_time(self) -> None:
-        """Trials leave as much of a time limit as confirming will take, but not more than its share."""
-        if self.limit.limit_s:
-            runs = missing_runs(self.recipe, self.bank, self.state, within_share(self.recipe, self.state))
-            self.limit.kept_s = min(seconds(runs, self.state), self.recipe.confirm.kept * self.limit.limit_s)
+    def _keep_budget(self) -> None:
+        """Trials leave as much of each limit as confirming will take, but not more than its share."""
+        spending = [limit for limit in self.limits if isinstance(limit, SpendLimit)]
+        if not (self.limit.limit_s or spending):
+            return
+        runs = missing_runs(self.recipe, self.bank, self.state, within_share(self.recipe, self.state))
+        share = self.recipe.confirm.kept
+        self.limit.kept_s = min(seconds(runs, self.state), share * self.limit.limit_s)
+        for limit in spending:
+            limit.kept = min(limit.of(cost(runs, self.state)), share * limit.limit)
+
+    def _spent(self) -> bool:
+        """Whether the budget suffices for no further trial; open ones go on while there is time."""
+        if self._trials_stopped():
+            return True
+        new = self.state.missing(self.recipe.budget.trials)
+        return bool(new and not self.state.open() and self._enough(new[0]))
+
+    def _wholly_spent(self) -> bool:
+        """Whether nothing may begin any more, confirmation runs included."""
+        return self.whole_limit.reached or any(limit.reached(self.state) for limit in self.limits)
+
+    def _enough(self, number: int) -> bool:
+        """Whether a limit keeps trial `number` from being proposed."""
+        found = first_enough(self.limits, self.state, number)
+        self._ended_by = self._ended_by or found
+        return found is not None
+
+    def _settle_reference(self, *, ended: bool) -> None:
+        """Record the reference point of the hypervolume as soon as it can be told."""
+        found = settled(self.state, objectives_of(self.recipe), self.recipe.reference, ended=ended)
+        if found is not None:
+            self.record(Referenced(time.time(), dict(found.values), found.n_trials))
 
     def _trials_left(self) -> bool:
         """Whether this run has trials to run."""
@@ -156,15 +210,20 @@ class Driver:
 
     @property
     def ended_by_limit(self) -> str:
-        """A sentence if the time limit has ended the search; else empty."""
-        return self.limit.told(len(self.state.finished())) if self.limit.reached and not self.complete() else ""
+        """A sentence if a limit of the budget has ended the search; else empty."""
+        if self.complete():
+            return ""
+        if self.limit.reached:
+            return self.limit.told(len(self.state.finished()))
+        ended_by = self._ended_by or next((limit for limit in self.limits if limit.reached(self.state)), None)
+        return "" if ended_by is None else ended_by.told(self.state)
 
     def _conduct(self, broker: BrokerHandle) -> bool:
         """Run the trials, then measure and confirm the front; returns whether it was interrupted."""
         interrupted = False
         try:
             with self.whole_limit.enforced():
-                if self._trials_left() and not self.limit.reached:
+                if self._trials_left() and not self._spent():
                     interrupted = self._tune(broker)
                 if not interrupted:
                     broker.go_on()
@@ -193,7 +252,7 @@ class Driver:
 
         def look() -> None:
             nonlocal stopped
-            if not stopped and (self.interrupts.asked or self.lease.lost or self.whole_limit.reached):
+            if not stopped and (self.interrupts.asked or self.lease.lost or self._wholly_spent()):
                 stopped = True
                 broker.stop()
             if self.whole_limit.overdue:
@@ -239,7 +298,8 @@ class Driver:
             for expanded in mirror_events(event.to_json()):
                 self.mirror.publish(expanded)
         if isinstance(event, Ended):
-            self._keep_time()
+            self._keep_budget()
+            self._settle_reference(ended=self.complete())
             for damage in event.remade:
                 self.progress.warn(f"trial {event.trial}: {damage}; it was recreated")
 
@@ -248,7 +308,11 @@ class Driver:
         return not self.state.open() and not self.state.missing(self.recipe.budget.trials)
 
     def _stopping(self) -> bool:
-        return self.interrupts.asked or self.lease.lost or self.limit.reached
+        return self.interrupts.asked or self.lease.lost or self._trials_stopped()
+
+    def _trials_stopped(self) -> bool:
+        """Whether no stage of a trial may begin any more."""
+        return self.limit.reached or any(limit.reached(self.state) for limit in self.limits)
 
     def _tune(self, broker: BrokerHandle) -> bool:
         """Let Ray Tune run the trials; returns whether it was interrupted.
@@ -258,11 +322,13 @@ class Driver:
             LeaseHeldError: another driver took the search over.
         """
         proposer = Proposer(self.recipe, n_classes_of(self.home.artifacts, self.bank), self.prior)
-        searcher = LedgerSearcher(self.recipe, self.bank, self.state, proposer, self.record, broker, self._stopping)
+        searcher = LedgerSearcher(
+            self.recipe, self.bank, self.state, proposer, self.record, broker, self._stopping, self._enough
+        )
         objectives, searched = objectives_of(self.recipe), list(self.recipe.space)
         trials = self.recipe.budget.trials
         look = partial(self._look, BrokerMonitor(broker), searcher)
-        view = TrialsView(self.state, objectives, trials, searched, look)
+        view = TrialsView(self.state, objectives, trials, searched, look, self._left_s)
         keep_keys_private()
         scratch = tempfile.mkdtemp(prefix="qpm-tuner-tune-")
         coordinator = tune.with_parameters(Coordinator, broker=broker)
@@ -294,6 +360,8 @@ class Driver:
             shutil.rmtree(scratch, ignore_errors=True)
         if self._refused is not None:
             raise self._refused
+        if searcher.exhausted and not self.state.open():
+            self._settle_reference(ended=True)
         if searcher.halted:
             raise TunerError(
                 searcher.halted,

@@ -371,6 +371,25 @@ class Baseline(OfACommand):
 
 
 @dataclass(frozen=True)
+class Referenced(Event):
+    """The reference point of the hypervolume was settled; it does not move afterwards.
+
+    Attributes:
+        values: the worst value of each objective that still counts, in its unit.
+        trials: how many trials it was taken from; 0: the recipe gives it.
+    """
+
+    kind = "reference"
+    values: dict[str, float]
+    trials: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_numbers("values", self.values)
+        check_count("trials", self.trials)
+
+
+@dataclass(frozen=True)
 class Picked(Event):
     """A user chose a trial's model; the reason is one sentence."""
 
@@ -385,7 +404,7 @@ class Picked(Event):
 
 
 KINDS: dict[str, type[Event]] = {
-    made.kind: made for made in (Started, Proposed, Ended, Suspended, Measured, Confirmed, Baseline, Picked)
+    made.kind: made for made in (Started, Proposed, Ended, Suspended, Referenced, Measured, Confirmed, Baseline, Picked)
 }
 
 

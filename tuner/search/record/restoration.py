@@ -17,6 +17,7 @@ from tuner.search.record.events import (
     Measured,
     Picked,
     Proposed,
+    Referenced,
     Started,
     Suspended,
     read_event,
@@ -38,7 +39,7 @@ __all__ = [
 ]
 
 # Events of drivers. Events of other commands name the command, and do not count as search time.
-OF_A_TURN = (Proposed, Ended, Measured, Confirmed, Suspended)
+OF_A_TURN = (Proposed, Ended, Referenced, Measured, Confirmed, Suspended)
 DAY_S = 86_400.0
 _NO_TOKENS: Mapping[str, str] = {}
 DATED = "dated"  # instead of a kind: the event counts, but its time does not
@@ -166,6 +167,8 @@ def apply(state: SearchState, event: Event, at_s: float, most: int | None = None
             state.trials[event.trial].confirmations.setdefault(event.run, event)
         case Baseline():
             state.baselines = [b for b in state.baselines if b.identity != event.identity] + [event]
+        case Referenced():
+            state.reference = state.reference or event
         case Picked():
             state.picks.append(event)
     return None
@@ -192,7 +195,11 @@ def tally(counts: Mapping[str, int]) -> str:
 
 def mirror_events(event: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A ledger event in the form of the MLflow mirror: an outcome is preceded by one event per stage."""
-    if event["event"] in (Suspended.kind, Confirmed.kind):  # what confirmations say together is part of the front
+    if event["event"] in (
+        Suspended.kind,
+        Confirmed.kind,
+        Referenced.kind,
+    ):  # what confirmations say together is part of the front
         return []
     stages = [
         {"event": "stage", "trial": event["trial"], "time_s": event["time_s"], **use} for use in event.get("stages", ())
@@ -234,6 +241,7 @@ def _settled(state: SearchState, doubt: Doubt) -> Damage:
 _INSTEAD = {
     "trial": "it is left out, and the trial is proposed again",
     "outcome": "it is left out, and the trial runs again from the stages in the store",
+    "reference": "it is left out, and follows from the first trials again",
     "test": "it is left out, and the trial is measured again if it is on the front",
     "confirmation": "it is left out, and qpm-tuner confirm runs it again",
     "baseline": "it is left out, and qpm-tuner compare measures it again",

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from tuner.front import pareto
 from tuner.front.pareto import Objective, Point
 from tuner.qpm.program_info import ProgramInfo
-from tuner.search.record.events import OUTCOMES, Baseline, Confirmed, Picked, StageUse
+from tuner.search.record.events import OUTCOMES, Baseline, Confirmed, Picked, Referenced, StageUse
 
 
 @dataclass
@@ -86,6 +86,7 @@ class SearchState:
         trials: by number; a number is missing where its proposal is damaged, until it is proposed again.
         baselines: the last of each key, or of each name where an earlier version kept no key.
         picks: all choices, oldest first.
+        reference: the reference point of the hypervolume, once it is settled.
         budget: total of trials that the last run was asked for, if known.
         elapsed_s: search time.
         damage: ignored entries.
@@ -95,6 +96,7 @@ class SearchState:
     trials: dict[int, TrialRecord] = field(default_factory=dict)
     baselines: list[Baseline] = field(default_factory=list)
     picks: list[Picked] = field(default_factory=list)
+    reference: Referenced | None = None
     budget: int | None = None
     elapsed_s: float = 0.0
     damage: list[Damage] = field(default_factory=list)

@@ -9,8 +9,10 @@ from rich.text import Text
 from tuner.base.steps import duration
 from tuner.base.tables import Column, make_table
 from tuner.front import pareto
+from tuner.front.hypervolume import hypervolume
 from tuner.front.pareto import Objective
 from tuner.search.execute.messages import RunSnapshot
+from tuner.search.record.reference import reference_for
 from tuner.search.record.restoration import SearchState, TrialRecord
 from tuner.search.watch.texts import heading, number, reuse_line, told_stage
 
@@ -29,6 +31,7 @@ class TrialsView:
         trials: total number of trials.
         searched: names of the parameters to show.
         snapshot: returns the running stages; called at each refresh.
+        left_s: returns the seconds that the search, confirmation included, is expected to take from now on.
     """
 
     def __init__(
@@ -38,9 +41,11 @@ class TrialsView:
         trials: int,
         searched: Sequence[str],
         snapshot: Snapshot,
+        left_s: Callable[[], float | None] = lambda: None,
     ) -> None:
         self._state, self._objectives = state, objectives
         self._trials, self._searched, self._snapshot = trials, searched, snapshot
+        self._left_s = left_s
         self._ended_before = len(state.finished())
         self._started = time.monotonic()
         self._told: tuple[int, float] | None = None  # trials ended, and when, at the last summary in a log
@@ -66,15 +71,18 @@ class TrialsView:
 
     def _summary(self) -> str:
         points = self._state.points(self._objectives)
-        front, volume = pareto.front(points, self._objectives), pareto.hypervolume(points, self._objectives)
+        front = pareto.front(points, self._objectives)
+        volume = hypervolume(points, self._objectives, reference_for(self._state, self._objectives))
         counts = self._state.counts()
         other = "".join(f", {n} {outcome}" for outcome, n in counts.items() if outcome != "complete")
         return (
-            f"{sum(counts.values())}/{self._trials} trials{other} | front {len(front)} | hypervolume {volume:.4f}"
-            f" | {reuse_line(self._state)} | {self._eta()}"
+            f"{sum(counts.values())}/{self._trials} trials{other} | front {len(front)} | "
+            f"hypervolume {100 * volume:.1f} % | {reuse_line(self._state)} | {self._eta()}"
         )
 
     def _eta(self) -> str:
+        if (expected_s := self._left_s()) is not None:
+            return f"ETA {duration(expected_s)}"
         ended = len(self._state.finished())
         fresh, left = ended - self._ended_before, self._trials - ended
         if left <= 0:
