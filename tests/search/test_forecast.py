@@ -13,7 +13,7 @@ from tuner.search.cost.makespan import Work, makespan
 from tuner.search.cost.prepare import held_by
 from tuner.search.cost.sizes import Machine, Sizes
 from tuner.search.cost.stage_times import StageTimes, Timed
-from tuner.search.cost.texts import expected_line
+from tuner.search.cost.texts import ends_early, expected_line
 from tuner.search.execute.plan import plan_trial
 from tuner.search.record.restoration import replay
 from tuner.search.record.state import SearchState
@@ -106,6 +106,17 @@ def test_the_first_line_says_that_it_is_a_guess():
     assert told.endswith("; a first guess by the size of data and model, right within a factor of about 4")
     assert "CPU h, " in told
     assert " USD" in told
+
+
+def test_a_limit_that_ends_it_early_is_named():
+    def told(*limits):
+        recipe = recipe_of(*limits)
+        return ends_early(forecast(recipe).expected(SearchState()), recipe)
+
+    assert told() == told("budget.cpu_hours=1000") == told("budget.gpu_hours=0.001") == "", "there is no GPU"
+    cheap = told("budget.cpu_hours=1000", "budget.money=0.0002", "budget.prices={cpu_hour: 0.04, currency: EUR}")
+    assert cheap.startswith("budget.money of 0.0002 EUR is expected to end it after about ")
+    assert cheap.endswith(" of 40 trials")
 
 
 @functools.cache

@@ -39,7 +39,7 @@ def _draw(dimension: Mapping[str, Any], generator: np.random.Generator) -> Any:
     low, high, step = dimension["low"], dimension["high"], dimension.get("step")
     if dimension.get("log"):
         value = float(np.exp(generator.uniform(np.log(low), np.log(high))))
-        return round(value) if isinstance(low, int) and isinstance(high, int) else value
+        return min(high, max(low, round(value))) if isinstance(low, int) and isinstance(high, int) else value
     if step is None and isinstance(low, int) and isinstance(high, int):
         step = 1
     if step is None:

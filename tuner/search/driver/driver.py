@@ -19,7 +19,7 @@ from tuner.search.cost.forecast import Forecast
 from tuner.search.cost.limits import Limit, SpendLimit, first_enough, limits_of
 from tuner.search.cost.prepare import make_forecast
 from tuner.search.cost.sizes import sizes_of_bank
-from tuner.search.cost.texts import expected_line
+from tuner.search.cost.texts import ends_early, expected_line
 from tuner.search.driver.finished import measured
 from tuner.search.driver.interrupts import Interrupts
 from tuner.search.driver.time_limit import MEASURE_S, TimeLimit, TimeUp, ring
@@ -154,7 +154,10 @@ class Driver:
         sizes = sizes_of_bank(self.home.artifacts, self.bank, self.recipe)
         if sizes is not None:
             self.forecast = make_forecast(self.home.artifacts, self.recipe, self.bank, sizes)
-            self.progress.say(expected_line(self.forecast.expected(self.state), self.recipe))
+            found = self.forecast.expected(self.state)
+            self.progress.say(expected_line(found, self.recipe))
+            if told := ends_early(found, self.recipe):
+                self.progress.say(told)
 
     def _left_s(self) -> float | None:
         """Seconds that the search is expected to take from now on; None where that is unknown."""

@@ -8,7 +8,7 @@ from tuner.recipe import Recipe, caution, objectives_of
 from tuner.search.cost.forecast import Expected
 from tuner.search.cost.prepare import make_forecast
 from tuner.search.cost.sizes import Sizes, sizes_of_bank, trained_on
-from tuner.search.cost.texts import SOURCES, cost, limits_told, sure
+from tuner.search.cost.texts import SOURCES, cost, ends_early, limits_told, sure
 from tuner.search.record.home import SearchHome
 from tuner.search.record.state import SearchState
 from tuner.search.session.precision import adopt_precision, settle_precision
@@ -60,6 +60,8 @@ class DryRun:
             ("report", self.home.address("report.html")),
             ("MLflow", self._mlflow()),
         ]
+        if told := ends_early(found, recipe):
+            rows.append(("note", told))
         if found.trials < recipe.budget.trials:
             rows.append(("note", f"the space has no more than {found.trials} points"))
         if told := caution(recipe, recipe.budget.trials, 0):
