@@ -53,7 +53,7 @@ def test_ledgers_of_earlier_versions_have_it_by_the_same_rule():
 def test_the_front_says_its_hypervolume_in_percent_with_its_scale(tmp_path):
     view = home_with(tmp_path, finished()).front()
     assert view.volume == f"hypervolume {100 * view.hypervolume:.1f} %"
-    assert view.scale.startswith("0 % is accuracy 89.5 % and interpretability ")
+    assert view.scale.startswith("0 % is accuracy 89.1 % and interpretability 60.0 %; ")
     assert view.scale.endswith("; 100 % is accuracy 100.0 % and interpretability 100.0 %, all at once")
     assert view.to_dict()["reference"] == dict(view.reference.values)
     assert view.moving == "", "too early after three trials"
