@@ -1,6 +1,7 @@
 """The hypervolume of a front above a reference point of its own: how far a search has come.
 
-0 is the reference: values that nobody would take. 1 is the best value of every objective at once. moocore computes it.
+0 is the reference: values that nobody would take. 1 is the best value of every objective at once
+(docs/explanation/method.md#hypervolume). moocore computes it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,7 +44,7 @@ def reference_of(points: Sequence[Point], objectives: Sequence[Objective], given
 
     Where none is given it lies a tenth of the spread beyond the worst value of the first trials: as the nadir point of
     Ishibuchi et al. 2018 ("How to specify a reference point in hypervolume calculation"), but of all first trials, not
-    of their front alone, which varies three times as much from one search to the next (docs/log.md).
+    of their front alone, which varies more than twice as much from one search to the next (docs/log.md).
 
     Args:
         points: the first trials.
