@@ -155,7 +155,7 @@ def _stage(update: Update, event: Mapping[str, Any], curve: Rows) -> None:
     last = max((row["epoch"] for row in rows), default=0) or 1
     for row in rows:
         epoch = row.pop("epoch")
-        age_ms = round(1000 * (ran_s or 0) * (1 - epoch / last))
+        age_ms = round(1000 * ((event.get("saved_s") if reused else ran_s) or 0) * (1 - epoch / last))
         update.values += as_values(row, f"{stage}/", update.time_ms - age_ms, int(epoch))
 
 
