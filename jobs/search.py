@@ -14,7 +14,7 @@ from rich.console import Console
 
 from jobs.command import run
 from jobs.completion import completed, searches
-from jobs.output import progress
+from jobs.output import StampedProgress, progress
 from jobs.parsing import Parser, add_recipe, make_parser
 from jobs.recipe_help import HelpRecipe
 from tuner.base.progress import Progress
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 # Set by Ray in the processes of a submitted job.
 RAY_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 EXAMPLES = """  qpm-tuner search --recipe digits --store runs --name digits
-  qpm-tuner search --recipe digits --store runs --name digits --trials 32     (more of the same search)
+  qpm-tuner search --recipe digits --store runs --name digits --dry-run       (what it would take)
+  qpm-tuner search --recipe digits --store runs --name digits --trials 80     (more of the same search)
   qpm-tuner search --recipe cub50 --store s3://bucket/qpm --name birds budget.parallel=4
   qpm-tuner search --recipe digits --store runs --name wider --from digits 'space.width={choices: [64, 128]}'"""
 
@@ -47,6 +48,9 @@ def arguments() -> Parser:
         "--take-over",
         action="store_true",
         help="take the search over at once from its current driver",
+    )
+    made.add_argument(
+        "--dry-run", action="store_true", help="print what would be run, how long and at what cost; start nothing"
     )
     made.add_argument("--help-recipe", action=HelpRecipe, nargs=0, help="list every field of a recipe and exit")
     return made
@@ -83,6 +87,8 @@ def body(arguments: argparse.Namespace) -> int:
         recipe = parse_recipe(stored.to_yaml(), overrides)
     else:
         refuse_unknown(SearchHome(store, arguments.name))
+    if arguments.dry_run:
+        return print_plan(SearchHome(store, arguments.name, told.warn), recipe, arguments.trials, told)
     result = None
     if not (arguments.learn_from or arguments.take_over):
         result = as_it_stands(SearchHome(store, arguments.name, told.warn), recipe, arguments.trials)
@@ -90,6 +96,17 @@ def body(arguments: argparse.Namespace) -> int:
         result = run_all(arguments, store, recipe, told)
     print_end(result, told.console)
     return EXIT_CODE if result.interrupted else 0
+
+
+def print_plan(home: "SearchHome", recipe: "Recipe | None", trials: int | None, told: StampedProgress) -> int:
+    """Print what a run would do; returns the exit code."""
+    from tuner.search.driver.dry_run import dry_run, text
+
+    with told.step("planning"):
+        plan = dry_run(home, recipe, trials)
+    told.console.print(text(plan), markup=False, highlight=False, soft_wrap=True)
+    told.console.print("nothing was started, and nothing written to the store", markup=False, highlight=False)
+    return 0
 
 
 def refuse_unknown(home: "SearchHome") -> None:

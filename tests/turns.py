@@ -59,8 +59,11 @@ def outcome_of(params: dict[str, Any], stages: list[Any]) -> dict[str, Any]:
     return ended | {"model": stages[2].key, "program": program, "remade": []}
 
 
-def turn(home: SearchHome, *overrides: str, ends: int = 10**6) -> list[int]:
-    """A driver's turn up to its end, or until so many trials have ended; returns those that it proposed."""
+def turn(home: SearchHome, *overrides: str, ends: int = 10**6, enough: Any = None) -> list[int]:
+    """A driver's turn up to its end, or until so many trials have ended; returns those that it proposed.
+
+    `enough` makes of the state what the searcher asks whether the budget suffices for no more proposals.
+    """
     recipe, proposed = recipe_of(*overrides), []
     state = home.state(recipe)
 
@@ -72,7 +75,8 @@ def turn(home: SearchHome, *overrides: str, ends: int = 10**6) -> list[int]:
 
     record(Started(time.time(), recipe.to_dict(), {}))
     proposer, broker = Proposer(recipe, N_CLASSES), Broker()
-    searcher = LedgerSearcher(recipe, "bank", state, proposer, record, broker, lambda: False)
+    more = () if enough is None else (enough(state),)
+    searcher = LedgerSearcher(recipe, "bank", state, proposer, record, broker, lambda: False, *more)
     names, running = iter(f"tune-{i}" for i in range(searcher.n_left + 1)), dict[int, str]()
     name = next(names)
     while ends:

@@ -57,10 +57,22 @@ def test_own_images(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "page", ["choose-what-is-searched", "resume-and-extend", pytest.param("compare-methods", marks=pytest.mark.long)]
+    "page",
+    [
+        "choose-what-is-searched",
+        "resume-and-extend",
+        pytest.param("compare-methods", marks=pytest.mark.long),
+    ],
 )
 def test_a_page_of_searches(page, tmp_path):
     follow(HOW_TO / f"{page}.md", tmp_path)
+
+
+def test_set_a_budget(tmp_path):
+    printed = follow(HOW_TO / "set-a-budget.md", tmp_path)
+    assert "nothing was started, and nothing written to the store" in printed
+    assert "asked for 40 times" in printed
+    assert not (tmp_path / "runs").exists()
 
 
 def test_choose_a_model(searched, tmp_path):

@@ -51,6 +51,9 @@ def read_picks(address):
     return [event for event in home_at(address).ledger.read() if event["event"] == "pick"]
 
 
+DOCUMENT = {"search", "objectives", "hypervolume", "reference", "moving", "trials", "caution", "members"}
+
+
 def read_json(capsys):
     return json.loads(capsys.readouterr().out)
 
@@ -62,7 +65,7 @@ def test_front_prints_a_table_or_one_json_document(address, capsys):
     assert {"test", "accuracy"} <= set(printed.split()), "a heading may wrap"
     assert front.main([*address, "--json"]) == 0
     document = read_json(capsys)
-    assert set(document) == {"search", "objectives", "hypervolume", "trials", "caution", "members"}
+    assert set(document) == DOCUMENT
     assert document["objectives"] == {"accuracy": "max", "interpretability": "max"}
     assert document["trials"] == {"complete": 3}
     for member in document["members"]:

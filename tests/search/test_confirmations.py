@@ -137,11 +137,12 @@ def test_damaged_values_of_images_are_named_once_and_shares_keep_their_binomial_
 
 def home_values(home):
     """The hypervolume of the search's own values."""
-    from tuner.front.pareto import hypervolume
+    from tuner.front.hypervolume import hypervolume
     from tuner.recipe import objectives_of
+    from tuner.search.record.reference import reference_for
 
-    objectives = objectives_of(home.stored()[0])
-    return hypervolume(home.state().points(objectives), objectives)
+    objectives, state = objectives_of(home.stored()[0]), home.state()
+    return hypervolume(state.points(objectives), objectives, reference_for(state, objectives))
 
 
 def test_a_pick_is_one_of_the_confirmed_members_and_says_what_is_noise(home, tmp_path):

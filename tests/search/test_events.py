@@ -10,6 +10,7 @@ from tuner.search.record.events import KINDS, Ended, Measured, Proposed, StageUs
 from tuner.search.record.fields import InvalidEventError, clean, line, told
 
 USE = {"stage": "finetune", "key": "f0", "reused": False, "seconds": 2.0, "saved_s": 0.0}
+USE |= {"ran_s": 1.5, "cpus": 1.0, "gpus": 0.0}
 EVENTS = {
     "search": {
         "event": "search",
@@ -32,6 +33,7 @@ EVENTS = {
         "program": {"objective": 1.0, "bound": None, "gap": 0.0, "status": "optimal", "seconds": 0.1},
         "remade": ["a bank was damaged"],
     },
+    "reference": {"event": "reference", "time_s": 3.5, "values": {"accuracy": 71.5}, "trials": 10},
     "test": {"event": "test", "time_s": 4.0, "trial": 0, "values": {"accuracy": 94.0}},
     "confirmation": {
         "event": "confirmation",

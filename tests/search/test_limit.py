@@ -10,7 +10,7 @@ import pytest
 
 from tests.ledgers import finished, home_with
 from tuner.base.progress import Silent
-from tuner.recipe import Recipe
+from tuner.recipe import PricesConfig, Recipe
 from tuner.search.driver import driver, time_limit
 from tuner.search.driver.driver import Driver, finishing
 from tuner.search.driver.interrupts import Interrupts
@@ -27,6 +27,7 @@ OPEN = {
     "time_s": 131.0,
     "params": {"n_features": 9, "features_per_class": 2, "width": 64},
 }
+IN_SPACE = {"n_features": 40, "features_per_class": 5, "width": 256, "l1": 0.001234567}
 
 
 def test_what_earlier_drivers_spent_counts():
@@ -53,13 +54,14 @@ def test_a_turn_that_ended_nothing_took_its_time_as_well():
 
 
 @contextlib.contextmanager
-def a_driver(root, monkeypatch, limit_s, seeds=1):
+def a_driver(root, monkeypatch, limit_s, seeds=1, events=(OPEN,), **budget):
     def never(*_):
         raise AssertionError("Ray was started")
 
     monkeypatch.setattr(driver, "ray_for", never)
-    home = home_with(root, [*finished(), OPEN], "tracking.enabled=false")
+    home = home_with(root, [*finished(), *events], "tracking.enabled=false")
     recipe, bank = home.stored()
+    recipe.budget = dataclasses.replace(recipe.budget, **budget)
     recipe.budget.time_limit_s, recipe.budget.trials, recipe.confirm.seeds = limit_s, 8, seeds
     recipe.dense.precision = recipe.finetune.precision = "float32"
     with Lease(home.store, home.name, "a test") as lease:
@@ -73,14 +75,51 @@ def test_a_spent_limit_is_said_before_ray_starts(tmp_path, monkeypatch):
     assert [event["event"] for event in begun.home.ledger.read()].count("end") == 0, "it spent nothing"
 
 
+@pytest.mark.parametrize(
+    ("budget", "said"),
+    [
+        (
+            {"cpu_hours": 0.005},
+            "budget.cpu_hours of 0.005 CPU h is spent (0.00667 CPU h) after 3 trials; run with a larger",
+        ),
+        (
+            {"money": 1.0, "prices": PricesConfig(200.0, 0.0, "EUR")},
+            "budget.money of 1 EUR is spent (1.33 EUR) after 3",
+        ),
+    ],
+)
+@pytest.mark.parametrize("events", [({**OPEN, "params": IN_SPACE},), ()])
+def test_spent_hours_and_money_are_said_before_ray_starts(tmp_path, monkeypatch, budget, said, events):
+    """Twelve stages of two seconds on a core each, of a ledger that says only what was waited for."""
+    with a_driver(tmp_path, monkeypatch, 0.0, events=events, **budget) as begun:
+        assert begun.run() is False
+        assert begun.ended_by_limit.startswith(said)
+        assert begun.unconfirmed() == [], "nothing is left for confirming either"
+        kinds = [event["event"] for event in begun.home.ledger.read()]
+        assert ("reference" in kinds) is False, "ten trials settle it"
+
+
+def test_trials_leave_of_hours_what_confirming_takes(tmp_path, monkeypatch):
+    """Two runs of four stages of two seconds, and not more than the share."""
+    with a_driver(tmp_path / "much", monkeypatch, 0.0, seeds=3, cpu_hours=1.0) as begun:
+        assert begun.spending._limits[0].kept == pytest.approx(16.0 / 3600.0)
+    opened = [{**OPEN, "params": IN_SPACE}]
+    with a_driver(tmp_path / "little", monkeypatch, 0.0, seeds=3, events=opened, cpu_hours=0.008) as begun:
+        assert begun.spending._limits[0].kept == pytest.approx(0.004)
+        assert begun.spending.for_no_trial() is False, "an open trial goes on"
+        assert begun.spending.enough(4) is True
+
+
 def test_trials_leave_time_for_confirming_as_much_as_it_takes_and_not_more_than_its_share(tmp_path, monkeypatch):
     with a_driver(tmp_path / "long", monkeypatch, 4000.0, seeds=3) as begun:
-        assert begun.limit.kept_s == pytest.approx(16.0, rel=0.1)  # two runs of four stages of two seconds
-        assert begun.whole_limit.left_s - begun.limit.left_s == pytest.approx(begun.limit.kept_s, abs=0.01)
+        assert begun.spending.limit.kept_s == pytest.approx(16.0, rel=0.1)  # two runs of four stages of two seconds
+        assert begun.spending.whole_limit.left_s - begun.spending.limit.left_s == pytest.approx(
+            begun.spending.limit.kept_s, abs=0.01
+        )
     with a_driver(tmp_path / "short", monkeypatch, 20.0, seeds=3) as begun:
-        assert begun.limit.kept_s == 10.0
+        assert begun.spending.limit.kept_s == 10.0
     with a_driver(tmp_path / "off", monkeypatch, 4000.0) as begun:
-        assert begun.limit.kept_s == 0.0
+        assert begun.spending.limit.kept_s == 0.0
 
 
 def test_a_larger_limit_goes_on(tmp_path, monkeypatch):

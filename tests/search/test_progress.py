@@ -15,7 +15,6 @@ from tuner.recipe import StageResources, load_recipe
 from tuner.search.execute.messages import RunSnapshot
 from tuner.search.record.events import Ended, Instructed, Proposed, StageUse
 from tuner.search.record.restoration import SearchState, apply
-from tuner.search.watch.eta import eta
 from tuner.search.watch.header import Place, best
 from tuner.search.watch.news import LONGEST, QUIET_S
 from tuner.search.watch.trials_view import TrialsView
@@ -218,33 +217,3 @@ def test_a_log_gets_lines_at_once_and_running_stages_are_counted(monkeypatch):
         assert console.file.getvalue().count("\n") == lines, "a line per event, not per refresh"
     assert [run.begun for run in made.running].count(True) == 1
     assert "\x1b" not in console.file.getvalue()
-
-
-@pytest.mark.parametrize("parallel", [1, 2, 4])
-def test_the_estimate_is_within_a_quarter_after_the_third_trial(parallel):
-    """Trials of 50 to 70 s, `parallel` at once, as a simulation has them."""
-    recipe, state = recipe_of(trials=24, parallel=parallel), SearchState()
-    free, ends = [0.0] * parallel, []
-    for trial in range(24):
-        worker = min(range(parallel), key=free.__getitem__)
-        free[worker] += 50.0 + (trial * 7) % 21
-        ends.append((free[worker], trial, 50.0 + (trial * 7) % 21))
-    last_s = max(ends)[0]
-    for n, (at_s, trial, seconds) in enumerate(sorted(ends), 1):
-        end(state, trial, at_s=at_s, seconds=seconds)
-        found = eta(state, recipe)
-        if n == 24:
-            assert found is None
-        elif 3 <= n <= 24 - parallel:
-            assert found.seconds == pytest.approx(last_s - at_s, rel=0.25)
-            assert found.spread < found.seconds
-
-
-def test_an_estimate_stands_still_while_a_trial_is_late_and_leaves_skipped_trials_out():
-    recipe, state = recipe_of(trials=6, parallel=2), SearchState()
-    assert eta(state, recipe) is None
-    end(state, 0, at_s=60.0, seconds=60.0)
-    end(state, 1, at_s=61.0, seconds=1.0, outcome="skipped", values={}, model=None, stage="dense", cause="by ada")
-    assert eta(state, recipe).seconds == 120.0
-    assert eta(state, recipe, 10.0).seconds == 110.0
-    assert eta(state, recipe, 500.0).seconds == 90.0

@@ -50,6 +50,16 @@ def test_what_was_reused_is_counted_by_stage():
     assert state.reuse()["assign"] == {"runs": 2, "reused": 0, "seconds": 4.0, "saved_s": 0.0}
 
 
+def test_the_time_of_a_stage_is_the_time_it_ran_not_the_time_waited_for_it():
+    """As a small search met it: its program was shown with 20.6 s, of which it had run 2.0 s."""
+    waited = {**STAGES[1], "seconds": 20.6, "ran_s": 2.0, "cpus": 1.0, "gpus": 0.0}
+    state = replay([started(0), proposed(0, 1), ended(0, 30, stages=[waited])])
+    assert state.reuse()["assign"]["seconds"] == 2.0
+    assert (state.trials[0].stages[0].took_s, state.trials[0].stages[0].seconds) == (2.0, 20.6)
+    shown = next(event for event in mirror_events(ended(0, 30, stages=[waited])) if event["event"] == "stage")
+    assert (shown["ran_s"], shown["seconds"]) == (2.0, 20.6)
+
+
 def test_parameters_can_be_objectives():
     state = replay([started(0), proposed(0, 1), ended(0, 5)])
     size = Objective("n_features", "min", 0, 50)

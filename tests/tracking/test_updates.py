@@ -28,6 +28,13 @@ def test_a_curve_is_shown_by_epoch_and_ends_when_the_stage_ends() -> None:
     assert update.stage_keys == {"dense": "k"}
 
 
+def test_the_seconds_of_a_stage_are_those_it_ran() -> None:
+    waited = {"event": "stage", "trial": 0, "time_s": 100.0, "stage": "assign", "key": "a0", "reused": False}
+    waited |= {"seconds": 20.6, "saved_s": 0.0}
+    for event, shown in ((waited | {"ran_s": 2.0}, 2.0), (waited, 20.6)):
+        assert {value.key: value.value for value in translate(event).values}["assign/seconds"] == shown
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, None, "79"])
 def test_what_is_no_finite_number_is_left_out(bad: object) -> None:
     values = {"accuracy": 79.0, "sid5": bad}

@@ -28,6 +28,7 @@ class Objective:
         low: lower end of the natural range, in the metric's unit.
         high: upper end of the natural range, in the metric's unit.
         unit: "%" (differences are then in percentage points), another unit, or "" for a plain number.
+        best: the best value that can be reached, where it is not the end of the natural range.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Objective:
     low: float
     high: float
     unit: str = "%"
+    best: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse a range that values cannot be scaled by."""
@@ -44,6 +46,13 @@ class Objective:
                 "a lower end below the upper end",
                 "give the metric's natural range, such as 0 to 100",
             )
+
+    @property
+    def ideal(self) -> float:
+        """The best value that there can be, in the metric's unit."""
+        if self.best is not None:
+            return self.best
+        return self.high if self.direction == "max" else self.low
 
     def goodness(self, value: float) -> float:
         """The value on a scale where 0 is the worst and 1 the best end of the natural range (not clipped)."""

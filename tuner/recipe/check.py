@@ -9,7 +9,9 @@ from tuner.base.secrets import holds_secret, is_address
 from tuner.base.spelling import did_you_mean
 from tuner.errors import InfeasibleError, UsageError
 from tuner.qpm.round_lengths import round_lengths
+from tuner.recipe.bounds import check_reference, constraints_of
 from tuner.recipe.objectives import extremes, objectives_of
+from tuner.recipe.points import check_points
 from tuner.recipe.schema import PLACES, SHORT_NAMES, Recipe, lookup, walk
 from tuner.recipe.space import bounds, check_dimension, searched_name, show_values
 
@@ -31,12 +33,16 @@ def check_recipe(recipe: Recipe) -> None:
     _check_size(recipe)
     _check_shares(recipe)
     _check_confirm(recipe)
+    _check_money(recipe)
     for name in recipe.space:
         _check_dimension(name, recipe)
     _check_forced_pairs(recipe)
     _check_held_out(recipe)
     _check_rounds(recipe)
     objectives_of(recipe)
+    constraints_of(recipe)
+    check_reference(recipe)
+    check_points(recipe)
     if not _is_feasible_somewhere(recipe):
         raise InfeasibleError(
             f"no point of the space {_space_line(recipe.space)} is feasible",
@@ -117,6 +123,22 @@ def _check_held_out(recipe: Recipe) -> None:
             "assign.on=held_out with dense.held_out=0",
             "images that the dense stage is not trained on, in every trial",
             "set dense.held_out, for example to 0.2, or assign.on=train",
+        )
+
+
+def _check_money(recipe: Recipe) -> None:
+    prices = recipe.budget.prices
+    if recipe.budget.money > 0 and prices.cpu_hour == prices.gpu_hour == 0:
+        raise UsageError(
+            f"budget.money={recipe.budget.money:g} without a price",
+            "the price of a CPU hour, of a GPU hour, or of both",
+            "set budget.prices.cpu_hour or budget.prices.gpu_hour",
+        )
+    if not (prices.currency.isprintable() and 0 < len(prices.currency) <= 8):
+        raise UsageError(
+            f"budget.prices.currency={prices.currency[:20]!r}",
+            "1 to 8 printable letters, such as EUR",
+            "shorten it",
         )
 
 

@@ -35,7 +35,8 @@ def _objective(entry: str, recipe: Recipe) -> Objective:
         return Objective(name, direction or metric.direction, metric.low, metric.high, metric.unit)  # type: ignore[arg-type]
     if name in SIZES:
         values = extremes(recipe, name)
-        return Objective(name, direction or "min", 0.0, float(max(values)), unit="")  # type: ignore[arg-type]
+        best = float(max(values) if direction == "max" else min(values))
+        return Objective(name, direction or "min", 0.0, float(max(values)), "", best)  # type: ignore[arg-type]
     raise UsageError(
         f"objective {name!r} is unknown",
         f"one of {', '.join([*METRICS, *SIZES])}",

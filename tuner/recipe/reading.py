@@ -3,12 +3,15 @@
 import dataclasses
 import difflib
 import functools
+from collections.abc import Callable
 from typing import Any
 
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from tuner.errors import UsageError
+from tuner.recipe.bounds import read_reference
 from tuner.recipe.nodes import compose, is_null, pairs, show, written
+from tuner.recipe.points import read_points
 from tuner.recipe.scalars import read_scalar, show_text
 from tuner.recipe.schema import SHORT_NAMES, Recipe, walk
 from tuner.recipe.space import read_dimension, read_space, searched_name
@@ -67,7 +70,7 @@ def override(tree: Tree, item: str, schema: type[Recipe] = Recipe) -> list[str]:
     value = _override_value(path, text, schema)
     for group in groups:
         tree = tree.setdefault(group, {})
-    if last == "space" or not isinstance(value, dict):
+    if last in _READERS or not isinstance(value, dict):
         tree[last] = value
     else:
         _merge(tree.setdefault(last, {}), value)
@@ -143,20 +146,34 @@ def _field(node: Node, kind: Any, where: str) -> Any:
 
 
 def _collection(node: Node | None, where: str) -> Any:
-    """The two settings that are no single value: the space, and the list of objectives."""
-    if where == "space":
-        return read_space(node)
+    """The settings that are no single value: space, points and reference point, and two lists of texts."""
+    if where in _READERS:
+        return _READERS[where](node)
+    expected, example, todo = _LISTED[where]
     if not isinstance(node, SequenceNode):
-        single = show(node) if isinstance(node, ScalarNode) and not is_null(node) else "accuracy, n_features:min"
+        single = show(node) if isinstance(node, ScalarNode) and not is_null(node) else example
         raise UsageError(f"{where}={show(node)}", "a list", f"write '{where}=[{single}]'")
-    return [_objective(item) for item in node.value]
+    for item in node.value:
+        if not isinstance(item, ScalarNode):
+            raise UsageError(f"{where} hold {show(item)}", expected, todo)
+    name = f"an entry of {where}"
+    return [str(read_scalar(written(item, name) or "", str, name)) for item in node.value]
 
 
-def _objective(node: Node) -> str:
-    if not isinstance(node, ScalarNode):
-        todo = "write it without blanks, such as n_features:min"
-        raise UsageError(f"objectives hold {show(node)}", "`name`, `name:max` or `name:min`", todo)
-    return str(read_scalar(written(node, "an objective") or "", str, "an objective"))
+_READERS: dict[str, Callable[[Node | None], Any]] = {
+    "space": read_space,
+    "points": read_points,
+    "reference": read_reference,
+}
+# Lists of texts: what an entry is, an example, and what to do about an entry that is no text.
+_LISTED = {
+    "objectives": (
+        "`name`, `name:max` or `name:min`",
+        "accuracy, n_features:min",
+        "write it without blanks, such as n_features:min",
+    ),
+    "constraints": ("NAME >= NUMBER or NAME <= NUMBER", "accuracy >= 80", "put it in quotes, such as 'accuracy >= 80'"),
+}
 
 
 def _is_retired(path: str, value: str) -> bool:

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ from tuner.data.settings import DataConfig
 from tuner.features.settings import BackboneConfig, BackboneSettings
 from tuner.qpm.resnet.settings import ResnetFinetuneConfig, ResnetSource
 from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig
+from tuner.recipe.samplers import SamplerConfig, SamplerSettings
 
 # Short names of the fields people search over; every other field is named by its dotted path.
 SHORT_NAMES = {
@@ -34,13 +36,44 @@ PLACES = (
 
 
 @dataclass
-class BudgetConfig:
-    """How much a search may spend."""
+class PricesConfig:
+    """What resources cost, for `budget.money` and for the cost that is shown."""
 
-    trials: int = setting(16, "trials in all; a larger number on a later start means more", low=1)
-    parallel: int = setting(4, "trials in flight at once; part of what makes proposals reproducible", low=1, high=1024)
+    cpu_hour: float = setting(0.0, "price of one CPU core for an hour; 0: free, or not known", low=0.0)
+    gpu_hour: float = setting(0.0, "price of one GPU for an hour; 0: free, or not known", low=0.0)
+    currency: str = setting("USD", "of the prices, as it is shown")
+
+
+@dataclass
+class BudgetConfig:
+    """How much a search may spend; it ends at whichever limit is first."""
+
+    trials: int = setting(40, "trials in all; a larger number on a later start means more", low=1)
+    parallel: int = setting(4, "trials in flight at once", low=1, high=1024)
     time_limit_s: float = setting(
         0.0, "search time in seconds, over all starts, after which the search ends; 0: no limit", low=0.0, unit="s"
+    )
+    cpu_hours: float = setting(
+        0.0, "CPU hours that stages may hold, over all starts: cores times run time; 0: no limit", low=0.0, unit="h"
+    )
+    gpu_hours: float = setting(
+        0.0,
+        "GPU hours that stages may hold, over all starts: GPU shares times run time; 0: no limit",
+        low=0.0,
+        unit="h",
+    )
+    money: float = setting(
+        0.0, "money that these hours may cost, at `budget.prices`, in their currency; 0: no limit", low=0.0
+    )
+    prices: PricesConfig = field(default_factory=PricesConfig)
+    patience: int = setting(
+        0,
+        "end when this many trials have added nothing beyond noise to the hypervolume; 0: never",
+        low=0,
+        unit="trials",
+    )
+    tolerance: float = setting(
+        0.01, "share of the hypervolume up to which growth counts as nothing, for `budget.patience`", low=0.0, high=1.0
     )
     retries: int = setting(2, "new attempts at a trial whose coordinator died, and at a stage that hung", low=0)
 
@@ -70,8 +103,14 @@ class ConfirmConfig:
 
     @property
     def kept(self) -> float:
-        """The share of a time limit that trials leave for confirming."""
+        """The share of each limit of the budget that trials leave for confirming."""
         return self.share if self.runs else 0.0
+
+    def most_members(self, n_trials: int) -> int:
+        """How many members a search confirms by itself after so many trials, if its front has as many."""
+        if self.kept == 0:
+            return 0
+        return max(1, math.floor(n_trials * self.kept / (1 - self.kept) / self.runs + 1e-9))
 
 
 @dataclass
@@ -139,6 +178,16 @@ class Recipe:
         ["accuracy", "plausibility_undilated", "class_independence"],
         "metrics or parameters to optimise, `name`, `name:max` or `name:min`",
     )
+    constraints: list[str] = setting(
+        [], "what a member of the front has to satisfy, `NAME >= NUMBER` or `NAME <= NUMBER` of a metric or parameter"
+    )
+    reference: dict[str, float] = setting(
+        {}, "the worst value of an objective that still counts, by name: the hypervolume's reference point"
+    )
+    points: list[dict[str, Any]] = setting(
+        [], "points of the space that are tried first, in this order: [{NAME: VALUE, ..}, ..]"
+    )
+    sampler: SamplerSettings = field(default_factory=SamplerConfig)
     budget: BudgetConfig = field(default_factory=BudgetConfig)
     confirm: ConfirmConfig = field(default_factory=ConfirmConfig)
     resources: ResourcesConfig = field(default_factory=ResourcesConfig)

@@ -41,8 +41,12 @@ def read_space(node: Node | None) -> dict[str, dict[str, Any]]:
     return space
 
 
-def searched_name(given: str) -> str:
+def searched_name(given: str, part: str = "space") -> str:
     """The name under which a field is searched.
+
+    Args:
+        given: its short or dotted name.
+        part: of the recipe, where it was written.
 
     Raises:
         UsageError: there is no such field, or it is the same for all trials.
@@ -50,9 +54,11 @@ def searched_name(given: str) -> str:
     if SHORT_NAMES.get(given, given) in _searchable():
         return _SHORT.get(given, given)
     if given in SEARCHED:
-        raise UsageError(f"space.{given} is a group of fields", "each field by itself", f"write space.{given}.NAME=..")
+        raise UsageError(
+            f"{part}.{given} is a group of fields", "each field by itself", f"write {part}.{given}.NAME=.."
+        )
     raise UsageError(
-        f"space.{given} is no field that can be searched",
+        f"{part}.{given} is no field that can be searched",
         f"one of {', '.join(SHORT_NAMES)}, or a dotted field of {', '.join(SEARCHED)}",
         did_you_mean(given, [*SHORT_NAMES, *_searchable()], "see `describe_fields()` for all fields"),
     )
@@ -83,7 +89,7 @@ def read_dimension(node: Node | None, name: str) -> dict[str, Any]:
     parts = dict(pairs(node, where)) if isinstance(node, MappingNode) else {}
     if set(parts) != {"choices"} and not ({"low", "high"} <= set(parts) <= {"low", "high", "step", "log"}):
         raise UsageError(f"{where}={show(node)}", _FORM, f"for example 'space.{name}={{choices: [1, 2]}}'")
-    kind = _searchable()[SHORT_NAMES.get(name, name)]
+    kind = kind_of_field(name)
     if "choices" in parts:
         chosen = parts["choices"]
         if not isinstance(chosen, SequenceNode):
@@ -93,6 +99,11 @@ def read_dimension(node: Node | None, name: str) -> dict[str, Any]:
     if kind not in (int, float):
         raise UsageError(f"{where}={show(node)}", "choices, for the field is no number", "write {choices: [..]}")
     return {key: _value(part, bool if key == "log" else kind, f"{where}.{key}") for key, part in parts.items()}
+
+
+def kind_of_field(name: str) -> Any:
+    """The type of a field that can be searched: `int`, `float`, `bool` or `str`."""
+    return _searchable()[SHORT_NAMES.get(name, name)]
 
 
 def check_dimension(name: str, dimension: Mapping[str, Any]) -> None:

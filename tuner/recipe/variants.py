@@ -1,4 +1,4 @@
-"""Recipe groups whose settings depend on a name: each backbone and data set may have its own settings.
+"""Recipe groups whose settings depend on a name: each backbone, data set and sampler may have its own.
 
 Which names a recipe gives is looked up first, in its YAML and in the overrides. Then all settings are read by the
 fields of these.
@@ -20,6 +20,7 @@ from tuner.errors import UsageError
 from tuner.features.kinds import BACKBONES
 from tuner.features.settings import BackboneSettings
 from tuner.recipe.nodes import compose, drop
+from tuner.recipe.samplers import SAMPLERS, SamplerSettings
 from tuner.recipe.scalars import show_text
 from tuner.recipe.schema import Recipe
 
@@ -27,6 +28,7 @@ from tuner.recipe.schema import Recipe
 GROUPS: dict[str, tuple[Registry[Any], type]] = {
     "data": (DATASETS, DataConfig),
     "backbone": (BACKBONES, BackboneSettings),
+    "sampler": (SAMPLERS, SamplerSettings),
 }
 
 

@@ -92,7 +92,9 @@ def _figures(report: Report, rank: dict[int, int]) -> list[dict[str, str]]:
             aside = f"trial {best.trial}, {beside}" if beside else f"trial {best.trial}"
             figures.append(_figure(f"best {words.name(o.name)}", value, aside, o.unit))
     volume = report.hypervolume[-1][1] if report.hypervolume else hypervolume(points, report.objectives)
-    figures.append(_figure("hypervolume", f"{volume:.3f}", "share of the objective space"))
+    figures.append(
+        _figure("hypervolume", f"{100 * volume:.1f}", "of the box from its reference to the best values", "%")
+    )
     if report.stages:
         saved, spent = sum(s.saved_s for s in report.stages), sum(s.run_s for s in report.stages)
         figures.append(_figure("saved by reuse", words.duration(saved), f"{words.duration(spent)} of work done"))

@@ -22,7 +22,7 @@ beyond_noise        whether that is at least 0.95
 
 `values_NAME` are those of the search's own run, which is too good on average for members, since they were selected.
 
-`frame.attrs` holds "search", "objectives" (name -> direction), "units" (column -> unit), "hypervolume" and
+`frame.attrs` holds "search", "objectives" (name -> direction), "units" (column -> unit), "hypervolume" (0 to 1) and
 "caution" (a sentence if its trials were chosen on the test images, else empty).
 """
 

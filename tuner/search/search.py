@@ -200,5 +200,5 @@ class Search:
             picked = next((p for p in points if state.pick is not None and p.trial == state.pick.trial), None)
             svg = render_front(points, view.objectives, picked=picked, title=self.name, ranks=view.ranks)
             members = "1 trial" if len(view.members) == 1 else f"{len(view.members)} trials"
-            lines.append(f"Front: {members}, hypervolume {view.hypervolume:.4f}.")
+            lines.append(f"Front: {members}, {view.volume} ({view.scale}).")
         return snippet(f"Search {self.name} in {self.store}", lines, svg=svg)

@@ -13,13 +13,18 @@ from ray import tune
 
 from tuner.base.progress import Progress
 from tuner.errors import TunerError
-from tuner.recipe import Recipe, StageResources
+from tuner.recipe import Recipe, StageResources, objectives_of
 from tuner.search.control.inbox import Inbox
 from tuner.search.control.now import published
+from tuner.search.cost.forecast import Expected, Forecast
+from tuner.search.cost.prepare import make_forecast
+from tuner.search.cost.sizes import sizes_of_bank
+from tuner.search.cost.texts import ends_early, expected_line
 from tuner.search.driver.finished import measured
 from tuner.search.driver.instructions import Instructions
 from tuner.search.driver.interrupts import Interrupts
-from tuner.search.driver.time_limit import MEASURE_S, TimeLimit, TimeUp, ring
+from tuner.search.driver.spending import Spending
+from tuner.search.driver.time_limit import MEASURE_S, TimeUp, ring
 from tuner.search.driver.tune_hooks import Follow, NoReport
 from tuner.search.execute.banks import n_classes_of
 from tuner.search.execute.broker import ON_THE_HEAD, start_broker
@@ -32,7 +37,6 @@ from tuner.search.outcome.confirmation_plan import (
     ConfirmationRun,
     announcement,
     missing_runs,
-    seconds,
     told,
     within_share,
 )
@@ -41,9 +45,10 @@ from tuner.search.outcome.files import put_file, write_files
 from tuner.search.outcome.measure import measure_front
 from tuner.search.propose.sampler import Proposer
 from tuner.search.propose.searcher import LedgerSearcher
-from tuner.search.record.events import Confirmed, Ended, Event, Started, Suspended
+from tuner.search.record.events import Confirmed, Ended, Event, Referenced, Started, Suspended
 from tuner.search.record.front_view import require_points
 from tuner.search.record.home import SearchHome, versions
+from tuner.search.record.reference import settled
 from tuner.search.record.restoration import TrialRecord, apply, mirror_events
 from tuner.search.session.connect import keep_keys_private, ray_for, scratch_folder
 from tuner.search.watch.header import Place
@@ -100,9 +105,8 @@ class Driver:
         recipe.budget.trials = self.state.in_force(self.asked)
         self.inbox = Inbox(home.store, home.name, self.state.instructed, progress.warn)
         self.instructions = self._instructions()
-        limit_s = 0.0 if only_confirm else recipe.budget.time_limit_s
-        self.limit, self.whole_limit = (TimeLimit(limit_s, self.state.elapsed_s) for _ in range(2))
-        self._keep_time()
+        self.spending = Spending(recipe, bank, self.state, only_confirm=only_confirm)
+        self.forecast: Forecast | None = None
         self._placed = ""
         self.mirror = start_mirror(home, recipe.tracking, self._tell_place) if recipe.tracking.enabled else None
         if self.mirror is not None:  # earlier events first: the oldest one identifies the search
@@ -123,6 +127,7 @@ class Driver:
             refuse_too_many_splits(self.recipe, self.home, self.bank)
         asked = replace(self.recipe, budget=replace(self.recipe.budget, trials=self.asked))
         self.record(Started(time.time(), asked.to_dict(), versions()))
+        self._settle_reference(ended=self.complete())
         self._tell_instructed()
         self.instructions.begin()
         self.instructions.heed()
@@ -130,14 +135,20 @@ class Driver:
         if self._trials_left() and (announced := announcement(self.recipe)):
             self.progress.say(announced)
         interrupted = False
-        trials = self._trials_left() and not self.limit.reached
+        trials = self._trials_left() and not self.spending.for_no_trial()
+        if trials:
+            self._foresee()
         if trials or runs or (self.complete() and not is_measured):
             with ray_for(self.recipe.resources, self.progress) as resources:
                 made = start_broker(self.home.store.url, scratch_folder(), resources, self.recipe.budget.retries)
                 with closing(made) as broker, self.inbox.open():
                     self._broker, self._resources = broker, resources
                     interrupted = self._conduct(broker)
-                    while self.instructions.added and self._trials_left() and not (interrupted or self.limit.reached):
+                    while (
+                        self.instructions.added
+                        and self._trials_left()
+                        and not (interrupted or self.spending.for_no_trial())
+                    ):
                         interrupted = self._conduct(broker)  # trials that were added while the front was confirmed
             if self._trials_left():
                 self.record(Suspended(time.time()))  # unfinished trials count towards search time as well
@@ -163,19 +174,35 @@ class Driver:
         if (paused := self.state.paused) is not None and self._trials_left():
             self.progress.say(f"paused by {paused.by}: no trial begins until {command} resume")
 
+    def _foresee(self) -> None:
+        """Say what the search is expected to take, before anything starts."""
+        sizes = sizes_of_bank(self.home.artifacts, self.bank, self.recipe)
+        if sizes is not None:
+            self.forecast = make_forecast(self.home.artifacts, self.recipe, self.bank, sizes)
+            found = self.forecast.expected(self.state)
+            self.progress.say(expected_line(found, self.recipe))
+            if told := ends_early(found, self.recipe):
+                self.progress.say(told)
+
+    def _expected(self) -> Expected | None:
+        """What the search is expected to take, now; None where that is unknown."""
+        if self.forecast is None:
+            return None
+        return self.forecast.expected(self.state, self.state.elapsed_s + time.monotonic() - self.started)
+
     def unconfirmed(self) -> list[ConfirmationRun]:
         """The confirmation runs still to be done: of the whole front, or of what the search spends on it by itself."""
         if self.only_confirm:
             return missing_runs(self.recipe, self.bank, self.state, front_members(self.recipe, self.state))
-        if self.whole_limit.reached or not self.home.is_of_this_code():
+        if self.spending.all_stopped() or not self.home.is_of_this_code():
             return []
         return missing_runs(self.recipe, self.bank, self.state, within_share(self.recipe, self.state))
 
-    def _keep_time(self) -> None:
-        """Trials leave as much of a time limit as confirming will take, but not more than its share."""
-        if self.limit.limit_s:
-            runs = missing_runs(self.recipe, self.bank, self.state, within_share(self.recipe, self.state))
-            self.limit.kept_s = min(seconds(runs, self.state), self.recipe.confirm.kept * self.limit.limit_s)
+    def _settle_reference(self, *, ended: bool) -> None:
+        """Record the reference point of the hypervolume as soon as it can be told."""
+        found = settled(self.state, objectives_of(self.recipe), self.recipe.reference, ended=ended)
+        if found is not None:
+            self.record(Referenced(time.time(), dict(found.values), found.n_trials))
 
     def _trials_left(self) -> bool:
         """Whether this run has trials to run."""
@@ -183,19 +210,19 @@ class Driver:
 
     @property
     def ended_by_limit(self) -> str:
-        """A sentence if the time limit has ended the search; else empty."""
-        return self.limit.told(len(self.state.finished())) if self.limit.reached and not self.complete() else ""
+        """A sentence if a limit of the budget has ended the search; else empty."""
+        return "" if self.complete() else self.spending.told()
 
     def _conduct(self, broker: BrokerHandle) -> bool:
         """Run the trials, then measure and confirm the front; returns whether it was interrupted."""
         interrupted, self.instructions.added = False, False
         try:
-            with self.whole_limit.enforced():
-                if self._trials_left() and not self.limit.reached:
+            with self.spending.whole_limit.enforced():
+                if self._trials_left() and not self.spending.for_no_trial():
                     interrupted = self._tune(broker)
                 if not interrupted:
                     broker.go_on()
-                    within_s = MEASURE_S if self.whole_limit.reached else math.inf
+                    within_s = MEASURE_S if self.spending.whole_limit.reached else math.inf
                     place = (self.home, self.recipe, self.bank, self.state)
                     measure_front(*place, broker, self.record, self.progress, within_s)
                     interrupted = self._confirm(broker)
@@ -221,10 +248,10 @@ class Driver:
         def look() -> None:
             nonlocal stopped
             self.instructions.heed()
-            if not stopped and (self._asked_to_stop() or self.lease.lost or self.whole_limit.reached):
+            if not stopped and (self._asked_to_stop() or self.lease.lost or self.spending.all_stopped()):
                 stopped = True
                 broker.stop()
-            if self.whole_limit.overdue or self.instructions.stopped_now:
+            if self.spending.whole_limit.overdue or self.instructions.stopped_now:
                 broker.call_off()
 
         def record(event: Confirmed) -> None:
@@ -278,7 +305,8 @@ class Driver:
             for expanded in mirror_events(event.to_json()):
                 self.mirror.publish(expanded)
         if isinstance(event, Ended):
-            self._keep_time()
+            self.spending.keep()
+            self._settle_reference(ended=self.complete())
             self._keep_place()
             for damage in event.remade:
                 self.progress.warn(f"trial {event.trial}: {damage}; it was recreated")
@@ -297,7 +325,7 @@ class Driver:
         return self.interrupts.asked or self.instructions.stopped is not None
 
     def _stopping(self) -> bool:
-        return self._asked_to_stop() or self.lease.lost or self.limit.reached
+        return self._asked_to_stop() or self.lease.lost or self.spending.trials_stopped()
 
     def _tune(self, broker: BrokerHandle) -> bool:
         """Let Ray Tune run the trials; returns whether it was interrupted.
@@ -307,13 +335,13 @@ class Driver:
             LeaseHeldError: another driver took the search over.
         """
         proposer = Proposer(self.recipe, n_classes_of(self.home.artifacts, self.bank), self.prior)
-        means = (self.record, broker, self._stopping, self.instructions.heed)
+        means = (self.record, broker, self._stopping, self.spending.enough, self.instructions.heed)
         searcher = LedgerSearcher(self.recipe, self.bank, self.state, proposer, *means)
         self.instructions.trials = searcher
         look = partial(self._look, BrokerMonitor(broker), searcher)
         mlflow = "" if self.mirror is None else self.mirror.warning or self.mirror.url
         place = Place(self.home.name, self.home.store.url, mlflow)
-        view = TrialsView(self.state, self.recipe, look, place, self._resources, self.started)
+        view = TrialsView(self.state, self.recipe, look, place, self._resources, self.started, self._expected)
         keep_keys_private()
         scratch = tempfile.mkdtemp(prefix="qpm-tuner-tune-")
         coordinator = tune.with_parameters(Coordinator, broker=broker)
@@ -347,6 +375,8 @@ class Driver:
             shutil.rmtree(scratch, ignore_errors=True)
         if self._refused is not None:
             raise self._refused
+        if searcher.exhausted and not self.state.open():
+            self._settle_reference(ended=True)
         if searcher.halted:
             raise TunerError(
                 searcher.halted,
@@ -360,7 +390,7 @@ class Driver:
         """The running stages, for display; also tells the broker when it is time to end."""
         if self._stopping():
             monitor.broker.stop()
-        if self.limit.overdue or self.instructions.stopped_now:
+        if self.spending.limit.overdue or self.instructions.stopped_now:
             monitor.broker.call_off()
         stages = monitor.runs()
         if self.state.paused is not None:  # so nothing needs to run

@@ -4,7 +4,6 @@ A confirmation run repeats a member of the front from the dense stage on, so tha
 """
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +13,7 @@ from tuner.base.steps import duration
 from tuner.errors import UsageError
 from tuner.front.order import by_promise
 from tuner.recipe import ConfirmConfig, Recipe, check_recipe, objectives_of
+from tuner.search.cost.spent import Spent, spent_by
 from tuner.search.execute.plan import StageSpec, plan
 from tuner.search.record.fields import N_SEEDS
 from tuner.search.record.front_view import require_points
@@ -77,15 +77,7 @@ def within_share(recipe: Recipe, state: SearchState) -> list[int]:
 
     See docs/explanation/method.md#confirmation.
     """
-    return members(recipe, state)[: most_members(recipe, sum(state.counts().values()))]
-
-
-def most_members(recipe: Recipe, n_trials: int) -> int:
-    """How many members a search confirms by itself after so many trials, if its front has as many."""
-    share = recipe.confirm.kept
-    if share == 0:
-        return 0
-    return max(1, math.floor(n_trials * share / (1 - share) / recipe.confirm.runs + 1e-9))
+    return members(recipe, state)[: recipe.confirm.most_members(sum(state.counts().values()))]
 
 
 def missing_runs(recipe: Recipe, bank: str, state: SearchState, trials: Sequence[int]) -> list[ConfirmationRun]:
@@ -116,11 +108,31 @@ def seconds(runs: Sequence[ConfirmationRun], state: SearchState) -> float:
     known = {use.key for use in uses}
     of_stage: dict[str, list[float]] = {}
     for use in uses:
-        of_stage.setdefault(use.stage, []).append(use.saved_s if use.reused else use.seconds)
-    spent = sum(use.seconds for trial in state.trials.values() for use in trial.stages if not use.reused)
+        of_stage.setdefault(use.stage, []).append(use.took_s)
+    spent = sum(use.took_s for trial in state.trials.values() for use in trial.stages if not use.reused)
     left = {spec.key: spec.stage for run in runs for spec in run.stages if spec.key not in known}
     total = sum(median(of_stage[stage]) for stage in left.values() if stage in of_stage)
     return total * (min(1.0, state.elapsed_s / spent) if spent > 0 and state.elapsed_s > 0 else 1.0)
+
+
+def cost(runs: Sequence[ConfirmationRun], state: SearchState) -> Spent:
+    """The CPU and GPU time that runs will hold, from that of the search's own stages; nothing if it has none.
+
+    A stage takes the median of the times of the runs of its name.
+    """
+    uses = [use for trial in state.trials.values() for use in trial.stages]
+    uses += [use for trial in state.trials.values() for done in trial.confirmations.values() for use in done.stages]
+    known = {use.key for use in uses}
+    of_stage: dict[str, list[Spent]] = {}
+    for use in uses:
+        if not use.reused:
+            of_stage.setdefault(use.stage, []).append(spent_by([use]))
+    total = Spent()
+    for stage in {spec.key: spec.stage for run in runs for spec in run.stages if spec.key not in known}.values():
+        if stage in of_stage:
+            spent = of_stage[stage]
+            total += Spent(median(one.cpu_s for one in spent), median(one.gpu_s for one in spent))
+    return total
 
 
 def offer(home: SearchHome, recipe: Recipe, state: SearchState) -> tuple[int, str] | None:
@@ -145,7 +157,7 @@ def announcement(recipe: Recipe) -> str:
     """What a search says at its start of the runs that it adds at its end; empty if it adds none."""
     if not recipe.confirm.kept:
         return ""
-    most = most_members(recipe, recipe.budget.trials) * recipe.confirm.runs
+    most = recipe.confirm.most_members(recipe.budget.trials) * recipe.confirm.runs
     again = "with other seeds" if recipe.confirm.splits == 1 else "with other seeds and validation splits"
     return (
         f"after the last trial, the best of the front are trained again {again}, in at most {_runs(most)}; "

@@ -5,13 +5,14 @@ They can be deleted at any time; they are rebuilt from recipe and ledger.
 
 import io
 from collections.abc import Callable
+from dataclasses import asdict
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tuner.base.progress import Progress
 from tuner.report.picture import render_front
-from tuner.search.outcome.history import hypervolume_history
+from tuner.search.outcome.history import growth
 from tuner.search.outcome.report import report_page
 from tuner.search.record.home import SearchHome
 from tuner.search.record.restoration import SearchState
@@ -22,7 +23,7 @@ def write_front(home: SearchHome, state: SearchState, put: Callable[[str, bytes]
     """Write front.json, history.parquet and front.svg by `put`, which takes name and bytes."""
     view = home.front(state=state)
     put("front.json", view.to_json())
-    rows = [{"seconds": s, "hypervolume": v} for s, v in hypervolume_history(state, view.objectives)]
+    rows = [asdict(row) for row in growth(state, view.objectives, home.stored()[0].budget.prices)]
     if rows:
         buffer = io.BytesIO()
         pq.write_table(pa.Table.from_pylist(rows), buffer)

@@ -47,7 +47,7 @@ def report_page(home: SearchHome, progress: Progress, state: SearchState | None 
             "versions": home.versions(),
             "recipe": recipe.to_dict(),
         },
-        note=_note(recipe, caution(recipe, state.budget, len(state.trials))),
+        note=_note(recipe, caution(recipe, state.budget, len(state.trials))) + _growth(view),
         ranks=view.ranks,
     )
     return render_report(report)
@@ -131,6 +131,14 @@ def _note(recipe: Recipe, told: str = "") -> str:
     pairs = recipe.assign.forced_pairs
     forced = f" The {pairs} most similar pairs of classes share all features but one." if pairs else ""
     return _protocol(recipe) + forced + (f" Caution: {told}." if told else "")
+
+
+def _growth(view: FrontView) -> str:
+    """What the hypervolume's scale is, and whether the front still moves."""
+    if not view.scale:
+        return ""
+    moving = f" {view.moving[0].upper()}{view.moving[1:]}." if view.moving else ""
+    return f" Hypervolume: {view.scale}.{moving}"
 
 
 def _protocol(recipe: Recipe) -> str:

@@ -52,6 +52,7 @@ class LedgerSearcher(Searcher):
         record: appends an event to the ledger, and applies it to the state.
         broker: takes the trials through their stages.
         stop: tells whether no more trials may start (time limit, lost lease).
+        enough: tells of a trial's number whether the budget suffices for no more proposals; trials under way go on.
         heed: called in the thread of Ray Tune, about once a second, to carry out what people have instructed.
     """
 
@@ -64,12 +65,13 @@ class LedgerSearcher(Searcher):
         record: Record,
         broker: Broker,
         stop: Callable[[], bool],
+        enough: Callable[[int], bool] = lambda number: False,
         heed: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__()
         self._heed = heed
         self._recipe, self._bank, self._state, self._proposer = recipe, bank, state, proposer
-        self._record, self._broker, self._stop = record, broker, stop
+        self._record, self._broker, self._stop, self._enough = record, broker, stop, enough
         self._open = [trial.number for trial in state.open()]
         self._missing = state.missing(recipe.budget.trials)
         self._promised: list[int] = []
@@ -193,8 +195,12 @@ class LedgerSearcher(Searcher):
         return bool(self._stop() or self.halted)
 
     def _propose(self, number: int) -> None:
-        """Give a trial its parameters, unless the space is exhausted."""
-        params = None if self.exhausted else self._proposer_of(number).propose(number, self._state.trials)
+        """Give a trial its parameters, unless the space or the budget is exhausted."""
+        params = (
+            None
+            if self.exhausted or self._enough(number)
+            else self._proposer_of(number).propose(number, self._state.trials)
+        )
         if params is None:
             self.exhausted = True
         else:

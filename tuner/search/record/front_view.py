@@ -6,10 +6,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tuner.errors import TunerError
-from tuner.front import pareto, uncertainty
+from tuner.front import hypervolume, pareto, uncertainty
 from tuner.front.confirmation import ErrorBars
+from tuner.front.hypervolume import Reference
 from tuner.front.pareto import Objective, Point
 from tuner.qpm.program_info import ProgramInfo
+from tuner.search.record.reference import reference_for, volumes_by_number
 from tuner.search.record.restoration import SearchState, tally
 
 Weigh = Callable[[Sequence[Point]], dict[int, ErrorBars]]
@@ -22,7 +24,7 @@ class FrontView:
     Attributes:
         search: its name.
         objectives: the axes.
-        hypervolume: of the values that the search measured.
+        hypervolume: of the values that the search measured: 0 at the reference, 1 at the best of every objective.
         counts: trials by outcome.
         members: the trials that are non-dominated by the search's own values, with the values to show: the means of
             their confirmation runs where there are some.
@@ -30,6 +32,8 @@ class FrontView:
         programs: each member's program, None where unknown.
         bars: error bars of each member; empty if it was not asked for.
         caution: a sentence on what was chosen on the test images; empty if nothing was.
+        reference: of the hypervolume.
+        moving: whether the front still moves, in words; empty while it is too early to say.
     """
 
     search: str
@@ -41,6 +45,8 @@ class FrontView:
     programs: dict[int, ProgramInfo | None] = field(default_factory=dict)
     bars: dict[int, ErrorBars] = field(default_factory=dict)
     caution: str = ""
+    reference: Reference = field(default_factory=Reference)
+    moving: str = ""
 
     @classmethod
     def of(
@@ -64,17 +70,30 @@ class FrontView:
         ranked = zip(points, pareto.ranks(points, objectives), strict=True)
         members = pareto.front(points, objectives)
         bars = weigh(members)
+        reference = reference_for(state, objectives)
         return cls(
             search,
             tuple(objectives),
-            pareto.hypervolume(points, objectives),
+            hypervolume.hypervolume(points, objectives, reference),
             state.counts(),
             [_shown(member, bars.get(member.trial, ErrorBars())) for member in members],
             {point.trial: rank for point, rank in ranked},
             {member.trial: state.trials[member.trial].program for member in members},
             bars,
             caution,
+            reference,
+            hypervolume.moving(volumes_by_number(state, objectives)),
         )
+
+    @property
+    def volume(self) -> str:
+        """The hypervolume as text: "hypervolume 19.4 %"."""
+        return f"hypervolume {100 * self.hypervolume:.1f} %"
+
+    @property
+    def scale(self) -> str:
+        """What 0 and 100 % of the hypervolume are, in words."""
+        return hypervolume.scale(self.objectives, self.reference)
 
     def errors(self, trial: int) -> dict[str, float]:
         """One standard error of each value of a member, in the metric's unit, as far as it is known."""
@@ -96,6 +115,8 @@ class FrontView:
             "search": self.search,
             "objectives": {o.name: o.direction for o in self.objectives},
             "hypervolume": self.hypervolume,
+            "reference": dict(self.reference.values),
+            "moving": self.moving,
             "trials": self.counts,
             "caution": self.caution,
             "members": [

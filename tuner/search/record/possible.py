@@ -6,11 +6,9 @@ from math import comb
 from typing import Any
 
 from tuner.recipe import Recipe
+from tuner.recipe.points import SIZES, lies_in
 from tuner.recipe.schema import SHORT_NAMES, lookup
 from tuner.search.record.fields import InvalidEventError, told
-
-SIZES = ("features_per_class", "n_features", "width")
-ROUNDING = 1e-9  # tolerated rounding error of a step, as a share of the range
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class Possible:
 
     def holds(self, name: str, value: Any) -> bool:
         """Whether a dimension of the space has this value."""
-        return _lies_in(self.space[name], value)
+        return lies_in(self.space[name], value)
 
     def settled(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """The parameters, completed by those that earlier versions left out because the recipe implies them.
@@ -50,7 +48,7 @@ class Possible:
         for name, dimension in self.space.items():
             if name not in params:
                 raise InvalidEventError(f"its params lack {name}")
-            if not _lies_in(dimension, params[name]):
+            if not lies_in(dimension, params[name]):
                 raise InvalidEventError(
                     f"its params hold {name}: {told(params[name])}, which is not in the space of the recipe"
                 )
@@ -65,16 +63,3 @@ class Possible:
         if not (0 < k <= m <= width and comb(m, k) >= self.n_classes):
             raise InvalidEventError(f"its params are no trial: {k} of {m} features per class, of {width}")
         return {**self.fixed, **params}
-
-
-def _lies_in(dimension: Mapping[str, Any], value: Any) -> bool:
-    """Whether a value is one that the sampler can draw."""
-    if "choices" in dimension:
-        return any(type(value) is type(choice) and value == choice for choice in dimension["choices"])
-    low, high, step = dimension["low"], dimension["high"], dimension.get("step")
-    if isinstance(low, int) and isinstance(high, int):
-        return type(value) is int and low <= value <= high and (value - low) % (step or 1) == 0
-    slack = ROUNDING * (high - low)
-    if not (type(value) in (int, float) and low - slack <= value <= high + slack):
-        return False
-    return not step or abs((value - low) / step - round((value - low) / step)) * step <= slack

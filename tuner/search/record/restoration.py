@@ -18,6 +18,7 @@ from tuner.search.record.events import (
     Measured,
     Picked,
     Proposed,
+    Referenced,
     Started,
     Suspended,
     read_event,
@@ -39,7 +40,7 @@ __all__ = [
 ]
 
 # Events of drivers. Events of other commands name the command, and do not count as search time.
-OF_A_TURN = (Proposed, Ended, Measured, Confirmed, Suspended)
+OF_A_TURN = (Proposed, Ended, Referenced, Measured, Confirmed, Suspended)
 DAY_S = 86_400.0
 _NO_TOKENS: Mapping[str, str] = {}
 DATED = "dated"  # instead of a kind: the event counts, but its time does not
@@ -188,13 +189,22 @@ def apply(state: SearchState, event: Event, at_s: float, most: int | None = None
             if not state.is_complete(event.trial):
                 return f"confirms trial {event.trial}, which has no model"
             state.trials[event.trial].confirmations.setdefault(event.run, event)
+        case _:
+            _note(state, event)
+    return None
+
+
+def _note(state: SearchState, event: Event) -> None:
+    """Apply an event that is about the search, not about one of its trials."""
+    match event:
         case Baseline():
             state.baselines = [b for b in state.baselines if b.identity != event.identity] + [event]
+        case Referenced():
+            state.reference = state.reference or event
         case Picked():
             state.picks.append(event)
         case Instructed():
             _instruct(state, event)
-    return None
 
 
 def _start(state: SearchState, asked: int | None) -> None:
@@ -239,7 +249,7 @@ def tally(counts: Mapping[str, int]) -> str:
 
 def mirror_events(event: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A ledger event in the form of the MLflow mirror: an outcome is preceded by one event per stage."""
-    if event["event"] in (Suspended.kind, Instructed.kind):
+    if event["event"] in (Suspended.kind, Instructed.kind, Referenced.kind):
         return []
     if event["event"] == Confirmed.kind:  # what confirmations say together is part of the front
         return []
@@ -283,6 +293,7 @@ def _settled(state: SearchState, doubt: Doubt) -> Damage:
 _INSTEAD = {
     "trial": "it is left out, and the trial is proposed again",
     "outcome": "it is left out, and the trial runs again from the stages in the store",
+    "reference": "it is left out, and follows from the first trials again",
     "test": "it is left out, and the trial is measured again if it is on the front",
     "confirmation": "it is left out, and qpm-tuner confirm runs it again",
     "baseline": "it is left out, and qpm-tuner compare measures it again",

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from tuner.front import pareto
 from tuner.front.pareto import Objective, Point
 from tuner.qpm.program_info import ProgramInfo
-from tuner.search.record.events import OUTCOMES, Baseline, Confirmed, Instructed, Picked, StageUse
+from tuner.search.record.events import OUTCOMES, Baseline, Confirmed, Instructed, Picked, Referenced, StageUse
 
 
 @dataclass
@@ -90,6 +90,7 @@ class SearchState:
         trials: by number; a number is missing where its proposal is damaged, until it is proposed again.
         baselines: the last of each key, or of each name where an earlier version kept no key.
         picks: all choices, oldest first.
+        reference: the reference point of the hypervolume, once it is settled.
         budget: total of trials in force, if known: what the last run was asked for, or a later instruction.
         asked: totals of trials that runs were asked for.
         instructed: instructions that drivers have carried out or refused, by number of their entry.
@@ -103,6 +104,7 @@ class SearchState:
     trials: dict[int, TrialRecord] = field(default_factory=dict)
     baselines: list[Baseline] = field(default_factory=list)
     picks: list[Picked] = field(default_factory=list)
+    reference: Referenced | None = None
     budget: int | None = None
     asked: list[int] = field(default_factory=list)
     instructed: dict[int, Instructed] = field(default_factory=dict)
@@ -160,12 +162,12 @@ class SearchState:
         return pareto.front(self.points(objectives), objectives)
 
     def reuse(self) -> dict[str, dict[str, float]]:
-        """For each stage: runs, reuses, seconds spent and seconds saved."""
+        """For each stage: runs, reuses, seconds that it ran (not waited) and seconds saved."""
         table: dict[str, dict[str, float]] = {}
         for use in (use for t in self._all() for use in t.stages):
             row = table.setdefault(use.stage, {"runs": 0, "reused": 0, "seconds": 0.0, "saved_s": 0.0})
             row["reused" if use.reused else "runs"] += 1
-            row["saved_s" if use.reused else "seconds"] += use.saved_s if use.reused else use.seconds
+            row["saved_s" if use.reused else "seconds"] += use.took_s
         return table
 
     def _all(self) -> list[TrialRecord]:

@@ -27,7 +27,9 @@ def front_table(view: FrontView, state: SearchState) -> Group:
     trials = [state.trials[member.trial] for member in members]
     n = f"{len(members)} {'trial' if len(members) == 1 else 'trials'}"
     lines: list[RenderableType] = [FittedTable(_columns(view, members, trials))]
-    lines.append(note(f"{n} on the front, hypervolume {view.hypervolume:.4f}"))
+    lines.append(note(f"{n} on the front, {view.volume} ({view.scale})"))
+    if view.moving:
+        lines.append(note(view.moving))
     objectives = [objective.name for objective in view.objectives]
     rests = [uncertainty.legend([*objectives, *parts()], [m.values for m in members])]
     tested = uncertainty.legend(objectives, [t.test for t in trials])

@@ -8,8 +8,9 @@ from tuner.base.steps import duration
 from tuner.front import pareto, uncertainty
 from tuner.front.pareto import Objective
 from tuner.recipe import Recipe
+from tuner.search.cost.forecast import Expected
+from tuner.search.cost.texts import sure
 from tuner.search.record.state import SearchState
-from tuner.search.watch.eta import eta
 from tuner.search.watch.texts import figure, heading
 
 
@@ -38,14 +39,14 @@ def header(place: Place, recipe: Recipe, objectives: Sequence[Objective]) -> lis
     return [*lines, f"from elsewhere: qpm-tuner trial --store {place.store} --name {place.name}"]
 
 
-def progress(state: SearchState, recipe: Recipe, elapsed_s: float, since_s: float = 0.0) -> str:
-    """How far the search is, such as "7/16 trials, 1 failed | 12 min | ETA 20 min ± 3 min".
+def progress(state: SearchState, recipe: Recipe, elapsed_s: float, expected: Expected | None) -> str:
+    """How far the search is, such as "7/16 trials, 1 failed | 12 min so far | ETA 20 min, right within about 25 %".
 
     Args:
         state: of the search.
         recipe: with its budget.
         elapsed_s: search time so far.
-        since_s: seconds since the last trial ended.
+        expected: what it is expected to take; None: unknown.
     """
     counts = state.counts()
     other = "".join(f", {n} {outcome}" for outcome, n in counts.items() if outcome != "complete")
@@ -54,17 +55,16 @@ def progress(state: SearchState, recipe: Recipe, elapsed_s: float, since_s: floa
         parts[-1] += f" of {duration(recipe.budget.time_limit_s)}"
     if state.paused is not None:
         parts.append(f"paused by {state.paused.by}")
-    return " | ".join([*parts, told_eta(state, recipe, since_s)])
+    return " | ".join([*parts, _told(state, recipe, expected)])
 
 
-def told_eta(state: SearchState, recipe: Recipe, since_s: float) -> str:
-    """The time that the remaining trials take."""
+def _told(state: SearchState, recipe: Recipe, expected: Expected | None) -> str:
+    """The time that is left, confirmation included."""
+    if expected is None:
+        return "ETA unknown"
     if not (state.open() or state.missing(recipe.budget.trials)):
-        return "last trials done"
-    found = eta(state, recipe, since_s)
-    if found is None:
-        return "ETA unknown before a trial is complete"
-    return f"ETA {duration(found.seconds)} ± {duration(found.spread)}"
+        return f"last trials done, ETA {duration(expected.left_s)}"
+    return f"ETA {duration(expected.left_s)}, {sure(expected)}"
 
 
 def best(state: SearchState, objectives: Sequence[Objective]) -> str:

@@ -12,13 +12,14 @@ from tuner.base.folders import cache_root, made_folder
 from tuner.base.secrets import hide
 from tuner.base.text import readable
 from tuner.errors import TunerError
-from tuner.front import pareto, uncertainty
+from tuner.front import hypervolume, uncertainty
 from tuner.front.confirmation import ErrorBars
 from tuner.recipe import TrackingConfig
 from tuner.report.picture import render_front
 from tuner.search.record.events import Event
 from tuner.search.record.front_view import FrontView
 from tuner.search.record.home import SearchHome
+from tuner.search.record.reference import reference_for
 from tuner.search.record.restoration import SearchState, TrialRecord, mirror_events
 from tuner.search.record.values import read_curves
 from tuner.search.watch.mirror_process import MirrorProcess
@@ -143,7 +144,7 @@ def mirror_front(mirror: MirrorProcess, home: SearchHome, state: SearchState, fi
     view = home.front(state=state)
     points = state.points(view.objectives)
     confirmed = {trial: _confirmed(view.bars[trial], state.trials[trial]) for trial in view.confirmed()}
-    volumes = pareto.history(points, view.objectives)
+    volumes = hypervolume.history(points, view.objectives, reference_for(state, view.objectives))
     history = [(state.trials[p.trial].ended_at, v) for p, v in zip(points, volumes, strict=True)]
     with tempfile.TemporaryDirectory(prefix="qpm-tuner-") as folder:
         paths = [Path(folder) / name for name in files]

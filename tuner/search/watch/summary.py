@@ -8,6 +8,8 @@ from rich.text import Text
 from tuner.base.steps import duration
 from tuner.base.tables import Column, FittedTable, note, plain_line
 from tuner.report import proof
+from tuner.search.cost.spent import spent_in
+from tuner.search.cost.texts import cost
 from tuner.search.record.front_view import FrontView
 from tuner.search.record.home import SearchHome
 from tuner.search.record.restoration import SearchState, TrialRecord, tally
@@ -26,6 +28,7 @@ def status(home: SearchHome) -> dict[str, Any]:
 
 def _document(home: SearchHome, state: SearchState, view: FrontView) -> dict[str, Any]:
     recipe, bank = home.stored()
+    spent, prices = spent_in(state), recipe.budget.prices
     return {
         "search": home.name,
         "store": home.store.url,
@@ -38,9 +41,12 @@ def _document(home: SearchHome, state: SearchState, view: FrontView) -> dict[str
         "confirmed": view.confirmed(),
         "beyond_noise": [trial for trial in view.confirmed() if view.bars[trial].beyond_noise],
         "hypervolume": view.hypervolume,
+        "reference": dict(view.reference.values),
+        "moving": view.moving,
         "caution": view.caution,
         "elapsed_s": state.elapsed_s,
         "stages": state.reuse(),
+        "spent": {"cpu_hours": spent.cpu_hours, "gpu_hours": spent.gpu_hours, "money": spent.money(prices)},
         "programs": [
             {"trial": n, "program": trial.program and trial.program.to_json()}
             for n, trial in sorted(state.trials.items())
@@ -62,6 +68,9 @@ def status_text(home: SearchHome) -> Group:
         *([plain_line(f"paused by {found['paused_by']}")] if found["paused_by"] else []),
         *_causes(state),
         plain_line(f"{reuse_line(state)}; search time {duration(state.elapsed_s)}"),
+        plain_line(
+            f"stages ran for {cost(spent_in(state), home.stored()[0].budget.prices)} (run time times what was held)"
+        ),
         programs_table(state),
         front_table(view, state),
     ]

@@ -8,11 +8,14 @@ from rich.text import Text
 
 from tuner.base.tables import Column, make_table
 from tuner.front import pareto, uncertainty
+from tuner.front.hypervolume import hypervolume
 from tuner.front.pareto import Point
 from tuner.recipe import Recipe, StageResources, objectives_of
 from tuner.search.control.now import Doing, Now
+from tuner.search.cost.forecast import Expected
 from tuner.search.execute.messages import RunSnapshot
 from tuner.search.record.fields import clean
+from tuner.search.record.reference import reference_for
 from tuner.search.record.restoration import SearchState, TrialRecord
 from tuner.search.watch.header import Place, best, header, progress
 from tuner.search.watch.news import News
@@ -38,6 +41,7 @@ class TrialsView:
         place: where the search can be looked at.
         needs: what a run of each stage holds.
         began_s: when the driver began, by `time.monotonic`; None: now.
+        expected: returns what the search is expected to take, confirmation included; None where that is unknown.
     """
 
     def __init__(
@@ -48,12 +52,14 @@ class TrialsView:
         place: Place,
         needs: Mapping[str, StageResources],
         began_s: float | None = None,
+        expected: Callable[[], Expected | None] = lambda: None,
     ) -> None:
         self._state, self._recipe, self._snapshot, self._needs = state, recipe, snapshot, needs
         self._objectives, self._searched = objectives_of(recipe), list(recipe.space)
         self._header = header(place, recipe, self._objectives)
         self._news = News(state, self._objectives, self._searched, needs)
         self._began_s = time.monotonic() if began_s is None else began_s
+        self._expected = expected
         self._elapsed_before_s = state.elapsed_s
         self._told_header = False
         self._running: list[RunSnapshot] = []
@@ -80,10 +86,10 @@ class TrialsView:
 
     def summary(self) -> str:
         """How far the search is, in one line."""
-        ended = self._state.finished()
-        since_s = self.elapsed_s - ended[-1].ended_s if ended else 0.0
-        members = len(self._members())
-        return f"{progress(self._state, self._recipe, self.elapsed_s, since_s)} | {members} on the front"
+        points = self._state.points(self._objectives)
+        volume = hypervolume(points, self._objectives, reference_for(self._state, self._objectives))
+        front = f"{len(self._members())} on the front, hypervolume {100 * volume:.1f} %"
+        return f"{progress(self._state, self._recipe, self.elapsed_s, self._expected())} | {front}"
 
     def doing(self, trial: int) -> str:
         """What an open trial does or waits for."""

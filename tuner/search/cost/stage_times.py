@@ -1,0 +1,73 @@
+"""How long stages take: as measured in this search, else in others of the store, else as guessed by size."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from statistics import quantiles
+from typing import Literal, NamedTuple
+
+from tuner.search.record.events import StageUse
+
+Source = Literal["search", "store", "guess"]
+
+FEW = 3
+"""Runs of a stage below which its time is known roughly only."""
+
+
+class Timed(NamedTuple):
+    """A run of a stage that has been timed.
+
+    Attributes:
+        stage: its name.
+        guessed_s: seconds by the guess.
+        took_s: seconds that it ran.
+    """
+
+    stage: str
+    guessed_s: float
+    took_s: float
+
+
+@dataclass
+class StageTimes:
+    """Seconds of a stage from its guess: the guess times the ratio of measured to guessed seconds of its stage.
+
+    The ratio is that of the sums, so it is the mean where all guesses are alike, and follows epochs and width where
+    these are searched.
+
+    Attributes:
+        ratios: by stage; a stage without one takes as long as guessed.
+        counts: timed runs by stage.
+        source: where they come from.
+        beside_s: seconds that a stage takes beside its run: until a worker has it, and until its trial goes on.
+    """
+
+    ratios: dict[str, float] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    source: Source = "guess"
+    beside_s: float = 0.0
+
+    @classmethod
+    def of(cls, runs: Iterable[Timed], source: Source, beside_s: float = 0.0) -> "StageTimes":
+        """From timed runs; those of one source."""
+        sums: dict[str, tuple[float, float, int]] = {}
+        for stage, guessed_s, took_s in runs:
+            guessed, took, n = sums.get(stage, (0.0, 0.0, 0))
+            sums[stage] = guessed + guessed_s, took + took_s, n + 1
+        ratios = {stage: took / guessed for stage, (guessed, took, _) in sums.items() if guessed > 0}
+        return cls(ratios, {stage: n for stage, (_, _, n) in sums.items()}, source if ratios else "guess", beside_s)
+
+    def seconds(self, stage: str, guessed_s: float) -> float:
+        """Seconds that a run of a stage will take."""
+        return guessed_s * self.ratios.get(stage, 1.0)
+
+    def over(self, others: "StageTimes") -> "StageTimes":
+        """These, completed by others for stages that have not been timed."""
+        if not self.ratios:
+            return others
+        return StageTimes(others.ratios | self.ratios, others.counts | self.counts, self.source, self.beside_s)
+
+
+def beside(uses: Iterable[StageUse]) -> float:
+    """What stages took beside their runs, in seconds: the lower quartile, since the rest waited for their turn."""
+    waits = [max(0.0, use.seconds - use.ran_s) for use in uses if use.ran_s is not None and not use.reused]
+    return quantiles(waits, n=4)[0] if len(waits) > 1 else 0.0

@@ -1,0 +1,145 @@
+"""What a run of a search would do, told without starting or writing anything (`qpm-tuner search --dry-run`)."""
+
+from dataclasses import dataclass
+
+from tuner.base.steps import duration
+from tuner.errors import UsageError
+from tuner.recipe import Recipe, caution, objectives_of
+from tuner.search.cost.forecast import Expected
+from tuner.search.cost.prepare import make_forecast
+from tuner.search.cost.sizes import Sizes, sizes_of_bank, trained_on
+from tuner.search.cost.texts import SOURCES, cost, ends_early, limits_told, sure
+from tuner.search.record.home import SearchHome
+from tuner.search.record.state import SearchState
+from tuner.search.session.precision import adopt_precision, settle_precision
+from tuner.search.watch.mirror import tracking_uri
+from tuner.tracking.connection import redact
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """The plan of a run.
+
+    Attributes:
+        home: the search.
+        recipe: what would be run.
+        state: of the search now.
+        expected: what it is expected to take.
+        extracts: whether the features would be extracted first, which is not part of the expected time.
+    """
+
+    home: SearchHome
+    recipe: Recipe
+    state: SearchState
+    expected: Expected
+    extracts: bool
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Headings and texts, in order."""
+        recipe, found = self.recipe, self.expected
+        ended = len(self.state.finished())
+        limits = limits_told(recipe)
+        stages = [(f"  {name}", f"asked for {n} times, run {runs} times") for name, (n, runs) in found.stages.items()]
+        rows = [
+            ("search", f"{self.home.name} in {self.home.store.url}{'' if self.home.exists() else ', new'}"),
+            ("data", f"{recipe.data.name}, {recipe.backbone.name} features{self._bank()}"),
+            ("searched", ""),
+            *((f"  {name}", _dimension(dimension)) for name, dimension in recipe.space.items()),
+            ("objectives", ", ".join(f"{o.name} ({o.direction})" for o in objectives_of(recipe))),
+            (
+                "trials",
+                f"{found.trials}, {recipe.budget.parallel} at once" + (f"; {ended} have ended" if ended else ""),
+            ),
+            ("confirmation", f"about {found.runs} runs of members of the front" if found.runs else "none"),
+            ("ends at", f"{limits[0]}{''.join(f', or {limit}' for limit in limits[1:])}"),
+            ("stages left", "" if stages else "none"),
+            *stages,
+            ("time left", f"about {duration(found.left_s)}, {sure(found)}"),
+            ("cost left", cost(found.left, recipe.budget.prices)),
+            ("these are", SOURCES[found.source]),
+            ("report", self.home.address("report.html")),
+            ("MLflow", self._mlflow()),
+        ]
+        if told := ends_early(found, recipe):
+            rows.append(("note", told))
+        if found.trials < recipe.budget.trials:
+            rows.append(("note", f"the space has no more than {found.trials} points"))
+        if told := caution(recipe, recipe.budget.trials, 0):
+            rows.append(("caution", told))
+        return rows
+
+    def _bank(self) -> str:
+        return ", which are extracted first (not in the time below)" if self.extracts else ""
+
+    def _mlflow(self) -> str:
+        if not self.recipe.tracking.enabled:
+            return "switched off (tracking.enabled)"
+        uri = tracking_uri(self.home, self.recipe.tracking)
+        return redact(uri, uri)
+
+
+def dry_run(home: SearchHome, asked: Recipe | None, trials: int | None = None) -> DryRun:
+    """Make the plan of a run.
+
+    Args:
+        home: the search.
+        asked: the recipe, or None for the stored one.
+        trials: trials in all, or None for the recipe's budget.
+
+    Raises:
+        UsageError: the run would refuse the recipe.
+        TunerError: data or weights are missing.
+    """
+    if home.exists():
+        recipe, bank = home.stored()
+        if asked is not None:
+            asked = adopt_precision(asked, recipe)
+            home.refuse_changes(recipe, asked)
+            asked.space = recipe.space
+            recipe = asked
+        state, stored = home.state(recipe), sizes_of_bank(home.artifacts, bank, recipe)
+        sizes, extracts = stored or _sizes_of_data(recipe)[0], stored is None
+    else:
+        if asked is None:
+            raise UsageError(
+                f"no search {home.name!r} in {home.store.url}", "a recipe to start it with", "add `recipe=digits`"
+            )
+        recipe, state = settle_precision(asked), SearchState()
+        sizes, bank = _sizes_of_data(recipe)
+        extracts = home.artifacts.find("banks", bank) is None
+    if trials is not None:
+        recipe.budget.trials = trials
+    forecast = make_forecast(home.artifacts, recipe, bank, sizes)
+    return DryRun(home, recipe, state, forecast.expected(state), extracts)
+
+
+def _sizes_of_data(recipe: Recipe) -> tuple[Sizes, str]:
+    """The sizes of data whose features are not in the store, and the key that their bank would have."""
+    from tuner.features.extract import BankSource
+    from tuner.search.driver.adapter_check import refuse_unfit
+    from tuner.search.driver.objective_check import refuse_unmeasurable
+    from tuner.search.driver.split_check import refuse_unusable
+
+    source = BankSource(recipe.data, recipe.backbone)
+    refuse_unusable(recipe, source.dataset)
+    refuse_unmeasurable(recipe, source.dataset)
+    refuse_unfit(recipe, source.network)
+    rows, columns = source.network.grid
+    n_train, n_images = int(source.dataset.is_train.sum()), len(source.dataset)
+    n_classes = len(source.dataset.class_names)
+    sizes = Sizes(trained_on(n_train, recipe), n_images, rows * columns, source.network.dim, n_classes)
+    return sizes, source.key
+
+
+def _dimension(dimension: dict[str, object]) -> str:
+    if isinstance(choices := dimension.get("choices"), list):
+        return ", ".join(map(str, choices))
+    by = f" by {dimension['step']}" if dimension.get("step") else ", logarithmic" if dimension.get("log") else ""
+    return f"{dimension['low']} to {dimension['high']}{by}"
+
+
+def text(plan: DryRun) -> str:
+    """The plan as lines of text."""
+    rows = plan.lines()
+    width = max(len(heading) for heading, _ in rows) + 2
+    return "\n".join(f"{heading:{width}}{told}".rstrip() for heading, told in rows)
