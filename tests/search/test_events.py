@@ -10,6 +10,7 @@ from tuner.search.record.events import KINDS, Ended, Measured, Proposed, StageUs
 from tuner.search.record.fields import InvalidEventError, clean, line, told
 
 USE = {"stage": "finetune", "key": "f0", "reused": False, "seconds": 2.0, "saved_s": 0.0}
+LEARNED = {"trial": 3, "params": {"width": 48}, "outcome": "complete", "stage": None, "values": {"accuracy": 90.0}}
 EVENTS = {
     "search": {
         "event": "search",
@@ -31,6 +32,14 @@ EVENTS = {
         "seconds": 2.5,
         "program": {"objective": 1.0, "bound": None, "gap": 0.0, "status": "optimal", "seconds": 0.1},
         "remade": ["a bank was damaged"],
+    },
+    "learned": {
+        "event": "learned",
+        "time_s": 1.5,
+        "search": "other",
+        "trials": [
+            {"trial": 3, "params": {"width": 48}, "outcome": "complete", "stage": None, "values": {"accuracy": 90.0}}
+        ],
     },
     "test": {"event": "test", "time_s": 4.0, "trial": 0, "values": {"accuracy": 94.0}},
     "confirmation": {
@@ -73,6 +82,12 @@ WRONG = [
     *(("confirmation", "outcome", value) for value in (None, "halted", 1, [])),
     *(("confirmation", "cause", value) for value in (1, [], {})),
     ("confirmation", "values", {}),
+    *(("learned", "search", value) for value in (None, 1, [], "a\x1b[2J")),
+    *(("learned", "trials", value) for value in (None, {}, "x", [1], [{}])),
+    *(("learned", "trials", [{**LEARNED, "trial": value}]) for value in NO_TRIAL),
+    *(("learned", "trials", [{**LEARNED, "values": value}]) for value in NO_VALUES),
+    *(("learned", "trials", [{**LEARNED, "params": value}]) for value in (None, [], {"a": None}, {"": 1})),
+    *(("learned", "trials", [{**LEARNED, "outcome": value}]) for value in NO_WORD),
     *(("confirmation", "stages", value) for value in (None, {}, "x", [1], [{}])),
     *(("outcome", "outcome", value) for value in (None, "done", 1, [], {})),
     *(("outcome", "stage", value) for value in NO_WORD),

@@ -17,6 +17,7 @@ from tuner.errors import TunerError
 from tuner.recipe import Recipe, objectives_of
 from tuner.search.driver.finished import measured
 from tuner.search.driver.interrupts import Interrupts
+from tuner.search.driver.learning import learned_from
 from tuner.search.driver.time_limit import MEASURE_S, TimeLimit, TimeUp, ring
 from tuner.search.execute.banks import n_classes_of
 from tuner.search.execute.broker import ON_THE_HEAD, start_broker
@@ -36,12 +37,12 @@ from tuner.search.outcome.confirmation_plan import (
 from tuner.search.outcome.confirmation_plan import members as front_members
 from tuner.search.outcome.files import write_files
 from tuner.search.outcome.measure import measure_front
-from tuner.search.propose.sampler import Proposer
+from tuner.search.propose.proposer import Proposer
 from tuner.search.propose.searcher import LedgerSearcher
 from tuner.search.record.events import Confirmed, Ended, Event, Started, Suspended
 from tuner.search.record.front_view import require_points
 from tuner.search.record.home import SearchHome, versions
-from tuner.search.record.restoration import TrialRecord, apply, mirror_events
+from tuner.search.record.restoration import apply, mirror_events
 from tuner.search.session.connect import keep_keys_private, ray_for, scratch_folder
 from tuner.search.watch.mirror import FLUSH_S, mirror_front, start_mirror
 from tuner.search.watch.texts import told_stage
@@ -71,7 +72,7 @@ class Driver:
         home: the search.
         recipe: what to run, budget included.
         bank: key of the feature bank.
-        prior: finished trials of another search to learn from.
+        learn_from: names of other searches whose trials the proposals learn from.
         progress: receives progress messages.
         lease: the right to drive the search, checked before each write.
         interrupts: says whether Ctrl-C was pressed.
@@ -83,14 +84,14 @@ class Driver:
         home: SearchHome,
         recipe: Recipe,
         bank: str,
-        prior: Sequence[TrialRecord],
+        learn_from: Sequence[str],
         progress: Progress,
         lease: Lease,
         interrupts: Interrupts,
         *,
         only_confirm: bool = False,
     ) -> None:
-        self.home, self.recipe, self.bank, self.prior = home, recipe, bank, prior
+        self.home, self.recipe, self.bank = home, recipe, bank
         self.progress, self.lease, self.interrupts = progress, lease, interrupts
         self.only_confirm = only_confirm
         self._refused: LeaseHeldError | None = None  # raised by the lease at a write
@@ -99,6 +100,7 @@ class Driver:
         with progress.step("reading the ledger"):
             home.ledger.begin(lease)
             self.state = home.state(recipe, past.append)
+        self.lessons = learned_from(home, learn_from, recipe, bank, self.state, progress)
         if only_confirm and self.state.budget:
             recipe.budget.trials = self.state.budget  # what was asked for stays asked for
         limit_s = 0.0 if only_confirm else recipe.budget.time_limit_s
@@ -123,6 +125,8 @@ class Driver:
             require_points(self.home.front(state=self.state))
             refuse_too_many_splits(self.recipe, self.home, self.bank)
         self.record(Started(time.time(), self.recipe.to_dict(), versions()))
+        for lesson in self.lessons:
+            self.record(lesson)
         if self._trials_left() and (announced := announcement(self.recipe)):
             self.progress.say(announced)
         interrupted = False
@@ -257,7 +261,8 @@ class Driver:
             KeyboardInterrupt: the user did not wait for the running stages.
             LeaseHeldError: another driver took the search over.
         """
-        proposer = Proposer(self.recipe, n_classes_of(self.home.artifacts, self.bank), self.prior)
+        n_classes = n_classes_of(self.home.artifacts, self.bank)
+        proposer = Proposer(self.recipe, n_classes, list(self.state.learned.values()))
         searcher = LedgerSearcher(self.recipe, self.bank, self.state, proposer, self.record, broker, self._stopping)
         objectives, searched = objectives_of(self.recipe), list(self.recipe.space)
         trials = self.recipe.budget.trials

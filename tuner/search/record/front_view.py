@@ -8,6 +8,7 @@ from typing import Any
 from tuner.errors import TunerError
 from tuner.front import pareto, uncertainty
 from tuner.front.confirmation import ErrorBars
+from tuner.front.constraint import satisfaction
 from tuner.front.pareto import Objective, Point
 from tuner.qpm.program_info import ProgramInfo
 from tuner.search.record.restoration import SearchState, tally
@@ -30,6 +31,7 @@ class FrontView:
         programs: each member's program, None where unknown.
         bars: error bars of each member; empty if it was not asked for.
         caution: a sentence on what was chosen on the test images; empty if nothing was.
+        satisfaction: a sentence on how many trials satisfy the constraints of the search; empty if it has none.
     """
 
     search: str
@@ -41,6 +43,7 @@ class FrontView:
     programs: dict[int, ProgramInfo | None] = field(default_factory=dict)
     bars: dict[int, ErrorBars] = field(default_factory=dict)
     caution: str = ""
+    satisfaction: str = ""
 
     @classmethod
     def of(
@@ -74,6 +77,7 @@ class FrontView:
             {member.trial: state.trials[member.trial].program for member in members},
             bars,
             caution,
+            satisfaction(state.constraints, [bool(point.violates) for point in points]),
         )
 
     def errors(self, trial: int) -> dict[str, float]:
@@ -98,6 +102,7 @@ class FrontView:
             "hypervolume": self.hypervolume,
             "trials": self.counts,
             "caution": self.caution,
+            "constraints": self.satisfaction,
             "members": [
                 {
                     "trial": m.trial,

@@ -14,6 +14,7 @@ from tuner.search.record.events import (
     Confirmed,
     Ended,
     Event,
+    Learned,
     Measured,
     Picked,
     Proposed,
@@ -23,10 +24,9 @@ from tuner.search.record.events import (
 )
 from tuner.search.record.fields import InvalidEventError
 from tuner.search.record.possible import Possible
-from tuner.search.record.state import Budget, Damage, SearchState, TrialRecord
+from tuner.search.record.state import Damage, SearchState, TrialRecord
 
 __all__ = [
-    "Budget",
     "Damage",
     "SearchState",
     "TrialRecord",
@@ -85,7 +85,7 @@ def restore(
     found = [(key, content, _read(content, possible)) for key, content in entries]
     budgets = [event.budget[0] for _, _, event in found if isinstance(event, Started)]
     most = max((trials for trials in (*budgets, possible and possible.trials) if trials), default=None)
-    state, clock, turn, driver = SearchState(), SearchClock(), Budget(), None
+    state, clock, driver = SearchState(), SearchClock(), None
     gaps, doubts = sorted(unreadable, reverse=True), list[Doubt]()
     for key, content, event in found:
         entry_s = entry_time(key)
@@ -95,7 +95,7 @@ def restore(
             kind, number = _hints(content)
             doubts.append(Doubt(key, str(event), kind, number))
             if kind == "trial" and number is not None:
-                state.lost.setdefault(number, turn)
+                state.lost.add(number)
             if kind not in KINDS or kind == "search":
                 clock.begin(Moment(None, entry_s))
             continue
@@ -105,7 +105,7 @@ def restore(
             doubts.append(Doubt(key, f"is dated {days:,.1f} days after it was written", DATED, None))
             at, event = Moment(entry_s, entry_s), replace(event, time_s=entry_s)  # noqa: PLW2901
         if isinstance(event, Started):
-            turn, driver = Budget(*event.budget), tokens.get(key)
+            driver = tokens.get(key)
             clock.begin(at)
         elif isinstance(event, OF_A_TURN) and getattr(event, "command", None) is None:
             if driver != (driver := tokens.get(key)):  # the start of its run is damaged
@@ -118,7 +118,7 @@ def restore(
             continue
         doubts.append(Doubt(key, reason, event.kind, getattr(event, "trial", None), follows=True))
         if isinstance(event, Ended) and event.trial not in state.trials:
-            state.lost.setdefault(event.trial, turn)
+            state.lost.add(event.trial)
     doubts += _picks_without_a_model(state, ((key, event) for key, _, event in found))
     state.damage = [_settled(state, doubt) for doubt in sorted(doubts, key=lambda doubt: (doubt.follows, doubt.key))]
     return state
@@ -148,6 +148,8 @@ def apply(state: SearchState, event: Event, at_s: float, most: int | None = None
     match event:
         case Started():
             state.budget = event.budget[0]
+        case Learned():
+            state.learn(event)
         case Proposed():
             if most is not None and event.trial >= most:
                 return f"proposes trial {event.trial}, where {most} trials were asked for"
@@ -192,7 +194,7 @@ def tally(counts: Mapping[str, int]) -> str:
 
 def mirror_events(event: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A ledger event in the form of the MLflow mirror: an outcome is preceded by one event per stage."""
-    if event["event"] in (Suspended.kind, Confirmed.kind):  # what confirmations say together is part of the front
+    if event["event"] in (Suspended.kind, Confirmed.kind, Learned.kind):  # the front says what confirmations say
         return []
     stages = [
         {"event": "stage", "trial": event["trial"], "time_s": event["time_s"], **use} for use in event.get("stages", ())
@@ -233,6 +235,7 @@ def _settled(state: SearchState, doubt: Doubt) -> Damage:
 
 _INSTEAD = {
     "trial": "it is left out, and the trial is proposed again",
+    Learned.kind: "it is left out, and further proposals do not learn from it; --from learns from it again",
     "outcome": "it is left out, and the trial runs again from the stages in the store",
     "test": "it is left out, and the trial is measured again if it is on the front",
     "confirmation": "it is left out, and qpm-tuner confirm runs it again",
