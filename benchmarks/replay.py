@@ -2,7 +2,8 @@
 
 The table is `../shared/search/digits-grid.json`: the `digits` recipe at all feasible points of a grid. Between two
 values of `l1` results are interpolated in its logarithm. The merit is the share, in %, that trials reach of the
-hypervolume of the table's own front; the reference point is the nadir of that front, lowered by 10 % of its range.
+hypervolume of the table's own front; the reference point is the nadir of that front, lowered by 10 % of the range of
+all results.
 """
 
 import functools
@@ -20,7 +21,7 @@ import numpy as np
 TABLE = Path(__file__).parents[2] / "shared" / "search" / "digits-grid.json"
 SIZES = ("n_features", "features_per_class", "width")
 OBJECTIVES = ("accuracy", "interpretability")
-MARGIN = 0.1  # of the front's range, below its nadir
+MARGIN = 0.1  # of the table's range, below the nadir of its front
 
 Row = Mapping[str, Any]
 
@@ -96,8 +97,7 @@ class Merit:
         self.objectives = tuple(objectives)
         everything = self._array(table.at(point).values for point in table.points())
         front = everything[moocore.is_nondominated(everything, maximise=True)]
-        nadir, ideal = front.min(axis=0), front.max(axis=0)
-        self.reference = nadir - MARGIN * (ideal - nadir)
+        self.reference = front.min(axis=0) - MARGIN * np.ptp(everything, axis=0)
         self._whole = self._volume(front)
 
     def percent(self, trials: Iterable[Mapping[str, float]]) -> float:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from jobs.search import arguments
 from tests.turns import begin, turn
 from tuner.base.progress import Silent
 from tuner.errors import UsageError
@@ -67,7 +68,7 @@ def test_its_trials_are_learned_from_once_and_not_tried_again(old):
     assert [trial.values[0] for trial in proposer._ended] == [t.values["accuracy"] for t in old.state().trials.values()]
     tried = {(t.params["n_features"], t.params["l1"]) for t in old.state().trials.values()}
     assert not proposer._accept({"n_features": next(iter(tried))[0], "l1": next(iter(tried))[1]})
-    assert learned_from(old, ["made-up"], recipe, "bank", state, Silent()) == []
+    assert learned_from(SearchHome(old.store, "new"), ["made-up"], recipe, "bank", state, Silent()) == []
 
 
 def test_a_field_that_only_one_of_them_searches_counts_trial_by_trial(old):
@@ -101,3 +102,14 @@ def test_constraints_of_the_recipe_reach_the_front_of_a_stored_search(tmp_path):
     n = sum(trial.values["accuracy"] >= 75 for trial in bound.state().trials.values())
     assert view.satisfaction.startswith(f"{n} of 8 complete trials satisf")
     assert json.loads(view.to_json())["constraints"] == view.satisfaction
+
+
+def test_several_searches_are_named_one_by_one():
+    given = ["--store", "s", "--name", "n", "--from", "a", "--from", "b"]
+    assert arguments().parse_args(given).learn_from == ["a", "b"]
+    assert arguments().parse_args(given[:4]).learn_from == []
+
+
+def test_a_search_does_not_learn_from_itself(old):
+    with pytest.raises(UsageError, match="learn from itself"):
+        learned_from(old, ["made-up"], load_recipe("digits", [SPACE]), "bank", replay([]), Silent())

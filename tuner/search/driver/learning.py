@@ -41,6 +41,8 @@ def learned_from(
     """
     events = []
     for name in dict.fromkeys(names):
+        if name == home.name:
+            raise UsageError(f"search {name!r} is to learn from itself", "another search", "leave out `learn_from`")
         if known := sum(search == name for search, _ in state.learned):
             progress.say(f"already learning from {known} trials of search {name!r}, as they were then")
             continue

@@ -22,7 +22,7 @@ from tuner.search.propose.first_points import refuse_impossible, why_not_own
 from tuner.search.propose.lag import adopt_lag, settle_lag, told_lag
 from tuner.search.propose.registry import make_sampler
 from tuner.search.record.holder import is_gone, this_driver
-from tuner.search.record.home import SearchHome
+from tuner.search.record.home import SearchHome, open_home
 from tuner.search.session.connect import require_ray, scratch_folder
 from tuner.search.session.precision import adopt_precision, settle_precision
 from tuner.search.watch.mirror import not_asked, passed_over
@@ -77,6 +77,8 @@ def run_request(request: SearchRequest, progress: Progress, interrupts: Interrup
             lease = held.enter_context(_lease(request, progress))
         clear_cache(home.artifacts, scratch_folder())
         clear_temporaries(choose_root()[0])
+        for name in request.learn_from:
+            open_home(request.store, name)  # refused before anything starts
         recipe, bank = _settle_recipe(home, request, progress)
         if told := caution(recipe, recipe.budget.trials, 0):
             progress.warn(told)
