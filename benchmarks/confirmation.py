@@ -24,7 +24,7 @@ from tuner.front.knee import pick_knee
 from tuner.front.order import by_promise
 from tuner.front.pareto import Objective, Point
 from tuner.recipe import load_recipe, objectives_of
-from tuner.search.propose.sampler import Proposer
+from tuner.search.propose.proposer import Proposer
 from tuner.search.record.state import TrialRecord
 
 TABLES = Path(__file__).parents[2] / "shared" / "search"

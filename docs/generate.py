@@ -35,6 +35,7 @@ PARTS = {
     "finetune": "Fine-tuning",
     "resnet": "The ResNet baseline",
     "resnet_qpm": "ResNet QPM",
+    "sampler": "Which trials are tried",
     "budget": "How much is spent",
     "confirm": "Error bars of the front",
     "resources": "What a stage holds while it runs",
@@ -146,7 +147,11 @@ def events() -> str:
 
 def _type(kind: Any) -> str:
     text = kind if isinstance(kind, str) else kind.__name__ if type(kind) is type else str(kind)
-    return text.replace("typing.", "").replace("tuner.search.record.events.", "")
+    return (
+        text.replace("typing.", "")
+        .replace("tuner.search.record.events.", "")
+        .replace("tuner.search.record.learned.", "")
+    )
 
 
 def notebook(name: str) -> str:

@@ -42,7 +42,14 @@ def arguments() -> Parser:
     made = make_parser(__file__, __doc__, EXAMPLES)
     add_recipe(made, "; optional when continuing")
     made.add_argument("--trials", type=int, help="total number of trials; more than before extends the search")
-    old = made.add_argument("--from", dest="learn_from", metavar="OLD", help="learn from the trials of another search")
+    old = made.add_argument(
+        "--from",
+        dest="learn_from",
+        metavar="OLD",
+        action="append",
+        default=[],
+        help="learn from the trials of another search; once for each",
+    )
     completed(old, searches)
     made.add_argument(
         "--take-over",

@@ -9,7 +9,7 @@ from typing import Any
 
 from tuner.recipe import Recipe, load_recipe
 from tuner.search.execute.plan import StageSpec
-from tuner.search.propose.sampler import Proposer
+from tuner.search.propose.proposer import Proposer
 from tuner.search.propose.searcher import LedgerSearcher
 from tuner.search.record.events import Measured, Started
 from tuner.search.record.home import SearchHome

@@ -109,7 +109,12 @@ def test_add_a_store(tmp_path):
     assert "failed" not in printed
 
 
-@pytest.mark.parametrize("what", ["sampler", "stage"])
+def test_add_a_sampler(tmp_path):
+    printed = follow(HOW_TO / "add-a-sampler.md", tmp_path, {INSTALL.format("farthest"): BESIDE.format("farthest")})
+    assert "FarthestSettings(name='farthest'" in printed
+
+
+@pytest.mark.parametrize("what", ["stage"])
 def test_add_what_takes_an_edit(what, tmp_path, monkeypatch):
     """In a copy of the project."""
     for name in ("tuner", "jobs"):

@@ -11,7 +11,8 @@ from tuner.errors import UsageError
 from tuner.recipe import Recipe, describe_fields, objectives_of, parse_recipe
 from tuner.recipe.schema import SHORT_NAMES
 from tuner.search.execute.plan import plan
-from tuner.search.propose.sampler import Proposer, distributions
+from tuner.search.propose.proposer import Proposer
+from tuner.search.propose.space import Space
 from tuner.search.session.precision import settle_precision
 
 ODD = (
@@ -78,7 +79,8 @@ def tells(refused: UsageError) -> bool:
 
 def lives_on(recipe: Recipe) -> None:
     objectives_of(recipe)
-    point = optuna.create_study().ask(distributions(recipe.space)).params
+    space = Space(recipe.space)
+    point = space.decode(optuna.create_study().ask(space.distributions).params)
     stages = plan(settle_precision(recipe.at(point)), "bank")
     assert len({stage.key for stage in stages}) == len(stages)
 

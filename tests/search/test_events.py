@@ -11,6 +11,7 @@ from tuner.search.record.fields import InvalidEventError, clean, line, told
 
 USE = {"stage": "finetune", "key": "f0", "reused": False, "seconds": 2.0, "saved_s": 0.0}
 USE |= {"ran_s": 1.5, "cpus": 1.0, "gpus": 0.0}
+LEARNED = {"trial": 3, "params": {"width": 48}, "outcome": "complete", "stage": None, "values": {"accuracy": 90.0}}
 EVENTS = {
     "search": {
         "event": "search",
@@ -34,6 +35,14 @@ EVENTS = {
         "remade": ["a bank was damaged"],
     },
     "reference": {"event": "reference", "time_s": 3.5, "values": {"accuracy": 71.5}, "trials": 10},
+    "learned": {
+        "event": "learned",
+        "time_s": 1.5,
+        "search": "other",
+        "trials": [
+            {"trial": 3, "params": {"width": 48}, "outcome": "complete", "stage": None, "values": {"accuracy": 90.0}}
+        ],
+    },
     "test": {"event": "test", "time_s": 4.0, "trial": 0, "values": {"accuracy": 94.0}},
     "confirmation": {
         "event": "confirmation",
@@ -75,6 +84,12 @@ WRONG = [
     *(("confirmation", "outcome", value) for value in (None, "halted", 1, [])),
     *(("confirmation", "cause", value) for value in (1, [], {})),
     ("confirmation", "values", {}),
+    *(("learned", "search", value) for value in (None, 1, [], "a\x1b[2J")),
+    *(("learned", "trials", value) for value in (None, {}, "x", [1], [{}])),
+    *(("learned", "trials", [{**LEARNED, "trial": value}]) for value in NO_TRIAL),
+    *(("learned", "trials", [{**LEARNED, "values": value}]) for value in NO_VALUES),
+    *(("learned", "trials", [{**LEARNED, "params": value}]) for value in (None, [], {"a": None}, {"": 1})),
+    *(("learned", "trials", [{**LEARNED, "outcome": value}]) for value in NO_WORD),
     *(("confirmation", "stages", value) for value in (None, {}, "x", [1], [{}])),
     *(("outcome", "outcome", value) for value in (None, "done", 1, [], {})),
     *(("outcome", "stage", value) for value in NO_WORD),

@@ -109,3 +109,11 @@ def test_an_adapter_that_the_tokens_do_not_allow_is_refused(overrides, named):
 def test_an_adapter_that_fits_is_not():
     recipe = tiny_recipe("adapter.residual=true", "space.width={choices: [128]}", "adapter.pooling=max")
     refuse_unfit(recipe, make_backbone(recipe.backbone, "digits"))
+
+
+def test_a_constraint_on_what_the_data_do_not_have_is_refused(digits, bare):
+    recipe = tiny_recipe("objectives=[accuracy]", "constraints=[plausibility >= 20, accuracy >= 3]")
+    refuse_unmeasurable(recipe, digits)
+    with pytest.raises(UsageError, match="constraint on plausibility needs masks") as error:
+        refuse_unmeasurable(recipe, bare)
+    assert "drop the constraint" in error.value.todo

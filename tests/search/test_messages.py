@@ -9,7 +9,7 @@ import pytest
 from tests.turns import Broker, begin, recipe_of
 from tuner.qpm.program_info import ProgramInfo
 from tuner.search.execute.messages import Grant, RunSnapshot, StageResult, TrialOutcome
-from tuner.search.propose.sampler import Proposer
+from tuner.search.propose.proposer import Proposer
 from tuner.search.propose.searcher import LedgerSearcher
 from tuner.search.record.events import Ended, StageUse, read_event
 

@@ -6,7 +6,7 @@ import optuna
 import pytest
 
 from tuner.recipe import load_recipe
-from tuner.search.propose.sampler import distributions
+from tuner.search.propose.space import Space
 from tuner.search.record.fields import InvalidEventError
 from tuner.search.record.possible import Possible
 
@@ -31,11 +31,11 @@ DIMENSIONS = (
 @pytest.mark.parametrize("dimension", DIMENSIONS)
 def test_whatever_can_be_drawn_is_possible(dimension):
     recipe = load_recipe("digits", [f"space={{{dimension}}}"])
-    possible, space = Possible.of(recipe, 10), distributions(recipe.space)
+    possible, space = Possible.of(recipe, 10), Space(recipe.space)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
     for _ in range(60):
-        drawn = study.ask(space).params
+        drawn = space.decode(study.ask(space.distributions).params)
         params = recipe.at(drawn).parameters() | drawn
         assert possible.settled(json.loads(json.dumps(params))) == params
     with pytest.raises(InvalidEventError):

@@ -228,7 +228,7 @@ def test_a_search_of_an_earlier_version_is_read_but_not_mixed_with_results_of_th
 def test_a_changed_space_is_refused_with_the_difference_or_starts_from_the_old_search(first, root):
     with pytest.raises(UsageError, match=r"space.n_features.choices: \[6, 9\] -> \[6\]"):
         run_tiny(root, "tiny", "space.n_features={choices: [6]}")
-    learnt, printed = run_tiny(root, "next", WITHOUT_MLFLOW, "space.n_features={choices: [6]}", learn_from="tiny")
+    learnt, printed = run_tiny(root, "next", WITHOUT_MLFLOW, "space.n_features={choices: [6]}", learn_from=["tiny"])
     assert "learning from" in printed
     assert learnt.state.trials[0].stages[0].reused  # the dense model was there already
 
@@ -287,8 +287,8 @@ def test_a_damaged_bank_stops_the_search_which_then_goes_on(tmp_path):
 
 
 def test_another_split_cannot_be_learnt_from(first, root):
-    with pytest.raises(UsageError, match="other data, another split"):
-        run_tiny(root, "other", "validation_fraction=0.5", learn_from="tiny")
+    with pytest.raises(UsageError, match=r"validation_fraction: 0\.2, here 0\.5"):
+        run_tiny(root, "other", "validation_fraction=0.5", learn_from=["tiny"])
 
 
 def test_a_search_that_does_not_exist_needs_a_recipe(root):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tuner.recipe import load_recipe
-from tuner.search.propose.sampler import Proposer
+from tuner.search.propose.proposer import Proposer
 from tuner.search.record.restoration import TrialRecord
 
 N_FEATURES, PER_CLASS, L1 = range(5, 101, 5), range(3, 8), (0.1, 10.0)
@@ -108,4 +108,4 @@ def test_a_coordinator_that_died_says_nothing_about_its_parameters():
     for number in range(8):
         found[number] = TrialRecord(number, proposer.propose(number, found))
         outcome(found[number])
-    assert not proposer._known
+    assert not proposer._ended

@@ -3,7 +3,8 @@
 import pytest
 
 from tuner.recipe import load_recipe
-from tuner.search.propose.sampler import Proposer, distributions
+from tuner.search.propose.proposer import Proposer
+from tuner.search.propose.space import Space
 from tuner.search.record.restoration import TrialRecord
 
 SPACE = ["space={n_features: {low: 5, high: 30, step: 5}, features_per_class: {choices: [2, 3, 4, 5]}}"]
@@ -20,8 +21,7 @@ def search(recipe, trials, restart_at=(), prior=()):
     for number in range(trials):
         if number in restart_at:
             proposer = Proposer(recipe, 10, prior)
-        ended = number - recipe.budget.parallel
-        if ended >= 0:
+        if (ended := number - proposer.lag) >= 0:
             found[ended].outcome, found[ended].values = "complete", outcome(found[ended].params)
         params = proposer.propose(number, found)
         if params is None:
@@ -65,7 +65,8 @@ def test_trials_of_an_older_search_are_learnt_from_where_they_fit():
     outside = TrialRecord(1, {"n_features": 31, "features_per_class": 2}, "complete", values=outcome(params))
     lacking = TrialRecord(2, {"n_features": 10}, "complete", values=outcome(params))
     failed = TrialRecord(3, params, "failed")
-    assert [t.state.name for t in Proposer(recipe, 10, [fits, outside, lacking, failed]).study.trials] == ["COMPLETE"]
+    learned = Proposer(recipe, 10, [fits, outside, lacking, failed])._ended
+    assert [(dict(trial.params), trial.values) for trial in learned] == [(params, (70.0, 80.0))]
 
 
 def test_an_older_search_is_learnt_from_in_one_order_whatever_ended_first():
@@ -88,12 +89,15 @@ def test_failed_trials_do_not_stop_the_search():
 @pytest.mark.parametrize(
     ("dimension", "text"),
     [
-        ({"choices": [10, 20, 30]}, "IntDistribution(high=30, log=False, low=10, step=10)"),
-        ({"choices": [128, 256, 512]}, "CategoricalDistribution(choices=(128, 256, 512))"),
+        ({"choices": [10, 20, 30]}, "IntDistribution(high=2, log=False, low=0, step=1)"),
+        ({"choices": [128, 512, 256]}, "IntDistribution(high=2, log=False, low=0, step=1)"),
+        ({"choices": [0.1, 1e-3]}, "IntDistribution(high=1, log=False, low=0, step=1)"),
+        ({"choices": [True, False]}, "CategoricalDistribution(choices=(True, False))"),
         ({"choices": ["a", "b"]}, "CategoricalDistribution(choices=('a', 'b'))"),
-        ({"low": 1, "high": 5}, "IntDistribution(high=5, log=False, low=1, step=1)"),
+        ({"low": 1, "high": 5}, "IntDistribution(high=4, log=False, low=0, step=1)"),
+        ({"low": 0.1, "high": 0.5, "step": 0.1}, "IntDistribution(high=4, log=False, low=0, step=1)"),
         ({"low": 0.1, "high": 10, "log": True}, "FloatDistribution(high=10.0, log=True, low=0.1, step=None)"),
     ],
 )
 def test_the_recipes_space_in_optunas_words(dimension, text):
-    assert str(distributions({"x": dimension})["x"]) == text
+    assert str(Space({"x": dimension}).distributions["x"]) == text

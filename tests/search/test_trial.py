@@ -9,7 +9,7 @@ from tests.searches import tiny_recipe
 from tuner.search.execute.messages import StageResult, StageUsed
 from tuner.search.execute.plan import plan_trial
 from tuner.search.execute.trial import run_trial
-from tuner.search.propose.sampler import Proposer
+from tuner.search.propose.proposer import Proposer
 from tuner.search.record.events import StageUse
 from tuner.search.record.restoration import TrialRecord
 
@@ -52,7 +52,7 @@ def test_the_sampler_is_told_what_parameters_did_and_not_what_the_machine_did(en
     assert event.cause
     assert event.stage == stage
     record = TrialRecord(0, PARAMS, event.outcome, event.stage, event.cause)
-    assert Proposer(RECIPE, 10, [record])._known == known
+    assert [(trial.params, trial.measured) for trial in Proposer(RECIPE, 10, [record])._ended] == known
 
 
 def test_what_is_damaged_once_is_made_again():

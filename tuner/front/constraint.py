@@ -1,7 +1,7 @@
 """An outcome constraint of a search, such as `accuracy >= 80`: a trial that violates it is no member of the front."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Literal
@@ -61,3 +61,22 @@ class Constraint:
         beyond = self.bound - value if self.sense == ">=" else value - self.bound
         share = beyond / max(abs(self.bound), 1.0)
         return share if share > ROUNDING else 0.0
+
+
+def satisfaction(constraints: Sequence[Constraint], violated: Sequence[bool]) -> str:
+    """How many complete trials satisfy the constraints, and what that means for the front; empty without constraints.
+
+    Args:
+        constraints: of the search.
+        violated: of each complete trial, whether it violates one of them.
+    """
+    if not constraints or not violated:
+        return ""
+    wanted, count, good = " and ".join(map(str, constraints)), len(violated), violated.count(False)
+    trials = "complete trial" if count == 1 else "complete trials"
+    if not good:
+        return f"none of the {count} {trials} satisfies {wanted}, so the front is that of trials that do not"
+    if good == count:
+        return f"all {count} {trials} satisfy {wanted}" if count > 1 else f"the complete trial satisfies {wanted}"
+    verb = "satisfies" if good == 1 else "satisfy"
+    return f"{good} of {count} {trials} {verb} {wanted}; the others are no members of the front"

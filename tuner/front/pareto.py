@@ -74,6 +74,7 @@ class Point:
         values: metric name -> value in the metric's unit.
         model: store key of the fine-tuned model's artifact, if it exists.
         errors: metric name -> one standard error, where more is known than the number of images.
+        violates: the outcome constraints of its search that it violates, as text.
     """
 
     trial: int
@@ -81,6 +82,7 @@ class Point:
     values: dict[str, float] = field(default_factory=dict)
     model: str | None = None
     errors: dict[str, float] = field(default_factory=dict)
+    violates: tuple[str, ...] = ()
 
     def error(self, metric: str) -> float | None:
         """One standard error of a value, in the metric's unit; None if it is unknown."""
@@ -94,7 +96,10 @@ def measured(points: Sequence[Point], objectives: Sequence[Objective]) -> list[P
 
 
 def front(points: Sequence[Point], objectives: Sequence[Objective]) -> list[Point]:
-    """The non-dominated points, in the order given; points equal in all objectives are all members."""
+    """The non-dominated points, in the order given; points equal in all objectives are all members.
+
+    Points that violate a constraint are no members, unless all points do.
+    """
     return [p for p, rank in zip(points, ranks(points, objectives), strict=True) if rank == 1]
 
 
@@ -103,16 +108,25 @@ def ranks(points: Sequence[Point], objectives: Sequence[Objective]) -> list[int]
 
     Returns:
         One rank per point: 1 = on the front, 2 = on the front once rank 1 is removed, and so on;
-        0 = lacks a value for some objective.
+        0 = lacks a value for some objective. Points that violate a constraint follow after all others.
     """
-    known = [_is_measured(p, objectives) for p in points]
-    losses = _losses([p for p, keep in zip(points, known, strict=True) if keep], objectives)
-    sorted_ranks = iter(moocore.pareto_rank(losses) if len(losses) else ())
-    return [int(next(sorted_ranks)) + 1 if keep else 0 for keep in known]
+    found = [0] * len(points)
+    known = [place for place, point in enumerate(points) if _is_measured(point, objectives)]
+    worst = 0
+    for violating in (False, True):
+        places = [place for place in known if bool(points[place].violates) == violating]
+        if places:
+            sorted_ranks = moocore.pareto_rank(_losses([points[place] for place in places], objectives))
+            for place, rank in zip(places, sorted_ranks, strict=True):
+                found[place] = worst + int(rank) + 1
+            worst = max(found)
+    return found
 
 
 def hypervolume(points: Sequence[Point], objectives: Sequence[Objective]) -> float:
     """The share of the objective space that the points dominate (Zitzler and Thiele 1999).
+
+    Points that violate a constraint do not count.
 
     Each objective is scaled to [0, 1] by its natural range (values beyond it are clipped) and the
     reference is the worst corner, so that values of different searches can be compared.
@@ -120,7 +134,7 @@ def hypervolume(points: Sequence[Point], objectives: Sequence[Objective]) -> flo
     Returns:
         A number in [0, 1]; 0 where no point has all objectives.
     """
-    return _volume(_scaled(measured(points, objectives), objectives))
+    return _volume(_scaled(measured([p for p in points if not p.violates], objectives), objectives))
 
 
 def history(points: Sequence[Point], objectives: Sequence[Objective]) -> list[float]:
@@ -134,7 +148,7 @@ def history(points: Sequence[Point], objectives: Sequence[Objective]) -> list[fl
     archive = np.empty((0, len(objectives)))
     last = 0.0
     for point in points:
-        new = _scaled(measured([point], objectives), objectives)
+        new = _scaled(measured([] if point.violates else [point], objectives), objectives)
         if len(new) and not (archive >= new).all(axis=1).any():
             archive = np.vstack([archive[~(new >= archive).all(axis=1)], new])
             last = max(last, _volume(archive))

@@ -3,7 +3,6 @@
 A point may leave out a field of the space; the recipe's own setting stands for it.
 """
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ from yaml.nodes import MappingNode, Node, SequenceNode
 
 from tuner.base.spelling import did_you_mean
 from tuner.errors import InfeasibleError, UsageError
+from tuner.qpm.program import check_feasible
 from tuner.recipe.nodes import is_null, pairs, show, written
 from tuner.recipe.scalars import read_scalar
 from tuner.recipe.schema import SHORT_NAMES, Recipe, lookup
@@ -109,18 +109,10 @@ def refuse_infeasible(recipe: Recipe, point: Mapping[str, Any], n_classes: int, 
         InfeasibleError: no trial can have these sizes.
     """
     k, m, width = (point.get(name, lookup(recipe, SHORT_NAMES[name])) for name in SIZES)
-    if not 0 < k <= m <= width:
-        raise InfeasibleError(
-            f"{where} asks for {k} features per class of {m} features, chosen from a width of {width}",
-            "features_per_class <= n_features <= width",
-            "correct the point",
-        )
-    if math.comb(m, k) < n_classes:
-        raise InfeasibleError(
-            f"{where} has {math.comb(m, k)} sets of {k} of {m} features, fewer than the {n_classes} classes",
-            "a set of its own for each class",
-            "raise n_features, or change features_per_class",
-        )
+    try:
+        check_feasible(width, m, k, n_classes)
+    except InfeasibleError as error:
+        raise InfeasibleError(f"{where} is infeasible: {error.what}", error.expected, error.todo) from None
 
 
 def _point(node: MappingNode) -> dict[str, Any]:

@@ -43,8 +43,8 @@ class SamplerSettings:
     )
     lag: int = setting(
         -1,
-        "a proposal uses the outcomes of all trials but the last `lag - 1` before it; -1: twice `budget.parallel` less "
-        "one, as it is when the search starts",
+        "a proposal uses the outcomes of all trials but the last `lag - 1` before it; -1: one and a half times "
+        "`budget.parallel`, as it is when the search starts",
         low=1,
         high=4096,
         automatic=-1,
@@ -90,4 +90,4 @@ def register_sampler(kind: SamplerKind) -> SamplerKind:
 
 def lag_of(sampler: SamplerSettings, parallel: int) -> int:
     """The lag in trials: proposal n uses the outcomes of exactly the trials 0 .. n - lag."""
-    return sampler.lag if sampler.lag > 0 else 2 * parallel - 1
+    return sampler.lag if sampler.lag > 0 else parallel + parallel // 2

@@ -5,7 +5,7 @@ import logging
 import os
 import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ def run_search(
     name: str,
     trials: int | None = None,
     progress: Progress | None = None,
-    learn_from: str | Search | None = None,
+    learn_from: str | Search | Iterable[str | Search] | None = None,
     take_over: bool = False,
 ) -> Search:
     """Start a search, or continue it: the same call does both. Returns when it is complete.
@@ -48,7 +48,7 @@ def run_search(
         name: the search's name.
         trials: total number of trials; more than before extends the search. None: the recipe's number.
         progress: receives progress; None: a notebook, a terminal, or else standard logging (logger `tuner`, INFO).
-        learn_from: another search in the same store whose trials seed the proposals, or its name.
+        learn_from: another search in the same store whose trials the proposals learn from, or its name, or several.
         take_over: take the search over from another driver at once, instead of waiting for its end.
 
     Raises:
@@ -61,10 +61,10 @@ def run_search(
 
     telling = arguments.reporting(progress, usual_progress)
     place = arguments.opened(store)
-    other = _teacher(learn_from, place, arguments.text(name, "name", "digits"))
+    others = _teachers(learn_from, place, arguments.text(name, "name", "digits"))
     trials = None if trials is None else arguments.whole(trials, "trials", 16)
     asked = _asked(recipe, place, name, trials)
-    if other is None and not take_over:
+    if not (others or take_over):
         found = as_it_stands(SearchHome(place, name, telling.warn), asked, trials)
         if found is not None:
             return Search(found.home)
@@ -72,7 +72,7 @@ def run_search(
         todo = "wait for its end, or start this one in a process of its own"
         raise UsageError(f"search {name!r} while another one runs", "one running search per process", todo)
     try:
-        return _run(place, name, asked, trials, other, take_over, telling)
+        return _run(place, name, asked, trials, others, take_over, telling)
     finally:
         _RUNNING.release()
 
@@ -82,7 +82,7 @@ def _run(
     name: str,
     asked: Recipe | None,
     trials: int | None,
-    other: str | None,
+    others: Sequence[str],
     take_over: bool,
     telling: Progress,
 ) -> Search:
@@ -95,7 +95,7 @@ def _run(
             from tuner.search.driver.interrupts import Interrupts
             from tuner.search.driver.run import SearchRequest, run_request
 
-        request = SearchRequest(place, name, asked, trials, other, take_over)
+        request = SearchRequest(place, name, asked, trials, others, take_over)
         with unchanged_process(), Interrupts() as interrupts:  # again, for changes made by the imported libraries
             result = run_request(request, telling, interrupts)
     if result.ended_by_limit:
@@ -117,14 +117,20 @@ def list_searches(store: Store | Path | str) -> list[str]:
     return searches(arguments.opened(store))
 
 
-def _teacher(learn_from: str | Search | None, place: Store, name: str) -> str | None:
-    """The name of the search to learn from.
+def _teachers(learn_from: object, place: Store, name: str) -> list[str]:
+    """The names of the searches to learn from.
 
     Raises:
-        UsageError: it is in another store, or is the search itself.
+        UsageError: one is in another store, or is the search itself.
     """
     if learn_from is None:
-        return None
+        return []
+    if isinstance(learn_from, str | Search) or not isinstance(learn_from, Iterable):
+        return [_teacher(learn_from, place, name)]
+    return [_teacher(one, place, name) for one in learn_from]
+
+
+def _teacher(learn_from: object, place: Store, name: str) -> str:
     if isinstance(learn_from, Search) and learn_from.store != place.url:
         what = f"search {learn_from.name!r} is in {learn_from.store}, and this one in {place.url}"
         raise UsageError(what, "two searches in one store", "copy it into this store, or leave out learn_from")

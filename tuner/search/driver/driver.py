@@ -23,6 +23,7 @@ from tuner.search.cost.texts import ends_early, expected_line
 from tuner.search.driver.finished import measured
 from tuner.search.driver.instructions import Instructions
 from tuner.search.driver.interrupts import Interrupts
+from tuner.search.driver.learning import learned_from
 from tuner.search.driver.spending import Spending
 from tuner.search.driver.time_limit import MEASURE_S, TimeUp, ring
 from tuner.search.driver.tune_hooks import Follow, NoReport
@@ -43,13 +44,13 @@ from tuner.search.outcome.confirmation_plan import (
 from tuner.search.outcome.confirmation_plan import members as front_members
 from tuner.search.outcome.files import put_file, write_files
 from tuner.search.outcome.measure import measure_front
-from tuner.search.propose.sampler import Proposer
+from tuner.search.propose.proposer import Proposer
 from tuner.search.propose.searcher import LedgerSearcher
 from tuner.search.record.events import Confirmed, Ended, Event, Referenced, Started, Suspended
 from tuner.search.record.front_view import require_points
 from tuner.search.record.home import SearchHome, versions
 from tuner.search.record.reference import settled
-from tuner.search.record.restoration import TrialRecord, apply, mirror_events
+from tuner.search.record.restoration import apply, mirror_events
 from tuner.search.session.connect import keep_keys_private, ray_for, scratch_folder
 from tuner.search.watch.header import Place
 from tuner.search.watch.mirror import FLUSH_S, PLACE, mirror_front, place_document, start_mirror
@@ -69,7 +70,7 @@ class Driver:
         home: the search.
         recipe: what to run, budget included.
         bank: key of the feature bank.
-        prior: finished trials of another search to learn from.
+        learn_from: names of other searches whose trials the proposals learn from.
         progress: receives progress messages.
         lease: the right to drive the search, checked before each write.
         interrupts: says whether Ctrl-C was pressed.
@@ -81,14 +82,14 @@ class Driver:
         home: SearchHome,
         recipe: Recipe,
         bank: str,
-        prior: Sequence[TrialRecord],
+        learn_from: Sequence[str],
         progress: Progress,
         lease: Lease,
         interrupts: Interrupts,
         *,
         only_confirm: bool = False,
     ) -> None:
-        self.home, self.recipe, self.bank, self.prior = home, recipe, bank, prior
+        self.home, self.recipe, self.bank = home, recipe, bank
         self.progress, self.lease, self.interrupts = progress, lease, interrupts
         self.only_confirm = only_confirm
         self._broker: BrokerHandle | None = None
@@ -99,6 +100,7 @@ class Driver:
         with progress.step("reading the ledger"):
             home.ledger.begin(lease)
             self.state = home.state(recipe, past.append)
+        self.lessons = learned_from(home, learn_from, recipe, bank, self.state, progress)
         if only_confirm and self.state.asked:
             recipe.budget.trials = self.state.asked[-1]  # what was asked for stays asked for
         self.asked = recipe.budget.trials
@@ -127,6 +129,8 @@ class Driver:
             refuse_too_many_splits(self.recipe, self.home, self.bank)
         asked = replace(self.recipe, budget=replace(self.recipe.budget, trials=self.asked))
         self.record(Started(time.time(), asked.to_dict(), versions()))
+        for lesson in self.lessons:
+            self.record(lesson)
         self._settle_reference(ended=self.complete())
         self._tell_instructed()
         self.instructions.begin()
@@ -334,7 +338,8 @@ class Driver:
             KeyboardInterrupt: the user did not wait for the running stages.
             LeaseHeldError: another driver took the search over.
         """
-        proposer = Proposer(self.recipe, n_classes_of(self.home.artifacts, self.bank), self.prior)
+        n_classes = n_classes_of(self.home.artifacts, self.bank)
+        proposer = Proposer(self.recipe, n_classes, list(self.state.learned.values()))
         means = (self.record, broker, self._stopping, self.spending.enough, self.instructions.heed)
         searcher = LedgerSearcher(self.recipe, self.bank, self.state, proposer, *means)
         self.instructions.trials = searcher

@@ -13,6 +13,7 @@ from typing import Any
 from tuner.base.plain_json import InvalidJsonError, parse_object
 from tuner.recipe import Recipe, objectives_of
 from tuner.search.control.entries import numbers
+from tuner.search.propose.lag import adopt_lag
 from tuner.search.record.home import SearchHome
 from tuner.search.record.state import SearchState
 from tuner.search.session.precision import adopt_precision
@@ -74,7 +75,7 @@ def as_it_stands(home: SearchHome, asked: Recipe | None, trials: int | None = No
         return None
     recipe, bank = home.stored()
     if asked is not None:
-        asked = adopt_precision(asked, recipe)
+        asked = adopt_lag(adopt_precision(asked, recipe), recipe)
         home.refuse_changes(recipe, asked)
         asked.space = recipe.space
         recipe = asked

@@ -1,6 +1,7 @@
-"""Checks before extraction and training that the data provide values for all objectives.
+"""Checks before extraction and training that the data provide values for all objectives and constraints.
 
-A trial that lacks a value for an objective cannot be ranked, and a search of such trials ends without a front.
+A trial that lacks a value for an objective cannot be ranked, and a search of such trials ends without a front. One that
+lacks a value for a constraint violates it.
 """
 
 import numpy as np
@@ -9,16 +10,20 @@ from tuner.base.metric import METRICS, DataNeed, Metric
 from tuner.data.dataset import Dataset
 from tuner.data.splits import stratified_split
 from tuner.errors import UsageError
-from tuner.recipe import Recipe, objectives_of
+from tuner.recipe import Recipe, constraints_of, objectives_of
 from tuner.recipe.objectives import extremes
 
 
 def refuse_unmeasurable(recipe: Recipe, dataset: Dataset) -> None:
-    """Refuse objectives that are no goals, or without a value on this data, or at a size that the search may try.
+    """Refuse objectives that are no goals, and objectives and constraints without a value on this data, or at a size.
 
     Raises:
-        UsageError: naming the objective, and what is missing.
+        UsageError: naming the objective or constraint, and what is missing.
     """
+    for constraint in (c for c in constraints_of(recipe) if c.name in METRICS):
+        for need in METRICS[constraint.name].data_needs:
+            if not _has(need, recipe, dataset):
+                _refuse(METRICS[constraint.name], need, dataset, "constraint on")
     for metric in (METRICS[o.name] for o in objectives_of(recipe) if o.name in METRICS):
         if metric.no_goal:
             raise UsageError(
@@ -28,7 +33,7 @@ def refuse_unmeasurable(recipe: Recipe, dataset: Dataset) -> None:
             )
         for need in metric.data_needs:
             if not _has(need, recipe, dataset):
-                _refuse(metric, need, dataset)
+                _refuse(metric, need, dataset, "objective")
         for limit in metric.size_needs:
             sizes = extremes(recipe, limit.size)
             if min(sizes) < limit.least:
@@ -48,14 +53,16 @@ def _has(need: DataNeed, recipe: Recipe, dataset: Dataset) -> bool:
     return bool(found.any() and found[_measured(recipe, dataset)].any())
 
 
-def _refuse(metric: Metric, need: DataNeed, dataset: Dataset) -> None:
+def _refuse(metric: Metric, need: DataNeed, dataset: Dataset, role: str) -> None:
     where, found = "", need.of(dataset)
+    goals = ", ".join(_always()[:3])
+    instead = f"set 'objectives=[{goals}]'" if role == "objective" else ""
     if found is not None and (given := int(found.sum())):
         where = f" among the images that are measured ({given} of {len(dataset)} images have one)"
     raise UsageError(
-        f"objective {metric.name} needs {need.what}, and data set {dataset.name} has none{where}",
-        f"objectives that can be measured on these images, such as {', '.join(_always()[:3])}",
-        f"{need.todo}, or set 'objectives=[{', '.join(_always()[:3])}]'",
+        f"{role} {metric.name} needs {need.what}, and data set {dataset.name} has none{where}",
+        f"{'objectives' if instead else 'constraints'} that can be measured on these images, such as {goals}",
+        f"{need.todo}, or {instead or 'drop the constraint'}",
     )
 
 

@@ -19,9 +19,11 @@ from tuner.search.driver.objective_check import refuse_unmeasurable
 from tuner.search.driver.split_check import refuse_unusable
 from tuner.search.driver.unread import unread_line
 from tuner.search.execute.banks import ensure_bank, publish_bank
+from tuner.search.propose.first_points import refuse_impossible, why_not_own
+from tuner.search.propose.lag import adopt_lag, settle_lag, told_lag
+from tuner.search.propose.registry import make_sampler
 from tuner.search.record.holder import is_gone, this_driver
-from tuner.search.record.home import SearchHome
-from tuner.search.record.restoration import TrialRecord
+from tuner.search.record.home import SearchHome, open_home
 from tuner.search.session.connect import require_ray, scratch_folder
 from tuner.search.session.precision import adopt_precision, settle_precision
 from tuner.search.watch.mirror import not_asked, passed_over
@@ -42,7 +44,7 @@ class SearchRequest:
         name: its name.
         recipe: the recipe, or None to continue with the stored one.
         trials: total number of trials, or None for the recipe's budget.
-        learn_from: name of another search in the store whose trials seed the proposals.
+        learn_from: names of other searches in the store whose trials the proposals learn from.
         take_over: take the search over from its current driver.
         confirm: run no trial, and confirm the whole front in this way; None: an ordinary run.
     """
@@ -51,7 +53,7 @@ class SearchRequest:
     name: str
     recipe: Recipe | None = None
     trials: int | None = None
-    learn_from: str | None = None
+    learn_from: Sequence[str] = ()
     take_over: bool = False
     confirm: ConfirmConfig | None = None
 
@@ -76,13 +78,14 @@ def run_request(request: SearchRequest, progress: Progress, interrupts: Interrup
             lease = held.enter_context(_lease(request, progress))
         clear_cache(home.artifacts, scratch_folder())
         clear_temporaries(choose_root()[0])
+        for name in request.learn_from:
+            open_home(request.store, name)  # refused before anything starts
         recipe, bank = _settle_recipe(home, request, progress)
         if told := caution(recipe, recipe.budget.trials, 0):
             progress.warn(told)
-        prior = _prior(home, request.learn_from, bank, recipe, progress)
         listening = interrupts or Interrupts()
         only_confirm = request.confirm is not None
-        made = Driver(home, recipe, bank, prior, progress, lease, listening, only_confirm=only_confirm)
+        made = Driver(home, recipe, bank, request.learn_from, progress, lease, listening, only_confirm=only_confirm)
         with contextlib.closing(made) as driver:
             complete = driver.complete()
             interrupted = driver.run()
@@ -115,7 +118,7 @@ def _settle_recipe(home: SearchHome, request: SearchRequest, progress: Progress)
     if home.exists():
         recipe, bank = home.stored()
         if request.recipe is not None:
-            asked = adopt_precision(request.recipe, recipe)
+            asked = adopt_lag(adopt_precision(request.recipe, recipe), recipe)
             home.refuse_changes(recipe, asked)
             asked.space = recipe.space  # in the original order, on which proposals depend
             recipe = asked
@@ -142,11 +145,17 @@ def _settle_recipe(home: SearchHome, request: SearchRequest, progress: Progress)
             refuse_unusable(request.recipe, dataset)
             refuse_unmeasurable(request.recipe, dataset)
             refuse_unfit(request.recipe, make_backbone(request.recipe.backbone, request.recipe.data.name))
+            refuse_impossible(request.recipe, len(dataset.class_names))
+            make_sampler(request.recipe)  # refused here if it does not fit the space
+        if told := why_not_own(request.recipe, len(dataset.class_names)):
+            progress.say(told)
         bank = ensure_bank(home.artifacts, request.recipe, progress, dataset)
-        recipe = settle_precision(request.recipe)
+        recipe = settle_lag(settle_precision(request.recipe))
         home.start(recipe, bank)
     if request.trials is not None:
         recipe.budget.trials = request.trials
+    if told := told_lag(recipe):
+        progress.warn(told)
     if request.confirm is not None:
         recipe.confirm = request.confirm
         check_recipe(recipe)
@@ -161,21 +170,3 @@ def _require_same(made: str, stored: str, name: str) -> None:
             "the data that the search started with, read in the same way (docs/reference/images.md, bank format 2)",
             "restore the data or the bank, or start a new search under another name",
         )
-
-
-def _prior(home: SearchHome, name: str | None, bank: str, recipe: Recipe, progress: Progress) -> Sequence[TrialRecord]:
-    """Finished trials of another search on the same bank and protocol, to learn from."""
-    if name is None:
-        return ()
-    other = SearchHome(home.store, name, home.warn)
-    old, old_bank = other.stored()
-    if (old_bank, old.protocol, old.validation_fraction) != (bank, recipe.protocol, recipe.validation_fraction):
-        raise UsageError(
-            f"search {name!r} was measured on other data, another split, or images read in another way",
-            "the same data, backbone and protocol, so that its values can be compared",
-            "leave out `learn_from`; identical stages are reused from the store anyway",
-        )
-    with progress.step(f"reading the trials of search {name!r}"):
-        trials = other.state().finished()
-    progress.say(f"learning from {len(trials)} trials of search {name!r}")
-    return trials

@@ -22,7 +22,6 @@ from optuna.trial import FrozenTrial, TrialState
 from tuner.errors import UsageError
 from tuner.front.pareto import Objective
 from tuner.recipe import objectives_of
-from tuner.search.propose.sampler import distributions
 from tuner.search.record.home import SearchHome
 from tuner.search.record.restoration import TrialRecord
 
@@ -49,7 +48,8 @@ def write_journal(home: SearchHome, file: Path) -> int:
         found = "is a folder" if file.is_dir() else "is in a folder that does not exist"
         raise UsageError(f"{file} {found}", "the path of a file in an existing folder", "give another path")
     recipe, _ = home.stored()
-    objectives, space = objectives_of(recipe), distributions(recipe.space)
+    objectives = objectives_of(recipe)
+    space = {name: _distribution(dimension) for name, dimension in recipe.space.items()}
     state = home.state(recipe)
     trials = [_trial(number, state.trials.get(number), objectives, space) for number in range(_count(state.trials))]
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -103,7 +103,7 @@ def _trial(
         trial_id=-1,
     )
     if state not in (TrialState.RUNNING, TrialState.FAIL):
-        made.set_constraint(MEASURED, 0.0 if is_measured else 1.0)
+        made.set_constraint(MEASURED, 0.0 if is_measured or record.outcome == "pruned" else 1.0)
     return made
 
 
@@ -119,6 +119,16 @@ def _attributes(record: TrialRecord, inside: Mapping[str, Any]) -> dict[str, Any
     }
     told["seconds"] = record.seconds if record.outcome else None
     return {**fixed, **record.values, **test, **{name: value for name, value in told.items() if value is not None}}
+
+
+def _distribution(dimension: Mapping[str, Any]) -> BaseDistribution:
+    """A dimension in its own units; the sampler draws places in a list of numbers instead."""
+    if "choices" in dimension:
+        return CategoricalDistribution(list(dimension["choices"]))
+    low, high, log, step = dimension["low"], dimension["high"], bool(dimension.get("log")), dimension.get("step")
+    if isinstance(low, int) and isinstance(high, int):
+        return IntDistribution(low, high, log=log, step=step or 1)
+    return FloatDistribution(float(low), float(high), log=log, step=step)
 
 
 def _holds(distribution: BaseDistribution, value: Any) -> bool:

@@ -47,7 +47,7 @@ def report_page(home: SearchHome, progress: Progress, state: SearchState | None 
             "versions": home.versions(),
             "recipe": recipe.to_dict(),
         },
-        note=_note(recipe, caution(recipe, state.budget, len(state.trials))) + _growth(view),
+        note=_note(recipe, caution(recipe, state.budget, len(state.trials)), view.satisfaction) + _growth(view),
         ranks=view.ranks,
     )
     return render_report(report)
@@ -127,10 +127,11 @@ def _use(name: str, row: dict[str, float]) -> StageUse:
     return StageUse(name, int(row["runs"]), int(row["reused"]), row["seconds"], row["saved_s"])
 
 
-def _note(recipe: Recipe, told: str = "") -> str:
+def _note(recipe: Recipe, told: str = "", satisfied: str = "") -> str:
     pairs = recipe.assign.forced_pairs
     forced = f" The {pairs} most similar pairs of classes share all features but one." if pairs else ""
-    return _protocol(recipe) + forced + (f" Caution: {told}." if told else "")
+    limits = f" {satisfied[:1].upper()}{satisfied[1:]}." if satisfied else ""
+    return _protocol(recipe) + forced + limits + (f" Caution: {told}." if told else "")
 
 
 def _growth(view: FrontView) -> str:

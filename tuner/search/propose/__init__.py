@@ -1,1 +1,1 @@
-"""Proposals of trials: Optuna's sampler, and its interface to Ray Tune."""
+"""Proposals of trials: samplers by name, and their interface to Ray Tune."""

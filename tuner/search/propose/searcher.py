@@ -17,10 +17,10 @@ from ray.tune.search import Searcher
 from tuner.recipe import Recipe
 from tuner.search.execute.messages import TrialOutcome
 from tuner.search.execute.plan import StageSpec, plan_trial
-from tuner.search.propose.sampler import Proposer
+from tuner.search.propose.proposer import Proposer
 from tuner.search.record.events import Ended, Event, Proposed
 from tuner.search.record.fields import InvalidEventError
-from tuner.search.record.restoration import Budget, SearchState
+from tuner.search.record.restoration import SearchState
 from tuner.store import LeaseHeldError, StoreError
 
 Record = Callable[[Event], None]
@@ -75,6 +75,7 @@ class LedgerSearcher(Searcher):
         self._open = [trial.number for trial in state.open()]
         self._missing = state.missing(recipe.budget.trials)
         self._promised: list[int] = []
+        self._n_ended = 0  # the trials below this number have all ended
         self._running: dict[str, int] = {}
         self.exhausted = False
         self.halted: str | None = None  # why no trial can continue
@@ -164,11 +165,6 @@ class LedgerSearcher(Searcher):
         except InvalidEventError as damage:
             return _unrecordable(damage).ended(number, time.time())
 
-    def _proposer_of(self, number: int) -> Proposer:
-        """The proposer of a trial; for a lost proposal, with the budget of the run that first made it."""
-        lost = self._state.lost.get(number, Budget())
-        return self._proposer.under(lost.trials, lost.parallel)
-
     def _died(self, number: int) -> TrialOutcome | None:
         """The outcome of a trial whose coordinator died; None leaves it to the next driver."""
         cause = "its coordinator died more often than budget.retries allows"
@@ -196,11 +192,8 @@ class LedgerSearcher(Searcher):
 
     def _propose(self, number: int) -> None:
         """Give a trial its parameters, unless the space or the budget is exhausted."""
-        params = (
-            None
-            if self.exhausted or self._enough(number)
-            else self._proposer_of(number).propose(number, self._state.trials)
-        )
+        ended = self.exhausted or self._enough(number)
+        params = None if ended else self._proposer.propose(number, self._state.trials)
         if params is None:
             self.exhausted = True
         else:
@@ -215,8 +208,10 @@ class LedgerSearcher(Searcher):
 
     def _ready(self, number: int) -> bool:
         """Whether a trial has been proposed, or all trials that its proposal needs have ended."""
-        trials, parallel = self._state.trials, self._proposer_of(number).parallel
-        return number in trials or all(n in trials and trials[n].outcome for n in range(number - parallel + 1))
+        trials = self._state.trials
+        while self._n_ended in trials and trials[self._n_ended].outcome:
+            self._n_ended += 1
+        return number in trials or self._n_ended > number - self._proposer.lag
 
 
 def _read(text: str) -> TrialOutcome | None:

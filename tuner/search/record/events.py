@@ -5,9 +5,10 @@ Fields added later have defaults, so that ledgers of earlier versions stay reada
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from tuner.qpm.program_info import ProgramInfo
+from tuner.search.record.event import Event as Event  # noqa: PLC0414 - also for those who import it from here
 from tuner.search.record.fields import (
     InvalidEventError,
     check_count,
@@ -24,42 +25,10 @@ from tuner.search.record.fields import (
     taken,
     told,
 )
+from tuner.search.record.learned import Learned as Learned  # noqa: PLC0414
 from tuner.search.stages import model_stage
 
 OUTCOMES = ("complete", "stopped", "skipped", "infeasible", "failed")
-
-
-@dataclass(frozen=True)
-class Event:
-    """One event.
-
-    Attributes:
-        time_s: when, unix seconds.
-    """
-
-    kind: ClassVar[str] = ""
-    time_s: float
-
-    def __post_init__(self) -> None:
-        """Check every field.
-
-        Raises:
-            InvalidEventError: naming the first that is wrong.
-        """
-        check_number("time_s", self.time_s)
-
-    def to_json(self) -> dict[str, Any]:
-        """As stored in the ledger."""
-        return {"event": self.kind, **self.__dict__}
-
-    @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> Self:
-        """The event in a JSON object of the ledger.
-
-        Raises:
-            InvalidEventError: it lacks a field, or one is wrong.
-        """
-        return cls(**taken(cls, content))
 
 
 @dataclass(frozen=True)
@@ -457,7 +426,10 @@ class Instructed(Event):
 
 KINDS: dict[str, type[Event]] = {
     made.kind: made
-    for made in (Started, Proposed, Ended, Suspended, Referenced, Measured, Confirmed, Baseline, Picked, Instructed)
+    for made in (
+        *(Started, Learned, Proposed, Ended, Suspended, Referenced),
+        *(Measured, Confirmed, Baseline, Picked, Instructed),
+    )
 }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from tuner.errors import TunerError
 from tuner.front import hypervolume, pareto, uncertainty
 from tuner.front.confirmation import ErrorBars
+from tuner.front.constraint import satisfaction
 from tuner.front.hypervolume import Reference
 from tuner.front.pareto import Objective, Point
 from tuner.qpm.program_info import ProgramInfo
@@ -34,6 +35,7 @@ class FrontView:
         caution: a sentence on what was chosen on the test images; empty if nothing was.
         reference: of the hypervolume.
         moving: whether the front still moves, in words; empty while it is too early to say.
+        satisfaction: a sentence on how many trials satisfy the constraints of the search; empty if it has none.
     """
 
     search: str
@@ -47,6 +49,7 @@ class FrontView:
     caution: str = ""
     reference: Reference = field(default_factory=Reference)
     moving: str = ""
+    satisfaction: str = ""
 
     @classmethod
     def of(
@@ -83,6 +86,7 @@ class FrontView:
             caution,
             reference,
             hypervolume.moving(volumes_by_number(state, objectives)),
+            satisfaction(state.constraints, [bool(point.violates) for point in points]),
         )
 
     @property
@@ -119,6 +123,7 @@ class FrontView:
             "moving": self.moving,
             "trials": self.counts,
             "caution": self.caution,
+            "constraints": self.satisfaction,
             "members": [
                 {
                     "trial": m.trial,

@@ -13,7 +13,7 @@ from tuner.base.spelling import did_you_mean, some_of
 from tuner.errors import TunerError, UsageError
 from tuner.front.confirmation import ErrorBars
 from tuner.front.pareto import Objective, Point
-from tuner.recipe import Recipe, caution, difference, objectives_of, parse_recipe
+from tuner.recipe import Recipe, caution, constraints_of, difference, objectives_of, parse_recipe
 from tuner.recipe.nodes import LONGEST, drop
 from tuner.recipe.stored import read_parts
 from tuner.search.record.error_bars import error_bars_of
@@ -51,6 +51,7 @@ class SearchHome:
         self.artifacts = Artifacts(self.store)
         self.ledger = Ledger(self.store, self.name)
         self._told: set[str] = set()
+        self._recipe: Recipe | None = None
         self._started: tuple[Recipe | None, int] | None = None
 
     def key(self, file: str) -> str:
@@ -170,6 +171,8 @@ class SearchHome:
         """
         entries = self.ledger.entries()
         state = restore(entries, self._possible(recipe), self.ledger.damaged, accepted, self.ledger.tokens)
+        if (asked := recipe or self._recipe) is not None:
+            state.constraints = constraints_of(asked)
         pending = [f"{d.key} in {self.store.url}: {d.reason}; {d.then}" for d in state.damage if not d.settled]
         self._tell([*self.ledger.warnings, *pending])
         return state
@@ -181,7 +184,8 @@ class SearchHome:
                 content = self._content()
             except UsageError:  # not started
                 return None
-            settled = None if _changed_code(content) else self._parsed(content)
+            self._recipe = self._parsed(content)
+            settled = None if _changed_code(content) else self._recipe
             self._started = settled, self.n_classes(content["bank"])
         settled, n_classes = self._started
         return None if settled is None else Possible.of(recipe or settled, n_classes)

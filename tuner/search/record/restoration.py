@@ -15,6 +15,7 @@ from tuner.search.record.events import (
     Ended,
     Event,
     Instructed,
+    Learned,
     Measured,
     Picked,
     Proposed,
@@ -25,10 +26,9 @@ from tuner.search.record.events import (
 )
 from tuner.search.record.fields import InvalidEventError
 from tuner.search.record.possible import Possible
-from tuner.search.record.state import Budget, Damage, SearchState, TrialRecord
+from tuner.search.record.state import Damage, SearchState, TrialRecord
 
 __all__ = [
-    "Budget",
     "Damage",
     "SearchState",
     "TrialRecord",
@@ -86,7 +86,7 @@ def restore(
     """
     found = [(key, content, _read(content, possible)) for key, content in entries]
     most = _most([event for _, _, event in found], None if possible is None else possible.trials)
-    state, clock, turn, driver = SearchState(), SearchClock(), Budget(), None
+    state, clock, driver = SearchState(), SearchClock(), None
     gaps, doubts = sorted(unreadable, reverse=True), list[Doubt]()
     for key, content, event in found:
         entry_s = entry_time(key)
@@ -96,7 +96,7 @@ def restore(
             kind, number = _hints(content)
             doubts.append(Doubt(key, str(event), kind, number))
             if kind == "trial" and number is not None:
-                state.lost.setdefault(number, turn)
+                state.lost.add(number)
             if kind not in KINDS or kind == "search":
                 clock.begin(Moment(None, entry_s))
             continue
@@ -114,13 +114,12 @@ def restore(
             clock.count(at)
         state.elapsed_s = clock.elapsed_s
         reason = apply(state, event, clock.elapsed_s, most)
-        turn = _turn(turn, state, event)
         if reason is None:
             accepted(event)
             continue
         doubts.append(Doubt(key, reason, event.kind, getattr(event, "trial", None), follows=True))
         if isinstance(event, Ended) and event.trial not in state.trials:
-            state.lost.setdefault(event.trial, turn)
+            state.lost.add(event.trial)
     doubts += _picks_without_a_model(state, ((key, event) for key, _, event in found))
     state.damage = [_settled(state, doubt) for doubt in sorted(doubts, key=lambda doubt: (doubt.follows, doubt.key))]
     return state
@@ -139,13 +138,6 @@ def _most(events: Iterable[Event | InvalidEventError], trials: int | None) -> in
                 added += 1
     known = [number for number in found if number]
     return max(known) + added if known else None
-
-
-def _turn(turn: Budget, state: SearchState, event: Event) -> Budget:
-    """The request of the run under way after an event."""
-    if isinstance(event, Started):
-        return Budget(state.budget, event.budget[1])
-    return turn._replace(trials=state.budget) if isinstance(event, Instructed) else turn
 
 
 def _picks_without_a_model(state: SearchState, found: Iterable[tuple[str, Event | InvalidEventError]]) -> list[Doubt]:
@@ -201,6 +193,8 @@ def _note(state: SearchState, event: Event) -> None:
             state.baselines = [b for b in state.baselines if b.identity != event.identity] + [event]
         case Referenced():
             state.reference = state.reference or event
+        case Learned():
+            state.learn(event)
         case Picked():
             state.picks.append(event)
         case Instructed():
@@ -249,7 +243,7 @@ def tally(counts: Mapping[str, int]) -> str:
 
 def mirror_events(event: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A ledger event in the form of the MLflow mirror: an outcome is preceded by one event per stage."""
-    if event["event"] in (Suspended.kind, Instructed.kind, Referenced.kind):
+    if event["event"] in (Suspended.kind, Learned.kind, Referenced.kind, Instructed.kind):
         return []
     if event["event"] == Confirmed.kind:  # what confirmations say together is part of the front
         return []
@@ -292,6 +286,7 @@ def _settled(state: SearchState, doubt: Doubt) -> Damage:
 
 _INSTEAD = {
     "trial": "it is left out, and the trial is proposed again",
+    Learned.kind: "it is left out, and further proposals do not learn from it; --from learns from it again",
     "outcome": "it is left out, and the trial runs again from the stages in the store",
     "reference": "it is left out, and follows from the first trials again",
     "test": "it is left out, and the trial is measured again if it is on the front",

@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from tuner.front import pareto
+from tuner.front.constraint import Constraint
 from tuner.front.pareto import Objective, Point
 from tuner.qpm.program_info import ProgramInfo
-from tuner.search.record.events import OUTCOMES, Baseline, Confirmed, Instructed, Picked, Referenced, StageUse
+from tuner.search.record.events import OUTCOMES, Baseline, Confirmed, Instructed, Learned, Picked, Referenced, StageUse
 
 
 @dataclass
@@ -58,13 +59,6 @@ class TrialRecord:
         return next((use.key for use in self.stages if use.stage == stage), None)
 
 
-class Budget(NamedTuple):
-    """The request of a run, on which its proposals depend: total of trials, and parallelism."""
-
-    trials: int | None = None
-    parallel: int | None = None
-
-
 @dataclass(frozen=True)
 class Damage:
     """An entry of the ledger that is ignored, or counts only in part.
@@ -98,7 +92,9 @@ class SearchState:
         paused: the instruction by which no trial begins now; None: the search is not paused.
         elapsed_s: search time.
         damage: ignored entries.
-        lost: trials whose proposals are damaged, and the request of the run that proposed them.
+        lost: trials whose proposals are damaged.
+        learned: trials of other searches that proposals learn from, by the name of the search and their number there.
+        constraints: what a member of the front has to satisfy, from the recipe.
     """
 
     trials: dict[int, TrialRecord] = field(default_factory=dict)
@@ -112,12 +108,20 @@ class SearchState:
     paused: Instructed | None = None
     elapsed_s: float = 0.0
     damage: list[Damage] = field(default_factory=list)
-    lost: dict[int, Budget] = field(default_factory=dict)
+    lost: set[int] = field(default_factory=set)
+    learned: dict[tuple[str, int], TrialRecord] = field(default_factory=dict)
+    constraints: tuple[Constraint, ...] = ()
 
     @property
     def pick(self) -> Picked | None:
         """The last choice of a trial that has a model."""
         return next((pick for pick in reversed(self.picks) if self.is_complete(pick.trial)), None)
+
+    def learn(self, event: Learned) -> None:
+        """Take in trials of another search; those known already stay as they were."""
+        for trial in event.trials:
+            record = TrialRecord(trial.trial, dict(trial.params), trial.outcome, trial.stage, values=dict(trial.values))
+            self.learned.setdefault((event.search, trial.trial), record)
 
     def is_complete(self, number: int) -> bool:
         """Whether a trial has a model."""
@@ -152,7 +156,13 @@ class SearchState:
         """The complete trials as points, in the order in which they ended."""
         names = [objective.name for objective in objectives]
         return [
-            Point(t.number, t.params, {**{n: t.params[n] for n in names if n in t.params}, **t.values}, t.model)
+            Point(
+                t.number,
+                t.params,
+                {**{n: t.params[n] for n in names if n in t.params}, **t.values},
+                t.model,
+                violates=tuple(str(c) for c in self.constraints if c.violation({**t.params, **t.values}) > 0),
+            )
             for t in self.finished()
             if t.outcome == "complete"
         ]

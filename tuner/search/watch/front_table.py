@@ -49,7 +49,7 @@ def front_table(view: FrontView, state: SearchState) -> Group:
 
 
 def _cautions(view: FrontView) -> list[Text]:
-    return [note(view.caution)] if view.caution else []
+    return [note(sentence) for sentence in (view.satisfaction, view.caution) if sentence]
 
 
 def in_order(view: FrontView) -> list[Point]:

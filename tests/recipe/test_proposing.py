@@ -1,0 +1,66 @@
+"""The recipe's parts on proposing and on what a result is worth: read by type, refused in three parts."""
+
+import pytest
+
+from tuner.errors import UsageError
+from tuner.recipe import constraints_of, load_recipe, parse_recipe
+
+
+def test_points_reference_and_constraints_are_read_and_written_as_they_are():
+    recipe = load_recipe(
+        "digits",
+        [
+            "points=[{assign.n_features: 10, width: 48, l1: 1}, {n_features: 20, width: 96, finetune.l1: 0.3}]",
+            "reference={accuracy: 50}",
+            "constraints=[accuracy >= 80, n_features <= 25]",
+            "sampler={name: nsga2, population: 6}",
+        ],
+    )
+    assert recipe.points == [{"n_features": 10, "width": 48, "l1": 1.0}, {"n_features": 20, "width": 96, "l1": 0.3}]
+    assert recipe.reference == {"accuracy": 50.0}
+    assert [str(constraint) for constraint in constraints_of(recipe)] == ["accuracy >= 80", "n_features <= 25"]
+    assert (recipe.sampler.name, recipe.sampler.population) == ("nsga2", 6)
+    assert parse_recipe(recipe.to_yaml()) == recipe
+
+
+@pytest.mark.parametrize(
+    ("override", "what"),
+    [
+        ("points=3", "points=3"),
+        ("points=[3]", r"points=\[3\]"),
+        ("points=[{nope: 3}]", r"points\.nope is no field that can be searched"),
+        ("points=[{hidden: 3}]", "sets hidden, which the space does not search"),
+        ("points=[{n_features: 21, width: 48, l1: 1}]", "has n_features=21"),
+        ("points=[{n_features: 20.5}]", r"points: n_features='20\.5'"),
+        ("points=[{n_features: 20}]", "leaves the recipe's own width=64"),
+        ("points=[{n_features: ~}]", "n_features is null"),
+        ("points=[{l1: 1, finetune.l1: 2}]", "sets l1 twice"),
+        ("points=[{l1: 1, width: 48}, {width: 48, l1: 1}]", "points 1 and 2 of points are the same"),
+        ("points=[{n_features: 5, features_per_class: 5, width: 48, l1: 1}, {width: 4}]", "has width=4"),
+        ("constraints=accuracy >= 80", "constraints=accuracy >= 80"),
+        ("constraints=[accuracy > 80]", "constraint 'accuracy > 80'"),
+        ("constraints=[acuracy >= 80]", "is on acuracy"),
+        ("constraints=[accuracy >= 80, accuracy <= 70]", "'accuracy >= 80' and 'accuracy <= 70'"),
+        ("constraints=[{accuracy: 3}]", "constraints hold"),
+        ("reference=[]", r"reference=\[\]"),
+        ("reference={accuracy: x}", r"reference\.accuracy='x'"),
+        ("reference={plausibility: 3}", "plausibility is no objective of this search"),
+        ("reference={accuracy: 100}", "no accuracy can be better than 100"),
+        ("reference={accuracy: inf}", r"reference\.accuracy=inf"),
+        ("sampler.name=tpee", r"sampler\.name='tpee'"),
+        ("sampler.lag=0", r"sampler\.lag=0"),
+        ("sampler.recipe_first=maybe", r"sampler\.recipe_first='maybe'"),
+    ],
+)
+def test_what_is_wrong_is_refused(override, what):
+    with pytest.raises(UsageError, match=what) as refused:
+        load_recipe("digits", [override])
+    assert all(refused.value.args)
+
+
+def test_an_infeasible_point_is_refused_by_its_sizes():
+    space = "space={n_features: {choices: [4, 20]}, features_per_class: {choices: [3, 8]}}"
+    with pytest.raises(
+        UsageError, match=r"point 1 of points.*is infeasible: features_per_class = 8 is above n_features"
+    ):
+        load_recipe("digits", [space, "points=[{n_features: 4, features_per_class: 8}]"])
