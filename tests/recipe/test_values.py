@@ -18,7 +18,11 @@ ODD = (
     "? x", "%", "@", "`", "|", ">", "#", "${oc.env:HOME}", "${a}", "$HOME", "a=b", "\t", "\n", "é", "\udcff", "\0",
     "\ufeff", "\u2028",
 )  # fmt: skip
-TEXTS = [path for path, _, info in walk(Recipe()) if info.type is str and info.metadata.get("choices") is None]
+TEXTS = [
+    path
+    for path, _, info in walk(Recipe())
+    if info.type is str and info.metadata.get("choices") is None and path != "budget.prices.currency"
+]
 OTHERS = ("budget.trials", "dense.lr", "tracking.enabled", "assign.variant", "dense", "objectives", "space", "space.l1")
 
 

@@ -165,7 +165,7 @@ class Driver:
             if self._broker is not None:
                 self._broker.skip(number, cause)
 
-        n_classes = n_classes_of(self.home.artifacts, self.bank)
+        n_classes = partial(n_classes_of, self.home.artifacts, self.bank)
         place = (self.inbox, self.recipe, self.state, n_classes)
         return Instructions(*place, self.record, skip, self.progress.say)
 

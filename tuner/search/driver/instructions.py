@@ -46,7 +46,7 @@ class Instructions:
         inbox: new instructions.
         recipe: of the search; its budget follows the instructions.
         state: the ledger's state; updated by `record`.
-        n_classes: classes of the data.
+        n_classes: counts the classes of the data, which reads the store.
         record: appends an event to the ledger, and applies it to the state.
         skip: ends a trial that the broker has, with a cause.
         say: tells the user of the driver.
@@ -62,7 +62,7 @@ class Instructions:
         inbox: Inbox,
         recipe: Recipe,
         state: SearchState,
-        n_classes: int,
+        n_classes: Callable[[], int],
         record: Callable[[Event], None],
         skip: Callable[[int, str], None],
         say: Callable[[str], None],
@@ -172,7 +172,7 @@ class Instructions:
         if made is None:  # else the driver that added it died before it could record that
             number = self._next_number()
             try:
-                params = completed(self._recipe, self._n_classes, instruction.arguments)
+                params = completed(self._recipe, self._n_classes(), instruction.arguments)
                 refuse_twin(self._state, params)
             except InvalidEventError as error:
                 raise RefusedError(str(error)) from None
