@@ -23,7 +23,8 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def ray():
+def ray(tmp_path_factory):
+    tmp_path_factory.getbasetemp()  # apart from the temporary files of Ray, which go with it
     with one_ray():
         yield
 
