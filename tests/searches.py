@@ -8,12 +8,14 @@ import contextlib
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from tuner.base.progress import ConsoleProgress
 from tuner.recipe import Recipe, ResourcesConfig, load_recipe
 from tuner.search.driver.run import SearchRequest, run_request
+from tuner.search.record.home import SearchHome
 from tuner.search.session.connect import connect_ray
 from tuner.search.watch.result import SearchResult
 from tuner.store import open_store
@@ -52,3 +54,25 @@ def run_tiny(root: Path, name: str = "tiny", *overrides: str, **request: object)
     request_made = SearchRequest(open_store(str(root)), name, recipe, **request)  # type: ignore[arg-type]
     result = run_request(request_made, ConsoleProgress(console))
     return result, console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def home(root: Path, name: str = "tiny") -> SearchHome:
+    """A search in a folder."""
+    return SearchHome(open_store(str(root)), name)
+
+
+def mlflow_runs(root: Path, name: str = "tiny") -> tuple[Any, list[Any]]:
+    """What the MLflow file beside a store holds of a search: a client, and the runs."""
+    import mlflow
+
+    client = mlflow.MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name(name)
+    return client, client.search_runs([experiment.experiment_id], max_results=100)
+
+
+def damage(root: Path, kind: str, key: str, name: str) -> bytes:
+    """Spoil the end of a file of an artifact; returns what it was."""
+    file = next((root / kind / key).rglob(name))
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-8] + bytes(8))
+    return whole

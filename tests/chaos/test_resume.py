@@ -19,11 +19,11 @@ TRIALS = 2
 MOST_EVENTS = 3 * TRIALS  # proposal, outcome, and test metrics of each
 
 
-def drive(url: str, machine: Path, uri: str, dies_after: int, *overrides: str) -> tuple[int, str]:
+def drive(url: str, machine: Path, uri: str, dies_after: int) -> tuple[int, str]:
     """Run the search command on a machine that knows nothing; returns its exit code and what it said."""
     machine.mkdir()
     words = [sys.executable, "-m", "tests.chaos.mortal_driver", str(dies_after)]
-    words += ["--recipe", "digits", "--store", url, "--name", "tiny", *TINY, f"budget.trials={TRIALS}", *overrides]
+    words += ["--recipe", "digits", "--store", url, "--name", "tiny", *TINY, f"budget.trials={TRIALS}"]
     places = {"HOME": str(machine), "QPM_TUNER_CACHE": str(machine / "cache"), "MLFLOW_TRACKING_URI": uri}
     ended = subprocess.run(
         words,
@@ -43,9 +43,7 @@ def test_killed_at_every_event_and_carried_on_elsewhere(tmp_path, s3_url):
     home, seen = SearchHome(store, "tiny"), {}
     for turn in range(MOST_EVENTS + 1):
         # A driver first says that it has started; each turn thus gets one event further, and dies there.
-        # Its mirror is a process of its own, which costs as much as the trials: the first turns do without.
-        early = [WITHOUT_MLFLOW] if turn < TRIALS else []
-        code, said = drive(s3_url, tmp_path / f"machine{turn}", uri, 2, *early)
+        code, said = drive(s3_url, tmp_path / f"machine{turn}", uri, dies_after=2)
         now = manifests(store)
         nothing_ran_twice(seen, now)
         seen = now

@@ -12,7 +12,7 @@ from PIL import Image
 
 import jobs
 from jobs import compare, explain, extract, front, pick, report, search, status
-from tests.searches import one_ray, run_tiny
+from tests.searches import run_tiny
 from tuner.data.load import load_dataset
 from tuner.data.settings import DataConfig
 from tuner.model import load_model
@@ -20,12 +20,6 @@ from tuner.search.record.home import open_home
 from tuner.store import open_store
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def ray():
-    with one_ray():
-        yield
 
 
 @pytest.fixture(scope="module")

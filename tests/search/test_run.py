@@ -1,28 +1,21 @@
 """Searches end to end: real Ray, real stages, real MLflow; carried on, extended, refused, learnt from."""
 
-import contextlib
 import json
 import threading
 import time
 
-import mlflow
 import pytest
 import yaml
 
-from jobs import confirm, doctor, search
-from tests.searches import WITHOUT_MLFLOW, one_ray, run_tiny
+from jobs import doctor, search
+from tests.searches import WITHOUT_MLFLOW, damage, home, mlflow_runs, one_ray, run_tiny
 from tests.turns import retold
-from tuner.base.progress import Silent
-from tuner.base.steps import Step
-from tuner.errors import TunerError, UsageError
-from tuner.recipe import ConfirmConfig
+from tuner.errors import UsageError
 from tuner.search.control.control import Control
 from tuner.search.control.entries import give
 from tuner.search.control.now import read_now
-from tuner.search.driver.run import SearchRequest, run_request
 from tuner.search.execute.stage_log import read_log
 from tuner.search.outcome.pick import pick_model
-from tuner.search.record.home import SearchHome
 from tuner.store import open_store
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
@@ -34,7 +27,8 @@ def root(tmp_path_factory):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def ray():
+def ray(tmp_path_factory):
+    tmp_path_factory.getbasetemp()  # apart from the temporary files of Ray, which go with it
     with one_ray():
         yield
 
@@ -42,16 +36,6 @@ def ray():
 @pytest.fixture(scope="module")
 def first(root):
     return run_tiny(root)
-
-
-def home(root, name="tiny"):
-    return SearchHome(open_store(str(root)), name)
-
-
-def mlflow_runs(root, name="tiny"):
-    client = mlflow.MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
-    experiment = client.get_experiment_by_name(name)
-    return client, client.search_runs([experiment.experiment_id], max_results=100)
 
 
 def test_every_trial_goes_through_all_stages_and_the_dense_stage_runs_once(first):
@@ -244,25 +228,6 @@ def test_poisoned_trials_are_typed_and_the_search_goes_on(first, root):
     assert b"<html" in open_store(str(root)).get("searches/poisoned/report.html")
 
 
-def damage(root, kind, key, name):
-    """Spoil the end of a file of an artifact; returns what it was."""
-    file = next((root / kind / key).rglob(name))
-    whole = file.read_bytes()
-    file.write_bytes(whole[:-8] + bytes(8))
-    return whole
-
-
-def test_a_damaged_artifact_is_made_again_and_named(first, root):
-    result, _ = first
-    key = result.state.trials[0].stage_key("dense")
-    whole = damage(root, "stages/dense", key, "model.safetensors")
-    damaged, printed = run_tiny(root, "damaged", WITHOUT_MLFLOW, "finetune.epochs=3")
-    assert damaged.state.counts() == {"complete": 3}
-    assert next((root / "stages" / "dense" / key).rglob("model.safetensors")).read_bytes() == whole
-    assert any(key in line for trial in damaged.state.trials.values() for line in trial.remade)
-    assert "it was recreated" in printed
-
-
 def test_damaged_values_and_manifests_are_made_again(first, root):
     result, _ = first
     trial = result.state.trials[1]
@@ -275,17 +240,6 @@ def test_damaged_values_and_manifests_are_made_again(first, root):
     }
 
 
-def test_a_damaged_bank_stops_the_search_which_then_goes_on(tmp_path):
-    made, _ = run_tiny(tmp_path, "tiny", WITHOUT_MLFLOW)
-    damage(tmp_path, "banks", made.home.stored()[1], "patches.npy")
-    with pytest.raises(TunerError, match="feature bank"):
-        run_tiny(tmp_path, "tiny", WITHOUT_MLFLOW, trials=4)
-    assert made.home.state().counts() == {"complete": 3}
-    more, printed = run_tiny(tmp_path, "tiny", WITHOUT_MLFLOW, trials=4)
-    assert "feature bank" in printed
-    assert more.state.counts() == {"complete": 4}
-
-
 def test_another_split_cannot_be_learnt_from(first, root):
     with pytest.raises(UsageError, match=r"validation_fraction: 0\.2, here 0\.5"):
         run_tiny(root, "other", "validation_fraction=0.5", learn_from=["tiny"])
@@ -294,59 +248,3 @@ def test_another_split_cannot_be_learnt_from(first, root):
 def test_a_search_that_does_not_exist_needs_a_recipe(root):
     with pytest.raises(UsageError, match="no search 'nothing'"):
         home(root, "nothing").stored()
-
-
-class Impatient(Silent):
-    """Someone who presses Ctrl-C twice as soon as a run of a member has ended."""
-
-    @contextlib.contextmanager
-    def step(self, what):
-        class Ending(Step):
-            def at(self, detail):
-                if not detail.startswith("0 of "):
-                    raise KeyboardInterrupt
-
-        yield Ending(what) if what.startswith("confirming") else Step(what)
-
-
-def test_a_front_is_confirmed_aborted_in_the_middle_and_carried_on(first, root, capsys):
-    place, before = home(root), home(root).state()
-    wanted, asked = ConfirmConfig(seeds=2, splits=2), ["--seeds", "2", "--splits", "2"]
-    with pytest.raises(KeyboardInterrupt):
-        run_request(SearchRequest(place.store, "tiny", confirm=wanted), Impatient())
-    view, state = home(root).front(), home(root).state()
-    assert sum(len(trial.confirmations) for trial in state.trials.values()) == 1
-    assert confirm.main(["--store", str(root), "--name", "tiny", *asked, "--json"]) == 0
-    told = capsys.readouterr()
-    n = len(view.members)
-    assert f"confirming the front: {3 * n - 1} run" in told.err
-    assert ", about" in told.err
-    document = json.loads(told.out)
-    assert [m["confirmation"]["runs"] for m in document["members"]] == [3] * n
-    after = home(root).state()
-    assert after.elapsed_s == pytest.approx(before.elapsed_s)  # the command is no part of the search
-    assert (after.counts(), after.trials[0].values) == (before.counts(), before.trials[0].values)
-    assert after.budget == before.budget
-    for member in document["members"]:
-        runs = after.trials[member["trial"]].confirmations
-        assert sorted(runs) == [(0, 1), (1, 0), (1, 1)], "each seed on each validation split"
-        accuracies = [run.values["accuracy"] for run in runs.values()]
-        assert member["values"]["accuracy"] == pytest.approx(sum(accuracies) / 3)
-        dense = {run.stage_key("dense") for run in runs.values()}
-        assert len(dense) == 3
-        assert after.trials[member["trial"]].stage_key("dense") not in dense
-    assert json.loads(place.store.get(place.key("front.json"))) == document
-    _, shown = mlflow_runs(root)
-    named = {run.data.tags["mlflow.runName"]: run.data for run in shown}
-    assert named["search"].metrics["confirmed_members"] == n
-    first_member = document["members"][0]
-    data = named[f"trial-{first_member['trial']:04d}"]
-    assert data.metrics["confirmed/accuracy_mean"] == pytest.approx(first_member["values"]["accuracy"])
-    assert data.metrics["confirmed/runs"] == 3
-    assert data.tags["beyond_noise"] == str(first_member["confirmation"]["beyond_noise"]).lower()
-    assert confirm.main(["--store", str(root), "--name", "tiny", *asked]) == 0  # nothing is left: no Ray
-    assert "starting Ray" not in capsys.readouterr().err
-    busy = {"holder": "a driver elsewhere", "since": "noon", "token": "t", "ttl_s": 600.0, "term": 90}
-    place.store.put(place.key("lease.json"), json.dumps(busy).encode())
-    assert confirm.main(["--store", str(root), "--name", "tiny", "--seeds", "4"]) == 1
-    assert "a driver elsewhere" in capsys.readouterr().err
