@@ -14,6 +14,7 @@ from tuner.search.record.home import SearchHome
 from tuner.search.search import Search
 from tuner.search.watch.front_table import front_table
 from tuner.search.watch.summary import status, status_text
+from tuner.tracking.description import description
 from tuner.tracking.updates import translate
 
 SAID = "protocol=paper measures all 3 trials on the test images"
@@ -47,5 +48,5 @@ def test_other_searches_do_not(tmp_path):
 def test_mlflow_gets_a_tag_and_a_description(protocol, trials, warns):
     recipe = {"protocol": protocol, "budget": {"trials": trials}}
     tags = translate({"event": "search", "time_s": 1.0, "recipe": recipe, "versions": {}}).tags
-    assert (CHOSEN_ON_TEST in tags, "mlflow.note.content" in tags) == (warns, warns)
+    assert (CHOSEN_ON_TEST in tags, "Caution" in description(tags, "1", "run", picture=False)) == (warns, warns)
     assert tags.get(CHOSEN_ON_TEST, "") == chosen_on_test(protocol, trials)
