@@ -7,11 +7,14 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
+from tuner.search.propose.sampler import distributions
 
 from jobs import export
 from tests.ledgers import finished, home_with, trial_events
 from tuner.errors import UsageError
-from tuner.search.outcome.optuna_journal import LOST, MEASURED, write_journal
+from tuner.recipe import objectives_of
+from tuner.search.outcome.optuna_journal import LOST, MEASURED, _trial, write_journal
+from tuner.search.record.restoration import TrialRecord
 
 OBJECTIVES = "objectives=[accuracy, n_features:min]"
 
@@ -66,8 +69,14 @@ def test_a_value_outside_the_space_stays_an_attribute(tmp_path):
     home = home_with(tmp_path / "runs", [start, proposal, end, *rest])
     write_journal(home, tmp_path / "study.log")
     first = study_in(tmp_path / "study.log").trials[0]
-    assert first.state in (TrialState.COMPLETE, TrialState.FAIL)  # the ledger may refuse such a proposal
-    assert "width" not in first.params
+    assert first.state == TrialState.FAIL, "the ledger refuses such a proposal"
+    assert first.user_attrs["cause"] == LOST
+    record = TrialRecord(0, {"width": 64, "n_features": 20}, outcome="complete", values={"accuracy": 90.0})
+    space = distributions(home.stored()[0].space)
+    trial = _trial(0, record, objectives_of(home.stored()[0], ["accuracy"]), space)
+    assert trial.params == {"n_features": 20}
+    assert trial.user_attrs["width"] == 64
+    assert trial.values == [90.0]
 
 
 def test_the_command_replaces_a_file_and_tells_what_it_holds(home, tmp_path, capsys):

@@ -16,6 +16,7 @@ from tuner.search.control.entries import give
 from tuner.search.control.now import read_now
 from tuner.search.execute.stage_log import read_log
 from tuner.search.outcome.pick import pick_model
+from tuner.search.record.home import SearchHome
 from tuner.store import open_store
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]

@@ -271,6 +271,21 @@ def test_a_job_without_the_ledger_finds_the_newest_search(uri: str, make_mirror:
     assert {run.info.status for run in runs.values()} == {"RUNNING"}, "a job ended runs that are not its own"
 
 
+def test_a_description_that_somebody_wrote_stays(uri: str, make_mirror: Make) -> None:
+    pick = {"event": "pick", "trial": 0, "reason": "It is the knee.", "time_s": 3000.0}
+    first = make_mirror(uri)
+    first.replay(ledger(1))
+    first.close(PATIENCE_S)
+    client, parent = MlflowClient(uri), look(uri, "digits")["search"]
+    assert "Charts of all trials" in parent.data.tags["mlflow.note.content"]
+    client.set_tag(parent.info.run_id, "mlflow.note.content", "For the talk in May.")
+    again = make_mirror(uri)
+    again.replay([*ledger(1), pick])
+    again.close(PATIENCE_S)
+    tags = look(uri, "digits")["search"].data.tags
+    assert (tags["mlflow.note.content"], tags["pick"]) == ("For the talk in May.", "trial-0000")
+
+
 @pytest.mark.slow
 def test_deleted_runs_and_experiments_come_back(uri: str, make_mirror: Make) -> None:
     events = ledger(2)

@@ -3,6 +3,7 @@
 Failures are neither retried nor hidden here; `mirror.py` handles them by opening the experiment again.
 """
 
+import hashlib
 import json
 import time
 from collections.abc import Collection, Iterator, Mapping
@@ -24,6 +25,7 @@ MOST_RUNS = 50_000
 MOST_METRICS = 800  # a batch holds at most 1000 entities: 800 metrics, 100 parameters, 100 tags
 MOST_PAIRS = 100
 NOTE = "mlflow.note.content"
+FORMER = ("Picked `trial-", "Caution: ")  # how earlier versions, which kept no digest, began it
 MOST_EVENTS = 500  # event ids that fit into a run's tag
 
 
@@ -168,17 +170,20 @@ class Experiment:
             self.log(parent, fresh, {}, {"qpm.level": str(fresh[-1].step)})
 
     def describe(self, *, picture: bool = False) -> None:
-        """Write the description of the search's run from what its tags say.
+        """Write the description of the search's run from what its tags say; one that somebody changed stays.
 
         Args:
             picture: the picture of the front is there; once it was, it stays.
         """
         if (parent := self.runs.get(PARENT)) is None:
             return
-        has_picture = picture or f"path={PICTURE}" in parent.tags.get(NOTE, "")
+        now = parent.tags.get(NOTE, "")
+        if now and parent.tags.get("qpm.note") != _digest(now) and not now.startswith(FORMER):
+            return
+        has_picture = picture or f"path={PICTURE}" in now
         told = description(parent.tags, self.id, parent.id, picture=has_picture)[:LONGEST_VALUE]
-        if parent.tags.get(NOTE) != told:
-            self.log(parent, [], {}, {NOTE: told})
+        if now != told:
+            self.log(parent, [], {}, {NOTE: told, "qpm.note": _digest(told)})
 
     def mark_pick(self) -> None:
         """Tag the run of the picked trial, and no other."""
@@ -258,6 +263,11 @@ def _batches(
         some_labels = [] if full else labels[:MOST_PAIRS]
         yield values[:MOST_METRICS], pairs[:MOST_PAIRS], some_labels
         values, pairs, labels = values[MOST_METRICS:], pairs[MOST_PAIRS:], labels[len(some_labels) :]
+
+
+def _digest(text: str) -> str:
+    """By which the mirror knows a description as its own."""
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def now_ms() -> int:

@@ -64,7 +64,6 @@ def write_journal(home: SearchHome, file: Path) -> int:
             warnings.simplefilter("ignore", ExperimentalWarning)
             study.set_metric_names([objective.name for objective in objectives])
         study.set_user_attr("store", home.store.url)
-        study.set_user_attr("recipe", recipe.to_dict())
         study.add_trials(trials)
         os.replace(draft, file)  # noqa: PTH105  the file's own name may be a link
     return len(trials)
