@@ -130,7 +130,7 @@ def test_a_running_search_is_controlled_from_elsewhere(first, root):
         answers.append(control.add({"n_features": "6", "features_per_class": "2"}))
         answers.append(control.resume())
 
-    elsewhere = threading.Thread(target=person)
+    elsewhere = threading.Thread(target=person, daemon=True)
     elsewhere.start()
     result, printed = run_tiny(root, name)
     elsewhere.join()

@@ -137,8 +137,9 @@ class Instructions:
             raise RefusedError(f"it is paused already, since {duration(time.time() - since.time_s)}, by {since.by}")
         if not (self._state.open() or self._state.missing(self._recipe.budget.trials)):
             raise RefusedError("all trials have ended; confirming the front can be stopped, not paused")
-        n_open = len(self._state.open())
-        return f"paused: no trial begins until resume; {n_open} under way {_goes(n_open)} on", None
+        begun = [t for t in self._state.open() if self.trials is not None and self.trials.started(t.number)]
+        more = f"; {len(begun)} under way {'goes' if len(begun) == 1 else 'go'} on" if begun else ""
+        return f"paused: no trial begins until resume{more}", None
 
     def _resume(self, instruction: Instruction) -> tuple[str, None]:
         if self._state.paused is None:
@@ -196,7 +197,3 @@ class Instructions:
 def skipped_by(person: str) -> str:
     """The cause of a skipped trial."""
     return f"skipped by {person}"
-
-
-def _goes(number: int) -> str:
-    return "goes" if number == 1 else "go"

@@ -45,11 +45,19 @@ class StageRuns:
         retries: retries of a stage that hung.
         start: starts a sequence of stages as one Ray task, with Ray's name and resources; returns a stream of
             references to their results.
+        cancel: ends such a task that is no longer needed.
     """
 
-    def __init__(self, artifacts: Artifacts, resources: dict[str, StageResources], retries: int, start: Start) -> None:
+    def __init__(
+        self,
+        artifacts: Artifacts,
+        resources: dict[str, StageResources],
+        retries: int,
+        start: Start,
+        cancel: Callable[[Any], object] = ray.cancel,
+    ) -> None:
         self.results = Results(artifacts)
-        self._resources, self._retries, self._start = resources, retries, start
+        self._resources, self._retries, self._start, self._cancel = resources, retries, start, cancel
         self._claims = Claims(artifacts.store, this_driver(), is_gone=is_gone)
         self._watchdog = Watchdog(resources)
         self._runs: dict[str, StageRun] = {}
@@ -132,7 +140,7 @@ class StageRuns:
             self._end(todo.pop(0)).set_exception(error)
         finally:
             if todo and stream is not None and (self._stopping or trial in self._abandoned):
-                ray.cancel(stream)
+                self._cancel(stream)
             for run in todo:  # not started, after a failure or Ctrl-C
                 self._end(run).set_result(None)
 
