@@ -13,6 +13,7 @@ from tests.turns import retold
 from tuner.base.progress import Silent
 from tuner.base.steps import Step
 from tuner.errors import TunerError, UsageError
+from tuner.front.pick import Rules
 from tuner.recipe import ConfirmConfig
 from tuner.search.driver.run import SearchRequest, run_request
 from tuner.search.outcome.pick import pick_model
@@ -101,7 +102,7 @@ def test_one_objective_alone_works_to_the_end(first, root, objective):
     members = [member.trial for member in alone.home.front().members]
     assert members == [number for number, value in values.items() if value == best]
     assert pick_model(alone.home).point.trial in members
-    assert pick_model(alone.home, within={name: 1.0}).point.trial in members
+    assert pick_model(alone.home, Rules(within={name: 1.0})).point.trial in members
     for file in ("report.html", "front.svg"):
         assert "trial" in alone.home.store.get(alone.home.key(file)).decode()
     _, runs = mlflow_runs(root, alone.home.name)

@@ -27,6 +27,9 @@ class Choice:
         confirmation: runs, means, deviations and probability of being non-dominated (`tuner.front.confirmation`).
         reason: why it was picked, in one sentence.
         alternatives: trials that the rule could not tell apart from it.
+        runner_up: the trial that the rule would have taken without it; None if there is none.
+        prices: what it costs and brings against named alternatives: a dictionary each, with the trial, its role, and
+            the difference in each objective with its standard error and whether it is beyond noise.
     """
 
     def __init__(self, home: SearchHome, pick: Pick) -> None:
@@ -36,6 +39,8 @@ class Choice:
         self.errors = uncertainty.errors(self.values) | pick.point.errors
         self.confirmation = pick.bars.to_json()
         self.reason, self.alternatives = pick.reason, pick.alternatives
+        self.runner_up = None if pick.runner_up is None else pick.runner_up.trial
+        self.prices = [price.to_json() for price in pick.prices]
 
     def model(self, *, weights: Path | str = "", device: str = "auto") -> "ExportedModel":
         """The trial's model with its backbone, ready for image files.
@@ -109,7 +114,7 @@ class Choice:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON, with the names of `qpm-tuner pick --json`."""
-        names = ("search", "trial", "params", "values", "errors", "confirmation", "reason")
+        names = ("search", "trial", "params", "values", "errors", "confirmation", "reason", "runner_up", "prices")
         return {name: getattr(self, name) for name in names} | {"alternatives": list(self.alternatives)}
 
     def __repr__(self) -> str:
