@@ -5,7 +5,7 @@ Reading a YAML recipe takes longer than reading a ledger; the first event of eac
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from tuner.qpm.metrics.table import METRICS
 from tuner.search.record.clock import entry_time
@@ -92,18 +92,43 @@ def _best(state: SearchState, objectives: object) -> dict[str, float]:
     return best
 
 
-def driver_of(store: Store, name: str) -> str:
+class Driver(NamedTuple):
+    """The process that holds a search, as its lease says.
+
+    Attributes:
+        name: such as "lab7 pid 4711".
+        silent_s: seconds since its last sign of life, by the store's clock.
+        ttl_s: seconds without one after which another driver may take over.
+    """
+
+    name: str
+    silent_s: float
+    ttl_s: float
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it may have died."""
+        return self.silent_s > self.ttl_s
+
+
+def driver_at(store: Store, name: str) -> Driver | None:
     """The holder of the lease, unless that process is known to have died."""
     key = f"searches/{name}/lease.json"
     try:
         stat = store.stat(key)
         if stat is None or stat.size > MOST_BYTES:
-            return ""
+            return None
         tenure = read_tenure(store.get(key))
     except MissingKeyError:
-        return ""
+        return None
     if tenure.released or is_gone(tenure.holder):
+        return None
+    return Driver(short(tenure.holder), store.now() - stat.modified, tenure.ttl_s)
+
+
+def driver_of(store: Store, name: str) -> str:
+    """The same as text; empty where there is none."""
+    driver = driver_at(store, name)
+    if driver is None:
         return ""
-    silent_s = store.now() - stat.modified
-    late = "" if silent_s <= tenure.ttl_s else f" (silent for {silent_s:.0f} s)"
-    return f"{short(tenure.holder)}{late}"
+    return f"{driver.name} (silent for {driver.silent_s:.0f} s)" if driver.is_silent else driver.name
