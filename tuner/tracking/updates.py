@@ -147,13 +147,15 @@ def _stage(update: Update, event: Mapping[str, Any], curve: Rows) -> None:
     stage, reused = event["stage"], bool(event["reused"])
     update.stage_keys = {stage: event["key"]}
     update.tags = {f"{stage}/reused": str(reused).lower()}
-    figures = {name: event.get(name) for name in ("seconds", "saved_s")}
+    ran_s = event.get("ran_s")
+    ran_s = event.get("seconds") if ran_s is None else ran_s  # earlier versions say only how long it was waited for
+    figures = {"seconds": ran_s, "saved_s": event.get("saved_s")}
     update.values = as_values(figures, f"{stage}/", update.time_ms)
     rows = [dict(row) for row in curve]
     last = max((row["epoch"] for row in rows), default=0) or 1
     for row in rows:
         epoch = row.pop("epoch")
-        age_ms = round(1000 * (event.get("seconds") or 0) * (1 - epoch / last))
+        age_ms = round(1000 * (ran_s or 0) * (1 - epoch / last))
         update.values += as_values(row, f"{stage}/", update.time_ms - age_ms, int(epoch))
 
 

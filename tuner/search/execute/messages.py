@@ -120,7 +120,7 @@ class RunSnapshot:
         done: epochs that have ended.
         epochs: epochs in all; 0: it has none.
         values: those of the last epoch, or incumbent and gap of the program.
-        seconds: seconds since its turn came.
+        seconds: seconds since it began; where it has not, since its turn came.
         quiet_s: seconds since its last heartbeat.
     """
 

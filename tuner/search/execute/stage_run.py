@@ -21,6 +21,7 @@ class StageRun:
         started_s: when its turn came; 0: not yet.
         looked_s: when it was last looked up in the store.
         begun: whether a worker has started it.
+        begun_s: when; 0: not yet.
         worker: the process that runs it, once known.
         task: the name of that worker's task.
         trouble: why that worker is being killed: the run hangs.
@@ -38,6 +39,7 @@ class StageRun:
     started_s: float = 0.0
     looked_s: float = 0.0
     begun: bool = False
+    begun_s: float = 0.0
     worker: Worker | None = None
     task: str = ""
     trouble: str | None = None
@@ -56,7 +58,8 @@ class StageRun:
     def again(self) -> None:
         """Reset the run before another attempt."""
         self.started_s = time.monotonic()
-        self.begun, self.worker, self.trouble, self.given_up = False, None, None, asyncio.Event()
+        self.begun, self.begun_s, self.worker = False, 0.0, None
+        self.trouble, self.given_up = None, asyncio.Event()
         self.done, self.epochs, self.values, self.waits = 0, 0, {}, ""
 
     def snapshot(self, now_s: float, quiet_s: float) -> RunSnapshot:
@@ -70,7 +73,7 @@ class StageRun:
             self.done,
             self.epochs,
             self.values,
-            now_s - self.started_s,
+            now_s - (self.begun_s or self.started_s),
             quiet_s,
         )
 

@@ -83,7 +83,11 @@ class StageRuns:
             if (result := await run.ended) is not None:
                 break
         reused, waited_s = result.trial != trial, time.monotonic() - since_s
-        use = StageUse(spec.stage, spec.key, reused, waited_s, result.seconds if reused else 0.0)
+        if reused:
+            use = StageUse(spec.stage, spec.key, reused, waited_s, result.seconds, 0.0, 0.0, 0.0)
+        else:
+            held = self._resources[spec.stage]
+            use = StageUse(spec.stage, spec.key, reused, waited_s, 0.0, result.seconds, held.cpus, held.gpus)
         return StageUsed(result, use)
 
     def add(self, spec: StageSpec, trial: int) -> StageRun:

@@ -39,7 +39,7 @@ class Watchdog:
 
     def begin(self, run: StageRun) -> None:
         """A worker has started a run."""
-        run.begun = True
+        run.begun, run.begun_s = True, time.monotonic()
         self._runs[run.spec.key] = run
         self._detector.begin(run.spec.key, run.spec.stage, time.monotonic(), run.spec.deadline_s)
         if not self._looking:

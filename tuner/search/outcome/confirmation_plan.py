@@ -116,8 +116,8 @@ def seconds(runs: Sequence[ConfirmationRun], state: SearchState) -> float:
     known = {use.key for use in uses}
     of_stage: dict[str, list[float]] = {}
     for use in uses:
-        of_stage.setdefault(use.stage, []).append(use.saved_s if use.reused else use.seconds)
-    spent = sum(use.seconds for trial in state.trials.values() for use in trial.stages if not use.reused)
+        of_stage.setdefault(use.stage, []).append(use.took_s)
+    spent = sum(use.took_s for trial in state.trials.values() for use in trial.stages if not use.reused)
     left = {spec.key: spec.stage for run in runs for spec in run.stages if spec.key not in known}
     total = sum(median(of_stage[stage]) for stage in left.values() if stage in of_stage)
     return total * (min(1.0, state.elapsed_s / spent) if spent > 0 and state.elapsed_s > 0 else 1.0)

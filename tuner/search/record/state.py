@@ -140,12 +140,12 @@ class SearchState:
         return pareto.front(self.points(objectives), objectives)
 
     def reuse(self) -> dict[str, dict[str, float]]:
-        """For each stage: runs, reuses, seconds spent and seconds saved."""
+        """For each stage: runs, reuses, seconds that it ran (not waited) and seconds saved."""
         table: dict[str, dict[str, float]] = {}
         for use in (use for t in self._all() for use in t.stages):
             row = table.setdefault(use.stage, {"runs": 0, "reused": 0, "seconds": 0.0, "saved_s": 0.0})
             row["reused" if use.reused else "runs"] += 1
-            row["saved_s" if use.reused else "seconds"] += use.saved_s if use.reused else use.seconds
+            row["saved_s" if use.reused else "seconds"] += use.took_s
         return table
 
     def _all(self) -> list[TrialRecord]:
