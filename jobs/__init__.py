@@ -11,7 +11,20 @@ if (os.environ.get("RAY_ADDRESS", "").strip().lower() or "local") == "local":
     # Ray's own switch for "this node is alone": it then listens on loopback only. Read when ray is first imported.
     os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
 
-NAMES = ("search", "list", "status", "front", "confirm", "pick", "report", "compare", "explain", "extract", "doctor")
+NAMES = (
+    "search",
+    "list",
+    "status",
+    "front",
+    "confirm",
+    "pick",
+    "diff",
+    "report",
+    "compare",
+    "explain",
+    "extract",
+    "doctor",
+)
 
 
 def _end_quietly(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -68,13 +68,16 @@ class Difference:
         """As words: "2.1 ± 0.8 percentage points less accuracy (beyond noise)"."""
         if abs(self.change) <= ROUNDING:
             return f"the same {words.name(self.metric)}"
-        noise = f" ± {uncertainty.plus_minus(self.error)}" if self.error else ""
-        number = f"{words.number(abs(self.change), self.unit)}{noise}"
-        unit = f" {words.unit_of_difference(self.unit, number)}".rstrip()
         whole = self.unit != "%" and self.value.is_integer() and self.other.is_integer()
         less = "fewer" if whole else "less"
-        more = f"{number}{unit} {'more' if self.change > 0 else less} {words.name(self.metric)}"
+        more = f"{self.size()} {'more' if self.change > 0 else less} {words.name(self.metric)}"
         return more if self.error == 0 else f"{more} ({self.verdict()})"
+
+    def size(self) -> str:
+        """Its size with its unit: "2.1 ± 0.8 percentage points"."""
+        noise = f" ± {uncertainty.plus_minus(self.error)}" if self.error else ""
+        number = f"{words.number(abs(self.change), self.unit)}{noise}"
+        return f"{number} {words.unit_of_difference(self.unit, number)}".rstrip()
 
     def to_json(self) -> dict[str, Any]:
         """As JSON documents hold it."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.base.folders import checked_path
+from tuner.errors import UsageError
 from tuner.front import uncertainty
 from tuner.front.pick import Pick
 from tuner.search.record.home import SearchHome
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tuner.model import ExportedModel
+    from tuner.search.outcome.diff_trials import TrialsDiff
 
 
 class Choice:
@@ -74,6 +76,20 @@ class Choice:
         frame = pd.DataFrame([asdict(row) for row in rows]).rename(columns={"name": "class"})
         frame.attrs["split"] = split
         return frame
+
+    def diff(self, other: "Choice") -> "TrialsDiff":
+        """Compare it with another trial, also of another search; `str` of it is the text.
+
+        Raises:
+            UsageError: the other one is no choice.
+            TunerError: an artifact is damaged, or a store cannot be read.
+        """
+        from tuner.search.outcome.diff_trials import diff_trials
+
+        if not isinstance(other, Choice):
+            todo = "get it by Search.choice or Search.pick"
+            raise UsageError(f"the other one is of type {type(other).__name__}", "a choice", todo)
+        return diff_trials((self._home, other._home), (self.trial, other.trial))
 
     def export(self, folder: Path | str) -> Path:
         """Write the model folder, which `tuner.load_model` reads, and record the choice in the search.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from tuner.base.folders import checked_path
 from tuner.base.progress import LogProgress
-from tuner.errors import TunerError
+from tuner.errors import TunerError, UsageError
 from tuner.recipe import Recipe, objectives_of
 from tuner.search import arguments
 from tuner.search.choice import Choice
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from tuner.model import Prediction
     from tuner.report.explanation import Decision
+    from tuner.search.outcome.searches_diff import SearchesDiff
 
 
 class Search:
@@ -136,6 +137,28 @@ class Search:
         axes = None if objectives is None else arguments.names(objectives, "objectives", "accuracy")
         found = side_by_side(self._home, axes)
         return candidates_frame(found.view, found.state, found.candidates)
+
+    def diff(
+        self, other: "Search", objectives: Sequence[str] | None = None, reference: Mapping[str, float] = {}
+    ) -> "SearchesDiff":
+        """Compare it with another search: fronts, which is ahead where, and at what cost; `str` of it is the text.
+
+        Args:
+            other: the second search, also of another store.
+            objectives: axes of both fronts; None: those of this search.
+            reference: objectives -> the worst value that counts; without, a tenth beyond the worst member.
+
+        Raises:
+            UsageError: a name is unknown, or no member is better than a reference.
+            TunerError: one of them has no complete trial yet.
+        """
+        from tuner.search.outcome.diff_searches import diff_searches
+
+        if not isinstance(other, Search):
+            todo = "open it by tuner.open_search"
+            raise UsageError(f"the other one is of type {type(other).__name__}", "a search", todo)
+        axes = None if objectives is None else arguments.names(objectives, "objectives", "accuracy")
+        return diff_searches(self._home, other._home, axes, arguments.numbers(reference, "reference"))
 
     @property
     def picked(self) -> Choice | None:

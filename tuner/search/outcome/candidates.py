@@ -63,7 +63,7 @@ def side_by_side(home: SearchHome, objectives: Sequence[str] | None = None) -> S
     view = front_for(home, state, objectives)
     found = candidates(view.members, view.objectives)
     first, *rest = found
-    runs = Runs.read(home, view, state, [c.point.trial for c in found])
+    runs = Runs.read(home, view.objectives, state, [c.point.trial for c in found])
     metrics = [o.name for o in view.objectives]
     prices = {c.point.trial: runs.price(c.point.trial, first.point.trial, first.role, metrics) for c in rest}
     return SideBySide(view, state, found, prices)

@@ -1,6 +1,6 @@
 """What a choice costs and brings against other trials, from the runs of both."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tuner.errors import TunerError
@@ -8,6 +8,7 @@ from tuner.front import reasons
 from tuner.front.bootstrap import Run
 from tuner.front.candidates import candidates
 from tuner.front.difference import Price, differences
+from tuner.front.pareto import Objective
 from tuner.front.pick import Pick
 from tuner.search.record.error_bars import runs_of
 from tuner.search.record.front_view import FrontView
@@ -30,11 +31,13 @@ class Runs:
     confirmed: Mapping[int, list[Run]]
 
     @classmethod
-    def read(cls, home: SearchHome, view: FrontView, state: SearchState, trials: Iterable[int]) -> "Runs":
+    def read(
+        cls, home: SearchHome, objectives: Sequence[Objective], state: SearchState, trials: Iterable[int]
+    ) -> "Runs":
         """From ledger and store."""
         told = dict.fromkeys(trials)
         split = home.stored()[0].data.split_seed
-        return cls(*runs_of(list(told), state, view.objectives, split, home.artifacts, home.warn))
+        return cls(*runs_of(list(told), state, objectives, split, home.artifacts, home.warn))
 
     def of(self, trial: int) -> list[Run]:
         """The runs that say what a trial is worth: its confirmation runs, else the search's own."""
@@ -62,7 +65,7 @@ def with_prices(home: SearchHome, view: FrontView, state: SearchState, chosen: P
     others = {
         t: role for t, (role, p) in named.items() if t != mine.trial and not reasons.same(p, mine, view.objectives)
     }
-    runs = Runs.read(home, view, state, [mine.trial, *others])
+    runs = Runs.read(home, view.objectives, state, [mine.trial, *others])
     metrics = [o.name for o in view.objectives]
     prices = [runs.price(mine.trial, trial, role, metrics) for trial, role in others.items()]
     return replace(chosen, prices=tuple(prices[:MOST_PRICES]))
