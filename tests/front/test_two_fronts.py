@@ -59,7 +59,7 @@ def test_where_one_is_ahead() -> None:
 PAIRS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=6)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(PAIRS, PAIRS)
 def test_indicators_agree_with_each_other(one: list[tuple[int, int]], two: list[tuple[int, int]]) -> None:
     first, second = (front(members(*[(float(a), float(n)) for a, n in rows]), AXES) for rows in (one, two))

@@ -96,7 +96,7 @@ def test_features_of_the_same_dense_model_are_shared(home, tmp_path):
         made.save(folder)
         home.artifacts.publish("stages/assign", name, folder, {})
     told = str(diff_trials((other, other), (0, 1)))
-    assert "they share 2 features, of 3 and 3; 1 of 2 classes are made of the same features" in told
+    assert "they share 2 features of one dense model, of 3 and 3; 1 of 2 classes are made of the same features" in told
     assert "no longer in the store" in str(diff_trials((other, other), (0, 2)).shared)
     assert "two dense models" in str(diff_trials((home, home), (0, 1)).shared)
 
@@ -155,6 +155,7 @@ def test_an_address_may_hold_its_store(home, capsys):
     assert json.loads(capsys.readouterr().out)["names"] == ["trial 0", "trial 1"]
 
 
+@pytest.mark.slow
 def test_from_python(home):
     other = beside(home)
     one, two = (tuner.open_search(home.store, search.name) for search in (home, other))

@@ -1,4 +1,5 @@
-"""The member that comes closest to wishes: the achievement scalarising function of a reference point."""
+"""The member that comes closest to wishes: the achievement scalarising function of a reference point
+(docs/explanation/method.md#pick)."""
 
 from collections.abc import Mapping, Sequence
 from math import isfinite

@@ -1,7 +1,7 @@
 """The difference of two trials in each metric, with its own noise: what is common to both cancels.
 
 Two models measured on the same images share much of their luck, so the error of their difference is not that of two
-independent values. Images and seeds are therefore resampled together (docs/explanation/method.md#beyond-noise).
+independent values. Images and seeds are therefore resampled together (docs/explanation/method.md#difference).
 """
 
 from collections.abc import Sequence

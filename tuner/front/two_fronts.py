@@ -1,6 +1,7 @@
 """Two fronts side by side: common hypervolume, what only one of them attains, coverage, and the epsilon indicator.
 
-moocore computes hypervolume and epsilon; this file brings both fronts to one scale.
+moocore computes hypervolume and epsilon; this file brings both fronts to one scale
+(docs/explanation/method.md#two-fronts).
 """
 
 from collections.abc import Mapping, Sequence

@@ -75,7 +75,7 @@ def _sentence(line: str) -> Text:
 
 def _metric(difference: Difference, axes: Sequence[str]) -> str:
     unit = f" {difference.unit}" if difference.unit else ""
-    return f"{'* ' if difference.metric in axes else ''}{heading(difference.metric)}{unit}"
+    return f"{'* ' if difference.metric in axes else ''}{heading(difference.metric).replace('_', ' ')}{unit}"
 
 
 def _told(value: Any) -> str:
