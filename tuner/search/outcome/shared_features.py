@@ -33,8 +33,9 @@ class SharedFeatures:
 
     def sentence(self) -> str:
         """As words."""
+        one, two = self.features
         return (
-            f"they share {self.shared} features of one dense model, of {self.features[0]} and {self.features[1]}; {self.equal_classes} of "
+            f"they share {self.shared} features of one dense model, of {one} and {two}; {self.equal_classes} of "
             f"{self.classes} classes are made of the same features; of the features that either model uses for a "
             f"class, both use {100 * self.overlap:.0f} % on average"
         )
