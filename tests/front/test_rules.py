@@ -107,6 +107,8 @@ def test_limits_then_distances_then_one() -> None:
         weights={"accuracy": 1, "interpretability": 0},
     )
     assert pick(POINTS, TWO, rules).point.trial == 1
+    with pytest.raises(UsageError, match="trial 3 with accuracy 70, which misses accuracy at least 78 by 8"):
+        pick(POINTS, TWO, Rules(trial=3, at_least={"accuracy": 78.0}))
     with pytest.raises(UsageError, match="which misses accuracy at least 78 by 1"):
         pick(POINTS, TWO, Rules(at_most={"features_per_class": 3}, at_least={"accuracy": 78.0}))
 
@@ -153,6 +155,13 @@ def test_every_rule_takes_a_member_and_its_runner_up_differs(rows: list[tuple[in
 def test_candidates_are_the_knee_the_ends_and_a_compact_one() -> None:
     found = [(c.point.trial, c.role) for c in candidates(front(POINTS, TWO), TWO)]
     assert found == [(1, "the knee"), (0, "the best in accuracy"), (3, "the best in interpretability"), (2, "compact")]
+    confirmed = [(c.point.trial, c.role) for c in candidates(front(POINTS, TWO), TWO, [0, 2])]
+    assert confirmed == [
+        (2, "the largest sum of objectives and the best in interpretability"),
+        (0, "the best in accuracy"),
+        (1, "the knee (not confirmed)"),
+        (3, "the best in interpretability (not confirmed)"),
+    ]
     alone = candidates(POINTS[4:], TWO)
     assert [c.role for c in alone] == [
         "the largest sum of objectives, the best in accuracy and the best in interpretability"

@@ -82,7 +82,10 @@ def test_a_folder_that_cannot_take_a_model_is_refused_before_anything_is_done(ho
     ("arguments", "said"),
     [
         (["--trial", "9"], "one of 0, 1, 2"),
-        (["--trial", "0", "--at-most", "accuracy=96"], "trial 0 is not within the limits"),
+        (
+            ["--trial", "0", "--at-most", "accuracy=96"],
+            "trial 0 with accuracy 96.1235, which misses accuracy at most 96 by 0.1235",
+        ),
         (["--knee", "--order", "accuracy"], "knee and order are 2 rules"),
         (["--weights", "accuracy=1"], "leave out interpretability"),
         (["--aspire", "acuracy=90"], "did you mean 'accuracy'?"),

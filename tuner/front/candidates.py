@@ -1,6 +1,6 @@
 """The two to five members that a person would look at first: the best in each objective, the knee, a compact one."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from tuner.front import words
@@ -30,8 +30,12 @@ class Candidate:
         return words.listing(list(self.roles))
 
 
-def candidates(members: Sequence[Point], objectives: Sequence[Objective]) -> list[Candidate]:
+def candidates(
+    members: Sequence[Point], objectives: Sequence[Objective], confirmed: Collection[int] = ()
+) -> list[Candidate]:
     """The candidates of a front; the knee first, or else the member with the largest sum of objectives.
+
+    Where members are confirmed, rules choose among these. So they come first, and others are named as not confirmed.
 
     The compact one is the smallest model (fewest features per class, then fewest features) of the better half of the
     front in the first objective: of those that lose at most half of what the front spans there. It is left out where
@@ -40,7 +44,17 @@ def candidates(members: Sequence[Point], objectives: Sequence[Objective]) -> lis
     Args:
         members: of one front, with a value of each objective; at least one.
         objectives: its axes.
+        confirmed: the trials whose values are means over confirmation runs.
     """
+    known = [p for p in members if p.trial in confirmed]
+    if not known or len(known) == len(members):
+        return _of(members, objectives)
+    found = _of(known, objectives)
+    more = [c for c in _of(members, objectives) if c.point.trial not in confirmed]
+    return [*found, *(Candidate(c.point, (*c.roles[:-1], f"{c.roles[-1]} (not confirmed)")) for c in more)][:MOST]
+
+
+def _of(members: Sequence[Point], objectives: Sequence[Objective]) -> list[Candidate]:
     chosen = pick_knee(members, objectives)
     knee = "the knee" if "is the knee of" in chosen.reason else "the largest sum of objectives"
     roles: dict[int, list[str]] = {}

@@ -102,6 +102,23 @@ def pick_within_limits(
     return replace(chosen, reason=f"{start} {rest}{aside}.")
 
 
+def refuse_outside(points: Sequence[Point], number: int, limits: Sequence[Limit]) -> None:
+    """Refuse a trial that a person named and that does not respect the limits, with what it misses.
+
+    Raises:
+        UsageError: it does not.
+    """
+    point = next((p for p in points if p.trial == number), None)
+    if point is None or not limits:
+        return
+    lacking = next((limit.name for limit in limits if _quantity(point, limit.name) is None), None)
+    if lacking is not None:
+        raise UsageError(f"trial {number} has no number named {lacking!r}", "a trial that has", "leave out that limit")
+    if _excess(point, limits):
+        expected = "a trial within the limits, or limits that it respects"
+        raise UsageError(_short_of(point, limits), expected, "loosen the limits, or name another trial")
+
+
 def _quantity(point: Point, name: str) -> float | None:
     """A parameter, or else a value, if it is a number."""
     value = point.params.get(name, point.values.get(name))

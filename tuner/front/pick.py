@@ -7,7 +7,7 @@ such as at most 3 features per class, a reference point, weights, an order, a nu
 from collections.abc import Sequence
 
 from tuner.front.choice import Pick
-from tuner.front.limits import Limit, pick_at_most, pick_within_limits
+from tuner.front.limits import Limit, pick_at_most, pick_within_limits, refuse_outside
 from tuner.front.pareto import Objective, Point
 from tuner.front.rules import Rules
 
@@ -26,5 +26,7 @@ def pick(points: Sequence[Point], objectives: Sequence[Objective], rules: Rules 
         UsageError: no trial qualifies, or an argument is invalid.
     """
     rules = rules or Rules()
+    if rules.trial is not None:
+        refuse_outside(points, rules.trial, rules.limits)
     rule = rules.rule()
     return pick_within_limits(points, objectives, rules.limits, rule) if rules.limits else rule(points, objectives)

@@ -61,7 +61,7 @@ def side_by_side(home: SearchHome, objectives: Sequence[str] | None = None) -> S
     """
     state = home.state()
     view = front_for(home, state, objectives)
-    found = candidates(view.members, view.objectives)
+    found = candidates(view.members, view.objectives, view.confirmed())
     first, *rest = found
     runs = Runs.read(home, view.objectives, state, [c.point.trial for c in found])
     metrics = [o.name for o in view.objectives]

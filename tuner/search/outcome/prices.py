@@ -55,7 +55,7 @@ def with_prices(home: SearchHome, view: FrontView, state: SearchState, chosen: P
     """The pick with its price against the candidates of the front and the runner-up, those that differ from it."""
     if not view.members:
         raise TunerError("the front is empty", "at least one member", "let a trial complete")
-    named = {c.point.trial: (c.role, c.point) for c in candidates(view.members, view.objectives)}
+    named = {c.point.trial: (c.role, c.point) for c in candidates(view.members, view.objectives, view.confirmed())}
     if chosen.runner_up is not None:
         role, point = named.get(chosen.runner_up.trial, ("", chosen.runner_up))
         named = {point.trial: (f"the runner-up{f' and {role}' if role else ''}", point)} | {
