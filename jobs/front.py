@@ -34,7 +34,7 @@ def arguments() -> Parser:
 
 def main(given: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    return run(arguments(), body, given)
+    return run(arguments(), body, given, tells=lambda parsed: bool(parsed.watch))
 
 
 def body(arguments: argparse.Namespace) -> int:

@@ -53,7 +53,7 @@ def arguments() -> Parser:
 
 def main(given: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    return run(arguments(), body, given)
+    return run(arguments(), body, given, tells=lambda parsed: can_ask() and not rules_of(parsed).given)
 
 
 def body(arguments: argparse.Namespace) -> int:

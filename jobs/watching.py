@@ -35,16 +35,17 @@ def watch(home: SearchHome, objectives: Sequence[Objective] | None, arguments: a
     if not (math.isfinite(every_s) and SHORTEST_S <= every_s <= LONGEST_S):
         raise UsageError(f"--every {every_s:g}", f"{SHORTEST_S:g} to {LONGEST_S:g} seconds", "correct it")
     console = terminal()
+    last: Look | None = None
     if arguments.json or not console.is_terminal:
-        last = None
         for last in follow(home, objectives, every_s=every_s):
             print_change(last, as_json=arguments.json)
     else:
         with Live(console=console, screen=True, auto_refresh=False, vertical_overflow="crop") as live:
             for last in follow(home, objectives, every_s=every_s, tick=live.refresh):
                 live.update(drawn(home, last), refresh=True)
-        console.print(front_table(last.view, last.state), soft_wrap=True)
     assert last is not None, "there is a look at the beginning"
+    if console.is_terminal and not arguments.json:
+        console.print(front_table(last.view, last.state), soft_wrap=True)
     print(last.end(), file=sys.stderr)
     return 0 if last.driver is None else 1
 
@@ -52,9 +53,9 @@ def watch(home: SearchHome, objectives: Sequence[Objective] | None, arguments: a
 def print_change(look: Look, *, as_json: bool) -> None:
     """What is new, a line each with the time; as JSON one document on one line."""
     if as_json:
-        news = [{"time_s": news.time_s, "text": news.text} for news in look.news]
+        told = [{"time_s": news.time_s, "text": news.text} for news in look.news]
         driver = None if look.driver is None else look.driver.name
-        print(json.dumps(look.view.to_dict() | {"driver": driver, "news": news}, allow_nan=False), flush=True)
+        print(json.dumps(look.view.to_dict() | {"driver": driver, "news": told}, allow_nan=False), flush=True)
         return
     for news in look.news:
         clock = time.strftime(CLOCK, time.localtime(news.time_s))

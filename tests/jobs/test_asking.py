@@ -5,14 +5,18 @@ import os
 import pty
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 import jobs
 from jobs import pick
+from jobs.asking import WHICH
 from tests.ledgers import COUNTS, finished, home_with, trial_events
+from tuner.base import steps
 
+LINE_EVERY_S = steps.LINE_EVERY_S
 ROOT = Path(jobs.__file__).parents[1]
 
 
@@ -25,16 +29,22 @@ def address(home):
     return ["--store", home.store.url, "--name", home.name]
 
 
-def at_a_terminal(command, typed, width="80"):
-    """What is shown by a command at a terminal where this is typed, and its exit code."""
+def at_a_terminal(command, typed, prompt=None):
+    """What is shown by a command at a terminal where this is typed, and its exit code.
+
+    Where it is typed at a prompt, it is typed late: a person takes time.
+    """
     main, side = pty.openpty()
     done = subprocess.Popen(
         [sys.executable, "-m", *command], stdin=side, stdout=side, stderr=side, cwd=ROOT,
-        env=os.environ | {"COLUMNS": width, "TERM": "xterm"}, start_new_session=True,
+        env=os.environ | {"COLUMNS": "80", "TERM": "xterm"}, start_new_session=True,
     )  # fmt: skip
     os.close(side)
-    os.write(main, typed.encode())
     shown = b""
+    while prompt and prompt.encode() not in shown:
+        shown += os.read(main, 4096)
+    time.sleep(1.5 * LINE_EVERY_S if prompt else 0)
+    os.write(main, typed.encode())
     while True:
         try:
             shown += os.read(main, 4096)
@@ -47,8 +57,9 @@ def at_a_terminal(command, typed, width="80"):
 @pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_a_person_is_asked_and_asked_again(home):
-    code, shown = at_a_terminal(["jobs.pick", *address(home), "--choose"], "seven\n9\n2\n")
+    code, shown = at_a_terminal(["jobs.pick", *address(home), "--choose"], "seven\n9\n2\n", WHICH)
     assert code == 0
+    assert "at work" not in shown.partition(WHICH)[2]
     assert "the best in accuracy" in shown
     assert "'seven' is no complete trial; those above are 1, 0, 2" in shown
     assert "'9' is no complete trial" in shown

@@ -150,7 +150,11 @@ def test_what_makes_no_sense_is_refused(home, capsys, arguments, said):
     assert "to do:" in err
 
 
-def test_an_address_may_hold_its_store(home, capsys):
+def test_an_address_may_hold_its_store(home, tmp_path, capsys):
+    other = home_with(tmp_path / "elsewhere", finished())
+    code, out, _ = run(home, capsys, "made-up", f"{other.store.url}/made-up", "--json")
+    assert code == 0
+    assert json.loads(out)["names"] == [f"{search.store.url}/made-up" for search in (home, other)]
     assert diff.main([f"{home.store.url}/made-up:0", f"{home.store.url}/made-up:1", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["names"] == ["trial 0", "trial 1"]
 

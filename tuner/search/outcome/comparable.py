@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from tuner.recipe import Recipe, difference
+from tuner.recipe import Recipe, caution, difference
 from tuner.search.record.home import SearchHome
+from tuner.search.record.state import SearchState
 
 SPLIT = ("data.split_seed", "protocol", "validation_fraction")
 SAID_ELSEWHERE = ("title", "objectives")  # with the searches themselves
@@ -29,12 +30,17 @@ class Comparable:
         return {"same_images": self.same_images, "cautions": list(self.cautions), "settings": list(self.settings)}
 
 
-def comparable(one: SearchHome, two: SearchHome) -> Comparable:
+def comparable(homes: tuple[SearchHome, SearchHome], states: tuple[SearchState, SearchState]) -> Comparable:
     """Compare the recipes that two searches were started with, and their feature banks.
+
+    Args:
+        homes: the searches; twice the same one for two trials of it.
+        states: of them.
 
     Raises:
         TunerError: a recipe is damaged.
     """
+    one, two = homes
     (first, first_bank), (second, second_bank) = one.stored(), two.stored()
     lines = difference(_told(first), _told(second))
     split = [line for line in lines if line.partition(":")[0] in SPLIT]
@@ -54,9 +60,12 @@ def comparable(one: SearchHome, two: SearchHome) -> Comparable:
     for home, other in ((one, two), (two, one)):
         if not home.is_of_this_code() and other.is_of_this_code():
             cautions.append(f"the stages of {home.name} gave other results in the version that ran it")
+    for home, recipe, state in zip(homes, (first, second), states, strict=True):
+        if on_test := caution(recipe, state.budget, len(state.trials)):
+            cautions.append(f"{home.name}: {on_test}")
     same = not data and not split and (first_bank == second_bank or bool(backbone))
     rest = [line for line in lines if line not in (*split, *data, *backbone)]
-    return Comparable(same, tuple(cautions), tuple(rest))
+    return Comparable(same, tuple(dict.fromkeys(cautions)), tuple(rest))
 
 
 def _told(recipe: Recipe) -> dict[str, Any]:

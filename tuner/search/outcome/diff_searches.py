@@ -66,8 +66,8 @@ def diff_searches(
         TunerError: a search has no complete trial, or the store cannot be read.
     """
     axes = objectives_of(one.stored()[0], objectives)
-    likeness = comparable(one, two)
     first, second = _Side.read(one, axes), _Side.read(two, axes)
+    likeness = comparable((one, two), (first.state, second.state))
     if not likeness.same_images or not alike(_all(first.runs), _all(second.runs)):
         second = _Side(second.home, second.state, second.view, {t: apart(r) for t, r in second.runs.items()})
     fronts = two_fronts(first.view.members, second.view.members, axes, reference)
@@ -77,7 +77,9 @@ def diff_searches(
         pair = (first.best(axis), second.best(axis))
         (difference,) = differences(first.runs[pair[0]], second.runs[pair[1]], [axis.name])
         bests[axis.name] = (*pair, difference)
-    names = (one.name, two.name) if one.name != two.name else (one.address(""), two.address(""))
+    names = (
+        (one.name, two.name) if one.name != two.name else (f"{one.store.url}/{one.name}", f"{two.store.url}/{two.name}")
+    )
     return SearchesDiff(
         names,
         axes,
@@ -114,8 +116,8 @@ def _larger(first: _Side, second: _Side, box: Box, axes: Sequence[Objective]) ->
         members = [found for number, found in drawn.items() if number % 2 == parity]
         return np.stack([np.stack([found[o.name] for o in axes], axis=1) for found in members], axis=1)
 
-    volumes = [[box.hypervolume(draw, axes) for draw in values(parity)] for parity in (0, 1)]
-    gains = np.subtract(*volumes)
+    one, two = (np.array([box.hypervolume(draw, axes) for draw in values(parity)]) for parity in (0, 1))
+    gains = one - two
     return float((gains > 0).mean() + (gains == 0).mean() / 2)
 
 

@@ -125,7 +125,7 @@ def diff_trials(
     axes = objectives_of(homes[0].stored()[0], objectives)
     states = (homes[0].state(), homes[1].state())
     pair = (_complete(homes[0], states[0], numbers[0]), _complete(homes[1], states[1], numbers[1]))
-    likeness = comparable(*homes)
+    likeness = comparable(homes, states)
     runs = [
         Runs.read(home, axes, state, [trial.number]) for home, state, trial in zip(homes, states, pair, strict=True)
     ]

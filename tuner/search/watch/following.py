@@ -41,7 +41,7 @@ class Look:
         state: its state.
         view: its front.
         driver: who drives it; None: nobody.
-        news: what is new since the look before; of the first one, everything so far in one line.
+        news: what is new since the look before; of the first one, where the search stands.
         budget: total of trials that were asked for.
     """
 
@@ -115,7 +115,7 @@ def follow(
                 view = home.front(axes, state)
                 budget = state.budget or recipe.budget.trials
                 look = Look(state, view, driver, (), budget)
-                news = tuple(_news(before, look)) if before else (News(time.time(), look.line()),)
+                news = tuple(_news(before, look) if before else _so_far(look))
                 seen, before = (keys, ends), Look(state, view, driver, news, budget)
                 yield before
             else:
@@ -130,6 +130,14 @@ def follow(
                 home.warn(f"the store cannot be read ({error.what}); still trying")
             warned = True
         pause(every_s)
+
+
+def _so_far(look: Look) -> Iterator[News]:
+    """What there is to say at the first look."""
+    now_s = time.time()
+    yield News(now_s, look.line())
+    if look.view.caution:
+        yield News(now_s, look.view.caution)
 
 
 def _news(before: Look, now: Look) -> Iterator[News]:
