@@ -1,14 +1,16 @@
 """Which features two models share: those of the same dense model are the same features, and have the same numbers."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tuner.qpm.assignment import Assignment
 from tuner.search.record.home import SearchHome
 from tuner.search.record.inputs import load_input
 from tuner.search.record.state import TrialRecord
 from tuner.search.stages import program_stage
 from tuner.store import MissingKeyError
+
+if TYPE_CHECKING:
+    from tuner.qpm.assignment import Assignment
 
 DENSE = "dense"
 
@@ -56,6 +58,8 @@ def shared_features(
     dense = [trial.stage_key(DENSE) for trial in trials]
     if dense[0] is None or dense[0] != dense[1]:
         return "their features come from two dense models, so they cannot be matched by number"
+    from tuner.qpm.assignment import Assignment  # imports the solver
+
     found = []
     for home, trial in zip(homes, trials, strict=True):
         stage = program_stage()
@@ -66,7 +70,7 @@ def shared_features(
     return of_assignments(*found)
 
 
-def of_assignments(one: Assignment, two: Assignment) -> SharedFeatures:
+def of_assignments(one: "Assignment", two: "Assignment") -> SharedFeatures:
     """What two assignments of the same dense model share."""
     rows = [
         [{int(a.features[j]) for j in row.nonzero()[0]} for row in a.matrix] for a in (one, two)
