@@ -34,7 +34,7 @@ def test_a_wish_is_approached_where_no_weights_lead() -> None:
 def test_wishes_that_are_met_are_exceeded_evenly_and_a_wish_for_one_objective_leaves_the_rest_free() -> None:
     met = pick(POINTS, TWO, Rules(aspire={"accuracy": 75.0, "interpretability": 61.0}))
     assert met.point.trial == 2  # by 2 points each; trial 1 by 3.4 and 1.1
-    assert "reaches accuracy 75.0 % and interpretability 61.0 %: it exceeds accuracy by 2.0" in met.reason
+    assert "reaches accuracy 75.0 % and interpretability 61.0 %: it betters accuracy by 2.0" in met.reason
     assert "a larger smallest surplus" in met.reason
     assert met.runner_up is not None
     exact = pick(POINTS, TWO, Rules(aspire={"accuracy": 79.0}))

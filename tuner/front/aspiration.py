@@ -67,4 +67,4 @@ def _against(point: Point, axis: Objective, wish: float) -> tuple[str, str]:
     name, has = words.name(axis.name), reasons.measured(point, axis)
     if abs(lost) <= TIE * (axis.high - axis.low):
         return "meets", f"{name} exactly ({has})"
-    return ("misses" if lost > 0 else "exceeds"), f"{name} by {words.gap(value, wish, axis.unit)} ({has})"
+    return ("misses" if lost > 0 else "betters"), f"{name} by {words.gap(value, wish, axis.unit)} ({has})"
