@@ -58,23 +58,36 @@ def pick_within(
     place = words.listing([f"within {amount} of the best {name}" for amount, name in allowed])
     if not near:
         raise _nobody(min(members, key=lambda p: (max(excess(p)), p.trial)), axes, bests, distances, place)
-    number = f"all {len(near)}" if len(near) == len(members) else f"the {len(near)}"
     if then is not None:
+        number = f"all {len(near)}" if len(near) == len(members) else f"the {len(near)}"
         chosen = then(near, objectives, whose=NEAR)
         reach = f"within reach are {number} members of {whose} that lie" if len(near) > 1 else "no other one lies"
         return replace(chosen, reason=f"{chosen.reason.removesuffix('.')}; {reach} {place}.")
+    return _best_of_the_rest(near, members, objectives, axes, bests[0], whose, place)
+
+
+def _best_of_the_rest(
+    near: Sequence[Point],
+    members: Sequence[Point],
+    objectives: Sequence[Objective],
+    axes: Sequence[Objective],
+    best: Point,
+    whose: str,
+    place: str,
+) -> Pick:
+    """The best in the objectives without a distance, or in all if each has one; `best` is that of the first axis."""
     others = [o for o in objectives if o not in axes]
     ordered = sorted(near, key=lambda p: merit(p, others or objectives, axes), reverse=True)
     taken = ordered[0]
-
-    changed = [o for o in others if not reasons.same(taken, bests[0], [o])]
+    changed = [o for o in others if not reasons.same(taken, best, [o])]
     standings = [reasons.standing(taken, members, axis, whose) for axis in axes]
-    why = words.clauses([*standings, *(reasons.trade(taken, bests[0], o) for o in changed)])
+    why = words.clauses([*standings, *(reasons.trade(taken, best, o) for o in changed)])
     if len(objectives) == 1:
         why += "; with one objective there is nothing to trade the distance for"
     elif len(near) == 1:
         why += f"; no other member of {whose} lies {place}"
     else:
+        number = f"all {len(near)}" if len(near) == len(members) else f"the {len(near)}"
         rivals = words.name(others[0].name) if len(others) == 1 else "the sum of the other objectives"
         rivals = rivals if others else "the sum of the objectives"
         why += f"; of {number} members of {whose} {place} none does better in {rivals}"
