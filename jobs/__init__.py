@@ -12,7 +12,7 @@ if (os.environ.get("RAY_ADDRESS", "").strip().lower() or "local") == "local":
     os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
 
 NAMES = (
-    *("search", "list", "status", "control", "trial", "front", "confirm", "pick", "report"),
+    *("search", "list", "status", "control", "trial", "front", "confirm", "pick", "diff", "report"),
     *("compare", "explain", "export", "extract", "doctor"),
 )
 

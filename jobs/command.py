@@ -46,7 +46,11 @@ def home_of(arguments: argparse.Namespace) -> "SearchHome":
 
 
 def run(
-    made: argparse.ArgumentParser, body: Run, arguments: Sequence[str] | None = None, *, tells: bool = False
+    made: argparse.ArgumentParser,
+    body: Run,
+    arguments: Sequence[str] | None = None,
+    *,
+    tells: bool | Callable[[argparse.Namespace], bool] = False,
 ) -> int:
     """Parse, run, and turn errors into three lines and an exit code: 2 usage, 1 failure, 130 interrupted, 141 unread.
 
@@ -54,7 +58,8 @@ def run(
         made: the command's parser.
         body: the command; it reads Ctrl-C requests from `arguments.interrupts`.
         arguments: command-line arguments; None: those of the process.
-        tells: whether the command reports its own progress; if not, a line every few seconds says that it is working.
+        tells: whether the command reports its own progress, perhaps only with some arguments; if not, a line every few
+            seconds says that it is working.
     """
     settle()
     as_json = "--json" in (sys.argv[1:] if arguments is None else arguments)
@@ -63,7 +68,6 @@ def run(
     except UsageError as error:
         print_error(error, as_json=as_json)
         return error.exit_code
-    telling = contextlib.nullcontext() if tells else never_silent(progress(stderr=True), made.prog)
     with Interrupts(last=arguments is None) as parsed.interrupts, contextlib.ExitStack() as held:
         held.enter_context(listening(getattr(parsed, "verbose", 0)))
         try:
@@ -71,7 +75,8 @@ def run(
             refuse_secret(getattr(parsed, "tracking_uri", ""))
             with contextlib.suppress(NoPlaceError):  # no usable folder: a command that needs one reports it
                 held.enter_context(private_temporaries())
-            with telling:
+            silent = tells(parsed) if callable(tells) else tells
+            with contextlib.nullcontext() if silent else never_silent(progress(stderr=True), made.prog):
                 code = body(parsed)
             sys.stdout.flush()
             return code

@@ -1,7 +1,6 @@
 """Arguments shared by all commands, and parse errors that suggest what may have been meant."""
 
 import argparse
-import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -100,23 +99,3 @@ def add_recipe(made: argparse.ArgumentParser, more: str = "", *, required: bool 
 def recipe_names() -> list[str]:
     """The presets, without importing the recipe reader, so that commands start fast."""
     return recipes(RECIPES)
-
-
-def limits(items: Sequence[str], option: str = "--at-most") -> dict[str, float]:
-    """`PARAM=V` arguments as a dictionary; if a name occurs twice, its lower limit counts.
-
-    Raises:
-        UsageError: an argument does not have that form.
-    """
-    found: dict[str, float] = {}
-    for item in items:
-        name, _, value = (part.strip() for part in item.partition("="))
-        try:
-            if not (name and math.isfinite(limit := float(value))):
-                raise ValueError(item)
-            found[name] = min(limit, found.get(name, limit))
-        except ValueError:
-            raise UsageError(
-                f"{option} {item}", "PARAM=NUMBER, such as features_per_class=3", "write it in that form"
-            ) from None
-    return found

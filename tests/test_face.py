@@ -116,6 +116,13 @@ def test_a_choice_has_its_reason_and_keeps_to_limits(made_up):
     assert limited.trial == 2
     assert "interpretability at least 70" in limited.reason
     assert made_up.pick(at_least={"n_features": 15}, at_most={"n_features": 25}).trial == 1
+    assert made_up.pick(within={"accuracy": 1, "interpretability": 10}).trial == 1
+    assert made_up.pick(order=["interpretability"]).trial == made_up.pick(trial=2).trial == 2
+    assert made_up.pick(aspire={"accuracy": 96, "interpretability": 50}).trial == 0
+    assert made_up.pick(weights={"accuracy": 9, "interpretability": 1}, at_most={"n_features": 20}).trial == 1
+    assert made_up.pick(knee=True, objectives=["n_features:min"]).trial == 0
+    assert (knee.runner_up, [price["trial"] for price in knee.prices]) == (2, [2, 0])
+    assert list(made_up.candidates().role) == ["the knee", "the best in accuracy", "the best in interpretability"]
     assert json.loads(json.dumps(knee.to_dict()))["reason"] == knee.reason
     assert made_up.choice(2).trial == 2
 
@@ -130,8 +137,11 @@ def test_a_look_is_not_remembered_and_a_choice_is(made_up):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda search: search.pick(within={"accuracy": 1, "interpretability": 1}), "one objective"),
+        (lambda search: search.pick(within={"accuracy": 1, "interpretability": 1}), "nearest is trial 1"),
         (lambda search: search.pick(within={"beauty": 1}), "beauty"),
+        (lambda search: search.pick(knee=True, trial=1), "trial and knee are 2 rules"),
+        (lambda search: search.pick(order="accuracy"), "a list of texts"),
+        (lambda search: search.pick(trial=True), "whole number"),
         (lambda search: search.pick(at_most={"n_features": 1}), "nearest"),
         (lambda search: search.pick(at_least={"accuracy": 99.9}), "loosen"),
         (lambda search: search.pick(at_least={"accuracy": float("nan")}), "finite"),

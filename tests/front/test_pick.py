@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.errors import UsageError
+from tuner.front.knee import pick_knee
+from tuner.front.near_best import pick_within
 from tuner.front.pareto import Objective, Point, front
-from tuner.front.pick import Pick, pick, pick_at_most, pick_knee, pick_within
+from tuner.front.pick import Pick, Rules, pick, pick_at_most
 
 ACCURACY = Objective("accuracy", "max", 0.0, 100.0)
 INTERPRETABILITY = Objective("interpretability", "max", 0.0, 100.0)
@@ -156,12 +158,14 @@ def test_one_objective_has_no_knee_but_a_best() -> None:
         "knee; the alternative is trial 1 (accuracy 78.4 %)."
     )
     assert pick(POINTS, [USED]).point.trial == 3
-    assert "there is nothing to trade the distance for" in pick(POINTS, [ACCURACY], within=5.0).reason
+    assert (
+        "there is nothing to trade the distance for" in pick(POINTS, [ACCURACY], Rules(within={"accuracy": 5.0})).reason
+    )
 
 
 def test_differences_are_taken_before_rounding() -> None:
     points = on((79.04, 10.0), (78.46, 20.04), (0.0, 20.06))
-    reason = pick_within(points, TWO, 1.0, "accuracy").reason
+    reason = pick_within(points, TWO, {"accuracy": 1.0}).reason
     assert "gives up 0.6 percentage points of accuracy (78.5 %, against the best of the front, 79.0 %" in reason
     assert "gains 10.0 percentage points of interpretability (20.0 %, against 10.0 % of trial 0)" in reason
     assert "less than 0.1 percentage points of interpretability (20.0 %," in pick_knee(points, TWO).reason
@@ -175,22 +179,22 @@ def test_an_accuracy_comes_with_its_error_and_the_number_of_images() -> None:
 
 
 def test_within() -> None:
-    chosen = pick_within(POINTS, TWO, 1.0, "accuracy")
+    chosen = pick_within(POINTS, TWO, {"accuracy": 1.0})
     assert chosen.point.trial == 1
     assert chosen.reason == (
         "Trial 1 gives up 0.6 percentage points of accuracy (78.4 %, against the best of the front, 79.0 % of trial 0) "
         "and gains 7.1 percentage points of interpretability (62.1 %, against 55.0 % of trial 0); of the 2 members of "
         "the front within 1.0 percentage point of the best accuracy none does better in interpretability."
     )
-    assert pick_within(POINTS, TWO, 0.5, "accuracy").reason == (
+    assert pick_within(POINTS, TWO, {"accuracy": 0.5}).reason == (
         "Trial 0 is the best of the front in accuracy (79.0 %); no other member of the front lies within 0.5 "
         "percentage points of the best accuracy."
     )
-    assert pick_within(POINTS, TWO, 0.0, "accuracy").point.trial == 0
+    assert pick_within(POINTS, TWO, {"accuracy": 0.0}).point.trial == 0
     assert "; of all 4 members of the front within 1000.0 percentage" in (
-        pick_within(POINTS, TWO, 1e3, "accuracy").reason
+        pick_within(POINTS, TWO, {"accuracy": 1e3}).reason
     )
-    assert pick_within(POINTS, TWO, 2.0, "interpretability").point.trial == 2
+    assert pick_within(POINTS, TWO, {"interpretability": 2.0}).point.trial == 2
 
 
 def test_within_counts_the_distance_itself() -> None:
@@ -199,18 +203,18 @@ def test_within_counts_the_distance_itself() -> None:
         Point(0, values={"accuracy": 64.3, "interpretability": 10.0}),
         Point(1, values={"accuracy": 64.1, "interpretability": 20.0}),
     ]
-    assert pick_within(points, TWO, 0.2, "accuracy").point.trial == 1
+    assert pick_within(points, TWO, {"accuracy": 0.2}).point.trial == 1
 
 
 def test_one_feature_is_one_feature() -> None:
     points = [Point(0, {}, {"accuracy": 80.0, "n_features_used": 6.0}), Point(1, {}, {"accuracy": 79.0})]
     points[1].values["n_features_used"] = 5.0
-    reason = pick_within(points, [ACCURACY, USED], 2.0, "accuracy").reason
+    reason = pick_within(points, [ACCURACY, USED], {"accuracy": 2.0}).reason
     assert "saves 1 feature used (5, against 6 of trial 0)" in reason
 
 
 def test_within_of_several_others_takes_their_sum() -> None:
-    chosen = pick_within(POINTS, [*TWO, USED], 9.0, "accuracy")
+    chosen = pick_within(POINTS, [*TWO, USED], {"accuracy": 9.0})
     assert chosen.point.trial == 3
     assert "gains 10.0 percentage points of interpretability (65.0 %, against 55.0 % of trial 0)" in chosen.reason
     assert "saves 40 features used (10, against 50 of trial 0)" in chosen.reason
@@ -220,7 +224,7 @@ def test_within_of_several_others_takes_their_sum() -> None:
 @given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), min_size=1), st.integers(0, 20))
 def test_within_is_a_member_within_reach_that_nobody_near_excels(rows: list[tuple[int, int]], distance: int) -> None:
     points = [Point(i, values={"accuracy": a, "interpretability": b}) for i, (a, b) in enumerate(rows)]
-    chosen = pick_within(points, TWO, distance, "accuracy").point
+    chosen = pick_within(points, TWO, {"accuracy": distance}).point
     assert chosen in front(points, TWO)
     best = max(p.values["accuracy"] for p in points)
     near = [p for p in points if best - p.values["accuracy"] <= distance]
@@ -254,31 +258,33 @@ def test_at_most() -> None:
         POINTS,
         TWO,
         {"features_per_class": 3, "n_features_used": 20},
-        partial(pick_within, distance=7, metric="accuracy"),
+        partial(pick_within, distances={"accuracy": 7}),
     )
     assert within.point.trial == 3
-    assert pick(POINTS, TWO, at_most={"features_per_class": 3}, within=0.0).point.trial == 2
+    assert pick(POINTS, TWO, Rules(at_most={"features_per_class": 3}, within={"accuracy": 0.0})).point.trial == 2
 
 
 def test_at_most_counts_trials_that_others_beat() -> None:
-    chosen = pick(POINTS, TWO, at_most={"n_features_used": 20}, within=100.0, metric="interpretability")
+    chosen = pick(POINTS, TWO, Rules(at_most={"n_features_used": 20}, within={"interpretability": 100.0}))
     assert chosen.point.trial == 3
     beaten = [POINTS[0], POINTS[1], POINTS[4]]
-    alone = pick(beaten, TWO, at_most={"features_per_class": 3})
+    alone = pick(beaten, TWO, Rules(at_most={"features_per_class": 3}))
     assert alone.reason.startswith("Trial 4 (features_per_class 3), the only one with features_per_class at most 3, is")
     assert alone.reason.endswith("; trial 1 beats it, but with features_per_class 4.")
 
 
 def test_trials_without_the_limited_number_are_counted() -> None:
     partly = [Point(p.trial, p.params, {**p.values, "sid5": 80.0 if p.trial else float("nan")}) for p in POINTS]
-    assert pick(partly, TWO, at_most={"sid5": 90}, within=0).reason.endswith("; 1 trial has no such value.")
+    assert pick(partly, TWO, Rules(at_most={"sid5": 90}, within={"accuracy": 0})).reason.endswith(
+        "; 1 trial has no such value."
+    )
     with pytest.raises(UsageError, match="no trial has a number named 'sid5'"):
-        pick([Point(0, values={**POINTS[0].values, "sid5": float("nan")})], TWO, at_most={"sid5": 90})
+        pick([Point(0, values={**POINTS[0].values, "sid5": float("nan")})], TWO, Rules(at_most={"sid5": 90}))
 
 
 def test_a_limit_is_not_missed_by_float_arithmetic() -> None:
     point = Point(0, {"l1": 0.1 + 0.2}, POINTS[0].values)
-    assert pick([point], TWO, at_most={"l1": 0.3}).point is point
+    assert pick([point], TWO, Rules(at_most={"l1": 0.3})).point is point
 
 
 def test_nobody_qualifies() -> None:
@@ -286,7 +292,7 @@ def test_nobody_qualifies() -> None:
         pick_at_most(POINTS, TWO, {"features_per_class": 1})
     assert error.value.what == "no trial has features_per_class at most 1"
     with pytest.raises(UsageError, match="none of 1 trials has a value of accuracy and interpretability"):
-        pick([Point(0, values={"accuracy": 3.0})], TWO, at_most={"accuracy": 1})
+        pick([Point(0, values={"accuracy": 3.0})], TWO, Rules(at_most={"accuracy": 1}))
     with pytest.raises(UsageError, match="none of 0 trials"):
         pick_knee([], TWO)
 
@@ -296,26 +302,25 @@ def test_nobody_qualifies() -> None:
     [
         ({"at_most": {"variant": 3}}, "no trial has a number named 'variant'"),
         ({"at_most": {"colour": 3}}, "one of accuracy, features_per_class"),
-        ({"within": -1.0}, "the distance is -1.0"),
-        ({"within": float("nan")}, "the distance is nan"),
-        ({"within": float("inf")}, "the distance is inf"),
+        ({"within": {"accuracy": -1.0}}, "the distance is -1.0"),
+        ({"within": {"accuracy": float("nan")}}, "the distance is nan"),
+        ({"within": {"accuracy": float("inf")}}, "the distance is inf"),
         ({"at_most": {"n_features_used": float("nan")}}, "the limit of n_features_used is nan"),
         ({"at_most": {"features_pre_class": 3}}, "did you mean 'features_per_class'?"),
-        ({"within": 1.0, "metric": "acuracy"}, "did you mean 'accuracy'?"),
-        ({"metric": "accuracy"}, "given without a distance"),
-        ({"within": 1.0, "metric": "sid5"}, "one of accuracy, interpretability"),
+        ({"within": {"acuracy": 1.0}}, "did you mean 'accuracy'?"),
+        ({"within": {"sid5": 1.0}}, "one of accuracy, interpretability"),
     ],
 )
 def test_what_makes_no_sense_is_refused(arguments: dict, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        pick(POINTS, TWO, **arguments)
+        pick(POINTS, TWO, Rules(**arguments))
 
 
 def test_lower_limits_and_both_kinds_at_once() -> None:
-    chosen = pick(POINTS, TWO, at_least={"interpretability": 63.5})
+    chosen = pick(POINTS, TWO, Rules(at_least={"interpretability": 63.5}))
     assert chosen.point.trial == 3
     assert chosen.reason.startswith("Trial 3 (interpretability 65), the only one with interpretability at least 63.5,")
-    both = pick(POINTS, TWO, at_most={"features_per_class": 4}, at_least={"features_per_class": 3})
+    both = pick(POINTS, TWO, Rules(at_most={"features_per_class": 4}, at_least={"features_per_class": 3}))
     assert both.point.params["features_per_class"] in (3, 4)
     assert "features_per_class at most 4 and features_per_class at least 3" in both.reason
     assert "(features_per_class 4)" in both.reason
@@ -323,6 +328,6 @@ def test_lower_limits_and_both_kinds_at_once() -> None:
 
 def test_lower_limits_that_no_trial_respects_name_the_nearest() -> None:
     with pytest.raises(UsageError, match="no trial has accuracy at least 90") as caught:
-        pick(POINTS, TWO, at_least={"accuracy": 90.0})
+        pick(POINTS, TWO, Rules(at_least={"accuracy": 90.0}))
     assert "the nearest is trial 0 with accuracy 79" in caught.value.expected
     assert "loosen" in caught.value.todo

@@ -144,7 +144,7 @@ def test_report_is_one_file_that_fetches_nothing(address, capsys, tmp_path):
 
 def test_explain_names_class_and_features_and_draws_them(address, capsys, tmp_path, digit):
     folder, out = tmp_path / "picked", tmp_path / "why.html"
-    assert pick.main([*address, "--export", str(folder)]) == 0
+    assert pick.main([*address, "--knee", "--export", str(folder)]) == 0
     capsys.readouterr()
     image, label = digit
     assert explain.main(["--model", str(folder), str(image), "--out", str(out), "--json"]) == 0

@@ -39,7 +39,7 @@ COMMANDS = {
     **{f"help-{name}": [name, "--help"] for name in jobs.NAMES},
     "status": ["status"],
     "front": ["front"],
-    "pick": ["pick"],
+    "pick": ["pick", "--knee"],
     "list": ["list"],
 }
 
@@ -48,7 +48,7 @@ COMMANDS = {
 @pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS)
 def test_nothing_heavy_is_imported_and_little_time_is_taken(words, search, tmp_path):
     loaded = tmp_path / "loaded"
-    named = search if words in (["status"], ["front"], ["pick"]) else search[:2] if words == ["list"] else []
+    named = search if words in (["status"], ["front"], ["pick", "--knee"]) else search[:2] if words == ["list"] else []
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         [sys.executable, "-c", LOADED, *words, *named, str(loaded)],

@@ -8,10 +8,14 @@ from rich.console import Console
 from tests.ledgers import finished, home_with
 from tuner.base.progress import Silent
 from tuner.recipe import CHOSEN_ON_TEST, chosen_on_test
+from tuner.search.outcome.candidates import side_by_side
+from tuner.search.outcome.diff_searches import diff_searches
+from tuner.search.outcome.diff_trials import diff_trials
 from tuner.search.outcome.pick import pick_model
 from tuner.search.outcome.report import report_page
 from tuner.search.record.home import SearchHome
 from tuner.search.search import Search
+from tuner.search.watch.following import follow
 from tuner.search.watch.front_table import front_table
 from tuner.search.watch.summary import status, status_text
 from tuner.tracking.description import description
@@ -29,6 +33,10 @@ def told(home: SearchHome) -> dict[str, str]:
         texts[name] = console.file.getvalue()
     texts |= {"front as JSON": str(home.front().to_dict()), "status as JSON": str(status(home))}
     texts["DataFrame"] = Search(home).front().attrs["caution"]
+    texts["candidates as JSON"] = str(side_by_side(home).to_dict())
+    texts["watch"] = " ".join(news.text for look in follow(home) for news in look.news)
+    texts["trials"] = str(diff_trials((home, home), (0, 1)))
+    texts["searches"] = str(diff_searches(home, home))
     return texts | {"pick": pick_model(home).reason, "report": report_page(home, Silent())}
 
 

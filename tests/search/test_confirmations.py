@@ -13,6 +13,7 @@ from tests.ledgers import finished, home_with, trial_events
 from tests.turns import recipe_of
 from tuner.errors import UsageError
 from tuner.features.bank import FeatureBank
+from tuner.front.pick import Rules
 from tuner.recipe import check_recipe, load_recipe
 from tuner.search.execute.plan import plan_trial
 from tuner.search.outcome.choose import choose
@@ -152,7 +153,7 @@ def test_a_pick_is_one_of_the_confirmed_members_and_says_what_is_noise(home, tmp
     assert "Beyond noise: yes, non-dominated with a probability of 1.00 over 3 runs" in picked.reason
     assert "chosen among the 2 confirmed of 3 members" in picked.reason
     state = home.state()
-    other = choose(home.front(), state, at_most={"n_features": 100.0}, at_least={"n_features": 30.0})
+    other = choose(home.front(), state, Rules(at_most={"n_features": 100.0}, at_least={"n_features": 30.0}))
     assert other.point.trial == 2  # no confirmed member has as many features
     assert other.reason.endswith("Beyond noise: no, it was run once.")
     before = pick_model(home_with(tmp_path / "plain", finished()))

@@ -7,13 +7,12 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
-from tuner.search.propose.sampler import distributions
 
 from jobs import export
 from tests.ledgers import finished, home_with, trial_events
 from tuner.errors import UsageError
 from tuner.recipe import objectives_of
-from tuner.search.outcome.optuna_journal import LOST, MEASURED, _trial, write_journal
+from tuner.search.outcome.optuna_journal import LOST, MEASURED, _distribution, _trial, write_journal
 from tuner.search.record.restoration import TrialRecord
 
 OBJECTIVES = "objectives=[accuracy, n_features:min]"
@@ -72,7 +71,7 @@ def test_a_value_outside_the_space_stays_an_attribute(tmp_path):
     assert first.state == TrialState.FAIL, "the ledger refuses such a proposal"
     assert first.user_attrs["cause"] == LOST
     record = TrialRecord(0, {"width": 64, "n_features": 20}, outcome="complete", values={"accuracy": 90.0})
-    space = distributions(home.stored()[0].space)
+    space = {name: _distribution(dimension) for name, dimension in home.stored()[0].space.items()}
     trial = _trial(0, record, objectives_of(home.stored()[0], ["accuracy"]), space)
     assert trial.params == {"n_features": 20}
     assert trial.user_attrs["width"] == 64

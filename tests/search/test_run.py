@@ -11,6 +11,7 @@ from jobs import doctor, search
 from tests.searches import WITHOUT_MLFLOW, damage, home, mlflow_runs, one_ray, run_tiny
 from tests.turns import retold
 from tuner.errors import UsageError
+from tuner.front.pick import Rules
 from tuner.search.control.control import Control
 from tuner.search.control.entries import give
 from tuner.search.control.now import read_now
@@ -99,7 +100,7 @@ def test_one_objective_alone_works_to_the_end(first, root, objective):
     members = [member.trial for member in alone.home.front().members]
     assert members == [number for number, value in values.items() if value == best]
     assert pick_model(alone.home).point.trial in members
-    assert pick_model(alone.home, within={name: 1.0}).point.trial in members
+    assert pick_model(alone.home, Rules(within={name: 1.0})).point.trial in members
     for file in ("report.html", "front.svg"):
         assert "trial" in alone.home.store.get(alone.home.key(file)).decode()
     _, runs = mlflow_runs(root, alone.home.name)

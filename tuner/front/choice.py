@@ -3,13 +3,16 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from tuner.base.spelling import did_you_mean
 from tuner.errors import UsageError
-from tuner.front import words
+from tuner.front import reasons, words
 from tuner.front.confirmation import ErrorBars
+from tuner.front.difference import Price
 from tuner.front.pareto import Objective, Point, measured
 
 FRONT = "the front"
 LIMITED = "the front within the limits"
+NEAR = "the front within reach"
 
 
 @dataclass(frozen=True)
@@ -21,12 +24,16 @@ class Pick:
         reason: the sentence.
         alternatives: the other members where the rule could not tell them apart, such as on a front without a knee.
         bars: what is known of the member beyond the search's own run.
+        runner_up: what the rule would have taken without it; None where there is nothing else, or a person named it.
+        prices: what choosing it costs and brings against named alternatives.
     """
 
     point: Point
     reason: str
     alternatives: tuple[int, ...] = ()
     bars: ErrorBars = field(default_factory=ErrorBars)
+    runner_up: Point | None = None
+    prices: tuple[Price, ...] = ()
 
 
 Rule = Callable[..., Pick]  # (points, objectives); `whose=` is how the reason refers to the front
@@ -52,3 +59,25 @@ def merit(point: Point, summed: Sequence[Objective], then: Sequence[Objective]) 
     """Sort key for `max`: sum of objectives scaled by natural range, then the other keys, then the earlier trial."""
     total = sum(o.goodness(point.values[o.name]) for o in summed)
     return (round(total, 9), *(o.goodness(point.values[o.name]) for o in then), -point.trial)
+
+
+def axis_of(name: str, objectives: Sequence[Objective]) -> Objective:
+    """The objective of that name.
+
+    Raises:
+        UsageError: it is not an objective.
+    """
+    found = next((o for o in objectives if o.name == name), None)
+    if found is None:
+        known = [o.name for o in objectives]
+        raise UsageError(
+            f"{name!r} is not an objective of this front",
+            f"one of {', '.join(known)}",
+            did_you_mean(name, known, "choose one of them, or look at the front of other `objectives`"),
+        )
+    return found
+
+
+def second(ordered: Sequence[Point], objectives: Sequence[Objective]) -> Point | None:
+    """The best of the ordered points that differs from the first one in some objective."""
+    return next((p for p in ordered[1:] if not reasons.same(p, ordered[0], objectives)), None)

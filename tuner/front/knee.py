@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tuner.front import reasons, words
-from tuner.front.choice import FRONT, Pick, merit, require_measured
+from tuner.front.choice import FRONT, Pick, merit, require_measured, second
 from tuner.front.pareto import Objective, Point, front
 from tuner.front.reasons import TIE
 
@@ -35,20 +35,28 @@ def pick_knee(points: Sequence[Point], objectives: Sequence[Objective], *, whose
     between = _between(members, objectives)
     knees = {p.trial: bulge for p, bulge in between if bulge > TIE}
     if knees:
-        beyond = [p for p in members if p.trial in knees]
-        chosen = max(beyond, key=lambda p: (round(knees[p.trial], 9), *merit(p, objectives, objectives)))
+        bulge = dict(zip((p.trial for p in members), bulges(members, objectives), strict=True))
+
+        def furthest(p: Point) -> tuple[float, ...]:  # knees first, then what comes closest to one
+            return (p.trial in knees, round(bulge[p.trial], 9), *merit(p, objectives, objectives))
+
+        ordered = sorted(members, key=furthest, reverse=True)
+        chosen = ordered[0]
         standing = words.clauses([reasons.standing(chosen, members, o, whose) for o in objectives])
         reason = (
             f"Trial {chosen.trial} is the knee of {whose}, the best trade-off: it {standing}, and none of its "
             f"{len(members)} members lies further beyond the {_plane(objectives)} between the extremes"
         )
-        return Pick(chosen, f"{reason}{reasons.equals(chosen, members, objectives)}.")
-    chosen = max(members, key=lambda p: merit(p, objectives, objectives))
+        told = f"{reason}{reasons.equals(chosen, members, objectives)}."
+        return Pick(chosen, told, runner_up=second(ordered, objectives))
+    ordered = sorted(members, key=lambda p: merit(p, objectives, objectives), reverse=True)
+    chosen = ordered[0]
     standing = words.clauses([reasons.standing(chosen, members, o, whose) for o in objectives])
     others = [p for p in members if not reasons.same(p, chosen, objectives)]
     if len(objectives) == 1:
         why = f"{standing}; with one objective there is no trade-off and so no knee"
-        others = _runners_up(chosen, known, objectives)
+        ordered = sorted(known, key=lambda p: merit(p, objectives, objectives), reverse=True)
+        others = [p for p in (second(ordered, objectives),) if p is not None]
     elif not others:
         which = "the only member" if len(members) == 1 else f"one of {len(members)} equal members, the whole"
         why = f"is {which} of {whose}, so there is no knee: it {standing}"
@@ -58,7 +66,8 @@ def pick_knee(points: Sequence[Point], objectives: Sequence[Objective], *, whose
             f"of objectives, each scaled by its natural range, and {standing}"
         )
     told = f"{reasons.equals(chosen, members, objectives)}{reasons.alternatives(others, objectives)}"
-    return Pick(chosen, f"Trial {chosen.trial} {why}{told}.", tuple(p.trial for p in others))
+    runner_up = second(ordered, objectives)
+    return Pick(chosen, f"Trial {chosen.trial} {why}{told}.", tuple(p.trial for p in others), runner_up=runner_up)
 
 
 def bulges(members: Sequence[Point], objectives: Sequence[Objective]) -> list[float]:
@@ -101,9 +110,3 @@ def _flatness(members: Sequence[Point], between: Sequence[tuple[Point, float]], 
     if all(bulge > -TIE for _, bulge in between):
         return f"its {len(members)} members all lie on {plane}"
     return f"none of its {len(members)} members lies beyond {plane}"
-
-
-def _runners_up(chosen: Point, known: Sequence[Point], objectives: Sequence[Objective]) -> list[Point]:
-    """With one objective the front is its best trial; the alternative is the next best one."""
-    others = [p for p in known if not reasons.same(p, chosen, objectives)]
-    return [max(others, key=lambda p: merit(p, objectives, objectives))] if others else []

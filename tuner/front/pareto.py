@@ -123,6 +123,12 @@ def ranks(points: Sequence[Point], objectives: Sequence[Objective]) -> list[int]
     return found
 
 
+def beats(one: Point, other: Point, objectives: Sequence[Objective]) -> bool:
+    """Dominance: one is nowhere worse than the other, and somewhere better."""
+    losses = [o.loss(one.values[o.name], other.values[o.name]) for o in objectives]
+    return max(losses) <= 0 and min(losses) < 0
+
+
 def hypervolume(points: Sequence[Point], objectives: Sequence[Objective]) -> float:
     """The share of the objective space that the points dominate (Zitzler and Thiele 1999).
 

@@ -30,7 +30,12 @@ def amount(difference: float, unit: str) -> str:
     text = number(difference, unit)
     if text == "0.0" and difference > 0:
         return "less than 0.1 percentage points"
-    return f"{text} percentage point{'' if text == '1.0' else 's'}"
+    return f"{text} {unit_of_difference(unit, text)}"
+
+
+def unit_of_difference(unit: str, number: str) -> str:
+    """The unit behind a difference: that of percentages is in percentage points, and one of them is a point."""
+    return unit if unit != "%" else "percentage point" if number == "1.0" else "percentage points"
 
 
 def signed(value: float) -> str:

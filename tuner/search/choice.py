@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.base.folders import checked_path
+from tuner.errors import UsageError
 from tuner.front import uncertainty
 from tuner.front.pick import Pick
 from tuner.search.record.home import SearchHome
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tuner.model import ExportedModel
+    from tuner.search.outcome.diff_trials import TrialsDiff
 
 
 class Choice:
@@ -27,6 +29,9 @@ class Choice:
         confirmation: runs, means, deviations and probability of being non-dominated (`tuner.front.confirmation`).
         reason: why it was picked, in one sentence.
         alternatives: trials that the rule could not tell apart from it.
+        runner_up: the trial that the rule would have taken without it; None if there is none.
+        prices: what it costs and brings against named alternatives: a dictionary each, with the trial, its role, and
+            the difference in each objective with its standard error and whether it is beyond noise.
     """
 
     def __init__(self, home: SearchHome, pick: Pick) -> None:
@@ -36,6 +41,8 @@ class Choice:
         self.errors = uncertainty.errors(self.values) | pick.point.errors
         self.confirmation = pick.bars.to_json()
         self.reason, self.alternatives = pick.reason, pick.alternatives
+        self.runner_up = None if pick.runner_up is None else pick.runner_up.trial
+        self.prices = [price.to_json() for price in pick.prices]
 
     def model(self, *, weights: Path | str = "", device: str = "auto") -> "ExportedModel":
         """The trial's model with its backbone, ready for image files.
@@ -94,6 +101,20 @@ class Choice:
 
         return pd.DataFrame(as_rows(stability_of(self._home, self._pick, weights=str(weights), device=device)))
 
+    def diff(self, other: "Choice") -> "TrialsDiff":
+        """Compare it with another trial, also of another search; `str` of it is the text.
+
+        Raises:
+            UsageError: the other one is no choice.
+            TunerError: an artifact is damaged, or a store cannot be read.
+        """
+        from tuner.search.outcome.diff_trials import diff_trials
+
+        if not isinstance(other, Choice):
+            todo = "get it by Search.choice or Search.pick"
+            raise UsageError(f"the other one is of type {type(other).__name__}", "a choice", todo)
+        return diff_trials((self._home, other._home), (self.trial, other.trial))
+
     def export(self, folder: Path | str) -> Path:
         """Write the model folder, which `tuner.load_model` reads, and record the choice in the search.
 
@@ -133,7 +154,7 @@ class Choice:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON, with the names of `qpm-tuner pick --json`."""
-        names = ("search", "trial", "params", "values", "errors", "confirmation", "reason")
+        names = ("search", "trial", "params", "values", "errors", "confirmation", "reason", "runner_up", "prices")
         return {name: getattr(self, name) for name in names} | {"alternatives": list(self.alternatives)}
 
     def __repr__(self) -> str:

@@ -32,6 +32,7 @@ from typing import Any
 import pandas as pd
 
 from tuner.front import uncertainty
+from tuner.front.candidates import Candidate
 from tuner.front.confirmation import ErrorBars
 from tuner.qpm import METRICS
 from tuner.search.record.front_view import FrontView
@@ -53,6 +54,13 @@ def front_frame(view: FrontView, state: SearchState) -> pd.DataFrame:
     best = view.objectives[0]
     members = sorted(view.members, key=lambda member: -best.goodness(member.values[best.name]))
     return _frame(view, [state.trials[member.trial] for member in members])
+
+
+def candidates_frame(view: FrontView, state: SearchState, candidates: Sequence[Candidate]) -> pd.DataFrame:
+    """The candidates of a front in their order, with what each is in the column `role`."""
+    frame = _frame(view, [state.trials[candidate.point.trial] for candidate in candidates])
+    frame.insert(1, "role", [candidate.role for candidate in candidates])
+    return frame
 
 
 def _frame(view: FrontView, trials: Sequence[TrialRecord]) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from tuner.base.folders import checked_path
 from tuner.base.progress import LogProgress
-from tuner.errors import TunerError
+from tuner.errors import TunerError, UsageError
 from tuner.recipe import Recipe, objectives_of
 from tuner.search import arguments
 from tuner.search.choice import Choice
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from tuner.model import Prediction
     from tuner.report.explanation import Decision
+    from tuner.search.outcome.searches_diff import SearchesDiff
 
 
 class Search:
@@ -82,26 +83,88 @@ class Search:
         within: Mapping[str, float] = {},
         at_most: Mapping[str, float] = {},
         at_least: Mapping[str, float] = {},
+        *,
+        trial: int | None = None,
+        knee: bool = False,
+        aspire: Mapping[str, float] = {},
+        weights: Mapping[str, float] = {},
+        order: Sequence[str] = (),
+        objectives: Sequence[str] | None = None,
     ) -> Choice:
         """Choose a model; nothing is written.
 
-        Without arguments it is the knee of the front, the best trade-off.
+        Limits and distances say which models come into question, and at most one of `trial`, `knee`, `aspire`,
+        `weights` and `order` which of them is taken: without, the knee of the front, the best trade-off, or among
+        those within a distance the best in the other objectives.
 
         Args:
-            within: one objective -> allowed distance from its best value, in its unit. Of the members within it, the
-                best in the other objectives is taken. `{"accuracy": 1.0}` is one percentage point.
+            within: objectives -> allowed distance from the best value, in its unit. `{"accuracy": 1.0}` is one
+                percentage point.
             at_most: parameters or values -> the largest number allowed, such as `{"features_per_class": 3}`.
             at_least: parameters or values -> the smallest number allowed.
+            trial: this trial, also one that is not on the front.
+            knee: the knee, also among those within a distance.
+            aspire: objectives -> a wish; what comes closest to all wishes (a reference point).
+            weights: every objective -> its weight in a sum of objectives scaled by their natural range.
+            order: objectives by importance; the best in the first, among equals the best in the next.
+            objectives: other axes than the search's, such as `["accuracy", "n_features:min"]`. The front is then that
+                of all complete trials, by their stored values.
 
         Raises:
-            UsageError: no trial qualifies, or a name is unknown.
+            UsageError: no trial qualifies, a name is unknown, or two rules each take one.
             TunerError: no trial is complete yet.
         """
+        from tuner.front.pick import Rules
         from tuner.search.outcome.pick import pick_model
 
-        limits = {"within": within, "at_most": at_most, "at_least": at_least}
-        checked = {setting: arguments.numbers(given, setting) for setting, given in limits.items()}
-        return Choice(self._home, pick_model(self._home, **checked))
+        numbers = {"within": within, "at_most": at_most, "at_least": at_least, "aspire": aspire, "weights": weights}
+        checked = {setting: arguments.numbers(given, setting) for setting, given in numbers.items()}
+        number = None if trial is None else arguments.whole(trial, "trial", 0)
+        ordered = arguments.names(order, "order", "accuracy")
+        axes = None if objectives is None else arguments.names(objectives, "objectives", "accuracy")
+        rules = Rules(**checked, trial=number, knee=knee, order=ordered)
+        return Choice(self._home, pick_model(self._home, rules, axes))
+
+    def candidates(self, objectives: Sequence[str] | None = None) -> "pd.DataFrame":
+        """The members of the front that are worth a look first, the knee on top; one per row, columns as `front`.
+
+        A column `role` says what each is: the knee, the best in an objective, or compact.
+
+        Args:
+            objectives: as for `front`.
+
+        Raises:
+            UsageError: an objective is unknown.
+            TunerError: no trial is complete yet.
+        """
+        from tuner.search.frames import candidates_frame
+        from tuner.search.outcome.candidates import side_by_side
+
+        axes = None if objectives is None else arguments.names(objectives, "objectives", "accuracy")
+        found = side_by_side(self._home, axes)
+        return candidates_frame(found.view, found.state, found.candidates)
+
+    def diff(
+        self, other: "Search", objectives: Sequence[str] | None = None, reference: Mapping[str, float] = {}
+    ) -> "SearchesDiff":
+        """Compare it with another search: fronts, which is ahead where, and at what cost; `str` of it is the text.
+
+        Args:
+            other: the second search, also of another store.
+            objectives: axes of both fronts; None: those of this search.
+            reference: objectives -> the worst value that counts; without, a tenth beyond the worst member.
+
+        Raises:
+            UsageError: a name is unknown, or no member is better than a reference.
+            TunerError: one of them has no complete trial yet.
+        """
+        from tuner.search.outcome.diff_searches import diff_searches
+
+        if not isinstance(other, Search):
+            todo = "open it by tuner.open_search"
+            raise UsageError(f"the other one is of type {type(other).__name__}", "a search", todo)
+        axes = None if objectives is None else arguments.names(objectives, "objectives", "accuracy")
+        return diff_searches(self._home, other._home, axes, arguments.numbers(reference, "reference"))
 
     @property
     def picked(self) -> Choice | None:

@@ -18,6 +18,11 @@ class CurrentDriver(NamedTuple):
     name: str = ""
     silent_s: float = 0.0
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether it may have died."""
+        return self.silent_s > 0.0
+
     def told(self) -> str:
         """In words, empty without a driver."""
         return f"{self.name} (silent for {self.silent_s:.0f} s)" if self.silent_s else self.name

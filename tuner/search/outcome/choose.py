@@ -1,47 +1,37 @@
 """Choosing on a front with error bars: confirmed members come first, and the reason says what is beyond noise."""
 
-from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 
 from tuner.errors import UsageError
-from tuner.front import pick as rules
 from tuner.front.confirmation import FEWEST_RUNS, ErrorBars
-from tuner.front.pick import Pick
+from tuner.front.pick import Pick, Rules, pick
 from tuner.search.record.front_view import FrontView
 from tuner.search.record.state import SearchState
 
 
-def choose(
-    view: FrontView,
-    state: SearchState,
-    *,
-    at_most: Mapping[str, float] | None = None,
-    at_least: Mapping[str, float] | None = None,
-    within: float | None = None,
-    metric: str | None = None,
-) -> Pick:
-    """Choose by the rules of `tuner.front.pick`, whose arguments these are.
+def choose(view: FrontView, state: SearchState, rules: Rules | None = None) -> Pick:
+    """Choose by rules; None: the knee.
 
     Where members are confirmed, the choice is among them, by the means of their runs: values of others are those of
-    runs that were selected for them. If none of the confirmed is within the limits, it is among all trials.
+    runs that were selected for them. If none of the confirmed is within limits and distances, it is among all trials,
+    and so it is where a trial is named by its number.
 
     Raises:
         UsageError: no trial qualifies, or an argument is invalid.
     """
-    rule = partial(rules.pick, at_most=at_most, at_least=at_least, within=within, metric=metric)
+    rules = rules or Rules()
     points = view.points(state)
-    known = set(view.confirmed())
+    known = set() if rules.trial is not None else set(view.confirmed())
     chosen, among = None, ""
     if known:
         try:
-            chosen = rule([point for point in points if point.trial in known], view.objectives)
+            chosen = pick([point for point in points if point.trial in known], view.objectives, rules)
             if len(known) < len(view.members):
                 among = f", chosen among the {len(known)} confirmed of {len(view.members)} members"
         except UsageError:
-            if not (at_most or at_least):
+            if not rules.narrows:
                 raise
-    chosen = chosen or rule(points, view.objectives)
+    chosen = chosen or pick(points, view.objectives, rules)
     bars = view.bars.get(chosen.point.trial, ErrorBars())
     return replace(chosen, reason=f"{chosen.reason} {standing(bars)}{among}.", bars=bars)
 

@@ -7,56 +7,64 @@ import os
 import shlex
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tuner.errors import TunerError, UsageError
-from tuner.front.pick import Pick
+from tuner.front import words
+from tuner.front.pick import Pick, Rules
 from tuner.recipe import TrackingConfig, objectives_of
 from tuner.search.outcome.choose import choose
+from tuner.search.outcome.prices import with_prices
 from tuner.search.record.events import Picked
-from tuner.search.record.front_view import require_points
+from tuner.search.record.front_view import FrontView, require_points
 from tuner.search.record.home import SearchHome
 from tuner.search.record.inputs import load_input
+from tuner.search.record.state import SearchState
 from tuner.search.stages import model_stage
 from tuner.search.watch.mirror import FLUSH_S, is_there, open_mirror, passed_over, replay_ledger
 
 ALIAS = "picked"
 
 
-def pick_model(
-    home: SearchHome,
-    *,
-    within: Mapping[str, float] = {},
-    at_most: Mapping[str, float] = {},
-    at_least: Mapping[str, float] = {},
-) -> Pick:
+def pick_model(home: SearchHome, rules: Rules | None = None, objectives: Sequence[str] | None = None) -> Pick:
     """Choose from the search's trials; the reason says if they were measured, and so chosen, on the test images.
 
     Args:
         home: the search.
-        within: an objective -> allowed distance from its best value, in its unit; empty: the knee.
-        at_most: parameters or values -> the largest number allowed.
-        at_least: parameters or values -> the smallest number allowed.
+        rules: what is asked; None: the knee.
+        objectives: other axes of the trade-off than the search's, such as `["accuracy", "features_per_class:min"]`:
+            the front is then computed anew from the stored values of all complete trials.
 
     Raises:
         UsageError: no trial qualifies, or an argument is invalid.
         TunerError: no trial is complete yet.
     """
-    objectives = objectives_of(home.stored()[0])
-    if len(within) > 1:
-        asked = ", ".join(map(repr, within))
-        raise UsageError(
-            f"`within` names {asked}", "one objective", "keep one, and limit others by at_most or at_least"
-        )
     state = home.state()
-    view = home.front(objectives, state)
+    view = front_for(home, state, objectives)
+    found = choose(view, state, rules)
+    if objectives is not None and view.objectives != objectives_of(home.stored()[0]):
+        axes = words.listing([words.name(o.name) for o in view.objectives])
+        found = replace(
+            found, reason=f"{found.reason} The front is that of {axes}, not of the search's own objectives."
+        )
+    if view.caution:
+        found = replace(found, reason=f"{found.reason} Caution: {view.caution}.")
+    return with_prices(home, view, state, found)
+
+
+def front_for(home: SearchHome, state: SearchState, objectives: Sequence[str] | None = None) -> FrontView:
+    """The front to choose from: of the search's objectives, or of others.
+
+    Raises:
+        UsageError: an objective is unknown.
+        TunerError: no trial is complete yet.
+    """
+    view = home.front(objectives_of(home.stored()[0], objectives), state)
     require_points(view)
-    metric, distance = next(iter(within.items()), (None, None))
-    found = choose(view, state, at_most=at_most, at_least=at_least, within=distance, metric=metric)
-    return replace(found, reason=f"{found.reason} Caution: {view.caution}.") if view.caution else found
+    return view
 
 
 def carry_out(

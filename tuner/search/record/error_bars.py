@@ -36,11 +36,29 @@ def error_bars_of(
         artifacts: of the search's store.
         warn: told of damaged values of single images.
     """
+    searched, confirmed = runs_of([m.trial for m in members], state, objectives, split_seed, artifacts, warn)
+    others = [point for point in state.points(objectives) if point.trial not in searched] if confirmed else []
+    rivals = {point.trial: Run(int(point.params.get("seed", 0)), split_seed, point.values) for point in others}
+    return weigh(searched, confirmed, objectives, rivals)
+
+
+def runs_of(
+    trials: Sequence[int],
+    state: SearchState,
+    objectives: Sequence[Objective],
+    split_seed: int,
+    artifacts: Artifacts,
+    warn: Callable[[str], None],
+) -> tuple[dict[int, Run], dict[int, list[Run]]]:
+    """The search's own run of complete trials, and their confirmation runs; arguments as those of `error_bars_of`.
+
+    The values of single images are read of the confirmation runs where there are some, else of the search's own.
+    """
     searched, confirmed = {}, {}
     lengths: dict[int, int] = {}  # images of each split
-    for member in members:
-        record = state.trials[member.trial]
-        sizes = {o.name: member.params[o.name] for o in objectives if o.name in member.params}
+    for trial in trials:
+        record = state.trials[trial]
+        sizes = {o.name: record.params[o.name] for o in objectives if o.name in record.params}
 
         def run(seed: int, split: int, values: Mapping[str, float], key: str | None, sizes: Any = sizes) -> Run:
             images = _images(artifacts, key, warn)
@@ -51,14 +69,12 @@ def error_bars_of(
             return Run(seed, split, {**sizes, **values}, images)
 
         completed = [c for _, c in sorted(record.confirmations.items()) if c.outcome == "complete"]
-        stage, seed = measuring_stage().name, int(member.params.get("seed", 0))
+        stage, seed = measuring_stage().name, int(record.params.get("seed", 0))
         key = None if completed else record.stage_key(stage)
-        searched[member.trial] = run(seed, split_seed, member.values, key)
+        searched[trial] = run(seed, split_seed, record.values, key)
         if completed:
-            confirmed[member.trial] = [run(c.seed, c.split_seed, c.values, c.stage_key(stage)) for c in completed]
-    others = [point for point in state.points(objectives) if point.trial not in searched] if confirmed else []
-    rivals = {point.trial: Run(int(point.params.get("seed", 0)), split_seed, point.values) for point in others}
-    return weigh(searched, confirmed, objectives, rivals)
+            confirmed[trial] = [run(c.seed, c.split_seed, c.values, c.stage_key(stage)) for c in completed]
+    return searched, confirmed
 
 
 def _images(artifacts: Artifacts, key: str | None, warn: Callable[[str], None]) -> dict[str, np.ndarray]:
