@@ -10,10 +10,13 @@ from tuner.front.confirmation import ErrorBars
 from tuner.front.pick import Pick
 from tuner.front.spread import spread
 from tuner.recipe import Recipe, caution, objectives_of
-from tuner.report.search_page import BaselineRow, PickView, Report, StageUse, TrialRow, render_report
+from tuner.report.search_page import BaselineRow, PickView, Report, Span, StageUse, TrialRow, render_report
 from tuner.search.outcome.by_class import accuracy_by_class
 from tuner.search.outcome.choose import recorded_pick
+from tuner.search.outcome.curves import learning_curves
 from tuner.search.outcome.history import hypervolume_history
+from tuner.search.outcome.importance import importances
+from tuner.search.outcome.origin import origin_of
 from tuner.search.record.events import Baseline
 from tuner.search.record.front_view import FrontView
 from tuner.search.record.home import SearchHome
@@ -33,6 +36,7 @@ def report_page(home: SearchHome, progress: Progress, state: SearchState | None 
     view = home.front(objectives, state)
     chosen = recorded_pick(view, state) if view.members else None
     reuse = state.reuse()
+    log = frozenset(name for name, dimension in recipe.space.items() if dimension.get("log"))
     report = Report(
         search=home.name,
         objectives=objectives,
@@ -41,14 +45,12 @@ def report_page(home: SearchHome, progress: Progress, state: SearchState | None 
         stages=[_use(name, reuse[name]) for name in STAGES if name in reuse],
         pick=None if chosen is None else _pick_view(home, recipe, bank, chosen, progress, _is_chosen(chosen, state)),
         baselines=baseline_rows(state.baselines),
-        environment={
-            "store": home.store.url,
-            "bank": bank,
-            "versions": home.versions(),
-            "recipe": recipe.to_dict(),
-        },
         note=_note(recipe, caution(recipe, state.budget, len(state.trials))),
         ranks=view.ranks,
+        importance=importances(state.points(objectives), objectives, log),
+        curves=list(learning_curves(home, state, _drawn(view, chosen), progress)),
+        origin=origin_of(home, recipe, bank, view.members),
+        log_parameters=log,
     )
     return render_report(report)
 
@@ -93,6 +95,12 @@ def _pick_view(
         return view
 
 
+def _drawn(view: FrontView, chosen: Pick | None) -> list[int]:
+    """The trials whose training is drawn: the chosen one, then the members in their order."""
+    members = [member.trial for member in view.members]
+    return list(dict.fromkeys([*([chosen.point.trial] if chosen else []), *members]))
+
+
 def _row(trial: TrialRecord, view: FrontView) -> TrialRow:
     bars = view.bars.get(trial.number, ErrorBars())
     sizes = {o.name: trial.params[o.name] for o in view.objectives if o.name in trial.params}
@@ -106,6 +114,8 @@ def _row(trial: TrialRecord, view: FrontView) -> TrialRow:
         trial.cause or "",
         program=trial.program,
         bars=bars,
+        ended_s=trial.ended_s if trial.outcome else None,
+        spans=[Span(use.stage, use.seconds, use.reused) for use in trial.stages],
     )
 
 
