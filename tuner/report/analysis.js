@@ -106,7 +106,7 @@ function paintSlice(k) {
 
 function drawAnalysis() {
   if (!by("parallel") || trials.length < 2) return;
-  parallel = new Frame(by("parallel"), 400, paintParallel, 96 * allAxes.length);
+  parallel = new Frame(by("parallel"), 400, paintParallel, 108 * allAxes.length);
   const select = by("slice-axis");
   axes.forEach((axis, j) => { if (!axis.order) select.append(new Option(axisTitle(axis), j)); });
   params.forEach((param, k) => {

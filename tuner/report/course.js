@@ -44,7 +44,7 @@ function drawCurves() {
     for (const value of ["loss", "accuracy"].filter((v) => of.length && of.every((c) => v in c.columns))) {
       const label = `${value} over the epochs of ${stage}, a line for each member; arrow keys step through the values`;
       const chart = tag("div", { class: "chart", tabindex: "0", role: "group", "aria-label": label });
-      place.append(tag("div", {}, tag("h4", {}, `${stage}: ${value}`), chart));
+      place.append(tag("div", {}, tag("h3", { class: "small" }, `${stage}: ${value}`), chart));
       new Frame(chart, 260, paintCurves(of, value));
     }
   }

@@ -55,8 +55,9 @@ def objectives(report: Report) -> list[Column]:
 
 
 def parameters(report: Report) -> list[Column]:
-    """What was set for each trial."""
-    return [_parameter(name) for name in dict.fromkeys(n for row in report.rows for n in row.params)]
+    """What was set for each trial, unless it is an objective and stands there."""
+    axes = {o.name for o in report.objectives}
+    return [_parameter(n) for n in dict.fromkeys(n for row in report.rows for n in row.params) if n not in axes]
 
 
 def noise(report: Report) -> list[Column]:

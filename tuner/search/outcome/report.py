@@ -25,11 +25,21 @@ from tuner.search.record.restoration import SearchState, TrialRecord
 from tuner.search.stages import STAGES, model_stage
 
 if TYPE_CHECKING:
+    from tuner.data.dataset import Dataset
+    from tuner.features.bank import FeatureBank
+    from tuner.qpm.finetuning import QpmModel
     from tuner.search.outcome.pictures import ModelPictures
 
 
-def report_page(home: SearchHome, progress: Progress, state: SearchState | None = None) -> str:
-    """The search's report as one HTML page; the picked model is the recorded pick, else the knee."""
+def report_page(home: SearchHome, progress: Progress, state: SearchState | None = None, features_page: str = "") -> str:
+    """The search's report as one HTML page; the picked model is the recorded pick, else the knee.
+
+    Args:
+        home: the search.
+        progress: is told what is left out.
+        state: of the search; None: as the ledger has it now.
+        features_page: address of the page of the model's features, relative to the report; empty: there is none.
+    """
     recipe, bank = home.stored()
     state = state or home.state()
     objectives = objectives_of(recipe)
@@ -51,6 +61,7 @@ def report_page(home: SearchHome, progress: Progress, state: SearchState | None 
         curves=list(learning_curves(home, state, _drawn(view, chosen), progress)),
         origin=origin_of(home, recipe, bank, view.members),
         log_parameters=log,
+        features_page=features_page,
     )
     return render_report(report)
 
@@ -61,16 +72,26 @@ def model_pictures(home: SearchHome, recipe: Recipe, bank: str, chosen: Pick) ->
     Raises:
         TunerError: if the images are not on this machine, or the model is damaged.
     """
+    from tuner.search.outcome.pictures import ModelPictures
+
+    return ModelPictures(*chosen_parts(home, recipe, bank, chosen), recipe.backbone.geometry)
+
+
+def chosen_parts(home: SearchHome, recipe: Recipe, bank: str, chosen: Pick) -> "tuple[QpmModel, FeatureBank, Dataset]":
+    """A complete trial's model, the bank it was trained on, and the images themselves.
+
+    Raises:
+        TunerError: if the images are not on this machine, or the model is damaged.
+    """
     from tuner.data.load import load_dataset
     from tuner.features.bank import open_bank
     from tuner.qpm.finetuning import QpmModel
-    from tuner.search.outcome.pictures import ModelPictures
 
     assert chosen.point.model is not None, "a complete trial has a model"
     dataset = load_dataset(recipe.data)
     tokens = load_input(home.artifacts, "banks", bank, open_bank)
     model = load_input(home.artifacts, model_stage().kind, chosen.point.model, lambda f: QpmModel.load(f).of(tokens))
-    return ModelPictures(model, tokens, dataset, recipe.backbone.geometry)
+    return model, tokens, dataset
 
 
 def _is_chosen(chosen: Pick, state: SearchState) -> bool:
