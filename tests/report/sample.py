@@ -127,7 +127,7 @@ def sample_report(n_objectives: int = 2) -> Report:
 
 def sample_importance(objective: str) -> Importance:
     shares = {"features_per_class": Share(0.61, 0.08), "n_features": Share(0.3, 0.07), "l1": Share(0.09, 0.05)}
-    return Importance(objective, shares, trials=28, best=5)
+    return Importance(objective, shares, trials=28, known=28)
 
 
 def sample_curve(trial: int, stage: str, epochs: int = 12) -> Curve:

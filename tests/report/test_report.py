@@ -131,7 +131,7 @@ def test_page_says_what_the_search_found() -> None:
     assert "qpm-tuner search --recipe digits --store runs --name digits-2026-11" in text
     assert "commit 0123abc" in text
     assert "features per class 61 % ± 8" in text
-    assert "Accuracy rests on 28 trials, of which the best 5 count as good." in text
+    assert "Accuracy rests on 28 complete trials." in text
 
 
 def test_chart_holds_the_completed_trials_and_their_front() -> None:
@@ -217,7 +217,7 @@ def test_every_text_is_escaped() -> None:
         pick=pick,
         baselines=[BaselineRow(CANARY, {CANARY: 1.0}, CANARY)],
         note=CANARY,
-        importance=[Importance(CANARY, {CANARY: Share(1.0, 0.1)}, 10, 5)],
+        importance=[Importance(CANARY, {CANARY: Share(1.0, 0.1)}, 10, 10)],
         curves=[Curve((0,), CANARY, {"epoch": [1.0, 2.0], CANARY: [1.0, 2.0]})],
         origin=Origin(CANARY, {CANARY: CANARY}, [Setting(CANARY, {CANARY: CANARY}, CANARY)], [Setting(CANARY, 1, 1)]),
         features_page=CANARY,

@@ -17,19 +17,19 @@ class Share(NamedTuple):
 
 @dataclass(frozen=True)
 class Importance:
-    """How much each parameter matters to reach good values of an objective.
+    """How much of an objective's variance each parameter explains.
 
     Args:
         objective: its name.
         shares: parameter -> its part, the largest first; they add up to 1.
-        trials: the number of complete trials it rests on.
-        best: the number of them that count as good.
+        trials: the number of complete trials it rests on, drawn from all of them if there are very many.
+        known: the number of complete trials.
     """
 
     objective: str
     shares: Mapping[str, Share]
     trials: int
-    best: int
+    known: int
 
 
 @dataclass(frozen=True)

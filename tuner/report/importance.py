@@ -16,7 +16,8 @@ def importance(report: Report) -> list[dict[str, Any]]:
 
 
 def _rests(found: Importance) -> str:
-    return f"rests on {found.trials} trials, of which the best {found.best} count as good"
+    drawn = f", drawn from {found.known}" if found.known > found.trials else ""
+    return f"rests on {found.trials} complete trials{drawn}"
 
 
 def _bars(found: Importance) -> list[dict[str, Any]]:
