@@ -77,12 +77,14 @@ def test_parts_and_attributes_of_a_feature() -> None:
     present = np.array([[1, 0, 1], [1, 0, 0], [0, 1, 1], [0, 1, -1]], dtype=np.int8)
     bank = SimpleNamespace(parts=parts, image_attributes=present)
     peaks = np.full(4, 5)  # row 1, column 1 of a grid of four by four
-    assert features._part(bank, np.arange(4), peaks, (4, 4)) == ("part 2", 0.75)
+    assert features._part(bank, ["back", "beak", "belly"], np.arange(4), peaks, (4, 4)) == ("beak", 0.75)
     pooled = torch.tensor([[4.0], [4.0], [1.0], [1.0]])
     seen = features.Seen(np.arange(4), pooled, torch.zeros(4, 1))
-    found = features._attributes(bank, seen, 0)
+    (of_a_name,) = features._attributes(bank, ["has_bill_shape::all-purpose"], seen, 0)
+    assert of_a_name[0] == "bill shape: all-purpose"
+    found = features._attributes(bank, [], seen, 0)
     assert [name for name, _ in found] == ["attribute 1"]  # 2 fires less with it; 3 gives 2.5 with and 4 without
     assert found[0][1] == pytest.approx((4.0 - 1.0) / 1.5)
     nothing = SimpleNamespace(parts=None, image_attributes=None)
-    assert features._part(nothing, np.arange(4), peaks, (4, 4)) is None
-    assert features._attributes(nothing, seen, 0) == ()
+    assert features._part(nothing, [], np.arange(4), peaks, (4, 4)) is None
+    assert features._attributes(nothing, [], seen, 0) == ()

@@ -101,8 +101,8 @@ def _card(
         [spoken(name) for name, used in zip(bank.class_names, uses, strict=True) if used],
         images,
         full,
-        _part(bank, rows, seen.peaks[top, j].numpy(), model.map_grid),
-        _attributes(bank, seen, j),
+        _part(bank, dataset.part_names, rows, seen.peaks[top, j].numpy(), model.map_grid),
+        _attributes(bank, dataset.attribute_names, seen, j),
     )
 
 
@@ -113,8 +113,10 @@ def _run(model: QpmModel, bank: FeatureBank, rows: np.ndarray) -> tuple[Tensor, 
     return maps.float().cpu(), pooled.float().cpu(), logits.cpu()
 
 
-def _part(bank: FeatureBank, rows: np.ndarray, peaks: np.ndarray, grid: tuple[int, int]) -> tuple[str, float] | None:
-    """The visible part that is nearest to the peak most often, by its number in the data set from 1
+def _part(
+    bank: FeatureBank, part_names: Sequence[str], rows: np.ndarray, peaks: np.ndarray, grid: tuple[int, int]
+) -> tuple[str, float] | None:
+    """The visible part that is nearest to the peak most often, by its name, or its number from 1
     (docs/explanation/method.md#parts).
     """
     if bank.parts is None:
@@ -128,11 +130,11 @@ def _part(bank: FeatureBank, rows: np.ndarray, peaks: np.ndarray, grid: tuple[in
     away = (parts[:, :, 0] - x[:, None]) ** 2 + (parts[:, :, 1] - y[:, None]) ** 2
     nearest = np.where(seen, away, np.inf)[marked].argmin(axis=1)
     common = int(np.bincount(nearest).argmax())
-    return f"part {common + 1}", float((nearest == common).sum() / len(rows))
+    return _named("part", part_names, common), float((nearest == common).sum() / len(rows))
 
 
-def _attributes(bank: FeatureBank, seen: Seen, j: int) -> Sequence[tuple[str, float]]:
-    """Those with which it fires most, by their numbers in the data set from 1
+def _attributes(bank: FeatureBank, attribute_names: Sequence[str], seen: Seen, j: int) -> Sequence[tuple[str, float]]:
+    """Those with which it fires most, by their names, or numbers from 1
     (docs/explanation/method.md#attribute-alignment).
     """
     if bank.image_attributes is None:
@@ -147,4 +149,11 @@ def _attributes(bank: FeatureBank, seen: Seen, j: int) -> Sequence[tuple[str, fl
     without = (absent * values[:, None]).sum(axis=0) / np.maximum(absent.sum(axis=0), 1)
     more = np.where(known, (with_it - without) / scale, -np.inf)
     best = np.argsort(-more, kind="stable")[:MOST_ATTRIBUTES]
-    return [(f"attribute {int(a) + 1}", float(more[a])) for a in best if more[a] > 0]
+    return [(_named("attribute", attribute_names, int(a)), float(more[a])) for a in best if more[a] > 0]
+
+
+def _named(kind: str, names: Sequence[str], number: int) -> str:
+    """A name for people: "has_bill_shape::dagger" is "bill shape: dagger"; without one, the number from 1."""
+    if number >= len(names):
+        return f"{kind} {number + 1}"
+    return readable(names[number]).removeprefix("has_").replace("::", ": ").replace("_", " ")

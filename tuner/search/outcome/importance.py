@@ -13,7 +13,7 @@ from tuner.front.pareto import Objective, Point, measured
 from tuner.report.analysis_views import Importance, Share
 
 FEWEST_TRIALS = 10
-MOST_TRIALS = 200  # more add little, and take long
+MOST_TRIALS = 100  # more add little, and take long
 RESAMPLES = 8
 TREES = 32
 SEED = 0
