@@ -1,21 +1,28 @@
-"""Write the report of a search: one self-contained HTML page."""
+"""Write the report of a search: one self-contained HTML page, and one of the model's features if asked for."""
 
 import argparse
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 from jobs.command import home_of, run
 from jobs.output import progress
 from jobs.parsing import Parser, make_parser
 
 EXAMPLES = """  qpm-tuner report --store runs --name digits
-  qpm-tuner report --store s3://bucket/qpm --name birds --out birds.html"""
+  qpm-tuner report --store s3://bucket/qpm --name birds --out birds.html
+  qpm-tuner report --store runs --name digits --features"""
 
 
 def arguments() -> Parser:
     """What it takes."""
     made = make_parser(__file__, __doc__, EXAMPLES)
     made.add_argument("--out", metavar="FILE", help="where to write it (default: into the store)")
+    made.add_argument(
+        "--features",
+        action="store_true",
+        help="also write a page of the picked model's features beside it: their images, classes, parts and attributes",
+    )
     return made
 
 
@@ -31,12 +38,19 @@ def body(arguments: argparse.Namespace) -> int:
         from tuner.search.outcome.report import report_page
 
         home = home_of(arguments)
-        page = report_page(home, told).encode()
-        if arguments.out:
-            Path(arguments.out).write_bytes(page)
-        else:
-            home.store.put(home.key("report.html"), page)
-    print(arguments.out or home.address("report.html"))
+        file = Path(arguments.out) if arguments.out else Path("report.html")
+        beside = f"{file.stem}-features.html" if arguments.features else ""
+        pages = {file.name: report_page(home, told, features_page=quote(beside))}
+        if beside:
+            from tuner.search.outcome.features import features_page
+
+            pages[beside] = features_page(home, told)
+        for name, page in pages.items():
+            if arguments.out:
+                file.with_name(name).write_bytes(page.encode())
+            else:
+                home.store.put(home.key(name), page.encode())
+            print(file.with_name(name) if arguments.out else home.address(name))
     return 0
 
 

@@ -31,6 +31,8 @@ def cub(tmp_path: Path, write_image: Write) -> Path:
     (root / "classes.txt").write_text("1 001.B\n2 002.A\n")
     (root / "parts").mkdir()
     (root / "parts" / "part_locs.txt").write_text("1 1 3.5 4.0 1\n1 2 0.0 0.0 0\n3 2 12.0 20.5 1\n9 1 1.0 1.0 1\n")
+    (root / "parts" / "parts.txt").write_text("1 left wing\n2 tail\n")
+    (tmp_path / "attributes.txt").write_text("1 has_bill_shape::dagger\n2 has_size::small\n3 has_size::large\n")
     (root / "attributes").mkdir()
     (root / "attributes" / "class_attribute_labels_continuous.txt").write_text("0.0 12.5 100.0\n50 0 25\n")
     (root / "attributes" / "image_attribute_labels.txt").write_text(
@@ -52,6 +54,8 @@ def test_cub(cub: Path) -> None:
     assert data.image_attributes[2].tolist() == [1, 0, -1]  # z.jpg: certainty 4, 3 and 2
     assert data.image_attributes[4].tolist() == [-1, 1, -1]  # k.jpg, a row with stray columns
     assert data.image_attributes[3].tolist() == [-1, -1, -1]  # c.jpg: certainty 1
+    assert data.part_names == ("left wing", "tail")
+    assert data.attribute_names == ("has_bill_shape::dagger", "has_size::small", "has_size::large")
     assert data.parts is not None
     assert data.parts.shape == (5, 2, 3)
     assert data.parts[2].tolist() == [[3.5, 4, 1], [0, 0, 0]]  # z.jpg: its second part is hidden

@@ -140,6 +140,15 @@ def test_report_is_one_file_that_fetches_nothing(address, capsys, tmp_path):
     assert "Content-Security-Policy" in page
     assert "How it sees its classes" in page
     assert capsys.readouterr().out.strip() == str(out)
+    assert "-features.html" not in page
+    assert report.main([*address, "--out", str(out), "--features"]) == 0
+    beside = tmp_path / "report-features.html"
+    assert capsys.readouterr().out.split() == [str(out), str(beside)]
+    assert 'href="report-features.html"' in out.read_text()
+    features = beside.read_text()
+    assert "classes use it" in features
+    assert "train" in features
+    assert features.count("<img") >= 3 * features.count("<h2")
 
 
 def test_explain_names_class_and_features_and_draws_them(address, capsys, tmp_path, digit):

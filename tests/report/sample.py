@@ -9,9 +9,15 @@ from tuner.report.search_page import (
     BaselineRow,
     ClassView,
     ComparisonView,
+    Curve,
     FeatureView,
+    Importance,
+    Origin,
     PickView,
     Report,
+    Setting,
+    Share,
+    Span,
     StageUse,
     TrialRow,
 )
@@ -34,6 +40,7 @@ def sample_rows(n: int = 36, seed: int = 7) -> list[TrialRow]:
         width, l1 = int(rng.choice([128, 256, 512])), float(rng.choice([0.1, 1.0, 3.0, 6.0]))
         params = {"n_features": m, "features_per_class": k, "width": width, "l1": l1, "seed": 0}
         duration = float(rng.uniform(35, 260))
+        course = {"ended_s": 30.0 * trial + duration, "spans": _spans(duration, reused=trial > 3)}
         if trial in (5, 17):
             rows.append(TrialRow(trial, "infeasible", params, {}, 0.4, "binomial(3, 3) = 1 row for 10 classes"))
         elif trial == 23:
@@ -41,8 +48,13 @@ def sample_rows(n: int = 36, seed: int = 7) -> list[TrialRow]:
         elif trial % 8 == 3:
             rows.append(TrialRow(trial, "stopped", params, {"accuracy": 61.0}, duration / 3, "rung 1 of 3: dominated"))
         else:
-            rows.append(TrialRow(trial, "complete", params, _values(rng, m, k, l1), duration))
+            rows.append(TrialRow(trial, "complete", params, _values(rng, m, k, l1), duration, **course))
     return rows
+
+
+def _spans(duration: float, reused: bool) -> list[Span]:
+    shares = {"dense": 0.3, "assign": 0.1, "finetune": 0.5, "evaluate": 0.1}
+    return [Span(name, share * duration, reused and name == "dense") for name, share in shares.items()]
 
 
 def _values(rng: np.random.Generator, m: int, k: int, l1: float) -> dict[str, float]:
@@ -105,13 +117,32 @@ def sample_report(n_objectives: int = 2) -> Report:
         ],
         pick=PickView(chosen.point, chosen.reason, views, ComparisonView(views[0], views[1])),
         baselines=sample_baselines(),
-        environment={
-            "version": "0.1.0",
-            "data": {"name": "digits", "test_fraction": 0.25},
-            "machine": {"cpus": 2, "gpu": "none"},
-            "python": "3.11",
-        },
         note="Objectives are measured on a validation split cut from train; the test split chose nothing.",
+        importance=[sample_importance(o.name) for o in objectives],
+        curves=[sample_curve(row.trial, stage) for row in rows[:3] for stage in ("dense", "finetune")],
+        origin=sample_origin(),
+        log_parameters=frozenset({"l1"}),
+    )
+
+
+def sample_importance(objective: str) -> Importance:
+    shares = {"features_per_class": Share(0.61, 0.08), "n_features": Share(0.3, 0.07), "l1": Share(0.09, 0.05)}
+    return Importance(objective, shares, trials=28, known=28)
+
+
+def sample_curve(trial: int, stage: str, epochs: int = 12) -> Curve:
+    """Loss falls, training accuracy rises."""
+    n = np.arange(1, epochs + 1)
+    columns = {"epoch": n, "loss": 2.0 * 0.8**n + 0.05 * trial, "accuracy": 80 - 50 * 0.7**n - trial}
+    return Curve((trial,), stage, {name: values.tolist() for name, values in columns.items()})
+
+
+def sample_origin() -> Origin:
+    return Origin(
+        command="qpm-tuner search --recipe digits --store runs --name digits-2026-11 budget.trials=36",
+        facts={"store": "runs", "commit": "0123abc", "machine": "2 CPU cores", "qpm-tuner": "0.2.0"},
+        changed=[Setting("budget.trials", 36, 16), Setting("data.test_fraction", 0.25, 0.2)],
+        same=[Setting("data.name", "digits", "digits"), Setting("seed", 0, 0)],
     )
 
 

@@ -19,8 +19,13 @@ from tuner.report.search_page import (
     ClassAccuracy,
     ClassView,
     ComparisonView,
+    Curve,
     FeatureView,
+    Importance,
+    Origin,
     Report,
+    Setting,
+    Share,
     StageUse,
     TrialRow,
     render_report,
@@ -70,6 +75,14 @@ class Page(HTMLParser):
     def text(self) -> str:
         return re.sub(r"\s+", " ", " ".join(self.words))
 
+    def table(self) -> dict:
+        return self.data()["table"]
+
+    def column(self, name: str) -> list:
+        """The cells of a column of the table of all trials, by its heading."""
+        k = [c["name"] for c in self.table()["columns"]].index(name)
+        return [row["cells"][k] for row in self.table()["rows"]]
+
 
 @pytest.fixture(scope="module", params=[1, 2, 3])
 def page(request: pytest.FixtureRequest) -> str:
@@ -78,12 +91,15 @@ def page(request: pytest.FixtureRequest) -> str:
 
 def test_page_is_whole_and_fetches_nothing(page: str) -> None:
     parsed = Page(page)
-    assert len(page.encode()) < 8_000_000
+    assert len(page.encode()) < 500_000
     policy = next(a["content"] for t, a in parsed.tags if a.get("http-equiv") == "Content-Security-Policy")
     assert policy.startswith("default-src 'none'")
     addresses = [v for _, a in parsed.tags for k, v in a.items() if k in {"src", "href", "srcset", "action"}]
-    assert addresses
-    assert all(a.startswith("data:image/jpeg;base64,") for a in addresses)
+    inside = [a for a in addresses if a.startswith("#")]
+    assert {a for a in addresses if not a.startswith("data:image/jpeg;base64,")} == set(inside)
+    trials = {f"#trial-{row['trial']}" for row in parsed.table()["rows"]}  # the table makes their rows
+    assert set(inside) <= trials | {f"#{a['id']}" for _, a in parsed.tags if "id" in a}
+    assert inside
     style = next(re.finditer(r"<style>(.*?)</style>", page, re.S)).group(1)
     assert "url(" not in style
     assert "@import" not in style
@@ -111,7 +127,11 @@ def test_page_says_what_the_search_found() -> None:
     assert "Both rest on features 0, 2 and 5. Features 7 and 8 speak for three" in text
     assert "CUDA out of memory in finetune" in text
     assert "rung 1 of 3: dominated (5 times)" in text
-    assert "data.test_fraction" in text
+    assert "data.test_fraction 0.25 0.2" in text
+    assert "qpm-tuner search --recipe digits --store runs --name digits-2026-11" in text
+    assert "commit 0123abc" in text
+    assert "features per class 61 % ± 8" in text
+    assert "Accuracy rests on 28 complete trials." in text
 
 
 def test_chart_holds_the_completed_trials_and_their_front() -> None:
@@ -121,19 +141,52 @@ def test_chart_holds_the_completed_trials_and_their_front() -> None:
     assert [t["trial"] for t in data["trials"]] == [row.trial for row in complete]
     members = front([row.point() for row in complete], report.objectives)
     assert [t["trial"] for t in data["trials"] if t["rank"] == 1] == [p.trial for p in members]
-    assert "class independence" in data["trials"][0]["text"]  # a part of interpretability
-    assert "features per class" in data["trials"][0]["text"]
-    assert data["history"][-1] == list(report.hypervolume[-1])
+    assert data["history"][-1] == pytest.approx(report.hypervolume[-1], abs=1e-3)
+    assert [p["name"] for p in data["params"]] == ["features", "features per class", "width", "l1"]  # one seed alone
+    assert [p["log"] for p in data["params"]] == [False, False, False, True]
+    assert data["params"][0]["ticks"] == [10, 20, 30, 40, 50]
+    assert [b["values"] for b in data["baselines"]] == [[81.8, 58.4], [78.5, 61.9], [78.9, 80.7]]
+    assert {tuple(c["trials"]) for c in data["curves"]} == {(0,), (1,), (2,)}
+
+
+def test_groups_of_columns_and_what_is_shown_at_first() -> None:
+    table = Page(render_report(sample_report())).table()
+    shown = {g["name"]: g["shown"] for g in table["groups"]}
+    assert shown == {
+        "objectives": True,
+        "parameters": True,
+        "parts of objectives": False,  # of interpretability
+        "other metrics": False,
+        "time": True,
+    }
+    groups = {c["name"]: c["group"] for c in table["columns"]}
+    assert groups["class independence"] == "parts of objectives"
+    assert groups["sid5"] == "other metrics"
+    assert groups["features per class"] == "parameters"
+
+
+def test_test_columns_are_for_members_only() -> None:
+    report = sample_report()
+    rows = [dataclasses.replace(r, values=r.values | {"test/accuracy": 91.7, "test/sid5": 33.3}) for r in report.rows]
+    page = Page(render_report(dataclasses.replace(report, rows=rows)))
+    assert not any(c["name"].startswith("test/") for c in page.table()["columns"])
+    assert page.text().count("91.7") == 7 + 7 + 1  # of each member, twice, and of the picked one beside the baselines
+    assert page.text().count("33.3") == 7
+    assert "All that was measured on other splits" in page.text()
 
 
 def test_front_comes_first_in_the_table() -> None:
     report = sample_report()
-    rows = re.findall(r'<tr id="trial-(\d+)" class="([^"]*)"', render_report(report))
+    text = render_report(report)
+    rows = Page(text).table()["rows"]
     assert len(rows) == len(report.rows)
-    member = ["member" in kind for _, kind in rows]
+    member = [row["standing"] in ("front", "picked") for row in rows]
     assert member == sorted(member, reverse=True)
     assert report.pick is not None
-    assert [int(trial) for trial, kind in rows if "picked" in kind] == [report.pick.point.trial]
+    assert [row["trial"] for row in rows if row["standing"] == "picked"] == [report.pick.point.trial]
+    listed = re.findall(r'<tr class="(member[^"]*)" data-trial="(\d+)"', text)
+    assert [int(trial) for _, trial in listed] == [row["trial"] for row in rows[: sum(member)]]
+    assert [int(trial) for kind, trial in listed if "picked" in kind] == [report.pick.point.trial]
 
 
 def test_a_stopped_trial_never_enters_the_front() -> None:
@@ -163,16 +216,19 @@ def test_every_text_is_escaped() -> None:
         stages=[StageUse(CANARY, 1, 1, 1.0, 1.0)],
         pick=pick,
         baselines=[BaselineRow(CANARY, {CANARY: 1.0}, CANARY)],
-        environment={CANARY: {CANARY: CANARY}},
         note=CANARY,
+        importance=[Importance(CANARY, {CANARY: Share(1.0, 0.1)}, 10, 10)],
+        curves=[Curve((0,), CANARY, {"epoch": [1.0, 2.0], CANARY: [1.0, 2.0]})],
+        origin=Origin(CANARY, {CANARY: CANARY}, [Setting(CANARY, {CANARY: CANARY}, CANARY)], [Setting(CANARY, 1, 1)]),
+        features_page=CANARY,
     )
     text = render_report(report)
     assert "<script>alert" not in text
     parsed = Page(text)
-    assert len(parsed.scripts) == 3  # data, plotly, ours
-    assert not any("<script>" in t["text"] for t in parsed.data()["trials"])  # plotly reads a little HTML
-    assert not any("<script>" in a["name"] + a["unit"] for a in parsed.data()["axes"])
+    assert len(parsed.scripts) == 2  # data, ours
+    assert CANARY in [row["cause"] for row in parsed.table()["rows"]]  # our script shows it as text
     assert parsed.text().count("<script>alert(1)</script>") > 15
+    assert not [name for _, a in parsed.tags for name in a if name.startswith("on")]
     assert all(set(a) <= {"src", "alt", "loading"} for t, a in parsed.tags if t == "img")
 
 
@@ -190,6 +246,7 @@ def test_one_objective_alone_is_drawn_over_the_trials() -> None:
     complete = [row for row in report.rows if row.outcome == "complete"]
     assert [axis["name"] for axis in data["axes"]] == ["trial", "accuracy"]
     assert data["axes"][0]["order"]
+    assert data["baselines"][0]["values"] == [None, 81.8]
     assert [t["values"] for t in data["trials"]] == [[row.trial, row.values["accuracy"]] for row in complete]
     assert all(len(t["spread"]) == 2 for t in data["trials"])
     best = max(complete, key=lambda row: row.values["accuracy"])
@@ -214,6 +271,8 @@ def test_confirmed_members_show_error_bars_and_what_is_beyond_noise() -> None:
     page = Page(render_report(dataclasses.replace(sample_report(), rows=rows)))
     assert page.data()["trials"][place]["spread"] == [0.4, 0.0]
     assert "± 0.4; sd 0.8 over 4 runs" in page.text()
+    assert page.column("runs").count(None) == len(rows) - 1
+    assert "± 0.4; sd 0.8 over 4 runs" in [cell[2] for cell in page.column("accuracy") if isinstance(cell, list)]
     assert "1 of them beyond noise" in page.text()
     assert page.text().count("beyond noise") == 3  # in the lede, as a heading and below the table
     assert "0.97" in page.text()
@@ -240,9 +299,11 @@ def test_errors_numbers_of_images_and_programs_are_told() -> None:
     assert "gap [%] bound program" in text
     assert "1.3 305.2 stopped by the clock" in text
     assert "Programs: 36 by clock (gap up to 1.3 %)." in text
+    assert page.column("gap")[0] == [0.013, "1.3", ""]
+    assert page.column("program")[0] == "stopped by the clock"
     assert "program stopped by the clock, gap 1.3 %" in text
-    assert "n = 288" in page.data()["trials"][0]["text"]
-    assert "program stopped by the clock, gap 1.3 %" in page.data()["trials"][0]["text"]
+    assert page.column("accuracy")[0][2] == "± 2.3, n = 288"
+    assert page.data()["trials"][0]["spread"][0] == pytest.approx(2.4, abs=0.1)
     assert "masked images" not in text  # a count is no metric
 
 

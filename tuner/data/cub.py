@@ -62,7 +62,18 @@ def load_cub(config: DataConfig) -> Dataset:
         image_attributes=_image_attributes(attributes / "image_attribute_labels.txt", list(images)),
         parts=_parts(root / "parts" / "part_locs.txt", list(images)),
         notes=_unlisted(images, {"image_class_labels.txt": labels, "train_test_split.txt": sides}),
+        part_names=_names(root / "parts" / "parts.txt"),
+        attribute_names=_names(
+            attributes / "attributes.txt", root.parent / "attributes.txt"
+        ),  # beside it, as published
     )
+
+
+def _names(*files: Path) -> list[str]:
+    """The names in the first of these listings that is there, by their numbers from 1 on; none where one is missing."""
+    file = next((file for file in files if file.is_file()), None)
+    rows = {} if file is None else _listing(file, "number", "name")
+    return [rows[n]["name"] for n in sorted(rows)] if sorted(rows) == list(range(1, len(rows) + 1)) else []
 
 
 def _listing(file: Path, key: str, value: str) -> dict[int, Row]:

@@ -61,6 +61,8 @@ class Dataset:
         content: for each image the index of the first one with equal contents, (n_images,) int64; None: all differ.
         groups: for each image the index of the first one that it must share a side of every split with, whatever their
             classes, (n_images,) int64; copies are in one group. None: only copies belong together.
+        part_names: of the parts by their position; empty if unknown.
+        attribute_names: of the image attributes by their position; empty if unknown.
     """
 
     name: str
@@ -76,6 +78,8 @@ class Dataset:
     notes: tuple[str, ...] = ()
     content: np.ndarray | None = None
     groups: np.ndarray | None = None
+    part_names: tuple[str, ...] = ()
+    attribute_names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """The number of images."""
@@ -178,6 +182,8 @@ def assemble(
     image_attributes: np.ndarray | None = None,
     parts: np.ndarray | None = None,
     notes: Sequence[str] = (),
+    part_names: Sequence[str] = (),
+    attribute_names: Sequence[str] = (),
 ) -> Dataset:
     """Bring a layout's entries into the common order and apply the recipe's split and masks.
 
@@ -192,6 +198,8 @@ def assemble(
         image_attributes: see `Dataset`, in the order of `entries`.
         parts: see `Dataset`, in the order of `entries`.
         notes: notes on the listing, see `Dataset`.
+        part_names: see `Dataset`.
+        attribute_names: see `Dataset`.
 
     Raises:
         UsageError: the split file does not fit the images, a class is too small to be split, or an image is listed
@@ -227,6 +235,8 @@ def assemble(
         parts=None if parts is None else parts[order],
         notes=(*notes, *on_masks, *describe_copies(content, is_train, paths)),
         content=content,
+        part_names=tuple(part_names),
+        attribute_names=tuple(attribute_names),
     )
 
 

@@ -9,25 +9,27 @@ from math import ceil, floor, log10
 
 from tuner.front import words
 from tuner.front.pareto import Objective, Point, front, measured
-from tuner.report import error_bars, shade
+from tuner.report import error_bars, labels, shade
+from tuner.report.labels import Box
 from tuner.report.shade import Shade
 
 WIDTH, HEIGHT = 760, 500
 LEFT, RIGHT, TOP, BOTTOM = 74, 24, 54, 62
 STYLE = """
 .front { --paper: #ffffff; --ink: #1d2125; --muted: #5f6770; --rule: #e4e5e7;
-  --dim: #bcc2c9; --member: #0067a3; --pick: #b94e00;
+  --dim: #868e97; --member: #0067a3; --pick: #b94e00;
   font: 13px system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif; }
 @media (prefers-color-scheme: dark) { .front { --paper: #14171a; --ink: #e8e6e2; --muted: #9aa1a9;
-  --rule: #2b3036; --dim: #4f5660; --member: #62b6ec; --pick: #f3a765; } }
+  --rule: #2b3036; --dim: #727b86; --member: #62b6ec; --pick: #f3a765; } }
 .front .paper { fill: var(--paper); } .front .grid { stroke: var(--rule); }
 .front text { fill: var(--muted); } .front .axis { fill: var(--ink); }
 .front .title { fill: var(--ink); font-size: 16px; font-weight: 600; }
 .front .dim { fill: var(--dim); } .front .member { fill: var(--member); }
 .front .stairs { fill: none; stroke: var(--member); stroke-width: 1.5; }
-.front .bar { fill: none; stroke: var(--member); opacity: 0.45; }
+.front .bar { fill: none; stroke: var(--member); }
 .front .pick { fill: var(--pick); stroke: var(--paper); stroke-width: 2; }
 .front .name { fill: var(--pick); font-weight: 600; }
+.front .number { fill: var(--ink); font-size: 12px; }
 """
 
 
@@ -123,8 +125,10 @@ def render_front(
     third = Shade(objectives[2], members) if len(objectives) > 2 and members else None
     parts += third.legend(WIDTH - RIGHT, TOP - 9) if third else []
     parts += [_dot(p, x, y, "member", 5, third) for p in members]
+    named = [p for p in members if picked is None or p.trial != picked.trial]
     if picked is not None:
         parts += [_dot(picked, x, y, "pick", 8), _name(picked, x, y, called)]
+    parts += _numbers(named, x, y, picked)
     body, style = "\n".join(parts), STYLE + (shade.STYLE if third else "")
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="front" width="{WIDTH}" height="{HEIGHT}" '
@@ -207,6 +211,23 @@ def _name(point: Point, x: Axis, y: Axis, called: str) -> str:
         f'<text class="name" x="{across + shift:.1f}" y="{down + 20:.1f}" text-anchor="{anchor}">'
         f"trial {point.trial}, {escape(called)}</text>"
     )
+
+
+def _numbers(members: Sequence[Point], x: Axis, y: Axis, picked: Point | None) -> list[str]:
+    """Each member's trial beside its dot, where there is room; the picked one is named already."""
+    within = Box(LEFT, TOP, WIDTH - RIGHT, HEIGHT - BOTTOM)
+    taken = []
+    if picked is not None:
+        across, down = _spot(picked, x, y)
+        left = across - 140 if across > LEFT + 140 else across
+        taken = [Box(across - 9, down - 9, across + 9, down + 9), Box(left, down + 9, left + 140, down + 24)]
+    texts = [str(p.trial) for p in members]
+    places = labels.place([_spot(p, x, y) for p in members], texts, within, taken)
+    return [
+        f'<text class="number" x="{place[0]:.1f}" y="{place[1]:.1f}">{text}</text>'
+        for text, place in zip(texts, places, strict=True)
+        if place is not None
+    ]
 
 
 def _spot(point: Point, x: Axis, y: Axis) -> tuple[float, float]:

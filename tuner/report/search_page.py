@@ -4,9 +4,9 @@
 """
 
 from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
 from tuner.report import sections
+from tuner.report.analysis_views import Curve, Importance, Origin, Setting, Share, Span
 from tuner.report.templates import asset, render
 from tuner.report.views import (
     BaselineRow,
@@ -25,19 +25,28 @@ __all__ = [
     "ClassAccuracy",
     "ClassView",
     "ComparisonView",
+    "Curve",
     "FeatureView",
+    "Importance",
+    "Origin",
     "PickView",
     "Report",
+    "Setting",
+    "Share",
+    "Span",
     "StageUse",
     "TrialRow",
     "render_report",
 ]
 
+SCRIPTS = ("kit.js", "charts.js", "analysis.js", "course.js", "table.js", "page.js")  # in the order of their use
+
 
 def render_report(report: Report) -> str:
-    """The page, with plotly.js (4.8 MB) inside; every text of the input is escaped.
+    """The page; every text of the input is escaped.
 
     Returns:
         HTML. Its content security policy forbids it to load anything.
     """
-    return render("report.html", js=asset("report.js"), plotly=Markup(get_plotlyjs()), **sections.build(report))
+    js = Markup("\n").join(asset(name) for name in SCRIPTS)
+    return render("report.html", js=js, **sections.build(report))

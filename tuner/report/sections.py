@@ -1,64 +1,83 @@
 """What each section of the report says: numbers become words, trials become rows, maps become pictures.
 
-`build` returns the variables of report.html; the charts' numbers are its `data`, drawn by report.js.
+`build` returns the variables of report.html; the charts' numbers are its `data`, drawn by the page's scripts.
 """
 
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
-from html import escape
-from math import isfinite
 from typing import Any
 
 from markupsafe import Markup
 
-from tuner.base.metric import METRICS
 from tuner.front import uncertainty, words
 from tuner.front.confirmation import RULE
-from tuner.front.pareto import Objective, Point, hypervolume, ranks
-from tuner.qpm.program_info import ProgramInfo
+from tuner.front.pareto import Objective, Point, hypervolume
 from tuner.report import error_bars, proof
 from tuner.report.baselines import baselines
-from tuner.report.columns import NOTHING, column
+from tuner.report.chart_data import chart_data
+from tuner.report.columns import plain
 from tuner.report.galleries import galleries
+from tuner.report.importance import importance
+from tuner.report.members import members
+from tuner.report.origin import origin
 from tuner.report.picture import render_front
+from tuner.report.ranking import Ranking
+from tuner.report.trials_table import trials_table
 from tuner.report.views import PickView, Report, StageUse, TrialRow
 
 
 def build(report: Report) -> dict[str, Any]:
     """The variables of report.html."""
-    points = _completed(report)
-    known = report.ranks or {p.trial: r for p, r in zip(points, ranks(points, report.objectives), strict=True)}
-    rank = {p.trial: known[p.trial] for p in points if known.get(p.trial)}
-    picked = report.pick.point if report.pick and report.pick.chosen else None
+    ranking = Ranking(report)
+    charts = {**chart_data(ranking), "table": trials_table(ranking)}
     return {
+        "contents": _contents(report, charts),
         "search": report.search,
         "note": report.note,
         "axes": words.listing([words.name(o.name) for o in report.objectives]),
         "many": len(report.objectives) > 2,
         "alone": len(report.objectives) == 1,
-        "bars": any(row.bars.error for row in report.rows),
-        "lede": _lede(report, rank),
-        "figures": _figures(report, rank),
-        "still": Markup(render_front(points, report.objectives, picked, report.search, rank)),
+        "bars": any(point.error(o.name) for point in ranking.points for o in report.objectives),
+        "lede": _lede(ranking),
+        "figures": _figures(ranking),
+        "still": Markup(render_front(ranking.points, report.objectives, _picked(report), report.search, ranking.rank)),
+        "members": members(ranking),
         "pick": _pick(report, report.pick) if report.pick else None,
+        "features_page": report.features_page,
         "baselines": baselines(report),
+        "importance": importance(report),
         "stages": _stages(report.stages),
         "outcomes": _outcomes(report.rows),
-        "trials": _trials(report, rank),
         "rests": _rests(report),
-        "environment": _flat(report.environment),
-        "data": _chart_data(report, rank),
+        "origin": report.origin and origin(report.origin),
+        "data": charts,
     }
 
 
-def _completed(report: Report) -> list[Point]:
-    """Only completed trials are ranked; the values so far of a stopped one are shown, but not ranked."""
-    return [row.point() for row in report.rows if row.outcome == "complete"]
+def _contents(report: Report, charts: dict[str, Any]) -> list[tuple[str, str]]:
+    """The sections that this page has: address and title."""
+    found = [
+        ("front", "The front", True),
+        ("members", "Its members", any(t["rank"] == 1 for t in charts["trials"])),
+        ("pick", "The picked model" if report.pick and report.pick.chosen else "The suggested model", report.pick),
+        ("baselines", "Baselines", report.baselines),
+        ("parameters", "Parameters", len(charts["trials"]) > 1 and charts["params"]),
+        ("training", "Training", charts["curves"]),
+        ("course", "Course of the search", True),
+        ("trials", "All trials", True),
+        ("origin", "Settings and origin", report.origin),
+    ]
+    return [(address, title) for address, title, there in found if there]
 
 
-def _lede(report: Report, rank: dict[int, int]) -> str:
+def _picked(report: Report) -> Point | None:
+    return report.pick.point if report.pick and report.pick.chosen else None
+
+
+def _lede(ranking: Ranking) -> str:
     """The search in a sentence or two."""
+    report, rank = ranking.report, ranking.rank
     completed = sum(row.outcome == "complete" for row in report.rows)
     members = sum(r == 1 for r in rank.values())
     saved = sum(stage.saved_s for stage in report.stages)
@@ -80,13 +99,13 @@ def _rests(report: Report) -> str:
     return " ".join(filter(None, [f"{rule}; {told}." if told else "", meaning]))
 
 
-def _figures(report: Report, rank: dict[int, int]) -> list[dict[str, str]]:
+def _figures(ranking: Ranking) -> list[dict[str, str]]:
     """The few numbers at the top: the front's best of each objective, the hypervolume, the time saved."""
-    points = _completed(report)
-    members = [p for p in points if rank.get(p.trial) == 1]
+    report, points = ranking.report, ranking.points
+    front = [p for p in points if ranking.rank.get(p.trial) == 1]
     figures = []
     for o in report.objectives[:3]:
-        best = max(members, key=partial(_goodness, o), default=None)
+        best = max(front, key=partial(_goodness, o), default=None)
         if best is not None:
             value, beside = words.number(best.values[o.name], o.unit), error_bars.beside(best, o.name)
             aside = f"trial {best.trial}, {beside}" if beside else f"trial {best.trial}"
@@ -117,7 +136,7 @@ def _pick(report: Report, pick: PickView) -> dict[str, Any]:
         for o in report.objectives
     ]
     axes = {o.name for o in report.objectives}
-    facts += [(words.name(name), _plain(value)) for name, value in params.items() if name not in axes]
+    facts += [(words.name(name), plain(value)) for name, value in params.items() if name not in axes]
     program = next((row.program for row in report.rows if row.trial == pick.point.trial), None)
     if program:
         facts.append(("program", proof.sentence(program)))
@@ -166,139 +185,5 @@ def _outcomes(rows: Sequence[TrialRow]) -> list[dict[str, Any]]:
     ]
 
 
-def _trials(report: Report, rank: dict[int, int]) -> dict[str, Any]:
-    """The table of all trials: those on the front first, better ones first."""
-    objectives = [o.name for o in report.objectives]
-    picked = report.pick.point.trial if report.pick and report.pick.chosen else None
-    params = list(dict.fromkeys(n for row in report.rows for n in row.params))
-    mentioned = dict.fromkeys(n for row in report.rows for n in row.values if n not in objectives)
-    metrics = sorted((n for n in mentioned if not uncertainty.is_count(n)), key=lambda n: "/" in n)  # other splits last
-    first = report.objectives[0]
-
-    def place(row: TrialRow) -> tuple[float, float, int]:
-        value = row.values.get(first.name)
-        return (rank.get(row.trial, len(rank) + 1), 0.0 if value is None else -first.goodness(value), row.trial)
-
-    rows = sorted(report.rows, key=place)
-    numbers = {n: column([row.values.get(n) for row in rows]) for n in (*objectives, *metrics)}
-    return {
-        "params": [words.name(n) for n in params],
-        "objectives": [f"{words.name(o.name)}{f' [{o.unit}]' if o.unit else ''}" for o in report.objectives],
-        "metrics": [words.name(n) for n in metrics],
-        "bars": error_bars.headings(report),
-        "proof": ["gap [%]", "bound", "program"],
-        "rows": [
-            {
-                "trial": row.trial,
-                "rank": rank.get(row.trial, 0),
-                "outcome": row.outcome,
-                "cause": row.cause,
-                "picked": row.trial == picked,
-                "params": [_cell(row.params.get(n), _plain(row.params.get(n))) for n in params],
-                "objectives": [_cell(row.values.get(n), numbers[n][i], error_bars.spread(row, n)) for n in objectives],
-                "metrics": [_cell(row.values.get(n), numbers[n][i], error_bars.spread(row, n)) for n in metrics],
-                "bars": [_cell(*cell) for cell in error_bars.cells(report, row)],
-                "proof": _proof(row),
-                "duration": _cell(
-                    row.duration_s, NOTHING if row.duration_s is None else words.duration(row.duration_s)
-                ),
-            }
-            for i, row in enumerate(rows)
-        ],
-    }
-
-
-def _chart_data(report: Report, rank: dict[int, int]) -> dict[str, Any]:
-    """The numbers of the charts; texts are escaped here because plotly reads a little HTML."""
-    alone = len(report.objectives) == 1  # then it is drawn over the trials, in their order
-    trials = [
-        {
-            "trial": row.trial,
-            "rank": rank[row.trial],
-            "values": [row.trial] * alone + [row.values[o.name] for o in report.objectives],
-            "spread": [0.0] * alone + [_finite(row.bars.error.get(o.name)) for o in report.objectives],
-            "text": _hover(row, report.objectives),
-        }
-        for row in report.rows
-        if row.trial in rank
-    ]
-    axes = [
-        {
-            "name": _safe(words.name(o.name)),
-            "unit": _safe(o.unit),
-            "sign": 1 if o.direction == "max" else -1,
-            "worst": o.low if o.direction == "max" else o.high,
-        }
-        for o in report.objectives
-    ]
-    if alone:
-        axes.insert(0, {"name": "trial", "unit": "", "sign": 1, "worst": 0, "order": True})
-    picked = report.pick.point.trial if report.pick and report.pick.chosen else None
-    return {
-        "axes": axes,
-        "trials": trials,
-        "picked": picked,
-        "history": [list(pair) for pair in report.hypervolume],
-    }
-
-
-def _hover(row: TrialRow, objectives: Sequence[Objective]) -> str:
-    """What pointing at a trial shows: objectives with their parts, then parameters."""
-    lines = [f"<b>trial {row.trial}</b>"]
-    for objective in objectives:
-        value = words.number(row.values[objective.name], objective.unit)
-        beside = error_bars.beside(row.point(), objective.name)
-        lines.append(f"{_safe(words.name(objective.name))} <b>{value}</b> {_safe(objective.unit)} {beside}".rstrip())
-        metric = METRICS.get(objective.name)
-        parts = [n for n in (metric.parts if metric else ()) if n in row.values]
-        lines += [f"   {words.name(n)} {words.number(row.values[n])}" for n in parts]
-    lines += ["", *(f"{_safe(words.name(n))} {_safe(_plain(v))}" for n, v in row.params.items())]
-    if row.program:
-        lines += ["", f"program {_safe(proof.sentence(row.program))}"]
-    return "<br>".join(f"\u00a0{line}\u00a0" for line in lines)  # plotly's label has no padding of its own
-
-
-def _finite(value: float | None) -> float:
-    return value if value is not None and isfinite(value) else 0.0
-
-
-def _safe(text: str) -> str:
-    return escape(text, quote=False)
-
-
-def _cell(value: Any, text: str, aside: str = "") -> dict[str, Any]:
-    """A cell with what it is sorted by: a number where there is one, else its text, nothing last."""
-    missing = value is None or text == NOTHING
-    return {"text": text, "aside": aside, "sort": "" if missing else value, "missing": missing}
-
-
-def _proof(row: TrialRow) -> list[dict[str, Any]]:
-    """Gap, bound and status of the trial's program."""
-    known = row.program or ProgramInfo()
-    return [
-        _cell(known.gap, proof.gap(row.program) or NOTHING),
-        _cell(known.bound, proof.figure(row.program, "bound") or NOTHING),
-        _cell(known.status, proof.ended(row.program) or NOTHING),
-    ]
-
-
-def _plain(value: Any) -> str:
-    """A parameter or setting as text."""
-    if value is None:
-        return NOTHING
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
 def _times(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def _flat(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Nested settings as (dotted name, text)."""
-    pairs = []
-    for name, value in tree.items():
-        if isinstance(value, dict):
-            pairs += _flat(value, f"{prefix}{name}.")
-        else:
-            pairs.append((f"{prefix}{name}", _plain(value)))
-    return pairs

@@ -8,9 +8,9 @@ from tuner.front.pareto import Objective, Point
 
 STEPS = 5
 SWATCH = 16  # pixels
-# From worse to better; the better, the further from the paper's colour.
+# From worse to better; the better, the further from the paper's colour, and none nearer to it than 3:1.
 STYLE = """
-.front { --shade0: #d9a520; --shade1: #6aa84f; --shade2: #21908d; --shade3: #31688e; --shade4: #440154; }
+.front { --shade0: #b8860b; --shade1: #5f9a3a; --shade2: #21908d; --shade3: #31688e; --shade4: #440154; }
 @media (prefers-color-scheme: dark) { .front { --shade0: #7a5ba8; --shade1: #4a86c5; --shade2: #2fb3a3;
   --shade3: #93d741; --shade4: #fde725; } }
 """

@@ -11,6 +11,7 @@ from tuner.errors import UsageError
 from tuner.front.confirmation import ErrorBars
 from tuner.front.pareto import Objective, Point
 from tuner.qpm.program_info import ProgramInfo
+from tuner.report.analysis_views import Curve, Importance, Origin, Span
 from tuner.report.tiles import Map, Pixels
 
 
@@ -20,13 +21,15 @@ class TrialRow:
 
     Args:
         trial: its number.
-        outcome: complete, stopped, skipped, infeasible, failed or running.
+        outcome: complete, stopped, skipped, pruned, infeasible, failed or running; others are shown as they are.
         params: its parameters, as in the recipe's space.
         values: metric name -> value, of the validation split; "test/accuracy" for another split.
         duration_s: wall time, seconds; None if unknown.
         cause: one line, why it did not complete.
         bars: what is known of a member of the front beyond the search's own run; its means are in `values` already.
         program: how its program ended, as the ledger has it (see `proof.py`); None if unknown.
+        ended_s: seconds of search time at which it ended; None while it is open, or if unknown.
+        spans: its stages, in their order.
     """
 
     trial: int
@@ -37,6 +40,8 @@ class TrialRow:
     cause: str = ""
     bars: ErrorBars = field(default_factory=ErrorBars)
     program: ProgramInfo | None = None
+    ended_s: float | None = None
+    spans: Sequence[Span] = ()
 
     def point(self) -> Point:
         """The trial as the front sees it."""
@@ -208,8 +213,12 @@ class Report:
         stages: in the order in which they run.
         pick: the picked model, if one was picked.
         baselines: comparison rows.
-        environment: provenance of the numbers; nested dictionaries are flattened.
         note: a sentence on the protocol, such as which split the objectives are measured on.
+        importance: of the parameters, one for each objective; empty where too few trials are complete.
+        curves: learning curves of members and of the picked model.
+        origin: the command that repeats the search, its settings, versions and machine; None: not told.
+        log_parameters: those that are drawn on a logarithmic axis.
+        features_page: address of the page of the picked model's features, relative to the report; empty: there is none.
     """
 
     search: str
@@ -219,9 +228,13 @@ class Report:
     stages: Sequence[StageUse] = ()
     pick: PickView | None = None
     baselines: Sequence[BaselineRow] = ()
-    environment: dict[str, Any] = field(default_factory=dict)
     note: str = ""
     ranks: dict[int, int] | None = None
+    importance: Sequence[Importance] = ()
+    curves: Sequence[Curve] = ()
+    origin: Origin | None = None
+    log_parameters: frozenset[str] = frozenset()
+    features_page: str = ""
 
     def __post_init__(self) -> None:
         """Refuse a report without objectives."""

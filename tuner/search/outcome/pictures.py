@@ -35,12 +35,7 @@ class ModelPictures:
     """
 
     def __init__(self, model: QpmModel, bank: FeatureBank, dataset: Dataset, geometry: str = "squash") -> None:
-        if dataset.paths != bank.paths:
-            raise TunerError(
-                f"data set {dataset.name} lists other images ({len(dataset):,}) than the search used ({len(bank):,})",
-                "the images as they were when the search started, since other images do not match these features",
-                "restore them, or set data.root to their folder",
-            )
+        require_same_images(dataset, bank)
         self._full = full_strength(model, bank)
         self._model, self._bank, self._dataset, self._geometry = model, bank, dataset, geometry
         self._held_out = np.flatnonzero(~bank.is_train)
@@ -94,6 +89,20 @@ class ModelPictures:
         logits[:, label] = -torch.inf
         best = int((own - logits.max(1).values).argmax())
         return int(chosen[best]), samples.subset(torch.tensor([best])), len(chosen)
+
+
+def require_same_images(dataset: Dataset, bank: FeatureBank) -> None:
+    """Refuse pictures of images that the features are not of.
+
+    Raises:
+        TunerError: the data set no longer lists the images of the bank.
+    """
+    if dataset.paths != bank.paths:
+        raise TunerError(
+            f"data set {dataset.name} lists other images ({len(dataset):,}) than the search used ({len(bank):,})",
+            "the images as they were when the search started, since other images do not match these features",
+            "restore them, or set data.root to their folder",
+        )
 
 
 def spoken(class_name: str) -> str:

@@ -10,10 +10,13 @@ from tuner.front.confirmation import ErrorBars
 from tuner.front.pick import Pick
 from tuner.front.spread import spread
 from tuner.recipe import Recipe, caution, objectives_of
-from tuner.report.search_page import BaselineRow, PickView, Report, StageUse, TrialRow, render_report
+from tuner.report.search_page import BaselineRow, PickView, Report, Span, StageUse, TrialRow, render_report
 from tuner.search.outcome.by_class import accuracy_by_class
 from tuner.search.outcome.choose import recorded_pick
+from tuner.search.outcome.curves import learning_curves
 from tuner.search.outcome.history import hypervolume_history
+from tuner.search.outcome.importance import importances
+from tuner.search.outcome.origin import origin_of
 from tuner.search.record.events import Baseline
 from tuner.search.record.front_view import FrontView
 from tuner.search.record.home import SearchHome
@@ -22,17 +25,28 @@ from tuner.search.record.restoration import SearchState, TrialRecord
 from tuner.search.stages import STAGES, model_stage
 
 if TYPE_CHECKING:
+    from tuner.data.dataset import Dataset
+    from tuner.features.bank import FeatureBank
+    from tuner.qpm.finetuning import QpmModel
     from tuner.search.outcome.pictures import ModelPictures
 
 
-def report_page(home: SearchHome, progress: Progress, state: SearchState | None = None) -> str:
-    """The search's report as one HTML page; the picked model is the recorded pick, else the knee."""
+def report_page(home: SearchHome, progress: Progress, state: SearchState | None = None, features_page: str = "") -> str:
+    """The search's report as one HTML page; the picked model is the recorded pick, else the knee.
+
+    Args:
+        home: the search.
+        progress: is told what is left out.
+        state: of the search; None: as the ledger has it now.
+        features_page: address of the page of the model's features, relative to the report; empty: there is none.
+    """
     recipe, bank = home.stored()
     state = state or home.state()
     objectives = objectives_of(recipe)
     view = home.front(objectives, state)
     chosen = recorded_pick(view, state) if view.members else None
     reuse = state.reuse()
+    log = frozenset(name for name, dimension in recipe.space.items() if dimension.get("log"))
     report = Report(
         search=home.name,
         objectives=objectives,
@@ -41,14 +55,13 @@ def report_page(home: SearchHome, progress: Progress, state: SearchState | None 
         stages=[_use(name, reuse[name]) for name in STAGES if name in reuse],
         pick=None if chosen is None else _pick_view(home, recipe, bank, chosen, progress, _is_chosen(chosen, state)),
         baselines=baseline_rows(state.baselines),
-        environment={
-            "store": home.store.url,
-            "bank": bank,
-            "versions": home.versions(),
-            "recipe": recipe.to_dict(),
-        },
         note=_note(recipe, caution(recipe, state.budget, len(state.trials)), view.satisfaction) + _growth(view),
         ranks=view.ranks,
+        importance=importances(state.points(objectives), objectives, log),
+        curves=list(learning_curves(home, state, _drawn(view, chosen), progress)),
+        origin=origin_of(home, recipe, bank, view.members),
+        log_parameters=log,
+        features_page=features_page,
     )
     return render_report(report)
 
@@ -59,16 +72,26 @@ def model_pictures(home: SearchHome, recipe: Recipe, bank: str, chosen: Pick) ->
     Raises:
         TunerError: if the images are not on this machine, or the model is damaged.
     """
+    from tuner.search.outcome.pictures import ModelPictures
+
+    return ModelPictures(*chosen_parts(home, recipe, bank, chosen), recipe.backbone.geometry)
+
+
+def chosen_parts(home: SearchHome, recipe: Recipe, bank: str, chosen: Pick) -> "tuple[QpmModel, FeatureBank, Dataset]":
+    """A complete trial's model, the bank it was trained on, and the images themselves.
+
+    Raises:
+        TunerError: if the images are not on this machine, or the model is damaged.
+    """
     from tuner.data.load import load_dataset
     from tuner.features.bank import open_bank
     from tuner.qpm.finetuning import QpmModel
-    from tuner.search.outcome.pictures import ModelPictures
 
     assert chosen.point.model is not None, "a complete trial has a model"
     dataset = load_dataset(recipe.data)
     tokens = load_input(home.artifacts, "banks", bank, open_bank)
     model = load_input(home.artifacts, model_stage().kind, chosen.point.model, lambda f: QpmModel.load(f).of(tokens))
-    return ModelPictures(model, tokens, dataset, recipe.backbone.geometry)
+    return model, tokens, dataset
 
 
 def _is_chosen(chosen: Pick, state: SearchState) -> bool:
@@ -93,6 +116,12 @@ def _pick_view(
         return view
 
 
+def _drawn(view: FrontView, chosen: Pick | None) -> list[int]:
+    """The trials whose training is drawn: the chosen one, then the members in their order."""
+    members = [member.trial for member in view.members]
+    return list(dict.fromkeys([*([chosen.point.trial] if chosen else []), *members]))
+
+
 def _row(trial: TrialRecord, view: FrontView) -> TrialRow:
     bars = view.bars.get(trial.number, ErrorBars())
     sizes = {o.name: trial.params[o.name] for o in view.objectives if o.name in trial.params}
@@ -106,6 +135,8 @@ def _row(trial: TrialRecord, view: FrontView) -> TrialRow:
         trial.cause or "",
         program=trial.program,
         bars=bars,
+        ended_s=trial.ended_s if trial.outcome else None,
+        spans=[Span(use.stage, use.seconds, use.reused) for use in trial.stages],
     )
 
 

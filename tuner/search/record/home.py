@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from tuner.base.origin import commit, machine
 from tuner.base.secrets import hide
 from tuner.base.spelling import did_you_mean, some_of
 from tuner.errors import TunerError, UsageError
@@ -69,6 +70,7 @@ class SearchHome:
     def start(self, recipe: Recipe, bank: str) -> None:
         """Write the resolved recipe; it never changes afterwards."""
         content = {"recipe": recipe.to_dict(), "bank": bank, "versions": versions(), "code": CODE_VERSIONS}
+        content["origin"] = {"commit": commit(), "machine": machine()}
         self.store.put_new(self.key("recipe.yaml"), yaml.safe_dump(content, sort_keys=False).encode())
 
     def stored(self) -> tuple[Recipe, str]:
@@ -115,6 +117,11 @@ class SearchHome:
     def versions(self) -> dict[str, str]:
         """Versions of the software that determined the results when the search started."""
         return {name: clean(str(version)) for name, version in self._content()["versions"].items()}
+
+    def origin(self) -> dict[str, str]:
+        """Commit and machine of the driver that started the search; empty for one of an earlier version."""
+        found = self._content()["origin"] or {}
+        return {clean(str(name)): clean(str(text)) for name, text in found.items() if text}
 
     def _bytes(self) -> bytes:
         """The stored recipe file, unless it is too large."""

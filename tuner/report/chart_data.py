@@ -1,0 +1,104 @@
+"""The numbers that the page draws, as JSON: trials, their parameters, baselines, curves and stages over time."""
+
+from math import isfinite
+from typing import Any
+
+from tuner.front import words
+from tuner.report.analysis_views import Curve
+from tuner.report.ranking import Ranking
+from tuner.report.views import Report, TrialRow
+
+MOST_TICKS = 7  # values of a parameter that its axis names one by one
+MOST_EPOCHS = 200  # of a curve; more are thinned out, the last one stays
+
+
+def chart_data(ranking: Ranking) -> dict[str, Any]:
+    """Everything but the table of trials, from which the texts beside a mark are made."""
+    report = ranking.report
+    alone = len(report.objectives) == 1  # then it is drawn over the trials, in their order
+    varied = _varied(report)
+    stages = list(dict.fromkeys(span.stage for row in report.rows for span in row.spans))
+    return {
+        "axes": _axes(report, alone),
+        "params": [_param(report, name) for name in varied],
+        "trials": [
+            {
+                "trial": row.trial,
+                "rank": ranking.rank[row.trial],
+                "values": [row.trial] * alone + [row.values[o.name] for o in report.objectives],
+                "spread": [0.0] * alone + [_finite(row.point().error(o.name)) for o in report.objectives],
+                "params": [row.params.get(name) for name in varied],
+            }
+            for row in report.rows
+            if row.trial in ranking.rank
+        ],
+        "picked": ranking.picked,
+        "baselines": _baselines(report, alone),
+        "history": [[round(s, 3), round(v, 6)] for s, v in report.hypervolume],
+        "stages": stages,
+        "spans": [span for row in report.rows if (span := _span(row, stages)) is not None],
+        "curves": [_curve(curve) for curve in report.curves],
+        "held_out": {row.trial: row.values["accuracy"] for row in report.rows if "accuracy" in row.values},
+    }
+
+
+def _axes(report: Report, alone: bool) -> list[dict[str, Any]]:
+    axes: list[dict[str, Any]] = [
+        {"name": words.name(o.name), "unit": o.unit, "sign": 1 if o.direction == "max" else -1}
+        for o in report.objectives
+    ]
+    return [{"name": "trial", "unit": "", "sign": 1, "order": True}, *axes] if alone else axes
+
+
+def _varied(report: Report) -> list[str]:
+    """The parameters that differ between trials, in the order in which they were set."""
+    names = dict.fromkeys(n for row in report.rows for n in row.params)
+    return [n for n in names if len({repr(row.params.get(n)) for row in report.rows}) > 1]
+
+
+def _param(report: Report, name: str) -> dict[str, Any]:
+    """A parameter's axis: numbers, on a logarithmic scale if need be, or a few choices in words."""
+    values = [row.params[name] for row in report.rows if row.params.get(name) is not None]
+    number = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
+    choices = None if number else sorted({str(v) for v in values})
+    logarithmic = number and name in report.log_parameters and min(values) > 0
+    few = sorted(set(values)) if number and len(set(values)) <= MOST_TICKS else None
+    return {"name": words.name(name), "log": logarithmic, "choices": choices, "ticks": few}
+
+
+def _baselines(report: Report, alone: bool) -> list[dict[str, Any]]:
+    """Those that have a value of an objective."""
+    return [
+        {
+            "name": row.name,
+            "values": [None] * alone + [_known(row.values.get(o.name)) for o in report.objectives],
+        }
+        for row in report.baselines
+        if any(_known(row.values.get(o.name)) is not None for o in report.objectives)
+    ]
+
+
+def _span(row: TrialRow, stages: list[str]) -> list[Any] | None:
+    """[trial, start, [[stage, seconds, reused], ...]] in seconds of search time; None where that is unknown."""
+    if row.ended_s is None or not row.spans:
+        return None
+    length = sum(span.seconds for span in row.spans)
+    start = max(0.0, row.ended_s - max(length, row.duration_s or 0.0))
+    parts = [[stages.index(s.stage), round(s.seconds, 2), int(s.reused)] for s in row.spans]
+    return [row.trial, round(start, 2), parts]
+
+
+def _curve(curve: Curve) -> dict[str, Any]:
+    n = len(curve.columns["epoch"])
+    step = max(1, -(-n // MOST_EPOCHS))
+    kept = sorted({*range(0, n, step), n - 1}) if n else []
+    thinned = {name: [float(f"{values[i]:.5g}") for i in kept] for name, values in curve.columns.items()}
+    return {"trials": list(curve.trials), "stage": curve.stage, "columns": thinned}
+
+
+def _finite(value: float | None) -> float:
+    return value if value is not None and isfinite(value) else 0.0
+
+
+def _known(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and isfinite(value) else None
