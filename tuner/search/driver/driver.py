@@ -134,11 +134,11 @@ class Driver:
             refuse_too_many_splits(self.recipe, self.home, self.bank)
         self.record(Started(time.time(), self.recipe.to_dict(), versions()))
         self._settle_reference(ended=self.complete())
-        if self._trials_left() and (announced := announcement(self.recipe)):
-            self.progress.say(announced)
         interrupted = False
         trials = self._trials_left() and not self._spent()
         if trials:
+            if announced := announcement(self.recipe):
+                self.progress.say(announced)
             self._foresee()
         if trials or runs or (self.complete() and not is_measured):
             with ray_for(self.recipe.resources, self.progress) as resources:

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from tuner.front import pareto
 from tuner.front.pareto import Objective, Point
 from tuner.qpm.program_info import ProgramInfo
-from tuner.search.record.events import OUTCOMES, Baseline, Confirmed, Picked, Referenced, StageUse
+from tuner.search.record.events import OUTCOMES, Baseline, Confirmed, Picked, Referenced
+from tuner.search.record.stage_use import StageUse
 
 
 @dataclass
