@@ -71,7 +71,8 @@ def test_a_page_of_searches(page, tmp_path):
 def test_set_a_budget(tmp_path):
     printed = follow(HOW_TO / "set-a-budget.md", tmp_path)
     assert "nothing was started, and nothing written to the store" in printed
-    assert "asked for 40 times" in printed
+    assert "40, 4 at once" in printed
+    assert "of members of the front" in printed
     assert not (tmp_path / "runs").exists()
 
 

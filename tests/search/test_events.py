@@ -6,8 +6,9 @@ import json
 import pytest
 
 from tests.ledgers import finished
-from tuner.search.record.events import KINDS, Ended, Measured, Proposed, StageUse, Started, read_event
+from tuner.search.record.events import KINDS, Ended, Measured, Proposed, Started, read_event
 from tuner.search.record.fields import InvalidEventError, clean, line, told
+from tuner.search.record.stage_use import StageUse
 
 USE = {"stage": "finetune", "key": "f0", "reused": False, "seconds": 2.0, "saved_s": 0.0}
 USE |= {"ran_s": 1.5, "cpus": 1.0, "gpus": 0.0}

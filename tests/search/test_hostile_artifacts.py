@@ -26,7 +26,7 @@ from tuner.search.execute.messages import StageUsed
 from tuner.search.execute.plan import StageSpec, plan_trial
 from tuner.search.execute.trial import run_trial
 from tuner.search.execute.worker import run_stage
-from tuner.search.record.events import StageUse
+from tuner.search.record.stage_use import StageUse
 from tuner.search.record.values import read_values
 from tuner.store import Artifacts, CorruptArtifactError, open_artifacts, open_store
 

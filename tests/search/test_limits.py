@@ -7,8 +7,8 @@ from tuner.recipe import load_recipe
 from tuner.search.cost.limits import SpendLimit, first_enough, limits_of
 from tuner.search.cost.patience import Patience
 from tuner.search.cost.spent import Spent, spent_by, spent_in
-from tuner.search.record.events import StageUse
 from tuner.search.record.restoration import replay
+from tuner.search.record.stage_use import StageUse
 
 HOUR = 3600.0
 

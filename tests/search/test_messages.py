@@ -11,7 +11,8 @@ from tuner.qpm.program_info import ProgramInfo
 from tuner.search.execute.messages import Grant, RunSnapshot, StageResult, TrialOutcome
 from tuner.search.propose.proposer import Proposer
 from tuner.search.propose.searcher import LedgerSearcher
-from tuner.search.record.events import Ended, StageUse, read_event
+from tuner.search.record.events import Ended, read_event
+from tuner.search.record.stage_use import StageUse
 
 PROGRAM = ProgramInfo(3.5, 3.6, 0.03, "deadline", 20.0)
 USES = (StageUse("dense", "d0", True, 0.5, 7.0), StageUse("finetune", "f0", False, 9.0, 0.0))

@@ -10,8 +10,8 @@ from tuner.search.execute.messages import StageResult, StageUsed
 from tuner.search.execute.plan import plan_trial
 from tuner.search.execute.trial import run_trial
 from tuner.search.propose.proposer import Proposer
-from tuner.search.record.events import StageUse
 from tuner.search.record.restoration import TrialRecord
+from tuner.search.record.stage_use import StageUse
 
 RECIPE = tiny_recipe("dense.precision=float32", "finetune.precision=float32")
 PARAMS = {"n_features": 9, "features_per_class": 3, "width": 24}

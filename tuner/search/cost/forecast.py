@@ -13,8 +13,8 @@ from tuner.search.cost.sizes import Machine, Sizes
 from tuner.search.cost.spent import Spent, spent_in
 from tuner.search.cost.stage_times import FEW, Source, StageTimes, Timed, beside
 from tuner.search.execute.plan import StageSpec, plan
-from tuner.search.record.events import StageUse
 from tuner.search.record.fields import N_SEEDS
+from tuner.search.record.stage_use import StageUse
 from tuner.search.record.state import SearchState, TrialRecord
 
 MOST_DRAWN = 200

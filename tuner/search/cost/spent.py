@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tuner.recipe import PricesConfig
-from tuner.search.record.events import StageUse
+from tuner.search.record.stage_use import StageUse
 from tuner.search.record.state import SearchState
 
 HOUR_S = 3600.0

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from statistics import quantiles
 from typing import Literal, NamedTuple
 
-from tuner.search.record.events import StageUse
+from tuner.search.record.stage_use import StageUse
 
 Source = Literal["search", "store", "guess"]
 

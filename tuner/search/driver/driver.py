@@ -136,11 +136,11 @@ class Driver:
         self.instructions.begin()
         self.instructions.heed()
         runs = self.unconfirmed()
-        if self._trials_left() and (announced := announcement(self.recipe)):
-            self.progress.say(announced)
         interrupted = False
         trials = self._trials_left() and not self.spending.for_no_trial()
         if trials:
+            if announced := announcement(self.recipe):
+                self.progress.say(announced)
             self._foresee()
         if trials or runs or (self.complete() and not is_measured):
             with ray_for(self.recipe.resources, self.progress) as resources:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Self
 
 from tuner.qpm.program_info import ProgramInfo
-from tuner.search.record.events import Ended, StageUse
+from tuner.search.record.events import Ended
+from tuner.search.record.stage_use import StageUse
 
 Outcome = Literal["complete", "skipped", "infeasible", "failed", "corrupt", "halted", "elsewhere", "called off"]
 """How a stage or a trial ended.

@@ -24,8 +24,8 @@ from tuner.search.execute.results import Results
 from tuner.search.execute.stage_run import StageRun, next_result
 from tuner.search.execute.trial import CalledOffError
 from tuner.search.execute.watchdog import Watchdog
-from tuner.search.record.events import StageUse
 from tuner.search.record.holder import is_gone, this_driver
+from tuner.search.record.stage_use import StageUse
 from tuner.store import Artifacts, Claims, StoreError
 from tuner.store.claims import LATEST_S, SOONEST_S
 

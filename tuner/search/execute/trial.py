@@ -14,7 +14,7 @@ from tuner.qpm.program_info import ProgramInfo
 from tuner.search.execute.hang_detector import HungError
 from tuner.search.execute.messages import StageUsed, TrialOutcome
 from tuner.search.execute.plan import StageSpec
-from tuner.search.record.events import StageUse
+from tuner.search.record.stage_use import StageUse
 from tuner.search.stages import model_stage
 from tuner.store import StoreError
 

@@ -9,7 +9,8 @@ from tuner.front import pareto
 from tuner.front.constraint import Constraint
 from tuner.front.pareto import Objective, Point
 from tuner.qpm.program_info import ProgramInfo
-from tuner.search.record.events import OUTCOMES, Baseline, Confirmed, Instructed, Learned, Picked, Referenced, StageUse
+from tuner.search.record.events import OUTCOMES, Baseline, Confirmed, Instructed, Learned, Picked, Referenced
+from tuner.search.record.stage_use import StageUse
 
 
 @dataclass
