@@ -56,7 +56,7 @@ def test_front_prints_a_table_or_one_json_document(address, capsys):
     assert {"test", "accuracy"} <= set(printed.split()), "a heading may wrap"
     assert front.main([*address, "--json"]) == 0
     document = read_json(capsys)
-    assert set(document) == {"search", "objectives", "hypervolume", "trials", "caution", "members"}
+    assert set(document) == {"search", "objectives", "hypervolume", "trials", "caution", "constraints", "members"}
     assert document["objectives"] == {"accuracy": "max", "interpretability": "max"}
     assert document["trials"] == {"complete": 3}
     for member in document["members"]:
