@@ -45,7 +45,7 @@ def read_picks(address):
     return [event for event in home_at(address).ledger.read() if event["event"] == "pick"]
 
 
-DOCUMENT = {"search", "objectives", "hypervolume", "reference", "moving", "trials", "caution", "members"}
+DOCUMENT = {"search", "objectives", "hypervolume", "reference", "moving", "trials", "caution", "constraints", "members"}
 
 
 def read_json(capsys):

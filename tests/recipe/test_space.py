@@ -89,7 +89,7 @@ def test_numbers_are_read_as_the_field_has_them():
 
 def test_steps_of_a_fraction_are_the_numbers_that_were_written():
     recipe = load_recipe("digits", ["space.l1={low: 0.1, high: 0.4, step: 0.1}"])
-    assert Space(recipe.space).dimensions["l1"].values == [0.1, 0.2, 0.3, 0.4]
+    assert list(Space(recipe.space).dimensions["l1"].values) == [0.1, 0.2, 0.3, 0.4]
 
 
 def test_a_field_is_searched_under_one_name():

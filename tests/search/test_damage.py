@@ -220,7 +220,7 @@ def test_parameters_that_follow_from_the_recipe_may_lack_as_earlier_versions_lef
 
 @pytest.mark.parametrize("lost", [(2, 3, 6), (0, 1, 2, 3, 4, 5, 6, 7), (1, 7)])
 def test_several_lost_proposals_are_made_again_as_they_were(whole, tmp_path, lost):
-    """Trials 0 to 3 were proposed by a turn of five trials, which explores less than the second turn, of eight."""
+    """Trials 0 to 3 were proposed by a turn of five trials, and are made again by one of eight."""
     home, entries = whole
     positions = [position_of(entries, "trial", trial) for trial in lost]
     kept = [(key, b"" if i in positions else data) for i, (key, data) in enumerate(entries)]

@@ -63,7 +63,17 @@ def test_the_front_is_measured_on_test_once_and_written(first, root):
         assert "accuracy" in result.state.trials[member.trial].test
     stored = json.loads(open_store(str(root)).get("searches/tiny/front.json"))
     assert stored == json.loads(view.to_json())
-    names = {"search", "objectives", "hypervolume", "reference", "moving", "trials", "caution", "members"}
+    names = {
+        "search",
+        "objectives",
+        "hypervolume",
+        "reference",
+        "moving",
+        "trials",
+        "caution",
+        "constraints",
+        "members",
+    }
     assert set(stored) == names
     page = open_store(str(root)).get("searches/tiny/report.html").decode()
     assert "tiny" in page
@@ -214,7 +224,7 @@ def test_a_search_of_an_earlier_version_is_read_but_not_mixed_with_results_of_th
 def test_a_changed_space_is_refused_with_the_difference_or_starts_from_the_old_search(first, root):
     with pytest.raises(UsageError, match=r"space.n_features.choices: \[6, 9\] -> \[6\]"):
         run_tiny(root, "tiny", "space.n_features={choices: [6]}")
-    learnt, printed = run_tiny(root, "next", WITHOUT_MLFLOW, "space.n_features={choices: [6]}", learn_from=["tiny"])
+    learnt, printed = run_tiny(root, "next", WITHOUT_MLFLOW, "space.n_features={choices: [6, 7]}", learn_from=["tiny"])
     assert "learning from" in printed
     assert learnt.state.trials[0].stages[0].reused  # the dense model was there already
 

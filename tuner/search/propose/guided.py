@@ -52,7 +52,7 @@ class Guided:
         A draw that is not taken stays a running trial, so that the next draw keeps away from it: else a sampler names
         the same few points again where the most promising ones are infeasible or were tried.
         """
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        optuna.logging.set_verbosity(optuna.logging.ERROR)  # it warns of options that are not used here
         study = self.study(history)
         study.sampler = self._make((seed * 1_000_003 + number) % 2**32)
         is_doubtful = doubtful(self._space, history)

@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from tuner.recipe.points import lies_in
 
@@ -16,6 +16,25 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 Params = dict[str, Any]
+
+
+class Steps(Sequence[float]):
+    """The numbers `low`, `low + step`, ..., exact as they were written; made on demand, as there may be a million."""
+
+    def __init__(self, low: Decimal, step: Decimal, count: int) -> None:
+        self._low, self._step, self._places = low, step, range(count)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, place: int) -> float: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[float]: ...
+    def __getitem__(self, place: int | slice) -> float | list[float]:
+        if isinstance(place, slice):
+            return [self[one] for one in self._places[place]]
+        return float(self._low + self._places[place] * self._step)
 
 
 class Dimension:
@@ -36,7 +55,7 @@ class Dimension:
             self.values = range(spec["low"], spec["high"] + 1, spec.get("step") or 1)
         elif spec.get("step"):
             low, high, step = (Decimal(str(spec[name])) for name in ("low", "high", "step"))
-            self.values = [float(low + place * step) for place in range(int((high - low) / step) + 1)]
+            self.values = Steps(low, step, int((high - low) / step) + 1)
         self.is_log = bool(spec.get("log"))
 
     def distribution(self) -> "BaseDistribution":
