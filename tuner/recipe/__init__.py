@@ -9,6 +9,7 @@ from tuner.recipe.objectives import objectives_of
 from tuner.recipe.protocol import CHOSEN_ON_TEST, caution, chosen_on_test
 from tuner.recipe.reference import Field, describe_fields, fields
 from tuner.recipe.schema import BudgetConfig, ConfirmConfig, Recipe, ResourcesConfig, StageResources, TrackingConfig
+from tuner.recipe.stopping import StoppingConfig
 
 __all__ = [
     "CHOSEN_ON_TEST",
@@ -18,6 +19,7 @@ __all__ = [
     "Recipe",
     "ResourcesConfig",
     "StageResources",
+    "StoppingConfig",
     "TrackingConfig",
     "caution",
     "check_recipe",

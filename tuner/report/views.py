@@ -20,7 +20,7 @@ class TrialRow:
 
     Args:
         trial: its number.
-        outcome: complete, stopped, infeasible, failed or running.
+        outcome: complete, pruned (by early stopping), stopped, infeasible, failed or running.
         params: its parameters, as in the recipe's space.
         values: metric name -> value, of the validation split; "test/accuracy" for another split.
         duration_s: wall time, seconds; None if unknown.

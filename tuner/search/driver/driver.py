@@ -38,11 +38,12 @@ from tuner.search.outcome.files import write_files
 from tuner.search.outcome.measure import measure_front
 from tuner.search.propose.sampler import Proposer
 from tuner.search.propose.searcher import LedgerSearcher
-from tuner.search.record.events import Confirmed, Ended, Event, Started, Suspended
+from tuner.search.record.events import Confirmed, Ended, Event, Reopened, Started, Suspended
 from tuner.search.record.front_view import require_points
 from tuner.search.record.home import SearchHome, versions
 from tuner.search.record.restoration import TrialRecord, apply, mirror_events
 from tuner.search.session.connect import keep_keys_private, ray_for, scratch_folder
+from tuner.search.stopping.reopening import to_reopen
 from tuner.search.watch.mirror import FLUSH_S, mirror_front, start_mirror
 from tuner.search.watch.texts import told_stage
 from tuner.search.watch.trials_view import TrialsView
@@ -101,6 +102,7 @@ class Driver:
             self.state = home.state(recipe, past.append)
         if only_confirm and self.state.budget:
             recipe.budget.trials = self.state.budget  # what was asked for stays asked for
+        self._reopening = [] if only_confirm else to_reopen(recipe, self.state)  # pruned trials that will go on
         limit_s = 0.0 if only_confirm else recipe.budget.time_limit_s
         self.limit, self.whole_limit = (TimeLimit(limit_s, self.state.elapsed_s) for _ in range(2))
         self._keep_time()
@@ -122,6 +124,7 @@ class Driver:
         if self.only_confirm:
             require_points(self.home.front(state=self.state))
             refuse_too_many_splits(self.recipe, self.home, self.bank)
+        self._reopen()
         self.record(Started(time.time(), self.recipe.to_dict(), versions()))
         if self._trials_left() and (announced := announcement(self.recipe)):
             self.progress.say(announced)
@@ -135,6 +138,14 @@ class Driver:
             if self._trials_left():
                 self.record(Suspended(time.time()))  # unfinished trials count towards search time as well
         return interrupted
+
+    def _reopen(self) -> None:
+        """Let trials go on that were stopped early; written before the run starts, or its settings would hide them."""
+        if self._reopening:
+            self.record(Reopened(time.time(), tuple(self._reopening)))
+            n = f"{len(self._reopening)} trial{'' if len(self._reopening) == 1 else 's'}"
+            self.progress.say(f"by the present settings of early stopping, {n} that it had ended will go on")
+            self._reopening = []
 
     def unconfirmed(self) -> list[ConfirmationRun]:
         """The confirmation runs still to be done: of the whole front, or of what the search spends on it by itself."""
@@ -245,7 +256,7 @@ class Driver:
 
     def complete(self) -> bool:
         """Whether the budget is spent and every trial has ended."""
-        return not self.state.open() and not self.state.missing(self.recipe.budget.trials)
+        return not (self._reopening or self.state.open() or self.state.missing(self.recipe.budget.trials))
 
     def _stopping(self) -> bool:
         return self.interrupts.asked or self.lease.lost or self.limit.reached

@@ -9,8 +9,10 @@ from typing import Any, Literal, NamedTuple, Self
 from tuner.qpm.program_info import ProgramInfo
 from tuner.search.record.events import Ended, StageUse
 
-Outcome = Literal["complete", "infeasible", "failed", "corrupt", "halted", "elsewhere", "called off"]
+Outcome = Literal["complete", "pruned", "infeasible", "failed", "corrupt", "halted", "elsewhere", "called off"]
 """How a stage or a trial ended.
+
+`pruned`: early stopping ended the trial at the rung.
 
 `corrupt`: an input is damaged or missing, and was removed so that it is recreated. `halted`: the store or a disk
 fails, or the feature bank is damaged, so no trial can continue. `elsewhere`: another driver runs the stage.
@@ -70,6 +72,8 @@ class TrialOutcome:
         program: how its program ended.
         remade: artifacts that were found damaged and recreated, one line each.
         seconds: wall time.
+        rung: the metrics at the rung of early stopping; none if it has no rung, or did not reach it.
+        rung_epochs: the epoch of the rung, and the epochs of fine-tuning in all.
     """
 
     outcome: Outcome
@@ -81,6 +85,8 @@ class TrialOutcome:
     program: ProgramInfo | None = None
     remade: tuple[str, ...] = ()
     seconds: float = 0.0
+    rung: dict[str, float] = field(default_factory=dict)
+    rung_epochs: tuple[int, int] | None = None
 
     def ended(self, trial: int, time_s: float) -> Ended:
         """The ledger event of this outcome.
@@ -97,6 +103,7 @@ class TrialOutcome:
             "stages": [use.to_json() for use in self.stages],
             "program": None if self.program is None else self.program.to_json(),
             "remade": list(self.remade),
+            "rung_epochs": None if self.rung_epochs is None else list(self.rung_epochs),
         }
 
     @classmethod
@@ -104,7 +111,10 @@ class TrialOutcome:
         """From `to_json`."""
         uses = tuple(map(StageUse.from_json, content["stages"]))
         program = None if content["program"] is None else ProgramInfo.from_json(content["program"])
-        return cls(**{**content, "stages": uses, "program": program, "remade": tuple(content["remade"])})
+        told = {"stages": uses, "program": program, "remade": tuple(content["remade"])}
+        if (epochs := content.get("rung_epochs")) is not None:
+            told["rung_epochs"] = tuple(epochs)
+        return cls(**{**content, **told})
 
 
 @dataclass(frozen=True)

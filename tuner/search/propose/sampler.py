@@ -66,7 +66,8 @@ class Proposer:
             if self._fits(record.params) and (ended := self._ended(record)) is not None:
                 params = {name: record.params[name] for name in self._space}
                 self.study.add_trial(create_trial(params=params, distributions=self._space, **ended))
-                self._known.append((params, "values" in ended))
+                if "values" in ended or "constraints" in ended:
+                    self._known.append((params, "values" in ended))
 
     @property
     def parallel(self) -> int:
@@ -166,7 +167,8 @@ class Proposer:
                 for name, value in ended.get("constraints", {}).items():
                     trial.set_constraint(name, value)
                 self.study.tell(trial, state=ended["state"], values=ended.get("values"))
-                self._known.append(({name: trial.params[name] for name in self._space}, "values" in ended))
+                if "values" in ended or "constraints" in ended:
+                    self._known.append(({name: trial.params[name] for name in self._space}, "values" in ended))
             self._told += 1
 
     def _running(self, record: TrialRecord) -> Trial:
@@ -184,6 +186,8 @@ class Proposer:
             return {"state": TrialState.COMPLETE, "values": values}
         if record.outcome == "failed" and record.stage is None:  # a fault of the machine
             return None
+        if record.outcome == "pruned":  # worse than complete ones, as Optuna sees it; its size is no reason to avoid it
+            return {"state": TrialState.PRUNED}
         return {"state": TrialState.PRUNED, "constraints": UNMEASURED}
 
     def _values(self, record: TrialRecord) -> list[float] | None:

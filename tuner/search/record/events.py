@@ -16,6 +16,7 @@ from tuner.search.record.fields import (
     check_numbers,
     check_params,
     check_program,
+    check_rung,
     check_seed,
     check_tree,
     check_word,
@@ -26,7 +27,8 @@ from tuner.search.record.fields import (
 )
 from tuner.search.stages import model_stage
 
-OUTCOMES = ("complete", "stopped", "infeasible", "failed")
+OUTCOMES = ("complete", "pruned", "stopped", "infeasible", "failed")
+"""How a trial can have ended. `pruned`: early stopping ended it at the rung. `stopped`: the clock ended it."""
 
 
 @dataclass(frozen=True)
@@ -88,19 +90,64 @@ class Started(Event):
         trials, parallel = (number if type(number) is int and number > 0 else None for number in found)
         return trials, parallel
 
+    @property
+    def stopping(self) -> dict[str, Any]:
+        """The settings of early stopping; empty if not stated."""
+        found = self.recipe.get("stopping")
+        return found if isinstance(found, dict) else {}
+
 
 @dataclass(frozen=True)
 class Proposed(Event):
-    """A trial was given its parameters; it starts when this is written."""
+    """A trial was given its parameters; it starts when this is written.
+
+    Attributes:
+        trial: its number.
+        params: its parameters.
+        known: the trials before this number had ended; at the rung it is compared with theirs. None: early stopping
+            was off.
+    """
 
     kind = "trial"
     trial: int
     params: dict[str, Any]
+    known: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_count("trial", self.trial)
         check_params(self.params)
+        if self.known is not None:
+            check_count("known", self.known)
+
+    def to_json(self) -> dict[str, Any]:
+        """As stored in the ledger, without `known` where there is none."""
+        return {name: value for name, value in super().to_json().items() if name != "known" or value is not None}
+
+
+@dataclass(frozen=True)
+class Reopened(Event):
+    """Pruned trials go on, because the settings of early stopping have changed; they are open again."""
+
+    kind = "reopened"
+    trials: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for trial in self.trials:
+            check_count("trial", trial)
+
+    def to_json(self) -> dict[str, Any]:
+        """As stored in the ledger."""
+        return {**super().to_json(), "trials": list(self.trials)}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """As `Event.from_json`."""
+        found = taken(cls, content)
+        if not isinstance(found["trials"], list):
+            raise InvalidEventError("its trials is no list")
+        return cls(**{**found, "trials": tuple(found["trials"])})
 
 
 @dataclass(frozen=True)
@@ -153,7 +200,7 @@ class StageUse:
 
 @dataclass(frozen=True)
 class Ended(Event):
-    """A trial ended; the fields are those of `state.TrialRecord`."""
+    """A trial ended; the fields are those of `state.TrialRecord`. A pruned one has values at the rung only."""
 
     kind = "outcome"
     trial: int
@@ -166,12 +213,18 @@ class Ended(Event):
     seconds: float
     program: ProgramInfo | None = None
     remade: tuple[str, ...] = ()
+    rung: dict[str, float] = field(default_factory=dict)
+    rung_epochs: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_count("trial", self.trial)
         if self.outcome not in OUTCOMES:
             raise InvalidEventError(f"its outcome is none of {', '.join(OUTCOMES)}")
+        if self.outcome == "pruned" and (self.values or not self.rung):
+            raise InvalidEventError("it is pruned, and has other values than those at the rung")
+        check_numbers("rung", self.rung)
+        check_rung(self.rung, self.rung_epochs)
         if self.stage is not None:
             check_word("stage", self.stage)
         if self.cause is not None:
@@ -192,18 +245,22 @@ class Ended(Event):
             object.__setattr__(self, "remade", tuple(line("remade", damage) for damage in self.remade))
 
     def to_json(self) -> dict[str, Any]:
-        """As stored in the ledger."""
-        return {
-            **super().to_json(),
+        """As stored in the ledger, without what a trial that had no rung has none of."""
+        content = super().to_json() | {
             "stages": [use.to_json() for use in self.stages],
             "program": None if self.program is None else self.program.to_json(),
             "remade": list(self.remade),
         }
+        if self.rung_epochs is not None:
+            return content | {"rung_epochs": list(self.rung_epochs)}
+        return {name: value for name, value in content.items() if name not in ("rung", "rung_epochs")}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
         """As `Event.from_json`."""
         found = taken(cls, content)
+        if isinstance(epochs := found.get("rung_epochs"), list):
+            found["rung_epochs"] = tuple(epochs)
         for name in ("stages", "remade"):
             if not isinstance(found.get(name, []), list):
                 raise InvalidEventError(f"its {name} is no list")
@@ -365,7 +422,7 @@ class Picked(Event):
 
 
 KINDS: dict[str, type[Event]] = {
-    made.kind: made for made in (Started, Proposed, Ended, Suspended, Measured, Confirmed, Baseline, Picked)
+    made.kind: made for made in (Started, Proposed, Ended, Reopened, Suspended, Measured, Confirmed, Baseline, Picked)
 }
 
 

@@ -17,6 +17,7 @@ from tuner.search.record.events import (
     Measured,
     Picked,
     Proposed,
+    Reopened,
     Started,
     Suspended,
     read_event,
@@ -147,15 +148,19 @@ def apply(state: SearchState, event: Event, at_s: float, most: int | None = None
     """
     match event:
         case Started():
-            state.budget = event.budget[0]
+            state.budget, state.stopping = event.budget[0], event.stopping
         case Proposed():
             if most is not None and event.trial >= most:
                 return f"proposes trial {event.trial}, where {most} trials were asked for"
-            known = state.trials.setdefault(event.trial, TrialRecord(event.trial, dict(event.params)))
+            known = state.trials.setdefault(
+                event.trial, TrialRecord(event.trial, dict(event.params), known=event.known)
+            )
             if known.params != event.params:
                 return f"proposes trial {event.trial} once more, with other parameters"
         case Ended():
             return _end(state, event, at_s)
+        case Reopened():
+            _reopen(state, event)
         case Measured():
             if not state.is_complete(event.trial):
                 return f"measures trial {event.trial} on test, which has no model"
@@ -171,14 +176,24 @@ def apply(state: SearchState, event: Event, at_s: float, most: int | None = None
     return None
 
 
+def _reopen(state: SearchState, event: Reopened) -> None:
+    """Pruned trials are open again, and keep what they have from the rung; others have been run meanwhile."""
+    for number in event.trials:
+        record = state.trials.get(number)
+        if record is not None and record.outcome == "pruned":
+            record.outcome = record.stage = record.cause = None
+
+
 def _end(state: SearchState, event: Ended, at_s: float) -> str | None:
     record = state.trials.get(event.trial)
     if record is None:
         return f"ends trial {event.trial}, whose proposal is missing or damaged"
-    if record.outcome is None:
+    went_on = record.outcome == "pruned" and event.outcome != "pruned"  # the event that reopened it is damaged
+    if record.outcome is None or went_on:
         record.outcome, record.stage, record.cause = event.outcome, event.stage, event.cause
         record.values, record.model, record.program = event.values, event.model, event.program
         record.seconds = event.seconds
+        record.rung, record.rung_epochs = event.rung, event.rung_epochs
         record.stages = event.stages
         record.remade = list(event.remade)
         record.ended_s, record.ended_at = at_s, event.time_s
@@ -192,7 +207,11 @@ def tally(counts: Mapping[str, int]) -> str:
 
 def mirror_events(event: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A ledger event in the form of the MLflow mirror: an outcome is preceded by one event per stage."""
-    if event["event"] in (Suspended.kind, Confirmed.kind):  # what confirmations say together is part of the front
+    if event["event"] in (
+        Suspended.kind,
+        Confirmed.kind,
+        Reopened.kind,
+    ):  # what confirmations say together is part of the front
         return []
     stages = [
         {"event": "stage", "trial": event["trial"], "time_s": event["time_s"], **use} for use in event.get("stages", ())
@@ -234,6 +253,7 @@ def _settled(state: SearchState, doubt: Doubt) -> Damage:
 _INSTEAD = {
     "trial": "it is left out, and the trial is proposed again",
     "outcome": "it is left out, and the trial runs again from the stages in the store",
+    "reopened": "it is left out, and the trials that it opened again stay as they ended",
     "test": "it is left out, and the trial is measured again if it is on the front",
     "confirmation": "it is left out, and qpm-tuner confirm runs it again",
     "baseline": "it is left out, and qpm-tuner compare measures it again",

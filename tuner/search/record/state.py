@@ -18,10 +18,13 @@ class TrialRecord:
     Attributes:
         number: position in the search, from 0.
         params: the trial's parameters as named in the recipe.
+        known: at the rung it is compared with the trials before this number; None: early stopping was off.
         outcome: one of `OUTCOMES`, or None while it is open.
         stage: the stage it ended in, where it did not complete.
         cause: one line, where it did not complete.
-        values: every metric measured on the validation split.
+        values: every metric measured on the validation split; none if it was pruned.
+        rung: the metrics measured at the rung of early stopping; none if it had no rung.
+        rung_epochs: the epoch of the rung, and the epochs of fine-tuning in all.
         test: every metric measured on the test split (front members only).
         confirmations: its repetitions with other seeds and splits, by seed and split seed (front members only).
         stages: the stages it requested.
@@ -39,6 +42,9 @@ class TrialRecord:
     stage: str | None = None
     cause: str | None = None
     values: dict[str, float] = field(default_factory=dict)
+    rung: dict[str, float] = field(default_factory=dict)
+    rung_epochs: tuple[int, int] | None = None
+    known: int | None = None
     test: dict[str, float] = field(default_factory=dict)
     confirmations: dict[tuple[int, int], Confirmed] = field(default_factory=dict)
     stages: tuple[StageUse, ...] = ()
@@ -87,6 +93,7 @@ class SearchState:
         baselines: the last of each key, or of each name where an earlier version kept no key.
         picks: all choices, oldest first.
         budget: total of trials that the last run was asked for, if known.
+        stopping: the settings of early stopping of the last run, as in its recipe; none if it had none.
         elapsed_s: search time.
         damage: ignored entries.
         lost: trials whose proposals are damaged, and the request of the run that proposed them.
@@ -96,6 +103,7 @@ class SearchState:
     baselines: list[Baseline] = field(default_factory=list)
     picks: list[Picked] = field(default_factory=list)
     budget: int | None = None
+    stopping: dict[str, Any] = field(default_factory=dict)
     elapsed_s: float = 0.0
     damage: list[Damage] = field(default_factory=list)
     lost: dict[int, Budget] = field(default_factory=dict)

@@ -111,5 +111,5 @@ class TrialsView:
 
 
 def _style(trial: TrialRecord, member: bool) -> str:
-    colours = {"complete": "green", "failed": "red", "infeasible": "yellow"}
+    colours = {"complete": "green", "pruned": "dim", "failed": "red", "infeasible": "yellow"}
     return "bold cyan" if member else colours.get(trial.outcome or "", "")
