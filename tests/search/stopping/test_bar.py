@@ -1,6 +1,7 @@
 """What a trial is compared with: earlier trials by their numbers, and never those that happened to be faster."""
 
 import dataclasses
+import pickle
 
 import pytest
 
@@ -96,3 +97,9 @@ def test_nothing_is_looked_at_while_the_settings_stay():
     state = state_of(*PRUNED, recipe=recipe_of())
     state.trials[4].rung = {}  # would be a reason to go on
     assert to_reopen(recipe_of(), state) == []
+
+
+def test_it_reaches_the_broker_as_it_was():
+    own = trial(4, 0.0, outcome=None)
+    bar = bar_of(recipe_of(), state_of(*EARLIER, own), own)
+    assert pickle.loads(pickle.dumps(bar)) == bar

@@ -12,7 +12,7 @@ EARLIER = np.array([(float(i), float(i)) for i in range(8)])  # each beats those
 
 
 def goes_on(own, earlier=EARLIER, exact=TWO, **rule):
-    return Halving(**rule).judge(earlier, np.asarray(own, dtype=np.float64), exact).goes_on
+    return Halving(**{"eta": 3.0} | rule).judge(earlier, np.asarray(own, dtype=np.float64), exact).goes_on
 
 
 @pytest.mark.parametrize(("own", "expected"), [((-1, -1), True), ((1.5, 1.5), True), ((2.5, 2.5), False)])
@@ -35,7 +35,7 @@ def test_what_no_earlier_trial_beats_goes_on_where_an_objective_is_known_from_th
     front = np.array([(float(i), float(8 - i)) for i in range(8)])
     own = (7.99, 0.99)
     assert not goes_on(own, front)
-    verdict = Halving().judge(front, np.asarray(own), (False, True))
+    verdict = Halving(eta=3.0).judge(front, np.asarray(own), (False, True))
     assert verdict.goes_on
     assert verdict.held_by == "no earlier trial beats it"
     assert not goes_on((7.99, 8.0), front, (False, True))  # another is as small, and better

@@ -40,7 +40,7 @@ class Halving:
         ranking: which trial is better.
     """
 
-    eta: float = 3.0
+    eta: float = 2.0
     startup_trials: int = 5
     ranking: Ranking = field(default_factory=NonDominated)
 
