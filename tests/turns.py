@@ -11,9 +11,11 @@ from tuner.recipe import Recipe, load_recipe
 from tuner.search.execute.plan import StageSpec
 from tuner.search.propose.proposer import Proposer
 from tuner.search.propose.searcher import LedgerSearcher
-from tuner.search.record.events import Measured, Started
+from tuner.search.record.events import Measured, Reopened, Started
 from tuner.search.record.home import SearchHome
 from tuner.search.record.restoration import apply
+from tuner.search.stopping.bar import Bar
+from tuner.search.stopping.reopening import to_reopen
 from tuner.store import open_store
 
 N_CLASSES = 10
@@ -24,12 +26,13 @@ class Broker:
 
     def __init__(self) -> None:
         self.ready: dict[int, Any] = {}
+        self.bars: dict[int, Bar | None] = {}
 
     def expect(self, trial: int) -> None:
         """Nothing: no coordinator starts."""
 
-    def hand_out(self, trial: int, stages: list[StageSpec] | None) -> None:
-        self.ready[trial] = stages
+    def hand_out(self, trial: int, stages: list[StageSpec] | None, bar: Bar | None = None) -> None:
+        self.ready[trial], self.bars[trial] = stages, bar
 
     def forget(self, trial: int) -> None:
         """Nothing: nothing was kept."""
@@ -55,14 +58,29 @@ def outcome_of(params: dict[str, Any], stages: list[Any]) -> dict[str, Any]:
     values["interpretability"] = 90 - 5 * params["features_per_class"] - params["l1"]
     uses = [{"stage": s.stage, "key": s.key, "reused": False, "seconds": 1.0, "saved_s": 0.0} for s in stages]
     ended = {"outcome": "complete", "stage": None, "cause": None, "values": values, "stages": uses, "seconds": 4.0}
+    model = next(stage.key for stage in stages if stage.row.gives_the_model)
     program = {"objective": 3.5, "bound": 3.5, "gap": 0.0, "status": "optimal", "seconds": 0.1}
-    return ended | {"model": stages[2].key, "program": program, "remade": []}
+    return ended | {"model": model, "program": program, "remade": []}
 
 
-def turn(home: SearchHome, *overrides: str, ends: int = 10**6, enough: Any = None) -> list[int]:
+def judged(outcome: dict[str, Any], bar: Bar | None) -> dict[str, Any]:
+    """The same trial under early stopping: at the rung its accuracy lags, and its interpretability leads."""
+    if bar is None:
+        return outcome
+    rung = {"accuracy": 0.9 * outcome["values"]["accuracy"], "interpretability": 95.0}
+    rung["interpretability"] = (rung["interpretability"] + outcome["values"]["interpretability"]) / 2
+    outcome |= {"rung": rung, "rung_epochs": [bar.epoch, bar.epochs]}
+    verdict = bar.judge(rung)
+    if verdict is None or verdict.goes_on:
+        return outcome
+    return outcome | {"outcome": "pruned", "stage": "finetune", "cause": bar.cause, "values": {}, "model": None}
+
+
+def turn(home: SearchHome, *overrides: str, ends: int = 10**6, enough: Any = None, reopen: bool = False) -> list[int]:
     """A driver's turn up to its end, or until so many trials have ended; returns those that it proposed.
 
-    `enough` makes of the state what the searcher asks whether the budget suffices for no more proposals.
+    `enough` makes of the state what the searcher asks whether the budget suffices for no more proposals. With `reopen`
+    it lets trials go on that the present settings of early stopping would not have ended, as drivers do.
     """
     recipe, proposed = recipe_of(*overrides), []
     state = home.state(recipe)
@@ -73,6 +91,8 @@ def turn(home: SearchHome, *overrides: str, ends: int = 10**6, enough: Any = Non
         if event.kind == "trial":
             proposed.append(event.trial)
 
+    if reopen:
+        record(Reopened(time.time(), tuple(to_reopen(recipe, state))))
     record(Started(time.time(), recipe.to_dict(), {}))
     proposer, broker = Proposer(recipe, N_CLASSES), Broker()
     more = () if enough is None else (enough(state),)
@@ -87,7 +107,8 @@ def turn(home: SearchHome, *overrides: str, ends: int = 10**6, enough: Any = Non
             break
         number = next(number for number in running if number in broker.ready)  # else the turn would hang
         stages = broker.ready.pop(number)
-        text = None if stages is None else json.dumps(outcome_of(state.trials[number].params, stages))
+        outcome = None if stages is None else outcome_of(state.trials[number].params, stages)
+        text = None if outcome is None else json.dumps(judged(outcome, broker.bars.pop(number)))
         searcher.on_trial_complete(running.pop(number), {"record": text})
         ends -= 1
     for number, trial in sorted(state.trials.items()):
@@ -98,7 +119,7 @@ def turn(home: SearchHome, *overrides: str, ends: int = 10**6, enough: Any = Non
 
 def same(found: SearchHome, expected: SearchHome) -> None:
     """Two searches have the same trials, and so the same front."""
-    for name in ("params", "outcome", "values", "model", "test"):
+    for name in ("params", "outcome", "values", "rung", "known", "model", "test"):
         trials, others = ({n: getattr(t, name) for n, t in h.state().trials.items()} for h in (found, expected))
         assert trials == others, name
     view, straight = found.front(), expected.front()

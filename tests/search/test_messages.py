@@ -20,6 +20,9 @@ OUTCOMES = {
     "complete": TrialOutcome(
         "complete", None, None, {"accuracy": 95.0}, USES, "f0", PROGRAM, ("one was damaged",), 9.5
     ),
+    "pruned": TrialOutcome(
+        "pruned", "finetune", "not among the best", stages=USES[:1], rung={"accuracy": 80.0}, rung_epochs=(3, 10)
+    ),
     "failed": TrialOutcome("failed", "assign", "diverged", stages=USES[:1]),
     "called off": TrialOutcome("called off", "dense"),
 }
@@ -30,7 +33,7 @@ def test_an_outcome_passes_through_json(outcome):
     assert TrialOutcome.from_json(json.loads(json.dumps(outcome.to_json(), allow_nan=False))) == outcome
 
 
-@pytest.mark.parametrize("name", ["complete", "failed"])
+@pytest.mark.parametrize("name", ["complete", "pruned", "failed"])
 def test_the_ledger_keeps_every_field_of_an_outcome(name):
     outcome = OUTCOMES[name]
     event = outcome.ended(3, 100.0)

@@ -123,7 +123,13 @@ def test_a_long_curve_and_a_large_recipe_arrive_whole(uri: str, make_mirror: Mak
 
 @pytest.mark.parametrize(
     ("outcome", "status"),
-    [("complete", "FINISHED"), ("stopped", "KILLED"), ("infeasible", "KILLED"), ("failed", "FAILED")],
+    [
+        ("complete", "FINISHED"),
+        ("pruned", "KILLED"),
+        ("stopped", "KILLED"),
+        ("infeasible", "KILLED"),
+        ("failed", "FAILED"),
+    ],
 )
 def test_outcomes_end_runs(uri: str, make_mirror: Make, outcome: str, status: str) -> None:
     events = ledger(1)

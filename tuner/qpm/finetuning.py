@@ -118,6 +118,7 @@ def finetune(
     device: str = "auto",
     progress: Progress | None = None,
     checkpoint: Path | None = None,
+    until: int | None = None,
 ) -> QpmModel:
     """Train the adapter behind the fixed assignment, from the dense model's averaged weights.
 
@@ -130,6 +131,7 @@ def finetune(
         device: `auto`, `cpu`, `cuda`, `cuda:1` ...
         progress: called after each epoch.
         checkpoint: file resumed from where it exists, and written after each epoch.
+        until: epochs after which training breaks off; from the checkpoint it continues as if it had not.
 
     Raises:
         DivergedError: the loss became NaN or infinite.
@@ -138,5 +140,7 @@ def finetune(
     target = choose_device(device)
     model = assigned_model(dense, assignment, rectified=config.rectified).to(target)
     samples = train.near(target)
-    fit_rounds(model, samples, config, stage="finetune", seed=seed, progress=progress, checkpoint=checkpoint)
+    fit_rounds(
+        model, samples, config, stage="finetune", seed=seed, progress=progress, checkpoint=checkpoint, until=until
+    )
     return model

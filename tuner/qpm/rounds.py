@@ -25,6 +25,7 @@ def fit_rounds(
     begin: Callable[[int], None] | None = None,
     progress: Progress | None = None,
     checkpoint: Path | None = None,
+    until: int | None = None,
 ) -> None:
     """Train `model` in place by `fit`, in rounds; with one round it is `fit`. Curves and progress count all epochs.
 
@@ -39,6 +40,8 @@ def fit_rounds(
         begin: called with the number of each round, from 0, before it; it may change the head.
         progress: called after each epoch.
         checkpoint: file of the first round; those of the others lie beside it.
+        until: epochs after which training breaks off, as one of so many epochs that will be continued from the
+            checkpoint; the model is the averaged one at that epoch. None: all.
 
     Raises:
         DivergedError: the loss became NaN or infinite.
@@ -51,12 +54,15 @@ def fit_rounds(
         return {**dict.fromkeys(curves[0] if curves else (), 0.0), **row, "epoch": done + row["epoch"]}
 
     lengths = round_lengths(config.epochs, config.rounds, config.round_epochs, stage)
-    for number, epochs in enumerate(lengths):
+    for number, length in enumerate(lengths):
         done = len(curves)
+        epochs = length if until is None else min(length, until - done)
+        if epochs <= 0:
+            break
 
         def report(epoch: int, _: int, row: dict[str, float], done: int = done) -> None:
             if progress is not None:
-                progress(done + epoch, config.epochs, counted(row, done))
+                progress(done + epoch, until or config.epochs, counted(row, done))
 
         if begin is not None:
             begin(number)

@@ -19,6 +19,7 @@ from tuner.recipe.schema import (
     StageResources,
     TrackingConfig,
 )
+from tuner.recipe.stopping import StoppingConfig
 
 __all__ = [
     "CHOSEN_ON_TEST",
@@ -32,6 +33,7 @@ __all__ = [
     "SamplerKind",
     "SamplerSettings",
     "StageResources",
+    "StoppingConfig",
     "TrackingConfig",
     "caution",
     "check_recipe",

@@ -15,6 +15,7 @@ from tuner.features.settings import BackboneConfig, BackboneSettings
 from tuner.qpm.resnet.settings import ResnetFinetuneConfig, ResnetSource
 from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, FinetuneConfig
 from tuner.recipe.samplers import SamplerConfig, SamplerSettings
+from tuner.recipe.stopping import StoppingConfig
 
 # Short names of the fields people search over; every other field is named by its dotted path.
 SHORT_NAMES = {
@@ -25,8 +26,8 @@ SHORT_NAMES = {
     "l1": "finetune.l1",
 }
 
-# Parts of a recipe that say how a search runs, not what it finds; they may change on resuming.
-RUNTIME_PARTS = ("budget", "confirm", "resources", "tracking")
+# Parts of a recipe that say how a search runs, not what a trial's value is; they may change on resuming.
+RUNTIME_PARTS = ("budget", "stopping", "confirm", "resources", "tracking")
 
 # Fields that say where things lie on one machine; what lies there is in the feature bank's key.
 PLACES = (
@@ -189,6 +190,7 @@ class Recipe:
     )
     sampler: SamplerSettings = field(default_factory=SamplerConfig)
     budget: BudgetConfig = field(default_factory=BudgetConfig)
+    stopping: StoppingConfig = field(default_factory=StoppingConfig)
     confirm: ConfirmConfig = field(default_factory=ConfirmConfig)
     resources: ResourcesConfig = field(default_factory=ResourcesConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)

@@ -3,7 +3,8 @@
 One row per trial. Columns:
 
 number              position in the search, from 0
-state               complete, failed, infeasible, stopped, skipped, or open (proposed, not ended)
+state               complete, pruned (by early stopping), failed, infeasible, stopped, skipped, or open (proposed, not
+                    ended)
 duration            wall time of the trial; NaT while it is open
 datetime_complete   when it ended, UTC
 params_NAME         its parameters, named as in the recipe's space
@@ -12,6 +13,8 @@ errors_NAME         one standard error of a value where it is known, in the metr
 confirmed_NAME      mean over the confirmation runs, for confirmed members of the front
 deviation_NAME      standard deviation over them, in the metric's unit
 test_NAME           metrics on the test split, for members of the front
+rung_NAME           metrics at the rung of early stopping, on the split that objectives are measured on
+rung_epoch          the epoch of fine-tuning at which they were measured; missing without a rung
 program_NAME        how the quadratic program ended: objective, bound, gap (a share), status, seconds
 stage, cause        where and why the trial ended, if it is not complete
 model               key of the fine-tuned model's artifact
@@ -40,7 +43,7 @@ from tuner.search.record.restoration import SearchState, TrialRecord
 
 FIRST = ("number", "state", "duration", "datetime_complete")
 LAST = ("stage", "cause", "model", "on_front", "runs", "non_dominated", "beyond_noise")
-GROUPS = ("params_", "values_", "errors_", "confirmed_", "deviation_", "test_", "program_")
+GROUPS = ("params_", "values_", "errors_", "confirmed_", "deviation_", "test_", "rung_", "program_")
 PROGRAM_UNITS = {"program_gap": "share of the bound", "program_seconds": "s"}
 
 
@@ -103,6 +106,7 @@ def _row(trial: TrialRecord, on_front: bool, bars: ErrorBars) -> dict[str, Any]:
         **_named("confirmed_", bars.mean),
         **_named("deviation_", bars.deviation),
         **_named("test_", trial.test),
+        **_named("rung_", trial.rung | ({"epoch": trial.rung_epochs[0]} if trial.rung_epochs else {})),
         **_named("program_", trial.program.to_json() if trial.program else {}),
         "stage": trial.stage,
         "cause": trial.cause,
@@ -124,6 +128,6 @@ def _unit(column: str) -> str:
     metric = METRICS.get(name.removeprefix("assigned_"))
     if group in ("errors", "deviation"):
         return "percentage points" if metric is None or metric.unit == "%" else metric.unit
-    if group in ("values", "confirmed", "test"):
+    if group in ("values", "confirmed", "test", "rung"):
         return metric.unit if metric else uncertainty.KINDS.get(name.removeprefix("assigned_"), "")
     return PROGRAM_UNITS.get(column, "")

@@ -14,6 +14,7 @@ from tuner.renamed import renamed_names
 
 RUNNERS = "tuner.search.execute.runners"
 SOLVER = "tuner.search.execute.program_runner"
+RUNG = "tuner.search.execute.rung_runner"
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,17 @@ _TABLE = (
         settings=("finetune",),
         model="tuner.qpm:QpmModel",
         gives_the_model=True,
+    ),
+    # fine-tuning up to an epoch, and a measurement there; only trials of a search that stops early have it
+    Stage(
+        "rung",
+        1,
+        "measure",
+        f"{RUNG}:run_rung",
+        reads=("dense", "assign"),
+        settings=("finetune",),
+        resources="finetune",
+        of_a_trial=False,
     ),
     Stage("evaluate", 3, "measure", f"{RUNNERS}:run_evaluate"),  # reads the measured stage: see `plan.evaluation`
     Stage(
@@ -168,6 +180,11 @@ def program_stage() -> Stage:
 def measuring_stage() -> Stage:
     """The stage that measures."""
     return next(stage for stage in of_a_trial() if stage.does == "measure")
+
+
+def rung_stage() -> Stage:
+    """The stage that fine-tunes up to an epoch, and measures there."""
+    return STAGES["rung"]
 
 
 def model_stage() -> Stage:

@@ -189,8 +189,11 @@ def _outcome(update: Update, event: Mapping[str, Any]) -> None:
     update.tags = {name: str(value) for name, value in tags.items() if value is not None}
     values = _with_errors(event.get("values") or {}) | {"seconds": event.get("seconds")}
     update.values = as_values(values, "", update.time_ms)
-    if isinstance(rung := event.get("rung"), Mapping):  # what a trial had reached that was stopped early
-        update.values += as_values(rung, "rung/", update.time_ms)
+    if epochs := event.get("rung_epochs"):
+        update.values += as_values(event.get("rung") or {}, "rung/", update.time_ms, int(epochs[0]))
+        update.tags["rung"] = f"epoch {epochs[0]} of {epochs[1]}"
+        for name in ("stage", "cause"):  # one that was pruned, and went on later, loses what was said of it then
+            update.tags.setdefault(name, "")
     if program := event.get("program"):
         _program(update, program)
 

@@ -46,12 +46,13 @@ from tuner.search.outcome.files import put_file, write_files
 from tuner.search.outcome.measure import measure_front
 from tuner.search.propose.proposer import Proposer
 from tuner.search.propose.searcher import LedgerSearcher
-from tuner.search.record.events import Confirmed, Ended, Event, Referenced, Started, Suspended
+from tuner.search.record.events import Confirmed, Ended, Event, Referenced, Reopened, Started, Suspended
 from tuner.search.record.front_view import require_points
 from tuner.search.record.home import SearchHome, versions
 from tuner.search.record.reference import settled
 from tuner.search.record.restoration import apply, mirror_events
 from tuner.search.session.connect import keep_keys_private, ray_for, scratch_folder
+from tuner.search.stopping.reopening import to_reopen
 from tuner.search.watch.header import Place
 from tuner.search.watch.mirror import FLUSH_S, PLACE, mirror_front, place_document, start_mirror
 from tuner.search.watch.texts import told_stage
@@ -103,6 +104,7 @@ class Driver:
         self.lessons = learned_from(home, learn_from, recipe, bank, self.state, progress)
         if only_confirm and self.state.asked:
             recipe.budget.trials = self.state.asked[-1]  # what was asked for stays asked for
+        self._reopening = [] if only_confirm else to_reopen(recipe, self.state)  # pruned trials that will go on
         self.asked = recipe.budget.trials
         recipe.budget.trials = self.state.in_force(self.asked)
         self.inbox = Inbox(home.store, home.name, self.state.instructed, progress.warn)
@@ -127,6 +129,7 @@ class Driver:
         if self.only_confirm:
             require_points(self.home.front(state=self.state))
             refuse_too_many_splits(self.recipe, self.home, self.bank)
+        self._reopen()
         asked = replace(self.recipe, budget=replace(self.recipe.budget, trials=self.asked))
         self.record(Started(time.time(), asked.to_dict(), versions()))
         for lesson in self.lessons:
@@ -193,6 +196,14 @@ class Driver:
         if self.forecast is None:
             return None
         return self.forecast.expected(self.state, self.state.elapsed_s + time.monotonic() - self.started)
+
+    def _reopen(self) -> None:
+        """Let trials go on that were stopped early; written before the run starts, or its settings would hide them."""
+        if self._reopening:
+            self.record(Reopened(time.time(), tuple(self._reopening)))
+            n = f"{len(self._reopening)} trial{'' if len(self._reopening) == 1 else 's'}"
+            self.progress.say(f"by the present settings of early stopping, {n} that it had ended will go on")
+            self._reopening = []
 
     def unconfirmed(self) -> list[ConfirmationRun]:
         """The confirmation runs still to be done: of the whole front, or of what the search spends on it by itself."""
@@ -317,7 +328,7 @@ class Driver:
 
     def complete(self) -> bool:
         """Whether the budget is spent and every trial has ended."""
-        return not self.state.open() and not self.state.missing(self.recipe.budget.trials)
+        return not (self._reopening or self.state.open() or self.state.missing(self.recipe.budget.trials))
 
     @property
     def stopped_by(self) -> str:

@@ -20,6 +20,7 @@ from tuner.search.execute.stage_runs import StageRuns
 from tuner.search.execute.stage_task import stage_task
 from tuner.search.execute.trial import run_trial
 from tuner.search.execute.trial_queue import TrialQueue
+from tuner.search.stopping.bar import Bar
 from tuner.store import open_artifacts
 
 # Coordinators and the broker request a tiny share of the head node, which lives as long as the search. Any share of a
@@ -50,9 +51,9 @@ class StageBroker:
         """From the driver: Tune is about to start a trial's coordinator."""
         self.queue.expect(trial)
 
-    async def hand_out(self, trial: int, stages: list[StageSpec] | None) -> None:
+    async def hand_out(self, trial: int, stages: list[StageSpec] | None, bar: Bar | None = None) -> None:
         """From the driver: start a trial of the search with this content; None: the trial is not needed."""
-        self.queue.hand_out(trial, stages)
+        self.queue.hand_out(trial, stages, bar)
 
     async def outcome(self, trial: int) -> TrialOutcome | None:
         """The outcome of a trial, after the driver has handed it out; None: the trial is not needed."""
@@ -67,9 +68,9 @@ class StageBroker:
         self.queue.skip(trial, cause)
         await self.runs.abandon(trial)
 
-    async def run_trial(self, trial: int, stages: Sequence[StageSpec]) -> TrialOutcome:
+    async def run_trial(self, trial: int, stages: Sequence[StageSpec], bar: Bar | None = None) -> TrialOutcome:
         """Run any sequence of stages that ends with a measurement; see `trial.run_trial`."""
-        return await run_trial(trial, stages, self.use)
+        return await run_trial(trial, stages, self.use, bar)
 
     async def use(self, row: Sequence[StageSpec], trial: int) -> StageUsed:
         """Complete the first of a sequence of stages; see `StageRuns.use`."""

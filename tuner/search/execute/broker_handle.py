@@ -13,6 +13,7 @@ from ray.exceptions import RayError
 from tuner.search.execute.hang_detector import Worker
 from tuner.search.execute.messages import Grant, RunSnapshot, TrialOutcome
 from tuner.search.execute.plan import StageSpec
+from tuner.search.stopping.bar import Bar
 
 CLOSE_S = 10.0  # time limit for releasing claims in the store and cancelling running stages
 
@@ -33,9 +34,9 @@ class BrokerHandle:
         """Tune is about to start a trial's coordinator."""
         self.actor.expect.remote(trial)
 
-    def hand_out(self, trial: int, stages: list[StageSpec] | None) -> None:
-        """Start a trial; None: it is not needed."""
-        self.actor.hand_out.remote(trial, stages)
+    def hand_out(self, trial: int, stages: list[StageSpec] | None, bar: Bar | None = None) -> None:
+        """Start a trial, with what it is compared with at its rung; no stages: it is not needed."""
+        self.actor.hand_out.remote(trial, stages, bar)
 
     def skip(self, trial: int, cause: str) -> None:
         """End a trial, and its stages unless other trials wait for them."""

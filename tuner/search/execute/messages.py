@@ -10,13 +10,16 @@ from tuner.qpm.program_info import ProgramInfo
 from tuner.search.record.events import Ended
 from tuner.search.record.stage_use import StageUse
 
-Outcome = Literal["complete", "skipped", "infeasible", "failed", "corrupt", "halted", "elsewhere", "called off"]
+Outcome = Literal[
+    "complete", "pruned", "skipped", "infeasible", "failed", "corrupt", "halted", "elsewhere", "called off"
+]
 """How a stage or a trial ended.
 
-`skipped`: a person asked for its end; only a trial. `corrupt`: an input is damaged or missing, and was removed so that
-it is recreated. `halted`: the store or a disk fails, or the feature bank is damaged, so no trial can continue.
-`elsewhere`: another driver runs the stage. `called off`: the search is stopping. None of the last four is recorded in
-the ledger: the trial stays open.
+`pruned`: early stopping ended the trial at the rung. `skipped`: a person asked for its end; only a trial.
+
+`corrupt`: an input is damaged or missing, and was removed so that it is recreated. `halted`: the store or a disk
+fails, or the feature bank is damaged, so no trial can continue. `elsewhere`: another driver runs the stage.
+`called off`: the search is stopping. None of these four is recorded in the ledger: the trial stays open.
 """
 
 
@@ -72,6 +75,8 @@ class TrialOutcome:
         program: how its program ended.
         remade: artifacts that were found damaged and recreated, one line each.
         seconds: wall time.
+        rung: the metrics at the rung of early stopping; none if it has no rung, or did not reach it.
+        rung_epochs: the epoch of the rung, and the epochs of fine-tuning in all.
     """
 
     outcome: Outcome
@@ -83,6 +88,8 @@ class TrialOutcome:
     program: ProgramInfo | None = None
     remade: tuple[str, ...] = ()
     seconds: float = 0.0
+    rung: dict[str, float] = field(default_factory=dict)
+    rung_epochs: tuple[int, int] | None = None
 
     def ended(self, trial: int, time_s: float) -> Ended:
         """The ledger event of this outcome.
@@ -99,6 +106,7 @@ class TrialOutcome:
             "stages": [use.to_json() for use in self.stages],
             "program": None if self.program is None else self.program.to_json(),
             "remade": list(self.remade),
+            "rung_epochs": None if self.rung_epochs is None else list(self.rung_epochs),
         }
 
     @classmethod
@@ -106,7 +114,10 @@ class TrialOutcome:
         """From `to_json`."""
         uses = tuple(map(StageUse.from_json, content["stages"]))
         program = None if content["program"] is None else ProgramInfo.from_json(content["program"])
-        return cls(**{**content, "stages": uses, "program": program, "remade": tuple(content["remade"])})
+        told = {"stages": uses, "program": program, "remade": tuple(content["remade"])}
+        if (epochs := content.get("rung_epochs")) is not None:
+            told["rung_epochs"] = tuple(epochs)
+        return cls(**{**content, **told})
 
 
 @dataclass(frozen=True)

@@ -27,17 +27,22 @@ class StageSpec:
         settings: the stage's own settings, as plain JSON.
         inputs: keys of what it reads: the bank and earlier stages.
         seed: seed of the stage's generators.
+        partner: of a rung, the key of the fine-tuning that continues it; of that fine-tuning, the key of the rung. It
+            spares work and changes no result, so it is not in the key. Empty: none.
     """
 
     stage: str
     settings: dict[str, Any]
     inputs: dict[str, str]
     seed: int
+    partner: str = ""
 
     @cached_property
     def key(self) -> str:
         """Hash of code version, settings, inputs and seed: the artifact's name."""
-        return digest({"code": CODE_VERSIONS[self.stage], **dataclasses.asdict(self)})
+        content = dataclasses.asdict(self)
+        del content["partner"]
+        return digest({"code": CODE_VERSIONS[self.stage], **content})
 
     @property
     def row(self) -> Stage:

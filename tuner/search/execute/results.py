@@ -34,7 +34,7 @@ class Results:
             manifest = self._artifacts.find(spec.kind, spec.key)
             if manifest is None:
                 return None
-            values = read_values(self._artifacts, spec.key) if spec.row.does == "measure" else None
+            values = read_values(self._artifacts, spec.key, spec.kind) if spec.row.does == "measure" else None
             seconds, program = manifest.told("seconds", float), stored_program(manifest)
         except (CorruptArtifactError, MissingKeyError):
             self._artifacts.remove(spec.kind, spec.key)

@@ -27,6 +27,7 @@ from tuner.qpm.resnet.settings import ResnetConfig, ResnetFinetuneConfig
 from tuner.qpm.settings import AdapterConfig, DenseConfig, FinetuneConfig, QsennConfig, SlddConfig
 from tuner.qpm.storage import write_tensors
 from tuner.search.execute.job import StageJob
+from tuner.search.execute.rung_checkpoint import fetch_checkpoint
 from tuner.search.record.values import IMAGES_FILE, VALUES_FILE
 from tuner.search.stages import STAGES
 
@@ -47,6 +48,7 @@ def run_finetune(job: StageJob, folder: Path) -> None:
     dense = job.model("dense")
     assignment = job.assignment(dense)
     config = FinetuneConfig(**job.spec.settings["finetune"])
+    fetch_checkpoint(job.artifacts, job.spec, job.checkpoints)
     job.trained(finetune, dense, assignment, job.samples("train"), config).save(folder)
 
 

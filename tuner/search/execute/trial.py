@@ -10,12 +10,11 @@ from dataclasses import replace
 
 from ray.exceptions import NodeDiedError, RayError, RayTaskError
 
-from tuner.qpm.program_info import ProgramInfo
 from tuner.search.execute.hang_detector import HungError
 from tuner.search.execute.messages import StageUsed, TrialOutcome
 from tuner.search.execute.plan import StageSpec
-from tuner.search.record.stage_use import StageUse
-from tuner.search.stages import model_stage
+from tuner.search.stages import model_stage, rung_stage
+from tuner.search.stopping.bar import Bar
 from tuner.store import StoreError
 
 
@@ -26,18 +25,19 @@ class CalledOffError(Exception):
 Use = Callable[[Sequence[StageSpec], int], Awaitable[StageUsed]]
 
 
-async def run_trial(number: int, stages: Sequence[StageSpec], use: Use) -> TrialOutcome:
+async def run_trial(number: int, stages: Sequence[StageSpec], use: Use, bar: Bar | None = None) -> TrialOutcome:
     """Take one trial through its stages; damaged artifacts are recreated, once per stage.
 
     Args:
         number: the trial.
         stages: in order; the last one measures.
         use: completes the first of a sequence of stages: `StageRuns.use`.
+        bar: what it is compared with at its rung, which is among the stages; None: there is none.
     """
     started = time.perf_counter()
     remade: list[str] = []
     for _ in range(len(stages) + 1):
-        outcome = await _pass(number, stages, use)
+        outcome = await _pass(number, stages, use, bar)
         if outcome.outcome != "corrupt":
             break
         remade.append(outcome.cause or "")
@@ -46,30 +46,43 @@ async def run_trial(number: int, stages: Sequence[StageSpec], use: Use) -> Trial
     return replace(outcome, remade=tuple(remade), seconds=time.perf_counter() - started)
 
 
-async def _pass(number: int, stages: Sequence[StageSpec], use: Use) -> TrialOutcome:
-    """One stage after the other, until one does not complete."""
-    uses: list[StageUse] = []
-    program: ProgramInfo | None = None
-    values: dict[str, float] = {}
+async def _pass(number: int, stages: Sequence[StageSpec], use: Use, bar: Bar | None) -> TrialOutcome:
+    """One stage after the other, until one does not complete, or the trial is stopped at its rung."""
+    so_far = TrialOutcome("complete")
     for position, spec in enumerate(stages):
         try:
-            result, used = await use(stages[position:], number)
+            result, used = await use(_until_the_rung(stages[position:]), number)
         except asyncio.CancelledError as skipped:
             if not skipped.args:  # the broker itself ends
                 raise
-            return TrialOutcome("skipped", spec.stage, str(skipped), stages=tuple(uses), program=program)
+            return replace(so_far, outcome="skipped", stage=spec.stage, cause=str(skipped))
         except Exception as error:
-            return replace(_stopped(error, spec), stages=tuple(uses), program=program)
-        uses.append(used)
-        program = program or result.program
-        values = result.values or {}
+            return _with(_stopped(error, spec), so_far)
+        so_far = replace(so_far, stages=(*so_far.stages, used), program=so_far.program or result.program)
         if result.outcome != "complete":
             outcome, cause = result.outcome, result.cause
             if result.damaged and result.damaged[0] == "banks":
                 outcome, cause = "halted", f"the feature bank cannot be read: {cause}"
-            return TrialOutcome(outcome, spec.stage, cause, stages=tuple(uses), program=program)
-    model = next((spec.key for spec in stages if spec.stage == model_stage().name), None)
-    return TrialOutcome("complete", None, None, values, tuple(uses), model, program)
+            return replace(so_far, outcome=outcome, stage=spec.stage, cause=cause)
+        if spec.stage != rung_stage().name:
+            so_far = replace(so_far, values=result.values or {})
+        elif bar is not None:
+            so_far = replace(so_far, rung=result.values or {}, rung_epochs=(bar.epoch, bar.epochs))
+            verdict = bar.judge(so_far.rung)
+            if verdict is not None and not verdict.goes_on:
+                return replace(so_far, outcome="pruned", stage=model_stage().name, cause=bar.cause)
+    return replace(so_far, model=next((spec.key for spec in stages if spec.stage == model_stage().name), None))
+
+
+def _until_the_rung(stages: Sequence[StageSpec]) -> Sequence[StageSpec]:
+    """The stages up to and with the rung, if it is still to come: what follows may not be needed."""
+    places = [place for place, spec in enumerate(stages) if spec.stage == rung_stage().name]
+    return stages[: places[0] + 1] if places else stages
+
+
+def _with(end: TrialOutcome, so_far: TrialOutcome) -> TrialOutcome:
+    """How a trial ended, with what it had done until then."""
+    return replace(so_far, outcome=end.outcome, stage=end.stage, cause=end.cause)
 
 
 def _stopped(error: Exception, spec: StageSpec) -> TrialOutcome:

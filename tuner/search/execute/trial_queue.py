@@ -10,11 +10,12 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from tuner.search.execute.messages import TrialOutcome
 from tuner.search.execute.plan import StageSpec
+from tuner.search.stopping.bar import Bar
 
 START_S = 30.0
 """How long a coordinator may take to start."""
 
-RunTrial = Callable[[int, Sequence[StageSpec]], Awaitable[TrialOutcome]]
+RunTrial = Callable[[int, Sequence[StageSpec], Bar | None], Awaitable[TrialOutcome]]
 
 
 class TrialQueue:
@@ -43,9 +44,9 @@ class TrialQueue:
             self._expected.add(trial)
             self._all_here.clear()
 
-    def hand_out(self, trial: int, stages: Sequence[StageSpec] | None) -> None:
-        """Start a trial; None: there is nothing to do."""
-        work = None if stages is None else asyncio.ensure_future(self._run(trial, stages))
+    def hand_out(self, trial: int, stages: Sequence[StageSpec] | None, bar: Bar | None = None) -> None:
+        """Start a trial, which is compared at its rung, if it has one; no stages: there is nothing to do."""
+        work = None if stages is None else asyncio.ensure_future(self._run(trial, stages, bar))
         self._trials[trial].set_result(work)
 
     async def outcome(self, trial: int) -> TrialOutcome | None:

@@ -18,6 +18,7 @@ from tuner.errors import InfeasibleError, TunerError
 from tuner.search.execute.job import Progress, StageJob
 from tuner.search.execute.messages import Outcome, StageResult
 from tuner.search.execute.plan import StageSpec
+from tuner.search.execute.rung_checkpoint import remove_checkpoint
 from tuner.search.execute.stage_log import StageLog
 from tuner.search.record.home import versions
 from tuner.store import CorruptArtifactError, MissingKeyError, StoreError, open_artifacts
@@ -80,6 +81,8 @@ def _run(spec: StageSpec, job: StageJob, threads: int) -> StageResult:
         return ended("halted", f"{error.strerror or error} {error.filename or ''}".strip())
     except _failures() as error:
         return ended("failed", str(error).splitlines()[0])
+    if spec.row.gives_the_model:
+        remove_checkpoint(job.artifacts, spec)
     shutil.rmtree(job.checkpoints, ignore_errors=True)
     return ended("complete", values=values, program=job.program)
 

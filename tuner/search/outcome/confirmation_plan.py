@@ -19,6 +19,7 @@ from tuner.search.record.fields import N_SEEDS
 from tuner.search.record.front_view import require_points
 from tuner.search.record.home import SearchHome
 from tuner.search.record.state import SearchState
+from tuner.search.stages import model_stage, rung_stage
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,8 @@ def seconds(runs: Sequence[ConfirmationRun], state: SearchState) -> float:
     for use in uses:
         of_stage.setdefault(use.stage, []).append(use.took_s)
     spent = sum(use.took_s for trial in state.trials.values() for use in trial.stages if not use.reused)
+    if model_stage().name in of_stage and (before := of_stage.get(rung_stage().name)):  # it went on from the rung
+        of_stage[model_stage().name] = [median(of_stage[model_stage().name]) + median(before)]
     left = {spec.key: spec.stage for run in runs for spec in run.stages if spec.key not in known}
     total = sum(median(of_stage[stage]) for stage in left.values() if stage in of_stage)
     return total * (min(1.0, state.elapsed_s / spent) if spent > 0 and state.elapsed_s > 0 else 1.0)

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tuner.front import words
-from tuner.search.record.events import StageUse
+from tuner.search.record.stage_use import StageUse
 from tuner.search.record.state import SearchState
 
 HOUR_S = 3600.0

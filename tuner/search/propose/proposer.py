@@ -64,7 +64,7 @@ class Proposer:
             earlier: all earlier trials by number; those up to `number - lag` must have ended. Later ones, from a
                 run before the proposal was lost, are ignored.
         """
-        known = max(0, number - self.lag + 1)
+        known = self.known_at(number)
         for trial in range(self._n_seen, number):
             self._here.add(self._space.point(earlier[trial].params))
         for trial in range(self._n_ended, known):
@@ -75,6 +75,10 @@ class Proposer:
             running = [self._params(earlier[trial]) for trial in range(known, number)]
             params = self._drawn(number, running)
         return None if params is None else self._recipe.at(params).parameters() | params
+
+    def known_at(self, number: int) -> int:
+        """The trials before this number have ended when trial `number` is proposed."""
+        return max(0, number - self.lag + 1)
 
     def _drawn(self, number: int, running: Sequence[Params]) -> Params | None:
         """The first point of the sampler that is feasible and untried; None if there is none."""

@@ -17,10 +17,12 @@ from ray.tune.search import Searcher
 from tuner.recipe import Recipe
 from tuner.search.execute.messages import TrialOutcome
 from tuner.search.execute.plan import StageSpec, plan_trial
+from tuner.search.execute.rung_plan import with_rung
 from tuner.search.propose.proposer import Proposer
 from tuner.search.record.events import Ended, Event, Proposed
 from tuner.search.record.fields import InvalidEventError
 from tuner.search.record.restoration import SearchState
+from tuner.search.stopping.bar import Bar, bar_of
 from tuner.store import LeaseHeldError, StoreError
 
 Record = Callable[[Event], None]
@@ -32,8 +34,8 @@ class Broker(Protocol):
     def expect(self, trial: int) -> None:
         """Tune is about to start a trial's coordinator."""
 
-    def hand_out(self, trial: int, stages: list[StageSpec] | None) -> None:
-        """Start a trial; None: it is not needed."""
+    def hand_out(self, trial: int, stages: list[StageSpec] | None, bar: Bar | None = None) -> None:
+        """Start a trial, with what it is compared with at its rung; no stages: it is not needed."""
 
     def forget(self, trial: int) -> None:
         """A trial's outcome has been recorded."""
@@ -180,10 +182,12 @@ class LedgerSearcher(Searcher):
             number = self._promised[0]
             if not self._called_off() and number not in self._state.trials:
                 self._propose(number)
-            stages = None
+            stages = bar = None
             if not self._called_off() and number in self._state.trials:
                 stages = plan_trial(self._recipe, self._bank, self._state.trials[number].params)
-            self._broker.hand_out(number, stages)
+                bar = bar_of(self._recipe, self._state, self._state.trials[number])
+                stages = stages if bar is None else with_rung(stages, bar.epoch)
+            self._broker.hand_out(number, stages, bar)
             self._promised.pop(0)
 
     def _called_off(self) -> bool:
@@ -197,7 +201,8 @@ class LedgerSearcher(Searcher):
         if params is None:
             self.exhausted = True
         else:
-            self._write(Proposed(time.time(), number, params))
+            known = self._proposer.known_at(number) if self._recipe.stopping.rung else None
+            self._write(Proposed(time.time(), number, params, known=known))
 
     def _write(self, event: Event) -> None:
         """Record an event; if the store or the lease refuses it, the search halts and the trial stays open."""

@@ -17,6 +17,7 @@ from tuner.search.record.fields import (
     check_numbers,
     check_params,
     check_program,
+    check_rung,
     check_seed,
     check_tree,
     check_word,
@@ -29,7 +30,8 @@ from tuner.search.record.learned import Learned as Learned  # noqa: PLC0414
 from tuner.search.record.stage_use import StageUse
 from tuner.search.stages import model_stage
 
-OUTCOMES = ("complete", "stopped", "skipped", "infeasible", "failed")
+OUTCOMES = ("complete", "pruned", "stopped", "skipped", "infeasible", "failed")
+"""How a trial can have ended. `pruned`: by early stopping. `stopped`: by the clock. `skipped`: by a person."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,12 @@ class Started(Event):
         trials, parallel = (number if type(number) is int and number > 0 else None for number in found)
         return trials, parallel
 
+    @property
+    def stopping(self) -> dict[str, Any]:
+        """The settings of early stopping; empty if not stated."""
+        found = self.recipe.get("stopping")
+        return found if isinstance(found, dict) else {}
+
 
 @dataclass(frozen=True)
 class Proposed(Event):
@@ -67,23 +75,52 @@ class Proposed(Event):
         trial: its number.
         params: by name.
         instruction: number of the instruction by which a person added it; None: the sampler proposed it.
+        known: the trials before this number had ended; at the rung it is compared with theirs. None: early stopping
+            was off, or a person added it.
     """
 
     kind = "trial"
     trial: int
     params: dict[str, Any]
     instruction: int | None = None
+    known: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_count("trial", self.trial)
         check_params(self.params)
-        if self.instruction is not None:
-            check_count("instruction", self.instruction)
+        for name in ("instruction", "known"):
+            if getattr(self, name) is not None:
+                check_count(name, getattr(self, name))
 
     def to_json(self) -> dict[str, Any]:
-        """As stored in the ledger, without `instruction` for a proposal of the sampler."""
-        return {name: value for name, value in super().to_json().items() if name != "instruction" or value is not None}
+        """As stored in the ledger, without fields that are None."""
+        return {name: value for name, value in super().to_json().items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Reopened(Event):
+    """Pruned trials go on, because the settings of early stopping have changed; they are open again."""
+
+    kind = "reopened"
+    trials: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for trial in self.trials:
+            check_count("trial", trial)
+
+    def to_json(self) -> dict[str, Any]:
+        """As stored in the ledger."""
+        return {**super().to_json(), "trials": list(self.trials)}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """As `Event.from_json`."""
+        found = taken(cls, content)
+        if not isinstance(found["trials"], list):
+            raise InvalidEventError("its trials is no list")
+        return cls(**{**found, "trials": tuple(found["trials"])})
 
 
 @dataclass(frozen=True)
@@ -95,7 +132,7 @@ class Suspended(Event):
 
 @dataclass(frozen=True)
 class Ended(Event):
-    """A trial ended; the fields are those of `state.TrialRecord`."""
+    """A trial ended; the fields are those of `state.TrialRecord`. A pruned one has values at the rung only."""
 
     kind = "outcome"
     trial: int
@@ -108,12 +145,18 @@ class Ended(Event):
     seconds: float
     program: ProgramInfo | None = None
     remade: tuple[str, ...] = ()
+    rung: dict[str, float] = field(default_factory=dict)
+    rung_epochs: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_count("trial", self.trial)
         if self.outcome not in OUTCOMES:
             raise InvalidEventError(f"its outcome is none of {', '.join(OUTCOMES)}")
+        if self.outcome == "pruned" and (self.values or not self.rung):
+            raise InvalidEventError("it is pruned, and has other values than those at the rung")
+        check_numbers("rung", self.rung)
+        check_rung(self.rung, self.rung_epochs)
         if self.stage is not None:
             check_word("stage", self.stage)
         if self.cause is not None:
@@ -134,18 +177,22 @@ class Ended(Event):
             object.__setattr__(self, "remade", tuple(line("remade", damage) for damage in self.remade))
 
     def to_json(self) -> dict[str, Any]:
-        """As stored in the ledger."""
-        return {
-            **super().to_json(),
+        """As stored in the ledger, without what a trial that had no rung has none of."""
+        content = super().to_json() | {
             "stages": [use.to_json() for use in self.stages],
             "program": None if self.program is None else self.program.to_json(),
             "remade": list(self.remade),
         }
+        if self.rung_epochs is not None:
+            return content | {"rung_epochs": list(self.rung_epochs)}
+        return {name: value for name, value in content.items() if name not in ("rung", "rung_epochs")}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
         """As `Event.from_json`."""
         found = taken(cls, content)
+        if isinstance(epochs := found.get("rung_epochs"), list):
+            found["rung_epochs"] = tuple(epochs)
         for name in ("stages", "remade"):
             if not isinstance(found.get(name, []), list):
                 raise InvalidEventError(f"its {name} is no list")
@@ -367,7 +414,7 @@ class Instructed(Event):
 KINDS: dict[str, type[Event]] = {
     made.kind: made
     for made in (
-        *(Started, Learned, Proposed, Ended, Suspended, Referenced),
+        *(Started, Learned, Proposed, Ended, Reopened, Suspended, Referenced),
         *(Measured, Confirmed, Baseline, Picked, Instructed),
     )
 }

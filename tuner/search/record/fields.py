@@ -12,6 +12,7 @@ from tuner.qpm.program_info import ProgramInfo
 
 N_SEEDS = 2**32  # seeds are below it
 MOST_TRIALS = 1_000_000  # above what a ledger can hold
+MOST_EPOCHS = 1_000_000_000
 LONGEST_TEXT = 5000
 LONGEST_NAME = 200
 DEEPEST = 20
@@ -76,6 +77,15 @@ def check_params(params: Any) -> None:
     for name, value in params.items():
         if not (is_number(value) or isinstance(value, bool) or (isinstance(value, str) and value.isprintable())):
             raise InvalidEventError(f"its params hold {told(name)}: {told(value)}, which is no value of a parameter")
+
+
+def check_rung(values: dict[str, float], epochs: Any) -> None:
+    """The epoch of the rung and the epochs in all, where there are values of it."""
+    if epochs is None and not values:
+        return
+    sound = isinstance(epochs, tuple) and len(epochs) == 2 and all(type(epoch) is int for epoch in epochs)
+    if not (sound and values and 0 < epochs[0] < epochs[1] <= MOST_EPOCHS):
+        raise InvalidEventError(f"its rung_epochs are no epoch of a rung and the epochs in all: {told(epochs)}")
 
 
 def check_program(program: ProgramInfo) -> None:

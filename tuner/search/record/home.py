@@ -159,7 +159,7 @@ class SearchHome:
             self.require_this_code()  # otherwise a preset's new default would look like a change by the user
             raise UsageError(
                 f"the recipe of search {self.name!r} has changed:\n    " + "\n    ".join(changes),
-                "the recipe it was started with (budget, resources, tracking and paths may change)",
+                "the recipe it was started with (budget, stopping, confirm, resources, tracking and paths may change)",
                 f"drop the changes, or start a new search under another name, which may `learn_from={self.name}`",
             )
 

@@ -20,6 +20,7 @@ from tuner.search.record.events import (
     Picked,
     Proposed,
     Referenced,
+    Reopened,
     Started,
     Suspended,
     read_event,
@@ -164,15 +165,19 @@ def apply(state: SearchState, event: Event, at_s: float, most: int | None = None
     match event:
         case Started():
             _start(state, event.budget[0])
+            state.stopping = event.stopping
         case Proposed():
             if most is not None and event.trial >= most:
                 return f"proposes trial {event.trial}, where {most} trials were asked for"
-            made = TrialRecord(event.trial, dict(event.params), proposed_at=event.time_s, instruction=event.instruction)
+            made = TrialRecord(event.trial, dict(event.params), proposed_at=event.time_s)
+            made.instruction, made.known = event.instruction, event.known
             known = state.trials.setdefault(event.trial, made)
             if known.params != event.params:
                 return f"proposes trial {event.trial} once more, with other parameters"
         case Ended():
             return _end(state, event, at_s)
+        case Reopened():
+            _reopen(state, event)
         case Measured():
             if not state.is_complete(event.trial):
                 return f"measures trial {event.trial} on test, which has no model"
@@ -222,14 +227,24 @@ def _instruct(state: SearchState, event: Instructed) -> None:
         state.paused = event if event.verb == "pause" else None
 
 
+def _reopen(state: SearchState, event: Reopened) -> None:
+    """Pruned trials are open again, and keep what they have from the rung; others have been run meanwhile."""
+    for number in event.trials:
+        record = state.trials.get(number)
+        if record is not None and record.outcome == "pruned":
+            record.outcome = record.stage = record.cause = None
+
+
 def _end(state: SearchState, event: Ended, at_s: float) -> str | None:
     record = state.trials.get(event.trial)
     if record is None:
         return f"ends trial {event.trial}, whose proposal is missing or damaged"
-    if record.outcome is None:
+    went_on = record.outcome == "pruned" and event.outcome != "pruned"  # the event that reopened it is damaged
+    if record.outcome is None or went_on:
         record.outcome, record.stage, record.cause = event.outcome, event.stage, event.cause
         record.values, record.model, record.program = event.values, event.model, event.program
         record.seconds = event.seconds
+        record.rung, record.rung_epochs = event.rung, event.rung_epochs
         record.stages = event.stages
         record.remade = list(event.remade)
         record.ended_s, record.ended_at = at_s, event.time_s
@@ -243,7 +258,7 @@ def tally(counts: Mapping[str, int]) -> str:
 
 def mirror_events(event: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A ledger event in the form of the MLflow mirror: an outcome is preceded by one event per stage."""
-    if event["event"] in (Suspended.kind, Learned.kind, Referenced.kind, Instructed.kind):
+    if event["event"] in (Suspended.kind, Learned.kind, Referenced.kind, Reopened.kind, Instructed.kind):
         return []
     if event["event"] == Confirmed.kind:  # what confirmations say together is part of the front
         return []
@@ -289,6 +304,7 @@ _INSTEAD = {
     Learned.kind: "it is left out, and further proposals do not learn from it; --from learns from it again",
     "outcome": "it is left out, and the trial runs again from the stages in the store",
     "reference": "it is left out, and follows from the first trials again",
+    "reopened": "it is left out, and the trials that it opened again stay as they ended",
     "test": "it is left out, and the trial is measured again if it is on the front",
     "confirmation": "it is left out, and qpm-tuner confirm runs it again",
     "baseline": "it is left out, and qpm-tuner compare measures it again",

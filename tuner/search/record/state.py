@@ -20,10 +20,13 @@ class TrialRecord:
     Attributes:
         number: position in the search, from 0.
         params: the trial's parameters as named in the recipe.
+        known: at the rung it is compared with the trials before this number; None: early stopping was off.
         outcome: one of `OUTCOMES`, or None while it is open.
         stage: the stage it ended in, where it did not complete.
         cause: one line, where it did not complete.
-        values: every metric measured on the validation split.
+        values: every metric measured on the validation split; none if it was pruned.
+        rung: the metrics measured at the rung of early stopping; none if it had no rung.
+        rung_epochs: the epoch of the rung, and the epochs of fine-tuning in all.
         test: every metric measured on the test split (front members only).
         confirmations: its repetitions with other seeds and splits, by seed and split seed (front members only).
         stages: the stages it requested.
@@ -43,6 +46,9 @@ class TrialRecord:
     stage: str | None = None
     cause: str | None = None
     values: dict[str, float] = field(default_factory=dict)
+    rung: dict[str, float] = field(default_factory=dict)
+    rung_epochs: tuple[int, int] | None = None
+    known: int | None = None
     test: dict[str, float] = field(default_factory=dict)
     confirmations: dict[tuple[int, int], Confirmed] = field(default_factory=dict)
     stages: tuple[StageUse, ...] = ()
@@ -91,6 +97,7 @@ class SearchState:
         instructed: instructions that drivers have carried out or refused, by number of their entry.
         raised: total of trials by an instruction; None: that of the recipe counts.
         paused: the instruction by which no trial begins now; None: the search is not paused.
+        stopping: the settings of early stopping of the last run, as in its recipe; none if it had none.
         elapsed_s: search time.
         damage: ignored entries.
         lost: trials whose proposals are damaged.
@@ -107,6 +114,7 @@ class SearchState:
     instructed: dict[int, Instructed] = field(default_factory=dict)
     raised: int | None = None
     paused: Instructed | None = None
+    stopping: dict[str, Any] = field(default_factory=dict)
     elapsed_s: float = 0.0
     damage: list[Damage] = field(default_factory=list)
     lost: set[int] = field(default_factory=set)

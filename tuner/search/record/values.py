@@ -19,13 +19,13 @@ MOST_VALUES = 1000
 MOST_IMAGES = 100_000_000
 
 
-def read_values(artifacts: Artifacts, key: str) -> dict[str, float]:
-    """The metrics an evaluate stage measured.
+def read_values(artifacts: Artifacts, key: str, kind: str | None = None) -> dict[str, float]:
+    """The metrics a stage measured; of the evaluate stage for None.
 
     Raises:
         CorruptArtifactError: they are damaged, or no numbers.
     """
-    return load_input(artifacts, measuring_stage().kind, key, _values)
+    return load_input(artifacts, kind or measuring_stage().kind, key, _values)
 
 
 def read_images(folder: Path) -> dict[str, np.ndarray]:

@@ -11,7 +11,7 @@ from tuner.front.pareto import Point
 from tuner.report import proof
 from tuner.search.record.front_view import FrontView
 from tuner.search.record.restoration import SearchState, TrialRecord
-from tuner.search.watch.texts import figure, heading, number
+from tuner.search.watch.texts import figure, heading, number, pruned_line
 
 MOST_NAMED = 8  # trials in one line
 
@@ -30,6 +30,7 @@ def front_table(view: FrontView, state: SearchState) -> Group:
     lines.append(note(f"{n} on the front, {view.volume} ({view.scale})"))
     if view.moving:
         lines.append(note(view.moving))
+    lines += [note(pruned)] if (pruned := pruned_line(state)) else []
     objectives = [objective.name for objective in view.objectives]
     rests = [uncertainty.legend([*objectives, *parts()], [m.values for m in members])]
     tested = uncertainty.legend(objectives, [t.test for t in trials])

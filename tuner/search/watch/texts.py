@@ -1,6 +1,7 @@
 """Short texts for tables and log lines: headings, numbers, a stage under way, what reuse saved."""
 
 import math
+from collections import Counter
 from typing import Any
 
 from tuner.base.metric import METRICS
@@ -23,6 +24,16 @@ def reuse_line(state: SearchState) -> str:
     if not reused:
         return "nothing reused yet"
     return f"{', '.join(reused)}, {duration(sum(row['saved_s'] for row in table.values()))} saved"
+
+
+def pruned_line(state: SearchState) -> str:
+    """How many trials early stopping has ended, and where: "9 trials pruned at epoch 3 of 10"; empty for none."""
+    pruned = [trial.rung_epochs for trial in state.finished() if trial.outcome == "pruned" and trial.rung_epochs]
+    at = [f"{n} at epoch {epoch} of {epochs}" for (epoch, epochs), n in sorted(Counter(pruned).items())]
+    if not at:
+        return ""
+    trials = f"{len(pruned)} {'trial' if len(pruned) == 1 else 'trials'} pruned"
+    return f"{trials}{at[0].removeprefix(str(len(pruned)))}" if len(at) == 1 else f"{trials}: {', '.join(at)}"
 
 
 def number(value: Any) -> str:

@@ -179,5 +179,5 @@ def _fitted(line: str, style: str, width: int) -> Text:
 
 
 def _style(trial: TrialRecord, member: bool) -> str:
-    colours = {"complete": "green", "failed": "red", "infeasible": "yellow"}
+    colours = {"complete": "green", "pruned": "dim", "failed": "red", "infeasible": "yellow"}
     return "bold cyan" if member else colours.get(trial.outcome or "", "")

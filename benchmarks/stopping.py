@@ -1,0 +1,189 @@
+"""What early stopping saves and costs, by replaying a tabulated search: python -m benchmarks.stopping [TABLE]
+
+Nothing is trained. First each rule is applied to the trials of searches without early stopping (`as a filter`): epochs
+saved, and hypervolume lost with the trials that it ends. Then it runs inside searches, so that the sampler learns from
+fewer values: hypervolume in % of that of the table's own front after the same number of trials, and after the same
+cost, in epochs of fine-tuning. Means over the seeds with their standard error.
+"""
+
+import argparse
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table as Shown
+
+from benchmarks.machine import keep
+from benchmarks.replay import TABLE, Merit, table
+from tuner.recipe import Recipe, load_recipe
+from tuner.search.propose.proposer import Proposer
+from tuner.search.record.state import SearchState, TrialRecord
+from tuner.search.stopping.bar import bar_of
+
+OBJECTIVES = (("accuracy", "interpretability"), ("accuracy", "plausibility_undilated", "class_independence"))
+RULES = ("stopping.eta=2", "stopping.eta=3", "stopping.eta=4")
+OFF = "stopping.rung=0"
+N_CLASSES = 10
+RUNG_MEASURED = 0.25  # the table's seconds of measuring at epochs are of four of them
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """One trial: its values, None if it was stopped, and its cost in epochs and in seconds without its dense stage."""
+
+    values: dict[str, float] | None
+    epochs: int
+    seconds: float
+
+
+def recipe_of(objectives: Sequence[str], seed: int, *overrides: str) -> Recipe:
+    """The digits recipe, a rung at 0.3 unless an override says otherwise."""
+    wanted = [f"objectives=[{', '.join(objectives)}]", f"seed={seed}", "stopping.rung=0.3", *overrides]
+    return load_recipe("digits", wanted)
+
+
+def proposals(recipe: Recipe, state: SearchState, draws: str) -> Iterator[TrialRecord]:
+    """The search's trials as they are proposed, by the sampler or at random; the caller ends each."""
+    proposer, rng = Proposer(recipe, N_CLASSES), np.random.default_rng([recipe.seed, 3])
+    grid = table().points()
+    for number in itertools.count():
+        params = proposer.propose(number, state.trials) if draws == "sampler" else dict(grid[rng.integers(len(grid))])
+        if params is None:
+            return
+        state.trials[number] = TrialRecord(number, params, known=max(0, number - recipe.budget.parallel + 1))
+        yield state.trials[number]
+
+
+def replay(path: Path, recipe: Recipe, trials: int, draws: str = "sampler") -> tuple[list[Replayed], SearchState]:
+    """So many trials of a search, in order."""
+    state, found = SearchState(), list[Replayed]()
+    for trial in itertools.islice(proposals(recipe, state, draws), trials):
+        found.append(run(path, recipe, state, trial))
+    return found, state
+
+
+def run(path: Path, recipe: Recipe, state: SearchState, trial: TrialRecord) -> Replayed:
+    """What becomes of one trial."""
+    result, bar = table(path).at(trial.params), bar_of(recipe, state, trial)
+    spent, goes_on = result.seconds, True
+    cost = spent["assign"] + spent["finetune"] + spent["evaluate"]
+    if bar is not None:
+        trial.rung, trial.rung_epochs = result.epochs[bar.epoch], (bar.epoch, bar.epochs)
+        verdict = bar.judge(trial.rung)
+        goes_on = verdict is None or verdict.goes_on
+        cost += RUNG_MEASURED * spent["epoch_evals"]
+    if goes_on:
+        trial.outcome, trial.values = "complete", result.values
+        return Replayed(result.values, recipe.finetune.epochs, cost)
+    assert bar is not None, "only a comparison stops a trial"
+    trial.outcome = "pruned"
+    left = 1.0 - bar.epoch / bar.epochs
+    return Replayed(None, bar.epoch, cost - left * spent["finetune"] - spent["evaluate"])
+
+
+def filtered(path: Path, objectives: Sequence[str], trials: int, draws: str, seed: int) -> list[tuple[float, ...]]:
+    """By rule: epochs saved in %, seconds saved in %, merit without and with the rule; all on the same trials."""
+    merit = Merit(table(path), objectives)
+    whole, state = replay(path, recipe_of(objectives, seed, OFF), trials, draws)
+    rows = []
+    for rule in RULES:
+        recipe, again, kept = recipe_of(objectives, seed, rule), SearchState(), list[Replayed]()
+        for number, trial in state.trials.items():
+            again.trials[number] = TrialRecord(number, trial.params, known=trial.known)
+            kept.append(run(path, recipe, again, again.trials[number]))
+        rows.append((*saved(whole, kept), percent(merit, whole), percent(merit, kept)))
+    return rows
+
+
+def saved(whole: Sequence[Replayed], kept: Sequence[Replayed]) -> tuple[float, float]:
+    """Epochs and seconds saved, in %."""
+    epochs = sum(trial.epochs for trial in kept) / sum(trial.epochs for trial in whole)
+    seconds = sum(trial.seconds for trial in kept) / sum(trial.seconds for trial in whole)
+    return 100.0 * (1.0 - epochs), 100.0 * (1.0 - seconds)
+
+
+def percent(merit: Merit, trials: Sequence[Replayed]) -> float:
+    """The merit of the trials that were not stopped."""
+    return merit.percent(trial.values for trial in trials if trial.values is not None)
+
+
+def searched(path: Path, objectives: Sequence[str], trials: int, seed: int) -> list[tuple[float, ...]]:
+    """By rule, off first: share stopped in %, epochs, merit after `trials`, and at 40, 60 and 100 % of their epochs."""
+    merit, rows = Merit(table(path), objectives), []
+    for rule in (OFF, *RULES):
+        recipe, state, found = recipe_of(objectives, seed, rule), SearchState(), list[Replayed]()
+        most = trials * recipe.finetune.epochs
+        for trial in proposals(recipe, state, "sampler"):
+            found.append(run(path, recipe, state, trial))
+            if sum(done.epochs for done in found) >= most:
+                break
+        counted = np.cumsum([done.epochs for done in found])
+        at = [percent(merit, [d for d, e in zip(found, counted, strict=True) if e <= s * most]) for s in (0.4, 0.6, 1)]
+        first = found[:trials]
+        stopped = 100.0 * sum(done.values is None for done in first) / len(first)
+        rows.append((stopped, float(sum(done.epochs for done in first)), percent(merit, first), *at))
+    return rows
+
+
+def of_seeds(work: Any, seeds: int, workers: int) -> np.ndarray:
+    """(n_seeds, n_rules, n_figures)."""
+    with ProcessPoolExecutor(workers) as pool:
+        return np.array(list(pool.map(work, range(seeds))))
+
+
+def figure(values: np.ndarray) -> str:
+    """Mean and its standard error over the seeds."""
+    return f"{values.mean():.1f} ± {values.std(ddof=1) / math.sqrt(len(values)):.1f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("table", type=Path, nargs="?", default=TABLE)
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--trials", type=int, default=40)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--keep", action="store_true", help="write benchmarks/results/stopping.json")
+    given, console, results = parser.parse_args(), Console(), dict[str, Any]()
+    for objectives in OBJECTIVES:
+        told = f"{', '.join(objectives)}; {given.trials} trials, {given.seeds} seeds"
+        for draws in ("random", "sampler"):
+            work = partial(filtered, given.table, objectives, given.trials, draws)
+            found = of_seeds(work, given.seeds, given.workers)
+            shown = Shown(
+                "rule",
+                "epochs saved %",
+                "seconds saved %",
+                "hypervolume lost %",
+                title=f"filter of {draws} trials: {told}",
+            )
+            for rule, (epochs, seconds, whole, kept) in zip(RULES, np.moveaxis(found, 0, 2), strict=True):
+                lost = 100.0 * (1.0 - kept.mean() / whole.mean())
+                shown.add_row(rule.removeprefix("stopping."), figure(epochs), figure(seconds), f"{lost:.1f}")
+            console.print(shown)
+            results[f"filter {draws} {' '.join(objectives)}"] = found.mean(0).tolist()
+        found = of_seeds(partial(searched, given.table, objectives, given.trials), given.seeds, given.workers)
+        heads = (
+            "rule",
+            "stopped %",
+            "epochs",
+            f"at {given.trials} trials",
+            *(f"at {s} % epochs" for s in (40, 60, 100)),
+        )
+        shown = Shown(*heads, title=f"in the search, hypervolume in %: {told}")
+        for rule, figures in zip((OFF, *RULES), np.moveaxis(found, 0, 2), strict=True):
+            shown.add_row(rule.removeprefix("stopping."), *(figure(values) for values in figures))
+        console.print(shown)
+        results[f"search {' '.join(objectives)}"] = found.mean(0).tolist()
+    if given.keep:
+        console.print(keep("stopping", {"seeds": given.seeds, "trials": given.trials, "results": results}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""What a trial is compared with at the rung: the earlier trials that its proposal knew, whatever has ended since.
+
+So the decision depends on the numbers of trials and on their values, never on who was faster.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tuner.front.pareto import Objective
+from tuner.recipe import Recipe, objectives_of
+from tuner.search.record.state import SearchState, TrialRecord
+from tuner.search.stopping.halving import Halving, Verdict
+
+
+@dataclass(frozen=True)
+class Bar:
+    """The comparison of one trial; crosses to the broker, and is applied there once the rung's values are known.
+
+    Attributes:
+        rule: decides.
+        objectives: of the search.
+        params: the trial's parameters; an objective among them is known from the start.
+        earlier: losses of the earlier trials at the rung, one row per trial, less is better.
+        epoch: the epoch of the rung.
+        epochs: epochs of fine-tuning in all.
+    """
+
+    rule: Halving
+    objectives: tuple[Objective, ...]
+    params: Mapping[str, Any]
+    earlier: tuple[tuple[float, ...], ...]
+    epoch: int
+    epochs: int
+
+    def judge(self, values: Mapping[str, float]) -> Verdict | None:
+        """Whether the trial goes on; None: it lacks an objective at the rung, so it cannot be compared, and goes on.
+
+        Args:
+            values: metrics measured at the rung.
+        """
+        own = losses(self.objectives, self.params, values)
+        if own is None:
+            return None
+        exact = tuple(_is_exact(objective, self.params, values) for objective in self.objectives)
+        earlier = np.array(self.earlier, dtype=np.float64).reshape(-1, len(own))
+        return self.rule.judge(earlier, np.array(own), exact)
+
+    @property
+    def cause(self) -> str:
+        """Why a trial is stopped, in one line; the same for all that are stopped there."""
+        return f"not among the best 1/{self.rule.eta:g} at epoch {self.epoch} of {self.epochs}"
+
+
+def bar_of(recipe: Recipe, state: SearchState, trial: TrialRecord) -> Bar | None:
+    """What a trial is compared with; None if it is not stopped early, or its fine-tuning has no epoch for a rung.
+
+    Args:
+        recipe: the search, with the present settings of early stopping.
+        state: holds the earlier trials.
+        trial: compared with those before number `trial.known`, of which all have ended; a trial that was proposed
+            while early stopping was off has no such number, and is not stopped.
+    """
+    if trial.known is None:
+        return None
+    epochs = _epochs(recipe, trial)
+    epoch = recipe.stopping.rung_epoch(epochs)
+    if epoch is None:
+        return None
+    objectives = objectives_of(recipe)
+    earlier = (state.trials[number] for number in range(trial.known) if number in state.trials)
+    rows = (losses(objectives, other.params, other.rung) for other in earlier if _is_at_rung(recipe, other))
+    rule = Halving(recipe.stopping.eta, recipe.stopping.startup_trials)
+    return Bar(rule, objectives, trial.params, tuple(row for row in rows if row is not None), epoch, epochs)
+
+
+def losses(
+    objectives: Sequence[Objective], params: Mapping[str, Any], values: Mapping[str, float]
+) -> tuple[float, ...] | None:
+    """The objectives of a trial, each signed so that less is better; None if one is missing."""
+    known = {**params, **values}
+    if any(objective.name not in known for objective in objectives):
+        return None
+    return tuple(float(known[o.name]) * (-1.0 if o.direction == "max" else 1.0) for o in objectives)
+
+
+def _is_exact(objective: Objective, params: Mapping[str, Any], values: Mapping[str, float]) -> bool:
+    return objective.name in params and objective.name not in values
+
+
+def _epochs(recipe: Recipe, trial: TrialRecord) -> int:
+    return int(trial.params.get("finetune.epochs", recipe.finetune.epochs))
+
+
+def _is_at_rung(recipe: Recipe, trial: TrialRecord) -> bool:
+    """Whether its values at a rung are of the epoch at which the present settings have it."""
+    epochs = _epochs(recipe, trial)
+    return trial.rung_epochs is not None and trial.rung_epochs == (recipe.stopping.rung_epoch(epochs), epochs)

@@ -1,0 +1,69 @@
+"""Asynchronous successive halving at one rung (Li et al. 2020), for any ranking: does a trial go on?
+
+Pure: the answer depends on the values given, on no clock and no order of arrival.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tuner.search.stopping.ranking import Losses, NonDominated, Ranking
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is decided on a trial at the rung.
+
+    Attributes:
+        goes_on: whether it is trained to the end.
+        place: 1 is the best of the trials compared.
+        n_trials: trials compared, itself included.
+        n_kept: how many of them may go on.
+        held_by: why it goes on in spite of its place; empty: no such reason.
+    """
+
+    goes_on: bool
+    place: int
+    n_trials: int
+    n_kept: int
+    held_by: str = ""
+
+
+@dataclass(frozen=True)
+class Halving:
+    """Lets the best of the trials known so far go on.
+
+    Args:
+        eta: the best `1 / eta` of the trials go on, rounded up.
+        startup_trials: with fewer earlier trials than this, each goes on.
+        ranking: which trial is better.
+    """
+
+    eta: float = 2.0
+    startup_trials: int = 5
+    ranking: Ranking = field(default_factory=NonDominated)
+
+    def judge(self, earlier: Losses, own: Losses, exact: tuple[bool, ...]) -> Verdict:
+        """Decide on one trial.
+
+        A trial that no earlier one beats at the rung goes on, whatever its place, if an objective is exact: such a
+        value does not change any more, so the trial may be the best for it in the end.
+
+        Args:
+            earlier: (n_trials, n_objectives), losses of earlier trials at the rung, less is better.
+            own: (n_objectives,), those of the trial.
+            exact: (n_objectives,), which objectives are known from the start, such as a size.
+        """
+        known = np.concatenate([earlier.reshape(-1, len(own)), own[None]])
+        place, n_kept = int(self.ranking.places(known)[-1]) + 1, math.ceil(len(known) / self.eta)
+        if len(known) <= self.startup_trials or place <= n_kept:
+            return Verdict(True, place, len(known), n_kept)
+        if any(exact) and not beaten(known[:-1], own):
+            return Verdict(True, place, len(known), n_kept, "no earlier trial beats it")
+        return Verdict(False, place, len(known), n_kept)
+
+
+def beaten(others: Losses, own: Losses) -> bool:
+    """Whether some trial is no worse in every objective, and better in one."""
+    return bool(((others <= own).all(axis=1) & (others < own).any(axis=1)).any())

@@ -1,0 +1,72 @@
+"""Ranking rules: which of several trials is better when there is more than one objective.
+
+A rule is apart from the scheduler that uses it (`halving.py`), and pure: plain arrays in, places out.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import moocore
+import numpy as np
+import numpy.typing as npt
+
+Losses = npt.NDArray[np.float64]
+Places = npt.NDArray[np.int64]
+
+MARGIN = 0.1
+"""How far the reference point lies beyond the worst values, as a share of their range; so the ends of a front count."""
+
+
+class Ranking(Protocol):
+    """Puts trials in order."""
+
+    def places(self, losses: Losses) -> Places:
+        """The place of each trial; equal trials share one.
+
+        Args:
+            losses: (n_trials, n_objectives), finite, less is better; at least one objective.
+
+        Returns:
+            (n_trials,), how many trials are better than each: 0 is the best.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class NonDominated:
+    """By non-dominated sorting (Deb et al. 2002), within a front by hypervolume contribution (Emmerich et al. 2005).
+
+    The objectives count by the range that they have among the trials, so units do not matter. Of one objective it is
+    the usual order.
+    """
+
+    def places(self, losses: Losses) -> Places:
+        """See `Ranking.places`."""
+        if len(losses) == 0:
+            return np.empty(0, dtype=np.int64)
+        distinct, which = np.unique(losses, axis=0, return_inverse=True)
+        keys = np.stack(_ranks_and_shares(_scaled(distinct)), axis=1)
+        kinds, of = np.unique(keys, axis=0, return_inverse=True)
+        of = of.reshape(-1)[which.reshape(-1)]
+        better = np.concatenate([[0], np.cumsum(np.bincount(of, minlength=len(kinds)))[:-1]])
+        return better[of].astype(np.int64)
+
+
+def _ranks_and_shares(scaled: Losses) -> tuple[Losses, Losses]:
+    """The front of each of some distinct trials, and its contribution to that front, negative; less is better."""
+    if scaled.shape[1] == 1:
+        return scaled[:, 0], np.zeros(len(scaled))
+    ranks = np.asarray(moocore.pareto_rank(scaled))
+    shares = np.zeros(len(scaled))
+    for rank in np.unique(ranks):
+        front = ranks == rank
+        shares[front] = moocore.hv_contributions(scaled[front], ref=np.full(scaled.shape[1], 1.0 + MARGIN))
+    return ranks.astype(np.float64), -np.round(shares, 9)  # equal but for rounding is equal, on any machine
+
+
+def _scaled(losses: Losses) -> Losses:
+    """Each objective from 0, the best of these trials, to 1, the worst; 0 where all are equal."""
+    low = losses.min(axis=0)
+    span = losses.max(axis=0) - low
+    scaled: Losses = (losses - low) / np.where(span > 0.0, span, 1.0)
+    return scaled
