@@ -16,14 +16,11 @@ from tuner.errors import TunerError
 from tuner.recipe import Recipe, StageResources, objectives_of
 from tuner.search.control.inbox import Inbox
 from tuner.search.control.now import published
-from tuner.search.cost.forecast import Expected, Forecast
-from tuner.search.cost.prepare import make_forecast
-from tuner.search.cost.sizes import sizes_of_bank
-from tuner.search.cost.texts import ends_early, expected_line
 from tuner.search.driver.finished import measured
-from tuner.search.driver.instructions import Instructions
+from tuner.search.driver.instructions import Instructions, instructed_earlier
 from tuner.search.driver.interrupts import Interrupts
 from tuner.search.driver.learning import learned_from
+from tuner.search.driver.outlook import Outlook
 from tuner.search.driver.spending import Spending
 from tuner.search.driver.time_limit import MEASURE_S, TimeUp, ring
 from tuner.search.driver.tune_hooks import Follow, NoReport
@@ -110,7 +107,7 @@ class Driver:
         self.inbox = Inbox(home.store, home.name, self.state.instructed, progress.warn)
         self.instructions = self._instructions()
         self.spending = Spending(recipe, bank, self.state, only_confirm=only_confirm)
-        self.forecast: Forecast | None = None
+        self.outlook = Outlook(home, recipe, bank, self.state, progress, self.started)
         self._placed = ""
         self.mirror = start_mirror(home, recipe.tracking, self._tell_place) if recipe.tracking.enabled else None
         if self.mirror is not None:  # earlier events first: the oldest one identifies the search
@@ -135,27 +132,25 @@ class Driver:
         for lesson in self.lessons:
             self.record(lesson)
         self._settle_reference(ended=self.complete())
-        self._tell_instructed()
+        if self._trials_left():
+            for told_earlier in instructed_earlier(self.state, self.recipe, self.asked, self.home):
+                self.progress.say(told_earlier)
         self.instructions.begin()
         self.instructions.heed()
         runs = self.unconfirmed()
         interrupted = False
-        trials = self._trials_left() and not self.spending.for_no_trial()
+        trials = self._to_run()
         if trials:
             if announced := announcement(self.recipe):
                 self.progress.say(announced)
-            self._foresee()
+            self.outlook.foresee()
         if trials or runs or (self.complete() and not is_measured):
             with ray_for(self.recipe.resources, self.progress) as resources:
                 made = start_broker(self.home.store.url, scratch_folder(), resources, self.recipe.budget.retries)
                 with closing(made) as broker, self.inbox.open():
                     self._broker, self._resources = broker, resources
                     interrupted = self._conduct(broker)
-                    while (
-                        self.instructions.added
-                        and self._trials_left()
-                        and not (interrupted or self.spending.for_no_trial())
-                    ):
+                    while self.instructions.added and not interrupted and self._to_run():
                         interrupted = self._conduct(broker)  # trials that were added while the front was confirmed
             if self._trials_left():
                 self.record(Suspended(time.time()))  # unfinished trials count towards search time as well
@@ -171,31 +166,6 @@ class Driver:
         n_classes = partial(n_classes_of, self.home.artifacts, self.bank)
         place = (self.inbox, self.recipe, self.state, n_classes)
         return Instructions(*place, self.record, skip, self.progress.say)
-
-    def _tell_instructed(self) -> None:
-        """Say what earlier instructions mean for this run."""
-        command = f"qpm-tuner control --store {self.home.store.url} --name {self.home.name}"
-        if self.recipe.budget.trials != self.asked and not self.only_confirm:
-            asked = f"{self.recipe.budget.trials} trials in all, as was instructed, not {self.asked} as in the recipe"
-            self.progress.say(f"{asked}; {command} budget trials=N changes that")
-        if (paused := self.state.paused) is not None and self._trials_left():
-            self.progress.say(f"paused by {paused.by}: no trial begins until {command} resume")
-
-    def _foresee(self) -> None:
-        """Say what the search is expected to take, before anything starts."""
-        sizes = sizes_of_bank(self.home.artifacts, self.bank, self.recipe)
-        if sizes is not None:
-            self.forecast = make_forecast(self.home.artifacts, self.recipe, self.bank, sizes)
-            found = self.forecast.expected(self.state)
-            self.progress.say(expected_line(found, self.recipe))
-            if told := ends_early(found, self.recipe):
-                self.progress.say(told)
-
-    def _expected(self) -> Expected | None:
-        """What the search is expected to take, now; None where that is unknown."""
-        if self.forecast is None:
-            return None
-        return self.forecast.expected(self.state, self.state.elapsed_s + time.monotonic() - self.started)
 
     def _reopen(self) -> None:
         """Let trials go on that were stopped early; written before the run starts, or its settings would hide them."""
@@ -223,6 +193,10 @@ class Driver:
         """Whether this run has trials to run."""
         return not (self.only_confirm or self.complete())
 
+    def _to_run(self) -> bool:
+        """Whether the budget suffices for one of them."""
+        return self._trials_left() and not self.spending.for_no_trial()
+
     @property
     def ended_by_limit(self) -> str:
         """A sentence if a limit of the budget has ended the search; else empty."""
@@ -233,7 +207,7 @@ class Driver:
         interrupted, self.instructions.added = False, False
         try:
             with self.spending.whole_limit.enforced():
-                if self._trials_left() and not self.spending.for_no_trial():
+                if self._to_run():
                     interrupted = self._tune(broker)
                 if not interrupted:
                     broker.go_on()
@@ -357,7 +331,7 @@ class Driver:
         look = partial(self._look, BrokerMonitor(broker), searcher)
         mlflow = "" if self.mirror is None else self.mirror.warning or self.mirror.url
         place = Place(self.home.name, self.home.store.url, mlflow)
-        view = TrialsView(self.state, self.recipe, look, place, self._resources, self.started, self._expected)
+        view = TrialsView(self.state, self.recipe, look, place, self._resources, self.started, self.outlook.expected)
         keep_keys_private()
         scratch = tempfile.mkdtemp(prefix="qpm-tuner-tune-")
         coordinator = tune.with_parameters(Coordinator, broker=broker)

@@ -15,6 +15,7 @@ from tuner.search.control.entries import UNKNOWN, Instruction
 from tuner.search.control.inbox import Inbox
 from tuner.search.record.events import Ended, Event, Instructed, Proposed
 from tuner.search.record.fields import InvalidEventError
+from tuner.search.record.home import SearchHome
 from tuner.search.record.state import SearchState
 
 
@@ -197,3 +198,22 @@ class Instructions:
 def skipped_by(person: str) -> str:
     """The cause of a skipped trial."""
     return f"skipped by {person}"
+
+
+def instructed_earlier(state: SearchState, recipe: Recipe, asked: int, home: SearchHome) -> list[str]:
+    """What instructions to earlier runs mean for this one, in sentences.
+
+    Args:
+        state: of the search.
+        recipe: with the budget in force.
+        asked: the total of trials in the recipe as it was given.
+        home: the search.
+    """
+    command = f"qpm-tuner control --store {home.store.url} --name {home.name}"
+    found = []
+    if recipe.budget.trials != asked:
+        total = f"{recipe.budget.trials} trials in all, as was instructed, not {asked} as in the recipe"
+        found.append(f"{total}; {command} budget N changes that")
+    if state.paused is not None:
+        found.append(f"paused by {state.paused.by}: no trial begins until {command} resume")
+    return found

@@ -18,20 +18,21 @@ from tuner.search.record.fields import (
     check_params,
     check_program,
     check_rung,
-    check_seed,
     check_tree,
     check_word,
-    check_words,
     line,
     taken,
     told,
 )
+from tuner.search.record.instructed import Instructed as Instructed  # noqa: PLC0414
 from tuner.search.record.learned import Learned as Learned  # noqa: PLC0414
+from tuner.search.record.measured import Baseline as Baseline  # noqa: PLC0414
+from tuner.search.record.measured import Confirmed as Confirmed  # noqa: PLC0414
+from tuner.search.record.measured import Measured as Measured  # noqa: PLC0414
+from tuner.search.record.measured import OfACommand as OfACommand  # noqa: PLC0414
+from tuner.search.record.outcomes import OUTCOMES as OUTCOMES  # noqa: PLC0414
 from tuner.search.record.stage_use import StageUse
 from tuner.search.stages import model_stage
-
-OUTCOMES = ("complete", "pruned", "stopped", "skipped", "infeasible", "failed")
-"""How a trial can have ended. `pruned`: by early stopping. `stopped`: by the clock. `skipped`: by a person."""
 
 
 @dataclass(frozen=True)
@@ -206,140 +207,6 @@ class Ended(Event):
 
 
 @dataclass(frozen=True)
-class OfACommand(Event):
-    """A measurement by a driver or another command.
-
-    Attributes:
-        command: the other command; its time does not count as search time.
-    """
-
-    command: str | None = field(default=None, kw_only=True)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.command is not None:
-            check_word("command", self.command)
-
-    def to_json(self) -> dict[str, Any]:
-        """As stored in the ledger, without `command` for a driver."""
-        return {name: value for name, value in super().to_json().items() if name != "command" or value is not None}
-
-
-@dataclass(frozen=True)
-class Measured(OfACommand):
-    """A member of the front was measured on the test split."""
-
-    kind = "test"
-    trial: int
-    values: dict[str, float]
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_count("trial", self.trial)
-        check_numbers("values", self.values)
-
-
-@dataclass(frozen=True)
-class Confirmed(OfACommand):
-    """A member of the front was trained and measured once more, with another seed or validation split.
-
-    Attributes:
-        trial: the member.
-        seed: of its training, program and measurement.
-        split_seed: of the cut between train and validation.
-        outcome: how the run ended, one of `OUTCOMES`; a run that did not complete has no values.
-        cause: one line, if it did not complete.
-        values: every metric, on the split that objectives are measured on.
-        stages: those that it requested.
-    """
-
-    kind = "confirmation"
-    trial: int
-    seed: int
-    split_seed: int
-    outcome: str
-    cause: str | None
-    values: dict[str, float]
-    stages: tuple[StageUse, ...]
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_count("trial", self.trial)
-        for name in ("seed", "split_seed"):
-            check_seed(name, getattr(self, name))
-        if self.outcome not in OUTCOMES:
-            raise InvalidEventError(f"its outcome is none of {', '.join(OUTCOMES)}")
-        if self.cause is not None:
-            object.__setattr__(self, "cause", line("cause", self.cause))
-        check_numbers("values", self.values)
-        if self.outcome == "complete" and not self.values:
-            raise InvalidEventError("it is complete without any value")
-
-    def to_json(self) -> dict[str, Any]:
-        """As stored in the ledger."""
-        return {**super().to_json(), "stages": [use.to_json() for use in self.stages]}
-
-    @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> Self:
-        """As `Event.from_json`."""
-        found = taken(cls, content)
-        if not isinstance(found["stages"], list):
-            raise InvalidEventError("its stages is no list")
-        return cls(**{**found, "stages": tuple(map(StageUse.from_json, found["stages"]))})
-
-    @property
-    def run(self) -> tuple[int, int]:
-        """What tells it from other confirmation runs of its trial: seed and split seed."""
-        return self.seed, self.split_seed
-
-    def stage_key(self, stage: str) -> str | None:
-        """Key of the artifact of one of its stages, or None if the stage did not complete."""
-        return next((use.key for use in self.stages if use.stage == stage), None)
-
-
-@dataclass(frozen=True)
-class Baseline(OfACommand):
-    """A run of a system, which the front should beat, or a repetition of a member was measured.
-
-    Attributes:
-        name: of the system, such as "linear probe 768", or of the member, such as "trial 7".
-        note: what it is, in words.
-        split: what it was measured on.
-        values: all metrics.
-        key: of its evaluation, the hash of all that made it; None: an earlier version kept one result per name.
-        seed: of the run; None: that of the search.
-        trial: the member that was repeated; None: it is a system.
-    """
-
-    kind = "baseline"
-    name: str
-    note: str
-    values: dict[str, float]
-    split: str = "test"
-    key: str | None = None
-    seed: int | None = None
-    trial: int | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_words("name", self.name)
-        check_words("note", self.note)
-        check_word("split", self.split)
-        check_numbers("values", self.values)
-        if self.key is not None:
-            check_key("key", self.key)
-        if self.seed is not None:
-            check_seed("seed", self.seed)
-        if self.trial is not None:
-            check_count("trial", self.trial)
-
-    @property
-    def identity(self) -> str:
-        """What it is: a later measurement of the same replaces it."""
-        return self.key or self.name
-
-
-@dataclass(frozen=True)
 class Referenced(Event):
     """The reference point of the hypervolume was settled; it does not move afterwards.
 
@@ -370,45 +237,6 @@ class Picked(Event):
         super().__post_init__()
         check_count("trial", self.trial)
         object.__setattr__(self, "reason", line("reason", self.reason))
-
-
-@dataclass(frozen=True)
-class Instructed(Event):
-    """A driver carried out or refused a person's instruction.
-
-    Attributes:
-        number: of its entry in the store.
-        verb: what was asked for.
-        arguments: of the verb.
-        by: who asked, as the entry says.
-        given_s: when, unix seconds, as the entry says.
-        applied: whether it was carried out.
-        note: what was done, or why it was refused, in one line.
-        trials: the total of trials in force from here on; None: unchanged.
-    """
-
-    kind = "instruction"
-    number: int
-    verb: str
-    arguments: dict[str, Any]
-    by: str
-    given_s: float
-    applied: bool
-    note: str
-    trials: int | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_count("number", self.number)
-        check_word("verb", self.verb)
-        check_params(self.arguments)
-        object.__setattr__(self, "by", line("by", self.by))
-        check_number("given_s", self.given_s)
-        if type(self.applied) is not bool:
-            raise InvalidEventError("its applied is neither true nor false")
-        object.__setattr__(self, "note", line("note", self.note))
-        if self.trials is not None:
-            check_count("trials", self.trials)
 
 
 KINDS: dict[str, type[Event]] = {
