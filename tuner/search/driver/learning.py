@@ -52,7 +52,8 @@ def learned_from(
         with progress.step(f"reading the trials of search {name!r}"):
             ended = sorted(other.state().finished(), key=lambda trial: trial.number)  # not in the order they ended
         trials = list(_comparable(ended, old, recipe))
-        left = f"; {len(ended) - len(trials)} others do not lie in the space" if len(trials) < len(ended) else ""
+        others = len(ended) - len(trials)
+        left = f"; {others} {'other does' if others == 1 else 'others do'} not lie in the space" if others else ""
         count = "1 trial" if len(trials) == 1 else f"{len(trials)} trials"
         progress.say(f"learning from {count} of search {name!r}{left}")
         if not other.is_of_this_code():
