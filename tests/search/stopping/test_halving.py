@@ -41,7 +41,7 @@ def test_what_no_earlier_trial_beats_goes_on_where_an_objective_is_known_from_th
     assert not goes_on((7.99, 8.0), front, (False, True))  # another is as small, and better
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.permutations(range(8)), st.floats(-1, 9), st.floats(-1, 9))
 def test_the_order_of_the_earlier_trials_does_not_matter(order, one, other):
     assert Halving().judge(EARLIER[list(order)], np.array([one, other]), TWO) == Halving().judge(

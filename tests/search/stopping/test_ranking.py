@@ -18,7 +18,7 @@ def places(losses):
     return NonDominated().places(np.asarray(losses, dtype=np.float64))
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(LOSSES)
 def test_who_beats_another_is_before_it_and_equals_share_a_place(losses):
     found = places(losses)
@@ -30,7 +30,7 @@ def test_who_beats_another_is_before_it_and_equals_share_a_place(losses):
                 assert place < others
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(LOSSES, st.randoms(use_true_random=False))
 def test_the_order_of_the_trials_does_not_matter(losses, random):
     order = list(range(len(losses)))
@@ -38,13 +38,13 @@ def test_the_order_of_the_trials_does_not_matter(losses, random):
     assert places(losses[order]).tolist() == places(losses)[order].tolist()
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(LOSSES, st.sampled_from([0.25, 2.0, 64.0]), st.integers(-4, 4))
 def test_units_do_not_matter(losses, factor, shift):
     assert places(factor * losses + shift).tolist() == places(losses).tolist()
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(LOSSES)
 def test_a_place_counts_the_trials_that_are_better(losses):
     found = places(losses)

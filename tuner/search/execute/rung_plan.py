@@ -7,8 +7,26 @@ import dataclasses
 from collections.abc import Sequence
 
 from tuner.base.metric import added_metrics
-from tuner.search.execute.plan import StageSpec
+from tuner.recipe import Recipe
+from tuner.search.execute.plan import StageSpec, plan_trial
+from tuner.search.record.state import SearchState, TrialRecord
 from tuner.search.stages import CODE_VERSIONS, measuring_stage, model_stage, rung_stage
+from tuner.search.stopping.bar import Bar, bar_of
+
+
+def plan_stoppable(
+    recipe: Recipe, bank: str, state: SearchState, trial: TrialRecord
+) -> tuple[list[StageSpec], Bar | None]:
+    """The stages of a trial, and what it is compared with at its rung, if early stopping is on.
+
+    A trial that was stopped, and goes on without, continues from its former rung.
+    """
+    stages, bar = plan_trial(recipe, bank, trial.params), bar_of(recipe, state, trial)
+    if bar is not None:
+        return with_rung(stages, bar.epoch), bar
+    if trial.rung_epochs is not None:
+        stages = [spec for spec in with_rung(stages, trial.rung_epochs[0]) if spec.stage != rung_stage().name]
+    return stages, None
 
 
 def with_rung(stages: Sequence[StageSpec], epoch: int) -> list[StageSpec]:

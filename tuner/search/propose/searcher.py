@@ -16,13 +16,13 @@ from ray.tune.search import Searcher
 
 from tuner.recipe import Recipe
 from tuner.search.execute.messages import TrialOutcome
-from tuner.search.execute.plan import StageSpec, plan_trial
-from tuner.search.execute.rung_plan import with_rung
+from tuner.search.execute.plan import StageSpec
+from tuner.search.execute.rung_plan import plan_stoppable
 from tuner.search.propose.proposer import Proposer
 from tuner.search.record.events import Ended, Event, Proposed
 from tuner.search.record.fields import InvalidEventError
 from tuner.search.record.restoration import SearchState
-from tuner.search.stopping.bar import Bar, bar_of
+from tuner.search.stopping.bar import Bar
 from tuner.store import LeaseHeldError, StoreError
 
 Record = Callable[[Event], None]
@@ -184,9 +184,7 @@ class LedgerSearcher(Searcher):
                 self._propose(number)
             stages = bar = None
             if not self._called_off() and number in self._state.trials:
-                stages = plan_trial(self._recipe, self._bank, self._state.trials[number].params)
-                bar = bar_of(self._recipe, self._state, self._state.trials[number])
-                stages = stages if bar is None else with_rung(stages, bar.epoch)
+                stages, bar = plan_stoppable(self._recipe, self._bank, self._state, self._state.trials[number])
             self._broker.hand_out(number, stages, bar)
             self._promised.pop(0)
 

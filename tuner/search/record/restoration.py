@@ -244,7 +244,8 @@ def _end(state: SearchState, event: Ended, at_s: float) -> str | None:
         record.outcome, record.stage, record.cause = event.outcome, event.stage, event.cause
         record.values, record.model, record.program = event.values, event.model, event.program
         record.seconds = event.seconds
-        record.rung, record.rung_epochs = event.rung, event.rung_epochs
+        if event.rung_epochs is not None:  # one that goes on without early stopping keeps what was measured before
+            record.rung, record.rung_epochs = event.rung, event.rung_epochs
         record.stages = event.stages
         record.remade = list(event.remade)
         record.ended_s, record.ended_at = at_s, event.time_s
