@@ -17,7 +17,7 @@ import numpy as np
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
-from tuner.front import pareto
+from tuner.front import hypervolume, pareto
 from tuner.front.bootstrap import Run
 from tuner.front.confirmation import weigh
 from tuner.front.knee import pick_knee
@@ -74,6 +74,11 @@ class World:
 
     def _at(self, at: np.ndarray) -> np.ndarray:
         return np.stack([fit.predict(at) for fit in self._fits], axis=1) * self._scale + self._mean
+
+
+def dominated(points: Sequence[Point], objectives: Sequence[Objective]) -> float:
+    """The share of the natural ranges that points dominate."""
+    return hypervolume.hypervolume(points, objectives, hypervolume.natural(objectives))
 
 
 def _coordinates(params: dict[str, Any]) -> list[float]:
@@ -158,7 +163,7 @@ def judge(trials: Trials, objectives: Sequence[Objective], budget: int, repeats:
         "claims worse %": float(np.mean([worse(true[trial]) for trial in claimed] or [0.0])),
         "pick worse %": worse(pick),
         "pick stands %": 100.0 * (pick.trial in stand),
-        "volume %": 100 * pareto.hypervolume(kept, objectives) / pareto.hypervolume(replay.world.front, objectives),
+        "volume %": 100 * dominated(kept, objectives) / dominated(replay.world.front, objectives),
         **{
             f"bias {o.name}": float(np.mean([v[o.name] - true[t].values[o.name] for t, v in shown.items()]))
             for o in objectives

@@ -17,7 +17,7 @@ MOVES = (
         "tuner.search.record",
         "home events fields possible records:restoration state turns:clock inputs values front_view holder",
     ),
-    ("tuner.search", "tuner.search.propose", "study:sampler searcher"),
+    ("tuner.search", "tuner.search.propose", "study:proposer searcher"),
     (
         "tuner.search",
         "tuner.search.execute",

@@ -3,7 +3,7 @@
 import pytest
 
 from tuner.errors import UsageError
-from tuner.front import pareto
+from tuner.front import hypervolume, pareto
 from tuner.front.constraint import Constraint, satisfaction
 from tuner.front.knee import pick_knee
 from tuner.front.pareto import Objective, Point
@@ -49,8 +49,9 @@ def test_a_trial_that_violates_is_no_member_and_ranks_behind_all_others():
 def test_where_all_trials_violate_the_front_is_theirs_but_counts_nothing():
     points = [point(0, 99, 40, "size <= 30"), point(1, 90, 35, "size <= 30"), point(2, 80, 45, "size <= 30")]
     assert [p.trial for p in pareto.front(points, AXES)] == [0, 1]
-    assert pareto.hypervolume(points, AXES) == 0.0
-    assert pareto.history([*points, point(3, 50, 25)], AXES) == pytest.approx([0, 0, 0, 0.25])
+    worst = hypervolume.natural(AXES)
+    assert hypervolume.hypervolume(points, AXES, worst) == 0.0
+    assert hypervolume.history([*points, point(3, 50, 25)], AXES, worst) == pytest.approx([0, 0, 0, 0.25])
 
 
 def test_it_is_said_how_many_satisfy():

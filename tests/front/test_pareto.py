@@ -9,13 +9,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuner.errors import UsageError
-from tuner.front.pareto import Objective, Point, front, history, hypervolume, measured, ranks
+from tuner.front import hypervolume as volumes_of
+from tuner.front.pareto import Objective, Point, front, measured, ranks
 
 OBJECTIVES = [
     Objective("accuracy", "max", 0.0, 100.0),
     Objective("interpretability", "max", 0.0, 100.0),
     Objective("n_features_used", "min", 0.0, 60.0, unit=""),
 ]
+
+
+def hypervolume(points: list[Point], objectives: list[Objective]) -> float:
+    return volumes_of.hypervolume(points, objectives, volumes_of.natural(objectives))
+
+
+def history(points: list[Point], objectives: list[Objective]) -> list[float]:
+    return volumes_of.history(points, objectives, volumes_of.natural(objectives))
 
 
 def make_points(rows: list[tuple[float, ...]]) -> list[Point]:

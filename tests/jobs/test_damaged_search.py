@@ -54,7 +54,8 @@ def key_of(home, kind, trial):
 
 @pytest.mark.parametrize("command", [front, status, pick])
 def test_commands_show_the_rest_and_name_the_damage_on_stderr(home, command, capsys):
-    assert command.main([*address(home), "--json"]) == 0
+    options = [*address(home), *(["--knee"] if command is pick else [])]
+    assert command.main([*options, "--json"]) == 0
     printed = capsys.readouterr()
     document = json.loads(printed.out)
     if command is status:
@@ -66,7 +67,7 @@ def test_commands_show_the_rest_and_name_the_damage_on_stderr(home, command, cap
     assert any("lacks params; it is left out, and the trial is proposed again" in line for line in lines)
     assert any("its hash does not match" in line for line in lines)
     assert any("ends trial 5, whose proposal is missing or damaged" in line for line in lines)
-    assert command.main(address(home)) == 0
+    assert command.main(options) == 0
 
 
 def test_a_report_is_written_and_what_cannot_run_says_why_without_a_traceback(home, capsys):
@@ -214,7 +215,7 @@ def test_what_a_driver_wrote_that_had_lost_the_search_is_named_and_no_damage(sou
     assert (code, [check for check in found if not check["ok"]]) == (0, [])
     assert sum("had lost the search" in check["found"] for check in found) == 1
     for command in (front, status, pick):
-        assert command.main([*address(sound), "--json"]) == 0
+        assert command.main([*address(sound), "--json", *(["--knee"] if command is pick else [])]) == 0
 
 
 def test_a_driver_that_was_stopped_while_it_wrote_its_files_leaves_those_of_the_next(sound):

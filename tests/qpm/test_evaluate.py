@@ -22,6 +22,7 @@ from tuner.qpm.settings import FinetuneConfig
 
 OF_TWO_CLASSES = {"auroc", "sensitivity", "specificity"}
 OF_A_CHANGE = {"tuning_cosine", "tuning_cka"}
+OF_GROUPS = {"worst_group"}
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def test_everything_applies_to_a_model_with_five_features_a_class(
     model: QpmModel, train: Samples, held_out: Samples
 ) -> None:
     values = evaluate(model, train, held_out, device="cpu")
-    assert set(values) == {*METRICS, *COUNTS} - OF_TWO_CLASSES - OF_A_CHANGE
+    assert set(values) == {*METRICS, *COUNTS} - OF_TWO_CLASSES - OF_A_CHANGE - OF_GROUPS
     assert [values[name] for name in COUNTS] == [30, 24, 48]
     predicted = model.predict(held_out.patches, held_out.cls)
     assert values["accuracy"] == pytest.approx(100 * float((predicted == held_out.labels).float().mean()))
@@ -87,7 +88,7 @@ def test_what_does_not_apply_is_absent(model: QpmModel, train: Samples, held_out
     values = evaluate(model, replace(train, **bare), replace(held_out, **bare), device="cpu")
     gone = {name for name, metric in METRICS.items() if metric.data_needs}
     assert gone > {"plausibility", "pointing", "mask_share", "structural_grounding", "attribute_alignment", "purity"}
-    assert set(values) == {*METRICS, "n_images", "n_train_images"} - gone - OF_A_CHANGE
+    assert set(values) == {*METRICS, "n_images", "n_train_images"} - gone - OF_A_CHANGE - OF_GROUPS
     assert values["interpretability"] == pytest.approx(
         (values["class_independence"] * values["contrastiveness"]) ** 0.5
     )
@@ -148,7 +149,10 @@ def test_dense_model_and_probe_are_measured_alike(dense: DenseModel, train: Samp
     of_dense = evaluate(dense, train, held_out, device="cpu")
     assert of_dense["n_features_used"] == of_dense["features_per_class_used"] == 16
     probe = train_linear_probe(train, seed=0, device="cpu")
-    assert set(evaluate(probe, train, held_out, device="cpu")) == {*METRICS, *COUNTS} - OF_TWO_CLASSES - OF_A_CHANGE
+    assert (
+        set(evaluate(probe, train, held_out, device="cpu"))
+        == {*METRICS, *COUNTS} - OF_TWO_CLASSES - OF_A_CHANGE - OF_GROUPS
+    )
 
 
 def test_no_value_is_ever_nan(dense: DenseModel, assignment: Assignment, train: Samples, held_out: Samples) -> None:

@@ -3,8 +3,9 @@
 import numpy as np
 from sklearn.datasets import load_digits
 
-from tuner.front.pareto import Objective, history
-from tuner.front.pick import pick
+from tuner.front.hypervolume import history, natural
+from tuner.front.pareto import Objective
+from tuner.front.pick import Rules, pick
 from tuner.report.search_page import (
     BaselineRow,
     ClassView,
@@ -100,9 +101,9 @@ def sample_report(n_objectives: int = 2) -> Report:
     objectives = OBJECTIVES[:n_objectives]
     rows = sample_rows()
     points = [row.point() for row in rows]
-    chosen = pick(points, objectives, within=1.5, metric="accuracy")
+    chosen = pick(points, objectives, Rules(within={"accuracy": 1.5}))
     ends = np.cumsum([(row.duration_s or 0.0) / 2 for row in rows])
-    volumes = zip(ends.tolist(), history(points, objectives), strict=True)
+    volumes = zip(ends.tolist(), history(points, objectives, natural(objectives)), strict=True)
     views = sample_views()
     return Report(
         search="digits-2026-11",

@@ -47,11 +47,11 @@ def test_each_change_is_a_look_with_what_is_new(home):
     )
     told = [[news.text for news in look.news] for look in looks]
     assert told[0] == [looks[0].line()]
-    assert told[0][0].startswith("3 of 16 trials ended, 3 on the front, hypervolume ")
+    assert told[0][0].startswith("3 of 40 trials ended, 3 on the front, hypervolume ")
     assert f"driven by {this_driver().partition(' (')[0]}" in told[0][0]
     assert told[1] == [
-        "trial 3 complete: accuracy 96.5 %, interpret. 70.0 %; on the front (2 members, hypervolume "
-        f"{looks[1].view.hypervolume:.4f}); 4 of 16 trials",
+        "trial 3 complete: accuracy 96.5 %, interpret. 70.0 %; on the front (2 members, "
+        f"{looks[1].view.volume}); 4 of 40 trials",
         "trial 0 left the front, beaten by trial 3",
         "trial 1 left the front, beaten by trial 3",
     ]
@@ -63,7 +63,7 @@ def test_each_change_is_a_look_with_what_is_new(home):
     assert told[4] == []
     assert [look.is_last for look in looks] == [False] * 4 + [True]
     assert looks[-1].end() == (
-        "nobody drives the search: 5 of 16 trials have ended; the same search command carries on"
+        "nobody drives the search: 5 of 40 trials have ended; the same search command carries on"
     )
 
 
@@ -111,7 +111,7 @@ def test_in_a_pipe_it_is_a_line_or_a_document_per_change(home, capsys):
     assert front.main(where) == 0
     printed = capsys.readouterr()
     (line,) = printed.out.splitlines()
-    assert line[20:].startswith("3 of 16 trials ended, 3 on the front")
+    assert line[20:].startswith("3 of 40 trials ended, 3 on the front")
     assert "nobody drives the search" in printed.err
     assert front.main([*where, "--json", "--objectives", "accuracy"]) == 0
     document = json.loads(capsys.readouterr().out)

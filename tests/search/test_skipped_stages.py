@@ -43,7 +43,7 @@ class Bench:
         need = {stage: StageResources(1.0, 0.0) for stage in STAGES}
         artifacts = Artifacts(open_store(str(root)))
         self.runs = StageRuns(artifacts, need, 0, self._start, self.cancelled.append)
-        self.queue = TrialQueue(lambda trial, stages: run_trial(trial, stages, self.runs.use))
+        self.queue = TrialQueue(lambda trial, stages, bar: run_trial(trial, stages, self.runs.use, bar))
 
     def _start(self, specs, options):
         self.tasks.append(Task(specs))

@@ -99,7 +99,7 @@ def test_an_earlier_recipe_with_a_password_is_read_and_does_not_show_it(tmp_path
 def test_a_pick_is_not_registered_where_nobody_named(tmp_path: Path, stranger, capsys) -> None:
     address, seen = stranger
     planted(tmp_path, address)
-    assert pick.main(["--store", str(tmp_path), "--name", "made-up", "--register"]) == 2
+    assert pick.main(["--store", str(tmp_path), "--name", "made-up", "--knee", "--register"]) == 2
     told = capsys.readouterr().err
     assert f"--tracking-uri {address}" in told
     assert "your credentials" in told

@@ -3,6 +3,7 @@
 docs/reference/images.md documents the supported kinds of files; others are refused with an error.
 """
 
+import io
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from tuner.data.modes import (
@@ -121,6 +123,19 @@ def opened(file: Path) -> Iterator[Image.Image]:
     except Exception as error:  # decoders raise all kinds of exceptions on broken files
         reason, todo = _said(file, error)
         raise ImageError(f"{file}: {reason}", "a readable image", todo) from error
+
+
+def through_jpeg(pixels: np.ndarray, quality: int) -> np.ndarray:
+    """(height, width, 3) uint8: the image after it was saved as JPEG and read again.
+
+    Args:
+        pixels: (height, width, 3) uint8.
+        quality: of JPEG, 1 to 95.
+    """
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=quality)
+    with Image.open(file) as image:
+        return np.array(image.convert("RGB"))
 
 
 def orientation(image: Image.Image) -> int:

@@ -39,6 +39,11 @@ class Reference:
     n_trials: int = 0
 
 
+def natural(objectives: Sequence[Objective]) -> Reference:
+    """The worst corner of the natural ranges."""
+    return Reference({o.name: o.low if o.direction == "max" else o.high for o in objectives})
+
+
 def reference_of(points: Sequence[Point], objectives: Sequence[Objective], given: Mapping[str, float]) -> Reference:
     """The reference point of a search.
 
@@ -69,23 +74,24 @@ def reference_of(points: Sequence[Point], objectives: Sequence[Objective], given
 def hypervolume(points: Sequence[Point], objectives: Sequence[Objective], reference: Reference) -> float:
     """The share of the box between the reference and the best values that the points dominate.
 
-    Zitzler and Thiele 1999, of objectives scaled to [0, 1]; values beyond the box are clipped.
+    Zitzler and Thiele 1999, of objectives scaled to [0, 1]; values beyond the box are clipped. Points that violate a
+    constraint do not count.
 
     Returns:
         A number in [0, 1]; 0 where no point has all objectives.
     """
-    return _volume(_scaled(measured(points, objectives), objectives, reference))
+    return _volume(_scaled(_counted(points, objectives), objectives, reference))
 
 
 def history(points: Sequence[Point], objectives: Sequence[Objective], reference: Reference) -> list[float]:
     """The hypervolume after each point, in the order given; it never falls.
 
-    A point that lacks an objective repeats the last value.
+    A point that lacks an objective, or violates a constraint, repeats the last value.
     """
     volumes: list[float] = []
     archive, last = np.empty((0, len(objectives))), 0.0
     for point in points:
-        new = _scaled(measured([point], objectives), objectives, reference)
+        new = _scaled(_counted([point], objectives), objectives, reference)
         if len(new) and not (archive >= new).all(axis=1).any():
             archive = np.vstack([archive[~(new >= archive).all(axis=1)], new])
             last = max(last, _volume(archive))
@@ -101,7 +107,7 @@ def sure_growth(points: Sequence[Point], objectives: Sequence[Objective], refere
     gained: list[float] = []
     archive, last = np.empty((0, len(objectives))), 0.0
     for point in points:
-        new = _scaled(measured([point], objectives), objectives, reference)
+        new = _scaled(_counted([point], objectives), objectives, reference)
         if not len(new):
             gained.append(0.0)
             continue
@@ -136,6 +142,11 @@ def scale(objectives: Sequence[Objective], reference: Reference) -> str:
     worst = words.listing([f"{words.name(o.name)} {words.value(reference.values[o.name], o.unit)}" for o in objectives])
     best = words.listing([f"{words.name(o.name)} {words.value(o.ideal, o.unit)}" for o in objectives])
     return f"0 % is {worst}; 100 % is {best}, all at once"
+
+
+def _counted(points: Sequence[Point], objectives: Sequence[Objective]) -> list[Point]:
+    """The points that have all objectives and violate no constraint."""
+    return measured([point for point in points if not point.violates], objectives)
 
 
 def _worse(point: Point, objectives: Sequence[Objective]) -> Point:

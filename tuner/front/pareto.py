@@ -129,39 +129,6 @@ def beats(one: Point, other: Point, objectives: Sequence[Objective]) -> bool:
     return max(losses) <= 0 and min(losses) < 0
 
 
-def hypervolume(points: Sequence[Point], objectives: Sequence[Objective]) -> float:
-    """The share of the objective space that the points dominate (Zitzler and Thiele 1999).
-
-    Points that violate a constraint do not count.
-
-    Each objective is scaled to [0, 1] by its natural range (values beyond it are clipped) and the
-    reference is the worst corner, so that values of different searches can be compared.
-
-    Returns:
-        A number in [0, 1]; 0 where no point has all objectives.
-    """
-    return _volume(_scaled(measured([p for p in points if not p.violates], objectives), objectives))
-
-
-def history(points: Sequence[Point], objectives: Sequence[Objective]) -> list[float]:
-    """Hypervolume after each completed point; it never falls, and a point left out repeats the last value.
-
-    Args:
-        points: in the order of their completion.
-        objectives: the axes.
-    """
-    volumes: list[float] = []
-    archive = np.empty((0, len(objectives)))
-    last = 0.0
-    for point in points:
-        new = _scaled(measured([] if point.violates else [point], objectives), objectives)
-        if len(new) and not (archive >= new).all(axis=1).any():
-            archive = np.vstack([archive[~(new >= archive).all(axis=1)], new])
-            last = max(last, _volume(archive))
-        volumes.append(last)
-    return volumes
-
-
 def _is_measured(point: Point, objectives: Sequence[Objective]) -> bool:
     return all(isfinite(point.values.get(o.name, nan)) for o in objectives)
 
@@ -171,14 +138,3 @@ def _losses(points: Sequence[Point], objectives: Sequence[Objective]) -> Array:
     signs = [-1.0 if o.direction == "max" else 1.0 for o in objectives]
     values = [[p.values[o.name] for o in objectives] for p in points]
     return np.array(values, dtype=np.float64).reshape(len(points), len(objectives)) * signs
-
-
-def _scaled(points: Sequence[Point], objectives: Sequence[Objective]) -> Array:
-    """(n_points, n_objectives) in [0, 1], more is better."""
-    goodness = [[o.goodness(p.values[o.name]) for o in objectives] for p in points]
-    return np.clip(np.array(goodness, dtype=np.float64).reshape(len(points), len(objectives)), 0.0, 1.0)
-
-
-def _volume(goodness: Array) -> float:
-    """Hypervolume above the origin of points in [0, 1] where more is better."""
-    return min(1.0, float(moocore.hypervolume(goodness, ref=0.0, maximise=True))) if len(goodness) else 0.0

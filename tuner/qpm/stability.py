@@ -4,7 +4,6 @@
 It needs the backbone once more for each change, so it is no metric of an evaluation but measured on demand.
 """
 
-import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from tuner.data.pixels import through_jpeg
 from tuner.qpm.classifier import Activations, Classifier
 
 NOISE = 8.0  # deviation of the noise, of 255
@@ -42,10 +42,7 @@ def _noisy(pixels: np.ndarray, draw: np.random.Generator) -> np.ndarray:
 
 
 def _compressed(pixels: np.ndarray, _: np.random.Generator) -> np.ndarray:
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", quality=JPEG_QUALITY)
-    with Image.open(file) as image:
-        return np.asarray(image.convert("RGB"))
+    return through_jpeg(pixels, JPEG_QUALITY)
 
 
 def _mirrored(pixels: np.ndarray, _: np.random.Generator) -> np.ndarray:

@@ -12,7 +12,8 @@ from markupsafe import Markup
 
 from tuner.front import uncertainty, words
 from tuner.front.confirmation import RULE
-from tuner.front.pareto import Objective, Point, hypervolume
+from tuner.front.hypervolume import hypervolume, natural
+from tuner.front.pareto import Objective, Point
 from tuner.report import error_bars, proof
 from tuner.report.baselines import baselines
 from tuner.report.chart_data import chart_data
@@ -110,7 +111,11 @@ def _figures(ranking: Ranking) -> list[dict[str, str]]:
             value, beside = words.number(best.values[o.name], o.unit), error_bars.beside(best, o.name)
             aside = f"trial {best.trial}, {beside}" if beside else f"trial {best.trial}"
             figures.append(_figure(f"best {words.name(o.name)}", value, aside, o.unit))
-    volume = report.hypervolume[-1][1] if report.hypervolume else hypervolume(points, report.objectives)
+    volume = (
+        report.hypervolume[-1][1]
+        if report.hypervolume
+        else hypervolume(points, report.objectives, natural(report.objectives))
+    )
     figures.append(
         _figure("hypervolume", f"{100 * volume:.1f}", "of the box from its reference to the best values", "%")
     )

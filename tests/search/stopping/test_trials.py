@@ -78,10 +78,10 @@ def test_confirmation_runs_have_no_rung():
 
 def test_the_sampler_does_not_take_a_pruned_trial_for_one_that_fails():
     record = TrialRecord(0, PARAMS, "pruned", "finetune", "not among the best", rung=BAD, rung_epochs=(1, 2))
-    proposer = Proposer(RECIPE, 10, [record])
-    assert proposer._known == []
-    (told,) = proposer.study.trials
-    assert (told.state.name, told.values, told.system_attrs) == ("PRUNED", None, {})
+    proposer = Proposer(RECIPE, 10)
+    proposer._learn(record)
+    (tried,) = proposer._ended
+    assert (tried.values, tried.violations, tried.pruned, tried.measured) == (None, (), True, True)
 
 
 @pytest.fixture(scope="module")

@@ -57,7 +57,7 @@ class Look:
         return not self.driver.name or self.driver.is_silent
 
     def line(self) -> str:
-        """The search in one line: "12 of 40 trials ended, 5 on the front, hypervolume 0.29, driven by lab7 pid 1"."""
+        """The search in one line: "12 of 40 trials ended, 5 on the front, hypervolume 29.1 %, driven by lab7 pid 1"."""
         ended = sum(self.state.counts().values())
         told = f"{ended} of {self.budget} trials ended, {_front(self.view)}"
         return f"{told}, {self._driven()}"
@@ -177,7 +177,7 @@ def _ended(trial: TrialRecord, look: Look, on_front: bool) -> str:
     place = "not on the front"
     if on_front:
         n = len(look.view.members)
-        place = f"on the front ({n} {'member' if n == 1 else 'members'}, hypervolume {look.view.hypervolume:.4f})"
+        place = f"on the front ({n} {'member' if n == 1 else 'members'}, {look.view.volume})"
     return f"trial {trial.number} complete{_values(look, sizes)}; {place}; {ended} of {look.budget} trials"
 
 
@@ -189,4 +189,4 @@ def _values(look: Look, values: dict[str, float]) -> str:
 
 
 def _front(view: FrontView) -> str:
-    return f"{len(view.members)} on the front, hypervolume {view.hypervolume:.4f}"
+    return f"{len(view.members)} on the front, {view.volume}"
