@@ -94,12 +94,12 @@ def test_a_damaged_artifact_is_made_again_and_named(first, root):
     assert "it was recreated" in printed
 
 
-def test_a_damaged_bank_stops_the_search_which_then_goes_on(first, root):
-    result, _ = first
-    damage(root, "banks", result.home.stored()[1], "patches.npy")
+def test_a_damaged_bank_stops_the_search_which_then_goes_on(tmp_path):
+    result, _ = run_tiny(tmp_path, "tiny", WITHOUT_MLFLOW)
+    damage(tmp_path, "banks", result.home.stored()[1], "patches.npy")
     with pytest.raises(TunerError, match="feature bank"):
-        run_tiny(root, "tiny", WITHOUT_MLFLOW, trials=4)
+        run_tiny(tmp_path, "tiny", WITHOUT_MLFLOW, trials=4)
     assert result.home.state().counts() == {"complete": 3}
-    more, printed = run_tiny(root, "tiny", WITHOUT_MLFLOW, trials=4)
+    more, printed = run_tiny(tmp_path, "tiny", WITHOUT_MLFLOW, trials=4)
     assert "feature bank" in printed
     assert more.state.counts() == {"complete": 4}
