@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from tests.report import browser
-from tests.report.sample import sample_curve, sample_report, sample_rows
+from tests.report.sample import sample_costs, sample_curve, sample_report, sample_rows
 from tuner.report.search_page import Report, render_report
 
 METRICS = 30  # besides those of the sample, as an evaluation on birds has them
@@ -39,7 +39,8 @@ def long_report(n_trials: int) -> Report:
     ]
     curves = [sample_curve(trial, stage, 100) for trial in range(12) for stage in ("dense", "finetune")]
     history = [(30.0 * i, 1 - 0.99**i) for i in range(n_trials)]
-    return dataclasses.replace(report, rows=rows, curves=curves, hypervolume=history)
+    costs = sample_costs(n_trials)
+    return dataclasses.replace(report, rows=rows, curves=curves, hypervolume=history, costs=costs)
 
 
 async def timed(file: Path) -> dict[str, float]:

@@ -28,7 +28,9 @@ def add_rules(made: argparse.ArgumentParser) -> None:
         limit = narrow.add_argument(f"--at-{name}", action="append", nargs="+", default=[], metavar="NAME=V", help=told)
         completed(limit, lambda **_: [f"{name}=" for name in metrics()])
     takes = made.add_argument_group(
-        "which of them is taken", "One of these. Without: the knee; under --within, the best in the other objectives."
+        "which of them is taken",
+        "One of these. After limits alone: the knee; after --within alone: the best in the other "
+        "objectives.\n  Without any rule, the candidates are shown, and you are asked.",
     )
     takes.add_argument("--knee", action="store_true", help="the best trade-off, if there is one")
     takes.add_argument("--trial", type=int, metavar="N", help="this trial")

@@ -39,6 +39,14 @@ def blocks_until(console, text, times=1):
         time.sleep(0.02)
 
 
+def test_lines_of_a_long_step_grow_rare():
+    """Ten minutes of waiting are a few dozen lines in a log, and the first still come at once."""
+    called, at = [], time.monotonic()
+    with steps.repeated(0.01, lambda: called.append(time.monotonic() - at), most_s=0.08):
+        time.sleep(0.5)
+    assert 3 <= len(called) <= 20, "at even distances there would be 50"
+
+
 def test_a_step_is_told_at_once_and_again_while_it_blocks(quick):
     console = log()
     with ConsoleProgress(console).step("reading [b]the data[/b]"):

@@ -129,6 +129,19 @@ def test_trials_without_the_objective_are_not_called_incomplete(tmp_path, capsys
     assert "no complete trial yet" in run(empty, capsys)[2]
 
 
+def test_a_pick_says_that_it_violates_the_constraints_and_how_many_do(tmp_path, capsys):
+    home_with(tmp_path, finished(), "constraints=[accuracy >= 99]")
+    assert pick.main(["--store", str(tmp_path), "--name", "made-up", "--knee"]) == 0
+    words = " ".join(capsys.readouterr().out.split())
+    assert "It violates accuracy >= 99: none of the 3 complete trials satisfies accuracy >= 99, so the front" in words
+
+
+def test_a_pick_within_the_constraints_says_nothing_of_them(tmp_path, capsys):
+    home_with(tmp_path, finished(), "constraints=[accuracy >= 95]")
+    assert pick.main(["--store", str(tmp_path), "--name", "made-up", "--knee"]) == 0
+    assert "violates" not in capsys.readouterr().out
+
+
 def test_one_objective_is_picked_by_its_best(tmp_path, capsys):
     home = home_with(tmp_path, finished(), "objectives=[accuracy]")
     code, out, _ = run(home, capsys, "--knee", "--choose")

@@ -1,5 +1,7 @@
 """A made-up search with realistic numbers on real digits: what the report and picture tests render."""
 
+from dataclasses import replace
+
 import numpy as np
 from sklearn.datasets import load_digits
 
@@ -47,7 +49,9 @@ def sample_rows(n: int = 36, seed: int = 7) -> list[TrialRow]:
         elif trial == 23:
             rows.append(TrialRow(trial, "failed", params, {}, duration, "CUDA out of memory in finetune"))
         elif trial % 8 == 3:
-            rows.append(TrialRow(trial, "stopped", params, {"accuracy": 61.0}, duration / 3, "rung 1 of 3: dominated"))
+            rung = {"accuracy": 61.0, "n_images": 288.0}
+            row = TrialRow(trial, "stopped", params, {"accuracy": 61.0}, duration / 3, "rung 1 of 3: dominated")
+            rows.append(replace(row, rung=rung, rung_epoch=3))
         else:
             rows.append(TrialRow(trial, "complete", params, _values(rng, m, k, l1), duration, **course))
     return rows
@@ -55,7 +59,8 @@ def sample_rows(n: int = 36, seed: int = 7) -> list[TrialRow]:
 
 def _spans(duration: float, reused: bool) -> list[Span]:
     shares = {"dense": 0.3, "assign": 0.1, "finetune": 0.5, "evaluate": 0.1}
-    return [Span(name, share * duration, reused and name == "dense") for name, share in shares.items()]
+    spans = [Span(name, 0.8 * share * duration, 0.2 * share * duration) for name, share in shares.items()]
+    return [Span("dense", 0.0, 0.4, reused=True), *spans[1:]] if reused else spans
 
 
 def _values(rng: np.random.Generator, m: int, k: int, l1: float) -> dict[str, float]:
@@ -109,13 +114,15 @@ def sample_report(n_objectives: int = 2) -> Report:
         search="digits-2026-11",
         objectives=objectives,
         rows=rows,
-        hypervolume=[pair for pair, row in zip(volumes, rows, strict=True) if row.outcome == "complete"],
+        hypervolume=(grown := [pair for pair, row in zip(volumes, rows, strict=True) if row.outcome == "complete"]),
+        costs=sample_costs(len(grown)),
         stages=[
-            StageUse("dense", ran=3, reused=30, run_s=212.0, saved_s=2104.0),
+            StageUse("dense", ran=3, reused=30, run_s=212.0, saved_s=2104.0, cost="0.06 CPU h"),
             StageUse("assign", ran=24, reused=9, run_s=431.0, saved_s=120.0),
             StageUse("finetune", ran=30, reused=0, run_s=1630.0, saved_s=0.0),
             StageUse("evaluate", ran=28, reused=0, run_s=84.0, saved_s=0.0),
         ],
+        cost="1.3 CPU h, 0.70 GPU h, 1.80 EUR",
         pick=PickView(chosen.point, chosen.reason, views, ComparisonView(views[0], views[1])),
         baselines=sample_baselines(),
         note="Objectives are measured on a validation split cut from train; the test split chose nothing.",
@@ -124,6 +131,11 @@ def sample_report(n_objectives: int = 2) -> Report:
         origin=sample_origin(),
         log_parameters=frozenset({"l1"}),
     )
+
+
+def sample_costs(n: int) -> dict[str, list[float]]:
+    """What had been spent after each of so many complete trials."""
+    return {"CPU hours": [0.046 * (i + 1) for i in range(n)], "EUR": [0.064 * (i + 1) for i in range(n)]}
 
 
 def sample_importance(objective: str) -> Importance:

@@ -26,6 +26,7 @@ from tuner.report.search_page import (
     Report,
     Setting,
     Share,
+    Span,
     StageUse,
     TrialRow,
     render_report,
@@ -121,6 +122,8 @@ def test_page_says_what_the_search_found() -> None:
     assert "28 of 36 trials completed; 7 of them are on the front of accuracy and interpretability." in text
     assert "Reusing stages saved 37 min." in text
     assert "reused 30 times, 35 min saved" in text
+    assert "ran 3 times, 4 min, 0.06 CPU h; reused 30 times, 35 min saved" in text
+    assert "cost so far 1.80 EUR 1.3 CPU h, 0.70 GPU h" in text
     assert "never reused" in text
     assert report.pick is not None
     assert report.pick.reason in text
@@ -157,12 +160,50 @@ def test_groups_of_columns_and_what_is_shown_at_first() -> None:
         "parameters": True,
         "parts of objectives": False,  # of interpretability
         "other metrics": False,
+        "at the rung": False,
         "time": True,
     }
     groups = {c["name"]: c["group"] for c in table["columns"]}
     assert groups["class independence"] == "parts of objectives"
     assert groups["sid5"] == "other metrics"
     assert groups["features per class"] == "parameters"
+
+
+def test_what_a_trial_had_at_the_rung_has_columns_of_its_own() -> None:
+    table = Page(render_report(sample_report())).table()
+    names = [column["name"] for column in table["columns"] if column["group"] == "at the rung"]
+    assert names == ["epoch of the rung", "accuracy at the rung"]  # and not the number of images
+    at = [column["name"] for column in table["columns"]].index("epoch of the rung")
+    cells = {row["trial"]: row["cells"][at : at + 2] for row in table["rows"]}
+    assert (cells[3], cells[0]) == ([3, 61.0], [None, None])
+    none = Page(render_report(Report("none", OBJECTIVES, [TrialRow(0, "running", {})]))).table()
+    assert "at the rung" not in {group["name"] for group in none["groups"]}
+
+
+def test_the_timeline_tells_running_from_waiting() -> None:
+    report = sample_report()
+    html = render_report(report)
+    data = Page(html).data()
+    trial, start, parts = data["spans"][-1]
+    row = next(row for row in report.rows if row.trial == trial)
+    assert row.ended_s is not None
+    assert row.duration_s is not None
+    assert [data["stages"][part[0]] for part in parts] == ["dense", "assign", "finetune", "evaluate"]
+    assert parts[0][1:] == [0.4, 0.0, 1]  # reused: nothing ran
+    assert parts[2][1:] == pytest.approx([0.1 * row.duration_s, 0.4 * row.duration_s, 0], abs=0.01)
+    assert start == pytest.approx(row.ended_s - row.duration_s, abs=0.1)
+    assert "thin line is time that it waited" in Page(html).text()
+    old = [dataclasses.replace(r, spans=[Span(s.stage, s.ran_s + s.waited_s) for s in r.spans]) for r in report.rows]
+    assert "as long as the trial was in them" in Page(render_report(dataclasses.replace(report, rows=old))).text()
+
+
+def test_the_hypervolume_can_be_seen_over_what_was_spent() -> None:
+    report = sample_report()
+    html = render_report(report)
+    data = Page(html).data()
+    assert [cost["name"] for cost in data["costs"]] == ["CPU hours", "EUR"]
+    assert {len(cost["values"]) for cost in data["costs"]} == {len(data["history"])}
+    assert "<option>CPU hours</option><option>EUR</option>" in html
 
 
 def test_test_columns_are_for_members_only() -> None:

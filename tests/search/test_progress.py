@@ -15,7 +15,7 @@ from tuner.recipe import StageResources, load_recipe
 from tuner.search.execute.messages import RunSnapshot
 from tuner.search.record.events import Ended, Instructed, Proposed, StageUse
 from tuner.search.record.restoration import SearchState, apply
-from tuner.search.watch.header import Place, best
+from tuner.search.watch.header import Place, best, progress
 from tuner.search.watch.news import LONGEST, QUIET_S
 from tuner.search.watch.trials_view import TrialsView
 
@@ -138,6 +138,25 @@ def test_the_best_of_each_objective_is_named_with_its_trial():
 )
 def test_what_a_trial_does_or_waits_for(run, words):
     assert view([run]).doing(1) == words
+
+
+@pytest.mark.parametrize(
+    ("changes", "held", "told"),
+    [
+        ([], (2.0, 0.0), "12 s, 2.00 CPU h so far |"),
+        (["budget.cpu_hours=8"], (2.0, 0.0), "12 s, 2.00 of 8 CPU h so far |"),
+        (["budget.time_limit_s=60"], (1.0, 0.25), "12 s of 60 s, 0.25 GPU h so far |"),
+        (["budget.prices={gpu_hour: 4.0, currency: EUR}", "budget.money=5"], (1.0, 0.25), "1.00 of 5 EUR so far |"),
+    ],
+)
+def test_what_has_been_spent_stands_beside_the_time(changes, held, told):
+    state, recipe = SearchState(), load_recipe("digits", [SPACE, *changes])
+    assert "CPU h" not in progress(state, recipe, 12.0, None), "nothing was spent yet"
+    apply(state, Proposed(0.0, 0, PARAMS), 0.0)
+    end(state, 0)
+    use = StageUse("finetune", "m0", False, 4000.0, 0.0, ran_s=3600.0, cpus=held[0], gpus=held[1])
+    state.trials[0].stages = (use,)
+    assert told in progress(state, recipe, 12.0, None)
 
 
 def test_a_paused_search_says_who_paused_it():

@@ -7,7 +7,7 @@ from tests.search.test_limits import events
 from tuner.front.hypervolume import FIRST_TRIALS, hypervolume
 from tuner.front.pareto import Objective
 from tuner.recipe import PricesConfig
-from tuner.search.outcome.history import growth, hypervolume_history
+from tuner.search.outcome.history import growth
 from tuner.search.record.reference import reference_for, settled
 from tuner.search.record.restoration import mirror_events, replay
 
@@ -67,4 +67,3 @@ def test_it_grows_over_trials_time_and_cost():
     assert rows[-1].money == pytest.approx(12.0)
     volumes = [row.hypervolume for row in rows]
     assert volumes == sorted(volumes)
-    assert hypervolume_history(state, AXES) == [(row.seconds, row.hypervolume) for row in rows]

@@ -132,7 +132,7 @@ class ConsoleProgress:
         step = Step(what)
         if not self._is_lively():
             self.say(f"{what} ...")
-            with repeated(steps.LINE_EVERY_S, lambda: self.say(f"still {step}")):
+            with repeated(steps.LINE_EVERY_S, lambda: self.say(f"still {step}"), steps.LONGEST_S):
                 yield step
             return
         spinner = Spinner("line", Text(str(step)))
@@ -172,7 +172,7 @@ class ConsoleProgress:
 def never_silent(progress: Progress, who: str) -> Iterator[None]:
     """Report every few seconds that a command is still working; for commands that are usually quick."""
     step = Step(f"{who} is at work")
-    with repeated(steps.LINE_EVERY_S, lambda: progress.say(str(step))):
+    with repeated(steps.LINE_EVERY_S, lambda: progress.say(str(step)), steps.LONGEST_S):
         yield
 
 

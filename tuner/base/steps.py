@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 
 # People begin to wonder after three seconds; a busy machine, or a library that holds the interpreter, adds one.
 LINE_EVERY_S = 1.5
+LONGEST_S = 30.0  # between two lines about the same step
+GROWS = 1.2
 REFRESH_S = 0.5
 
 
@@ -53,14 +55,22 @@ def duration(seconds: float) -> str:
 
 
 @contextlib.contextmanager
-def repeated(every_s: float, act: Callable[[], None]) -> Iterator[None]:
-    """Call a function every `every_s` seconds, in a thread, until the block ends."""
+def repeated(every_s: float, act: Callable[[], None], most_s: float = 0.0) -> Iterator[None]:
+    """Call a function again and again, in a thread, until the block ends.
+
+    Args:
+        every_s: seconds between two calls.
+        act: the function.
+        most_s: they grow further apart up to this, as in a log of hours; 0: they do not.
+    """
     over = threading.Event()
 
     def run() -> None:
+        wait_s = every_s
         with contextlib.suppress(OSError):  # such as a full disk; the next print reports it
-            while not over.wait(every_s):
+            while not over.wait(wait_s):
                 act()
+                wait_s = max(wait_s, min(GROWS * wait_s, most_s))
 
     thread = threading.Thread(target=run, name="heartbeat", daemon=True)
     thread.start()

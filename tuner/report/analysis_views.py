@@ -53,13 +53,16 @@ class Span:
 
     Args:
         stage: its name.
-        seconds: how long the trial was in it, waiting included.
+        ran_s: how long it ran for this trial, seconds; 0 where its result was reused.
+        waited_s: how long the trial waited for it besides: for a worker, or for the run of another trial; 0 where an
+            earlier version did not tell the two apart, and `ran_s` is both.
         reused: whether its result was there already.
     """
 
     stage: str
-    seconds: float
-    reused: bool
+    ran_s: float
+    waited_s: float = 0.0
+    reused: bool = False
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ def chart_data(ranking: Ranking) -> dict[str, Any]:
         "picked": ranking.picked,
         "baselines": _baselines(report, alone),
         "history": [[round(s, 3), round(v, 6)] for s, v in report.hypervolume],
+        "costs": [{"name": name, "values": [_short(v) for v in values]} for name, values in report.costs.items()],
         "stages": stages,
         "spans": [span for row in report.rows if (span := _span(row, stages)) is not None],
         "curves": [_curve(curve) for curve in report.curves],
@@ -79,12 +80,12 @@ def _baselines(report: Report, alone: bool) -> list[dict[str, Any]]:
 
 
 def _span(row: TrialRow, stages: list[str]) -> list[Any] | None:
-    """[trial, start, [[stage, seconds, reused], ...]] in seconds of search time; None where that is unknown."""
+    """[trial, start, [[stage, waited, ran, reused], ...]] in seconds of search time; None where that is unknown."""
     if row.ended_s is None or not row.spans:
         return None
-    length = sum(span.seconds for span in row.spans)
+    length = sum(span.waited_s + span.ran_s for span in row.spans)
     start = max(0.0, row.ended_s - max(length, row.duration_s or 0.0))
-    parts = [[stages.index(s.stage), round(s.seconds, 2), int(s.reused)] for s in row.spans]
+    parts = [[stages.index(s.stage), round(s.waited_s, 2), round(s.ran_s, 2), int(s.reused)] for s in row.spans]
     return [row.trial, round(start, 2), parts]
 
 
@@ -94,6 +95,10 @@ def _curve(curve: Curve) -> dict[str, Any]:
     kept = sorted({*range(0, n, step), n - 1}) if n else []
     thinned = {name: [float(f"{values[i]:.5g}") for i in kept] for name, values in curve.columns.items()}
     return {"trials": list(curve.trials), "stage": curve.stage, "columns": thinned}
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.5g}")
 
 
 def _finite(value: float | None) -> float:

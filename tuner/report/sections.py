@@ -51,6 +51,7 @@ def build(report: Report) -> dict[str, Any]:
         "stages": _stages(report.stages),
         "outcomes": _outcomes(report.rows),
         "rests": _rests(report),
+        "waited": any(span.waited_s for row in report.rows for span in row.spans),
         "origin": report.origin and origin(report.origin),
         "data": charts,
     }
@@ -122,6 +123,10 @@ def _figures(ranking: Ranking) -> list[dict[str, str]]:
     if report.stages:
         saved, spent = sum(s.saved_s for s in report.stages), sum(s.run_s for s in report.stages)
         figures.append(_figure("saved by reuse", words.duration(saved), f"{words.duration(spent)} of work done"))
+    if report.cost:
+        amount, *others = report.cost.split(", ")[::-1]  # money says most, then GPU hours
+        value, unit = amount.split(" ", 1)
+        figures.append(_figure("cost so far", value, ", ".join(others[::-1]) or "stages and what they held", unit))
     return figures
 
 
@@ -162,7 +167,7 @@ def _stages(stages: Sequence[StageUse]) -> list[dict[str, Any]]:
     return [
         {
             "name": s.name,
-            "ran": f"ran {_times(s.ran, 'time')}, {words.duration(s.run_s)}",
+            "ran": f"ran {_times(s.ran, 'time')}, {words.duration(s.run_s)}{f', {s.cost}' if s.cost else ''}",
             "reuse": _reuse(s),
             "run_width": round(100 * s.run_s / longest, 2),
             "saved_width": round(100 * s.saved_s / longest, 2),

@@ -11,6 +11,7 @@ from tuner.report.columns import NOTHING, column, plain
 from tuner.report.views import Report, TrialRow
 
 ASSIGNED = uncertainty.ASSIGNED
+RUNG = "at the rung"
 METRIC_GROUPS = ("parts of objectives", "other metrics", "before fine-tuning")  # those of other splits come last
 
 
@@ -65,6 +66,17 @@ def noise(report: Report) -> list[Column]:
     return [_noise(report, head, i) for i, head in enumerate(error_bars.headings(report))]
 
 
+def rungs(report: Report) -> list[Column]:
+    """What was measured at the rung of early stopping; none where no trial had one."""
+    names = dict.fromkeys(n for row in report.rows for n in row.rung if not uncertainty.is_count(n))
+    if not names:
+        return []
+    axes = {o.name: o.unit for o in report.objectives}
+    wanted = [n for n in axes if n in names] + [n for n in names if n not in axes]
+    epoch = Column("epoch of the rung", RUNG, lambda row: row.rung_epoch or None)
+    return [epoch, *(_at_rung(name, axes.get(name, "")) for name in wanted)]
+
+
 def programs(report: Report) -> list[Column]:
     """Gap, bound and status of each trial's program; none where nothing is known of any."""
     if not any(row.program for row in report.rows):
@@ -110,6 +122,10 @@ def _noise(report: Report, head: str, i: int) -> Column:
         return error_bars.cells(report, row)[i]
 
     return Column(head, "noise", lambda row: cell(row)[0], lambda row: cell(row)[1])
+
+
+def _at_rung(name: str, unit: str) -> Column:
+    return Column(f"{words.name(name)} at the rung", RUNG, lambda row: row.rung.get(name), unit=unit, metric=name)
 
 
 def _metric(name: str, group: str, unit: str = "") -> Column:

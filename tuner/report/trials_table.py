@@ -27,6 +27,7 @@ def trials_table(ranking: Ranking) -> dict[str, Any]:
         *trial_columns.objectives(report),
         *trial_columns.parameters(report),
         *trial_columns.noise(report),
+        *trial_columns.rungs(report),
         *trial_columns.programs(report),
         *(c for c in trial_columns.metrics(report) if not trial_columns.of_another_split(c)),
         Column("duration", "time", lambda r: r.duration_s, lambda r: _duration(r.duration_s)),

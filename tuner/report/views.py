@@ -30,6 +30,8 @@ class TrialRow:
         program: how its program ended, as the ledger has it (see `proof.py`); None if unknown.
         ended_s: seconds of search time at which it ended; None while it is open, or if unknown.
         spans: its stages, in their order.
+        rung: metric name -> value at the rung of early stopping; none if it had no rung.
+        rung_epoch: the epoch of the rung; 0 if it had none.
     """
 
     trial: int
@@ -42,6 +44,8 @@ class TrialRow:
     program: ProgramInfo | None = None
     ended_s: float | None = None
     spans: Sequence[Span] = ()
+    rung: Mapping[str, float] = field(default_factory=dict)
+    rung_epoch: int = 0
 
     def point(self) -> Point:
         """The trial as the front sees it."""
@@ -59,6 +63,7 @@ class StageUse:
         reused: number of times an existing artifact served.
         run_s: wall time of the runs, seconds.
         saved_s: wall time the reuse saved, seconds.
+        cost: what the runs have cost, such as "1.4 CPU h, 2.10 USD"; empty if unknown.
     """
 
     name: str
@@ -66,6 +71,7 @@ class StageUse:
     reused: int
     run_s: float
     saved_s: float
+    cost: str = ""
 
 
 @dataclass(frozen=True)
@@ -210,7 +216,9 @@ class Report:
         rows: all trials.
         ranks: of the complete trials by the values that the search measured, 1 for members; None: by those in the rows.
         hypervolume: (seconds since the start, value) after each completed trial.
+        costs: what had been spent by then, such as "CPU hours" -> one number for each value of `hypervolume`.
         stages: in the order in which they run.
+        cost: what all stages have cost, confirmation runs included, such as "1.4 CPU h"; empty if unknown.
         pick: the picked model, if one was picked.
         baselines: comparison rows.
         note: a sentence on the protocol, such as which split the objectives are measured on.
@@ -225,7 +233,9 @@ class Report:
     objectives: Sequence[Objective]
     rows: Sequence[TrialRow]
     hypervolume: Sequence[tuple[float, float]] = ()
+    costs: Mapping[str, Sequence[float]] = field(default_factory=dict)
     stages: Sequence[StageUse] = ()
+    cost: str = ""
     pick: PickView | None = None
     baselines: Sequence[BaselineRow] = ()
     note: str = ""

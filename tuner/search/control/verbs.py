@@ -54,7 +54,7 @@ def _budget(arguments: Any) -> None:
 
 
 VERBS = {
-    "stop": Verb("stop: running stages end, nothing new begins, and the same command carries on", _stop, waits=False),
+    "stop": Verb("running stages end, nothing new begins, and the same command carries on", _stop, waits=False),
     "pause": Verb("begin no further trial until `resume`; trials under way go on", _nothing),
     "resume": Verb("go on after `pause`", _nothing),
     "skip": Verb("end one trial without a result; nothing is learned from it", _skip),

@@ -1,7 +1,7 @@
 """What a search is expected to take and has spent, in words."""
 
 from tuner.base.steps import duration
-from tuner.recipe import PricesConfig, Recipe
+from tuner.recipe import BudgetConfig, PricesConfig, Recipe
 from tuner.search.cost.forecast import Expected
 from tuner.search.cost.spent import Spent
 
@@ -17,9 +17,31 @@ def cost(spent: Spent, prices: PricesConfig) -> str:
     texts = [f"{_hours(spent.cpu_hours)} CPU h"]
     texts += [f"{_hours(spent.gpu_hours)} GPU h"] if spent.gpu_s else []
     if prices.cpu_hour or prices.gpu_hour:
-        money = spent.money(prices)
-        texts.append(f"{money:,.2f} {prices.currency}" if money >= 0.1 else f"{money:.2g} {prices.currency}")
+        texts.append(f"{_money(spent.money(prices))} {prices.currency}")
     return ", ".join(texts)
+
+
+def cost_in_short(spent: Spent, budget: BudgetConfig) -> str:
+    """The one figure of a cost that says most: money where prices are given, else GPU hours, else CPU hours.
+
+    Of a limit where there is one: "0.56 of 2 CPU h". Empty while nothing has been spent.
+    """
+    if not (spent.cpu_s or spent.gpu_s):
+        return ""
+    prices = budget.prices
+    if prices.cpu_hour or prices.gpu_hour:
+        return _of(_money(spent.money(prices)), budget.money, prices.currency)
+    if spent.gpu_s:
+        return _of(_hours(spent.gpu_hours), budget.gpu_hours, "GPU h")
+    return _of(_hours(spent.cpu_hours), budget.cpu_hours, "CPU h")
+
+
+def _of(amount: str, limit: float, unit: str) -> str:
+    return f"{amount} of {limit:g} {unit}" if limit else f"{amount} {unit}"
+
+
+def _money(money: float) -> str:
+    return f"{money:,.2f}" if money >= 0.1 else f"{money:.2g}"
 
 
 def expected_line(found: Expected, recipe: Recipe) -> str:

@@ -45,8 +45,3 @@ def growth(state: SearchState, objectives: Iterable[pareto.Objective], prices: P
             costs = (spent.cpu_hours, spent.gpu_hours, spent.money(prices))
             rows.append(Growth(trial.number, len(rows) + 1, trial.ended_s, *costs, next(volumes)))
     return rows
-
-
-def hypervolume_history(state: SearchState, objectives: Iterable[pareto.Objective]) -> list[tuple[float, float]]:
-    """(seconds of search time, hypervolume) after each complete trial, in the order in which they ended."""
-    return [(row.seconds, row.hypervolume) for row in growth(state, objectives, PricesConfig())]

@@ -50,6 +50,9 @@ def pick_model(home: SearchHome, rules: Rules | None = None, objectives: Sequenc
         found = replace(
             found, reason=f"{found.reason} The front is that of {axes}, not of the search's own objectives."
         )
+    if found.point.violates:
+        limits = words.listing(list(found.point.violates))
+        found = replace(found, reason=f"{found.reason} It violates {limits}: {view.satisfaction}.")
     if view.caution:
         found = replace(found, reason=f"{found.reason} Caution: {view.caution}.")
     return with_prices(home, view, state, found)

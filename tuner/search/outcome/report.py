@@ -10,11 +10,12 @@ from tuner.front.confirmation import ErrorBars
 from tuner.front.pick import Pick
 from tuner.front.spread import spread
 from tuner.recipe import Recipe, caution, objectives_of
-from tuner.report.search_page import BaselineRow, PickView, Report, Span, StageUse, TrialRow, render_report
+from tuner.report.search_page import BaselineRow, PickView, Report, Span, TrialRow, render_report
 from tuner.search.outcome.by_class import accuracy_by_class
 from tuner.search.outcome.choose import recorded_pick
+from tuner.search.outcome.costs import cost_in_all, costs_so_far, stage_uses
 from tuner.search.outcome.curves import learning_curves
-from tuner.search.outcome.history import hypervolume_history
+from tuner.search.outcome.history import growth
 from tuner.search.outcome.importance import importances
 from tuner.search.outcome.origin import origin_of
 from tuner.search.record.events import Baseline
@@ -22,7 +23,8 @@ from tuner.search.record.front_view import FrontView
 from tuner.search.record.home import SearchHome
 from tuner.search.record.inputs import load_input
 from tuner.search.record.restoration import SearchState, TrialRecord
-from tuner.search.stages import STAGES, model_stage
+from tuner.search.record.stage_use import StageUse
+from tuner.search.stages import model_stage
 
 if TYPE_CHECKING:
     from tuner.data.dataset import Dataset
@@ -45,14 +47,16 @@ def report_page(home: SearchHome, progress: Progress, state: SearchState | None 
     objectives = objectives_of(recipe)
     view = home.front(objectives, state)
     chosen = recorded_pick(view, state) if view.members else None
-    reuse = state.reuse()
+    grown, prices = growth(state, objectives, recipe.budget.prices), recipe.budget.prices
     log = frozenset(name for name, dimension in recipe.space.items() if dimension.get("log"))
     report = Report(
         search=home.name,
         objectives=objectives,
         rows=[_row(trial, view) for _, trial in sorted(state.trials.items())],
-        hypervolume=hypervolume_history(state, objectives),
-        stages=[_use(name, reuse[name]) for name in STAGES if name in reuse],
+        hypervolume=[(row.seconds, row.hypervolume) for row in grown],
+        costs=costs_so_far(grown, prices),
+        stages=stage_uses(state, prices),
+        cost=cost_in_all(state, prices),
         pick=None if chosen is None else _pick_view(home, recipe, bank, chosen, progress, _is_chosen(chosen, state)),
         baselines=baseline_rows(state.baselines),
         note=_note(recipe, caution(recipe, state.budget, len(state.trials)), view.satisfaction) + _growth(view),
@@ -136,7 +140,9 @@ def _row(trial: TrialRecord, view: FrontView) -> TrialRow:
         program=trial.program,
         bars=bars,
         ended_s=trial.ended_s if trial.outcome else None,
-        spans=[Span(use.stage, use.seconds, use.reused) for use in trial.stages],
+        spans=[_span(use) for use in trial.stages],
+        rung=trial.rung,
+        rung_epoch=trial.rung_epochs[0] if trial.rung_epochs else 0,
     )
 
 
@@ -154,8 +160,10 @@ def baseline_rows(baselines: Sequence[Baseline]) -> list[BaselineRow]:
     return rows
 
 
-def _use(name: str, row: dict[str, float]) -> StageUse:
-    return StageUse(name, int(row["runs"]), int(row["reused"]), row["seconds"], row["saved_s"])
+def _span(use: StageUse) -> Span:
+    if use.reused:
+        return Span(use.stage, 0.0, use.seconds, reused=True)
+    return Span(use.stage, use.took_s, max(0.0, use.seconds - use.took_s))
 
 
 def _note(recipe: Recipe, told: str = "", satisfied: str = "") -> str:

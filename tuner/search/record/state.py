@@ -20,13 +20,13 @@ class TrialRecord:
     Attributes:
         number: position in the search, from 0.
         params: the trial's parameters as named in the recipe.
-        known: at the rung it is compared with the trials before this number; None: early stopping was off.
         outcome: one of `OUTCOMES`, or None while it is open.
         stage: the stage it ended in, where it did not complete.
         cause: one line, where it did not complete.
         values: every metric measured on the validation split; none if it was pruned.
         rung: the metrics measured at the rung of early stopping; none if it had no rung.
         rung_epochs: the epoch of the rung, and the epochs of fine-tuning in all.
+        known: at the rung it is compared with the trials before this number; None: early stopping was off.
         test: every metric measured on the test split (front members only).
         confirmations: its repetitions with other seeds and splits, by seed and split seed (front members only).
         stages: the stages it requested.

@@ -9,7 +9,8 @@ from tuner.front import pareto, uncertainty
 from tuner.front.pareto import Objective
 from tuner.recipe import Recipe
 from tuner.search.cost.forecast import Expected
-from tuner.search.cost.texts import sure
+from tuner.search.cost.spent import spent_in
+from tuner.search.cost.texts import cost_in_short, sure
 from tuner.search.record.state import SearchState
 from tuner.search.watch.texts import figure, heading
 
@@ -40,7 +41,9 @@ def header(place: Place, recipe: Recipe, objectives: Sequence[Objective]) -> lis
 
 
 def progress(state: SearchState, recipe: Recipe, elapsed_s: float, expected: Expected | None) -> str:
-    """How far the search is, such as "7/16 trials, 1 failed | 12 min so far | ETA 20 min, right within about 25 %".
+    """How far the search is: "7/16 trials, 1 failed | 12 min, 0.31 CPU h so far | ETA 20 min, right within about 25 %".
+
+    What it has cost is told in money where prices are given, else in GPU hours, else in CPU hours.
 
     Args:
         state: of the search.
@@ -50,9 +53,10 @@ def progress(state: SearchState, recipe: Recipe, elapsed_s: float, expected: Exp
     """
     counts = state.counts()
     other = "".join(f", {n} {outcome}" for outcome, n in counts.items() if outcome != "complete")
-    parts = [f"{sum(counts.values())}/{recipe.budget.trials} trials{other}", f"{duration(elapsed_s)} so far"]
-    if recipe.budget.time_limit_s:
-        parts[-1] += f" of {duration(recipe.budget.time_limit_s)}"
+    limit_s = recipe.budget.time_limit_s
+    so_far = duration(elapsed_s) + (f" of {duration(limit_s)}" if limit_s else "")
+    so_far = ", ".join(filter(None, [so_far, cost_in_short(spent_in(state), recipe.budget)]))
+    parts = [f"{sum(counts.values())}/{recipe.budget.trials} trials{other}", f"{so_far} so far"]
     if state.paused is not None:
         parts.append(f"paused by {state.paused.by}")
     return " | ".join([*parts, _told(state, recipe, expected)])
