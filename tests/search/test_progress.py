@@ -101,7 +101,12 @@ def test_members_never_scroll_away_and_the_header_stays(width, members, height):
     assert rows | named == set(range(members))
     assert not rows & named
     assert f"{members} dense 7 s" in words, "what runs is shown, whatever the number of members"
-    for told in ("search digits: ", "objectives accuracy max", PLACE.mlflow, "--store s3://bucket/qpm --name digits"):
+    for told in (
+        "search digits: ",
+        "objectives accuracy (max), interpretability (max)",
+        PLACE.mlflow,
+        "--store s3://bucket/qpm --name digits",
+    ):
         assert told in words
     assert f"{members}/40 trials" in words
     assert "best so far: accuracy 98.3 ±0.8 % (trial 0)" in words

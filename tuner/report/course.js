@@ -58,7 +58,8 @@ function paintHistory(svg, width, height) {
   const points = data.history.map(([s, v], n) => ({ at: cost ? cost.values[n] : overTrials ? n + 1 : s / unit, v: 100 * v }));
   const box = { left: 58, right: width - 14, top: 12, bottom: height - 48 };
   const x = scaleOf({ values: [0, ...points.map((p) => p.at)], zero: true, whole: overTrials }, box.left, box.right);
-  const y = scaleOf({ values: points.map((p) => p.v), upright: true }, box.bottom, box.top);
+  const nothing = points.every((p) => p.v === 0) ? { span: [0, 1] } : {};
+  const y = scaleOf({ values: points.map((p) => p.v), upright: true, ...nothing }, box.bottom, box.top);
   const title = cost ? `${cost.name} spent` : overTrials ? "complete trials" : `${name} of search time`;
   drawAxes(svg, box, x, y, title, "hypervolume [%]");
   const path = points.reduce((d, p) => `${d}${d ? "H" : "M"}${x.at(p.at).toFixed(1)}${d ? "V" : " "}${y.at(p.v).toFixed(1)}`, "");

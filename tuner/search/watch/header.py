@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tuner.base.metric import METRICS
 from tuner.base.steps import duration
-from tuner.front import pareto, uncertainty
+from tuner.front import pareto, uncertainty, words
 from tuner.front.pareto import Objective
 from tuner.recipe import Recipe
 from tuner.search.cost.forecast import Expected
@@ -33,8 +33,8 @@ class Place:
 def header(place: Place, recipe: Recipe, objectives: Sequence[Objective]) -> list[str]:
     """The lines that stay the same."""
     title = f": {recipe.title}" if recipe.title else ""
-    axes = ", ".join(f"{heading(o.name)} {o.direction}" for o in objectives)
-    lines = [f"search {place.name}{title}", f"objectives {axes} | over {', '.join(map(heading, recipe.space))}"]
+    axes = ", ".join(f"{words.name(o.name)} ({o.direction})" for o in objectives)
+    lines = [f"search {place.name}{title}", f"objectives {axes} | over {', '.join(map(words.name, recipe.space))}"]
     if place.mlflow:
         lines.append(f"MLflow {place.mlflow}")
     return [*lines, f"from elsewhere: qpm-tuner trial --store {place.store} --name {place.name}"]

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from tuner.base.metric import METRICS
 from tuner.base.tables import Column, FittedTable, note, plain_line
 from tuner.errors import UsageError
-from tuner.front import uncertainty
+from tuner.front import uncertainty, words
 from tuner.search.control.now import Now, read_now
 from tuner.search.execute.plan import plan_trial
 from tuner.search.execute.stage_log import log_key, read_log
@@ -58,6 +58,8 @@ def trial_document(home: SearchHome, trial: int, *, log_lines: int = LOG_LINES) 
         "stage": record.stage,
         "cause": record.cause,
         "values": record.values,
+        "rung": record.rung,
+        "rung_epochs": record.rung_epochs,
         "errors": uncertainty.errors(record.values),
         "test": record.test,
         "member": trial in {member.trial for member in home.front(state=state).members},
@@ -83,6 +85,11 @@ def trial_text(document: dict[str, Any], *, all_logs: bool = False) -> Group:
     if document["cause"]:
         where = f" in {document['stage']}" if document["stage"] else ""
         lines.append(plain_line(f"cause{where}: {document['cause']}"))
+    if document["rung_epochs"] and not document["values"]:
+        epoch, epochs = document["rung_epochs"]
+        known = {name: value for name, value in document["rung"].items() if not uncertainty.is_count(name)}
+        told = ", ".join(f"{words.name(name)} {figure(name, value)}" for name, value in known.items())
+        lines.append(plain_line(f"at the rung, epoch {epoch} of {epochs}: {told}"))
     lines += [_stage_table(document["stages"]), *_values(document)]
     logged = [stage for stage in document["stages"] if stage["log"]]
     for stage in logged if all_logs else logged[-1:]:
