@@ -3,7 +3,8 @@
 import pytest
 
 from tuner.errors import UsageError
-from tuner.recipe import constraints_of, load_recipe, parse_recipe
+from tuner.recipe import constraints_of, load_recipe, parse_recipe, presets
+from tuner.search.propose.first_points import why_not_own
 
 
 def test_points_reference_and_constraints_are_read_and_written_as_they_are():
@@ -32,7 +33,6 @@ def test_points_reference_and_constraints_are_read_and_written_as_they_are():
         ("points=[{hidden: 3}]", "sets hidden, which the space does not search"),
         ("points=[{n_features: 21, width: 48, l1: 1}]", "has n_features=21"),
         ("points=[{n_features: 20.5}]", r"points: n_features='20\.5'"),
-        ("points=[{n_features: 20}]", "leaves the recipe's own width=64"),
         ("points=[{n_features: ~}]", "n_features is null"),
         ("points=[{l1: 1, finetune.l1: 2}]", "sets l1 twice"),
         ("points=[{l1: 1, width: 48}, {width: 48, l1: 1}]", "points 1 and 2 of points are the same"),
@@ -56,6 +56,19 @@ def test_what_is_wrong_is_refused(override, what):
     with pytest.raises(UsageError, match=what) as refused:
         load_recipe("digits", [override])
     assert all(refused.value.args)
+
+
+def test_a_point_that_leaves_out_a_field_needs_an_own_value_in_the_space():
+    points = "points=[{width: 48}]"
+    with pytest.raises(UsageError, match="leaves the recipe's own n_features=20"):
+        load_recipe("digits", ["space.n_features={choices: [10]}", points])
+    assert load_recipe("digits", [points]).points
+
+
+@pytest.mark.parametrize("preset", presets())
+def test_every_preset_can_begin_with_its_own_settings(preset):
+    folder = ["data.root=somewhere"] if preset == "folder" else []
+    assert why_not_own(load_recipe(preset, folder), 10) == ""
 
 
 def test_an_infeasible_point_is_refused_by_its_sizes():

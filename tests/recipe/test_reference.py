@@ -61,5 +61,5 @@ def test_every_choice_is_taken_and_nothing_else(chosen: Field) -> None:
 
 def test_the_fields_of_a_recipe_have_its_values() -> None:
     found = {field.name: field.default for field in fields(load_recipe("digits"))}
-    assert (found["dense.epochs"], found["adapter.width"]) == (10, 64)
+    assert (found["dense.epochs"], found["adapter.width"]) == (10, 48)
     assert math.isclose(found["dense.lr"], 0.003)

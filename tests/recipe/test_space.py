@@ -114,5 +114,5 @@ def test_any_seed_that_a_recipe_takes_makes_proposals():
 
 def test_without_a_space_there_is_one_trial():
     proposer = Proposer(load_recipe("digits", ["space={}", "budget.parallel=2"]), 10)
-    assert proposer.propose(0, {}) == {"n_features": 20, "features_per_class": 3, "width": 64, "seed": 0}
+    assert proposer.propose(0, {}) == {"n_features": 20, "features_per_class": 3, "width": 48, "seed": 0}
     assert proposer.propose(1, {0: TrialRecord(0, {"n_features": 20})}) is None

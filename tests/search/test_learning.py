@@ -24,7 +24,7 @@ SPACE = "space={n_features: {choices: [10, 20]}, l1: {low: 0.1, high: 10, log: t
         ("validation_fraction=0.3", "validation_fraction: 0.2, here 0.3"),
         ("data.split_seed=4", "data.split_seed: 0, here 4"),
         ("backbone.n_atoms=16", "backbone.n_atoms: 128, here 16"),
-        ("width=32", "adapter.width: 64, here 32"),
+        ("width=32", "adapter.width: 48, here 32"),
         ("data.name=digit_pairs", "data.name: digits, here digit_pairs"),
     ],
 )
@@ -77,8 +77,8 @@ def test_a_field_that_only_one_of_them_searches_counts_trial_by_trial(old):
     _, events = learn(old, "space={l1: {low: 0.1, high: 10, log: true}}", "n_features=10")
     kept = {trial.trial for event in events for trial in event.trials}
     assert kept == {n for n, trial in old.state().trials.items() if trial.params["n_features"] == 10}
-    _, events = learn(old, "space.width={choices: [64, 128]}")
-    assert {trial.params["width"] for event in events for trial in event.trials} == {64}
+    _, events = learn(old, "space.width={choices: [48, 128]}")
+    assert {trial.params["width"] for event in events for trial in event.trials} == {48}
 
 
 def test_another_search_or_bank_is_refused_in_words(old):
