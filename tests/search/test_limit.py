@@ -12,7 +12,8 @@ from tests.ledgers import finished, home_with
 from tuner.base.progress import Silent
 from tuner.recipe import PricesConfig, Recipe
 from tuner.search.driver import driver, time_limit
-from tuner.search.driver.driver import Driver, finishing
+from tuner.search.driver.ctrl_c import finishing
+from tuner.search.driver.driver import Driver
 from tuner.search.driver.interrupts import Interrupts
 from tuner.search.driver.time_limit import TimeLimit, TimeUp
 from tuner.search.execute.broker_monitor import at_work
@@ -94,7 +95,7 @@ def test_spent_hours_and_money_are_said_before_ray_starts(tmp_path, monkeypatch,
     with a_driver(tmp_path, monkeypatch, 0.0, events=events, **budget) as begun:
         assert begun.run() is False
         assert begun.ended_by_limit.startswith(said)
-        assert begun.unconfirmed() == [], "nothing is left for confirming either"
+        assert begun.confirming.left() == [], "nothing is left for confirming either"
         kinds = [event["event"] for event in begun.home.ledger.read()]
         assert ("reference" in kinds) is False, "ten trials settle it"
 
