@@ -69,6 +69,15 @@ def a_driver(root, monkeypatch, limit_s, seeds=1, events=(OPEN,), **budget):
         yield Driver(home, recipe, bank, (), Silent(), lease, Interrupts())
 
 
+def test_confirming_hides_no_change_of_early_stopping(tmp_path, monkeypatch):
+    """What a run only confirms under other settings is not reopened by it, and still is by the next search."""
+    before = {"event": "search", "time_s": 140.0, "recipe": {"stopping": {"rung": 0.3}}, "versions": {}}
+    with a_driver(tmp_path, monkeypatch, 0.0, events=(before,)) as begun:
+        assert begun._as_asked()["stopping"]["rung"] == 0.0
+        begun.only_confirm = True
+        assert begun._as_asked()["stopping"] == {"rung": 0.3}
+
+
 def test_a_spent_limit_is_said_before_ray_starts(tmp_path, monkeypatch):
     with a_driver(tmp_path, monkeypatch, 30.0) as begun:
         assert begun.run() is False

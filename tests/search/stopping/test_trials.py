@@ -166,3 +166,17 @@ def test_what_a_reopened_trial_became_counts_even_if_the_event_that_opened_it_is
         assert (trial.outcome, trial.values, trial.rung, trial.cause) == ("complete", GOOD, BAD, None)
     assert replay([proposed, OUTCOME, opened]).trials[0].outcome is None
     assert replay([proposed, OUTCOME, opened]).trials[0].rung == BAD
+
+
+def test_what_goes_on_is_compared_alike_whichever_ends_first(tmp_path):
+    """Trials that go on to a rung at another epoch: each waits for those that its comparison counts."""
+    other, found = (*ON[1:], "stopping.rung=0.5", "budget.parallel=4"), []
+    first = begin(tmp_path / "first", *ON, "budget.trials=24")
+    turn(first, *ON, "budget.trials=24")
+    entries = entries_of(first)
+    for name, which in (("in order", min), ("the last first", max)):
+        home = copy_of(tmp_path / name, entries, *ON, "budget.trials=24")
+        turn(home, *other, "budget.trials=24", reopen=True, which=which)
+        found.append(home)
+    same(*found)
+    assert found[0].state().counts()["pruned"] >= 2, "some are stopped there again"
