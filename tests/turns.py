@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -76,11 +77,19 @@ def judged(outcome: dict[str, Any], bar: Bar | None) -> dict[str, Any]:
     return outcome | {"outcome": "pruned", "stage": "finetune", "cause": bar.cause, "values": {}, "model": None}
 
 
-def turn(home: SearchHome, *overrides: str, ends: int = 10**6, enough: Any = None, reopen: bool = False) -> list[int]:
+def turn(
+    home: SearchHome,
+    *overrides: str,
+    ends: int = 10**6,
+    enough: Any = None,
+    reopen: bool = False,
+    which: Callable[[Iterator[int]], int] = next,
+) -> list[int]:
     """A driver's turn up to its end, or until so many trials have ended; returns those that it proposed.
 
     `enough` makes of the state what the searcher asks whether the budget suffices for no more proposals. With `reopen`
-    it lets trials go on that the present settings of early stopping would not have ended, as drivers do.
+    it lets trials go on that the present settings of early stopping would not have ended, as drivers do. `which` says
+    which of the trials under way ends next.
     """
     recipe, proposed = recipe_of(*overrides), []
     state = home.state(recipe)
@@ -105,7 +114,7 @@ def turn(home: SearchHome, *overrides: str, ends: int = 10**6, enough: Any = Non
         if not running:
             assert given == "FINISHED"
             break
-        number = next(number for number in running if number in broker.ready)  # else the turn would hang
+        number = which(number for number in running if number in broker.ready)  # else the turn would hang
         stages = broker.ready.pop(number)
         outcome = None if stages is None else outcome_of(state.trials[number].params, stages)
         text = None if outcome is None else json.dumps(judged(outcome, broker.bars.pop(number)))

@@ -47,6 +47,32 @@ def test_a_search_under_way_is_planned_from_its_own_times_and_nothing_is_written
     assert listing(home) == before
 
 
+def test_a_plan_with_the_recipe_of_the_search_knows_the_lag_that_it_settled(home):
+    asked, _ = home.stored()
+    asked.sampler.lag = -1
+    assert dry_run(home, asked).recipe.sampler.lag == home.stored()[0].sampler.lag > 0
+
+
+def test_a_plan_follows_what_was_instructed(home):
+    asked = {"event": "search", "time_s": 140.0, "recipe": {"budget": {"trials": 20}}, "versions": {}}
+    said = {"number": 1, "verb": "budget", "arguments": {"trials": 30}, "by": "ada", "given_s": 1.0, "applied": True}
+    paused = {
+        **said,
+        "event": "instruction",
+        "time_s": 142.0,
+        "number": 2,
+        "verb": "pause",
+        "note": "",
+        "arguments": {},
+    }
+    for event in (asked, {**said, "event": "instruction", "time_s": 141.0, "note": "", "trials": 30}, paused):
+        home.ledger.append(event)
+    plan = dry_run(home, None, 20)
+    assert plan.expected.trials == 30
+    assert "paused by ada" in text(plan)
+    assert dry_run(home, None, 25).expected.trials == 25, "a number that no run was asked for"
+
+
 def test_what_a_run_would_refuse_the_plan_refuses(home):
     other = home.stored()[0]
     other.dense.epochs += 1

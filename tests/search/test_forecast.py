@@ -11,12 +11,14 @@ from tuner.search.cost.forecast import Forecast
 from tuner.search.cost.guess import guess_s
 from tuner.search.cost.makespan import Work, makespan
 from tuner.search.cost.prepare import held_by
+from tuner.search.cost.rows import row_of, stopped_share
 from tuner.search.cost.sizes import Machine, Sizes
 from tuner.search.cost.stage_times import StageTimes, Timed
 from tuner.search.cost.texts import ends_early, expected_line
 from tuner.search.execute.plan import plan_trial
 from tuner.search.record.restoration import replay
-from tuner.search.record.state import SearchState
+from tuner.search.record.stage_use import StageUse
+from tuner.search.record.state import SearchState, TrialRecord
 
 FLOATS = ("dense.precision=float32", "finetune.precision=float32")
 DIGITS = Sizes(n_train=1149, n_images=1797, tokens=16, dim=64, n_classes=10)
@@ -195,3 +197,42 @@ def test_time_that_passes_is_taken_off():
     now, later = found.expected(state, last_s), found.expected(state, last_s + 2.0)
     assert (later.left_s, later.total_s) == (pytest.approx(now.left_s - 2.0), pytest.approx(now.total_s))
     assert found.expected(state, last_s + 1e6).left_s == 0.0
+
+
+ON = ("stopping.rung=0.3", "stopping.eta=2", "budget.trials=40")
+
+
+def test_early_stopping_is_part_of_it():
+    """Each trial comes to its rung; of the later ones about a third ends there, and the rest trains what is left."""
+    plain, found = (forecast(recipe_of("budget.trials=40", *more)).expected(SearchState()) for more in ((), ON))
+    assert found.stages["rung"] == (40, 40)
+    assert found.stages["finetune"] == found.stages["evaluate"] == (40 - 13, 40 - 13)
+    assert found.stages["dense"] == plain.stages["dense"]
+    assert 0.5 * plain.left.cpu_s < found.left.cpu_s < plain.left.cpu_s
+
+
+def of_trials(n, pruned):
+    """Ended trials with a rung after three of ten epochs; every stage takes ten times as long as guessed."""
+    recipe, state = recipe_of(*ON), SearchState()
+    for number, point in enumerate(draw_points(recipe, n)):
+        row = row_of(recipe.at(point), "bank", DIGITS, held_by(recipe, TWO), 3)
+        row = row[:3] if number in pruned else row
+        uses = tuple(StageUse(w.stage, w.key, False, 10 * w.seconds, 0.0, 10 * w.seconds, 1.0, 0.0) for w in row)
+        outcome = "pruned" if number in pruned else "complete"
+        state.trials[number] = TrialRecord(number, point, outcome, stages=uses, rung_epochs=(3, 10), known=number)
+    return recipe, state
+
+
+def test_times_at_the_rung_and_behind_it_count_as_what_they_are():
+    recipe, state = of_trials(12, {8, 10})
+    times = forecast(recipe)._times(list(state.trials.values()))
+    assert set(times.ratios) == {"dense", "assign", "rung", "finetune", "evaluate"}
+    assert list(times.ratios.values()) == pytest.approx([10.0] * 5)
+    assert StageTimes({"finetune": 3.0}).seconds("rung", 2.0) == 6.0, "a rung that was never timed is fine-tuning"
+
+
+def test_what_is_stopped_so_far_tells_what_will_be():
+    recipe, state = of_trials(25, set())
+    assert stopped_share(recipe, state) == pytest.approx(5 * 0.35 / 25)
+    assert stopped_share(*of_trials(25, set(range(5, 25)))) > 0.8
+    assert stopped_share(recipe_of(), state) == 0.0

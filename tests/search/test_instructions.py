@@ -297,6 +297,43 @@ def test_entries_are_numbered_and_never_written_over(home):
     assert read(home.store, home.name, 3) is None
 
 
+def test_a_number_that_the_ledger_has_is_not_given_twice(home):
+    """Entries may be deleted once they are carried out; a driver passes over a number that it knows."""
+    turn = Turn(home, SPACE)
+    assert turn.hear("budget", trials=9).number == 1
+    home.store.delete(f"{folder(home.name)}000001.json")
+    answer = Control(home, wait_s=0.0).budget(11)
+    assert (answer.number, answer.state) == (2, "waiting")
+    turn.inbox.look()
+    turn.searcher.look()
+    assert turn.recipe.budget.trials == 11
+
+
+def test_a_ledger_that_skips_no_trial_skips_none(home):
+    home.append(Instructed(1.0, 1, "skip", {}, "mallory", 1.0, True, "skipped"))
+    turn = Turn(home, SPACE)
+    assert turn.finish()
+    assert "skipped" not in turn.state.counts()
+
+
+def test_a_smaller_budget_takes_promises_back_and_a_larger_one_gives_the_same_trials(home, tmp_path):
+    slots = (SPACE, "budget.parallel=4", "sampler.lag=3")
+    turn, straight = Turn(home, *slots), Turn(begin(tmp_path / "straight", SPACE), *slots)
+    assert turn.start() is None
+    assert sorted(turn.state.trials) == [0, 1, 2], "the fourth is promised"
+    turn.hear("budget", trials=3)
+    turn.end(0)
+    assert sorted(turn.state.trials) == [0, 1, 2], "and is not needed any more"
+    turn.hear("budget", trials=8)
+    turn.searcher.on_trial_complete(turn.running.pop(3), {"record": "null"})  # its coordinator had nothing to do
+    turn.broker.ready.pop(3)
+    turn.finish()
+    straight.finish()
+    params = [{n: trial.params for n, trial in t.state.trials.items()} for t in (turn, straight)]
+    assert params[0] == params[1]
+    assert len(params[0]) == 8
+
+
 def test_a_wrong_instruction_is_not_written(home):
     with pytest.raises(InvalidEventError):
         give(home.store, home.name, "budget", {"trials": 0})
@@ -306,7 +343,14 @@ def test_a_wrong_instruction_is_not_written(home):
 def test_what_a_ledger_says_of_instructions_is_checked(home):
     made = Instructed(1.0, 1, "pause", {}, "ada", 1.0, True, "paused")
     assert Instructed.from_json(made.to_json()) == made
-    for field, value in [("number", -1), ("verb", "a b"), ("applied", 1), ("trials", "9"), ("arguments", [])]:
+    for field, value in [
+        ("number", -1),
+        ("verb", "a b"),
+        ("applied", 1),
+        ("trials", "9"),
+        ("trials", 0),
+        ("arguments", []),
+    ]:
         with pytest.raises(InvalidEventError):
             Instructed.from_json({**made.to_json(), field: value})
     assert "instruction" not in Proposed(1.0, 0, {}).to_json()

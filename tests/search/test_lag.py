@@ -83,3 +83,12 @@ def test_a_thousand_trials_are_restored_in_no_time():
     started = time.process_time()
     assert Proposer(recipe, 10).propose(1000, found) is not None
     assert time.process_time() - started < 2.0
+
+
+def test_a_search_of_an_earlier_version_keeps_its_lag(tmp_path):
+    """Its stored recipe tells none: a proposal waited for all but `budget.parallel` trials, as many as at its start."""
+    home = begin(tmp_path, "budget.parallel=3")
+    assert "lag: -1" in home.store.get(home.key("recipe.yaml")).decode()
+    stored, _ = home.stored()
+    assert stored.sampler.lag == 3
+    assert adopt_lag(recipe_of("budget.parallel=16"), stored).sampler.lag == 3

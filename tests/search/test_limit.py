@@ -12,7 +12,8 @@ from tests.ledgers import finished, home_with
 from tuner.base.progress import Silent
 from tuner.recipe import PricesConfig, Recipe
 from tuner.search.driver import driver, time_limit
-from tuner.search.driver.driver import Driver, finishing
+from tuner.search.driver.ctrl_c import finishing
+from tuner.search.driver.driver import Driver
 from tuner.search.driver.interrupts import Interrupts
 from tuner.search.driver.time_limit import TimeLimit, TimeUp
 from tuner.search.execute.broker_monitor import at_work
@@ -68,6 +69,15 @@ def a_driver(root, monkeypatch, limit_s, seeds=1, events=(OPEN,), **budget):
         yield Driver(home, recipe, bank, (), Silent(), lease, Interrupts())
 
 
+def test_confirming_hides_no_change_of_early_stopping(tmp_path, monkeypatch):
+    """What a run only confirms under other settings is not reopened by it, and still is by the next search."""
+    before = {"event": "search", "time_s": 140.0, "recipe": {"stopping": {"rung": 0.3}}, "versions": {}}
+    with a_driver(tmp_path, monkeypatch, 0.0, events=(before,)) as begun:
+        assert begun._as_asked()["stopping"]["rung"] == 0.0
+        begun.only_confirm = True
+        assert begun._as_asked()["stopping"] == {"rung": 0.3}
+
+
 def test_a_spent_limit_is_said_before_ray_starts(tmp_path, monkeypatch):
     with a_driver(tmp_path, monkeypatch, 30.0) as begun:
         assert begun.run() is False
@@ -94,7 +104,7 @@ def test_spent_hours_and_money_are_said_before_ray_starts(tmp_path, monkeypatch,
     with a_driver(tmp_path, monkeypatch, 0.0, events=events, **budget) as begun:
         assert begun.run() is False
         assert begun.ended_by_limit.startswith(said)
-        assert begun.unconfirmed() == [], "nothing is left for confirming either"
+        assert begun.confirming.left() == [], "nothing is left for confirming either"
         kinds = [event["event"] for event in begun.home.ledger.read()]
         assert ("reference" in kinds) is False, "ten trials settle it"
 

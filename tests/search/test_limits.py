@@ -111,6 +111,14 @@ def test_not_before_the_reference_is_settled():
     assert patience(2).enough(state, 12)
 
 
+def test_a_search_that_was_shorter_at_first_ends_after_the_same_trials():
+    """It settled its reference with three trials; what a longer one proposes must not depend on that."""
+    kept = {"event": "reference", "time_s": 5.0, "values": {"accuracy": 63.9, "interpretability": 49.0}, "trials": 3}
+    straight, extended = (replay([*events(30, accuracy=still_after(14)), *more]) for more in ([], [kept]))
+    for number in range(31):
+        assert patience().enough(extended, number) == patience().enough(straight, number)
+
+
 def test_which_trials_are_proposed_does_not_depend_on_which_end_first():
     """A later trial that has ended already, or is still open, changes nothing: only those far enough behind count."""
     late, lag = patience(lag=4), 4

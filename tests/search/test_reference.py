@@ -24,6 +24,11 @@ def test_it_is_settled_when_ten_trials_in_a_row_have_ended():
     assert found == settled(replay(events(30)), AXES, {}, ended=False), "later trials change nothing"
 
 
+def test_a_trial_whose_proposal_was_lost_may_still_matter():
+    state = replay([e for e in events(12) if e.get("trial") != 3])
+    assert settled(state, AXES, {}, ended=False) is None
+
+
 def test_a_short_search_settles_it_at_its_end_and_a_recipe_at_once():
     assert settled(replay(events(3)), AXES, {}, ended=True).n_trials == 3
     assert settled(replay(events(0)), AXES, {}, ended=True) is None

@@ -13,10 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tuner.errors import UsageError
+from tuner.front.hypervolume import MARGIN
 from tuner.front.pareto import Objective, Point, beats, front
-
-MARGIN = 0.1
-"""How far the reference lies beyond the worst members, as a share of what the fronts span."""
 
 Array = npt.NDArray[np.float64]
 

@@ -5,8 +5,9 @@ import asyncio
 import pytest
 
 from tests.searches import tiny_recipe
-from tests.turns import begin, copy_of, entries_of, same, turn
+from tests.turns import begin, copy_of, entries_of, recipe_of, same, turn
 from tuner.qpm.program_info import ProgramInfo
+from tuner.search.cost.limits import first_enough, limits_of
 from tuner.search.execute.messages import StageResult, StageUsed
 from tuner.search.execute.plan import plan_trial
 from tuner.search.execute.rung_plan import with_rung
@@ -166,3 +167,45 @@ def test_what_a_reopened_trial_became_counts_even_if_the_event_that_opened_it_is
         assert (trial.outcome, trial.values, trial.rung, trial.cause) == ("complete", GOOD, BAD, None)
     assert replay([proposed, OUTCOME, opened]).trials[0].outcome is None
     assert replay([proposed, OUTCOME, opened]).trials[0].rung == BAD
+
+
+def test_what_goes_on_is_compared_alike_whichever_ends_first(tmp_path):
+    """Trials that go on to a rung at another epoch: each waits for those that its comparison counts."""
+    other, found = (*ON[1:], "stopping.rung=0.5", "budget.parallel=4"), []
+    first = begin(tmp_path / "first", *ON, "budget.trials=24")
+    turn(first, *ON, "budget.trials=24")
+    entries = entries_of(first)
+    for name, which in (("in order", min), ("the last first", max)):
+        home = copy_of(tmp_path / name, entries, *ON, "budget.trials=24")
+        turn(home, *other, "budget.trials=24", reopen=True, which=which)
+        found.append(home)
+    same(*found)
+    assert found[0].state().counts()["pruned"] >= 2, "some are stopped there again"
+
+
+ALL = (
+    *ON,
+    "points=[{n_features: 20, width: 48, l1: 1.0}]",
+    'constraints=["accuracy >= 75"]',
+    "budget.patience=5",
+    "budget.tolerance=0.05",
+    "sampler.name=random",
+)
+
+
+@pytest.mark.parametrize("first", [4, 12])
+def test_a_search_that_is_extended_is_the_longer_search(tmp_path, first):
+    """With points of one's own, constraints, early stopping and patience, which ends both at the same trial."""
+
+    def enough(state):
+        limits = limits_of(recipe_of(*ALL))
+        return lambda number: first_enough(limits, state, number) is not None
+
+    homes = [begin(tmp_path / name, *ALL) for name in ("extended", "straight")]
+    turn(homes[0], *ALL, f"budget.trials={first}", enough=enough)
+    assert len(homes[0].state().trials) == first
+    for home in homes:
+        turn(home, *ALL, "budget.trials=40", enough=enough, which=max)
+    same(*homes)
+    assert homes[0].state().trials[0].params["n_features"] == 20
+    assert first < len(homes[0].state().trials) < 40, "patience ended it"

@@ -139,7 +139,8 @@ class Control:
                 what, f"a running search to {verb}", f"qpm-tuner search {self._address} carries on with it"
             )
         try:
-            given = give(self._home.store, self._home.name, verb, arguments)
+            used = self._home.state().instructed
+            given = give(self._home.store, self._home.name, verb, arguments, used=used)
         except InvalidEventError as error:
             raise UsageError(f"{verb}: {error}", VERBS[verb].does, "correct the arguments") from None
         until_s = time.monotonic() + self.wait_s

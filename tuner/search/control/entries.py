@@ -9,7 +9,7 @@ import json
 import re
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,7 @@ from tuner.store import MissingKeyError, Store, check_name
 
 MOST_BYTES = 10_000
 MOST_ENTRIES = 10_000
+LARGEST = 999_999
 UNKNOWN = "unknown"
 
 _NAME = re.compile(r"(?!0{6})\d{6}\.json", re.ASCII)
@@ -56,7 +57,14 @@ def folder(search: str) -> str:
     return f"searches/{check_name(search)}/control/"
 
 
-def give(store: Store, search: str, verb: str, arguments: Mapping[str, Any], by: str = "") -> Instruction:
+def give(
+    store: Store,
+    search: str,
+    verb: str,
+    arguments: Mapping[str, Any],
+    by: str = "",
+    used: Iterable[int] = (),
+) -> Instruction:
     """Write an instruction under the first free number.
 
     Args:
@@ -65,6 +73,7 @@ def give(store: Store, search: str, verb: str, arguments: Mapping[str, Any], by:
         verb: one of `VERBS`.
         arguments: of the verb.
         by: who asks; empty: this user.
+        used: numbers that the ledger has; their entries may have been deleted, and no driver looks at them again.
 
     Raises:
         InvalidEventError: the verb is unknown, or its arguments are wrong.
@@ -74,8 +83,10 @@ def give(store: Store, search: str, verb: str, arguments: Mapping[str, Any], by:
     VERBS[verb].check(dict(arguments))
     content = {"verb": verb, "arguments": dict(arguments), "by": by, "given_s": given_s}
     data = json.dumps(content, allow_nan=False).encode()
-    taken = set(numbers(store, search)[0])
-    for number in (n for n in range(1, MOST_ENTRIES + 1) if n not in taken):
+    there = set(numbers(store, search)[0])
+    taken = there.union(used)
+    free = (n for n in range(1, LARGEST + 1) if n not in taken) if len(there) < MOST_ENTRIES else ()
+    for number in free:
         if store.put_new(f"{folder(search)}{number:06d}.json", data):
             return Instruction(number, verb, dict(arguments), by, given_s)
     raise TunerError(

@@ -4,15 +4,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tuner.errors import InfeasibleError
 from tuner.recipe import Recipe, StageResources, objectives_of
 from tuner.search.cost.draws import draw_points
-from tuner.search.cost.guess import FACTOR, guess_s
+from tuner.search.cost.guess import FACTOR
 from tuner.search.cost.makespan import Work, makespan
+from tuner.search.cost.rows import as_it_ends, epoch_of, row_of, stopped_share
 from tuner.search.cost.sizes import Machine, Sizes
-from tuner.search.cost.spent import Spent, spent_in
+from tuner.search.cost.spent import Spent, spent_in, uses_of
 from tuner.search.cost.stage_times import FEW, Source, StageTimes, Timed, beside
-from tuner.search.execute.plan import StageSpec, plan
 from tuner.search.record.fields import N_SEEDS
 from tuner.search.record.stage_use import StageUse
 from tuner.search.record.state import SearchState, TrialRecord
@@ -82,7 +81,7 @@ class Forecast:
         self._earlier, self._known = earlier or StageTimes(), known
         self.points = draw_points(recipe, min(recipe.budget.trials, MOST_DRAWN))
         self._exhausted = len(self.points) < min(recipe.budget.trials, MOST_DRAWN)
-        self._rows = [_row(recipe.at(point), bank, sizes, held) for point in self.points]
+        self._rows = [self._row(recipe.at(point), stops=True) for point in self.points]
         members = self.points[: recipe.confirm.most_members(self.trials)]
         self._again = [row for point in members for row in self._repeated(point)]
         self._cached: tuple[tuple[int, int, int], Expected] | None = None
@@ -124,12 +123,14 @@ class Forecast:
     def _look_ahead(self, state: SearchState) -> Expected:
         """What is expected as of the last event; `total_s` is not set yet."""
         trials = list(state.trials.values())
-        ended, uses = [trial for trial in trials if trial.outcome], _uses(trials)
+        ended, uses = [trial for trial in trials if trial.outcome], list(uses_of(trials))
         times = self._times(ended).over(self._earlier)
         have = self._known | {use.key for use in uses}
         coming, n_runs = max(0, self.trials - len(trials)), self._runs(state)
         rows = [_timed(self._of(trial), times, HALF) for trial in trials if trial.outcome is None]
-        rows += [_timed(row, times) for row in self._coming(coming, len(trials))]
+        share, first = stopped_share(self._recipe, state), max(0, self._recipe.stopping.startup_trials - len(trials))
+        for place, row in enumerate(self._coming(coming, len(trials))):
+            rows.append(_timed(row if place < first else as_it_ends(row, place, share), times))
         left_runs = max(0, n_runs - sum(len(trial.confirmations) for trial in ended))
         again = [_timed(row, times) for row in self._again[:left_runs]]
         left_s = makespan(_without(rows, have), self._recipe.budget.parallel, self._machine)
@@ -145,10 +146,12 @@ class Forecast:
         """The times of this search's own stages, those of confirmations included."""
         runs = list[Timed]()
         for trial in ended:
-            guesses = {work.stage: work.seconds for work in self._of(trial)}
-            uses = [*trial.stages, *(use for run in trial.confirmations.values() for use in run.stages)]
-            runs += [Timed(use.stage, guesses[use.stage], use.took_s) for use in uses if use.stage in guesses]
-        return StageTimes.of(runs, "search", beside(_uses(ended)))
+            runs += _compared(trial.stages, self._of(trial))
+            if trial.confirmations:  # they have no rung
+                whole = self._row(self._at(trial))
+                for run in list(trial.confirmations.values()):
+                    runs += _compared(run.stages, whole)
+        return StageTimes.of(runs, "search", beside(uses_of(ended)))
 
     def _factor(self, times: StageTimes) -> float:
         if times.source == "guess":
@@ -157,9 +160,17 @@ class Forecast:
 
     def _of(self, trial: TrialRecord) -> list[Work]:
         if trial.number not in self._of_trials:
-            params = {name: trial.params[name] for name in self._recipe.space if name in trial.params}
-            self._of_trials[trial.number] = _row(self._recipe.at(params), self._bank, self._sizes, self._held)
+            self._of_trials[trial.number] = self._row(self._at(trial), epoch_of(self._recipe, trial))
         return self._of_trials[trial.number]
+
+    def _at(self, trial: TrialRecord) -> Recipe:
+        """The recipe of a trial."""
+        return self._recipe.at({name: trial.params[name] for name in self._recipe.space if name in trial.params})
+
+    def _row(self, recipe: Recipe, epoch: int | None = None, *, stops: bool = False) -> list[Work]:
+        """The stages of a trial, with a rung at this epoch, or where the recipe has it."""
+        found = recipe.stopping.rung_epoch(recipe.finetune.epochs) if stops else epoch
+        return row_of(recipe, self._bank, self._sizes, self._held, found)
 
     def _repeated(self, point: Mapping[str, object]) -> list[list[Work]]:
         """The rows of the confirmation runs of a member; as `outcome.confirmation_plan.missing_runs`."""
@@ -169,7 +180,7 @@ class Forecast:
                 again = self._recipe.at(point)
                 again.seed = (again.seed + seed) % N_SEEDS
                 again.data.split_seed = (again.data.split_seed + split) % N_SEEDS
-                rows += [_row(again, self._bank, self._sizes, self._held)] if seed or split else []
+                rows += [self._row(again)] if seed or split else []
         return rows
 
     def _coming(self, n: int, past: int) -> list[list[Work]]:
@@ -198,17 +209,10 @@ class Forecast:
         return min(most, max(1, round(likely))) * confirm.runs
 
 
-def _row(recipe: Recipe, bank: str, sizes: Sizes, held: Mapping[str, StageResources]) -> list[Work]:
-    """The stages of a trial with their guessed times; none for a point that no trial can have."""
-    try:
-        specs: list[StageSpec] = plan(recipe, bank)
-    except InfeasibleError:
-        return []
-    guesses = [guess_s(spec.stage, recipe, sizes, held[spec.stage]) for spec in specs]
-    return [
-        Work(spec.stage, spec.key, guess, held[spec.stage].cpus, held[spec.stage].gpus)
-        for spec, guess in zip(specs, guesses, strict=True)
-    ]
+def _compared(uses: Sequence[StageUse], row: Sequence[Work]) -> list[Timed]:
+    """How long stages took beside how long they were guessed to take."""
+    guesses = {work.stage: work.seconds for work in row}
+    return [Timed(use.stage, guesses[use.stage], use.took_s) for use in uses if use.stage in guesses]
 
 
 def _timed(row: Sequence[Work], times: StageTimes, share: float = 1.0) -> list[Work]:
@@ -217,11 +221,6 @@ def _timed(row: Sequence[Work], times: StageTimes, share: float = 1.0) -> list[W
 
 def _without(rows: Sequence[Sequence[Work]], have: frozenset[str] | set[str]) -> list[list[Work]]:
     return [[work for work in row if work.key not in have] for row in rows]
-
-
-def _uses(trials: Sequence[TrialRecord]) -> list[StageUse]:
-    uses = [use for trial in trials for use in trial.stages]
-    return uses + [use for trial in trials for run in list(trial.confirmations.values()) for use in run.stages]
 
 
 def _counted(rows: Sequence[Sequence[Work]], distinct: Mapping[str, Work]) -> dict[str, tuple[int, int]]:

@@ -1,12 +1,12 @@
 """Ends a search whose front no longer moves: a rule on trials by number, so that it does not depend on timing."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from tuner.front.hypervolume import FIRST_TRIALS, history, sure_growth
-from tuner.front.pareto import Objective
+from tuner.front.hypervolume import FIRST_TRIALS, history, reference_of, sure_growth
+from tuner.front.pareto import Objective, measured
 from tuner.recipe import Recipe, lag_of, objectives_of
-from tuner.search.record.reference import by_number, reference_for
+from tuner.search.record.reference import by_number
 from tuner.search.record.state import SearchState
 
 
@@ -23,12 +23,15 @@ class Patience:
         trials: how many trials must have added nothing.
         tolerance: share of the hypervolume up to which growth counts as nothing.
         lag: a proposal depends on trials that are at least so far behind it.
+        reference: the recipe's, by objective. Else it is that of the first trials here too: what the ledger keeps is of
+            fewer trials where the search was shorter at first, and a longer search must not depend on that.
     """
 
     objectives: Sequence[Objective]
     trials: int
     tolerance: float
     lag: int
+    reference: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, recipe: Recipe) -> "Patience":
@@ -38,6 +41,7 @@ class Patience:
             recipe.budget.patience,
             recipe.budget.tolerance,
             lag_of(recipe.sampler, recipe.budget.parallel),
+            recipe.reference,
         )
 
     def enough(self, state: SearchState, number: int) -> bool:
@@ -58,15 +62,16 @@ class Patience:
     def stood_still(self, state: SearchState, n_trials: int) -> bool:
         """Whether somewhere in the first `n_trials` trials, by number, so many in a row added nothing.
 
-        Not before the reference is settled, and not where an earlier trial is still open.
+        Not before there is a reference, and not where an earlier trial is still open.
         """
         first = [state.trials[n] for n in range(n_trials) if n in state.trials and state.trials[n].outcome]
         if len(first) < max(n_trials, self.trials + 1):
             return False
         points = {p.trial: p for p in by_number(state, self.objectives) if p.trial < n_trials}
-        if len(points) < FIRST_TRIALS:
+        whole = measured(list(points.values()), self.objectives)
+        if len(whole) < FIRST_TRIALS:
             return False
-        reference = reference_for(state, self.objectives)
+        reference = reference_of(whole[:FIRST_TRIALS], self.objectives, self.reference)
         gained = dict(zip(points, sure_growth(list(points.values()), self.objectives, reference), strict=True))
         volumes = dict(zip(points, history(list(points.values()), self.objectives, reference), strict=True))
         volume, added = 0.0, [gained.get(trial.number, 0.0) for trial in first]

@@ -1,11 +1,11 @@
 """What stages have spent: the CPU and GPU time that they held while they ran, as the ledger has it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tuner.recipe import PricesConfig
 from tuner.search.record.stage_use import StageUse
-from tuner.search.record.state import SearchState
+from tuner.search.record.state import SearchState, TrialRecord
 
 HOUR_S = 3600.0
 
@@ -60,9 +60,12 @@ def spent_in(state: SearchState) -> Spent:
     Left out are the extraction of features, measurements on the test split, comparisons, and stages that were
     interrupted or whose trial is still open.
     """
-    total = Spent()
-    for trial in list(state.trials.values()):
-        total += spent_by(trial.stages)
+    return spent_by(uses_of(list(state.trials.values())))
+
+
+def uses_of(trials: Iterable[TrialRecord]) -> Iterator[StageUse]:
+    """The stages that trials and their confirmation runs have requested."""
+    for trial in trials:
+        yield from trial.stages
         for run in list(trial.confirmations.values()):
-            total += spent_by(run.stages)
-    return total
+            yield from run.stages

@@ -6,6 +6,7 @@ from statistics import quantiles
 from typing import Literal, NamedTuple
 
 from tuner.search.record.stage_use import StageUse
+from tuner.search.stages import model_stage, rung_stage
 
 Source = Literal["search", "store", "guess"]
 
@@ -58,7 +59,8 @@ class StageTimes:
 
     def seconds(self, stage: str, guessed_s: float) -> float:
         """Seconds that a run of a stage will take."""
-        return guessed_s * self.ratios.get(stage, 1.0)
+        like = model_stage().name if stage == rung_stage().name else stage  # most of a rung is fine-tuning
+        return guessed_s * self.ratios.get(stage, self.ratios.get(like, 1.0))
 
     def over(self, others: "StageTimes") -> "StageTimes":
         """These, completed by others for stages that have not been timed."""

@@ -1,64 +1,50 @@
 """The driver of a search: proposes, runs and records trials, measures the front, writes the derived files."""
 
 import math
-import shutil
 import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-
-from ray import tune
+from typing import Any
 
 from tuner.base.progress import Progress
 from tuner.errors import TunerError
 from tuner.recipe import Recipe, StageResources, objectives_of
 from tuner.search.control.inbox import Inbox
 from tuner.search.control.now import published
+from tuner.search.driver.confirming import Confirming
+from tuner.search.driver.ctrl_c import finishing
 from tuner.search.driver.finished import measured
 from tuner.search.driver.instructions import Instructions, instructed_earlier
 from tuner.search.driver.interrupts import Interrupts
 from tuner.search.driver.learning import learned_from
 from tuner.search.driver.outlook import Outlook
+from tuner.search.driver.shown import Shown
 from tuner.search.driver.spending import Spending
 from tuner.search.driver.time_limit import MEASURE_S, TimeUp, ring
-from tuner.search.driver.tune_hooks import Follow, NoReport
+from tuner.search.driver.tune_run import tune_run
 from tuner.search.execute.banks import n_classes_of
-from tuner.search.execute.broker import ON_THE_HEAD, start_broker
+from tuner.search.execute.broker import start_broker
 from tuner.search.execute.broker_handle import BrokerHandle, closing
 from tuner.search.execute.broker_monitor import IDLE, SILENT, BrokerMonitor
-from tuner.search.execute.coordinator import Coordinator, Forget
 from tuner.search.execute.messages import RunSnapshot
-from tuner.search.outcome.confirm import confirm, refuse_too_many_splits
-from tuner.search.outcome.confirmation_plan import (
-    ConfirmationRun,
-    announcement,
-    missing_runs,
-    told,
-    within_share,
-)
-from tuner.search.outcome.confirmation_plan import members as front_members
-from tuner.search.outcome.files import put_file, write_files
+from tuner.search.outcome.confirmation_plan import announcement
+from tuner.search.outcome.files import write_files
 from tuner.search.outcome.measure import measure_front
 from tuner.search.propose.proposer import Proposer
 from tuner.search.propose.searcher import LedgerSearcher
-from tuner.search.record.events import Confirmed, Ended, Event, Referenced, Reopened, Started, Suspended
+from tuner.search.record.events import Ended, Event, Referenced, Reopened, Started, Suspended
 from tuner.search.record.front_view import require_points
 from tuner.search.record.home import SearchHome, versions
 from tuner.search.record.reference import settled
-from tuner.search.record.restoration import apply, mirror_events
+from tuner.search.record.restoration import apply
 from tuner.search.session.connect import keep_keys_private, ray_for, scratch_folder
 from tuner.search.stopping.reopening import to_reopen
 from tuner.search.watch.header import Place
-from tuner.search.watch.mirror import FLUSH_S, PLACE, mirror_front, place_document, start_mirror
-from tuner.search.watch.texts import told_stage
 from tuner.search.watch.trials_view import TrialsView
 from tuner.store import Lease, LeaseHeldError
-
-CONFIRMING = (
-    "finishing the running stages; Ctrl-C again to abort (finished runs are kept, and the same command carries on)"
-)
 
 
 class Driver:
@@ -108,10 +94,8 @@ class Driver:
         self.instructions = self._instructions()
         self.spending = Spending(recipe, bank, self.state, only_confirm=only_confirm)
         self.outlook = Outlook(home, recipe, bank, self.state, progress, self.started)
-        self._placed = ""
-        self.mirror = start_mirror(home, recipe.tracking, self._tell_place) if recipe.tracking.enabled else None
-        if self.mirror is not None:  # earlier events first: the oldest one identifies the search
-            self.mirror.replay([expanded for event in past for expanded in mirror_events(event.to_json())])
+        self.confirming = Confirming(home, recipe, bank, self.state, self.spending, only=only_confirm)
+        self.shown = Shown(home, recipe.tracking, past, progress, lease.check)
 
     def run(self) -> bool:
         """Run the remaining trials; returns whether the user interrupted them.
@@ -125,10 +109,9 @@ class Driver:
             self.home.require_this_code()
         if self.only_confirm:
             require_points(self.home.front(state=self.state))
-            refuse_too_many_splits(self.recipe, self.home, self.bank)
+            self.confirming.refuse()
         self._reopen()
-        asked = replace(self.recipe, budget=replace(self.recipe.budget, trials=self.asked))
-        self.record(Started(time.time(), asked.to_dict(), versions()))
+        self.record(Started(time.time(), self._as_asked(), versions()))
         for lesson in self.lessons:
             self.record(lesson)
         self._settle_reference(ended=self.complete())
@@ -137,7 +120,7 @@ class Driver:
                 self.progress.say(told_earlier)
         self.instructions.begin()
         self.instructions.heed()
-        runs = self.unconfirmed()
+        runs = self.confirming.left()
         interrupted = False
         trials = self._to_run()
         if trials:
@@ -155,6 +138,11 @@ class Driver:
             if self._trials_left():
                 self.record(Suspended(time.time()))  # unfinished trials count towards search time as well
         return interrupted
+
+    def _as_asked(self) -> dict[str, Any]:
+        """The recipe of this run; one that only confirms leaves early stopping as it was, and reopens nothing."""
+        found = replace(self.recipe, budget=replace(self.recipe.budget, trials=self.asked)).to_dict()
+        return found | {"stopping": self.state.stopping} if self.only_confirm else found
 
     def _instructions(self) -> Instructions:
         """What people have instructed, with the means of this driver."""
@@ -174,14 +162,6 @@ class Driver:
             n = f"{len(self._reopening)} trial{'' if len(self._reopening) == 1 else 's'}"
             self.progress.say(f"by the present settings of early stopping, {n} that it had ended will go on")
             self._reopening = []
-
-    def unconfirmed(self) -> list[ConfirmationRun]:
-        """The confirmation runs still to be done: of the whole front, or of what the search spends on it by itself."""
-        if self.only_confirm:
-            return missing_runs(self.recipe, self.bank, self.state, front_members(self.recipe, self.state))
-        if self.spending.all_stopped() or not self.home.is_of_this_code():
-            return []
-        return missing_runs(self.recipe, self.bank, self.state, within_share(self.recipe, self.state))
 
     def _settle_reference(self, *, ended: bool) -> None:
         """Record the reference point of the hypervolume as soon as it can be told."""
@@ -226,12 +206,6 @@ class Driver:
         Raises:
             LeaseHeldError: another driver took the search over.
         """
-        runs = self.unconfirmed()
-        if not runs:
-            return False
-        refuse_too_many_splits(self.recipe, self.home, self.bank)
-        self.progress.say(f"confirming the front: {told(runs, self.state)}")
-        command = "confirm" if self.only_confirm else None
         stopped = False
 
         def look() -> None:
@@ -243,40 +217,20 @@ class Driver:
             if self.spending.whole_limit.overdue or self.instructions.stopped_now:
                 broker.call_off()
 
-        def record(event: Confirmed) -> None:
-            self.record(replace(event, command=command))
-
-        with self.interrupts.gently(lambda: CONFIRMING):
-            confirm(runs, broker, record, self.progress, look)
+        if not self.confirming.run(broker, self.record, look, self.progress, self.interrupts):
+            return False
         self.lease.check()
         return self._asked_to_stop()
 
     def publish(self) -> tuple[dict[str, str], str]:
         """Write the derived files; returns their locations by name, and MLflow's address or its problem."""
         files = write_files(self.home, self.state, self.progress, self.lease.check)
-        if self.mirror is None:
-            return files, "switched off (tracking.enabled)"
-        with self.progress.step(f"sending the remaining data to MLflow, for at most {FLUSH_S:.0f} s"):
-            self.lease.check()
-            mirror_front(self.mirror, self.home, self.state, [Path(place).name for place in files.values()])
-        self._keep_place()
-        return files, self.mirror.warning or self.mirror.url
-
-    def _tell_place(self, url: str) -> None:
-        """Say where to view the search in MLflow, as soon as it can be viewed there; called in a thread."""
-        self.progress.say(f"MLflow        {url}")
-
-    def _keep_place(self) -> None:
-        """Write that to the store, once, for `status` on any machine."""
-        if self.mirror is not None and self.mirror.is_open and self.mirror.url != self._placed:
-            self._placed = self.mirror.url
-            put_file(self.home.store, self.home.key(PLACE), place_document(self._placed), self.lease.check)
+        return files, self.shown.finish(self.state, files.values())
 
     def close(self) -> None:
         """Close the ledger, and end the mirror's process."""
         self.home.ledger.end()
-        if self.mirror is not None:
-            self.mirror.abandon()
+        self.shown.close()
 
     def record(self, event: Event) -> None:
         """Append an event to the ledger, then apply it to the state and the mirror.
@@ -290,13 +244,11 @@ class Driver:
             self._refused = error
             raise
         apply(self.state, event, self.state.elapsed_s + time.monotonic() - self.started)
-        if self.mirror is not None:
-            for expanded in mirror_events(event.to_json()):
-                self.mirror.publish(expanded)
+        self.shown.take(event)
         if isinstance(event, Ended):
             self.spending.keep()
             self._settle_reference(ended=self.complete())
-            self._keep_place()
+            self.shown.keep_place()
             for damage in event.remade:
                 self.progress.warn(f"trial {event.trial}: {damage}; it was recreated")
 
@@ -329,40 +281,20 @@ class Driver:
         searcher = LedgerSearcher(self.recipe, self.bank, self.state, proposer, *means)
         self.instructions.trials = searcher
         look = partial(self._look, BrokerMonitor(broker), searcher)
-        mlflow = "" if self.mirror is None else self.mirror.warning or self.mirror.url
-        place = Place(self.home.name, self.home.store.url, mlflow)
+        place = Place(self.home.name, self.home.store.url, self.shown.place)
         view = TrialsView(self.state, self.recipe, look, place, self._resources, self.started, self.outlook.expected)
         keep_keys_private()
-        scratch = tempfile.mkdtemp(prefix="qpm-tuner-tune-")
-        coordinator = tune.with_parameters(Coordinator, broker=broker)
-        tuner = tune.Tuner(
-            tune.with_resources(coordinator, tune.PlacementGroupFactory([ON_THE_HEAD])),
-            tune_config=tune.TuneConfig(
-                search_alg=searcher,
-                num_samples=-1,  # until the searcher says that it has finished: trials may be added
-                reuse_actors=True,
-                trial_dirname_creator=lambda trial: str(trial.trial_id),
-            ),
-            run_config=tune.RunConfig(
-                name=self.home.name,
-                storage_path=scratch,
-                verbose=0,
-                progress_reporter=NoReport(),
-                callbacks=[Forget(), Follow(searcher)],
-                failure_config=tune.FailureConfig(max_failures=self.recipe.budget.retries),
-                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-            ),
-        )
         try:
-            shared = published(self.home.store, self.home.name, view.now, self.progress.warn)
-            with self.interrupts.gently(lambda: finishing(view.running)), self.progress.live(view), shared:
-                tuner.fit()
+            with tempfile.TemporaryDirectory(prefix="qpm-tuner-tune-", ignore_cleanup_errors=True) as scratch:
+                made = tune_run(self.home.name, searcher, broker, self.recipe.budget.retries, Path(scratch))
+                shared = published(self.home.store, self.home.name, view.now, self.progress.warn)
+                with self.interrupts.gently(lambda: finishing(view.running)), self.progress.live(view), shared:
+                    made.fit()
         except KeyboardInterrupt:  # TimeUp, or the exception into which Ray turned it
             if not searcher.halted:
                 raise
         finally:
             self.instructions.trials = None
-            shutil.rmtree(scratch, ignore_errors=True)
         if self._refused is not None:
             raise self._refused
         if searcher.exhausted and not self.state.open():
@@ -392,13 +324,3 @@ class Driver:
             searcher.halted = IDLE
             ring()
         return stages
-
-
-def finishing(running: Sequence[RunSnapshot]) -> str:
-    """The message after the first Ctrl-C while trials run: which stages must still finish."""
-    begun = [run for run in running if run.begun]
-    if not begun:
-        return "stopping; Ctrl-C again to abort (the same command carries on)"
-    doing = f"finishing {len(begun)} running {'stage' if len(begun) == 1 else 'stages'}"
-    waiting = ", ".join(f"trial {run.trial} {told_stage(run)}" for run in begun)
-    return f"{doing}; Ctrl-C again to abort (the same command carries on); waiting for {waiting}"

@@ -9,6 +9,9 @@ from tuner.search.cost.forecast import Expected
 from tuner.search.cost.prepare import make_forecast
 from tuner.search.cost.sizes import Sizes, sizes_of_bank, trained_on
 from tuner.search.cost.texts import SOURCES, cost, ends_early, limits_told, sure
+from tuner.search.propose.first_points import refuse_impossible
+from tuner.search.propose.lag import adopt_lag, settle_lag
+from tuner.search.propose.registry import make_sampler
 from tuner.search.record.home import SearchHome
 from tuner.search.record.state import SearchState
 from tuner.search.session.precision import adopt_precision, settle_precision
@@ -62,6 +65,8 @@ class DryRun:
         ]
         if told := ends_early(found, recipe):
             rows.append(("note", told))
+        if self.state.paused is not None:
+            rows.append(("note", f"paused by {self.state.paused.by}: no trial begins until it is resumed"))
         if found.trials < recipe.budget.trials:
             rows.append(("note", f"the space has no more than {found.trials} points"))
         if told := caution(recipe, recipe.budget.trials, 0):
@@ -93,7 +98,7 @@ def dry_run(home: SearchHome, asked: Recipe | None, trials: int | None = None) -
     if home.exists():
         recipe, bank = home.stored()
         if asked is not None:
-            asked = adopt_precision(asked, recipe)
+            asked = adopt_lag(adopt_precision(asked, recipe), recipe)
             home.refuse_changes(recipe, asked)
             asked.space = recipe.space
             recipe = asked
@@ -104,11 +109,12 @@ def dry_run(home: SearchHome, asked: Recipe | None, trials: int | None = None) -
             raise UsageError(
                 f"no search {home.name!r} in {home.store.url}", "a recipe to start it with", "add `recipe=digits`"
             )
-        recipe, state = settle_precision(asked), SearchState()
+        recipe, state = settle_lag(settle_precision(asked)), SearchState()
         sizes, bank = _sizes_of_data(recipe)
         extracts = home.artifacts.find("banks", bank) is None
     if trials is not None:
         recipe.budget.trials = trials
+    recipe.budget.trials = state.in_force(recipe.budget.trials)
     forecast = make_forecast(home.artifacts, recipe, bank, sizes)
     return DryRun(home, recipe, state, forecast.expected(state), extracts)
 
@@ -124,6 +130,8 @@ def _sizes_of_data(recipe: Recipe) -> tuple[Sizes, str]:
     refuse_unusable(recipe, source.dataset)
     refuse_unmeasurable(recipe, source.dataset)
     refuse_unfit(recipe, source.network)
+    refuse_impossible(recipe, len(source.dataset.class_names))
+    make_sampler(recipe)
     rows, columns = source.network.grid
     n_train, n_images = int(source.dataset.is_train.sum()), len(source.dataset)
     n_classes = len(source.dataset.class_names)

@@ -91,7 +91,7 @@ class Instructions:
         """End the trials that an earlier driver was told to skip, and died before they ended."""
         for told in list(self._state.instructed.values()):
             if told.applied and told.verb == "skip":
-                record = self._state.trials.get(told.arguments["trial"])
+                record = self._state.trials.get(told.arguments.get("trial", -1))
                 if record is not None and record.outcome is None:
                     self._end(record.number, skipped_by(told.by))
 

@@ -91,9 +91,8 @@ def run_request(request: SearchRequest, progress: Progress, interrupts: Interrup
             interrupted = driver.run()
             files, tracking = driver.publish()
             lease.check()
-            mirrored = driver.mirror is None or driver.mirror.warning is None
-            if not (interrupted or only_confirm or driver.unconfirmed()):
-                remember(home, recipe, driver.state, mirrored=mirrored, asked=driver.asked)
+            if not (interrupted or only_confirm or driver.confirming.left()):
+                remember(home, recipe, driver.state, mirrored=driver.shown.whole, asked=driver.asked)
     ended, stopped_by = "" if interrupted else driver.ended_by_limit, driver.stopped_by
     interrupted = interrupted and not stopped_by
     return SearchResult(home, recipe, driver.state, files, interrupted, complete, ended, tracking, stopped_by)

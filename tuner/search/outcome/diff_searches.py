@@ -15,8 +15,8 @@ from tuner.recipe import objectives_of
 from tuner.search.outcome.comparable import comparable
 from tuner.search.outcome.diff_trials import alike, apart
 from tuner.search.outcome.prices import Runs
+from tuner.search.outcome.search_cost import SearchCost
 from tuner.search.outcome.searches_diff import Reached, SearchesDiff
-from tuner.search.outcome.spent import spent
 from tuner.search.record.front_view import FrontView, require_points
 from tuner.search.record.home import SearchHome
 from tuner.search.record.state import SearchState
@@ -89,7 +89,7 @@ def diff_searches(
         bests,
         tuple(found),
         tuple(_gap(stretch, first, second, axes) for stretch in found),
-        (spent(first.state), spent(second.state)),
+        (SearchCost.of(first.state), SearchCost.of(second.state)),
         _reached(first.state, second.state, fronts.box, axes),
         likeness,
     )

@@ -10,7 +10,7 @@ from tuner.front.difference import Difference
 from tuner.front.pareto import Objective
 from tuner.front.two_fronts import TwoFronts
 from tuner.search.outcome.comparable import Comparable
-from tuner.search.outcome.spent import Spent
+from tuner.search.outcome.search_cost import SearchCost
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class SearchesDiff:
     bests: Mapping[str, tuple[int, int, Difference]]
     stretches: tuple[Stretch, ...]
     gaps: tuple[Difference | None, ...]
-    spent: tuple[Spent, Spent]
+    spent: tuple[SearchCost, SearchCost]
     reached: tuple[Reached | None, Reached | None]
     comparable: Comparable
 

@@ -133,6 +133,8 @@ class LedgerSearcher(Searcher):
 
     def adjust(self) -> None:
         """Follow a changed budget, and trials that a person has added."""
+        for number in [n for n in self._promised if n >= self._recipe.budget.trials and n not in self._state.trials]:
+            self.drop(number)
         taken = {*self._running.values(), *self._promised}
         self._open = [trial.number for trial in self._state.open() if trial.number not in taken]
         self._missing = [n for n in self._state.missing(self._recipe.budget.trials) if n not in taken]
@@ -144,9 +146,11 @@ class LedgerSearcher(Searcher):
             return
         text = (result or {}).get("record")
         outcome = _read(text) if text is not None and not error else self._died(number)
-        if outcome is not None and outcome.outcome == "halted":
+        if outcome is None:
+            self.adjust()  # it was not needed; it may be again
+        elif outcome.outcome == "halted":
             self.halted = outcome.cause  # the trial stays open
-        elif outcome is not None and outcome.outcome != "called off":
+        elif outcome.outcome != "called off":
             self._write(self._ended(number, outcome))
         self._broker.forget(number)
         self._keep_promises()
@@ -210,11 +214,14 @@ class LedgerSearcher(Searcher):
             self.halted = error.what
 
     def _ready(self, number: int) -> bool:
-        """Whether a trial has been proposed, or all trials that its proposal needs have ended."""
+        """Whether all trials have ended that the proposal needs, or a proposed trial's comparison at its rung."""
         trials = self._state.trials
         while self._n_ended in trials and trials[self._n_ended].outcome:
             self._n_ended += 1
-        return number in trials or self._n_ended > number - self._proposer.lag
+        if number not in trials:
+            return self._n_ended > number - self._proposer.lag
+        known = trials[number].known or 0  # some of these may go on, after they had been stopped
+        return all(trials[n].outcome for n in range(self._n_ended, known) if n in trials)
 
 
 def _read(text: str) -> TrialOutcome | None:

@@ -89,7 +89,10 @@ class SearchHome:
             drop(node, "assign", "warm_start")
         if not address:
             drop(node, "tracking", "uri")
-        return parse_recipe(node, source=f"the recipe of {self.name}", checked=not (is_old or address))
+        recipe = parse_recipe(node, source=f"the recipe of {self.name}", checked=not (is_old or address))
+        if recipe.sampler.lag < 1:  # an earlier version, whose proposals waited for all but so many trials
+            recipe.sampler.lag = recipe.budget.parallel
+        return recipe
 
     def stored_address(self) -> str:
         """MLflow's address when the search started, for display only: untrusted, as others may write to the store."""

@@ -51,3 +51,5 @@ class Instructed(Event):
         object.__setattr__(self, "note", line("note", self.note))
         if self.trials is not None:
             check_count("trials", self.trials)
+            if self.trials < 1:
+                raise InvalidEventError("its trials is 0, and a search has at least one")

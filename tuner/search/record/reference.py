@@ -36,7 +36,8 @@ def settled(
     """
     if state.reference is not None:
         return None
-    opened = min((trial.number for trial in state.open()), default=len(state.trials))
+    trials = state.trials
+    opened = next(n for n in range(len(trials) + 1) if n not in trials or trials[n].outcome is None)
     points = measured([p for p in by_number(state, objectives) if p.trial < opened], objectives)
     if set(given) >= {o.name for o in objectives} or len(points) >= FIRST_TRIALS or (ended and points):
         return reference_of(points[:FIRST_TRIALS], objectives, given)

@@ -213,8 +213,7 @@ def _start(state: SearchState, asked: int | None) -> None:
         return
     state.budget = state.in_force(asked)
     state.raised = None if asked not in state.asked else state.raised
-    if asked not in state.asked:
-        state.asked.append(asked)
+    state.asked = [*(trials for trials in state.asked if trials != asked), asked]
 
 
 def _instruct(state: SearchState, event: Instructed) -> None:

@@ -93,7 +93,7 @@ class SearchState:
         picks: all choices, oldest first.
         reference: the reference point of the hypervolume, once it is settled.
         budget: total of trials in force, if known: what the last run was asked for, or a later instruction.
-        asked: totals of trials that runs were asked for.
+        asked: totals of trials that runs were asked for, each once; the last run's is last.
         instructed: instructions that drivers have carried out or refused, by number of their entry.
         raised: total of trials by an instruction; None: that of the recipe counts.
         paused: the instruction by which no trial begins now; None: the search is not paused.

@@ -1,18 +1,14 @@
-"""What a search has cost: trials, search time, the time its stages ran, CPU- and GPU-hours."""
+"""What a search has cost, to be set beside another one: trials, search time, and what its stages held."""
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from tuner.front import words
-from tuner.search.record.stage_use import StageUse
+from tuner.search.cost.spent import spent_in, uses_of
 from tuner.search.record.state import SearchState
-
-HOUR_S = 3600.0
 
 
 @dataclass(frozen=True)
-class Spent:
+class SearchCost:
     """The cost of a search so far.
 
     Attributes:
@@ -31,6 +27,21 @@ class Spent:
     cpu_hours: float | None
     gpu_hours: float | None
 
+    @classmethod
+    def of(cls, state: SearchState) -> "SearchCost":
+        """The cost of a search in this state."""
+        trials = list(state.trials.values())
+        ran, held = [use for use in uses_of(trials) if not use.reused], spent_in(state)
+        is_told = all(use.cpus is not None and use.gpus is not None for use in ran)
+        return cls(
+            sum(state.counts().values()),
+            sum(len(trial.confirmations) for trial in trials),
+            state.elapsed_s,
+            sum(use.took_s for use in ran),
+            held.cpu_hours if is_told else None,
+            held.gpu_hours if is_told else None,
+        )
+
     def text(self) -> str:
         """As words: "16 trials in 12 min, stages ran 41 min, 0.68 CPU-hours"."""
         again = f" and {self.confirmations} confirmation runs" if self.confirmations else ""
@@ -40,34 +51,6 @@ class Spent:
             told += [f"{hours:.2g} {what}-hours"] if hours else []
         return ", ".join(told)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """As JSON documents hold it."""
         return asdict(self)
-
-
-def spent(state: SearchState) -> Spent:
-    """The cost of a search."""
-    ran = [use for use in _uses(state) if not use.reused]
-    confirmations = sum(len(trial.confirmations) for trial in state.trials.values())
-    return Spent(
-        sum(state.counts().values()),
-        confirmations,
-        state.elapsed_s,
-        sum(use.took_s for use in ran),
-        _hours([(use.took_s, use.cpus) for use in ran]),
-        _hours([(use.took_s, use.gpus) for use in ran]),
-    )
-
-
-def _uses(state: SearchState) -> Iterator[StageUse]:
-    for trial in state.trials.values():
-        yield from trial.stages
-        for confirmed in trial.confirmations.values():
-            yield from confirmed.stages
-
-
-def _hours(held: list[tuple[float, float | None]]) -> float | None:
-    """Hours times number held; None if a number is unknown."""
-    if any(number is None for _, number in held):
-        return None
-    return sum(seconds * (number or 0.0) for seconds, number in held) / HOUR_S

@@ -1,0 +1,71 @@
+"""The row of stages of a trial, with guessed times; under early stopping with its rung, or ending there."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from tuner.errors import InfeasibleError
+from tuner.recipe import Recipe, StageResources
+from tuner.search.cost.guess import guess_s
+from tuner.search.cost.makespan import Work
+from tuner.search.cost.sizes import Sizes
+from tuner.search.execute.plan import plan
+from tuner.search.execute.rung_plan import with_rung
+from tuner.search.record.state import SearchState, TrialRecord
+from tuner.search.stages import measuring_stage, model_stage, rung_stage
+
+STOPPED = 0.7
+"""Of the share `1 - 1 / eta` that a rung is to stop, so much is stopped in a search by the sampler (docs/log.md)."""
+SURE = 5
+"""Trials that this counts for, beside those that have come to their rung."""
+
+
+def row_of(
+    recipe: Recipe, bank: str, sizes: Sizes, held: Mapping[str, StageResources], epoch: int | None = None
+) -> list[Work]:
+    """The stages of a trial with their guessed times; none for a point that no trial can have.
+
+    Args:
+        recipe: of the trial, its parameters filled in.
+        bank: key of the feature bank.
+        sizes: of the data.
+        held: what a run of each stage holds.
+        epoch: of the rung; None: it has none.
+    """
+    try:
+        specs = plan(recipe, bank)
+    except InfeasibleError:
+        return []
+    guesses = {spec.stage: guess_s(spec.stage, recipe, sizes, held[spec.stage]) for spec in specs}
+    if epoch is not None:
+        specs, tuned = with_rung(specs, epoch), model_stage().name
+        before = guesses[tuned] * min(1.0, epoch / recipe.finetune.epochs)
+        guesses |= {rung_stage().name: before + guesses[measuring_stage().name], tuned: guesses[tuned] - before}
+    return [
+        Work(spec.stage, spec.key, guesses[spec.stage], held[spec.stage].cpus, held[spec.stage].gpus) for spec in specs
+    ]
+
+
+def epoch_of(recipe: Recipe, trial: TrialRecord) -> int | None:
+    """The epoch of a trial's rung: where it was, else where it will be; None: it has none."""
+    if trial.rung_epochs is not None:
+        return trial.rung_epochs[0]
+    epochs = int(trial.params.get("finetune.epochs", recipe.finetune.epochs))
+    return None if trial.known is None or trial.outcome else recipe.stopping.rung_epoch(epochs)
+
+
+def stopped_share(recipe: Recipe, state: SearchState) -> float:
+    """The share of the coming trials that will presumably end at their rung; 0 without early stopping."""
+    if not recipe.stopping.rung:
+        return 0.0
+    judged = [trial for trial in list(state.trials.values()) if trial.outcome and trial.rung_epochs is not None]
+    n_judged = max(0, len(judged) - recipe.stopping.startup_trials)  # the first ones all go on
+    n_stopped = sum(trial.outcome == "pruned" for trial in judged)
+    return min(1.0, (n_stopped + SURE * STOPPED * (1.0 - 1.0 / recipe.stopping.eta)) / (n_judged + SURE))
+
+
+def as_it_ends(row: Sequence[Work], place: int, share: float) -> list[Work]:
+    """The row of the trial at this place, of which such a share ends at the rung, evenly spread."""
+    names = [work.stage for work in row]
+    if rung_stage().name not in names or math.floor((place + 1) * share) == math.floor(place * share):
+        return list(row)
+    return list(row[: names.index(rung_stage().name) + 1])
