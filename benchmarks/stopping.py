@@ -3,7 +3,7 @@
 Nothing is trained. First each rule is applied to the trials of searches without early stopping (`as a filter`): epochs
 saved, and hypervolume lost with the trials that it ends. Then it runs inside searches, so that the sampler learns from
 fewer values: hypervolume in % of that of the table's own front after the same number of trials, and after the same
-cost, in epochs of fine-tuning. Means over the seeds with their standard error.
+cost, in epochs of fine-tuning. Means over the seeds with their standard error; differences are of the same seeds.
 """
 
 import argparse
@@ -30,6 +30,7 @@ from tuner.search.stopping.bar import bar_of
 OBJECTIVES = (("accuracy", "interpretability"), ("accuracy", "plausibility_undilated", "class_independence"))
 RULES = ("stopping.eta=2", "stopping.eta=3", "stopping.eta=4")
 OFF = "stopping.rung=0"
+SHARES = (40, 60, 80, 100)  # of the epochs of whole trials, in %
 N_CLASSES = 10
 RUNG_MEASURED = 0.25  # the table's seconds of measuring at epochs are of four of them
 
@@ -57,7 +58,7 @@ def proposals(recipe: Recipe, state: SearchState, draws: str) -> Iterator[TrialR
         params = proposer.propose(number, state.trials) if draws == "sampler" else dict(grid[rng.integers(len(grid))])
         if params is None:
             return
-        state.trials[number] = TrialRecord(number, params, known=max(0, number - recipe.budget.parallel + 1))
+        state.trials[number] = TrialRecord(number, params, known=proposer.known_at(number))
         yield state.trials[number]
 
 
@@ -115,7 +116,7 @@ def percent(merit: Merit, trials: Sequence[Replayed]) -> float:
 
 
 def searched(path: Path, objectives: Sequence[str], trials: int, seed: int) -> list[tuple[float, ...]]:
-    """By rule, off first: share stopped in %, epochs, merit after `trials`, and at 40, 60 and 100 % of their epochs."""
+    """By rule, off first: share stopped in %, epochs, merit after `trials`, and at each of `SHARES` of their epochs."""
     merit, rows = Merit(table(path), objectives), []
     for rule in (OFF, *RULES):
         recipe, state, found = recipe_of(objectives, seed, rule), SearchState(), list[Replayed]()
@@ -125,17 +126,18 @@ def searched(path: Path, objectives: Sequence[str], trials: int, seed: int) -> l
             if sum(done.epochs for done in found) >= most:
                 break
         counted = np.cumsum([done.epochs for done in found])
-        at = [percent(merit, [d for d, e in zip(found, counted, strict=True) if e <= s * most]) for s in (0.4, 0.6, 1)]
+        within = [[d for d, e in zip(found, counted, strict=True) if 100 * e <= s * most] for s in SHARES]
+        at = [percent(merit, trials_then) for trials_then in within]
         first = found[:trials]
         stopped = 100.0 * sum(done.values is None for done in first) / len(first)
         rows.append((stopped, float(sum(done.epochs for done in first)), percent(merit, first), *at))
     return rows
 
 
-def of_seeds(work: Any, seeds: int, workers: int) -> np.ndarray:
+def of_seeds(work: Any, seeds: range, workers: int) -> np.ndarray:
     """(n_seeds, n_rules, n_figures)."""
     with ProcessPoolExecutor(workers) as pool:
-        return np.array(list(pool.map(work, range(seeds))))
+        return np.array(list(pool.map(work, seeds)))
 
 
 def figure(values: np.ndarray) -> str:
@@ -147,15 +149,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("table", type=Path, nargs="?", default=TABLE)
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--first-seed", type=int, default=0, help="other seeds than those that the rule was chosen by")
+    parser.add_argument("--objectives", nargs="+", help="instead of the two usual sets: other metrics of the table")
     parser.add_argument("--trials", type=int, default=40)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--keep", action="store_true", help="write benchmarks/results/stopping.json")
     given, console, results = parser.parse_args(), Console(), dict[str, Any]()
-    for objectives in OBJECTIVES:
+    seeds = range(given.first_seed, given.first_seed + given.seeds)
+    for objectives in [given.objectives] if given.objectives else OBJECTIVES:
         told = f"{', '.join(objectives)}; {given.trials} trials, {given.seeds} seeds"
         for draws in ("random", "sampler"):
             work = partial(filtered, given.table, objectives, given.trials, draws)
-            found = of_seeds(work, given.seeds, given.workers)
+            found = of_seeds(work, seeds, given.workers)
             shown = Shown(
                 "rule",
                 "epochs saved %",
@@ -168,17 +173,19 @@ def main() -> None:
                 shown.add_row(rule.removeprefix("stopping."), figure(epochs), figure(seconds), f"{lost:.1f}")
             console.print(shown)
             results[f"filter {draws} {' '.join(objectives)}"] = found.mean(0).tolist()
-        found = of_seeds(partial(searched, given.table, objectives, given.trials), given.seeds, given.workers)
+        found = of_seeds(partial(searched, given.table, objectives, given.trials), seeds, given.workers)
         heads = (
             "rule",
             "stopped %",
             "epochs",
             f"at {given.trials} trials",
-            *(f"at {s} % epochs" for s in (40, 60, 100)),
+            *(f"at {s} % epochs" for s in SHARES),
+            *(f"gained at {s} %" for s in SHARES),
         )
         shown = Shown(*heads, title=f"in the search, hypervolume in %: {told}")
         for rule, figures in zip((OFF, *RULES), np.moveaxis(found, 0, 2), strict=True):
-            shown.add_row(rule.removeprefix("stopping."), *(figure(values) for values in figures))
+            gained = figures[3:] - found[:, 0, 3:].T
+            shown.add_row(rule.removeprefix("stopping."), *(figure(values) for values in (*figures, *gained)))
         console.print(shown)
         results[f"search {' '.join(objectives)}"] = found.mean(0).tolist()
     if given.keep:

@@ -18,7 +18,7 @@ class StoppingConfig:
         low=0.0,
         high=0.95,
     )
-    eta: float = setting(2.0, "one in so many goes on: 2 is the better half of those compared", low=1.0, high=100.0)
+    eta: float = setting(3.0, "one in so many goes on: 3 is the best third of those compared", low=1.0, high=100.0)
     startup_trials: int = setting(
         5, "earlier trials that must have been compared before one is stopped", low=0, high=100_000, unit="trials"
     )

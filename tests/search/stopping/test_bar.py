@@ -69,6 +69,17 @@ def test_a_size_that_is_an_objective_is_known_from_the_start():
         assert bar_of(recipe_of(), state_of(*EARLIER, own), own).judge(own.rung).goes_on is expected
 
 
+def test_what_an_earlier_trial_became_counts_if_it_was_trained_to_its_end_in_one_go():
+    own, others = trial(4, 0.0, outcome=None), [dataclasses.replace(other) for other in EARLIER]
+    for other in others:
+        other.values = {"accuracy": 90.0 + other.number}
+    others[1].reopened = True  # it went on later, while others may already have been compared
+    others[2] = dataclasses.replace(others[2], outcome="pruned", values={})
+    bar = bar_of(recipe_of(), state_of(*others, own), own)
+    assert bar.ended == ((-90.0, 3.0), None, None, (-93.0, 3.0))
+    assert bar.earlier == ((-70.0, 3.0), (-71.0, 3.0), (-72.0, 3.0), (-73.0, 3.0))
+
+
 def test_it_says_where_a_trial_was_stopped():
     own = trial(4, 0.0, outcome=None)
     assert bar_of(recipe_of(), state_of(*EARLIER, own), own).cause == "not among the best 1/2 at epoch 3 of 10"

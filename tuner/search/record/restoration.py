@@ -232,6 +232,7 @@ def _reopen(state: SearchState, event: Reopened) -> None:
         record = state.trials.get(number)
         if record is not None and record.outcome == "pruned":
             record.outcome = record.stage = record.cause = None
+            record.reopened = True
 
 
 def _end(state: SearchState, event: Ended, at_s: float) -> str | None:
@@ -240,6 +241,7 @@ def _end(state: SearchState, event: Ended, at_s: float) -> str | None:
         return f"ends trial {event.trial}, whose proposal is missing or damaged"
     went_on = record.outcome == "pruned" and event.outcome != "pruned"  # the event that reopened it is damaged
     if record.outcome is None or went_on:
+        record.reopened = record.reopened or went_on
         record.outcome, record.stage, record.cause = event.outcome, event.stage, event.cause
         record.values, record.model, record.program = event.values, event.model, event.program
         record.seconds = event.seconds

@@ -27,6 +27,7 @@ class TrialRecord:
         rung: the metrics measured at the rung of early stopping; none if it had no rung.
         rung_epochs: the epoch of the rung, and the epochs of fine-tuning in all.
         known: at the rung it is compared with the trials before this number; None: early stopping was off.
+        reopened: it was pruned, and opened again by other settings of early stopping.
         test: every metric measured on the test split (front members only).
         confirmations: its repetitions with other seeds and splits, by seed and split seed (front members only).
         stages: the stages it requested.
@@ -49,6 +50,7 @@ class TrialRecord:
     rung: dict[str, float] = field(default_factory=dict)
     rung_epochs: tuple[int, int] | None = None
     known: int | None = None
+    reopened: bool = False
     test: dict[str, float] = field(default_factory=dict)
     confirmations: dict[tuple[int, int], Confirmed] = field(default_factory=dict)
     stages: tuple[StageUse, ...] = ()

@@ -24,6 +24,7 @@ class Bar:
         objectives: of the search.
         params: the trial's parameters; an objective among them is known from the start.
         earlier: losses of the earlier trials at the rung, one row per trial, less is better.
+        ended: losses of the same trials at the end; None for one that was not trained to it in its first run.
         epoch: the epoch of the rung.
         epochs: epochs of fine-tuning in all.
     """
@@ -32,6 +33,7 @@ class Bar:
     objectives: tuple[Objective, ...]
     params: Mapping[str, Any]
     earlier: tuple[tuple[float, ...], ...]
+    ended: tuple[tuple[float, ...] | None, ...]
     epoch: int
     epochs: int
 
@@ -46,7 +48,9 @@ class Bar:
             return None
         exact = tuple(_is_exact(objective, self.params, values) for objective in self.objectives)
         earlier = np.array(self.earlier, dtype=np.float64).reshape(-1, len(own))
-        return self.rule.judge(earlier, np.array(own), exact)
+        unknown = (np.nan,) * len(own)
+        ended = np.array([row or unknown for row in self.ended], dtype=np.float64).reshape(-1, len(own))
+        return self.rule.judge(earlier, ended, np.array(own), exact)
 
     @property
     def cause(self) -> str:
@@ -71,9 +75,14 @@ def bar_of(recipe: Recipe, state: SearchState, trial: TrialRecord) -> Bar | None
         return None
     objectives = objectives_of(recipe)
     earlier = (state.trials[number] for number in range(trial.known) if number in state.trials)
-    rows = (losses(objectives, other.params, other.rung) for other in earlier if _is_at_rung(recipe, other))
+    rows = [
+        (row, _at_the_end(objectives, other))
+        for other in earlier
+        if _is_at_rung(recipe, other) and (row := losses(objectives, other.params, other.rung)) is not None
+    ]
     rule = Halving(recipe.stopping.eta, recipe.stopping.startup_trials)
-    return Bar(rule, objectives, trial.params, tuple(row for row in rows if row is not None), epoch, epochs)
+    rungs, ends = tuple(row for row, _ in rows), tuple(end for _, end in rows)
+    return Bar(rule, objectives, trial.params, rungs, ends, epoch, epochs)
 
 
 def losses(
@@ -84,6 +93,13 @@ def losses(
     if any(objective.name not in known for objective in objectives):
         return None
     return tuple(float(known[o.name]) * (-1.0 if o.direction == "max" else 1.0) for o in objectives)
+
+
+def _at_the_end(objectives: Sequence[Objective], trial: TrialRecord) -> tuple[float, ...] | None:
+    """Losses of a trial at its end; None if it has none, or was pruned first and went on at a time of its own."""
+    if trial.outcome != "complete" or trial.reopened:
+        return None
+    return losses(objectives, trial.params, trial.values)
 
 
 def _is_exact(objective: Objective, params: Mapping[str, Any], values: Mapping[str, float]) -> bool:

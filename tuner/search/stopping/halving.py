@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tuner.search.stopping.forecast import at_the_end
 from tuner.search.stopping.ranking import Losses, NonDominated, Ranking
 
 
@@ -37,14 +38,14 @@ class Halving:
     Args:
         eta: the best `1 / eta` of the trials go on, rounded up.
         startup_trials: with fewer earlier trials than this, each goes on.
-        ranking: which trial is better.
+        ranking: which trial is better, by what each is worth at the end, or will be (`forecast.py`).
     """
 
-    eta: float = 2.0
+    eta: float = 3.0
     startup_trials: int = 5
     ranking: Ranking = field(default_factory=NonDominated)
 
-    def judge(self, earlier: Losses, own: Losses, exact: tuple[bool, ...]) -> Verdict:
+    def judge(self, earlier: Losses, ended: Losses, own: Losses, exact: tuple[bool, ...]) -> Verdict:
         """Decide on one trial.
 
         A trial that no earlier one beats at the rung goes on, whatever its place, if an objective is exact: such a
@@ -52,11 +53,13 @@ class Halving:
 
         Args:
             earlier: (n_trials, n_objectives), losses of earlier trials at the rung, less is better.
-            own: (n_objectives,), those of the trial.
+            ended: (n_trials, n_objectives), those of the same trials at the end; NaN where one did not get there.
+            own: (n_objectives,), losses of the trial at the rung.
             exact: (n_objectives,), which objectives are known from the start, such as a size.
         """
         known = np.concatenate([earlier.reshape(-1, len(own)), own[None]])
-        place, n_kept = int(self.ranking.places(known)[-1]) + 1, math.ceil(len(known) / self.eta)
+        worth = at_the_end(known, np.concatenate([ended.reshape(-1, len(own)), np.full((1, len(own)), np.nan)]))
+        place, n_kept = int(self.ranking.places(worth)[-1]) + 1, math.ceil(len(known) / self.eta)
         if len(known) <= self.startup_trials or place <= n_kept:
             return Verdict(True, place, len(known), n_kept)
         if any(exact) and not beaten(known[:-1], own):
