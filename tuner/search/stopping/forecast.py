@@ -30,7 +30,7 @@ def at_the_end(rung: Losses, ended: Losses) -> Losses:
     Returns:
         (n_trials, n_objectives); the losses at the rung of all, where too few went to the end to forecast.
     """
-    known = ~np.isnan(ended).any(axis=1)
+    known = np.isfinite(ended).all(axis=1).reshape(-1)
     if known.sum() < ENOUGH:
         return rung
     gains, mean, spread = ended[known] - rung[known], rung[known].mean(axis=0), rung[known].std(axis=0)
