@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 Params = dict[str, Any]
+DIGITS = 12  # of the levels of a continuous dimension
 
 
 class Steps(Sequence[float]):
@@ -122,7 +123,8 @@ class Dimension:
             low, high = self.values[0], self.values[-1]
             found = [low * (high / low) ** s if self.is_log else low + s * (high - low) for s in shares]
             return sorted({round(value) for value in found})
-        return [self.between(place / (count - 1)) for place in range(count)]
+        found = (self.between(place / (count - 1)) for place in range(count))
+        return [float(f"{value:.{DIGITS}g}") for value in found]  # 1.0, not 1.0000000000000002, which is another point
 
 
 class Space:
