@@ -2,8 +2,8 @@
 
 Repeats the members of a search's front and QPM in the setting of the recipe (50 features, 5 per class) over the same
 seeds, on the test split, which chose none of them. A member dominates beyond noise if no objective has a lower mean,
-and at least one a higher one by Welch's t-test (p < 0.05, Holm's correction over all tests). Stages that the store has
-are reused.
+and at least one a higher one by Welch's t-test (p < 0.05, Holm's correction over all tests). Stages that the store
+has are reused.
 """
 
 import argparse

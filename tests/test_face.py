@@ -361,8 +361,11 @@ def test_a_notebook_shows_progress_in_one_place_and_the_search_as_html(real):
     started = time.monotonic()
     NotebookClient(notebook, timeout=240, kernel_name="python3").execute()
     assert time.monotonic() - started < 240
-    outputs = notebook.cells[0].outputs
+    said = [output for output in notebook.cells[0].outputs if output.output_type == "stream"]
+    outputs = [output for output in notebook.cells[0].outputs if output.output_type != "stream"]
     assert [output.output_type for output in outputs] == ["display_data", "execute_result"], "one place for all steps"
+    assert all(output.name == "stdout" for output in said), "and what stays to be read"
+    assert "expected: 4 trials" in "".join(output.text for output in said)
     assert outputs[0].data == {"text/plain": ""}, "which is empty at the end"
     assert "text/html" in outputs[-1].data
     assert "text/html" in notebook.cells[1].outputs[-1].data

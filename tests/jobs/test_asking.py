@@ -83,7 +83,7 @@ def test_the_front_is_watched_on_the_whole_terminal_and_stays_at_the_end(home):
     assert code == 0
     assert "\x1b[?1049h" in shown  # the screen that leaves what was there before
     before, _, after = shown.partition("\x1b[?1049l")
-    assert "3 of 16 trials ended" in before
+    assert "3 of 40 trials ended" in before
     assert "on the front, hypervolume" in after
     assert "nobody drives the search" in after
 

@@ -241,3 +241,11 @@ def test_a_log_gets_lines_at_once_and_running_stages_are_counted(monkeypatch):
         assert console.file.getvalue().count("\n") == lines, "a line per event, not per refresh"
     assert [run.begun for run in made.running].count(True) == 1
     assert "\x1b" not in console.file.getvalue()
+
+
+def test_what_ends_in_the_last_moment_is_told_too(monkeypatch):
+    monkeypatch.setattr(steps, "REFRESH_S", 3600.0)
+    console = Console(file=io.StringIO(), width=160)
+    with ConsoleProgress(console).live(view([running()])):
+        pass
+    assert "search " in console.file.getvalue(), "the heading is the first news"

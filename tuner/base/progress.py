@@ -100,7 +100,7 @@ class LogProgress:
     @contextlib.contextmanager
     def live(self, view: LiveView) -> Iterator[None]:
         """A line per event."""
-        with repeated(steps.REFRESH_S, _Lines(self, view)):
+        with _told(self, view):
             yield
 
 
@@ -147,7 +147,7 @@ class ConsoleProgress:
     def live(self, view: LiveView) -> Iterator[None]:
         """A live table on a terminal, a line per event elsewhere."""
         if not self._is_lively():
-            with repeated(steps.REFRESH_S, _Lines(self, view)):
+            with _told(self, view):
                 yield
             return
         from rich.live import Live
@@ -176,6 +176,17 @@ def never_silent(progress: Progress, who: str) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def _told(progress: Progress, view: LiveView) -> Iterator[None]:
+    """A line per event for the duration of a block, those of its last moments included."""
+    lines = _Lines(progress, view)
+    try:
+        with repeated(steps.REFRESH_S, lines):
+            yield
+    finally:
+        lines.tell()
+
+
 class _Lines:
     """Refreshes a view whenever it is called, and reports its news."""
 
@@ -184,5 +195,9 @@ class _Lines:
 
     def __call__(self) -> None:
         self._view.refresh()
+        self.tell()
+
+    def tell(self) -> None:
+        """Report the news as of the last refresh."""
         for line in self._view.news():
             self._progress.say(line)

@@ -95,7 +95,7 @@ def require_frozen(config: BackboneSettings, setting: str = "backbone.name") -> 
         raise UsageError(
             f"{setting}={config.name}, whose tokens are pixels for networks that are trained end to end",
             f"a frozen backbone, whose tokens are features: {', '.join(frozen)}",
-            "name one of them; `compare --systems resnet,resnet_qpm` trains ResNets, and makes their bank of pixels",
+            "name one of them; `qpm-tuner compare --systems resnet,resnet_qpm` trains ResNets, on their own bank",
         )
 
 

@@ -11,7 +11,7 @@ from tuner.features.kinds import BACKBONES
 from tuner.recipe import Recipe
 from tuner.recipe.schema import walk
 
-COMPARED = ("resnet.", "resnet_qpm.")  # read by `compare --systems resnet,resnet_qpm` alone
+COMPARED = ("resnet.", "resnet_qpm.")  # read by `qpm-tuner compare --systems resnet,resnet_qpm` alone
 
 
 def unread(recipe: Recipe) -> list[str]:
@@ -29,7 +29,9 @@ def unread_line(recipe: Recipe) -> str:
     if others := [item for item in found if item.startswith("backbone.")]:
         parts.append(f"backbone.name={recipe.backbone.name} does not read {', '.join(others)}")
     if compared := [item for item in found if item.startswith(COMPARED)]:
-        parts.append(f"{', '.join(compared)} shapes ResNets, which only `compare --systems resnet,resnet_qpm` trains")
+        parts.append(
+            f"{', '.join(compared)} shapes ResNets, which only `qpm-tuner compare --systems resnet,resnet_qpm` trains"
+        )
     return f"without effect on this search: {'; '.join(parts)}"
 
 

@@ -123,8 +123,8 @@ class Dimension:
             low, high = self.values[0], self.values[-1]
             found = [low * (high / low) ** s if self.is_log else low + s * (high - low) for s in shares]
             return sorted({round(value) for value in found})
-        found = (self.between(place / (count - 1)) for place in range(count))
-        return [float(f"{value:.{DIGITS}g}") for value in found]  # 1.0, not 1.0000000000000002, which is another point
+        levels = (self.between(place / (count - 1)) for place in range(count))
+        return [float(f"{value:.{DIGITS}g}") for value in levels]  # 1.0, not 1.0000000000000002, which is another point
 
 
 class Space:

@@ -303,7 +303,7 @@ def _settled(state: SearchState, doubt: Doubt) -> Damage:
 
 _INSTEAD = {
     "trial": "it is left out, and the trial is proposed again",
-    Learned.kind: "it is left out, and further proposals do not learn from it; --from learns from it again",
+    Learned.kind: "it is left out, and further proposals do not learn from it until the search is told to again",
     "outcome": "it is left out, and the trial runs again from the stages in the store",
     "reference": "it is left out, and follows from the first trials again",
     "reopened": "it is left out, and the trials that it opened again stay as they ended",
