@@ -1,8 +1,9 @@
 """How `solve` behaves: deadlines, Ctrl-C, repetition, several processes, progress, warm starts."""
 
-import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from itertools import pairwise
@@ -155,9 +156,16 @@ def _objective(seed: int) -> tuple[float, float]:
 
 @pytest.mark.slow
 def test_several_processes_at_once() -> None:
-    alone = [_objective(seed) for seed in range(4)]
-    with multiprocessing.get_context("spawn").Pool(2) as pool:
-        assert pool.map(_objective, range(4)) == alone
+    code = "import sys; from tests.qpm.program.test_solver import _objective; print(_objective(int(sys.argv[1])))"
+
+    def started(seed: int) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-c", code, str(seed)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3])
+
+    alone = [started(seed).communicate()[0] for seed in range(2)]
+    together = [process.communicate()[0] for process in [started(seed) for seed in range(2)]]
+    assert together == alone
+    assert all(alone)
 
 
 def test_in_a_thread_it_works_too() -> None:
