@@ -7,7 +7,6 @@ has are reused.
 """
 
 import argparse
-import dataclasses
 import warnings
 
 import numpy as np
@@ -19,7 +18,7 @@ from tuner.front.pareto import Objective
 from tuner.recipe import objectives_of
 from tuner.search.record.home import SearchHome
 from tuner.search.systems.collecting import collect, planned
-from tuner.search.systems.of_search import _members
+from tuner.search.systems.of_search import planned_members
 from tuner.search.systems.rows import Row
 from tuner.search.systems.system import Tokens
 from tuner.search.systems.table import SYSTEMS
@@ -32,7 +31,7 @@ def measured(home: SearchHome, seeds: int) -> tuple[Row, list[Row]]:
     """The default setting and the members, over the seeds."""
     recipe, bank = home.stored()
     tokens = Tokens.of(home.artifacts, bank)
-    found = _members(recipe, tokens, home.state(), is_fresh=True)
+    found = planned_members(recipe, tokens, home.state(), is_fresh=True)
     members = [row for row in found if row.row.role == "member"]
     rows = [planned(SYSTEMS["qpm"], recipe, tokens), *members]
     default, *others = collect(home.artifacts, rows, range(recipe.seed, recipe.seed + seeds), recipe, LogProgress())
@@ -84,7 +83,7 @@ def main() -> None:
     print(f"{strictly.sum()} of {len(members)} members dominate the default setting beyond noise")
     print(f"{weakly.sum()} are better in an objective and worse in none beyond noise")
     figures = {"objectives": [o.name for o in objectives], "gains": gains.tolist(), "p": p.tolist()}
-    rows = [dataclasses.asdict(row)["title"] for row in members]
+    rows = [row.title for row in members]
     print("kept in", keep("dominance", {"members": rows, **figures, "dominating": int(strictly.sum())}))
 
 

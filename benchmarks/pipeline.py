@@ -9,6 +9,7 @@ same threads; Ray, the bank and the libraries of the driver are ready before the
 
 import argparse
 import contextlib
+import importlib
 import json
 import os
 import shutil
@@ -138,7 +139,7 @@ def main() -> None:
 
 def load() -> None:
     """Load what stages need, so that the first turn does not read it from the disk."""
-    import tuner.search.execute.runners  # noqa: F401
+    importlib.import_module("tuner.search.execute.runners")
 
 
 if __name__ == "__main__":

@@ -162,8 +162,8 @@ def test_several_processes_at_once() -> None:
         command = [sys.executable, "-c", code, str(seed)]
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3])
 
-    alone = [started(seed).communicate()[0] for seed in range(2)]
-    together = [process.communicate()[0] for process in [started(seed) for seed in range(2)]]
+    alone = [started(seed).communicate()[0] for seed in range(4)]
+    together = [process.communicate()[0] for process in [started(seed) for seed in range(4)]]
     assert together == alone
     assert all(alone)
 

@@ -10,11 +10,10 @@ import moocore
 import numpy as np
 import numpy.typing as npt
 
+from tuner.front.hypervolume import MARGIN
+
 Losses = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]
-
-MARGIN = 0.1
-"""How far the reference point lies beyond the worst values, as a share of their range; so the ends of a front count."""
 
 
 class Ranking(Protocol):

@@ -49,7 +49,7 @@ def compare(home: SearchHome, progress: Progress, *, systems: Sequence[str] = ()
     recipe, bank = home.stored()
     numbers = seeds_from(recipe.seed + (seeds != 1), seeds)
     state, tokens = home.state(), Tokens.of(home.artifacts, bank)
-    rows = _members(recipe, tokens, state, is_fresh=seeds != 1)
+    rows = planned_members(recipe, tokens, state, is_fresh=seeds != 1)
     keys = {row.stages(numbers[0])[-1].key for row in rows}
     banks = banks_of(wanted, recipe, home.artifacts, progress, bank=bank)
     for system in wanted:
@@ -63,7 +63,7 @@ def compare(home: SearchHome, progress: Progress, *, systems: Sequence[str] = ()
     return comparison(made, numbers, recipe, [tokens, *banks.values()])
 
 
-def _members(recipe: Recipe, tokens: Tokens, state: SearchState, *, is_fresh: bool) -> list[Planned]:
+def planned_members(recipe: Recipe, tokens: Tokens, state: SearchState, *, is_fresh: bool) -> list[Planned]:
     """The members of the front, each with its random control, then their dense models."""
     objectives = objectives_of(recipe)
     first = objectives[0]
