@@ -26,7 +26,7 @@ from tuner.features.resnet_network import build_network
 from tuner.features.resnet_weights import renamed
 
 SIDE = 112
-IMAGES = 128  # for the statistics of the batch norms
+IMAGES = 128  # at most, for the statistics of the batch norms
 
 
 def first_classes(root: Path, out: Path, n_classes: int) -> None:
@@ -49,9 +49,10 @@ def first_classes(root: Path, out: Path, n_classes: int) -> None:
 
 
 def pixels(folder: Path) -> Tensor:
-    """(IMAGES, 3, SIDE, SIDE): training images, normalised as ImageNet's."""
+    """(at most IMAGES, 3, SIDE, SIDE): training images, normalised as ImageNet's."""
     images = pd.read_csv(folder / "metadata.csv")
-    paths = images[images["split"] == "train"]["path"].sample(IMAGES, random_state=0)
+    paths = images[images["split"] == "train"]["path"]
+    paths = paths.sample(min(IMAGES, len(paths)), random_state=0)
     loaded = [np.asarray(Image.open(folder / "images" / path).convert("RGB").resize((SIDE, SIDE))) for path in paths]
     stacked = torch.from_numpy(np.stack(loaded)).permute(0, 3, 1, 2) / 255
     mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])

@@ -143,6 +143,7 @@ def run_all(arguments: argparse.Namespace, store: "Store", recipe: "Recipe | Non
 
 def print_end(result: "SearchResult", console: Console) -> None:
     """How the search ended, where its files are, and which commands come next."""
+    from tuner.search.cost.draws import draw_points
     from tuner.search.outcome.confirmation_plan import offer
     from tuner.search.watch.summary import end_text, places
 
@@ -154,7 +155,9 @@ def print_end(result: "SearchResult", console: Console) -> None:
     if (offered := offer(home, result.recipe, result.state)) is not None:
         seeds, cost = offered
         lines["error bars"] = f"qpm-tuner confirm {address} --seeds {seeds}  ({cost})"
-    if home.is_of_this_code():
+    if len(draw_points(result.recipe, ended + 1)) <= ended:
+        lines["more trials"] = f"none: all {ended} points of the space are tried"
+    elif home.is_of_this_code():
         lines["more trials"] = f"qpm-tuner search {address} --trials {2 * max(ended, 1)}"
     for name, place in lines.items():
         console.print(f"{name:14}{place}", markup=False, highlight=False, soft_wrap=True)

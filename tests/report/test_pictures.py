@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 import xml.etree.ElementTree as ET
 
 import numpy as np
@@ -59,6 +60,18 @@ def test_a_dot_says_how_sure_its_accuracy_is() -> None:
     assert "<title>trial 4: accuracy 96.1 ± 1.1, n = 288, interpretability 60</title>" in (
         render_front([point], OBJECTIVES[:2])
     )
+
+
+def test_error_bars_are_shown_to_their_ends() -> None:
+    upright = Point(0, values={"accuracy": 90.0, "interpretability": 50.0}, errors={"interpretability": 40.0})
+    lying = Point(1, values={"accuracy": 80.0, "interpretability": 60.0}, errors={"accuracy": 30.0})
+    svg = render_front([upright, lying], OBJECTIVES[:2])
+    paths = [p.get("d", "") for p in ET.fromstring(svg).iter(f"{SVG}path") if p.get("class") == "bar"]
+    _, top, bottom = map(float, re.findall(r"[\d.]+", next(path for path in paths if "V" in path)))
+    left, _, right = map(float, re.findall(r"[\d.]+", next(path for path in paths if "H" in path)))
+    (_, middle), (centre, _) = circles(svg, "member")
+    assert (top + bottom) / 2 == pytest.approx(middle, abs=0.2), "as long upwards as downwards"
+    assert (left + right) / 2 == pytest.approx(centre, abs=0.2), "as long to one side as to the other"
 
 
 def test_one_objective_goes_up_over_the_trials_in_their_order() -> None:

@@ -47,15 +47,19 @@ def test_from_pixels_to_values(tmp_path: Path) -> None:
     systems = [SYSTEMS["resnet"], SYSTEMS["resnet_qpm"]]
     banks = banks_of(systems, recipe, artifacts, LogProgress())
     assert banks["resnet"] == banks["resnet_qpm"], "both start from the same pixels"
-    used = {}
+    used, remarks = {}, []
     for system in systems:
-        assert planned(system, recipe, banks[system.name]).row.absent == ""
+        row = planned(system, recipe, banks[system.name]).row
+        assert row.absent == ""
+        remarks.append(row.remark)
         for spec in system.stages(recipe, banks[system.name], 0):
             ended = run_stage(spec, artifacts.store.url, tmp_path / "scratch", 1)
             assert ended.outcome == "complete", ended
         assert 0 <= ended.values["accuracy"] <= 100
         assert "consistency" not in ended.values, "pixels are no tokens"
         used[system.name] = ended.values["n_features_used"]
+    assert remarks[0] == "ResNet-18 on squares of 32 pixels, 2 epochs"
+    assert remarks[1].startswith("ResNet-18 on squares of 32 pixels, 2 + 1 epochs; 15 features instead of 50")
     assert used == {"resnet": 512, "resnet_qpm": 15}, "three classes of five features use no more"
 
 

@@ -29,12 +29,14 @@ const zoom = { span: null };
 const chosenAxes = () => (axes.length > 2 ? ["across", "up"].map((id) => Number(by(id).value)) : [0, 1]);
 const chosenBaselines = () => data.baselines.filter((_, k) => by(`baseline-${k}`)?.checked);
 
-// the span of an axis: that of the trials, widened for baselines that are no further away than the trials are apart
+// the span of an axis: that of the trials and of the members' error bars, widened for baselines that are no further away
+// than the trials are apart
 function frontAxis(j, k) {
   const values = trials.map((t) => t.values[j]);
   const low = Math.min(...values), high = Math.max(...values), room = high - low || 1;
   const near = chosenBaselines().map((b) => b.values[j]).filter((v) => v !== null && v >= low - room && v <= high + room);
-  return { ...axes[j], values: [...values, ...near], whole: axes[j].order, upright: k === 1, span: zoom.span?.[k] };
+  const ends = trials.filter((t) => t.rank === 1).flatMap((t) => [t.values[j] - t.spread[j], t.values[j] + t.spread[j]]);
+  return { ...axes[j], values: [...values, ...ends, ...near], whole: axes[j].order, upright: k === 1, span: zoom.span?.[k] };
 }
 
 function paintFront(svg, width, height) {

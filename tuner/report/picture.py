@@ -113,7 +113,7 @@ def render_front(
     shown = measured(points, objectives)
     members = front(shown, objectives) if ranks is None else [p for p in shown if ranks.get(p.trial) == 1]
     *across, upwards = objectives[:2]
-    spans = [[p.values[o.name] for p in shown] or [o.low, o.high] for o in objectives[:2]]
+    spans = [_span(o, shown, members) for o in objectives[:2]]
     x = Axis(across[0], spans[0], LEFT, WIDTH - RIGHT) if across else _trials(shown)
     y = Axis(upwards, spans[-1], HEIGHT - BOTTOM, TOP)
     parts = [*_frame(x, y, title, f"{len(members)} on the front, {len(shown) - len(members)} dominated")]
@@ -135,6 +135,13 @@ def render_front(
         f'viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         f'aria-label="{escape(title)}">\n<style>{style}</style>\n{body}\n</svg>\n'
     )
+
+
+def _span(objective: Objective, shown: Sequence[Point], members: Sequence[Point]) -> list[float]:
+    """The values that an axis shows, and the ends of the members' error bars."""
+    name = objective.name
+    ends = [p.values[name] + sign * (p.error(name) or 0.0) for p in members for sign in (-1, 1)]
+    return [*(p.values[name] for p in shown), *ends] or [objective.low, objective.high]
 
 
 def _trials(shown: Sequence[Point]) -> Axis:
@@ -197,8 +204,7 @@ def _bars(point: Point, x: Axis, y: Axis) -> list[str]:
         error = point.error(axis.objective.name)
         if not error or isinstance(axis, TrialAxis):
             continue
-        inner = (LEFT, WIDTH - RIGHT) if axis is x else (TOP, HEIGHT - BOTTOM)
-        low, high = sorted(min(max(axis.at(axis.of(point) + sign * error), inner[0]), inner[1]) for sign in (-1, 1))
+        low, high = sorted(axis.at(axis.of(point) + sign * error) for sign in (-1, 1))
         path = f"M{low:.1f} {down:.1f}H{high:.1f}" if axis is x else f"M{across:.1f} {low:.1f}V{high:.1f}"
         bars.append(f'<path class="bar" d="{path}"/>')
     return bars

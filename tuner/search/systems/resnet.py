@@ -45,3 +45,14 @@ def behind_binary_head(recipe: Recipe, tokens: Tokens) -> list[StageSpec]:
 def as_published(recipe: Recipe, _: Tokens) -> Recipe:
     """The program of QPM, with its pairs and its locality bias."""
     return dataclasses.replace(recipe, assign=dataclasses.replace(recipe.assign, variant="paper"))
+
+
+def trained_as(recipe: Recipe, _: Tokens) -> str:
+    """The network, and how it is trained."""
+    resnet = recipe.resnet
+    return f"ResNet-{resnet.depth} on squares of {resnet.crop} pixels, {resnet.epochs} epochs"
+
+
+def tuned_as(recipe: Recipe, tokens: Tokens) -> str:
+    """The same, and the epochs behind the binary head."""
+    return f"{trained_as(recipe, tokens).removesuffix(' epochs')} + {recipe.resnet_qpm.epochs} epochs"

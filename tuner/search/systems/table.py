@@ -64,6 +64,7 @@ _TABLE = (
         "ResNet",
         "a ResNet trained end to end, with a linear head",
         resnet.baseline,
+        remark=resnet.trained_as,
         features=resnet.channels,
         backbone=resnet.pixels,
     ),
@@ -74,6 +75,7 @@ _TABLE = (
         resnet.behind_binary_head,
         FIFTY,
         settings=resnet.as_published,
+        remark=resnet.tuned_as,
         features=resnet.channels,
         backbone=resnet.pixels,
     ),
@@ -84,6 +86,9 @@ SYSTEMS: dict[str, System] = {system.name: system for system in _TABLE}
 
 ON_FROZEN_FEATURES = tuple(name for name, system in SYSTEMS.items() if system.backbone is None)
 """The systems that are compared if none are named: those that need hours on a GPU are compared on demand."""
+
+END_TO_END = tuple(name for name, system in SYSTEMS.items() if system.backbone is not None)
+"""The systems whose whole network is trained, each with settings of its own."""
 
 BESIDE_A_FRONT = ("probe", "qpm", "random")
 """The systems that a front is compared with if none are named; its own dense models and controls come on top."""

@@ -13,6 +13,7 @@ from tuner.front import uncertainty
 from tuner.front.spread import LEVEL
 from tuner.search.systems.published import SOURCE
 from tuner.search.systems.rows import Comparison, Row
+from tuner.search.systems.table import END_TO_END
 from tuner.search.watch import texts
 from tuner.search.watch.texts import heading
 
@@ -98,7 +99,7 @@ def figure(row: Row, metric: str) -> str:
 
 
 def _legend(comparison: Comparison) -> Iterator[str]:
-    """What figures, marks and titles mean, what all rows share, and what is missing and why."""
+    """What figures, marks and titles mean, what the rows share, and what is missing and why."""
     n, told = len(comparison.seeds), ", ".join(map(str, comparison.seeds))
     if any(row.runs for row in comparison.rows):
         if n > 1:
@@ -119,7 +120,8 @@ def _legend(comparison: Comparison) -> Iterator[str]:
             yield rests
     if any("/" in row.title for row in comparison.rows):
         yield "50/5: 50 features, of which a class uses 5; random: the same with a random assignment, a control"
-    yield f"all rows: {comparison.settings}"
+    end_to_end = any(row.name in END_TO_END for row in comparison.rows)
+    yield f"{'rows on frozen features' if end_to_end else 'all rows'}: {comparison.settings}"
     yield from (f"{row.title}: {row.remark}" for row in comparison.rows if row.remark and row.role != "control")
     yield from (f"{row.title}: {len(row.runs)} of {n} runs; {row.absent}" for row in comparison.rows if row.absent)
     yield from _missing(comparison)
