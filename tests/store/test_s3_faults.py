@@ -11,8 +11,9 @@ from botocore.config import Config
 from cluster.s3 import S3Server
 from cluster.services import free_port
 from tests.faults import Fault, FaultProxy
+from tuner.base.s3 import calls, client
 from tuner.errors import TunerError
-from tuner.store import Artifacts, Ledger, Store, open_store, s3
+from tuner.store import Artifacts, Ledger, Store, open_store
 
 pytestmark = [pytest.mark.cluster, pytest.mark.chaos]
 
@@ -90,8 +91,8 @@ def test_a_store_that_comes_back_is_waited_for(proxy: FaultProxy, s3_url: str) -
 def test_a_silent_server_is_given_up_in_bounded_time(
     proxy: FaultProxy, s3_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(s3, "_CONFIG", s3._CONFIG.merge(Config(read_timeout=0.5)))
-    monkeypatch.setattr(s3, "_PAUSES_S", (1.0, 2.0))
+    monkeypatch.setattr(client, "CONFIG", client.CONFIG.merge(Config(read_timeout=0.5)))
+    monkeypatch.setattr(calls, "PAUSES_S", (1.0, 2.0))
     proxy.plan([Fault("slow", delay_s=3.0)] * 50)
     start = time.monotonic()
     with pytest.raises(TunerError, match="did not answer"):
@@ -118,9 +119,9 @@ def test_artifact_and_ledger_survive(proxy: FaultProxy, s3_url: str, folder: Pat
 
 def test_proxy_really_spoils(proxy: FaultProxy, s3_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without retries the same faults are errors: the tests above test something."""
-    once = s3._CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
-    monkeypatch.setattr(s3, "_CONFIG", once)
-    monkeypatch.setattr(s3, "_PAUSES_S", ())
+    once = client.CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
+    monkeypatch.setattr(client, "CONFIG", once)
+    monkeypatch.setattr(calls, "PAUSES_S", ())
     store: Store = open_store(s3_url)
     store.put("x", b"12345678")
     for fault in (Fault("error", 500), Fault("cut"), Fault("drop"), Fault("lost")):

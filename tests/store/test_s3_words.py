@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from botocore.config import Config
 
+from tuner.base.s3 import calls, client
 from tuner.store import Store, StoreError, open_store, s3
 from tuner.store.probe import require_conditional_put
 
@@ -71,8 +72,8 @@ def _set_keys(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         monkeypatch.setenv(name, str(folder / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     once = {"retries": {"mode": "standard", "total_max_attempts": 1}, "connect_timeout": 1, "read_timeout": 1}
-    monkeypatch.setattr(s3, "_CONFIG", s3._CONFIG.merge(Config(**once)))
-    monkeypatch.setattr(s3, "_PAUSES_S", ())
+    monkeypatch.setattr(client, "CONFIG", client.CONFIG.merge(Config(**once)))
+    monkeypatch.setattr(calls, "PAUSES_S", ())
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +120,7 @@ OPERATIONS: dict[str, Callable[[Store], object]] = {
 
 def refusal(store: Store, action: str) -> StoreError:
     """The error of an operation, in three parts and without the keys."""
-    store._reached = False  # type: ignore[attr-defined]
+    store._calls.reached = False  # type: ignore[attr-defined]
     with pytest.raises(StoreError) as caught:
         OPERATIONS[action](store)
     assert "CANARY" not in str(caught.value)

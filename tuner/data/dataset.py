@@ -3,42 +3,27 @@
 The order does not depend on the layout, so the same images give the same feature bank in any layout.
 """
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import TypeVar
 
 import numpy as np
-from PIL import Image
 
 from tuner.data.duplicates import describe_copies, group_by_content
 from tuner.data.fingerprint import Hasher
 from tuner.data.mask_files import masks_like
-from tuner.data.mask_values import mask_values
-from tuner.data.masks import Reading, examine_mask, reading_of
-from tuner.data.pixels import read_image
+from tuner.data.pictures import FilePictures, Pictures
+from tuner.data.place import Files, Place, S3Path, place_of
 from tuner.data.settings import DataConfig
 from tuner.data.split_file import read_split_file
 from tuner.data.splits import stratified_split
 from tuner.data.words import printable, some
 from tuner.errors import TunerError, UsageError
 
+Where = TypeVar("Where", Path, S3Path, Place)
 
-class Pictures(Protocol):
-    """The source of pixels: files, or an array in memory."""
-
-    def image(self, i: int) -> Image.Image:
-        """Image `i` as upright RGB (see `pixels`)."""
-        ...
-
-    def mask(self, i: int) -> Image.Image | None:
-        """The grey object mask of image `i` (mode L, 255 the object, as large as the image), or None."""
-        ...
-
-    def digests(self) -> list[list[str]]:
-        """One row per image: SHA-256 of its content and of its mask's ("" without one)."""
-        ...
+__all__ = ["Dataset", "Entry", "FilePictures", "Pictures", "assemble", "need_folder", "within_labels"]
 
 
 @dataclass(frozen=True)
@@ -116,65 +101,12 @@ class Entry:
     path: str
     label: int
     is_train: bool | None
-    mask: Path | None = None
-
-
-_DECIDING = threading.Lock()  # the interpretation of masks is decided once, by one thread
-
-
-class FilePictures:
-    """Images and masks as files."""
-
-    def __init__(self, images: Sequence[Path], masks: Sequence[Path | None]) -> None:
-        self.images = tuple(images)
-        self.masks = tuple(masks)
-        self._reading: Reading | None = None
-
-    def image(self, i: int) -> Image.Image:
-        """Image `i` as upright RGB.
-
-        Raises:
-            ImageError: it cannot be read.
-        """
-        return read_image(self.images[i])
-
-    def mask(self, i: int) -> Image.Image | None:
-        """The grey object mask of image `i`, 255 the object, or None.
-
-        Raises:
-            ImageError: it cannot be read.
-        """
-        path = self.masks[i]
-        return None if path is None else self.reading().grey(mask_values(path))
-
-    def reading(self, counts: np.ndarray | None = None) -> Reading:
-        """The common interpretation of these masks, decided from all their values on the first call.
-
-        Args:
-            counts: pixel counts per value, (n_masks, 256), if already known; otherwise all masks are read.
-
-        Raises:
-            TunerError: a mask cannot be read, or the background value is ambiguous.
-        """
-        with _DECIDING:
-            if self._reading is None:
-                if counts is None:
-                    counts = np.stack([examine_mask(path).counts for path in self.masks if path is not None])
-                self._reading = reading_of(counts)
-            return self._reading
-
-    def digests(self) -> list[list[str]]:
-        """SHA-256 of every image's and mask's bytes, cached between runs (see `fingerprint`)."""
-        hasher = Hasher()
-        files = hasher.digests([*self.images, *(path for path in self.masks if path is not None)])
-        return [
-            [files[image], files[mask] if mask else ""] for image, mask in zip(self.images, self.masks, strict=True)
-        ]
+    mask: Place | None = None
 
 
 def assemble(
     config: DataConfig,
-    folder: Path,
+    folder: Place,
     entries: Sequence[Entry],
     class_names: Sequence[str],
     *,
@@ -191,7 +123,7 @@ def assemble(
 
     Args:
         config: the recipe's data settings.
-        folder: the folder that image paths are relative to.
+        folder: the folder, or place in a bucket, that image paths are relative to.
         entries: the images, in any order.
         class_names: one name per class.
         class_attributes: see `Dataset`.
@@ -213,14 +145,15 @@ def assemble(
     paths = tuple(entry.path for entry in rows)
     _check_names(folder, paths, class_names)
     labels = np.array([entry.label for entry in rows], dtype=np.int64)
-    masks: list[Path | None] = [entry.mask for entry in rows]
+    masks: list[Place | None] = [entry.mask for entry in rows]
     on_masks: list[str] = []
     if config.masks:
-        need_folder(Path(config.masks), "masks at the images' relative paths", "check data.masks, or leave it empty")
-        masks, on_masks = masks_like(Path(config.masks), paths)
-    files = [folder / path for path in paths]
-    digests = Hasher().digests(files, unreadable="")  # unreadable files are reported by `check_images`
-    content = group_by_content([digests[file] for file in files])
+        place = place_of(config.masks, "data.masks")
+        need_folder(place, "masks at the images' relative paths", "check data.masks, or leave it empty")
+        masks, on_masks = masks_like(place, paths)
+    files = Files(folder, paths)
+    digests = Hasher().each(files, unreadable="")  # unreadable files are reported by `check_images`
+    content = group_by_content(digests)
     is_train = _is_train(config, rows, labels, class_names, content)
     return Dataset(
         name=config.name,
@@ -240,7 +173,7 @@ def assemble(
     )
 
 
-def _check_names(folder: Path, paths: Sequence[str], class_names: Sequence[str]) -> None:
+def _check_names(folder: Place, paths: Sequence[str], class_names: Sequence[str]) -> None:
     if twice := sorted({name for name in class_names if class_names.count(name) > 1}):
         raise UsageError(f"two classes called {some(twice)} in {folder}", "distinct class names", "rename one")
     for path, following in zip(paths, (*paths[1:], ""), strict=True):
@@ -275,12 +208,14 @@ def _only_copies(labels: np.ndarray, content: np.ndarray) -> np.ndarray:
     return np.asarray((several & (distinct == 1))[labels])
 
 
-def need_folder(folder: Path, expected: str, todo: str) -> Path:
+def need_folder(folder: Where, expected: str, todo: str) -> Where:
     """Return `folder` if it exists; otherwise the error says what is expected there and where to get it.
+
+    A bucket has no folders: a place in it exists if something is listed below it.
 
     Raises:
         TunerError: the folder does not exist.
     """
-    if not folder.is_dir():
+    if not isinstance(folder, S3Path) and not folder.is_dir():
         raise TunerError(f"there is no folder {folder}", expected, todo)
     return folder

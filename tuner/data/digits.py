@@ -1,6 +1,7 @@
 """The handwritten digits of scikit-learn: 1,797 real images of 8 x 8 pixels, no download needed."""
 
 from hashlib import sha256
+from typing import Self
 
 import numpy as np
 from PIL import Image
@@ -31,6 +32,10 @@ class ArrayPictures:
     def digests(self) -> list[list[str]]:
         """SHA-256 of every image's pixels; the mask follows from them."""
         return [[sha256(pixels.tobytes()).hexdigest(), str(INK)] for pixels in self.pixels]
+
+    def part(self, index: np.ndarray) -> Self:
+        """These images alone, in this order; `index` is (n,) int64."""
+        return type(self)(self.pixels[index])
 
 
 def load_digits(config: DataConfig) -> Dataset:

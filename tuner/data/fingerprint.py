@@ -1,20 +1,25 @@
 """Cached SHA-256 of many files, from which a data set's key is computed.
 
 Digests are cached by the file's stat data, as in git's index, and reused only while size, mtime, ctime and inode are
-unchanged. The key depends only on contents, so it is the same on every machine.
+unchanged; those of objects in a bucket by size and ETag. The key depends only on contents, so it is the same on every
+machine.
 """
 
+import hashlib
 import json
 import os
 import stat
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 from tuner.base.folders import cache_root
 from tuner.base.hashing import sha256_file
+from tuner.base.pulse import beat
+from tuner.data.place import Place, S3Path
+from tuner.data.versions import versions_of
 from tuner.data.words import count, some
 from tuner.errors import TunerError
 
@@ -31,8 +36,8 @@ class Hasher:
             known = json.loads(self.memory.read_text())
             self._known = known if isinstance(known, dict) else {}
 
-    def digests(self, files: Sequence[Path], *, unreadable: str | None = None) -> dict[Path, str]:
-        """SHA-256 of each file in hex.
+    def each(self, files: Sequence[Place], *, unreadable: str | None = None) -> list[str]:
+        """SHA-256 of each file in hex, in their order.
 
         Args:
             files: the files.
@@ -40,10 +45,13 @@ class Hasher:
 
         Raises:
             TunerError: files are missing or unreadable; the message names them.
+            StoreError: their bucket cannot be read.
         """
-        with ThreadPoolExecutor(min(16, 2 * (os.cpu_count() or 1))) as pool:
-            results = dict(zip(files, pool.map(self._digest, files), strict=True))
-        bad = [f"{path} ({error})" for path, error in results.items() if isinstance(error, OSError)]
+        versions = versions_of([f for f in files if isinstance(f, S3Path) and str(f) in self._known])
+        parallel = 32 if any(isinstance(file, S3Path) for file in files) else min(16, 2 * (os.cpu_count() or 1))
+        with ThreadPoolExecutor(parallel) as pool:
+            results = list(pool.map(lambda file: self._digest(file, versions), files))
+        bad = [f"{file} ({error})" for file, error in zip(files, results, strict=True) if isinstance(error, OSError)]
         if bad and unreadable is None:
             raise TunerError(
                 f"{count(len(bad), 'file')} cannot be read: {some(bad)}",
@@ -51,25 +59,42 @@ class Hasher:
                 "restore them, or correct the data set's listing",
             )
         self._remember()
-        return {path: digest if isinstance(digest, str) else str(unreadable) for path, digest in results.items()}
+        return [digest if isinstance(digest, str) else str(unreadable) for digest in results]
+
+    def digests(self, files: Sequence[Path], *, unreadable: str | None = None) -> dict[Path, str]:
+        """As `each`, by file."""
+        return dict(zip(files, self.each(files, unreadable=unreadable), strict=True))
 
     def digest(self, file: Path) -> str:
         """SHA-256 of one file in hex."""
-        return self.digests([file])[file]
+        return self.each([file])[0]
 
-    def _digest(self, file: Path) -> str | OSError:
+    def _digest(self, file: Place, versions: Mapping[S3Path, str]) -> str | OSError:
         try:
-            status = file.stat()
-            if not stat.S_ISREG(status.st_mode):  # reading a pipe would block
-                return OSError("not a file")
-            stamp = f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
-            name = str(file.absolute())
-            known = self._known.get(name)
-            if known and known[0] == stamp:
-                return known[1]
-            digest = sha256_file(file)
+            return self._of_object(file, versions.get(file, "")) if isinstance(file, S3Path) else self._of_file(file)
         except OSError as error:
             return error
+
+    def _of_object(self, file: S3Path, version: str) -> str:
+        known = self._known.get(str(file))
+        if known and version and known[0] == version:
+            return known[1]
+        contents, version = file.read_version()
+        digest = hashlib.sha256(contents).hexdigest()
+        beat()
+        self._known[str(file)] = [f"{len(contents)} {version}", digest]
+        return digest
+
+    def _of_file(self, file: Path) -> str:
+        status = file.stat()
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe would block
+            raise OSError("not a file")
+        stamp = f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
+        name = str(file.absolute())
+        known = self._known.get(name)
+        if known and known[0] == stamp:
+            return known[1]
+        digest = sha256_file(file)
         if time.time_ns() - status.st_ctime_ns > _RACY_NS:
             self._known[name] = [stamp, digest]
         return digest

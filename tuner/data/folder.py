@@ -3,11 +3,12 @@
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from tuner.data.dataset import Dataset, Entry, assemble, need_folder
 from tuner.data.folder_split import describe_split, refuse_unclear, split_folders
 from tuner.data.mask_files import masks_beside
+from tuner.data.place import Place, place_of
 from tuner.data.settings import DataConfig
 from tuner.data.suffixes import is_image, is_text
 from tuner.data.walk import Found, walk
@@ -27,8 +28,8 @@ def load_folder(config: DataConfig) -> Dataset:
         TunerError: the folder does not exist.
         UsageError: fewer than two classes, a class whose files cannot be read, or an ambiguous folder structure.
     """
-    root = need_folder(Path(config.root), LAYOUT, "set data.root")
-    found = walk(root, apart=Path(config.masks) if config.masks else None)
+    root = need_folder(place_of(config.root, "data.root"), LAYOUT, "set data.root")
+    found = walk(root, apart=place_of(config.masks, "data.masks") if config.masks else None)
     sides = split_folders(root, found)
     depth = 1 if sides else 0
     refuse_unclear(root, found, depth)
@@ -66,7 +67,7 @@ def _class(path: str, depth: int) -> str:
     return unicodedata.normalize("NFC", printable(path.split("/")[depth]))
 
 
-def _left_out(root: Path, found: Found, classes: dict[str, str], depth: int) -> list[str]:
+def _left_out(root: Place, found: Found, classes: dict[str, str], depth: int) -> list[str]:
     """Notes on ignored files and folders, one sentence each.
 
     Raises:

@@ -6,9 +6,9 @@ Ambiguous folders, which look like a split or like masks but may be something el
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 from tuner.data.mask_files import IMAGE_FOLDERS, MASK_FOLDERS
+from tuner.data.place import Place
 from tuner.data.walk import Found
 from tuner.data.words import printable, some
 from tuner.errors import UsageError
@@ -23,7 +23,7 @@ LONG_NAME = re.compile(rf"(?:.*[ _.-])?{NAME.pattern}(?:[ _.-]?\(?\d+\)?)?")  # 
 LAYOUT = "class folders with images, or train/ and test/ (and val/) with the same class folders in each"
 
 
-def split_folders(root: Path, found: Found) -> dict[str, str]:
+def split_folders(root: Place, found: Found) -> dict[str, str]:
     """The side (`train`, `val` or `test`) of each folder directly below `root`; {} if they are classes.
 
     A class may be called train (or test): without the other part of a split beside it, it is a class.
@@ -67,7 +67,7 @@ def split_folders(root: Path, found: Found) -> dict[str, str]:
     return sides
 
 
-def refuse_unclear(root: Path, found: Found, depth: int) -> None:
+def refuse_unclear(root: Place, found: Found, depth: int) -> None:
     """Refuse folders that only look like classes: masks beside images, or a split within each class.
 
     Args:

@@ -3,17 +3,18 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
 from tuner.base.folders import at_home
 from tuner.base.registry import kind_of
-from tuner.data.dataset import Dataset, FilePictures
+from tuner.data.dataset import Dataset
 from tuner.data.duplicates import refuse_two_labels
 from tuner.data.kinds import DATASETS
 from tuner.data.masks import MaskFacts, examine_mask, mask_notes
+from tuner.data.pictures import FilePictures
 from tuner.data.pixels import Facts, ImageError, examine
+from tuner.data.place import Place
 from tuner.data.settings import DataConfig
 from tuner.data.words import count, some
 from tuner.errors import TunerError, UsageError
@@ -96,7 +97,7 @@ def check_labels(dataset: Dataset) -> None:
         refuse_two_labels(dataset.content, dataset.labels, dataset.paths, dataset.class_names)
 
 
-def _examine(image: Path, mask: Path | None) -> tuple[Facts, MaskFacts | None] | ImageError:
+def _examine(image: Place, mask: Place | None) -> tuple[Facts, MaskFacts | None] | ImageError:
     """Facts about an image and its mask, or the error that they cause."""
     try:
         facts = examine(image)

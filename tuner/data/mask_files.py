@@ -4,8 +4,9 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
+from tuner.data.place import Place
 from tuner.data.walk import walk
 from tuner.data.words import count, printable, some
 from tuner.errors import UsageError
@@ -25,7 +26,7 @@ MASK_FOLDERS = frozenset(
 IMAGE_FOLDERS = frozenset({"image", "images", "img", "imgs", "jpegimages"})
 
 
-def masks_like(folder: Path, paths: Sequence[str]) -> tuple[list[Path | None], list[str]]:
+def masks_like(folder: Place, paths: Sequence[str]) -> tuple[list[Place | None], list[str]]:
     """For each image the mask at the same relative path with any suffix, and notes.
 
     A mask may have the name of its image, or a name such as x_mask.png unless an image has that name.

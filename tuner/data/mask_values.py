@@ -1,12 +1,11 @@
 """Reads the values of one mask file, converted to 8 bits; `masks` decides what they mean."""
 
-from pathlib import Path
-
 import numpy as np
 from PIL import Image
 
 from tuner.data.modes import CLEAR, DEEP, UnsupportedModeError, deep_values
 from tuner.data.pixels import has_several, opened, orientation, turned_upright
+from tuner.data.place import Place
 
 WHITE = 65535  # in 16 bits
 VOID = (224, 224, 192)  # colour of the "void" borders in PASCAL VOC's colour-coded masks
@@ -17,7 +16,7 @@ COLOURS = 64  # photographs have more colours than this, label masks do not
 SAVE = "save it with 0 for the background and 255 for the object"
 
 
-def mask_values(file: Path) -> np.ndarray:
+def mask_values(file: Place) -> np.ndarray:
     """A mask's values converted to 8 bits and upright, (h, w) uint8: 0 background, labels, or grey up to 255.
 
     Raises:
@@ -134,7 +133,7 @@ def _fold_deep(values: np.ndarray) -> np.ndarray:
     return folded.astype(np.uint8)
 
 
-def _is_lossy(file: Path, kind: str | None) -> bool:
+def _is_lossy(file: Place, kind: str | None) -> bool:
     """Whether the file's compression is lossy, so that a grey mask must be thresholded."""
     if kind == "WEBP":
         return b"VP8L" not in file.read_bytes()

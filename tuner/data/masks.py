@@ -7,12 +7,12 @@ docs/reference/images.md; `Reading.says` states the case that applies, and is pr
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from tuner.data.mask_values import mask_values
+from tuner.data.place import Place
 from tuner.errors import TunerError
 
 SMALL_LABEL = 40  # labels up to here may have gaps; grey edges as dark as this do not occur alone
@@ -59,7 +59,7 @@ class Reading:
         return share
 
 
-def examine_mask(file: Path) -> MaskFacts:
+def examine_mask(file: Place) -> MaskFacts:
     """Decode a mask and count its values.
 
     Raises:

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from tuner.base.s3.errors import StoreError
 from tuner.data.modes import (
     DEEP,
     MODES,
@@ -24,6 +24,7 @@ from tuner.data.modes import (
     has_deep_colours,
     to_rgb,
 )
+from tuner.data.place import Place
 from tuner.errors import TunerError
 
 LARGE = 64_000_000  # pixels; larger images are reduced by the smallest sufficient integer factor
@@ -61,7 +62,7 @@ class Facts:
     peak: int | None
 
 
-def read_image(file: Path) -> Image.Image:
+def read_image(file: Place) -> Image.Image:
     """The image as upright 8-bit RGB: first frame, on a white background, reduced if very large.
 
     Raises:
@@ -77,7 +78,7 @@ def read_image(file: Path) -> Image.Image:
         return turned_upright(to_rgb(image) if factor == 1 else _reduced(image, factor), orientation(image))
 
 
-def examine(file: Path) -> Facts:
+def examine(file: Place) -> Facts:
     """Decode an image completely and apply the checks of `read_image`, without converting it to RGB.
 
     JPEGs are decoded at 1/8 scale, which reads every byte but saves most of the computation.
@@ -98,7 +99,7 @@ def examine(file: Path) -> Facts:
 
 
 @contextmanager
-def opened(file: Path) -> Iterator[Image.Image]:
+def opened(file: Place) -> Iterator[Image.Image]:
     """An opened image file, not decoded yet; every failure inside the block becomes an `ImageError`.
 
     Large images are decoded one at a time, since each may take gigabytes. Pillow gets a stream, not a path: it
@@ -120,6 +121,8 @@ def opened(file: Path) -> Iterator[Image.Image]:
     except UnsupportedModeError as refused:
         reason, todo = refused.args
         raise ImageError(f"{file}: {reason}", "an image as docs/reference/images.md describes", todo) from None
+    except StoreError:  # no fault of the image
+        raise
     except Exception as error:  # decoders raise all kinds of exceptions on broken files
         reason, todo = _said(file, error)
         raise ImageError(f"{file}: {reason}", "a readable image", todo) from error
@@ -182,7 +185,7 @@ def _reduced(image: Image.Image, factor: int) -> Image.Image:
     return small
 
 
-def _said(file: Path, error: Exception) -> tuple[str, str]:
+def _said(file: Place, error: Exception) -> tuple[str, str]:
     """Why a file cannot be read, and what to do."""
     todo = "restore or remove it"
     if isinstance(error, UnidentifiedImageError):

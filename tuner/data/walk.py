@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tuner.data.bucket import objects_of
+from tuner.data.place import Place, S3Path
 from tuner.data.suffixes import is_image
 from tuner.errors import TunerError
 
@@ -49,25 +51,58 @@ class Found:
         return found
 
 
-def walk(root: Path, *, apart: Path | None = None) -> Found:
+def walk(root: Place, *, apart: Place | None = None) -> Found:
     """List a folder recursively; links to folders are followed, files are not opened.
 
     Args:
-        root: the folder.
+        root: the folder, or the place in a bucket.
         apart: a folder below `root` to skip.
 
     Raises:
         TunerError: a folder cannot be read; the message names it.
+        StoreError: the bucket cannot be listed.
     """
+    if isinstance(root, S3Path):
+        return walk_bucket(root, apart)
     found = Found()
     try:
-        _walk(root, "", (os.path.realpath(root),), found, None if apart is None else os.path.realpath(apart))
+        _walk(root, "", (os.path.realpath(root),), found, os.path.realpath(apart) if isinstance(apart, Path) else None)
     except OSError as error:
         raise TunerError(
             f"folder {error.filename or root} cannot be read: {error.strerror or error}",
             "readable folders",
             "check its permissions",
         ) from error
+    for names in vars(found).values():
+        names.sort()
+    return found
+
+
+def walk_bucket(root: S3Path, apart: Place | None = None) -> Found:
+    """As `walk`, of the objects below a place in a bucket. A key that ends with a slash is a folder, as programs that
+    show buckets as folders write them.
+
+    Raises:
+        StoreError: the bucket cannot be listed.
+    """
+    found, folders, leftovers = Found(), set[str](), set[str]()
+    start = f"{root.key}/" if root.key else ""
+    skipped = f"{apart.key}/".removeprefix(start) if isinstance(apart, S3Path) and apart.bucket == root.bucket else None
+    for entry in objects_of(root.bucket).list(start):
+        path = entry.key.removeprefix(start)
+        if not path or (skipped and path.startswith(skipped)):
+            continue
+        *above, name = path.split("/")
+        hidden = next((i for i, part in enumerate(above) if is_leftover(part)), None)
+        folders.update("/".join(above[: i + 1]) for i in range(len(above) if hidden is None else hidden))
+        if hidden is not None:
+            leftovers.add("/".join(above[: hidden + 1]))
+        elif is_leftover(name):
+            if is_image(path):
+                leftovers.add(path)
+        elif name:
+            (found.images if is_image(path) else found.others).append(path)
+    found.folders, found.leftovers = list(folders), list(leftovers)
     for names in vars(found).values():
         names.sort()
     return found

@@ -1,22 +1,13 @@
 """Exceptions of a store: a missing key, and a store that cannot serve a request."""
 
+from tuner.base.s3.errors import NotSupportedError, RefusedError, StoreError
 from tuner.errors import TunerError
+
+__all__ = ["MissingKeyError", "NotSupportedError", "RefusedError", "StoreError", "missing_key"]
 
 
 class MissingKeyError(TunerError, KeyError):
     """A key that the store does not hold."""
-
-
-class StoreError(TunerError):
-    """The store cannot serve a valid request: it is unreachable, refuses access, or is full."""
-
-
-class RefusedError(StoreError):
-    """The store's server answered and refused a request."""
-
-
-class NotSupportedError(RefusedError):
-    """The store's server does not support a request."""
 
 
 def missing_key(key: str, url: str) -> MissingKeyError:

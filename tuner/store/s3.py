@@ -1,35 +1,23 @@
-"""The store on S3: any S3-compatible server, configured by the standard AWS environment variables.
+"""The store on S3: any S3-compatible server, configured by the standard AWS environment variables."""
 
-Retries happen at two levels. botocore retries single requests (including parts of large files) for seconds; `_call`
-retries whole operations, so that a search survives a restart of its store and truncated responses.
-"""
-
-import math
 import os
-import random
 import threading
-import time
 from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import boto3
-from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig, create_transfer_manager
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
-from s3transfer.exceptions import RetriesExceededError
+from botocore.exceptions import ClientError
 from s3transfer.subscribers import BaseSubscriber
 
 from tuner.base.pulse import beat
-from tuner.errors import TunerError
+from tuner.base.s3.calls import Calls
+from tuner.base.s3.client import connect
+from tuner.base.s3.failures import required, status_of
 from tuner.store.disk import draft, explained
 from tuner.store.errors import missing_key
 from tuner.store.names import check_key, check_prefix
-from tuner.store.s3_errors import NotS3Error, is_answer, is_bare, is_transient, required, status_of
-from tuner.store.s3_words import explain
 from tuner.store.store import Stat
 
 if TYPE_CHECKING:
@@ -37,24 +25,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
 
 Result = TypeVar("Result")
-
-_PAUSES_S = (1.0, 2.0, 4.0, 8.0, *(10.0,) * 7)
-"""Delays between attempts in seconds, with jitter of up to half: a minute in total, each far below a lease's TTL."""
-
-_PATIENCE_S = 120.0
-"""No further attempt after this many seconds."""
-
-_CONFIG = Config(
-    connect_timeout=5,
-    read_timeout=30,
-    retries={"mode": "standard", "total_max_attempts": 5},
-    max_pool_connections=50,
-    tcp_keepalive=True,
-    request_checksum_calculation="when_required",  # older servers reject the newer checksums;
-    response_checksum_validation="when_required",  # the manifests' SHA-256 covers what matters
-)
-
-_FAILURES = (BotoCoreError, ClientError, Boto3Error, RetriesExceededError, ResponseParserError, NotS3Error, ValueError)
 
 _TRANSFER = TransferConfig(preferred_transfer_client="classic")  # parts of 8 MiB, ten at a time
 
@@ -76,7 +46,7 @@ class S3Store:
         self.prefix = f"{check_key(prefix)}/" if prefix else ""
         self.cache = cache
         self.url = f"s3://{bucket}/{prefix}".rstrip("/")
-        self._reached = known
+        self._calls = Calls(bucket, "get, put, list and delete", reached=known)
         self._connecting = threading.Lock()
         self._connection: tuple[int, S3Client, Any] | None = None
 
@@ -188,14 +158,7 @@ class S3Store:
         """Client and transfer threads, created on first use and again after a fork, which neither survives."""
         with self._connecting:
             if self._connection is None or self._connection[0] != os.getpid():
-                session = boto3.session.Session()
-                config = _CONFIG
-                if os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"):
-                    config = config.merge(Config(s3={"addressing_style": "path"}))
-                region = session.region_name or "us-east-1"
-                client = session.client("s3", region_name=region, config=config)
-                client.meta.events.register_first("needs-retry.s3.HeadBucket", _ask_once)
-                client.meta.events.register_first("needs-retry.s3", _refuse_page)
+                client = connect()
                 self._connection = os.getpid(), client, create_transfer_manager(client, _TRANSFER)
             return self._connection[1:]
 
@@ -248,40 +211,9 @@ class S3Store:
         return self._call("write", key, request)
 
     def _call(self, action: str, key: str, request: Callable[[], Result]) -> Result:
-        """Make a request, retry transient failures, and explain the last one.
-
-        A store that has never answered gets one attempt (of a few seconds): its address is probably wrong. The
-        error is raised outside the handler, so that it is not chained to a botocore exception with signed headers.
-        """
-        deadline_s = time.monotonic() + _PATIENCE_S
-        for pause_s in (*_PAUSES_S, math.inf):
-            try:
-                result = request()
-            except TunerError:  # a UsageError is a ValueError, too
-                raise
-            except _FAILURES as error:
-                failure = error
-            else:
-                self._reached = True
-                return result
-            self._reached |= is_answer(failure)
-            hopeless = not self._reached or not is_transient(failure)
-            if hopeless or time.monotonic() + pause_s > deadline_s:
-                break
-            time.sleep(pause_s * random.uniform(0.5, 1.0))
+        """Make a request with retries; `key` may be empty."""
         what = f"{action} {key} in {self.url}" if key else f"{action} {self.url}"
-        raise explain(self._spoken(failure), what, self.bucket)
-
-    def _spoken(self, failure: Exception) -> Exception:
-        """The failure with its cause: a refused HEAD has no error body, so list the prefix to get one."""
-        if is_bare(failure):
-            try:
-                self.client.list_objects_v2(Bucket=self.bucket, MaxKeys=1)
-            except ClientError as error:
-                return error if status_of(error) in (400, 403) else failure
-            except _FAILURES:
-                return failure
-        return failure
+        return self._calls.make(what, request, lambda: self.client)
 
 
 class _Beats(BaseSubscriber):  # type: ignore[misc, unused-ignore]
@@ -291,29 +223,3 @@ class _Beats(BaseSubscriber):  # type: ignore[misc, unused-ignore]
         """Called by the transfer threads."""
         if bytes_transferred > 0:  # negative when a failed part starts again
             beat()
-
-
-Response = tuple[Any, dict[str, Any]] | None
-"""What botocore passes to its retry handlers: the HTTP response and its parsed form."""
-
-
-def _ask_once(request_dict: dict[str, Any], response: Response, **_: Any) -> None:
-    """Keep botocore's region redirector from recursing: its HEAD of the bucket would trigger another one.
-
-    Amazon names the region in a header of every redirect; other servers do not.
-    """
-    if response is None or response[0] is None or response[0].status_code not in (301, 302, 307):
-        return
-    told = response[1].get("Error", {}).get("Region") or "x-amz-bucket-region" in response[0].headers
-    if not told:
-        request_dict["context"].setdefault("s3_redirect", {})["redirected"] = True
-
-
-def _refuse_page(response: Response, **_: Any) -> None:
-    """Recognize a web page: botocore treats a success without S3's XML as a transient server error."""
-    if response is None or response[0] is None or response[0].raw.status != 200:
-        return
-    if response[1]["ResponseMetadata"]["HTTPStatusCode"] == 500:
-        start = response[0].content[:200].lstrip().lower()
-        if start.startswith((b"<!doctype html", b"<html")) or not start.startswith(b"<"):
-            raise NotS3Error

@@ -32,8 +32,8 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 from s3transfer.exceptions import RetriesExceededError
 
-from tuner.store.errors import NotSupportedError, RefusedError, StoreError
-from tuner.store.s3_errors import NotS3Error, code_of, status_of
+from tuner.base.s3.errors import NotSupportedError, RefusedError, StoreError
+from tuner.base.s3.failures import NotS3Error, code_of, status_of
 
 _KEYS = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"
 _ELSEWHERE = "check AWS_ENDPOINT_URL: its host, its port, and http or https"
@@ -69,7 +69,7 @@ _BY_STATUS = {
     ),
     401: ("an access key and secret that this server knows", _KEYS),
     403: (
-        "a user with permission to get, put, list and delete objects in {bucket}",
+        "a user with permission to {rights} objects in {bucket}",
         "check the credentials (a wrong secret or a wrong clock may look the same) and the user's policy",
     ),
     404: ("a bucket named {bucket}", "create the bucket, or check its name and AWS_ENDPOINT_URL"),
@@ -143,22 +143,23 @@ _CAUSES = (
 )
 
 
-def explain(error: Exception, action: str, bucket: str) -> StoreError:
+def explain(error: Exception, action: str, bucket: str, rights: str) -> StoreError:
     """The error in three parts.
 
     Args:
         error: what botocore raised.
         action: the attempted action, with key and address.
         bucket: name of the bucket.
+        rights: what must be permitted there, such as `get and list`.
     """
     if isinstance(error, ClientError):
-        return _answer(error, f"cannot {action}: {_server()} answered", bucket)
+        return _answer(error, f"cannot {action}: {_server()} answered", bucket, rights)
     found, expected, todo = next(row for kinds, *row in _NO_ANSWER if isinstance(error, kinds))
     found = found.format(server=_server(), cause=_cause(error), kind=type(error).__name__)
     return StoreError(f"cannot {action}: {found}", expected, todo)
 
 
-def _answer(error: ClientError, start: str, bucket: str) -> StoreError:
+def _answer(error: ClientError, start: str, bucket: str, rights: str) -> StoreError:
     """The error for a response other than success."""
     status, code = status_of(error), code_of(error)
     code = code if re.fullmatch(r"[A-Za-z0-9.]{1,60}", code) else str(status)
@@ -179,7 +180,7 @@ def _answer(error: ClientError, start: str, bucket: str) -> StoreError:
     expected, todo = _BY_CODE.get(code) or _BY_STATUS.get(status) or (_REGION if 300 <= status < 400 else _OTHER)
     refused = RefusedError if 400 <= status < 500 and status != 429 else StoreError
     kind = NotSupportedError if status == 501 or code == "NotImplemented" else refused
-    return kind(what, expected.format(bucket=bucket), todo)
+    return kind(what, expected.format(bucket=bucket, rights=rights), todo)
 
 
 def _off_s(headers: Mapping[str, str], said: Mapping[str, Any]) -> float:

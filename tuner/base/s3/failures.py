@@ -1,4 +1,4 @@
-"""Classifies S3 failures: answered or not, transient or permanent (messages: `s3_words.py`)."""
+"""Classifies S3 failures: answered or not, transient or permanent (messages: `words.py`)."""
 
 from typing import Any
 
