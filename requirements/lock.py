@@ -17,7 +17,13 @@ from pathlib import Path
 HERE = Path(__file__).parent
 PROJECT = HERE.parent / "pyproject.toml"
 SETS = {"search": [], "full": ["cnn", "dino", "cluster"], "test": ["test"]}
-_BUILD_FILES = ("README.md", "LICENSE", "tuner/__init__.py", "pyproject.toml")  # that a build of us reads
+BUILD_FILES = (
+    "README.md",
+    "LICENSE",
+    "tuner/__init__.py",
+    "tuner/version.py",
+    "pyproject.toml",
+)  # read by a build of us
 BUILDS_US = "setuptools"  # pip would fetch it unseen for the project's own build
 # One version of a package, whatever the Python: a file of pins holds each name once.
 ANYWHERE = ["--universal", "--python-version", "3.11", "--fork-strategy", "fewest", "--generate-hashes"]
@@ -62,7 +68,7 @@ def write_uv_lock(versions: Pins) -> None:
     """Write uv.lock with these versions: uv keeps what a lock has, so the first of two is made under constraints."""
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "pyproject.toml"
-        for name in _BUILD_FILES:
+        for name in BUILD_FILES:
             (Path(folder) / name).parent.mkdir(exist_ok=True)
             shutil.copy(HERE.parent / name, Path(folder) / name)
         pins = [pin.splitlines()[0].rstrip("\\ ") for pin in versions.values()]

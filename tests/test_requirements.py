@@ -23,6 +23,14 @@ LOCK = sorted(FOLDER.glob("*.txt"))
 PIN = re.compile(r"([a-z0-9-]+)==([^\s;]+)(?: ; [^\\]+)? \\")
 
 
+def script_of(name: str):
+    """A script of the folder, as a module."""
+    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def pins() -> dict[str, str]:
     """Package and version of every pin but torch's CPU build."""
     lines = [line for path in LOCK if path.stem != "torch-cpu" for line in path.read_text().splitlines()]
@@ -89,6 +97,24 @@ def test_the_lock_has_all_that_the_project_asks_for():
             assert requirement.specifier.contains(version, prereleases=True), f"{requirement}: run `make lock`"
 
 
+def test_what_a_search_installs_is_imported_by_it():
+    """A package that only a test or a tutorial needs belongs to an extra."""
+    asked = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    named = {canonicalize_name(Requirement(line).name) for line in asked}
+    sources = [path for folder in ("tuner", "jobs", "cluster") for path in (ROOT / folder).rglob("*.py")]
+    found = re.findall(r"^\s*(?:import|from) (\w+)", "\n".join(path.read_text() for path in sources), re.MULTILINE)
+    of_module = metadata.packages_distributions()
+    imported = {canonicalize_name(name) for module in set(found) for name in of_module.get(module, ())}
+    assert named - imported == set()
+
+
+def test_the_lock_is_made_with_every_file_that_the_version_is_read_from():
+    """uv builds the project in a folder of its own, where the lock is written."""
+    script = script_of("lock")
+    attribute = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["dynamic"]["version"]["attr"]
+    assert attribute.rpartition(".")[0].replace(".", "/") + ".py" in script.BUILD_FILES
+
+
 def test_what_is_installed_is_what_is_pinned():
     """The tests run with the versions of the lock."""
     known = pins()
@@ -136,16 +162,8 @@ def test_a_package_that_was_replaced_is_refused(tmp_path, replaced):
     assert (target / "tiny.py").exists() != replaced
 
 
-def licences():
-    """The script that writes the page."""
-    spec = importlib.util.spec_from_file_location("licences", FOLDER / "licences.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_every_package_of_the_lock_has_a_known_licence_on_the_page():
-    script = licences()
+    script = script_of("licences")
     assert (ROOT / "THIRD_PARTY.md").read_text() == script.page(), "run `make licences`"
     assert {name for _, name, _ in script.packages()} == set(pins())
 
@@ -157,7 +175,7 @@ def test_what_is_not_permissive_is_named_with_what_it_means(name):
 
 
 def test_a_package_without_a_licence_stops_the_page_by_name(monkeypatch):
-    script = licences()
+    script = script_of("licences")
     monkeypatch.setattr(script, "packages", lambda: [("search", "numpy", "1"), ("search", "no-such-package", "1")])
     with pytest.raises(script.UnknownLicenceError, match="no-such-package"):
         script.page()
