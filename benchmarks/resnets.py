@@ -109,7 +109,12 @@ def main() -> None:
         print(
             f"ResNet-18 at {SIDE} px on the first {options.classes} classes; {' '.join(options.overrides)}", flush=True
         )
-        settings = [f"data.root={data}", f"resnet.weights={name}/resnet18.safetensors", "resnet.depth=18"]
+        settings = [
+            f"data.root={data}",
+            f"data.classes={options.classes}",
+            f"resnet.weights={name}/resnet18.safetensors",
+            "resnet.depth=18",
+        ]
         settings += [f"resnet.crop={SIDE}", "backbone.image_size=224", "assign.effort=20000"]
         command = [sys.executable, "-m", "jobs.compare", "--recipe", "cub50", "--seeds", str(options.seeds)]
         command += ["--systems", "qpm,random,resnet,resnet_qpm", "--store", f"{name}/runs", *settings]

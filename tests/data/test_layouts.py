@@ -1,6 +1,7 @@
 """Every layout is read from files as its publisher lays them out, made small."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from tuner.data.dataset import Entry, assemble
 from tuner.data.load import check_images, load_dataset
 from tuner.data.settings import DataConfig
 from tuner.errors import TunerError, UsageError
+from tuner.recipe import load_recipe
 
 Write = Callable[..., Path]
 
@@ -78,6 +80,98 @@ def test_cub_from_the_folder_above_and_without_extras(cub: Path) -> None:
     assert data.class_attributes is None
     assert data.image_attributes is None
     assert data.parts is None
+
+
+@pytest.fixture
+def third_class(cub: Path, write_image: Write) -> Path:
+    """The same with a third class, `003.C`, of two images that are listed before the others."""
+    for i, (number, path) in enumerate({7: "003.C/a.jpg", 8: "003.C/b.jpg"}.items()):
+        write_image(cub / "images" / path, 5 + i)
+        for file, line in (
+            ("images.txt", f"{number} {path}"),
+            ("image_class_labels.txt", f"{number} 3"),
+            ("train_test_split.txt", f"{number} {i}"),
+        ):
+            (cub / file).write_text(f"{line}\n{(cub / file).read_text()}")
+    (cub / "classes.txt").write_text("3 003.C\n1 001.B\n2 002.A\n")
+    attributes = cub / "attributes" / "class_attribute_labels_continuous.txt"
+    attributes.write_text(attributes.read_text() + "1 2 3\n")
+    return cub
+
+
+def test_the_first_classes_are_what_a_listing_of_them_alone_is(cub: Path, third_class: Path) -> None:
+    whole = load_dataset(DataConfig(name="cub", root=str(third_class)))
+    assert (len(whole), len(whole.class_names)) == (7, 3)
+    first = load_dataset(DataConfig(name="cub", root=str(third_class), classes=2))
+    assert first.paths == whole.paths[:5]
+    assert first.class_names == ("001.B", "002.A")
+    assert first.is_train.tolist() == [False, True, True, False, True]
+    for name in ("labels", "has_mask", "image_attributes", "parts"):
+        assert np.array_equal(getattr(first, name), getattr(whole, name)[:5]), name
+    assert first.class_attributes is not None
+    assert first.class_attributes.tolist() == [[0, 12.5, 100], [50, 0, 25]]
+    assert first.pictures.digests() == whole.pictures.digests()[:5]
+    assert "the first 2 of 3 classes (data.classes)" in first.notes
+
+
+def test_a_split_file_of_all_classes_serves_the_first_ones(third_class: Path, tmp_path: Path) -> None:
+    whole = load_dataset(DataConfig(name="cub", root=str(third_class)))
+    split = tmp_path / "split.csv"
+    sides = ["test" if side else "train" for side in whole.is_train]
+    split.write_text("path,split\n" + "".join(f"{p},{s}\n" for p, s in zip(whole.paths, sides, strict=True)))
+    first = load_dataset(DataConfig(name="cub", root=str(third_class), classes=2, split_file=str(split)))
+    assert first.is_train.tolist() == [True, False, False, True, False]
+    split.write_text("".join(split.read_text().splitlines(keepends=True)[:-1]))
+    with pytest.raises(UsageError, match="1 image not in it"):
+        load_dataset(DataConfig(name="cub", root=str(third_class), classes=2, split_file=str(split)))
+
+
+def test_more_classes_than_there_are_and_classes_of_what_has_none_to_choose(cub: Path) -> None:
+    with pytest.raises(UsageError, match=r"data\.classes=3, but .* has 2 classes"):
+        load_dataset(DataConfig(name="cub", root=str(cub), classes=3))
+    with pytest.raises(UsageError, match=r"data\.classes=5 with data\.name=digits, which has all its 10 classes"):
+        load_dataset(DataConfig(classes=5))
+    with pytest.raises(UsageError, match=r"data\.classes=51, but .* has 2 classes"):
+        load_dataset(DataConfig(name="cub50", root=str(cub), classes=51))
+
+
+def test_the_recipe_of_fifty_classes_reads_the_official_folder_and_a_compact_copy(
+    tmp_path: Path, write_image: Write
+) -> None:
+    official, compact = tmp_path / "CUB_200_2011", tmp_path / "compact"
+    lines: dict[str, list[str]] = {name: [] for name in ("images", "image_class_labels", "train_test_split", "classes")}
+    table = []
+    for number in range(1, 105):
+        label, folder = (number + 1) // 2, f"{(number + 1) // 2:03d}.Bird"
+        path = write_image(official / "images" / folder / f"{number}.png", number)
+        for name, value in (("images", f"{folder}/{path.name}"), ("image_class_labels", label)):
+            lines[name].append(f"{number} {value}\n")
+        lines["train_test_split"].append(f"{number} {number % 2}\n")
+        if number % 2:
+            lines["classes"].append(f"{label} {folder}\n")
+        if label <= 50:
+            table.append(f"{number},{folder}/{path.name},{label - 1},{'train' if number % 2 else 'test'}\n")
+            write_image(compact / "images" / folder / path.name, number)
+    for name, found in lines.items():
+        (official / f"{name}.txt").write_text("".join(found))
+    (compact / "metadata.csv").write_text("image_id,path,class,split\n" + "".join(table))
+    (compact / "classes.csv").write_text("class,name\n" + "".join(f"{i},{i + 1:03d}.Bird\n" for i in range(50)))
+    recipe = load_recipe("cub50")
+    assert (recipe.data.name, recipe.data.classes) == ("cub", 50)
+    loaded = [
+        load_dataset(replace(recipe.data, root=str(root), **changed))
+        for root in (official, official.parent, compact)
+        for changed in ({}, {"name": "cub50"}, {"name": "cub50", "classes": 0})
+    ]
+    assert {len(data) for data in loaded} == {100}
+    for data in loaded:
+        assert data.paths == loaded[0].paths
+        assert data.class_names == loaded[0].class_names
+        assert np.array_equal(data.is_train, loaded[0].is_train)
+        assert data.pictures.digests() == loaded[0].pictures.digests()
+    with pytest.raises(UsageError, match="is a compact copy") as caught:
+        load_dataset(DataConfig(name="cub", root=str(compact)))
+    assert "data.classes=50" in caught.value.todo
 
 
 @pytest.mark.parametrize(

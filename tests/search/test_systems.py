@@ -141,5 +141,6 @@ def test_published_figures_stand_beside_the_same_data_only():
     assert "plausibility" not in published("qpm", "cars")
     assert "sid5" not in published("compact", "cub"), "it is not defined there"
     assert published("qpm", "digits") == published("random", "cub") == {}
+    assert published("qpm", "cub", all_classes=False) == {}, "they are those of all 200 classes"
     birds = dataclasses.replace(tiny_recipe(*PRECISE), data=DataConfig(name="cub"))
     assert planned(SYSTEMS["probe"], birds, BIRDS).row.published["accuracy"] == 87.9

@@ -1,11 +1,16 @@
-"""Reads the official CUB-200-2011 layout: text listings, segmentations, parts, and attributes with certainty."""
+"""Reads the official CUB-200-2011 layout: text listings, segmentations, parts, and attributes with certainty.
+
+A compact copy of some of its classes (see `cub50`) is read in its place, where `data.root` names one.
+"""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tuner.data.cub50 import is_compact, load_compact
 from tuner.data.dataset import Dataset, Entry, assemble, need_folder
 from tuner.data.keypoints import keypoint_array
 from tuner.data.paths import path_on_disk
@@ -19,9 +24,10 @@ if TYPE_CHECKING:
 
 LAYOUT = "the folder CUB_200_2011 with images.txt, images/ and, for object masks, segmentations/ in or beside it"
 TODO = (
-    "get CUB_200_2011.tgz and segmentations.tgz from https://www.vision.caltech.edu/datasets/cub_200_2011/, "
-    "unpack both into one folder and set data.root to its CUB_200_2011"
+    "run qpm-tuner data fetch cub --root data, which gets CUB_200_2011.tgz and segmentations.tgz and unpacks them, "
+    "and set data.root to its CUB_200_2011"
 )
+COMPACT = 50  # classes of `data.name=cub50`
 PROBABLY = 3  # certainty_id: 1 not visible, 2 guessing, 3 probably, 4 definitely
 
 
@@ -33,8 +39,17 @@ def load_cub(config: DataConfig) -> Dataset:
 
     Raises:
         TunerError: the folder or a listing is missing or malformed.
+        UsageError: it is a compact copy, and not said to be.
     """
     root = need_folder(Path(config.root), LAYOUT, TODO)
+    if is_compact(root):
+        if not config.classes:
+            raise UsageError(
+                f"{root} is a compact copy of some of CUB's classes",
+                "the official folder, for all 200 of them",
+                f"set data.classes={COMPACT}, or data.root to the official folder",
+            )
+        return load_compact(config)
     if not (root / "images.txt").is_file() and (root / "CUB_200_2011").is_dir():
         root = root / "CUB_200_2011"
     images = _listing(root / "images.txt", "image", "path")
@@ -67,6 +82,18 @@ def load_cub(config: DataConfig) -> Dataset:
             attributes / "attributes.txt", root.parent / "attributes.txt"
         ),  # beside it, as published
     )
+
+
+def load_cub50(config: DataConfig) -> Dataset:
+    """Read a compact copy, or the first 50 classes of the official folder.
+
+    Raises:
+        TunerError: see `load_cub`.
+    """
+    root = need_folder(Path(config.root), LAYOUT, TODO)
+    if any((folder / "images.txt").is_file() for folder in (root, root / "CUB_200_2011")):
+        return load_cub(config if config.classes else replace(config, classes=COMPACT))
+    return load_compact(config)
 
 
 def _names(*files: Path) -> list[str]:

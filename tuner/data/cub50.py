@@ -12,10 +12,15 @@ from tuner.data.tables import read_csv, unique
 from tuner.errors import UsageError
 
 LAYOUT = "a folder with metadata.csv, classes.csv, images/<class>/<file> and masks/<image id>.png"
-TODO = "set data.root to the folder of the compact copy, or use data.name=cub with the official archive"
+TODO = "set data.root to the folder of the compact copy, or to that of the official archive"
 
 
-def load_cub50(config: DataConfig) -> Dataset:
+def is_compact(root: Path) -> bool:
+    """Whether a folder holds a compact copy."""
+    return (root / "metadata.csv").is_file()
+
+
+def load_compact(config: DataConfig) -> Dataset:
     """Read the compact layout; masks are named by image id.
 
     Raises:

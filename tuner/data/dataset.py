@@ -4,7 +4,7 @@ The order does not depend on the layout, so the same images give the same featur
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from tuner.data.duplicates import describe_copies, group_by_content
 from tuner.data.fingerprint import Hasher
+from tuner.data.first_classes import of_first_classes
 from tuner.data.mask_files import masks_like
 from tuner.data.pictures import FilePictures, Pictures
 from tuner.data.place import Files, Place, S3Path, place_of
@@ -140,6 +141,25 @@ def assemble(
     """
     if not entries:
         raise TunerError(f"data set {config.name} at {folder} lists no images", "at least one", "check data.root")
+    if config.classes:
+        n = len(class_names)
+        kept, sides = of_first_classes(config, [e.label for e in entries], [e.path for e in entries], n)
+        chosen = [entries[i] for i in kept]
+        if sides is not None:
+            chosen = [replace(entry, is_train=side) for entry, side in zip(chosen, sides, strict=True)]
+        told = [f"the first {config.classes} of {n} classes (data.classes)"] if config.classes < n else []
+        return assemble(
+            replace(config, classes=0, split_file=""),
+            folder,
+            chosen,
+            class_names[: config.classes],
+            class_attributes=None if class_attributes is None else class_attributes[: config.classes],
+            image_attributes=None if image_attributes is None else image_attributes[kept],
+            parts=None if parts is None else parts[kept],
+            notes=(*notes, *told),
+            part_names=part_names,
+            attribute_names=attribute_names,
+        )
     order = sorted(range(len(entries)), key=lambda i: entries[i].path)
     rows = [entries[i] for i in order]
     paths = tuple(entry.path for entry in rows)

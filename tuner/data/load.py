@@ -10,6 +10,7 @@ from tuner.base.folders import at_home
 from tuner.base.registry import kind_of
 from tuner.data.dataset import Dataset
 from tuner.data.duplicates import refuse_two_labels
+from tuner.data.first_classes import refuse_other_classes
 from tuner.data.kinds import DATASETS
 from tuner.data.masks import MaskFacts, examine_mask, mask_notes
 from tuner.data.pictures import FilePictures
@@ -40,6 +41,7 @@ def load_dataset(config: DataConfig) -> Dataset:
     if not config.root and kind.needs_root:
         raise UsageError(f"data.name={config.name} without data.root", "the data set's folder", "set data.root")
     dataset: Dataset = kind.load(config)
+    refuse_other_classes(config, len(dataset.class_names))
     trained = set(dataset.labels[dataset.is_train].tolist())
     if untrained := [name for label, name in enumerate(dataset.class_names) if label not in trained]:
         raise UsageError(

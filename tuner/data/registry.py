@@ -63,7 +63,7 @@ def _cub(config: DataConfig) -> "Dataset":
 
 
 def _cub50(config: DataConfig) -> "Dataset":
-    from tuner.data.cub50 import load_cub50
+    from tuner.data.cub import load_cub50
 
     return load_cub50(config)
 

@@ -21,3 +21,6 @@ class DataConfig:
     )
     test_fraction: float = setting(0.25, "share of each class held out as test if no split is given", low=0.0, high=0.9)
     split_seed: int = setting(0, "seed of that split", low=0)
+    classes: int = setting(
+        0, "only the first so many classes, such as 50 of CUB's 200; 0: all", low=2, automatic=0, unit="classes"
+    )

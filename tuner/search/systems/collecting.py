@@ -55,7 +55,7 @@ def planned(system: System, recipe: Recipe, tokens: Tokens) -> Planned:
         "control" if system.control_of else "system",
         system.note,
         system.remarks(recipe, tokens),
-        published=published(system.name, recipe.data.name),
+        published=published(system.name, recipe.data.name, all_classes=recipe.data.classes == 0),
     )
     try:
         system.of(recipe, tokens)
