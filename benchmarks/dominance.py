@@ -18,7 +18,7 @@ from tuner.front.pareto import Objective
 from tuner.recipe import objectives_of
 from tuner.search.record.home import SearchHome
 from tuner.search.systems.collecting import collect, planned
-from tuner.search.systems.of_search import planned_members
+from tuner.search.systems.of_search import member_tokens, planned_members
 from tuner.search.systems.rows import Row
 from tuner.search.systems.system import Tokens
 from tuner.search.systems.table import SYSTEMS
@@ -31,7 +31,8 @@ def measured(home: SearchHome, seeds: int) -> tuple[Row, list[Row]]:
     """The default setting and the members, over the seeds."""
     recipe, bank = home.stored()
     tokens = Tokens.of(home.artifacts, bank)
-    found = planned_members(recipe, tokens, home.state(), is_fresh=True)
+    state = home.state()
+    found = planned_members(recipe, member_tokens(home, state), state, is_fresh=True)
     members = [row for row in found if row.row.role == "member"]
     rows = [planned(SYSTEMS["qpm"], recipe, tokens), *members]
     default, *others = collect(home.artifacts, rows, range(recipe.seed, recipe.seed + seeds), recipe, LogProgress())

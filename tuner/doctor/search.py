@@ -17,6 +17,7 @@ from tuner.search.record.fields import clean
 from tuner.search.record.front_view import FrontView
 from tuner.search.record.home import SearchHome, open_home
 from tuner.search.record.restoration import SearchState, tally
+from tuner.search.stages import STAGES
 from tuner.store import MissingKeyError, Store
 
 DERIVED = ("front.json", "history.parquet", "front.svg", "report.html")
@@ -32,7 +33,7 @@ def inspect_search(store: Store, name: str) -> Iterator[Check]:
     """
     home = open_home(store, name)
     try:
-        recipe, bank = home.stored()
+        recipe, _ = home.stored()
         home.versions()
     except TunerError as error:
         yield Check("recipe", False, f"{error.what} (expected: {error.expected})", error.todo)
@@ -44,7 +45,7 @@ def inspect_search(store: Store, name: str) -> Iterator[Check]:
     view = home.front(state=state)
     for file in DERIVED:
         yield from _derived(home, file, view)
-    yield from _artifacts(home, state, view, bank)
+    yield from _artifacts(home, state, view)
     yield _next_start(home, state, recipe)
 
 
@@ -111,12 +112,14 @@ def _read_derived(file: str, data: bytes) -> None:
             raise ValueError(f"its end is missing, </{kind}>")
 
 
-def _artifacts(home: SearchHome, state: SearchState, view: FrontView, bank: str) -> Iterator[Check]:
+def _artifacts(home: SearchHome, state: SearchState, view: FrontView) -> Iterator[Check]:
     """The feature bank, and every stage of the front's trials."""
-    wanted: dict[tuple[str, str], list[int]] = {("banks", bank): []}
+    bank, wanted = home.stored()[1], dict[tuple[str, str], list[int]]()
+    if isinstance(bank, str):  # else each trial has made its own
+        wanted["banks", bank] = []
     for member in view.members:
         for use in state.trials[member.trial].stages:
-            wanted.setdefault((f"stages/{use.stage}", use.key), []).append(member.trial)
+            wanted.setdefault((_kind(use.stage), use.key), []).append(member.trial)
     wrong = 0
     for (kind, key), trials in wanted.items():
         if problem := _problem(home, kind, key):
@@ -125,6 +128,11 @@ def _artifacts(home: SearchHome, state: SearchState, view: FrontView, bank: str)
             yield Check("artifacts", False, clean(f"{kind}/{key}{of}: {problem}"), _what_to_do(home, kind))
     if not wrong:
         yield Check("artifacts", True, f"all {len(wanted)} artifacts of the front are intact")
+
+
+def _kind(stage: str) -> str:
+    """Where the artifacts of a stage lie, also of one that this version does not know."""
+    return STAGES[stage].kind if stage in STAGES else f"stages/{stage}"
 
 
 def _problem(home: SearchHome, kind: str, key: str) -> str | None:

@@ -9,6 +9,7 @@ from tuner.base.secrets import holds_secret, is_address
 from tuner.base.spelling import did_you_mean
 from tuner.errors import InfeasibleError, UsageError
 from tuner.qpm.round_lengths import round_lengths
+from tuner.recipe.backbones import check_backbones
 from tuner.recipe.bounds import check_reference, constraints_of
 from tuner.recipe.objectives import extremes, objectives_of
 from tuner.recipe.points import check_points
@@ -34,6 +35,7 @@ def check_recipe(recipe: Recipe) -> None:
     _check_shares(recipe)
     _check_confirm(recipe)
     _check_money(recipe)
+    check_backbones(recipe)
     for name in recipe.space:
         _check_dimension(name, recipe)
     _check_forced_pairs(recipe)

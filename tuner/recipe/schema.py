@@ -140,6 +140,7 @@ class StageResources:
 class ResourcesConfig:
     """Resources of each stage."""
 
+    extract: StageResources = field(default_factory=lambda: StageResources(1.0, -1.0))
     dense: StageResources = field(default_factory=lambda: StageResources(1.0, -1.0))
     assign: StageResources = field(default_factory=StageResources)
     finetune: StageResources = field(default_factory=lambda: StageResources(1.0, -1.0))

@@ -5,6 +5,7 @@ Nothing is left to Optuna's own reading: it would lower a range's end that no st
 
 import functools
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from decimal import Decimal
 from typing import Any
 
@@ -12,12 +13,14 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from tuner.base.spelling import did_you_mean
 from tuner.errors import UsageError
+from tuner.features.kinds import BACKBONES
 from tuner.recipe.nodes import pairs, show, written
 from tuner.recipe.scalars import read_scalar
 from tuner.recipe.schema import SHORT_NAMES, Recipe, walk
 
-# Groups whose fields can be searched: what makes the feature bank and the split is the same for all trials.
-SEARCHED = ("adapter", "dense", "assign", "finetune", "seed")
+# Groups whose fields can be searched: images and split are the same for all trials.
+SEARCHED = ("backbone", "adapter", "dense", "assign", "finetune", "seed")
+NOT_SEARCHED = ("backbone.batch_size",)  # changes no result
 
 _SHORT = {path: name for name, path in SHORT_NAMES.items()}
 MOST_STEPS = 1_000_000
@@ -160,7 +163,15 @@ def _value(node: Node, kind: type, where: str) -> Any:
     return read_scalar(text, kind, where)
 
 
-@functools.cache
 def _searchable() -> dict[str, Any]:
-    """The type of every field that can be searched, by its dotted path."""
+    """The type of every field that can be searched, by its dotted path; those of added backbones too."""
+    added = {
+        f"backbone.{info.name}": info.type for kind in BACKBONES.added().values() for info in fields(kind.settings)
+    }
+    found = added | _built_in()
+    return {path: kind for path, kind in found.items() if path not in NOT_SEARCHED}
+
+
+@functools.cache
+def _built_in() -> dict[str, Any]:
     return {path: info.type for path, _, info in walk(Recipe()) if path.partition(".")[0] in SEARCHED}

@@ -8,7 +8,8 @@ from yaml.nodes import MappingNode
 from tuner.errors import UsageError
 from tuner.recipe.nodes import compose, pairs, plain
 
-KINDS = {"bank": str, "versions": dict, "code": dict | None, "origin": dict | None}  # what it holds beside the recipe
+# what it holds beside the recipe
+KINDS = {"bank": str, "banks": dict | None, "versions": dict, "code": dict | None, "origin": dict | None}
 _KEY = "[0-9A-Za-z_-]{1,100}"
 
 

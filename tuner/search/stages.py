@@ -14,6 +14,7 @@ from tuner.renamed import renamed_names
 
 RUNNERS = "tuner.search.execute.runners"
 SOLVER = "tuner.search.execute.program_runner"
+BANKS = "tuner.search.execute.bank_runner"
 RUNG = "tuner.search.execute.rung_runner"
 
 
@@ -35,6 +36,8 @@ class Stage:
         of_a_trial: whether it is part of every trial, in the order of the table; others belong to baselines.
         gives_the_model: whether its model is the trial's model.
         keeps_features: whether it keeps the features of the training images for the program.
+        makes_a_bank: whether it makes a feature bank. Banks have keys of their own, which hold their own version, and
+            its runner publishes them.
     """
 
     name: str
@@ -48,11 +51,12 @@ class Stage:
     of_a_trial: bool = True
     gives_the_model: bool = False
     keeps_features: bool = False
+    makes_a_bank: bool = False
 
     @property
     def kind(self) -> str:
         """The folder of its artifacts in a store."""
-        return f"stages/{self.name}"
+        return "banks" if self.makes_a_bank else f"stages/{self.name}"
 
     @property
     def runs_models(self) -> bool:
@@ -69,6 +73,16 @@ class Stage:
 
 
 _TABLE = (
+    # only trials of a search over backbones have it; other searches have one bank, made before their first trial
+    Stage(
+        "bank",
+        0,
+        "other",
+        f"{BANKS}:run_bank",
+        resources="extract",
+        of_a_trial=False,
+        makes_a_bank=True,
+    ),
     Stage(
         "dense",
         3,
@@ -158,7 +172,7 @@ _TABLE = (
 STAGES: dict[str, Stage] = {stage.name: stage for stage in _TABLE}
 """All stages by name, in order."""
 
-CODE_VERSIONS = {stage.name: stage.version for stage in _TABLE}
+CODE_VERSIONS = {stage.name: stage.version for stage in _TABLE if not stage.makes_a_bank}
 """Version of the code of each stage: part of every key, and kept with a search."""
 
 
@@ -170,6 +184,11 @@ def of_a_trial() -> list[Stage]:
 def trained() -> list[Stage]:
     """The stages of a trial that train."""
     return [stage for stage in of_a_trial() if stage.does == "train"]
+
+
+def bank_stage() -> Stage:
+    """The stage that makes the feature bank of a backbone which is searched."""
+    return next(stage for stage in STAGES.values() if stage.makes_a_bank)
 
 
 def program_stage() -> Stage:

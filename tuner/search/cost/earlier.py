@@ -6,8 +6,9 @@ from typing import Any
 
 from tuner.recipe import Recipe, StageResources
 from tuner.search.cost.guess import guess_s
-from tuner.search.cost.sizes import Sizes
+from tuner.search.cost.sizes import Sizes, sizes_at
 from tuner.search.cost.stage_times import StageTimes, Timed
+from tuner.search.record.searched_banks import Bank, bank_keys
 from tuner.search.stages import STAGES, of_a_trial
 from tuner.store import Artifacts, CorruptArtifactError, Manifest
 
@@ -20,13 +21,13 @@ MOST = 1_000_000
 
 
 def earlier_times(
-    artifacts: Artifacts, bank: str, recipe: Recipe, sizes: Sizes, held: Mapping[str, StageResources]
+    artifacts: Artifacts, bank: Bank, recipe: Recipe, sizes: Sizes, held: Mapping[str, StageResources]
 ) -> StageTimes:
     """Times of stages on the same data and the same kind of device; they may be of other settings and machines.
 
     Args:
         artifacts: of the store; a few manifests are read.
-        bank: key of the feature bank.
+        bank: the feature bank.
         recipe: of the search; settings that a manifest does not tell are taken from it.
         sizes: of the data.
         held: what a run of each stage holds.
@@ -71,20 +72,21 @@ def _manifests(artifacts: Artifacts, kind: str) -> Iterable[Manifest]:
 
 
 def _timed(
-    manifest: Manifest, bank: str, recipe: Recipe, sizes: Sizes, held: Mapping[str, StageResources]
+    manifest: Manifest, bank: Bank, recipe: Recipe, sizes: Sizes, held: Mapping[str, StageResources]
 ) -> Timed | None:
     """The run that made an artifact; None where it was on other data or another device, or its time is unknown."""
     meta, stage = manifest.meta, str(manifest.meta.get("stage"))
     inputs, took_s, made_with = meta.get("inputs"), meta.get("seconds"), meta.get("made_with")
     if not (isinstance(inputs, dict) and isinstance(made_with, dict) and stage in held):
         return None
-    if inputs.get("bank") != bank or not isinstance(took_s, int | float) or not 0 < took_s < 1e7:
+    key = inputs.get("bank")
+    if key not in bank_keys(bank) or not isinstance(took_s, int | float) or not 0 < took_s < 1e7:
         return None
     if STAGES[stage].runs_models and (made_with.get("device") == "cuda") != (held[stage].gpus > 0):
         return None
     settings = meta.get("settings")
     then = _as_then(recipe, settings if isinstance(settings, dict) else {})
-    return Timed(stage, guess_s(stage, then, sizes, held[stage]), float(took_s))
+    return Timed(stage, guess_s(stage, then, sizes_at(bank, sizes, str(key)), held[stage]), float(took_s))
 
 
 def _as_then(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:

@@ -13,6 +13,7 @@ from tuner.search.cost.sizes import Machine, Sizes
 from tuner.search.cost.spent import Spent, spent_in, uses_of
 from tuner.search.cost.stage_times import FEW, Source, StageTimes, Timed, beside
 from tuner.search.record.fields import N_SEEDS
+from tuner.search.record.searched_banks import Bank
 from tuner.search.record.stage_use import StageUse
 from tuner.search.record.state import SearchState, TrialRecord
 
@@ -59,7 +60,7 @@ class Forecast:
 
     Args:
         recipe: of the search, precision settled, budget included.
-        bank: key of its feature bank.
+        bank: its feature bank.
         sizes: of the data.
         machine: what stages run on.
         held: what a run of each stage holds, shares of GPUs settled.
@@ -70,7 +71,7 @@ class Forecast:
     def __init__(
         self,
         recipe: Recipe,
-        bank: str,
+        bank: Bank,
         sizes: Sizes,
         machine: Machine,
         held: Mapping[str, StageResources],

@@ -7,8 +7,9 @@ from tuner.recipe import Recipe, StageResources
 from tuner.search.cost.earlier import earlier_times, known_stages
 from tuner.search.cost.forecast import Forecast
 from tuner.search.cost.sizes import Machine, Sizes
+from tuner.search.record.searched_banks import Bank
 from tuner.search.session.address import LOCAL_RAY, ray_address
-from tuner.search.stages import of_a_trial, rung_stage
+from tuner.search.stages import bank_stage, of_a_trial, rung_stage
 from tuner.store import Artifacts
 
 
@@ -20,14 +21,14 @@ def machine_of() -> Machine:
 def held_by(recipe: Recipe, machine: Machine) -> dict[str, StageResources]:
     """What a run of each stage of a trial holds; a share of -1 is one GPU where there is one."""
     found = {}
-    for stage in (*of_a_trial(), rung_stage()):
+    for stage in (bank_stage(), *of_a_trial(), rung_stage()):
         asked: StageResources = getattr(recipe.resources, stage.resources or stage.name)
         share = (1.0 if machine.gpus else 0.0) if asked.gpus < 0 else asked.gpus
         found[stage.name] = dataclasses.replace(asked, gpus=share)
     return found
 
 
-def make_forecast(artifacts: Artifacts, recipe: Recipe, bank: str, sizes: Sizes) -> Forecast:
+def make_forecast(artifacts: Artifacts, recipe: Recipe, bank: Bank, sizes: Sizes) -> Forecast:
     """The forecast of a search.
 
     Args:

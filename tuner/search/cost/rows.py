@@ -7,9 +7,10 @@ from tuner.errors import InfeasibleError
 from tuner.recipe import Recipe, StageResources
 from tuner.search.cost.guess import guess_s
 from tuner.search.cost.makespan import Work
-from tuner.search.cost.sizes import Sizes
+from tuner.search.cost.sizes import Sizes, sizes_at
 from tuner.search.execute.plan import plan
 from tuner.search.execute.rung_plan import with_rung
+from tuner.search.record.searched_banks import Bank, bank_key
 from tuner.search.record.state import SearchState, TrialRecord
 from tuner.search.stages import measuring_stage, model_stage, rung_stage
 
@@ -20,13 +21,13 @@ SURE = 5
 
 
 def row_of(
-    recipe: Recipe, bank: str, sizes: Sizes, held: Mapping[str, StageResources], epoch: int | None = None
+    recipe: Recipe, bank: Bank, sizes: Sizes, held: Mapping[str, StageResources], epoch: int | None = None
 ) -> list[Work]:
     """The stages of a trial with their guessed times; none for a point that no trial can have.
 
     Args:
         recipe: of the trial, its parameters filled in.
-        bank: key of the feature bank.
+        bank: the feature bank.
         sizes: of the data.
         held: what a run of each stage holds.
         epoch: of the rung; None: it has none.
@@ -35,6 +36,7 @@ def row_of(
         specs = plan(recipe, bank)
     except InfeasibleError:
         return []
+    sizes = sizes_at(bank, sizes, bank_key(bank, recipe))
     guesses = {spec.stage: guess_s(spec.stage, recipe, sizes, held[spec.stage]) for spec in specs}
     if epoch is not None:
         specs, tuned = with_rung(specs, epoch), model_stage().name

@@ -1,10 +1,11 @@
 """How large the work of a search is, before anything has been timed: images, tokens, machine."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tuner.recipe import Recipe
+from tuner.search.record.searched_banks import Bank, SearchedBanks
 from tuner.store import Artifacts
 
 TRAIN_SHARE = 0.6
@@ -52,12 +53,17 @@ class Machine:
         )
 
 
-def sizes_of_bank(artifacts: Artifacts, bank: str, recipe: Recipe) -> Sizes | None:
+def sizes_of_bank(artifacts: Artifacts, bank: Bank, recipe: Recipe) -> Sizes | None:
     """The sizes of a bank in the store, by its manifest alone; None if there is no such bank.
+
+    Of a search over backbones, those of its first bank, which need not be there yet.
 
     Raises:
         CorruptArtifactError: the manifest is damaged.
     """
+    if isinstance(bank, SearchedBanks):
+        n_train = trained_on(bank.n_train, recipe)
+        return sizes_at(bank, Sizes(n_train, bank.n_images, 1, 1, bank.n_classes), bank.keys[0])
     manifest = artifacts.find("banks", bank)
     if manifest is None:
         return None
@@ -65,6 +71,12 @@ def sizes_of_bank(artifacts: Artifacts, bank: str, recipe: Recipe) -> Sizes | No
     grid, dim = manifest.meta.get("grid"), manifest.told("dim", int)
     sides = grid if isinstance(grid, list) and len(grid) == 2 and all(type(n) is int for n in grid) else [1, 1]
     return Sizes(trained_on(round(TRAIN_SHARE * n_images), recipe), n_images, sides[0] * sides[1], dim, n_classes)
+
+
+def sizes_at(bank: Bank, sizes: Sizes, key: str) -> Sizes:
+    """The sizes of one of the banks of a search, from those of any of them."""
+    point = None if isinstance(bank, str) else bank.of_key(key)
+    return sizes if point is None else replace(sizes, tokens=point.grid[0] * point.grid[1], dim=point.dim)
 
 
 def trained_on(n_train: int, recipe: Recipe) -> int:

@@ -13,6 +13,7 @@ from tuner.search.outcome.confirm import confirm, refuse_too_many_splits
 from tuner.search.outcome.confirmation_plan import ConfirmationRun, members, missing_runs, told, within_share
 from tuner.search.record.events import Confirmed, Event
 from tuner.search.record.home import SearchHome
+from tuner.search.record.searched_banks import Bank
 from tuner.search.record.state import SearchState
 
 
@@ -22,14 +23,14 @@ class Confirming:
     Args:
         home: the search.
         recipe: says how often.
-        bank: key of its feature bank.
+        bank: its feature bank.
         state: of the search, read at each call.
         spending: what may still be spent.
         only: a user's wish: the whole front, whatever the budget.
     """
 
     def __init__(
-        self, home: SearchHome, recipe: Recipe, bank: str, state: SearchState, spending: Spending, *, only: bool
+        self, home: SearchHome, recipe: Recipe, bank: Bank, state: SearchState, spending: Spending, *, only: bool
     ) -> None:
         self._home, self._recipe, self._bank, self._state = home, recipe, bank, state
         self._spending, self._only = spending, only

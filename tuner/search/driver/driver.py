@@ -40,6 +40,7 @@ from tuner.search.record.front_view import require_points
 from tuner.search.record.home import SearchHome, versions
 from tuner.search.record.reference import settled
 from tuner.search.record.restoration import apply
+from tuner.search.record.searched_banks import Bank
 from tuner.search.session.connect import keep_keys_private, ray_for, scratch_folder
 from tuner.search.stopping.reopening import to_reopen
 from tuner.search.watch.header import Place
@@ -53,7 +54,7 @@ class Driver:
     Args:
         home: the search.
         recipe: what to run, budget included.
-        bank: key of the feature bank.
+        bank: the feature bank.
         learn_from: names of other searches whose trials the proposals learn from.
         progress: receives progress messages.
         lease: the right to drive the search, checked before each write.
@@ -65,7 +66,7 @@ class Driver:
         self,
         home: SearchHome,
         recipe: Recipe,
-        bank: str,
+        bank: Bank,
         learn_from: Sequence[str],
         progress: Progress,
         lease: Lease,

@@ -5,14 +5,18 @@ from dataclasses import dataclass
 from tuner.base.steps import duration
 from tuner.errors import UsageError
 from tuner.recipe import Recipe, caution, objectives_of
+from tuner.recipe.backbones import backbone_names, searched_backbone
+from tuner.search.cost.banks import told_banks
 from tuner.search.cost.forecast import Expected
 from tuner.search.cost.prepare import make_forecast
-from tuner.search.cost.sizes import Sizes, sizes_of_bank, trained_on
+from tuner.search.cost.sizes import Sizes, sizes_at, sizes_of_bank, trained_on
 from tuner.search.cost.texts import SOURCES, cost, ends_early, limits_told, sure
+from tuner.search.execute.searched import networks, require_frozen_everywhere, settle_banks
 from tuner.search.propose.first_points import refuse_impossible
 from tuner.search.propose.lag import adopt_lag, settle_lag
 from tuner.search.propose.registry import make_sampler
 from tuner.search.record.home import SearchHome
+from tuner.search.record.searched_banks import Bank, SearchedBanks
 from tuner.search.record.state import SearchState
 from tuner.search.session.precision import adopt_precision, settle_precision
 from tuner.search.watch.mirror import tracking_uri
@@ -29,6 +33,7 @@ class DryRun:
         state: of the search now.
         expected: what it is expected to take.
         extracts: whether the features would be extracted first, which is not part of the expected time.
+        banks: of a search over backbones: its banks, and the keys of those that are in the store; else None.
     """
 
     home: SearchHome
@@ -36,6 +41,7 @@ class DryRun:
     state: SearchState
     expected: Expected
     extracts: bool
+    banks: tuple[SearchedBanks, frozenset[str]] | None = None
 
     def lines(self) -> list[tuple[str, str]]:
         """Headings and texts, in order."""
@@ -45,7 +51,8 @@ class DryRun:
         stages = [(f"  {name}", f"asked for {n} times, run {runs} times") for name, (n, runs) in found.stages.items()]
         rows = [
             ("search", f"{self.home.name} in {self.home.store.url}{'' if self.home.exists() else ', new'}"),
-            ("data", f"{recipe.data.name}, {recipe.backbone.name} features{self._bank()}"),
+            ("data", f"{recipe.data.name}, {' or '.join(backbone_names(recipe))} features{self._bank()}"),
+            *(() if self.banks is None else told_banks(*self.banks)),
             ("searched", ""),
             *((f"  {name}", _dimension(dimension)) for name, dimension in recipe.space.items()),
             ("objectives", ", ".join(f"{o.name} ({o.direction})" for o in objectives_of(recipe))),
@@ -74,6 +81,9 @@ class DryRun:
         return rows
 
     def _bank(self) -> str:
+        if self.banks is not None:
+            n, made = len(self.banks[0].keys), len(self.banks[1])
+            return f" in {n} banks" + (f", {made} of them there" if made else "")
         return ", which are extracted first (not in the time below)" if self.extracts else ""
 
     def _mlflow(self) -> str:
@@ -111,16 +121,19 @@ def dry_run(home: SearchHome, asked: Recipe | None, trials: int | None = None) -
             )
         recipe, state = settle_lag(settle_precision(asked)), SearchState()
         sizes, bank = _sizes_of_data(recipe)
-        extracts = home.artifacts.find("banks", bank) is None
+        extracts = isinstance(bank, str) and home.artifacts.find("banks", bank) is None
     if trials is not None:
         recipe.budget.trials = trials
     recipe.budget.trials = state.in_force(recipe.budget.trials)
     forecast = make_forecast(home.artifacts, recipe, bank, sizes)
-    return DryRun(home, recipe, state, forecast.expected(state), extracts)
+    banks = None
+    if isinstance(bank, SearchedBanks):
+        banks = bank, frozenset(key for key in bank.keys if home.artifacts.find("banks", key) is not None)
+    return DryRun(home, recipe, state, forecast.expected(state), extracts, banks)
 
 
-def _sizes_of_data(recipe: Recipe) -> tuple[Sizes, str]:
-    """The sizes of data whose features are not in the store, and the key that their bank would have."""
+def _sizes_of_data(recipe: Recipe) -> tuple[Sizes, Bank]:
+    """The sizes of data whose features are not in the store, and the bank that they would have."""
     from tuner.features.extract import BankSource
     from tuner.search.driver.adapter_check import refuse_unfit
     from tuner.search.driver.objective_check import refuse_unmeasurable
@@ -129,12 +142,17 @@ def _sizes_of_data(recipe: Recipe) -> tuple[Sizes, str]:
     source = BankSource(recipe.data, recipe.backbone)
     refuse_unusable(recipe, source.dataset)
     refuse_unmeasurable(recipe, source.dataset)
-    refuse_unfit(recipe, source.network)
+    require_frozen_everywhere(recipe)
+    for network in networks(recipe):
+        refuse_unfit(recipe, network)
     refuse_impossible(recipe, len(source.dataset.class_names))
     make_sampler(recipe)
-    rows, columns = source.network.grid
     n_train, n_images = int(source.dataset.is_train.sum()), len(source.dataset)
     n_classes = len(source.dataset.class_names)
+    if searched_backbone(recipe):
+        banks = settle_banks(recipe, source.dataset)
+        return sizes_at(banks, Sizes(trained_on(n_train, recipe), n_images, 1, 1, n_classes), banks.keys[0]), banks
+    rows, columns = source.network.grid
     sizes = Sizes(trained_on(n_train, recipe), n_images, rows * columns, source.network.dim, n_classes)
     return sizes, source.key
 

@@ -81,15 +81,17 @@ def as_it_stands(home: SearchHome, asked: Recipe | None, trials: int | None = No
         recipe = asked
     if trials is not None:
         recipe.budget.trials = trials
-    if told != _found(home, recipe) or not _is_there(home, "banks", bank) or driver_of(home.store, home.name):
+    if told != _found(home, recipe) or driver_of(home.store, home.name):
         return None
     quiet = SearchHome(home.store, home.name)  # the run itself reports warnings
     state = quiet.state(recipe)
     recipe.budget.trials = state.in_force(recipe.budget.trials)
     if quiet.ledger.warnings or any(not damage.settled for damage in state.damage):
         return None
-    kind = model_stage().kind
-    if not all(_is_there(home, kind, member.model or "") for member in state.members(objectives_of(recipe))):
+    kind, members = model_stage().kind, state.members(objectives_of(recipe))
+    banks = [bank] if isinstance(bank, str) else {home.of_trial(member.params)[1] for member in members}
+    wanted = [*(("banks", key) for key in banks), *((kind, member.model or "") for member in members)]
+    if not all(_is_there(home, *artifact) for artifact in wanted):
         return None
     files = {name: home.address(file) for name, file in DERIVED.items() if home.store.stat(home.key(file))}
     tracking = "switched off (tracking.enabled)"

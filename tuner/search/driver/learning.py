@@ -16,6 +16,7 @@ from tuner.recipe.schema import PLACES, RUNTIME_PARTS, SHORT_NAMES, lookup, walk
 from tuner.search.record.events import Learned
 from tuner.search.record.home import SearchHome
 from tuner.search.record.learned import LearnedTrial
+from tuner.search.record.searched_banks import Bank, bank_key, bank_keys
 from tuner.search.record.state import SearchState, TrialRecord
 
 # Parts that do not change what a trial measures. Precision does, by less than a seed.
@@ -24,7 +25,7 @@ MOST_AT_ONCE = 1000  # trials in one event
 
 
 def learned_from(
-    home: SearchHome, names: Sequence[str], recipe: Recipe, bank: str, state: SearchState, progress: Progress
+    home: SearchHome, names: Sequence[str], recipe: Recipe, bank: Bank, state: SearchState, progress: Progress
 ) -> list[Learned]:
     """The events by which a search learns from others; those that it has learnt from already are passed over.
 
@@ -32,7 +33,7 @@ def learned_from(
         home: the search.
         names: of the others, in the same store.
         recipe: of the search.
-        bank: key of its feature bank.
+        bank: its feature bank.
         state: of the search.
         progress: receives progress messages.
 
@@ -49,9 +50,10 @@ def learned_from(
         other = SearchHome(home.store, name, home.warn)
         old, old_bank = other.stored()
         _refuse_other(name, old, old_bank, recipe, bank)
+        banks = (old_bank, bank)
         with progress.step(f"reading the trials of search {name!r}"):
             ended = sorted(other.state().finished(), key=lambda trial: trial.number)  # not in the order they ended
-        trials = list(_comparable(ended, old, recipe))
+        trials = list(_comparable(ended, old, recipe, banks))
         others = len(ended) - len(trials)
         left = f"; {others} {'other does' if others == 1 else 'others do'} not lie in the space" if others else ""
         count = "1 trial" if len(trials) == 1 else f"{len(trials)} trials"
@@ -69,7 +71,7 @@ def differing(old: Recipe, recipe: Recipe) -> list[str]:
     return [f"{key}: {was}, here {now}" for key, was, now in _differences(old, recipe) if key not in searched]
 
 
-def _refuse_other(name: str, old: Recipe, old_bank: str, recipe: Recipe, bank: str) -> None:
+def _refuse_other(name: str, old: Recipe, old_bank: Bank, recipe: Recipe, bank: Bank) -> None:
     if changes := differing(old, recipe):
         raise UsageError(
             f"the trials of search {name!r} are not those of this search with other sizes, since settings differ that "
@@ -77,10 +79,10 @@ def _refuse_other(name: str, old: Recipe, old_bank: str, recipe: Recipe, bank: s
             "settings that differ in the space only, so that values can be compared",
             "drop the changes; or leave out `learn_from`, and give good points of that search as `points`",
         )
-    if old_bank != bank:
+    if not set(bank_keys(old_bank)) & set(bank_keys(bank)):
         raise UsageError(
-            f"search {name!r} was measured on other data, or on images read in another way (bank {old_bank[:8]}, "
-            f"here {bank[:8]})",
+            f"search {name!r} was measured on other data, or on images read in another way "
+            f"(bank {bank_keys(old_bank)[0][:8]}, here {bank_keys(bank)[0][:8]})",
             "the same images and backbone, so that its values can be compared",
             "leave out `learn_from`; identical stages are reused from the store anyway",
         )
@@ -96,8 +98,10 @@ def _differences(old: Recipe, recipe: Recipe) -> Iterator[tuple[str, Any, Any]]:
             yield key, was, now
 
 
-def _comparable(trials: Sequence[TrialRecord], old: Recipe, recipe: Recipe) -> Iterator[LearnedTrial]:
-    """The trials that this search could have had."""
+def _comparable(
+    trials: Sequence[TrialRecord], old: Recipe, recipe: Recipe, banks: tuple[Bank, Bank]
+) -> Iterator[LearnedTrial]:
+    """The trials that this search could have had, on the same feature bank: `banks` are those of both searches."""
     old_fields = {SHORT_NAMES.get(name, name): name for name in old.space}
     fields = {SHORT_NAMES.get(name, name) for name in recipe.space}
     fixed = {name: lookup(recipe, path) for path, name in old_fields.items() if path not in fields}
@@ -108,9 +112,16 @@ def _comparable(trials: Sequence[TrialRecord], old: Recipe, recipe: Recipe) -> I
         params = {name: _of(trial.params, name, old) for name in recipe.space}
         if trial.outcome is None or not all(lies_in(recipe.space[name], value) for name, value in params.items()):
             continue
+        if bank_key(banks[0], old.at(_searched(trial.params, old))) != bank_key(banks[1], recipe.at(params)):
+            continue
         values = {name: trial.values[name] for name in dict.fromkeys(names) if name in trial.values}
         sizes = {name: value for name, value in trial.params.items() if name in names}
         yield LearnedTrial(trial.number, params | sizes, trial.outcome, trial.stage, values)
+
+
+def _searched(params: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
+    """The searched parameters of a trial."""
+    return {name: params[name] for name in recipe.space}
 
 
 def _of(params: Mapping[str, Any], name: str, old: Recipe) -> Any:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tuner.base.processes import started_at
 from tuner.search.execute.plan import digest
-from tuner.search.stages import trained
+from tuner.search.stages import bank_stage, trained
 from tuner.store import Artifacts
 
 QUIET_S = 3600.0
@@ -32,12 +32,12 @@ def clear_cache(artifacts: Artifacts, scratch: Path) -> None:
     """
     artifacts.cache.sweep()
     ours = f"-{digest(artifacts.store.url)[:8]}"
-    trained_kinds = [stage.kind for stage in trained()]
+    kinds = [stage.kind for stage in (bank_stage(), *trained())]
     for folder in scratch.glob("*-*"):
         with contextlib.suppress(OSError):
             quiet_s = time.time() - max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
             key = folder.name.removesuffix(ours)
-            done = folder.name.endswith(ours) and any(artifacts.find(kind, key) is not None for kind in trained_kinds)
+            done = folder.name.endswith(ours) and any(artifacts.find(kind, key) is not None for kind in kinds)
             if quiet_s > (QUIET_S if done else FORGOTTEN_S):
                 shutil.rmtree(folder, ignore_errors=True)
 

@@ -9,6 +9,7 @@ from tuner.search.cost.prepare import make_forecast
 from tuner.search.cost.sizes import sizes_of_bank
 from tuner.search.cost.texts import ends_early, expected_line
 from tuner.search.record.home import SearchHome
+from tuner.search.record.searched_banks import Bank
 from tuner.search.record.state import SearchState
 
 
@@ -18,14 +19,14 @@ class Outlook:
     Args:
         home: the search.
         recipe: with its budget.
-        bank: key of its feature bank.
+        bank: its feature bank.
         state: of the search, read at each call.
         progress: receives what is said.
         began_s: when the run began, by `time.monotonic`.
     """
 
     def __init__(
-        self, home: SearchHome, recipe: Recipe, bank: str, state: SearchState, progress: Progress, began_s: float
+        self, home: SearchHome, recipe: Recipe, bank: Bank, state: SearchState, progress: Progress, began_s: float
     ) -> None:
         self._home, self._recipe, self._bank, self._state = home, recipe, bank, state
         self._progress, self._began_s = progress, began_s

@@ -8,8 +8,8 @@ from tuner.base.private import choose_root, private_temporaries
 from tuner.base.progress import Progress
 from tuner.data.load import load_dataset
 from tuner.errors import TunerError, UsageError
-from tuner.features.registry import make_backbone, require_frozen
 from tuner.recipe import ConfirmConfig, Recipe, caution, check_recipe
+from tuner.recipe.backbones import searched_backbone
 from tuner.search.driver.adapter_check import refuse_unfit
 from tuner.search.driver.driver import Driver
 from tuner.search.driver.finished import remember
@@ -19,11 +19,13 @@ from tuner.search.driver.objective_check import refuse_unmeasurable
 from tuner.search.driver.split_check import refuse_unusable
 from tuner.search.driver.unread import unread_line
 from tuner.search.execute.banks import ensure_bank, publish_bank
+from tuner.search.execute.searched import networks, require_frozen_everywhere, settle_banks
 from tuner.search.propose.first_points import refuse_impossible, why_not_own
 from tuner.search.propose.lag import adopt_lag, settle_lag, told_lag
 from tuner.search.propose.registry import make_sampler
 from tuner.search.record.holder import is_gone, this_driver
 from tuner.search.record.home import SearchHome, open_home
+from tuner.search.record.searched_banks import Bank
 from tuner.search.session.connect import require_ray, scratch_folder
 from tuner.search.session.precision import adopt_precision, settle_precision
 from tuner.search.watch.mirror import not_asked, passed_over
@@ -112,45 +114,12 @@ def _lease(request: SearchRequest, progress: Progress) -> Lease:
     )
 
 
-def _settle_recipe(home: SearchHome, request: SearchRequest, progress: Progress) -> tuple[Recipe, str]:
-    """The recipe to run and the key of its feature bank, which is extracted if necessary."""
-    if home.exists():
-        recipe, bank = home.stored()
-        if request.recipe is not None:
-            asked = adopt_lag(adopt_precision(request.recipe, recipe), recipe)
-            home.refuse_changes(recipe, asked)
-            asked.space = recipe.space  # in the original order, on which proposals depend
-            recipe = asked
-        if home.artifacts.find("banks", bank) is None:
-            home.require_this_code()
-            with progress.step("comparing the images with those at the start"):
-                from tuner.features.extract import BankSource
+def _settle_recipe(home: SearchHome, request: SearchRequest, progress: Progress) -> tuple[Recipe, Bank]:
+    """The recipe to run and its feature bank, which is extracted if necessary.
 
-                source = BankSource(recipe.data, recipe.backbone)
-                _require_same(source.key, bank, home.name)
-            publish_bank(home.artifacts, source, progress)
-        if recipe.tracking.enabled and (address := passed_over(home, recipe.tracking)):
-            progress.warn(not_asked(address))
-    else:
-        if request.recipe is None:
-            raise UsageError(
-                f"no search {home.name!r} in {home.store.url}", "a recipe to start it with", "add `recipe=digits`"
-            )
-        require_frozen(request.recipe.backbone)
-        if told := unread_line(request.recipe):
-            progress.say(told)
-        with progress.step(f"reading the data: {request.recipe.data.name}"):
-            dataset = load_dataset(request.recipe.data)
-            refuse_unusable(request.recipe, dataset)
-            refuse_unmeasurable(request.recipe, dataset)
-            refuse_unfit(request.recipe, make_backbone(request.recipe.backbone, request.recipe.data.name))
-            refuse_impossible(request.recipe, len(dataset.class_names))
-            make_sampler(request.recipe)  # refused here if it does not fit the space
-        if told := why_not_own(request.recipe, len(dataset.class_names)):
-            progress.say(told)
-        bank = ensure_bank(home.artifacts, request.recipe, progress, dataset)
-        recipe = settle_lag(settle_precision(request.recipe))
-        home.start(recipe, bank)
+    Where the backbone is searched, the banks are settled only: each is made by the first trial that needs it.
+    """
+    recipe, bank = (_stored if home.exists() else _begun)(home, request, progress)
     if request.trials is not None:
         recipe.budget.trials = request.trials
     if told := told_lag(recipe):
@@ -158,6 +127,56 @@ def _settle_recipe(home: SearchHome, request: SearchRequest, progress: Progress)
     if request.confirm is not None:
         recipe.confirm = request.confirm
         check_recipe(recipe)
+    return recipe, bank
+
+
+def _stored(home: SearchHome, request: SearchRequest, progress: Progress) -> tuple[Recipe, Bank]:
+    """Of a search that has been started."""
+    recipe, bank = home.stored()
+    if request.recipe is not None:
+        asked = adopt_lag(adopt_precision(request.recipe, recipe), recipe)
+        home.refuse_changes(recipe, asked)
+        asked.space = recipe.space  # in the original order, on which proposals depend
+        recipe = asked
+    if isinstance(bank, str) and home.artifacts.find("banks", bank) is None:
+        home.require_this_code()
+        with progress.step("comparing the images with those at the start"):
+            from tuner.features.extract import BankSource
+
+            source = BankSource(recipe.data, recipe.backbone)
+            _require_same(source.key, bank, home.name)
+        publish_bank(home.artifacts, source, progress)
+    if recipe.tracking.enabled and (address := passed_over(home, recipe.tracking)):
+        progress.warn(not_asked(address))
+    return recipe, bank
+
+
+def _begun(home: SearchHome, request: SearchRequest, progress: Progress) -> tuple[Recipe, Bank]:
+    """Of a new search, which is written to the store once everything that can be refused has been looked at."""
+    if request.recipe is None:
+        raise UsageError(
+            f"no search {home.name!r} in {home.store.url}", "a recipe to start it with", "add `recipe=digits`"
+        )
+    require_frozen_everywhere(request.recipe)
+    if told := unread_line(request.recipe):
+        progress.say(told)
+    with progress.step(f"reading the data: {request.recipe.data.name}"):
+        dataset = load_dataset(request.recipe.data)
+        refuse_unusable(request.recipe, dataset)
+        refuse_unmeasurable(request.recipe, dataset)
+        for network in networks(request.recipe):
+            refuse_unfit(request.recipe, network)
+        refuse_impossible(request.recipe, len(dataset.class_names))
+        make_sampler(request.recipe)  # refused here if it does not fit the space
+    if told := why_not_own(request.recipe, len(dataset.class_names)):
+        progress.say(told)
+    if searched_backbone(request.recipe):
+        with progress.step("looking for the weights of each backbone"):
+            bank: Bank = settle_banks(request.recipe, dataset)
+    else:
+        bank = ensure_bank(home.artifacts, request.recipe, progress, dataset)
+    recipe = settle_lag(settle_precision(request.recipe))
+    home.start(recipe, bank)
     return recipe, bank
 
 

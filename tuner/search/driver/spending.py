@@ -4,6 +4,7 @@ from tuner.recipe import Recipe
 from tuner.search.cost.limits import Limit, SpendLimit, first_enough, limits_of
 from tuner.search.driver.time_limit import TimeLimit
 from tuner.search.outcome.confirmation_plan import cost, missing_runs, seconds, within_share
+from tuner.search.record.searched_banks import Bank
 from tuner.search.record.state import SearchState
 
 
@@ -12,7 +13,7 @@ class Spending:
 
     Args:
         recipe: the search, whose budget may change.
-        bank: key of its feature bank.
+        bank: its feature bank.
         state: of the search, read at each call.
         only_confirm: the run is a user's wish, and has no limits.
 
@@ -21,7 +22,7 @@ class Spending:
         whole_limit: that of everything.
     """
 
-    def __init__(self, recipe: Recipe, bank: str, state: SearchState, *, only_confirm: bool = False) -> None:
+    def __init__(self, recipe: Recipe, bank: Bank, state: SearchState, *, only_confirm: bool = False) -> None:
         self._recipe, self._bank, self._state = recipe, bank, state
         limit_s = 0.0 if only_confirm else recipe.budget.time_limit_s
         self.limit, self.whole_limit = (TimeLimit(limit_s, state.elapsed_s) for _ in range(2))

@@ -7,8 +7,8 @@ effective.
 import dataclasses
 from typing import Any
 
-from tuner.features.kinds import BACKBONES
 from tuner.recipe import Recipe
+from tuner.recipe.backbones import GROUP, backbone_names, readers, searched_backbone
 from tuner.recipe.schema import walk
 
 COMPARED = ("resnet.", "resnet_qpm.")  # read by `qpm-tuner compare --systems resnet,resnet_qpm` alone
@@ -23,23 +23,30 @@ def unread(recipe: Recipe) -> list[str]:
 def unread_line(recipe: Recipe) -> str:
     """What a search says of them at its start; empty if there are none."""
     found = unread(recipe)
-    if not found:
-        return ""
     parts = []
     if others := [item for item in found if item.startswith("backbone.")]:
-        parts.append(f"backbone.name={recipe.backbone.name} does not read {', '.join(others)}")
+        parts.append(f"backbone.name={' or '.join(backbone_names(recipe))} does not read {', '.join(others)}")
     if compared := [item for item in found if item.startswith(COMPARED)]:
         parts.append(
             f"{', '.join(compared)} shapes ResNets, which only `qpm-tuner compare --systems resnet,resnet_qpm` trains"
         )
-    return f"without effect on this search: {'; '.join(parts)}"
+    told = [f"without effect on this search: {'; '.join(parts)}"] if parts else []
+    return "; ".join([*told, *_partly_read(recipe)])
+
+
+def _partly_read(recipe: Recipe) -> list[str]:
+    """Searched settings that some of the searched backbones do not read: their trials share a bank."""
+    names, told = backbone_names(recipe), []
+    for field in searched_backbone(recipe):
+        others = [name for name in names if name not in readers(recipe, field)]
+        if others:
+            told.append(f"{field} is searched, and {' and '.join(others)} do{'es' * (len(others) == 1)} not read it")
+    return told
 
 
 def _is_unread(path: str, recipe: Recipe) -> bool:
-    group, _, name = path.rpartition(".")
-    kind = BACKBONES.get(recipe.backbone.name)
-    if group == "backbone" and kind is not None and kind.reads is not None:
-        return name not in {info.name for info in dataclasses.fields(kind.reads)}
+    if path.startswith(GROUP):
+        return path not in recipe.space and not readers(recipe, path)
     return path.startswith(COMPARED)
 
 

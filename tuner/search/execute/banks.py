@@ -11,9 +11,10 @@ from tuner.base.folders import cache_root, made_folder
 from tuner.base.metric import METRICS, PARTS
 from tuner.base.progress import Progress
 from tuner.data.dataset import Dataset
-from tuner.errors import UsageError
+from tuner.errors import TunerError, UsageError
 from tuner.recipe import Recipe, objectives_of
 from tuner.search.record.holder import is_gone, short, this_driver
+from tuner.search.record.searched_banks import Bank, SearchedBanks
 from tuner.store import Artifacts, Claims
 from tuner.store.claims import LATEST_S, SOONEST_S
 from tuner.store.disk import locked
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 
 LOOKED_FOR = (PARTS,)  # what banks of earlier versions lack although the data may have it; their keys are the same
+
+
+class ChangedDataError(TunerError):
+    """Images or weights are not those that a search started with: no fault of a trial, which stays open."""
 
 
 def not_looked_for(manifest: Manifest) -> tuple[str, ...]:
@@ -88,8 +93,25 @@ def publish_bank(artifacts: Artifacts, source: "BankSource", progress: Progress)
     return source.key
 
 
+def make_bank(artifacts: Artifacts, source: "BankSource", folder: Path, progress: Progress) -> None:
+    """Extract a bank and publish it; the caller holds its claim, so that nobody else does.
+
+    Args:
+        artifacts: of the store.
+        source: images and backbone.
+        folder: where it is extracted; what an earlier attempt has left there is used.
+        progress: receives each step.
+
+    Raises:
+        TunerError: the data or the weights are missing or broken, or the disk is full.
+    """
+    if artifacts.find("banks", source.key) is None:
+        _extract(artifacts, source, folder, progress)
+
+
 def _extract(artifacts: Artifacts, source: "BankSource", folder: Path, progress: Progress) -> None:
     """Extract a bank in the folder, publish it, and remove the folder."""
+    began_s = time.monotonic()
     with progress.step(f"extracting features of {source.data.name} by {source.backbone.name}") as step:
         bank = source.extract(folder, progress=step.count, note=progress.say, say=step.at)
     meta = {
@@ -100,6 +122,7 @@ def _extract(artifacts: Artifacts, source: "BankSource", folder: Path, progress:
         "dim": bank.dim,
         "grid": list(bank.grid),
         "looked_for": [need.what for need in LOOKED_FOR],
+        "seconds": time.monotonic() - began_s,
     }
     size_mb = sum(file.stat().st_size for file in folder.rglob("*")) / 1e6
     with progress.step(f"publishing {size_mb:,.0f} MB of features in {artifacts.store.url}"):
@@ -150,8 +173,10 @@ def _published_by_another(artifacts: Artifacts, key: str, claims: Claims, holder
     return True
 
 
-def n_classes_of(artifacts: Artifacts, bank: str) -> int:
-    """Number of classes of a bank in the store."""
+def n_classes_of(artifacts: Artifacts, bank: Bank) -> int:
+    """Number of classes of a search's bank, in the store or settled."""
+    if isinstance(bank, SearchedBanks):
+        return bank.n_classes
     manifest = artifacts.find("banks", bank)
     assert manifest is not None, "the bank is published before any trial starts"
     return manifest.told("n_classes", int)

@@ -10,12 +10,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from tuner.base.metric import added_metrics
 from tuner.qpm.settings import keyed
 from tuner.recipe import Recipe
-from tuner.search.stages import CODE_VERSIONS, STAGES, Stage, measuring_stage, model_stage, of_a_trial
+from tuner.search.record.searched_banks import Bank, SearchedBanks, bank_key
+from tuner.search.stages import CODE_VERSIONS, STAGES, Stage, bank_stage, measuring_stage, model_stage, of_a_trial
+
+PATHS = ("root", "masks", "split_file", "weights")  # of data and backbone
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,8 @@ class StageSpec:
         seed: seed of the stage's generators.
         partner: of a rung, the key of the fine-tuning that continues it; of that fine-tuning, the key of the rung. It
             spares work and changes no result, so it is not in the key. Empty: none.
+        named: the key of a feature bank, which follows from contents of images and weights; empty for other stages,
+            whose key follows from the rest.
     """
 
     stage: str
@@ -36,12 +42,15 @@ class StageSpec:
     inputs: dict[str, str]
     seed: int
     partner: str = ""
+    named: str = ""
 
     @cached_property
     def key(self) -> str:
         """Hash of code version, settings, inputs and seed: the artifact's name."""
+        if self.named:
+            return self.named
         content = dataclasses.asdict(self)
-        del content["partner"]
+        del content["partner"], content["named"]
         return digest({"code": CODE_VERSIONS[self.stage], **content})
 
     @property
@@ -66,26 +75,41 @@ def digest(content: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def plan(recipe: Recipe, bank: str) -> list[StageSpec]:
-    """The stages of one trial, in order.
+def plan(recipe: Recipe, bank: Bank) -> list[StageSpec]:
+    """The stages of one trial, in order; where the backbone is searched, the first one makes its feature bank.
 
     Args:
         recipe: the trial's recipe, parameters filled in (`Recipe.at`), precision settled (`settle_precision`).
-        bank: key of the feature bank.
+        bank: key of the feature bank, or the banks of a search over backbones.
     """
     parts = recipe.to_dict()
     assert "auto" not in (recipe.dense.precision, recipe.finetune.precision), "keys need a resolved precision"
     split = split_of(recipe)
     held_out = "test" if recipe.protocol == "paper" else "validation"
-    made: dict[str, StageSpec] = {}
+    key, made = bank_key(bank, recipe), dict[str, StageSpec]()
+    if isinstance(bank, SearchedBanks):
+        made[bank_stage().name] = making(recipe, bank)
     for stage in of_a_trial():
         if stage.does == "measure":
             made[stage.name] = evaluation(made[model_stage().name], held_out)
             continue
         settings = {name: keyed(parts[name]) for name in stage.settings} | {"split": split}
-        inputs = {"bank": bank} | {name: made[name].key for name in stage.reads}
+        inputs = {"bank": key} | {name: made[name].key for name in stage.reads}
         made[stage.name] = StageSpec(stage.name, settings, inputs, recipe.seed)
     return list(made.values())
+
+
+def making(recipe: Recipe, banks: SearchedBanks) -> StageSpec:
+    """The stage that makes the feature bank of a trial; another trial or search may have made it before."""
+    data = dataclasses.replace(recipe.data, split_seed=banks.split_seed)
+    settings = {"data": _anywhere(dataclasses.asdict(data)), "backbone": _anywhere(dataclasses.asdict(recipe.backbone))}
+    return StageSpec(bank_stage().name, settings, {}, 0, named=banks.of(recipe).key)
+
+
+def _anywhere(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings whose paths are whole, since a worker may run in another folder than the driver."""
+    there = {name: Path(text) for name in PATHS if (text := settings.get(name))}
+    return settings | {name: str(path.absolute()) for name, path in there.items() if path.exists()}
 
 
 def split_of(recipe: Recipe) -> dict[str, Any]:
@@ -97,7 +121,7 @@ def split_of(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def plan_trial(recipe: Recipe, bank: str, params: Mapping[str, Any]) -> list[StageSpec]:
+def plan_trial(recipe: Recipe, bank: Bank, params: Mapping[str, Any]) -> list[StageSpec]:
     """The stages of a trial of the search, from its parameters as the ledger has them."""
     return plan(recipe.at({name: params[name] for name in recipe.space}), bank)
 

@@ -4,9 +4,11 @@ Damaged artifacts are removed, so that they are recreated.
 """
 
 import time
+from typing import Any
 
 from tuner.search.execute.messages import StageResult
 from tuner.search.execute.plan import StageSpec
+from tuner.search.record.fields import is_number
 from tuner.search.record.values import read_values, stored_program
 from tuner.store import Artifacts, CorruptArtifactError, MissingKeyError
 
@@ -35,6 +37,9 @@ class Results:
             if manifest is None:
                 return None
             values = read_values(self._artifacts, spec.key, spec.kind) if spec.row.does == "measure" else None
+            if spec.row.makes_a_bank:  # banks of earlier versions do not say how long they took
+                took_s: Any = manifest.meta.get("seconds")
+                return StageResult("complete", float(took_s) if is_number(took_s) else 0.0)
             seconds, program = manifest.told("seconds", float), stored_program(manifest)
         except (CorruptArtifactError, MissingKeyError):
             self._artifacts.remove(spec.kind, spec.key)

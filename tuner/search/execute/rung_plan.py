@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from tuner.base.metric import added_metrics
 from tuner.recipe import Recipe
 from tuner.search.execute.plan import StageSpec, plan_trial
+from tuner.search.record.searched_banks import Bank
 from tuner.search.record.state import SearchState, TrialRecord
 from tuner.search.stages import CODE_VERSIONS, measuring_stage, model_stage, rung_stage
 from tuner.search.stopping.bar import Bar, bar_of
 
 
 def plan_stoppable(
-    recipe: Recipe, bank: str, state: SearchState, trial: TrialRecord
+    recipe: Recipe, bank: Bank, state: SearchState, trial: TrialRecord
 ) -> tuple[list[StageSpec], Bar | None]:
     """The stages of a trial, and what it is compared with at its rung, if early stopping is on.
 

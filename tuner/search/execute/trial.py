@@ -61,7 +61,7 @@ async def _pass(number: int, stages: Sequence[StageSpec], use: Use, bar: Bar | N
         so_far = replace(so_far, stages=(*so_far.stages, used), program=so_far.program or result.program)
         if result.outcome != "complete":
             outcome, cause = result.outcome, result.cause
-            if result.damaged and result.damaged[0] == "banks":
+            if result.damaged and result.damaged[0] == "banks" and not stages[0].row.makes_a_bank:
                 outcome, cause = "halted", f"the feature bank cannot be read: {cause}"
             return replace(so_far, outcome=outcome, stage=spec.stage, cause=cause)
         if spec.stage != rung_stage().name:

@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from tuner.base.private import NoPlaceError, private_folder
 from tuner.errors import InfeasibleError, TunerError
+from tuner.search.execute.banks import ChangedDataError
 from tuner.search.execute.job import Progress, StageJob
 from tuner.search.execute.messages import Outcome, StageResult
 from tuner.search.execute.plan import StageSpec
@@ -38,7 +39,7 @@ def run_stage(
 
     Returns:
         How it ended: `complete`, `infeasible`, `failed`, `corrupt` or `halted`; the last if the store or this
-        machine's disk fails, which is not the trial's fault.
+        machine's disk fails, or the data have changed, which is not the trial's fault.
     """
     log, artifacts = StageLog(), open_artifacts(store_url)
 
@@ -70,12 +71,13 @@ def _run(spec: StageSpec, job: StageJob, threads: int) -> StageResult:
     try:
         with private_folder() as folder, threadpool_limits(threads):
             values = spec.row.load_runner()(job, folder)
-            _publish(job, folder, time.perf_counter() - started)
+            if not spec.row.makes_a_bank:
+                _publish(job, folder, time.perf_counter() - started)
     except InfeasibleError as error:
         return ended("infeasible", error.what)
     except (CorruptArtifactError, MissingKeyError) as error:
         return ended("corrupt", error.what, damaged=job.fetching)
-    except (StoreError, NoPlaceError) as error:
+    except (StoreError, NoPlaceError, ChangedDataError) as error:
         return ended("halted", error.what)
     except OSError as error:  # a fault of this machine, such as a full disk, not of the trial
         return ended("halted", f"{error.strerror or error} {error.filename or ''}".strip())

@@ -26,11 +26,12 @@ def accuracy_by_class(home: SearchHome, chosen: Pick) -> tuple[str, list[ClassAc
 
     recipe, bank = home.stored()
     *made, measured = plan_trial(recipe, bank, chosen.point.params)
+    key = home.of_trial(chosen.point.params)[1]
     model = next(spec for spec in made if spec.row.gives_the_model)
     tested = evaluation(model, "test")
     spec = tested if home.artifacts.find(tested.kind, tested.key) is not None else measured
     right = _right(home, spec, chosen.point.trial)
-    tokens = load_input(home.artifacts, "banks", bank, open_bank)
+    tokens = load_input(home.artifacts, "banks", key, open_bank)
     split, settings = spec.settings["held_out"], spec.settings["split"]
     labels = tokens.labels[split_masks(tokens, settings, settings["split_seed"])[split]]
     require(len(labels) == len(right), "an evaluation", f"it has {len(right)} images", f"the {len(labels)} of {split}")

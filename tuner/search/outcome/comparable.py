@@ -1,10 +1,13 @@
 """Whether the values of two searches are of the same images, and in which settings the searches differ."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tuner.recipe import Recipe, caution, difference
+from tuner.recipe.backbones import backbone_points
 from tuner.search.record.home import SearchHome
+from tuner.search.record.searched_banks import Bank, bank_key
 from tuner.search.record.state import SearchState
 
 SPLIT = ("data.split_seed", "protocol", "validation_fraction")
@@ -53,7 +56,8 @@ def comparable(homes: tuple[SearchHome, SearchHome], states: tuple[SearchState, 
         cautions.append(f"the splits differ ({'; '.join(split)}): the values are of different images")
     if backbone:
         cautions.append(f"the backbones differ ({'; '.join(backbone)})")
-    if first_bank != second_bank and not data and not backbone:
+    same_banks = not _differ(_banks(first, first_bank), _banks(second, second_bank))
+    if not same_banks and not data and not backbone:
         cautions.append(
             "the feature banks differ though their settings are equal: images, weights or code have changed"
         )
@@ -63,9 +67,19 @@ def comparable(homes: tuple[SearchHome, SearchHome], states: tuple[SearchState, 
     for home, recipe, state in zip(homes, (first, second), states, strict=True):
         if on_test := caution(recipe, state.budget, len(state.trials)):
             cautions.append(f"{home.name}: {on_test}")
-    same = not data and not split and (first_bank == second_bank or bool(backbone))
+    same = not data and not split and (same_banks or bool(backbone))
     rest = [line for line in lines if line not in (*split, *data, *backbone)]
     return Comparable(same, tuple(dict.fromkeys(cautions)), tuple(rest))
+
+
+def _banks(recipe: Recipe, bank: Bank) -> dict[str, str]:
+    """The key of each feature bank of a search, by the settings of its backbone."""
+    return {repr(at.backbone): bank_key(bank, at) for at in map(recipe.at, backbone_points(recipe))}
+
+
+def _differ(one: Mapping[str, str], two: Mapping[str, str]) -> bool:
+    """Whether two searches have different banks of the same settings."""
+    return any(two.get(settings, key) != key for settings, key in one.items())
 
 
 def _told(recipe: Recipe) -> dict[str, Any]:

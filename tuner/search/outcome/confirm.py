@@ -16,6 +16,7 @@ from tuner.search.outcome.confirmation_plan import ConfirmationRun
 from tuner.search.record.events import OUTCOMES, Confirmed
 from tuner.search.record.home import SearchHome
 from tuner.search.record.inputs import load_input
+from tuner.search.record.searched_banks import Bank, bank_keys
 from tuner.search.watch.runs_under_way import RunsUnderWay
 
 Record = Callable[[Confirmed], None]
@@ -68,10 +69,15 @@ def confirm(
             told.n_done += 1
 
 
-def refuse_too_many_splits(recipe: Recipe, home: SearchHome, bank: str) -> None:
-    """Refuse more validation splits than the smallest class of a search has images; see `check_splits`."""
+def refuse_too_many_splits(recipe: Recipe, home: SearchHome, bank: Bank) -> None:
+    """Refuse more validation splits than the smallest class of a search has images; see `check_splits`.
+
+    Which of several banks is looked at makes no difference: their images and labels are the same.
+    """
     if recipe.confirm.splits > 1:
-        check_splits(recipe.confirm.splits, load_input(home.artifacts, "banks", bank, open_bank))
+        keys = bank_keys(bank)
+        made = next((key for key in keys if home.artifacts.find("banks", key) is not None), keys[0])
+        check_splits(recipe.confirm.splits, load_input(home.artifacts, "banks", made, open_bank))
 
 
 def check_splits(splits: int, images: FeatureBank) -> None:

@@ -18,6 +18,7 @@ from tuner.search.execute.plan import StageSpec, plan
 from tuner.search.record.fields import N_SEEDS
 from tuner.search.record.front_view import require_points
 from tuner.search.record.home import SearchHome
+from tuner.search.record.searched_banks import Bank
 from tuner.search.record.state import SearchState
 from tuner.search.stages import model_stage, rung_stage
 
@@ -31,14 +32,14 @@ class ConfirmationRun:
         seed: of training, program and measurement.
         split_seed: of the cut between train and validation.
         recipe: the trial's, with these seeds.
-        bank: key of the feature bank.
+        bank: the feature bank.
     """
 
     trial: int
     seed: int
     split_seed: int
     recipe: Recipe
-    bank: str
+    bank: Bank
 
     @cached_property
     def stages(self) -> list[StageSpec]:
@@ -81,7 +82,7 @@ def within_share(recipe: Recipe, state: SearchState) -> list[int]:
     return members(recipe, state)[: recipe.confirm.most_members(sum(state.counts().values()))]
 
 
-def missing_runs(recipe: Recipe, bank: str, state: SearchState, trials: Sequence[int]) -> list[ConfirmationRun]:
+def missing_runs(recipe: Recipe, bank: Bank, state: SearchState, trials: Sequence[int]) -> list[ConfirmationRun]:
     """The runs that these members still lack, member after member, all seeds of a split before the next split."""
     found = []
     for trial in trials:

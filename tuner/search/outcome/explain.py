@@ -47,7 +47,7 @@ def load_chosen(home: SearchHome, trial: int | None, weights: str = "") -> Expor
 
 def load_pick(home: SearchHome, pick: Pick, weights: str = "", *, device: str = "auto") -> ExportedModel:
     """The model of a pick, ready for image files; arguments as those of `load_chosen` and `load_model`."""
-    named = home.stored()[0].backbone.weights
+    named = home.of_trial(pick.point.params)[0].backbone.weights
     usual = named if Path(at_home(named, "backbone.weights")).exists() else ""
     with tempfile.TemporaryDirectory(prefix="qpm-tuner-") as name:
         folder = export_pick(home, pick, Path(name) / "model")
@@ -60,8 +60,7 @@ def against(home: SearchHome, trial: int | None, first: str, second: str) -> Dec
     Raises:
         UsageError: if a class is unknown, or both are the same.
     """
-    recipe, bank = home.stored()
-    pictures = model_pictures(home, recipe, bank, chosen_model(home, trial))
+    pictures = model_pictures(home, chosen_model(home, trial))
     labels = [_label(pictures.class_names, name) for name in (first, second)]
     if first == second:
         raise UsageError(f"class {shown(first)} beside itself", "two different classes", "name another second class")

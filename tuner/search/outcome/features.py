@@ -49,8 +49,8 @@ def features_page(home: SearchHome, progress: Progress) -> str:
     require_points(view)
     chosen = recorded_pick(view, state)
     with progress.step(f"looking for the strongest images of each feature of trial {chosen.point.trial}"):
-        recipe, bank = home.stored()
-        model, tokens, dataset = chosen_parts(home, recipe, bank, chosen)
+        recipe, _ = home.of_trial(chosen.point.params)
+        model, tokens, dataset = chosen_parts(home, chosen)
         require_same_images(dataset, tokens)
         seen = look(model, tokens)
         cards = feature_cards(model, tokens, dataset, seen, recipe.backbone.geometry)

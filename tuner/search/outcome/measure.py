@@ -13,6 +13,7 @@ from tuner.search.execute.plan import evaluation, plan_trial
 from tuner.search.record.events import Measured
 from tuner.search.record.home import SearchHome
 from tuner.search.record.restoration import SearchState
+from tuner.search.record.searched_banks import Bank
 
 Record = Callable[[Measured], None]
 
@@ -20,7 +21,7 @@ Record = Callable[[Measured], None]
 def measure_front(
     home: SearchHome,
     recipe: Recipe,
-    bank: str,
+    bank: Bank,
     state: SearchState,
     broker: BrokerHandle,
     record: Record,

@@ -9,16 +9,22 @@ from tuner.recipe import Recipe
 from tuner.report.analysis_views import Origin, Setting
 from tuner.search.outcome.repeat import repeat_command, settings
 from tuner.search.record.home import SearchHome
+from tuner.search.record.searched_banks import Bank, bank_keys
 from tuner.search.stages import model_stage
 
 MOST_MODELS = 20  # whose machines are looked up
 
 
-def origin_of(home: SearchHome, recipe: Recipe, bank: str, members: Iterable[Point]) -> Origin:
+def origin_of(home: SearchHome, recipe: Recipe, bank: Bank, members: Iterable[Point]) -> Origin:
     """All of it; the machines are those that trained the members."""
     usual, own = settings(Recipe()), settings(recipe)
     made = [Setting(name, value, usual.get(name)) for name, value in own.items()]
-    facts = {"store": home.store.url, **home.origin(), "trained on": _machines(home, members), "feature bank": bank}
+    facts = {
+        "store": home.store.url,
+        **home.origin(),
+        "trained on": _machines(home, members),
+        "feature bank": ", ".join(bank_keys(bank)),
+    }
     return Origin(
         repeat_command(recipe, home.store.url, home.name),
         {name: text for name, text in {**facts, **home.versions()}.items() if text},

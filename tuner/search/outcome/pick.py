@@ -152,7 +152,7 @@ def export_pick(home: SearchHome, chosen: Pick, folder: Path) -> Path:
     from tuner.qpm.finetuning import QpmModel
 
     require_room(folder)
-    recipe, bank_key = home.stored()
+    recipe, bank_key = home.of_trial(chosen.point.params)
     assert chosen.point.model is not None, "a complete trial has a model"
     bank = load_input(home.artifacts, "banks", bank_key, open_bank)
     model = load_input(home.artifacts, model_stage().kind, chosen.point.model, lambda f: QpmModel.load(f).of(bank))

@@ -57,7 +57,7 @@ def report_page(home: SearchHome, progress: Progress, state: SearchState | None 
         costs=costs_so_far(grown, prices),
         stages=stage_uses(state, prices),
         cost=cost_in_all(state, prices),
-        pick=None if chosen is None else _pick_view(home, recipe, bank, chosen, progress, _is_chosen(chosen, state)),
+        pick=None if chosen is None else _pick_view(home, chosen, progress, _is_chosen(chosen, state)),
         baselines=baseline_rows(state.baselines),
         note=_note(recipe, caution(recipe, state.budget, len(state.trials)), view.satisfaction) + _growth(view),
         ranks=view.ranks,
@@ -70,7 +70,7 @@ def report_page(home: SearchHome, progress: Progress, state: SearchState | None 
     return render_report(report)
 
 
-def model_pictures(home: SearchHome, recipe: Recipe, bank: str, chosen: Pick) -> "ModelPictures":
+def model_pictures(home: SearchHome, chosen: Pick) -> "ModelPictures":
     """The pictures of a complete trial's model.
 
     Raises:
@@ -78,10 +78,11 @@ def model_pictures(home: SearchHome, recipe: Recipe, bank: str, chosen: Pick) ->
     """
     from tuner.search.outcome.pictures import ModelPictures
 
-    return ModelPictures(*chosen_parts(home, recipe, bank, chosen), recipe.backbone.geometry)
+    recipe, _ = home.of_trial(chosen.point.params)
+    return ModelPictures(*chosen_parts(home, chosen), recipe.backbone.geometry)
 
 
-def chosen_parts(home: SearchHome, recipe: Recipe, bank: str, chosen: Pick) -> "tuple[QpmModel, FeatureBank, Dataset]":
+def chosen_parts(home: SearchHome, chosen: Pick) -> "tuple[QpmModel, FeatureBank, Dataset]":
     """A complete trial's model, the bank it was trained on, and the images themselves.
 
     Raises:
@@ -92,6 +93,7 @@ def chosen_parts(home: SearchHome, recipe: Recipe, bank: str, chosen: Pick) -> "
     from tuner.qpm.finetuning import QpmModel
 
     assert chosen.point.model is not None, "a complete trial has a model"
+    recipe, bank = home.of_trial(chosen.point.params)
     dataset = load_dataset(recipe.data)
     tokens = load_input(home.artifacts, "banks", bank, open_bank)
     model = load_input(home.artifacts, model_stage().kind, chosen.point.model, lambda f: QpmModel.load(f).of(tokens))
@@ -103,9 +105,7 @@ def _is_chosen(chosen: Pick, state: SearchState) -> bool:
     return state.pick is not None and state.pick.trial == chosen.point.trial
 
 
-def _pick_view(
-    home: SearchHome, recipe: Recipe, bank: str, chosen: Pick, progress: Progress, recorded: bool
-) -> PickView:
+def _pick_view(home: SearchHome, chosen: Pick, progress: Progress, recorded: bool) -> PickView:
     view = PickView(chosen.point, chosen.reason, chosen=recorded)
     try:
         split, rows = accuracy_by_class(home, chosen)
@@ -113,7 +113,7 @@ def _pick_view(
     except TunerError as error:
         progress.warn(f"no accuracy of single classes in the report: {error.what}")
     try:
-        pictures = model_pictures(home, recipe, bank, chosen)
+        pictures = model_pictures(home, chosen)
         return replace(view, classes=pictures.classes(), comparison=pictures.comparison())
     except TunerError as error:
         progress.warn(f"no pictures in the report: {error.what}")

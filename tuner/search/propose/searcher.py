@@ -22,6 +22,7 @@ from tuner.search.propose.proposer import Proposer
 from tuner.search.record.events import Ended, Event, Proposed
 from tuner.search.record.fields import InvalidEventError
 from tuner.search.record.restoration import SearchState
+from tuner.search.record.searched_banks import Bank
 from tuner.search.stopping.bar import Bar
 from tuner.store import LeaseHeldError, StoreError
 
@@ -48,7 +49,7 @@ class LedgerSearcher(Searcher):
 
     Args:
         recipe: the search.
-        bank: key of its feature bank.
+        bank: its feature bank.
         state: the ledger's state at the start; updated by `record`.
         proposer: proposes parameters.
         record: appends an event to the ledger, and applies it to the state.
@@ -61,7 +62,7 @@ class LedgerSearcher(Searcher):
     def __init__(
         self,
         recipe: Recipe,
-        bank: str,
+        bank: Bank,
         state: SearchState,
         proposer: Proposer,
         record: Record,

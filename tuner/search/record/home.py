@@ -2,7 +2,7 @@
 
 import importlib.metadata
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from tuner.errors import TunerError, UsageError
 from tuner.front.confirmation import ErrorBars
 from tuner.front.pareto import Objective, Point
 from tuner.recipe import Recipe, caution, constraints_of, difference, objectives_of, parse_recipe
+from tuner.recipe.backbones import searched_backbone
 from tuner.recipe.nodes import LONGEST, drop
 from tuner.recipe.stored import read_parts
 from tuner.search.record.error_bars import error_bars_of
@@ -23,6 +24,7 @@ from tuner.search.record.fields import clean
 from tuner.search.record.front_view import FrontView
 from tuner.search.record.possible import Possible
 from tuner.search.record.restoration import SearchState, restore
+from tuner.search.record.searched_banks import Bank, SearchedBanks, bank_key
 from tuner.search.stages import CODE_VERSIONS, of_a_trial
 from tuner.store import Artifacts, Ledger, MissingKeyError, Store, check_name
 from tuner.version import __version__
@@ -67,20 +69,38 @@ class SearchHome:
         """Whether the search has been started."""
         return self.store.stat(self.key("recipe.yaml")) is not None
 
-    def start(self, recipe: Recipe, bank: str) -> None:
+    def start(self, recipe: Recipe, bank: Bank) -> None:
         """Write the resolved recipe; it never changes afterwards."""
-        content = {"recipe": recipe.to_dict(), "bank": bank, "versions": versions(), "code": CODE_VERSIONS}
+        content: dict[str, Any] = {"recipe": recipe.to_dict(), "bank": bank}
+        if isinstance(bank, SearchedBanks):
+            content |= {"bank": bank.keys[0], "banks": bank.to_json()}
+        content |= {"versions": versions(), "code": CODE_VERSIONS}
         content["origin"] = {"commit": commit(), "machine": machine()}
         self.store.put_new(self.key("recipe.yaml"), yaml.safe_dump(content, sort_keys=False).encode())
 
-    def stored(self) -> tuple[Recipe, str]:
-        """The recipe the search was started with, without MLflow's address, and the key of its feature bank.
+    def stored(self) -> tuple[Recipe, Bank]:
+        """The recipe the search was started with, without MLflow's address, and its feature bank.
 
         Raises:
             UsageError: if there is no such search.
         """
         content = self._content()
-        return self._parsed(content), content["bank"]
+        recipe = self._parsed(content)
+        return recipe, self._bank(content, recipe)
+
+    def of_trial(self, params: Mapping[str, Any]) -> tuple[Recipe, str]:
+        """The recipe of a trial and the key of its feature bank, from its parameters as the ledger has them."""
+        recipe, bank = self.stored()
+        at = recipe.at({name: params[name] for name in recipe.space})
+        return at, bank_key(bank, at)
+
+    def _bank(self, content: Mapping[str, Any], recipe: Recipe) -> Bank:
+        if content["banks"] is None and not searched_backbone(recipe):
+            return str(content["bank"])
+        try:
+            return SearchedBanks.from_json(content["banks"], recipe)
+        except UsageError as error:
+            raise self._damaged(error.what) from None
 
     def _parsed(self, content: dict[str, Any], *, address: bool = False) -> Recipe:
         """The recipe in recipe.yaml; its space keeps its order, on which proposals depend."""
@@ -145,11 +165,14 @@ class SearchHome:
             ) from None
         except (UsageError, ValueError) as error:
             cause = error.what if isinstance(error, UsageError) else "it is no text in UTF-8"
-            raise TunerError(
-                f"{self.address('recipe.yaml')} is damaged ({cause})",
-                "the recipe as it was written when the search started",
-                "restore the file, or start the search again under another name: its stages are reused",
-            ) from None
+            raise self._damaged(cause) from None
+
+    def _damaged(self, cause: str) -> TunerError:
+        return TunerError(
+            f"{self.address('recipe.yaml')} is damaged ({cause})",
+            "the recipe as it was written when the search started",
+            "restore the file, or start the search again under another name: its stages are reused",
+        )
 
     def refuse_changes(self, old: Recipe, new: Recipe) -> None:
         """Refuse to continue with another recipe.
@@ -196,12 +219,14 @@ class SearchHome:
                 return None
             self._recipe = self._parsed(content)
             settled = None if _changed_code(content) else self._recipe
-            self._started = settled, self.n_classes(content["bank"])
+            self._started = settled, self.n_classes(self._bank(content, self._recipe))
         settled, n_classes = self._started
         return None if settled is None else Possible.of(recipe or settled, n_classes)
 
-    def n_classes(self, bank: str) -> int:
+    def n_classes(self, bank: Bank) -> int:
         """Number of classes of the data; 1 if the bank cannot be read, which is reported elsewhere."""
+        if isinstance(bank, SearchedBanks):
+            return bank.n_classes
         try:
             manifest = self.artifacts.find("banks", bank)
             return 1 if manifest is None else manifest.told("n_classes", int)

@@ -6,18 +6,20 @@ for members and systems alike.
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from tuner.base.progress import Progress
 from tuner.front.pareto import Point
 from tuner.recipe import Recipe, objectives_of
+from tuner.recipe.backbones import backbone_points
 from tuner.recipe.schema import SHORT_NAMES, lookup
 from tuner.search.execute.plan import StageSpec, evaluation
 from tuner.search.record.events import Baseline, Measured
 from tuner.search.record.front_view import require_points
 from tuner.search.record.home import SearchHome
+from tuner.search.record.searched_banks import Bank
 from tuner.search.record.state import SearchState, TrialRecord
 from tuner.search.systems import models
 from tuner.search.systems.banks import banks_of
@@ -48,10 +50,11 @@ def compare(home: SearchHome, progress: Progress, *, systems: Sequence[str] = ()
     home.require_this_code()
     recipe, bank = home.stored()
     numbers = seeds_from(recipe.seed + (seeds != 1), seeds)
-    state, tokens = home.state(), Tokens.of(home.artifacts, bank)
-    rows = planned_members(recipe, tokens, state, is_fresh=seeds != 1)
+    state = home.state()
+    members = member_tokens(home, state)
+    rows = planned_members(recipe, members, state, is_fresh=seeds != 1)
     keys = {row.stages(numbers[0])[-1].key for row in rows}
-    banks = banks_of(wanted, recipe, home.artifacts, progress, bank=bank)
+    banks = banks_of(wanted, recipe, home.artifacts, progress, bank=_own_bank(home, recipe, bank))
     for system in wanted:
         row = planned(system, recipe, banks[system.name])
         if row.row.absent or row.stages(numbers[0])[-1].key not in keys:
@@ -60,11 +63,39 @@ def compare(home: SearchHome, progress: Progress, *, systems: Sequence[str] = ()
     known = {b.key: b.values for b in state.baselines if b.key is not None}
     made = collect(home.artifacts, rows, numbers, recipe, progress, known)
     _record(home, state, made)
-    return comparison(made, numbers, recipe, [tokens, *banks.values()])
+    return comparison(made, numbers, recipe, [*members.values(), *banks.values()])
 
 
-def planned_members(recipe: Recipe, tokens: Tokens, state: SearchState, *, is_fresh: bool) -> list[Planned]:
-    """The members of the front, each with its random control, then their dense models."""
+def member_tokens(home: SearchHome, state: SearchState) -> dict[int, Tokens]:
+    """What each member of the front was trained on, by its trial."""
+    recipe, made = home.stored()[0], dict[str, Tokens]()
+    keys = {member.trial: home.of_trial(member.params)[1] for member in state.members(objectives_of(recipe))}
+    for key in keys.values():
+        if key not in made:
+            made[key] = Tokens.of(home.artifacts, key)
+    return {trial: made[key] for trial, key in keys.items()}
+
+
+def _own_bank(home: SearchHome, recipe: Recipe, bank: Bank) -> str:
+    """The bank of the recipe's own backbone, on which systems are measured; empty: it is yet to be made."""
+    if isinstance(bank, str):
+        return bank
+    own = repr(recipe.backbone)
+    keys = (bank.of(at).key for at in map(recipe.at, backbone_points(recipe)) if repr(at.backbone) == own)
+    return next((key for key in keys if home.artifacts.find("banks", key) is not None), "")
+
+
+def planned_members(
+    recipe: Recipe, members_on: Mapping[int, Tokens], state: SearchState, *, is_fresh: bool
+) -> list[Planned]:
+    """The members of the front, each with its random control, then their dense models.
+
+    Args:
+        recipe: of the search.
+        members_on: what each member was trained on, by its trial: `member_tokens`.
+        state: of the search.
+        is_fresh: whether all are trained anew, with other seeds.
+    """
     objectives = objectives_of(recipe)
     first = objectives[0]
     members = state.members(objectives)
@@ -72,7 +103,7 @@ def planned_members(recipe: Recipe, tokens: Tokens, state: SearchState, *, is_fr
     behind: dict[str, Planned] = {}
     for member in sorted(members, key=lambda m: -first.goodness(m.values[first.name])):
         trial, at = state.trials[member.trial], recipe.at({name: member.params[name] for name in recipe.space})
-        told = _named(recipe, member.params.__getitem__)
+        told, tokens = _named(recipe, member.params.__getitem__), members_on[member.trial]
         size = f"{at.assign.n_features}/{at.assign.features_per_class}"
         row = Row(f"trial-{trial.number}", f"trial {trial.number} {size}", "member", parameters=told)
         row = dataclasses.replace(row, note="a member of the front")

@@ -41,7 +41,7 @@ def stability_of(home: SearchHome, chosen: Pick, *, weights: str = "", device: s
     """
     from tuner.features.bank import open_bank
 
-    recipe, key = home.stored()
+    recipe, key = home.of_trial(chosen.point.params)
     bank, dataset = load_input(home.artifacts, "banks", key, open_bank), load_dataset(recipe.data)
     if dataset.paths != bank.paths:
         raise TunerError(
@@ -89,9 +89,8 @@ def as_rows(found: Found) -> list[dict[str, float | str]]:
 
 def _control(home: SearchHome, chosen: Pick) -> QpmModel | None:
     """The model behind a random assignment of the same size, if a comparison has trained it."""
-    recipe, key = home.stored()
+    at, key = home.of_trial(chosen.point.params)
     tokens = Tokens.of(home.artifacts, key)
-    at = recipe.at({name: chosen.point.params[name] for name in recipe.space})
     spec = models.qpm(models.drawn(at, tokens), tokens)[-1]
     if home.artifacts.find(spec.kind, spec.key) is None:
         return None

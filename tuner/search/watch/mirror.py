@@ -21,6 +21,7 @@ from tuner.search.record.front_view import FrontView
 from tuner.search.record.home import SearchHome
 from tuner.search.record.reference import reference_for
 from tuner.search.record.restoration import SearchState, TrialRecord, mirror_events
+from tuner.search.record.searched_banks import SearchedBanks
 from tuner.search.record.values import read_curves
 from tuner.search.watch.mirror_process import MirrorProcess
 from tuner.tracking import Mirror
@@ -88,6 +89,8 @@ def start_mirror(home: SearchHome, config: TrackingConfig, on_open: Callable[[st
 def _dataset(home: SearchHome) -> DatasetInfo:
     """What is told of the data; sizes only if the feature bank can be read."""
     recipe, bank = home.stored()
+    if isinstance(bank, SearchedBanks):
+        return DatasetInfo(recipe.data.name, bank.digest, bank.n_images, bank.n_classes)
     info = DatasetInfo(recipe.data.name, bank)
     try:
         manifest = home.artifacts.find("banks", bank)

@@ -32,7 +32,7 @@ def _document(home: SearchHome, state: SearchState, view: FrontView) -> dict[str
     return {
         "search": home.name,
         "store": home.store.url,
-        "bank": bank,
+        "bank": bank if isinstance(bank, str) else {point.told(): point.key for point in bank.points},
         "trials": state.counts(),
         "open": [trial.number for trial in state.open()],
         "budget": state.budget or recipe.budget.trials,
