@@ -76,6 +76,7 @@ def cluster_file(folder: Path) -> Path:
     ours |= {"cluster_name": folder.name, "max_workers": 0, "initialization_commands": []}
     ours |= {"provider": {"type": "local", "head_ip": LOOPBACK, "worker_ips": []}}
     ours |= {"auth": {"ssh_user": getpass.getuser(), "ssh_private_key": str(folder / "laptop" / "key")}}
+    ours["setup_commands"] = [*CONFIG["setup_commands"], "echo export QPM_TUNER_GPU_SHARE=0 >> ~/qpm.env"]  # none comes
     path = folder / "ray_cluster.yaml"
     path.write_text(yaml.safe_dump(ours))
     return path

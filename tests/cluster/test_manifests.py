@@ -25,7 +25,7 @@ def test_ray_accepts_the_cloud_cluster() -> None:
     prepared = prepare_config(cloud())
     validate_config(prepared)
     limits = {name: kind["max_workers"] for name, kind in prepared["available_node_types"].items()}
-    assert limits == {"head": 0, "gpu-spot": 8, "gpu-on-demand": 2}
+    assert limits == {"head": 0, "cpu-spot": 4, "gpu-spot": 8, "gpu-on-demand": 2}
 
 
 @pytest.mark.parametrize("change", [{"head_node_type": "nobody"}, {"max_worker": 3}, {"max_workers": "many"}])
@@ -40,6 +40,18 @@ def test_gpus_are_spot_first_and_the_same_machine_on_demand() -> None:
     assert spot.pop("InstanceMarketOptions") == {"MarketType": "spot"}
     assert spot == on_demand
     assert list(kinds).index("gpu-spot") < list(kinds).index("gpu-on-demand")
+
+
+def test_the_head_of_the_cloud_has_no_room_for_stages_and_the_program_has_machines_without_a_gpu() -> None:
+    kinds = cloud()["available_node_types"]
+    assert kinds["head"]["resources"] == {"CPU": 0}
+    assert [name for name, kind in kinds.items() if kind["node_config"]["InstanceType"].startswith("g")] == [
+        "gpu-spot",
+        "gpu-on-demand",
+    ]
+    assert kinds["cpu-spot"]["max_workers"] > 0
+    environment = cloud()["setup_commands"][0]
+    assert 0 < float(re.findall(r"'QPM_TUNER_GPU_SHARE=(\S+)'", environment)[0]) <= 1, "there is no GPU at the start"
 
 
 def test_the_cloud_cluster_holds_no_key_asks_for_a_token_and_hides_its_dashboard() -> None:
@@ -91,14 +103,15 @@ def test_kubernetes_cluster_has_the_shape_of_a_ray_cluster() -> None:
 def test_kubernetes_gpus_are_on_workers_only_and_addresses_come_from_one_place() -> None:
     settings, cluster = kubernetes()
     spec = cluster["spec"]
-    head, worker = (
-        group["template"]["spec"]["containers"][0] for group in (spec["headGroupSpec"], spec["workerGroupSpecs"][0])
-    )
-    assert "nvidia.com/gpu" not in head["resources"]["limits"]
-    assert worker["resources"]["limits"]["nvidia.com/gpu"] == "1"
-    assert head["image"] == worker["image"]
+    groups = {group["groupName"]: group for group in spec["workerGroupSpecs"]} | {"head": spec["headGroupSpec"]}
+    containers = {name: group["template"]["spec"]["containers"][0] for name, group in groups.items()}
+    gpus = {name: container["resources"]["limits"].get("nvidia.com/gpu") for name, container in containers.items()}
+    assert gpus == {"cpu": None, "gpu": "1", "head": None}
+    assert groups["head"]["rayStartParams"]["num-cpus"] == "0", "the head has no room for stages"
+    assert 0 < float(settings["data"]["QPM_TUNER_GPU_SHARE"]) <= 1, "there is no GPU at the start"
+    assert len({container["image"] for container in containers.values()}) == 1
     assert spec["authOptions"] == {"mode": "token"}
-    for container in (head, worker):
+    for container in containers.values():
         assert {"configMapRef": {"name": settings["metadata"]["name"]}} in container["envFrom"]
         assert [reference["secretRef"]["name"] for reference in container["envFrom"] if "secretRef" in reference]
     assert {"MLFLOW_TRACKING_URI", "AWS_ENDPOINT_URL"} <= set(settings["data"])

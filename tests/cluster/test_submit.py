@@ -58,7 +58,8 @@ def test_a_stopped_job_says_so_and_the_same_command_carries_on(environment: dict
         environment, "submit", "--no-wait", "--submission-id", "first", "--working-dir", ".", "--", *search, *recipe
     )
     shown = wait_for_line(environment, "first", "trial 0 dense")
-    assert "0/1 trials | front 0" in shown
+    assert "0/1 trials" in shown
+    assert "0 on the front" in shown
     ray_job(environment, "stop", "first")
     assert "was stopped" in ray_job(environment, "status", "first")
     shown = ray_job(environment, "logs", "first")

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.docs.pages import ROOT
+from tuner.base.steps import LONGEST_S
 from tuner.qpm.metrics.mixture import REG_COVAR
 from tuner.qpm.metrics.sid import TOP
 from tuner.qpm.program import SolverOptions
@@ -71,3 +72,9 @@ NUMBERS = {
 def test_the_page_names_what_the_code_has(page):
     text = (ROOT / "docs" / "explanation" / f"{page}.md").read_text(encoding="utf-8")
     assert [sentence for sentence in NUMBERS[page] if sentence not in text] == []
+
+
+@pytest.mark.parametrize(("page", "promise"), [("clusters", "at least every"), ("control-a-search", "happened for")])
+def test_the_guide_promises_what_a_log_gets(page, promise):
+    text = (ROOT / "docs" / "how-to" / f"{page}.md").read_text(encoding="utf-8")
+    assert f"{promise} {LONGEST_S:.0f} seconds" in " ".join(text.split())

@@ -15,10 +15,12 @@ from tuner.recipe import StageResources, load_recipe
 from tuner.search.execute.messages import RunSnapshot
 from tuner.search.record.events import Ended, Instructed, Proposed, StageUse
 from tuner.search.record.restoration import SearchState, apply
+from tuner.search.watch import news
 from tuner.search.watch.header import Place, best, progress
 from tuner.search.watch.news import LONGEST, QUIET_S
 from tuner.search.watch.trials_view import TrialsView
 
+PATIENCE_S = 60.0  # on a machine with other things to do
 SPACE = (
     "space={n_features: {choices: [20, 30]}, features_per_class: {choices: [4, 5]}, width: {choices: [48]}, "
     "l1: {choices: [0.2796]}}"
@@ -241,6 +243,20 @@ def test_a_log_gets_lines_at_once_and_running_stages_are_counted(monkeypatch):
         assert console.file.getvalue().count("\n") == lines, "a line per event, not per refresh"
     assert [run.begun for run in made.running].count(True) == 1
     assert "\x1b" not in console.file.getvalue()
+
+
+@pytest.mark.parametrize("stages", [[running(done=4, epochs=60)], []], ids=["a long stage", "nothing"])
+def test_a_log_is_not_silent_for_longer_than_promised(stages, monkeypatch):
+    """Within a driver's own loop: a line as soon as nothing has happened for that long, and again after as long."""
+    monkeypatch.setattr(steps, "REFRESH_S", 0.01)
+    monkeypatch.setattr(news, "QUIET_S", 0.05)
+    console = Console(file=io.StringIO(), width=160)
+    until = time.monotonic() + PATIENCE_S
+    told = r"1/3 trials.* \| trial 1 dense 4/60 7 s" if stages else r"1/3 trials.* \| between stages"
+    with ConsoleProgress(console).live(view(stages)):
+        while len(re.findall(told, console.file.getvalue())) < 3:
+            assert time.monotonic() < until, console.file.getvalue()
+            time.sleep(0.01)
 
 
 def test_what_ends_in_the_last_moment_is_told_too(monkeypatch):

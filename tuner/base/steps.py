@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 # People begin to wonder after three seconds; a busy machine, or a library that holds the interpreter, adds one.
 LINE_EVERY_S = 1.5
-LONGEST_S = 30.0  # between two lines about the same step
+LONGEST_S = 15.0  # a log has a line at least this often while anything runs
 GROWS = 1.2
 REFRESH_S = 0.5
 

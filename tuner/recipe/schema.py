@@ -121,7 +121,8 @@ class StageResources:
     cpus: float = setting(1.0, "CPU cores, also the number of threads", low=0.0, unit="cores")
     gpus: float = setting(
         0.0,
-        "share of a GPU, 0.25 lets four runs share one; -1: one GPU where there is one",
+        "share of a GPU, 0.25 lets four runs share one; -1: what the cluster says (`QPM_TUNER_GPU_SHARE`), "
+        "else one GPU where there is one",
         low=0.0,
         automatic=-1.0,
         unit="GPUs",

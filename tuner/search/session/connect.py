@@ -20,6 +20,7 @@ from tuner.base.progress import Progress
 from tuner.errors import TunerError, UsageError
 from tuner.recipe import ResourcesConfig, StageResources
 from tuner.search.session.address import LOCAL_RAY, is_on_loopback_only, ray_address
+from tuner.search.session.gpu_share import gpu_share
 from tuner.search.session.own_ray import alone, own_ray
 from tuner.search.session.surroundings import cache_folder, require_surroundings
 from tuner.search.stages import STAGES
@@ -201,7 +202,7 @@ def sigterm_is_ctrl_c() -> Iterator[Callable[[], None]]:
 
 
 def settle_resources(resources: ResourcesConfig, have: dict[str, float], *, grows: bool) -> dict[str, StageResources]:
-    """Resolve GPU shares of -1 to one GPU if available, and refuse requests that can never be met.
+    """Resolve GPU shares of -1 (see `gpu_share`), and refuse requests that can never be met.
 
     Args:
         resources: the recipe's resources.
@@ -209,11 +210,12 @@ def settle_resources(resources: ResourcesConfig, have: dict[str, float], *, grow
         grows: whether the cluster may still grow, so that a stage may wait.
     """
     cpus, gpus = have.get("CPU", 0.0), have.get("GPU", 0.0)
+    automatic = gpu_share(gpus, grows=grows)
     settled = {}
     for stage in STAGES.values():
         name = stage.resources or stage.name
         asked: StageResources = getattr(resources, name)
-        share = (1.0 if gpus else 0.0) if asked.gpus < 0 else asked.gpus
+        share = automatic if asked.gpus < 0 else asked.gpus
         if not grows and (share > gpus or asked.cpus > cpus):
             raise UsageError(
                 f"stage {stage.name} asks for {asked.cpus:g} CPUs and {share:g} GPUs",

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from tuner.base.metric import METRICS
+from tuner.base.steps import LONGEST_S
 from tuner.base.text import one_line
 from tuner.front import pareto, uncertainty
 from tuner.front.pareto import Objective
@@ -13,7 +14,7 @@ from tuner.search.record.state import SearchState, TrialRecord
 from tuner.search.watch.texts import figure, heading, number, told_stage
 from tuner.search.watch.waiting import Needs, told_run
 
-QUIET_S = 30.0
+QUIET_S = LONGEST_S
 """Seconds without an event after which a log gets a line that the search is at work."""
 LATE_S = 30.0
 """Seconds for which a stage may wait before a log gets a line about it."""
