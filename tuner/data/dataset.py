@@ -5,26 +5,23 @@ The order does not depend on the layout, so the same images give the same featur
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
-from typing import TypeVar
 
 import numpy as np
 
-from tuner.data.duplicates import describe_copies, group_by_content
+from tuner.data.boxes import with_boxes
+from tuner.data.duplicates import describe_copies, group_by_content, joined, within_labels
 from tuner.data.fingerprint import Hasher
-from tuner.data.first_classes import of_first_classes
-from tuner.data.mask_files import masks_like
-from tuner.data.pictures import FilePictures, Pictures
-from tuner.data.place import Files, Place, S3Path, place_of
+from tuner.data.first_classes import first_classes, told_of
+from tuner.data.first_split import drawn_split
+from tuner.data.mask_sources import masks_at
+from tuner.data.names import check_names
+from tuner.data.pictures import FilePictures, Mask, Pictures
+from tuner.data.place import Files, Place, need_folder, place_of
 from tuner.data.settings import DataConfig
 from tuner.data.split_file import read_split_file
-from tuner.data.splits import stratified_split
-from tuner.data.words import printable, some
-from tuner.errors import TunerError, UsageError
+from tuner.errors import TunerError
 
-Where = TypeVar("Where", Path, S3Path, Place)
-
-__all__ = ["Dataset", "Entry", "FilePictures", "Pictures", "assemble", "need_folder", "within_labels"]
+__all__ = ["Dataset", "Entry", "FilePictures", "Listing", "Pictures", "assemble", "need_folder", "within_labels"]
 
 
 @dataclass(frozen=True)
@@ -82,12 +79,6 @@ class Dataset:
         return None if self.content is None else within_labels(self.content, self.labels)
 
 
-def within_labels(content: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """For each image the first one with the same content and label, (n_images,) int64."""
-    _, first, which = np.unique(np.stack([labels, content]), axis=1, return_index=True, return_inverse=True)
-    return first[which]
-
-
 @dataclass(frozen=True)
 class Entry:
     """One image as listed in a layout.
@@ -139,103 +130,147 @@ def assemble(
             twice.
         TunerError: there are no images, or the mask folder is missing.
     """
-    if not entries:
-        raise TunerError(f"data set {config.name} at {folder} lists no images", "at least one", "check data.root")
-    if config.classes:
-        n = len(class_names)
-        kept, sides = of_first_classes(config, [e.label for e in entries], [e.path for e in entries], n)
-        chosen = [entries[i] for i in kept]
-        if sides is not None:
-            chosen = [replace(entry, is_train=side) for entry, side in zip(chosen, sides, strict=True)]
-        told = [f"the first {config.classes} of {n} classes (data.classes)"] if config.classes < n else []
-        return assemble(
-            replace(config, classes=0, split_file=""),
-            folder,
-            chosen,
-            class_names[: config.classes],
-            class_attributes=None if class_attributes is None else class_attributes[: config.classes],
-            image_attributes=None if image_attributes is None else image_attributes[kept],
-            parts=None if parts is None else parts[kept],
-            notes=(*notes, *told),
-            part_names=part_names,
-            attribute_names=attribute_names,
-        )
-    order = sorted(range(len(entries)), key=lambda i: entries[i].path)
-    rows = [entries[i] for i in order]
-    paths = tuple(entry.path for entry in rows)
-    _check_names(folder, paths, class_names)
-    labels = np.array([entry.label for entry in rows], dtype=np.int64)
-    masks: list[Place | None] = [entry.mask for entry in rows]
-    on_masks: list[str] = []
-    if config.masks:
-        place = place_of(config.masks, "data.masks")
-        need_folder(place, "masks at the images' relative paths", "check data.masks, or leave it empty")
-        masks, on_masks = masks_like(place, paths)
-    files = Files(folder, paths)
-    digests = Hasher().each(files, unreadable="")  # unreadable files are reported by `check_images`
-    content = group_by_content(digests)
-    is_train = _is_train(config, rows, labels, class_names, content)
-    return Dataset(
-        name=config.name,
-        paths=paths,
-        labels=labels,
-        is_train=is_train,
-        class_names=tuple(class_names),
-        has_mask=np.array([mask is not None for mask in masks], dtype=np.bool_),
-        pictures=FilePictures(files, masks),
-        class_attributes=class_attributes,
-        image_attributes=None if image_attributes is None else image_attributes[order],
-        parts=None if parts is None else parts[order],
-        notes=(*notes, *on_masks, *describe_copies(content, is_train, paths)),
-        content=content,
+    sides = [entry.is_train for entry in entries]
+    listing = Listing(
+        paths=[entry.path for entry in entries],
+        labels=np.array([entry.label for entry in entries], dtype=np.int64),
+        is_train=None if None in sides else np.array(sides, dtype=np.bool_),
+        masks=[entry.mask for entry in entries],
+    )
+    listing, order = listing.in_order()
+    listing, kept = listing.narrowed(config, folder, class_names)
+    chosen = np.array(order)[kept]
+    dataset = listing.dataset(config, folder, class_names, notes)
+    return replace(
+        dataset,
+        class_attributes=None if class_attributes is None else class_attributes[: len(dataset.class_names)],
+        image_attributes=None if image_attributes is None else image_attributes[chosen],
+        parts=None if parts is None else parts[chosen],
         part_names=tuple(part_names),
         attribute_names=tuple(attribute_names),
     )
 
 
-def _check_names(folder: Place, paths: Sequence[str], class_names: Sequence[str]) -> None:
-    if twice := sorted({name for name in class_names if class_names.count(name) > 1}):
-        raise UsageError(f"two classes called {some(twice)} in {folder}", "distinct class names", "rename one")
-    for path, following in zip(paths, (*paths[1:], ""), strict=True):
-        if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
-            raise UsageError(f"image path {path!r} leaves {folder}", "paths below it", "correct the data set's listing")
-        if path == following:
-            raise UsageError(
-                f"image {printable(path)} is listed twice in {folder}", "each image once", "correct the listing"
-            )
+@dataclass(frozen=True)
+class Listing:
+    """Images as listed, by column; nothing is opened or hashed before `dataset`.
 
-
-def _is_train(
-    config: DataConfig, rows: Sequence[Entry], labels: np.ndarray, class_names: Sequence[str], content: np.ndarray
-) -> np.ndarray:
-    """The split file if given, else the official split, else a stratified split: (n_images,) bool."""
-    if config.split_file:
-        return read_split_file(Path(config.split_file), [entry.path for entry in rows])
-    official = [entry.is_train for entry in rows]
-    if None not in official:
-        return np.array(official, dtype=np.bool_)
-    held_out = np.zeros(len(labels), dtype=np.bool_)
-    cut = ~_only_copies(labels, content)  # such a class is only trained on, and reported as one without a test image
-    copies = within_labels(content, labels)[cut]
-    held_out[cut] = stratified_split(labels[cut], config.test_fraction, config.split_seed, class_names, copies)
-    return ~held_out
-
-
-def _only_copies(labels: np.ndarray, content: np.ndarray) -> np.ndarray:
-    """Which images belong to a class that consists of copies of one image: (n_images,) bool."""
-    several = np.bincount(labels) > 1
-    distinct = np.bincount(np.unique(np.stack([labels, content]), axis=1)[0], minlength=len(several))
-    return np.asarray((several & (distinct == 1))[labels])
-
-
-def need_folder(folder: Where, expected: str, todo: str) -> Where:
-    """Return `folder` if it exists; otherwise the error says what is expected there and where to get it.
-
-    A bucket has no folders: a place in it exists if something is listed below it.
-
-    Raises:
-        TunerError: the folder does not exist.
+    Args:
+        paths: relative to the data set's folder, with forward slashes, or addresses of their own.
+        labels: class indices, (n,) int64.
+        is_train: the given split, (n,) bool; None if there is none.
+        masks: the object mask of each image, if it has one.
+        boxes: what is read of each image, left, top, right and bottom in pixels, (n, 4) int64, -1 for all of it; None
+            if all are read whole.
+        groups: equal numbers for images that belong together, (n,) int64; None if nothing is known of that.
     """
-    if not isinstance(folder, S3Path) and not folder.is_dir():
-        raise TunerError(f"there is no folder {folder}", expected, todo)
-    return folder
+
+    paths: Sequence[str]
+    labels: np.ndarray
+    is_train: np.ndarray | None = None
+    masks: "Sequence[Mask | None]" = ()
+    boxes: np.ndarray | None = None
+    groups: np.ndarray | None = None
+
+    def in_order(self) -> "tuple[Listing, list[int]]":
+        """The same listing by path, ascending; and the position here of each image there."""
+        order = sorted(range(len(self.paths)), key=self.paths.__getitem__)
+        return self.taken(order), order
+
+    def taken(self, index: Sequence[int]) -> "Listing":
+        """The images at these positions, in this order."""
+
+        def of(values: np.ndarray | None) -> np.ndarray | None:
+            return None if values is None else values[index]
+
+        return Listing(
+            paths=[self.paths[i] for i in index],
+            labels=self.labels[index],
+            is_train=of(self.is_train),
+            masks=[self.masks[i] for i in index] if self.masks else (),
+            boxes=of(self.boxes),
+            groups=of(self.groups),
+        )
+
+    def narrowed(self, config: DataConfig, folder: Place, class_names: Sequence[str]) -> "tuple[Listing, list[int]]":
+        """The sides of `data.split_file`, which lists all images, and of these the images of the first `data.classes`.
+
+        Args:
+            config: the recipe's data settings.
+            folder: the folder, or place in a bucket, that image paths are relative to.
+            class_names: of all classes.
+
+        Returns:
+            The listing, and the position here of each image there.
+
+        Raises:
+            UsageError: the split file does not fit, there are fewer classes, or an image is listed twice.
+            TunerError: there are no images.
+        """
+        if not len(self.paths):
+            raise TunerError(f"data set {config.name} at {folder} lists no images", "at least one", "check data.root")
+        check_names(folder, self.paths, class_names)
+        listing = self
+        if config.split_file:
+            split = read_split_file(place_of(config.split_file, "data.split_file"), self.paths)
+            listing = replace(self, is_train=split)
+        kept = first_classes(config, self.labels, len(class_names))
+        return (listing, kept) if len(kept) == len(self.paths) else (listing.taken(kept), kept)
+
+    def dataset(
+        self,
+        config: DataConfig,
+        folder: Place,
+        class_names: Sequence[str],
+        notes: Sequence[str] = (),
+        *,
+        must_exist: bool = False,
+    ) -> Dataset:
+        """Apply the recipe's masks, and draw a split where none is given; images are hashed here.
+
+        Args:
+            config: the recipe's data settings.
+            folder: the folder, or place in a bucket, that image paths are relative to.
+            class_names: one name per class, also of those left out by `narrowed`.
+            notes: notes on the listing, see `Dataset`.
+            must_exist: whether files that cannot be read are refused here; otherwise `check_images` names them.
+
+        Raises:
+            UsageError: a class is too small to be split, or the masks do not fit.
+            TunerError: the mask folder is missing, or files cannot be read.
+        """
+        told = told_of(config, len(class_names))
+        class_names = class_names[: config.classes or None]
+        masks: Sequence[Mask | None] = self.masks or [None] * len(self.paths)
+        on_masks: list[str] = []
+        if config.masks:
+            masks, on_masks = masks_at(config.masks, self.paths)
+        pictures = FilePictures(Files(folder, self.paths), masks, self.boxes)
+        files = Hasher().each(pictures.images, unreadable=None if must_exist else "")
+        content = group_by_content(with_boxes(files, self.boxes))
+        groups = self._groups(files, content)
+        is_train = self.is_train
+        if is_train is None:
+            is_train = drawn_split(config, self.labels, class_names, content, groups)
+        return Dataset(
+            name=config.name,
+            paths=tuple(self.paths),
+            labels=self.labels,
+            is_train=is_train,
+            class_names=tuple(class_names),
+            has_mask=np.array([mask is not None for mask in masks], dtype=np.bool_),
+            pictures=pictures,
+            notes=(*notes, *told, *on_masks, *describe_copies(content, is_train, self.paths)),
+            content=content,
+            groups=groups,
+        )
+
+    def _groups(self, files: Sequence[str], content: np.ndarray) -> np.ndarray | None:
+        """Given groups, joined where they share a file; crops of one file are a group, too. None without either."""
+        if self.groups is None and self.boxes is None:
+            return None
+        same_file = group_by_content(files)
+        if self.groups is None:
+            return None if np.array_equal(same_file, content) else same_file
+        _, first, group = np.unique(self.groups, return_index=True, return_inverse=True)
+        return joined(first[group], same_file)

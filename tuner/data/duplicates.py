@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from tuner.data.words import count, printable, some
 from tuner.errors import UsageError
@@ -26,6 +28,35 @@ def group_by_content(digests: Sequence[str]) -> np.ndarray:
     return np.array(
         [i if digest in BROKEN else first.setdefault(digest, i) for i, digest in enumerate(digests)], dtype=np.int64
     )
+
+
+def within_labels(content: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """For each image the first one with the same content and label, (n,) int64."""
+    _, first, which = np.unique(numbered(labels, content), return_index=True, return_inverse=True)
+    return first[which]
+
+
+def numbered(labels: np.ndarray, content: np.ndarray) -> np.ndarray:
+    """Equal numbers for images with the same label and content, ascending by label, (n,) int64."""
+    groups, group = np.unique(content, return_inverse=True)
+    return np.asarray(labels, dtype=np.int64) * len(groups) + group
+
+
+def joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """What two groupings join directly or by way of others: for each image the first one of its group, (n,) int64.
+
+    Args:
+        first: for each image the index of another one in its group, (n,) int64.
+        second: the same by another grouping.
+    """
+    n = len(first)
+    own = np.arange(n)
+    links = coo_array(
+        (np.ones(2 * n, dtype=np.bool_), (np.concatenate([own, own]), np.concatenate([first, second]))), shape=(n, n)
+    )
+    _, which = connected_components(links, directed=False)
+    _, where, group = np.unique(which, return_index=True, return_inverse=True)
+    return where[group]
 
 
 def refuse_two_labels(

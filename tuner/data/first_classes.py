@@ -1,34 +1,22 @@
 """Keeps the first classes of a data set (`data.classes`), such as the first 50 of CUB's 200."""
 
-from collections.abc import Sequence
-from pathlib import Path
+import numpy as np
 
 from tuner.data.settings import DataConfig
-from tuner.data.split_file import read_split_file
 from tuner.data.words import count
 from tuner.errors import UsageError
 
 
-def of_first_classes(
-    config: DataConfig, labels: Sequence[int], paths: Sequence[str], n_classes: int
-) -> tuple[list[int], list[bool] | None]:
-    """Which images are of the first `config.classes` classes, and their sides in the split file.
-
-    A split file lists all images of a data set, so that one file serves any number of its classes. It is checked
-    against all of them here.
+def first_classes(config: DataConfig, labels: np.ndarray, n_classes: int) -> list[int]:
+    """The positions of the images of the first `config.classes` classes, ascending; all of them where it is 0.
 
     Args:
-        config: the recipe's data settings; `classes` is not 0.
-        labels: class indices of all images in the layout.
-        paths: their paths.
+        config: the recipe's data settings.
+        labels: class indices of all images, (n,) int64.
         n_classes: number of classes in the layout.
 
-    Returns:
-        The positions of the kept images, ascending, and whether each is on the training side; None without a split
-        file.
-
     Raises:
-        UsageError: there are fewer classes, or the split file does not fit the images.
+        UsageError: there are fewer classes.
     """
     if config.classes > n_classes:
         raise UsageError(
@@ -37,8 +25,14 @@ def of_first_classes(
             f"2 to {n_classes}, or 0 for all",
             "lower data.classes",
         )
-    kept = [i for i, label in enumerate(labels) if label < config.classes]
-    return kept, read_split_file(Path(config.split_file), paths)[kept].tolist() if config.split_file else None
+    kept: list[int] = np.flatnonzero(labels < (config.classes or n_classes)).tolist()
+    return kept
+
+
+def told_of(config: DataConfig, n_classes: int) -> list[str]:
+    """A note where classes are left out."""
+    left_out = 0 < config.classes < n_classes
+    return [f"the first {config.classes} of {n_classes} classes (data.classes)"] if left_out else []
 
 
 def refuse_other_classes(config: DataConfig, n_classes: int) -> None:

@@ -16,12 +16,14 @@ class DatasetKind:
         load: takes the settings and returns a `tuner.data.dataset.Dataset`, without decoding images.
         settings: dataclass of its settings.
         needs_root: whether `data.root` must be set.
+        reads_buckets: whether `data.root` may be `s3://bucket/prefix`.
     """
 
     name: str
     load: Callable[[Any], Any]
     settings: type
     needs_root: bool = True
+    reads_buckets: bool = False
 
 
 DATASETS: Registry[DatasetKind] = Registry(

@@ -8,14 +8,16 @@ import numpy as np
 
 from tuner.base.folders import at_home
 from tuner.base.registry import kind_of
+from tuner.base.secrets import hide
+from tuner.data.boxes import Box
 from tuner.data.dataset import Dataset
 from tuner.data.duplicates import refuse_two_labels
 from tuner.data.first_classes import refuse_other_classes
 from tuner.data.kinds import DATASETS
 from tuner.data.masks import MaskFacts, examine_mask, mask_notes
-from tuner.data.pictures import FilePictures
+from tuner.data.pictures import FilePictures, Mask
 from tuner.data.pixels import Facts, ImageError, examine
-from tuner.data.place import Place
+from tuner.data.place import Place, in_bucket
 from tuner.data.settings import DataConfig
 from tuner.data.words import count, some
 from tuner.errors import TunerError, UsageError
@@ -40,6 +42,12 @@ def load_dataset(config: DataConfig) -> Dataset:
     kind = kind_of(config, DATASETS, "data")
     if not config.root and kind.needs_root:
         raise UsageError(f"data.name={config.name} without data.root", "the data set's folder", "set data.root")
+    if in_bucket(config.root) and not kind.reads_buckets:
+        raise UsageError(
+            f"data.name={config.name} with data.root={hide(config.root)}",
+            "a folder on this machine: only folder and manifest read images from a bucket",
+            "copy the data set to a folder, or list its images in a manifest",
+        )
     dataset: Dataset = kind.load(config)
     refuse_other_classes(config, len(dataset.class_names))
     trained = set(dataset.labels[dataset.is_train].tolist())
@@ -70,7 +78,7 @@ def check_images(dataset: Dataset) -> list[str]:
     if not isinstance(pictures, FilePictures):
         return []
     with ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
-        seen = list(pool.map(_examine, pictures.images, pictures.masks))
+        seen = list(pool.map(_examine, pictures.images, pictures.masks, map(pictures.box, range(len(pictures.images)))))
     if faults := [fault for fault in seen if isinstance(fault, ImageError)]:
         more = f" and {len(faults) - NAMED_AT_MOST} more" if len(faults) > NAMED_AT_MOST else ""
         raise TunerError(
@@ -99,13 +107,13 @@ def check_labels(dataset: Dataset) -> None:
         refuse_two_labels(dataset.content, dataset.labels, dataset.paths, dataset.class_names)
 
 
-def _examine(image: Place, mask: Place | None) -> tuple[Facts, MaskFacts | None] | ImageError:
+def _examine(image: Place, mask: Mask | None, box: Box | None) -> tuple[Facts, MaskFacts | None] | ImageError:
     """Facts about an image and its mask, or the error that they cause."""
     try:
-        facts = examine(image)
+        facts = examine(image, box)
         if mask is None:
             return facts, None
-        mask_facts = examine_mask(mask)
+        mask_facts = examine_mask(mask, box)
     except ImageError as error:
         return error
     (width, height), (mask_width, mask_height) = facts.size, mask_facts.size

@@ -1,11 +1,14 @@
 """Reads the values of one mask file, converted to 8 bits; `masks` decides what they mean."""
 
+from pathlib import Path
+from typing import Protocol
+
 import numpy as np
 from PIL import Image
 
 from tuner.data.modes import CLEAR, DEEP, UnsupportedModeError, deep_values
 from tuner.data.pixels import has_several, opened, orientation, turned_upright
-from tuner.data.place import Place
+from tuner.data.place import Place, S3Path
 
 WHITE = 65535  # in 16 bits
 VOID = (224, 224, 192)  # colour of the "void" borders in PASCAL VOC's colour-coded masks
@@ -16,12 +19,33 @@ COLOURS = 64  # photographs have more colours than this, label masks do not
 SAVE = "save it with 0 for the background and 255 for the object"
 
 
-def mask_values(file: Place) -> np.ndarray:
+class DrawnMask(Protocol):
+    """A mask that is no file of its own."""
+
+    def values(self) -> np.ndarray:
+        """Its values, (h, w) uint8.
+
+        Raises:
+            ImageError: what it is drawn from has no meaning.
+        """
+        ...
+
+    def digest(self) -> str:
+        """Hash of what it is drawn from."""
+        ...
+
+
+Mask = Place | DrawnMask
+
+
+def mask_values(file: Mask) -> np.ndarray:
     """A mask's values converted to 8 bits and upright, (h, w) uint8: 0 background, labels, or grey up to 255.
 
     Raises:
         ImageError: it cannot be read, or its values have no meaning.
     """
+    if not isinstance(file, Path | S3Path):
+        return file.values()
     with opened(file) as image:
         if has_several(image):
             raise UnsupportedModeError("mask of several frames or pages", "save it as one picture")

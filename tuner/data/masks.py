@@ -11,8 +11,8 @@ from hashlib import blake2b
 import numpy as np
 from PIL import Image
 
-from tuner.data.mask_values import mask_values
-from tuner.data.place import Place
+from tuner.data.boxes import Box
+from tuner.data.mask_values import Mask, mask_values
 from tuner.errors import TunerError
 
 SMALL_LABEL = 40  # labels up to here may have gaps; grey edges as dark as this do not occur alone
@@ -59,15 +59,21 @@ class Reading:
         return share
 
 
-def examine_mask(file: Place) -> MaskFacts:
+def examine_mask(file: Mask, box: Box | None = None) -> MaskFacts:
     """Decode a mask and count its values.
+
+    Args:
+        file: the mask.
+        box: the part of image and mask that is read; `size` stays that of the whole mask.
 
     Raises:
         ImageError: it cannot be read, or its values have no meaning.
     """
     values = mask_values(file)
     height, width = values.shape
-    digest = blake2b(values.tobytes(), digest_size=16, salt=f"{width}x{height}".encode()).digest()
+    if box is not None and box[2] <= width and box[3] <= height:  # another one is refused with its image
+        values = values[box[1] : box[3], box[0] : box[2]]
+    digest = blake2b(values.tobytes(), digest_size=16, salt=f"{values.shape[1]}x{values.shape[0]}".encode()).digest()
     edges = np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
     counts, rim = (np.bincount(part, minlength=256) for part in (values.ravel(), edges))
     return MaskFacts((width, height), counts, rim, digest)

@@ -2,16 +2,18 @@
 
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from PIL import Image
 
+from tuner.data.boxes import Box, with_boxes
 from tuner.data.fingerprint import Hasher
-from tuner.data.mask_values import mask_values
+from tuner.data.mask_values import Mask, mask_values
 from tuner.data.masks import Reading, examine_mask, reading_of
 from tuner.data.pixels import read_image
-from tuner.data.place import Files, Place
+from tuner.data.place import Files, Place, S3Path
 
 
 class Pictures(Protocol):
@@ -38,6 +40,8 @@ class Pictures(Protocol):
         ...
 
 
+__all__ = ["FilePictures", "Mask", "Pictures"]
+
 _DECIDING = threading.Lock()  # the interpretation of masks is decided once, by one thread
 
 
@@ -46,12 +50,15 @@ class FilePictures:
 
     Args:
         images: the file of each image.
-        masks: the file of each image's mask, if it has one.
+        masks: each image's mask, if it has one: a file, or drawn.
+        boxes: the part of each image that is read, left, top, right and bottom in pixels of the upright image,
+            (n_images, 4) integers, -1 for all of it; None: all are read whole.
     """
 
-    def __init__(self, images: Sequence[Place], masks: Sequence[Place | None]) -> None:
+    def __init__(self, images: Sequence[Place], masks: Sequence[Mask | None], boxes: np.ndarray | None = None) -> None:
         self.images = images if isinstance(images, Files) else tuple(images)
         self.masks = tuple(masks)
+        self.boxes = boxes
         self._reading: Reading | None = None
         self._is_part = False
 
@@ -62,7 +69,7 @@ class FilePictures:
             ImageError: it cannot be read.
             StoreError: its bucket cannot be read.
         """
-        return read_image(self.images[i])
+        return read_image(self.images[i], self.box(i))
 
     def mask(self, i: int) -> Image.Image | None:
         """The grey object mask of image `i`, 255 the object, or None.
@@ -71,8 +78,18 @@ class FilePictures:
             ImageError: it cannot be read.
             StoreError: its bucket cannot be read.
         """
-        path = self.masks[i]
-        return None if path is None else self.reading().grey(mask_values(path))
+        mask, box = self.masks[i], self.box(i)
+        if mask is None:
+            return None
+        values = mask_values(mask)
+        return self.reading().grey(values if box is None else values[box[1] : box[3], box[0] : box[2]])
+
+    def box(self, i: int) -> Box | None:
+        """The part of image `i` that is read; None for all of it."""
+        if self.boxes is None or self.boxes[i, 0] < 0:
+            return None
+        left, top, right, bottom = self.boxes[i].tolist()
+        return left, top, right, bottom
 
     def reading(self, counts: np.ndarray | None = None) -> Reading:
         """The common interpretation of these masks, decided from all their values on the first call.
@@ -90,16 +107,20 @@ class FilePictures:
                 if counts is None:
                     if self._is_part:
                         raise ValueError("reading() of a part: ask the whole data set first, or give all counts")
-                    counts = np.stack([examine_mask(path).counts for path in self.masks if path is not None])
+                    masks = [(mask, self.box(i)) for i, mask in enumerate(self.masks) if mask is not None]
+                    counts = np.stack([examine_mask(mask, box).counts for mask, box in masks])
                 self._reading = reading_of(counts)
             return self._reading
 
     def digests(self) -> list[list[str]]:
-        """SHA-256 of every image's and mask's bytes, cached between runs (see `fingerprint`)."""
-        masked = [mask for mask in self.masks if mask is not None]
-        files = iter(Hasher().each([*self.images, *masked] if masked else self.images))
-        images = [next(files) for _ in self.images]
-        return [[image, next(files) if mask else ""] for image, mask in zip(images, self.masks, strict=True)]
+        """SHA-256 of every image's and mask's bytes, cached between runs (see `fingerprint`); boxes are added."""
+        masks = [mask for mask in self.masks if isinstance(mask, Path | S3Path)]
+        files = Hasher().each([*self.images, *masks] if masks else self.images)
+        images, of_masks = with_boxes(files[: len(self.images)], self.boxes), iter(files[len(self.images) :])
+        return [
+            [image, "" if mask is None else next(of_masks) if isinstance(mask, Path | S3Path) else mask.digest()]
+            for image, mask in zip(images, self.masks, strict=True)
+        ]
 
     def part(self, index: np.ndarray) -> "FilePictures":
         """These images alone, in this order: small enough to be sent to a worker.
@@ -112,6 +133,7 @@ class FilePictures:
         """
         chosen = index.tolist()
         images = self.images.part(index) if isinstance(self.images, Files) else [self.images[i] for i in chosen]
-        part = FilePictures(images, [self.masks[i] for i in chosen])
+        boxes = None if self.boxes is None else self.boxes[index]
+        part = FilePictures(images, [self.masks[i] for i in chosen], boxes)
         part._reading, part._is_part = self._reading, True
         return part

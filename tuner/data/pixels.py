@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from tuner.base.s3.errors import StoreError
+from tuner.data.boxes import Box, check_box, cut_out
 from tuner.data.modes import (
     DEEP,
     MODES,
@@ -62,23 +63,34 @@ class Facts:
     peak: int | None
 
 
-def read_image(file: Place) -> Image.Image:
+def read_image(file: Place, box: Box | None = None) -> Image.Image:
     """The image as upright 8-bit RGB: first frame, on a white background, reduced if very large.
+
+    Args:
+        file: the image.
+        box: the part that is read; None: all of it.
 
     Raises:
         ImageError: it is missing, broken, or of an unsupported kind.
     """
     with opened(file) as image:
+        stored = image.size
         if image.width * image.height > LARGE:
             image.draft(None, _below(image.size))
         deep_colours = has_deep_colours(image)
         image.load()
         check_values(image, deep_colours=deep_colours)
         factor = _factor(image.size)
-        return turned_upright(to_rgb(image) if factor == 1 else _reduced(image, factor), orientation(image))
+        turn = orientation(image)
+        upright = turned_upright(to_rgb(image) if factor == 1 else _reduced(image, factor), turn)
+        if box is None:
+            return upright
+        whole = stored if (upright.width > upright.height) == (stored[0] > stored[1]) else (stored[1], stored[0])
+        check_box(box, whole)
+        return cut_out(upright, box, whole)
 
 
-def examine(file: Place) -> Facts:
+def examine(file: Place, box: Box | None = None) -> Facts:
     """Decode an image completely and apply the checks of `read_image`, without converting it to RGB.
 
     JPEGs are decoded at 1/8 scale, which reads every byte but saves most of the computation.
@@ -95,7 +107,10 @@ def examine(file: Place) -> Facts:
         image.load()
         lying = orientation(image) >= 5  # except in a TIFF, whose size is already that of the upright image
         peak = check_values(image, deep_colours=deep_colours)
-        return Facts((height, width) if lying else (width, height), turned, several, peak)
+        size = (height, width) if lying else (width, height)
+        if box is not None:
+            check_box(box, size)
+        return Facts(size, turned, several, peak)
 
 
 @contextmanager

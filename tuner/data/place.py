@@ -6,13 +6,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal, overload
+from typing import BinaryIO, Literal, TypeVar, overload
 
 import numpy as np
 
 from tuner.base.secrets import hide, holds_secret
 from tuner.data.bucket import objects_of
-from tuner.errors import UsageError
+from tuner.errors import TunerError, UsageError
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 _SCHEME = re.compile(r"(s3\w?|gs|az|abfs|hdfs|file|https?)\W?/", re.IGNORECASE)
@@ -151,3 +151,19 @@ def folder_of(file: Place) -> Place:
 def is_absolute(path: str) -> bool:
     """Whether a listed path is a place of its own, not one below the data set's root."""
     return in_bucket(path) or path.startswith("/")
+
+
+Where = TypeVar("Where", Path, S3Path, Place)
+
+
+def need_folder(folder: Where, expected: str, todo: str) -> Where:
+    """Return `folder` if it exists; otherwise the error says what is expected there and where to get it.
+
+    A bucket has no folders: a place in it exists if something is listed below it.
+
+    Raises:
+        TunerError: the folder does not exist.
+    """
+    if not isinstance(folder, S3Path) and not folder.is_dir():
+        raise TunerError(f"there is no folder {folder}", expected, todo)
+    return folder

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuner.base.settings import check_settings
 from tuner.data.kinds import DATASETS, DatasetKind
-from tuner.data.settings import DataConfig
+from tuner.data.settings import DataConfig, ManifestConfig
 
 if TYPE_CHECKING:
     from tuner.data.dataset import Dataset
@@ -80,11 +80,18 @@ def _folder(config: DataConfig) -> "Dataset":
     return load_folder(config)
 
 
+def _manifest(config: ManifestConfig) -> "Dataset":
+    from tuner.data.manifest import load_manifest
+
+    return load_manifest(config)
+
+
 DATASETS.declare(
     DatasetKind("digits", _digits, DataConfig, needs_root=False),
     DatasetKind("digit_pairs", _digit_pairs, DataConfig, needs_root=False),
     DatasetKind("cub", _cub, DataConfig),
     DatasetKind("cub50", _cub50, DataConfig),
     DatasetKind("cars", _cars, DataConfig),
-    DatasetKind("folder", _folder, DataConfig),
+    DatasetKind("folder", _folder, DataConfig, reads_buckets=True),
+    DatasetKind("manifest", _manifest, ManifestConfig, needs_root=False, reads_buckets=True),
 )

@@ -11,9 +11,10 @@ class DataConfig:
     """The data set of a search."""
 
     name: str = setting("digits", "data set", choices=DATASETS)
-    root: str = setting("", "folder of the data set (unused for digits and digit_pairs)")
+    root: str = setting("", "folder of the data set, or s3://bucket/prefix (unused for digits and digit_pairs)")
     masks: str = setting(
-        "", "folder of object masks with the images' relative paths; empty: the data set's own, or none"
+        "",
+        "folder (or s3://bucket/prefix) of object masks with the images' relative paths, or a COCO .json; empty: the data set's own, or none",
     )
     split_file: str = setting(
         "",
@@ -23,4 +24,14 @@ class DataConfig:
     split_seed: int = setting(0, "seed of that split", low=0)
     classes: int = setting(
         0, "only the first so many classes, such as 50 of CUB's 200; 0: all", low=2, automatic=0, unit="classes"
+    )
+
+
+@dataclass
+class ManifestConfig(DataConfig):
+    """Images listed in a table."""
+
+    manifest: str = setting(
+        "",
+        "CSV or Parquet file, local or s3://bucket/key: columns path and label, optionally split, group, mask and box",
     )

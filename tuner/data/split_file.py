@@ -1,17 +1,17 @@
 """Reads the split file: a CSV `path,split` that assigns every image to train or test."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from tuner.data.paths import clean_path
+from tuner.data.place import Place
 from tuner.data.tables import read_csv, unique
 from tuner.data.words import count, some
 from tuner.errors import UsageError
 
 
-def read_split_file(file: Path, paths: Sequence[str]) -> np.ndarray:
+def read_split_file(file: Place, paths: Sequence[str]) -> np.ndarray:
     """Read a CSV with the columns `path` and `split` (train or test).
 
     Args:

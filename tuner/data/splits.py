@@ -4,8 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tuner.data.group_split import groups_by_class
 from tuner.data.words import some
 from tuner.errors import UsageError
+
+TABLE_BITS = 2**31  # the table of reachable sums of more groups would take more than 256 MB
 
 
 def stratified_split(
@@ -70,15 +73,18 @@ def _whole_groups(
     class_names: Sequence[str] | None,
     content: np.ndarray,
 ) -> np.ndarray:
-    """Hold out groups that have images of several classes, in random order, with the share nearest to `fraction`.
+    """Hold out groups that have images of several classes, in random order, with the share nearest to `fraction`; if
+    that does not give every class nearly the same share, groups are chosen by their classes (`groups_by_class`).
 
     Raises:
         UsageError: a class then has images on one side only.
     """
-    groups, sizes = np.unique(content, return_counts=True)
+    groups, group, sizes = np.unique(content, return_inverse=True, return_counts=True)
     order = generator.permutation(len(groups))
     taken = _closest(sizes[order].tolist(), max(round(fraction * len(labels)), 1))
-    held_out = np.isin(content, groups[order[taken]])
+    held_out = np.isin(group, order[taken])
+    if not _is_even(labels, held_out):
+        held_out = groups_by_class(labels, group, fraction, order)[group]
     if missing := [c for c in classes.tolist() if len(np.unique(held_out[labels == c])) < 2]:
         names = some([class_names[c] if class_names is not None else f"class {c}" for c in missing])
         raise UsageError(
@@ -87,6 +93,15 @@ def _whole_groups(
             "make smaller groups, or give the split in a file",
         )
     return held_out
+
+
+def _is_even(labels: np.ndarray, held_out: np.ndarray) -> bool:
+    """Whether nearly the same share of every class is held out, and each class has images on both sides."""
+    all_of, held_of = np.bincount(labels), np.bincount(labels[held_out], minlength=labels.max() + 1)
+    goal = held_out.mean() * all_of
+    there = all_of > 0
+    on_both = (held_of > 0) & (held_of < all_of)
+    return bool((on_both & (np.abs(held_of - goal) <= np.maximum(1, goal / 2)))[there].all())
 
 
 def _closest(sizes: Sequence[int], goal: int) -> list[int]:
@@ -98,6 +113,8 @@ def _closest(sizes: Sequence[int], goal: int) -> list[int]:
     if max(sizes) == 1:
         return list(range(goal))
     limit = min(goal + max(sizes), sum(sizes) - 1)  # larger sums are never closer
+    if limit * len(sizes) > TABLE_BITS:
+        return _filled(sizes, goal)
     ways = [1]
     for size in reversed(sizes):
         ways.append(ways[-1] | (ways[-1] << size) & ((2 << limit) - 1))
@@ -110,3 +127,13 @@ def _closest(sizes: Sequence[int], goal: int) -> list[int]:
             taken.append(i)
             left -= size
     return taken
+
+
+def _filled(sizes: Sequence[int], goal: int) -> list[int]:
+    """Choose groups in their order while they fit; at least one, and not all."""
+    taken, left = [], goal
+    for i, size in enumerate(sizes):
+        if size <= left:
+            taken.append(i)
+            left -= size
+    return (taken or [min(range(len(sizes)), key=sizes.__getitem__)])[: len(sizes) - 1]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tuner.base.files import read_bounded
 from tuner.data.paths import clean_path
+from tuner.data.place import Place
 from tuner.data.words import count, printable
 from tuner.errors import TunerError, UsageError
 
@@ -82,7 +83,7 @@ class Row:
         return side
 
 
-def read_csv(file: Path, columns: Sequence[str], todo: str) -> list[Row]:
+def read_csv(file: Place, columns: Sequence[str], todo: str) -> list[Row]:
     """Read the named columns of a CSV file with a header; other columns are ignored.
 
     Args:
@@ -95,7 +96,7 @@ def read_csv(file: Path, columns: Sequence[str], todo: str) -> list[Row]:
         UsageError: it is not such a table; the message names line and reason.
     """
     text = _text(file, todo)
-    separator, skipped = _separator(text, columns, file)
+    separator, skipped = separator_of(text, columns, file)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
     header: list[str] = []
     rows: list[Row] = []
@@ -106,7 +107,7 @@ def read_csv(file: Path, columns: Sequence[str], todo: str) -> list[Row]:
                 continue
             where = f"{file}, line {reader.line_num}"
             if not header:
-                header = _header(cells, columns, where)
+                header = header_of(cells, columns, where)
                 continue
             if any(cells[len(header) :]) or len(cells) < len(header):
                 raise UsageError(
@@ -126,7 +127,7 @@ def read_csv(file: Path, columns: Sequence[str], todo: str) -> list[Row]:
     return rows
 
 
-def read_listing(file: Path, columns: tuple[str, str], todo: str) -> list[Row]:
+def read_listing(file: Place, columns: tuple[str, str], todo: str) -> list[Row]:
     """Read lines `<id> <value>` without a header; the value is the rest of the line and may contain spaces.
 
     Raises:
@@ -173,10 +174,10 @@ def unique(rows: Iterable[Row], key: str, columns: Sequence[str]) -> dict[str, R
     return found
 
 
-def _text(file: Path, todo: str) -> str:
+def _text(file: Place, todo: str) -> str:
     """The text of a file in UTF-8 or UTF-16; undecodable bytes are kept (surrogateescape), as file names need them."""
     try:
-        data = read_bounded(file, LARGEST)
+        data = read_bounded(file, LARGEST) if isinstance(file, Path) else file.read_bytes()
     except OSError as error:
         raise TunerError(f"{file} cannot be read: {error.strerror or error}", "a text file", todo) from error
     mark = next((mark for mark in BYTE_ORDER_MARKS if data.startswith(mark)), b"")
@@ -193,7 +194,7 @@ def _text(file: Path, todo: str) -> str:
     return text
 
 
-def _separator(text: str, columns: Sequence[str], file: Path) -> tuple[str, int]:
+def separator_of(text: str, columns: Sequence[str], file: Place) -> tuple[str, int]:
     """The cell separator, detected from the header, and the number of lines before it (`sep=;` of spreadsheets)."""
     lines = [line for line in NEWLINE.split(text) if line.strip()]
     announced = lines[0].strip().casefold().startswith("sep=") and len(lines) > 1
@@ -211,7 +212,12 @@ def _separator(text: str, columns: Sequence[str], file: Path) -> tuple[str, int]
     )
 
 
-def _header(cells: Sequence[str], columns: Sequence[str], where: str) -> list[str]:
+def header_of(cells: Sequence[str], columns: Sequence[str], where: str) -> list[str]:
+    """The names of columns; those in `columns` as they are spelled there.
+
+    Raises:
+        UsageError: one of `columns` is there twice.
+    """
     known = {column.casefold(): column for column in columns}
     header = [known.get(cell.casefold(), cell) for cell in cells]
     while header and not header[-1]:
