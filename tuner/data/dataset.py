@@ -17,7 +17,7 @@ from tuner.data.fingerprint import Hasher
 from tuner.data.mask_files import masks_like
 from tuner.data.mask_values import mask_values
 from tuner.data.masks import Reading, examine_mask, reading_of
-from tuner.data.pixels import read_image
+from tuner.data.pixels import Facts, read_examined, read_image
 from tuner.data.settings import DataConfig
 from tuner.data.split_file import read_split_file
 from tuner.data.splits import stratified_split
@@ -138,6 +138,14 @@ class FilePictures:
         """
         return read_image(self.images[i])
 
+    def examined(self, i: int) -> tuple[Image.Image, Facts]:
+        """Image `i` as `image` gives it, and facts about the file, in one decoding.
+
+        Raises:
+            ImageError: it cannot be read.
+        """
+        return read_examined(self.images[i])
+
     def mask(self, i: int) -> Image.Image | None:
         """The grey object mask of image `i`, 255 the object, or None.
 
@@ -146,6 +154,12 @@ class FilePictures:
         """
         path = self.masks[i]
         return None if path is None else self.reading().grey(mask_values(path))
+
+    def part(self, index: np.ndarray) -> "FilePictures":
+        """The pictures at these positions alone, with the interpretation of masks decided for all, if it is."""
+        part = FilePictures([self.images[i] for i in index], [self.masks[i] for i in index])
+        part._reading = self._reading
+        return part
 
     def reading(self, counts: np.ndarray | None = None) -> Reading:
         """The common interpretation of these masks, decided from all their values on the first call.

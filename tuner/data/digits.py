@@ -1,6 +1,7 @@
 """The handwritten digits of scikit-learn: 1,797 real images of 8 x 8 pixels, no download needed."""
 
 from hashlib import sha256
+from typing import Self
 
 import numpy as np
 from PIL import Image
@@ -27,6 +28,10 @@ class ArrayPictures:
     def mask(self, i: int) -> Image.Image | None:
         """The ink of image `i`: 255 where the pen covers at least half a pixel."""
         return Image.fromarray(np.where(self.pixels[i] >= INK, 255, 0).astype(np.uint8))
+
+    def part(self, index: np.ndarray) -> Self:
+        """The pictures at these positions alone."""
+        return type(self)(self.pixels[index])
 
     def digests(self) -> list[list[str]]:
         """SHA-256 of every image's pixels; the mask follows from them."""

@@ -67,14 +67,27 @@ def read_image(file: Path) -> Image.Image:
     Raises:
         ImageError: it is missing, broken, or of an unsupported kind.
     """
+    return read_examined(file)[0]
+
+
+def read_examined(file: Path) -> tuple[Image.Image, Facts]:
+    """`read_image` and `examine` in one decoding.
+
+    Raises:
+        ImageError: see `read_image`.
+    """
     with opened(file) as image:
-        if image.width * image.height > LARGE:
+        width, height = image.size
+        deep_colours = has_deep_colours(image)  # before reading EXIF data, which loads a PNG
+        turned = orientation(image) > 1
+        several = has_several(image)
+        if width * height > LARGE:
             image.draft(None, _below(image.size))
-        deep_colours = has_deep_colours(image)
         image.load()
-        check_values(image, deep_colours=deep_colours)
-        factor = _factor(image.size)
-        return turned_upright(to_rgb(image) if factor == 1 else _reduced(image, factor), orientation(image))
+        peak = check_values(image, deep_colours=deep_colours)
+        tag, factor = orientation(image), _factor(image.size)
+        facts = Facts((height, width) if tag >= 5 else (width, height), turned, several, peak)
+        return turned_upright(to_rgb(image) if factor == 1 else _reduced(image, factor), tag), facts
 
 
 def examine(file: Path) -> Facts:

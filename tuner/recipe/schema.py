@@ -138,8 +138,9 @@ class StageResources:
 
 @dataclass
 class ResourcesConfig:
-    """Resources of each stage."""
+    """Resources of each stage, and of each worker that extracts features on a cluster."""
 
+    extract: StageResources = field(default_factory=lambda: StageResources(1.0, -1.0))
     dense: StageResources = field(default_factory=lambda: StageResources(1.0, -1.0))
     assign: StageResources = field(default_factory=StageResources)
     finetune: StageResources = field(default_factory=lambda: StageResources(1.0, -1.0))
