@@ -428,7 +428,7 @@ def test_all_broken_images_are_named_where_masks_or_the_fit_meet_one_first(photo
     broken = [Path(photos.root) / data.paths[int(np.flatnonzero(data.is_train)[2])], Path(photos.root) / data.paths[23]]
     masks = sorted(Path(photos.masks).rglob("*.png"))[:1]
     for file in (*broken, *masks):
-        file.write_bytes(b"broken")
+        file.write_bytes(f"broken {file.name}".encode())
     for config in (photos, replace(photos, masks="")):
         with pytest.raises(TunerError, match=f"{3 if config.masks else 2} of 24 images") as caught:
             extract_bank(config, SMALL, tmp_path / "bank")

@@ -1,16 +1,15 @@
 """The feature bank: frozen tokens of a whole data set, computed once, memory-mapped, sealed by a manifest.
 
 Small arrays are files of the bank's folder, tokens are those of its shards; see `bank_files`. A folder without a
-matching manifest is not a bank.
+matching manifest is not a bank. Importing this does not import torch.
 """
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from tuner.base.untrusted import MalformedError, require, require_finite
 from tuner.features.arrays import read_array
@@ -28,7 +27,11 @@ from tuner.features.bank_files import (
     write_whole,
 )
 from tuner.features.rows import Rows, rows_of
-from tuner.features.samples import Samples
+
+if TYPE_CHECKING:
+    import torch
+
+    from tuner.features.samples import Samples
 
 __all__ = [
     "DESCRIPTION",
@@ -96,7 +99,7 @@ class FeatureBank:
         """Width of a token."""
         return int(self.patches.shape[-1])
 
-    def samples(self, index: np.ndarray) -> Samples:
+    def samples(self, index: np.ndarray) -> "Samples":
         """Copies the chosen images into memory.
 
         Args:
@@ -105,9 +108,13 @@ class FeatureBank:
         Raises:
             MalformedError: a token of them is no number.
         """
+        import torch
+
+        from tuner.features.samples import Samples
+
         rows = np.flatnonzero(index) if index.dtype == np.bool_ else index
 
-        def tensor(values: Rows | None) -> torch.Tensor | None:
+        def tensor(values: Rows | None) -> "torch.Tensor | None":
             return None if values is None else torch.from_numpy(np.asarray(values[rows]))
 
         attributes = self.class_attributes

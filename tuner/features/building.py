@@ -10,13 +10,14 @@ from typing import Literal, Protocol
 import numpy as np
 
 from tuner.base.hashing import sha256_file
-from tuner.base.untrusted import is_whole, require
+from tuner.base.untrusted import is_whole, require, shown
 from tuner.data.dataset import Dataset, FilePictures
 from tuner.data.load import ImageCounts, image_notes, refuse_faulty
 from tuner.data.masks import MaskFacts, mask_notes
 from tuner.errors import TunerError
 from tuner.features.bank_files import DESCRIPTION, FITTED, write_json
 from tuner.features.described import BackboneFacts
+from tuner.features.mask_facts import read_mask_facts
 from tuner.features.pieces import Done, Piece
 from tuner.features.plan import FORMAT, Plan, shard_images
 from tuner.features.shelf import Shelf
@@ -95,8 +96,6 @@ class Builder:
 
     def _read_masks(self) -> np.ndarray | None:
         """Decide what the values of masks mean, from all of them: (256,) uint8; None where there are no mask files."""
-        from tuner.features.fitting import read_mask_facts
-
         pieces, dataset = self.plan.mask_facts(), self.dataset
         if not pieces:
             return None
@@ -196,7 +195,8 @@ def _counted(found: Sequence[object], shelf: Shelf) -> ImageCounts:
     for one in found:
         counts = getattr(one, "meta", {}).get("counts")
         names = {entry.name for entry in fields(ImageCounts)}
-        sound = isinstance(counts, dict) and counts.keys() == names
-        require(sound and all(is_whole(n, 0, 2**60) for n in counts.values()), shelf, "a shard's counts", "numbers")
+        counts = counts if isinstance(counts, dict) else {}
+        sound = counts.keys() == names and all(is_whole(n, 0, 2**60) for n in counts.values())
+        require(sound, shelf, f"a shard says {shown(counts)} of its images", "how many there are of each kind")
         total += ImageCounts(**counts)
     return total

@@ -39,7 +39,7 @@ class Plan:
         if not isinstance(self.dataset.pictures, FilePictures):
             return []
         return [
-            self._piece("mask_facts", index, masks=[self.digests[i][1] for i in index])
+            self._piece("mask_facts", index, masks=[self.digests[int(i)][1] for i in index])
             for index in _runs(np.flatnonzero(self.dataset.has_mask), SHARD_IMAGES)
         ]
 
@@ -48,7 +48,7 @@ class Plan:
         if not self.facts.needs_fit:
             return []
         index = np.flatnonzero(self.dataset.is_train)
-        images = [self.digests[i][0] for i in index]
+        images = [self.digests[int(i)][0] for i in index]
         return [self._piece("fits", index, backbone=self.facts.material, geometry=self.geometry, images=images)]
 
     def shards(self, size: int, fit: str = "", fitted: str = "", levels: np.ndarray | None = None) -> list[Piece]:
@@ -74,7 +74,7 @@ class Plan:
                     backbone=self.facts.material,
                     fitted=fitted,
                     geometry=self.geometry,
-                    images=[list(self.digests[i]) for i in index],
+                    images=[list(self.digests[int(i)]) for i in index],
                     masks=meaning if dataset.has_mask[index].any() else "",
                     parts_digest="" if parts is None else hashlib.sha256(parts.tobytes()).hexdigest(),
                 )

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from tuner.features.building import Step
-from tuner.features.fitting import look_at, make_fits, make_mask_facts
+from tuner.features.fitting import make_fits
+from tuner.features.mask_facts import look_at, make_mask_facts
 from tuner.features.pieces import Done, Extractor, Piece, Tell
 from tuner.features.shards import make_shards
 from tuner.features.shelf import Shelf

@@ -8,7 +8,7 @@ from tuner.base.private import choose_root, private_temporaries
 from tuner.base.progress import Progress
 from tuner.data.load import load_dataset
 from tuner.errors import TunerError, UsageError
-from tuner.features.registry import make_backbone, require_frozen
+from tuner.features.registry import require_frozen
 from tuner.recipe import ConfirmConfig, Recipe, caution, check_recipe
 from tuner.search.driver.adapter_check import refuse_unfit
 from tuner.search.driver.driver import Driver
@@ -18,7 +18,7 @@ from tuner.search.driver.leftovers import clear_cache, clear_temporaries
 from tuner.search.driver.objective_check import refuse_unmeasurable
 from tuner.search.driver.split_check import refuse_unusable
 from tuner.search.driver.unread import unread_line
-from tuner.search.execute.banks import ensure_bank, publish_bank
+from tuner.search.execute.banks import bank_source, ensure_bank, on_workers, publish_bank
 from tuner.search.propose.first_points import refuse_impossible, why_not_own
 from tuner.search.propose.lag import adopt_lag, settle_lag, told_lag
 from tuner.search.propose.registry import make_sampler
@@ -80,7 +80,7 @@ def run_request(request: SearchRequest, progress: Progress, interrupts: Interrup
         clear_temporaries(choose_root()[0])
         for name in request.learn_from:
             open_home(request.store, name)  # refused before anything starts
-        recipe, bank = _settle_recipe(home, request, progress)
+        recipe, bank = _settle_recipe(home, request, progress, held)
         if told := caution(recipe, recipe.budget.trials, 0):
             progress.warn(told)
         listening = interrupts or Interrupts()
@@ -112,8 +112,13 @@ def _lease(request: SearchRequest, progress: Progress) -> Lease:
     )
 
 
-def _settle_recipe(home: SearchHome, request: SearchRequest, progress: Progress) -> tuple[Recipe, str]:
-    """The recipe to run and the key of its feature bank, which is extracted if necessary."""
+def _settle_recipe(
+    home: SearchHome, request: SearchRequest, progress: Progress, held: contextlib.ExitStack
+) -> tuple[Recipe, str]:
+    """The recipe to run and the key of its feature bank, which is extracted if necessary.
+
+    On a cluster Ray is joined from here on until `held` ends: workers know the backbone, and see the images.
+    """
     if home.exists():
         recipe, bank = home.stored()
         if request.recipe is not None:
@@ -121,14 +126,13 @@ def _settle_recipe(home: SearchHome, request: SearchRequest, progress: Progress)
             home.refuse_changes(recipe, asked)
             asked.space = recipe.space  # in the original order, on which proposals depend
             recipe = asked
+        held.enter_context(on_workers(recipe, progress))
         if home.artifacts.find("banks", bank) is None:
             home.require_this_code()
             with progress.step("comparing the images with those at the start"):
-                from tuner.features.extract import BankSource
-
-                source = BankSource(recipe.data, recipe.backbone)
+                source = bank_source(home.artifacts, recipe)
                 _require_same(source.key, bank, home.name)
-            publish_bank(home.artifacts, source, progress)
+            publish_bank(home.artifacts, source, progress, recipe.resources)
         if recipe.tracking.enabled and (address := passed_over(home, recipe.tracking)):
             progress.warn(not_asked(address))
     else:
@@ -143,12 +147,15 @@ def _settle_recipe(home: SearchHome, request: SearchRequest, progress: Progress)
             dataset = load_dataset(request.recipe.data)
             refuse_unusable(request.recipe, dataset)
             refuse_unmeasurable(request.recipe, dataset)
-            refuse_unfit(request.recipe, make_backbone(request.recipe.backbone, request.recipe.data.name))
             refuse_impossible(request.recipe, len(dataset.class_names))
             make_sampler(request.recipe)  # refused here if it does not fit the space
+        held.enter_context(on_workers(request.recipe, progress))
+        with progress.step(f"looking at the backbone: {request.recipe.backbone.name}"):
+            source = bank_source(home.artifacts, request.recipe, dataset)
+            refuse_unfit(request.recipe, source.facts)
         if told := why_not_own(request.recipe, len(dataset.class_names)):
             progress.say(told)
-        bank = ensure_bank(home.artifacts, request.recipe, progress, dataset)
+        bank = ensure_bank(home.artifacts, request.recipe, progress, dataset, source.facts)
         recipe = settle_lag(settle_precision(request.recipe))
         home.start(recipe, bank)
     if request.trials is not None:

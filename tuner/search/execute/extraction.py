@@ -61,7 +61,8 @@ class Cluster:
         Raises:
             TunerError: that node has no weights for it.
         """
-        return _answer(ray.get(_describe.options(**_options(self.resources)).remote(self.worker)))
+        facts: BackboneFacts = _answer(ray.get(_describe.options(**_options(self.resources)).remote(self.worker)))
+        return facts
 
     def do(self, step: Step, pieces: Sequence[Piece], done: int, total: int) -> Iterator[Done]:
         """See `Team`.
@@ -119,8 +120,6 @@ def _rows(cluster: Cluster, step: Step, groups: Sequence[Sequence[Piece]], n_wor
             batch_format="numpy",
             compute=pool,
             fn_constructor_args=(step, cluster.url, cluster.worker, cluster.resources),
-            max_restarts=-1,
-            max_task_retries=-1,
             **_options(cluster.resources),
         )
         yield from results.iter_rows()
