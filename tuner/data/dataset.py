@@ -16,7 +16,7 @@ from tuner.data.duplicates import describe_copies, group_by_content
 from tuner.data.fingerprint import Hasher
 from tuner.data.mask_files import masks_like
 from tuner.data.mask_values import mask_values
-from tuner.data.masks import Reading, examine_mask, reading_of
+from tuner.data.masks import MaskFacts, Reading, examine_mask, misfit, reading_of
 from tuner.data.pixels import Facts, read_examined, read_image
 from tuner.data.settings import DataConfig
 from tuner.data.split_file import read_split_file
@@ -138,13 +138,29 @@ class FilePictures:
         """
         return read_image(self.images[i])
 
-    def examined(self, i: int) -> tuple[Image.Image, Facts]:
-        """Image `i` as `image` gives it, and facts about the file, in one decoding.
+    def examined(self, i: int) -> tuple[Image.Image, Facts, Image.Image | None]:
+        """Image `i` as `image` gives it, facts about its file, and its mask, each decoded once.
+
+        Raises:
+            ImageError: one cannot be read, or the mask is not as large as the image.
+        """
+        (image, facts), path = read_examined(self.images[i]), self.masks[i]
+        if path is None:
+            return image, facts, None
+        values = mask_values(path)
+        if wrong := misfit(path, (values.shape[1], values.shape[0]), facts):
+            raise wrong
+        return image, facts, self.reading().grey(values)
+
+    def mask_facts(self, i: int) -> MaskFacts:
+        """Facts about the mask of image `i`, which has one.
 
         Raises:
             ImageError: it cannot be read.
         """
-        return read_examined(self.images[i])
+        path = self.masks[i]
+        assert path is not None, "this image has a mask"
+        return examine_mask(path)
 
     def mask(self, i: int) -> Image.Image | None:
         """The grey object mask of image `i`, 255 the object, or None.

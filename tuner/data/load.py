@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from tuner.base.registry import kind_of
 from tuner.data.dataset import Dataset, FilePictures
 from tuner.data.duplicates import refuse_two_labels
 from tuner.data.kinds import DATASETS
-from tuner.data.masks import MaskFacts, examine_mask, mask_notes
+from tuner.data.masks import MaskFacts, mask_notes, misfit
 from tuner.data.pixels import Facts, ImageError, examine
 from tuner.data.settings import DataConfig
 from tuner.data.words import count, some
@@ -68,7 +68,7 @@ def check_images(dataset: Dataset) -> list[str]:
     if not isinstance(pictures, FilePictures):
         return []
     with ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
-        seen = list(pool.map(examine_pair, pictures.images, pictures.masks))
+        seen = list(pool.map(partial(look, pictures), range(len(dataset))))
     refuse_faulty([fault for fault in seen if isinstance(fault, ImageError)], dataset)
     found = [pair for pair in seen if not isinstance(pair, ImageError)]
     masked = [(mask, path) for (_, mask), path in zip(found, dataset.paths, strict=True) if mask is not None]
@@ -106,36 +106,16 @@ def check_labels(dataset: Dataset) -> None:
         refuse_two_labels(dataset.content, dataset.labels, dataset.paths, dataset.class_names)
 
 
-def examine_pair(image: Path, mask: Path | None) -> tuple[Facts, MaskFacts | None] | ImageError:
+def look(pictures: FilePictures, i: int) -> tuple[Facts, MaskFacts | None] | ImageError:
     """Facts about an image and its mask, or the error that they cause."""
     try:
-        facts = examine(image)
-        if mask is None:
+        facts = examine(pictures.images[i])
+        if pictures.masks[i] is None:
             return facts, None
-        mask_facts = examine_mask(mask)
+        mask_facts = pictures.mask_facts(i)
     except ImageError as error:
         return error
-    return misfit(mask, mask_facts.size, facts) or (facts, mask_facts)
-
-
-def misfit(mask: object, mask_size: tuple[int, int], facts: Facts) -> ImageError | None:
-    """The error of a mask that is not as large as its image; None if it is.
-
-    Args:
-        mask: where it is, for the message.
-        mask_size: its width and height, upright.
-        facts: about its image.
-    """
-    (width, height), (mask_width, mask_height) = facts.size, mask_size
-    if (mask_width, mask_height) == (width, height):
-        return None
-    lying = facts.turned and (mask_height, mask_width) == (width, height)
-    return ImageError(
-        f"{mask}: mask of {mask_width}x{mask_height} for an image of {width}x{height}"
-        + (", which is stored rotated (EXIF) and shown upright" if lying else ""),
-        "a mask as large as its image",
-        "rotate such masks upright, or remove them" if lying else "correct or remove such masks",
-    )
+    return misfit(pictures.masks[i], mask_facts.size, facts) or (facts, mask_facts)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 Nothing is written. The next start of a search recomputes most of what is missing; the report says what it does not.
 """
 
+import contextlib
 import io
 import json
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 
 from tuner.doctor.checks import Check
 from tuner.errors import TunerError
+from tuner.features.bank_files import read_description
 from tuner.recipe import Recipe
 from tuner.search.record.fields import clean
 from tuner.search.record.front_view import FrontView
@@ -114,6 +116,7 @@ def _read_derived(file: str, data: bytes) -> None:
 def _artifacts(home: SearchHome, state: SearchState, view: FrontView, bank: str) -> Iterator[Check]:
     """The feature bank, and every stage of the front's trials."""
     wanted: dict[tuple[str, str], list[int]] = {("banks", bank): []}
+    wanted |= {("shards", shard): [] for shard in _shards(home, bank)}
     for member in view.members:
         for use in state.trials[member.trial].stages:
             wanted.setdefault((f"stages/{use.stage}", use.key), []).append(member.trial)
@@ -125,6 +128,13 @@ def _artifacts(home: SearchHome, state: SearchState, view: FrontView, bank: str)
             yield Check("artifacts", False, clean(f"{kind}/{key}{of}: {problem}"), _what_to_do(home, kind))
     if not wrong:
         yield Check("artifacts", True, f"all {len(wanted)} artifacts of the front are intact")
+
+
+def _shards(home: SearchHome, bank: str) -> list[str]:
+    """The keys of a bank's shards; none where the bank itself is damaged, which is told of the bank."""
+    with contextlib.suppress(TunerError):
+        return [shard for shard, _ in read_description(home.artifacts.fetch("banks", bank)).shards or []]
+    return []
 
 
 def _problem(home: SearchHome, kind: str, key: str) -> str | None:
@@ -146,7 +156,7 @@ def _problem(home: SearchHome, kind: str, key: str) -> str | None:
 
 
 def _what_to_do(home: SearchHome, kind: str) -> str:
-    if kind == "banks":
+    if kind in ("banks", "shards"):
         return "nothing: the next start extracts it again if the data set is available"
     return (
         f"{RESTORE}, or start a search with the same recipe under another name: it recomputes the same stages, "

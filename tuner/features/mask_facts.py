@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from tuner.base.pulse import beat
 from tuner.data.dataset import FilePictures
-from tuner.data.load import examine_pair
-from tuner.data.masks import MaskFacts, examine_mask
+from tuner.data.load import look
+from tuner.data.masks import MaskFacts
 from tuner.data.pixels import ImageError
 from tuner.errors import TunerError
 from tuner.features.arrays import read_array
@@ -25,7 +26,7 @@ def make_mask_facts(pieces: Sequence[Piece], shelf: Shelf, worker: Extractor, te
             seen: list[MaskFacts] = []
             assert isinstance(piece.pictures, FilePictures)
             with ThreadPoolExecutor(worker.n_threads or None) as pool:
-                for found in pool.map(_examine_mask, piece.pictures.masks):
+                for found in pool.map(partial(_mask_facts, piece.pictures), range(len(piece))):
                     beat()
                     if isinstance(found, TunerError):
                         faults.append(found)
@@ -52,7 +53,7 @@ def look_at(pieces: Sequence[Piece], shelf: Shelf, worker: Extractor, tell: Tell
         assert isinstance(pictures, FilePictures)
         faults = []
         with ThreadPoolExecutor(worker.n_threads or None) as pool:
-            for found in pool.map(examine_pair, pictures.images, pictures.masks):
+            for found in pool.map(partial(look, pictures), range(len(piece))):
                 beat()
                 faults += [found] if isinstance(found, ImageError) else []
         tell(len(piece))
@@ -77,9 +78,8 @@ def read_mask_facts(folder: Path, n: int) -> list[MaskFacts]:
     ]
 
 
-def _examine_mask(file: Path | None) -> MaskFacts | ImageError:
-    assert file is not None
+def _mask_facts(pictures: FilePictures, i: int) -> MaskFacts | ImageError:
     try:
-        return examine_mask(file)
+        return pictures.mask_facts(i)
     except ImageError as fault:
         return fault

@@ -15,12 +15,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from tuner.base.pulse import beat
 from tuner.data.dataset import FilePictures
-from tuner.data.load import ImageCounts, misfit
+from tuner.data.load import ImageCounts
 from tuner.data.pixels import Facts, ImageError
 from tuner.features.backbone import Backbone, Tokens
 from tuner.features.forward import CPU_IMAGES, GPU_IMAGES, forward, half_tokens
@@ -160,22 +159,14 @@ def _load(piece: Piece, i: int, network: Backbone, geometry: str) -> _Loaded:
     Raises:
         ImageError: it cannot be read, or its mask is not as large.
     """
-    image, facts = _examined(piece, i)
-    mask = None
-    if piece.has_mask[i] and (grey := piece.pictures.mask(i)) is not None:
-        if facts is not None and (wrong := misfit(_mask_file(piece, i), grey.size, facts)):
-            raise wrong
-        mask = mask_on_grid(np.asarray(grey), network.grid, geometry)
+    pictures, facts, grey = piece.pictures, None, None
+    if isinstance(pictures, FilePictures):
+        image, facts, grey = pictures.examined(i)
+    else:
+        image = pictures.image(i)
+        grey = pictures.mask(i) if piece.has_mask[i] else None
+    mask = None if grey is None else mask_on_grid(np.asarray(grey), network.grid, geometry)
     parts = None
     if piece.parts is not None:
         parts = parts_on_grid(piece.parts[i], image.size, network.grid, geometry)
     return _Loaded(np.asarray(image_for(image, network.image_size, geometry)), mask, parts, facts)
-
-
-def _examined(piece: Piece, i: int) -> tuple[Image.Image, Facts | None]:
-    pictures = piece.pictures
-    return pictures.examined(i) if isinstance(pictures, FilePictures) else (pictures.image(i), None)
-
-
-def _mask_file(piece: Piece, i: int) -> object:
-    return piece.pictures.masks[i] if isinstance(piece.pictures, FilePictures) else piece.paths[i]
