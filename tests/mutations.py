@@ -52,10 +52,11 @@ class Mutation:
 def mutations(folder: Path, seed: int = 0) -> Iterator[Mutation]:
     """Changes to each file of a folder, as bytes, as a place on the disk, and by what it holds."""
     draw = random.Random(seed)
-    for path in sorted(folder.iterdir()):
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    for path in files:
         yield from _of_bytes(path, draw)
         yield from _of_place(path.name)
-        others = [other for other in sorted(folder.iterdir()) if other != path]
+        others = [other for other in files if other != path]
         for other in others:
             yield Mutation(f"{path.name}: is {other.name}", _copied(other.name, path.name))
         if path.suffix == ".json":

@@ -8,9 +8,10 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,24 +21,35 @@ from PIL import Image
 from tuner.data.load import load_dataset
 from tuner.data.settings import DataConfig
 from tuner.errors import TunerError, UsageError
+from tuner.features import plan, register_backbone
+from tuner.features.backbone import Pretrained, Tokens
 from tuner.features.bank import load_bank
 from tuner.features.device import choose_device
-from tuner.features.extract import JOURNAL, bank_key, extract_bank
-from tuner.features.settings import BackboneConfig
+from tuner.features.extract import JOURNAL, Alone, BankSource, bank_key, extract_bank
+from tuner.features.kinds import BACKBONES
+from tuner.features.pieces import Extractor
+from tuner.features.rows import ShardedRows
+from tuner.features.settings import BackboneConfig, BackboneSettings
+from tuner.features.shelf import FolderShelf
 
 SMALL = BackboneConfig(n_atoms=12, patch_size=8, grid=4, image_size=16, batch_size=64)
 
 
 def _contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def _patches(folder: Path) -> Path:
+    """The tokens of the first shard."""
+    return sorted(folder.glob("shards/*/patches.npy"))[0]
 
 
 def test_the_bank_holds_what_the_backbone_says(photos: DataConfig, tmp_path: Path) -> None:
-    config = replace(SMALL, batch_size=5)
+    config = replace(SMALL, batch_size=6)
     seen: list[tuple[int, int]] = []
     bank = extract_bank(photos, config, tmp_path / "bank", progress=lambda done, n: seen.append((done, n)))
     data = load_dataset(photos)
-    assert seen == [(5, 24), (10, 24), (15, 24), (20, 24), (24, 24)]
+    assert seen == [(6, 24), (12, 24), (18, 24), (24, 24)]
     assert bank.patches.shape == (24, 16, 12)
     assert isinstance(bank.patches, np.memmap)
     assert bank.patches.dtype == np.float16
@@ -171,7 +183,7 @@ def test_a_finished_bank_is_not_computed_again(photos: DataConfig, tmp_path: Pat
 
 
 def _flip(folder: Path) -> None:
-    with (folder / "patches.npy").open("r+b") as file:
+    with _patches(folder).open("r+b") as file:
         file.seek(500)
         byte = file.read(1)
         file.seek(500)
@@ -182,7 +194,7 @@ def _flip(folder: Path) -> None:
     ("damage", "said"),
     [
         (_flip, r"patches\.npy \(content changed\)"),
-        (lambda folder: os.truncate(folder / "patches.npy", 1000), r"patches\.npy \(1000 bytes instead of"),
+        (lambda folder: os.truncate(_patches(folder), 1000), r"patches\.npy \(1000 bytes instead of"),
         (lambda folder: (folder / "labels.npy").unlink(), r"labels\.npy \(missing\)"),
         (lambda folder: (folder / "manifest.json").unlink(), "not a complete feature bank"),
         (lambda folder: (folder / "manifest.json").write_text('{"files'), "not a complete feature bank"),
@@ -211,16 +223,13 @@ def test_sizes_alone_can_be_checked(photos: DataConfig, tmp_path: Path) -> None:
         load_bank(folder, contents=False)
 
 
-def test_a_journal_left_beside_a_sealed_bank(photos: DataConfig, tmp_path: Path) -> None:
-    """Death between sealing and clearing up: a whole bank is kept, a corrupt one is not sealed again."""
-    folder = extract_bank(photos, SMALL, tmp_path / "bank").folder
-    whole = _contents(folder)
-    journal = f'{{"key": "{bank_key(photos, SMALL)}", "done": 24}}'
-    for damage in (lambda folder: None, _flip):
-        (folder / JOURNAL).write_text(journal)
-        damage(folder)
-        extract_bank(photos, SMALL, folder)
-        assert _contents(folder) == whole
+def test_what_an_earlier_version_left_half_done_is_cleared(photos: DataConfig, tmp_path: Path) -> None:
+    whole = _contents(extract_bank(photos, SMALL, tmp_path / "whole").folder)
+    folder = tmp_path / "left"
+    folder.mkdir()
+    (folder / JOURNAL).write_text(f'{{"key": "{bank_key(photos, SMALL)}", "done": 24}}')
+    (folder / "patches.npy").write_bytes(b"half of it")
+    assert _contents(extract_bank(photos, SMALL, folder).folder) == whole
 
 
 EXTRACT = """
@@ -228,7 +237,11 @@ import sys
 from pathlib import Path
 from tuner.data.settings import DataConfig
 from tuner.features.extract import extract_bank
+from tuner.features import plan, register_backbone
+from tuner.features.backbone import Pretrained, Tokens
 from tuner.features.settings import BackboneConfig
+
+plan.SHARD_IMAGES = 256
 
 def progress(done, n):
     print(done, flush=True)
@@ -256,55 +269,105 @@ def _killed_at(folder: Path, images: int) -> list[int]:
 
 
 @pytest.mark.chaos
-def test_killed_twice_and_still_the_same_bytes(tmp_path: Path) -> None:
+def test_killed_twice_and_still_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "killed"
-    assert _killed_at(folder, 128)[0] == 64  # before the journal's first entry: starts over, with the fit it made
-    fitted = (folder / "backbone.safetensors").stat().st_mtime_ns
+    assert _killed_at(folder, 128)[0] == 64  # before the first shard is sealed: starts over, with the fit it made
+    (fitted,) = folder.glob("fits/*/backbone.safetensors")
+    written_ns = fitted.stat().st_mtime_ns
     assert _killed_at(folder, 1024)[0] == 64
     with pytest.raises(TunerError, match="not a complete feature bank"):
         load_bank(folder)
+    assert fitted.stat().st_mtime_ns == written_ns
+    monkeypatch.setattr(plan, "SHARD_IMAGES", 256)
     told: list[int] = []
     extract_bank(DataConfig(), SMALL, folder, progress=lambda done, n: told.append(done))
     assert told[0] > 256
-    assert (folder / "backbone.safetensors").stat().st_mtime_ns >= fitted
     extract_bank(DataConfig(), SMALL, tmp_path / "whole")
     assert _contents(folder) == _contents(tmp_path / "whole")
 
 
-def test_what_was_computed_before_ctrl_c_is_kept(
-    photos: DataConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where a batch takes long, the journal does not wait for so and so many images."""
-    small = replace(SMALL, batch_size=5)
-    monkeypatch.setattr("tuner.features.extract.JOURNAL_S", 0.0)
+def test_sealed_shards_are_kept_by_ctrl_c(photos: DataConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "SHARD_IMAGES", 6)
+    small = replace(SMALL, batch_size=4)
 
     def stop(done: int, n: int) -> None:
-        if done == 15:
+        if done == 16:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         extract_bank(photos, small, tmp_path / "stopped", progress=stop)
+    sealed = list((tmp_path / "stopped" / "shards").iterdir())
+    assert len(sealed) == 2
     told: list[int] = []
     said: list[str] = []
-    extract_bank(photos, small, tmp_path / "stopped", progress=lambda done, n: told.append(done), say=said.append)
-    assert told == [20, 24]
-    assert said == ["looking at 24 images", "loading the backbone", "fitting the backbone"]
+    bank = extract_bank(
+        photos, small, tmp_path / "stopped", progress=lambda done, n: told.append(done), say=said.append
+    )
+    assert told == [16, 18, 22, 24]
+    assert said == ["extracting features"]
     extract_bank(photos, small, tmp_path / "whole")
     assert _contents(tmp_path / "stopped") == _contents(tmp_path / "whole")
+    assert len(list((bank.folder / "shards").iterdir())) == 4
 
 
-@pytest.mark.slow
-def test_a_stale_journal_is_not_believed(photos: DataConfig, tmp_path: Path) -> None:
-    whole = _contents(extract_bank(photos, SMALL, tmp_path / "whole").folder)
-    key = bank_key(photos, SMALL)
-    for n, journal in enumerate(
-        ('{"key": "another", "done": 20}', f'{{"key": "{key}", "done": 20}}', '{"key"', f'{{"key": "{key}"}}')
-    ):
-        folder = tmp_path / f"stale{n}"
-        folder.mkdir()
-        (folder / JOURNAL).write_text(journal)  # and no arrays
-        extract_bank(photos, SMALL, folder)
-        assert _contents(folder) == whole
+def test_the_division_into_shards_changes_no_token(
+    photos: DataConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = extract_bank(photos, SMALL, tmp_path / "one")
+    monkeypatch.setattr(plan, "SHARD_IMAGES", 10)
+    three = extract_bank(photos, SMALL, tmp_path / "three")
+    assert isinstance(three.patches, ShardedRows)
+    assert [len(part) for part in three.patches.parts] == [10, 10, 4]
+    assert np.array_equal(np.asarray(three.patches), one.patches)
+    assert three.masks is not None
+    assert one.masks is not None
+    assert np.array_equal(three.masks, one.masks)
+    assert (three.key, three.paths) == (one.key, one.paths)
+    index = np.array([23, 0, 11, 11, 9])
+    assert torch.equal(three.samples(index).patches, one.samples(index).patches)
+
+
+class Means(Pretrained):
+    """Mean colours on a grid: a backbone that learns nothing."""
+
+    dim, has_cls, image_size, grid = 3, True, 16, (4, 4)
+
+    def key_material(self) -> dict[str, Any]:
+        return {"name": "means"}
+
+    def load(self, device: torch.device) -> None:
+        pass
+
+    def tokens(self, images: torch.Tensor) -> Tokens:
+        means = torch.nn.functional.adaptive_avg_pool2d(images.float() / 255, self.grid).flatten(2).transpose(1, 2)
+        return means, means.mean(1)
+
+
+@pytest.fixture
+def means() -> Iterator[BackboneSettings]:
+    register_backbone("means", lambda config, **_: Means())
+    yield BackboneSettings(name="means")
+    BACKBONES.remove("means")
+
+
+def test_new_labels_take_the_same_shards(photos: DataConfig, tmp_path: Path, means: BackboneSettings) -> None:
+    """Tokens do not depend on labels or split, so a bank with others takes the shards that are there."""
+    config = means
+    store = FolderShelf(tmp_path / "shelf")
+    told: list[int] = []
+
+    def shards(data: DataConfig, name: str) -> list[str]:
+        (tmp_path / name).mkdir()
+        worker = Extractor(config, data.name, tmp_path / "drafts")
+        team = Alone(worker, store, lambda done, n: told.append(done), lambda _: None)
+        return [piece.key for piece in BankSource(data, config).build(tmp_path / name, store, team)]
+
+    first = shards(photos, "first")
+    n_told = len(told)
+    assert shards(replace(photos, split_seed=3), "second") == first
+    assert n_told == len(told) > 0
+    masked = shards(replace(photos, masks=""), "third")
+    assert not set(masked) & set(first)
 
 
 def test_two_at_once_share_the_work(photos: DataConfig, tmp_path: Path) -> None:
@@ -340,23 +403,53 @@ def test_a_full_disk_and_a_forbidden_folder(photos: DataConfig, tmp_path: Path) 
         extract_bank(photos, SMALL, tmp_path / "file" / "bank")
 
 
-def test_broken_images_stop_it_before_anything_is_computed(photos: DataConfig, tmp_path: Path) -> None:
-    next(Path(photos.root).rglob("*.png")).write_bytes(b"broken")
-    with pytest.raises(TunerError, match="1 of 24 images"):
-        extract_bank(photos, SMALL, tmp_path / "bank")
-    assert list((tmp_path / "bank").iterdir()) == []
+def test_broken_images_are_all_named_and_their_shards_are_not_sealed(
+    photos: DataConfig, tmp_path: Path, means: BackboneSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "SHARD_IMAGES", 6)
+    photos = replace(photos, masks="")
+    paths = load_dataset(photos).paths
+    kept = {i: (Path(photos.root) / paths[i]).read_bytes() for i in (1, 3, 20)}
+    for i in kept:
+        (Path(photos.root) / paths[i]).write_bytes(f"broken {i}".encode())
+    with pytest.raises(TunerError, match="3 of 24 images") as caught:
+        extract_bank(photos, means, tmp_path / "bank")
+    assert all(paths[i] in caught.value.what for i in kept)
+    assert len(list((tmp_path / "bank" / "shards").iterdir())) == 2
+    for i, image in kept.items():
+        (Path(photos.root) / paths[i]).write_bytes(image)
+    extract_bank(photos, means, tmp_path / "bank")
+    extract_bank(photos, means, tmp_path / "whole")
+    assert _contents(tmp_path / "bank") == _contents(tmp_path / "whole")
+
+
+def test_all_broken_images_are_named_where_masks_or_the_fit_meet_one_first(photos: DataConfig, tmp_path: Path) -> None:
+    data = load_dataset(photos)
+    broken = [Path(photos.root) / data.paths[int(np.flatnonzero(data.is_train)[2])], Path(photos.root) / data.paths[23]]
+    masks = sorted(Path(photos.masks).rglob("*.png"))[:1]
+    for file in (*broken, *masks):
+        file.write_bytes(f"broken {file.name}".encode())
+    for config in (photos, replace(photos, masks="")):
+        with pytest.raises(TunerError, match=f"{3 if config.masks else 2} of 24 images") as caught:
+            extract_bank(config, SMALL, tmp_path / "bank")
+        assert all(str(file) in caught.value.what for file in broken)
+    assert not list((tmp_path / "bank").glob("shards/*"))
 
 
 def test_tokens_beyond_float16_are_refused(photos: DataConfig, tmp_path: Path) -> None:
     import safetensors.torch
 
     folder = tmp_path / "bank"
-    extract_bank(photos, SMALL, folder)
-    (folder / "manifest.json").unlink()
-    (folder / JOURNAL).write_text(f'{{"key": "{bank_key(photos, SMALL)}", "done": 0}}')
-    state = safetensors.torch.load_file(folder / "backbone.safetensors")
+
+    def stop(done: int, n: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        extract_bank(photos, SMALL, folder, progress=stop)
+    (file,) = folder.glob("fits/*/backbone.safetensors")
+    state = safetensors.torch.load_file(file)
     state["atoms"][0] = 1e9  # far from every patch, so that the others seem close beyond measure
-    safetensors.torch.save_file(state, folder / "backbone.safetensors")
+    safetensors.torch.save_file(state, file)
     with pytest.raises(TunerError, match=r"range of float16 .* china/00\.png"):
         extract_bank(photos, SMALL, folder)
 

@@ -31,6 +31,7 @@ from tuner.features.kinds import BACKBONES
 from tuner.features.registry import make_backbone
 from tuner.features.settings import BackboneConfig, BackboneSettings
 from tuner.recipe import Recipe, fields, load_recipe, parse_recipe
+from tuner.search.record.bank_folder import fetch_bank
 from tuner.store import Artifacts, open_store
 
 
@@ -119,7 +120,7 @@ def test_the_command_extracts_them(tmp_path: Path, capsys: pytest.CaptureFixture
     store = str(tmp_path / "store")
     assert extract.main(["--store", store, "--recipe", str(file), "backbone.gamma=2"]) == 0
     key = capsys.readouterr().out.split()[-1]
-    bank = load_bank(Artifacts(open_store(store)).fetch("banks", key))
+    bank = load_bank(fetch_bank(Artifacts(open_store(store)), key))
     assert bank.patches.shape == (8, 4, 3)
     assert bank.backbone["gamma"] == 2
 

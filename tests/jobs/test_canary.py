@@ -185,7 +185,7 @@ def test_no_object_of_the_store_tells_a_secret(lived: Surroundings, monkeypatch:
         monkeypatch.setenv(name, value)
     store = open_store(STORE)
     keys = list(store.list(""))
-    assert {"banks", "stages", "searches"} == {key.split("/")[0] for key in keys}
+    assert {"banks", "fits", "shards", "stages", "searches"} == {key.split("/")[0] for key in keys}
     assert lived.leaks((key, store.get(key)) for key in keys) == []
 
 

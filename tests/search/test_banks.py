@@ -56,11 +56,11 @@ def test_two_machines_with_one_store_extract_a_bank_once(tmp_path, monkeypatch):
     store, extracted, begun = open_store(tmp_path / "store"), [], threading.Event()
     extract = banks._extract
 
-    def slowly(artifacts, source, folder, progress):
+    def slowly(artifacts, source, folder, progress, resources):
         extracted.append(folder)
         begun.set()
         time.sleep(1.0)
-        extract(artifacts, source, folder, progress)
+        extract(artifacts, source, folder, progress, resources)
 
     monkeypatch.setattr(banks, "_extract", slowly)
     machines = iter(["one", "two"])

@@ -26,6 +26,8 @@ from tuner.search.execute.messages import StageUsed
 from tuner.search.execute.plan import StageSpec, plan_trial
 from tuner.search.execute.trial import run_trial
 from tuner.search.execute.worker import run_stage
+from tuner.search.record.bank_folder import fetch_bank
+from tuner.search.record.inputs import load_input
 from tuner.search.record.stage_use import StageUse
 from tuner.search.record.values import read_values
 from tuner.store import Artifacts, CorruptArtifactError, open_artifacts, open_store
@@ -106,12 +108,14 @@ def seal_again(folder: Path) -> None:
 
 def small_bank(made: Made, work: Path) -> Path:
     """The first 60 images of the bank, so that copying it takes no time."""
-    folder = made.artifacts.fetch("banks", made.bank)
-    work.mkdir()
-    for file in folder.glob("*.npy"):
-        np.save(work / file.name, np.load(file)[:60])
+    folder = fetch_bank(made.artifacts, made.bank)
     about = json.loads((folder / "bank.json").read_text())
-    (work / "bank.json").write_text(json.dumps(about | {"paths": about["paths"][:60]}))
+    shard = f"shards/{about['shards'][0][0]}"
+    (work / shard).mkdir(parents=True)
+    for file in [*folder.glob("*.npy"), *(folder / shard).glob("*.npy")]:
+        np.save(work / file.relative_to(folder), np.load(file)[:60])
+    shards = [[about["shards"][0][0], 60]]
+    (work / "bank.json").write_text(json.dumps(about | {"paths": about["paths"][:60], "shards": shards}))
     shutil.copy(folder / "backbone.safetensors", work)
     seal(work)
     return work
@@ -124,7 +128,7 @@ def sampled(folder: Path) -> FeatureBank:
 
 
 def test_no_stage_artifact_is_taken_for_what_it_is_not(made, tmp_path):
-    bank = load_bank(made.artifacts.fetch("banks", made.bank), contents=False)
+    bank = load_bank(fetch_bank(made.artifacts, made.bank), contents=False)
     dense = DenseModel.load(made.folder("dense")).of(bank)
     loads: dict[str, Callable[[Path], Any]] = {
         "dense": lambda folder: (DenseModel.load(folder).of(bank), DenseFeatures.load(folder)),
@@ -145,6 +149,67 @@ def test_no_bank_is_taken_for_what_it_is_not(made, tmp_path):
     faults = received(whole, sampled, tmp_path / "work", seal_again)
     faults += received(whole, sampled, tmp_path / "work", nothing)
     assert not faults, "\n".join(faults)
+
+
+def test_no_shard_is_taken_for_what_it_is_not(made, tmp_path):
+    """In a store its hashes may be right: a bank is then loaded without asking for those of its own manifest."""
+    bank = small_bank(made, tmp_path / "bank")
+    (shard,) = (bank / "shards").iterdir()
+    shutil.move(shard, tmp_path / "shard")
+
+    def loaded(folder: Path) -> FeatureBank:
+        shard.unlink(missing_ok=True)
+        shard.symlink_to(folder)
+        found = load_bank(bank, contents=False)
+        found.samples(np.arange(len(found)))
+        return found
+
+    for name in ("bank.json", "labels.npy", "is_train.npy", "has_mask.npy"):
+        assert (bank / name).is_file()
+    sealed = json.loads((bank / "manifest.json").read_text())["files"]
+    own = {name: entry for name, entry in sealed.items() if not name.startswith("shards/")}
+    (bank / "manifest.json").write_text(json.dumps({"files": own}))
+    faults = received(tmp_path / "shard", loaded, tmp_path / "work", nothing)
+    assert not faults, "\n".join(faults)
+
+
+def test_a_bank_of_one_file_for_all_tokens_is_still_read(made, tmp_path):
+    """As versions before shards have written it."""
+    now = small_bank(made, tmp_path / "now")
+    (shard,) = (now / "shards").iterdir()
+    before = tmp_path / "before"
+    shutil.copytree(now, before, ignore=shutil.ignore_patterns("shards", "manifest.json"))
+    for file in shard.glob("*.npy"):
+        shutil.copy(file, before)
+    about = json.loads((now / "bank.json").read_text())
+    del about["shards"]
+    (before / "bank.json").write_text(json.dumps(about))
+    seal(before)
+    old, new = sampled(before), sampled(now)
+    assert isinstance(old.patches, np.memmap)
+    assert np.array_equal(old.patches, np.asarray(new.patches))
+    assert np.array_equal(old.masks, new.masks)
+    (before / "patches.npy").unlink()
+    with pytest.raises(MalformedError, match=r"patches\.npy"):
+        load_bank(before)
+
+
+def test_a_damaged_shard_is_removed_and_made_again(made, tmp_path):
+    made = made.copy(tmp_path)
+    artifacts = made.artifacts
+    before = {file: file.read_bytes() for file in Path(made.url).glob("shards/*/*/patches.npy")}
+    spoilt = next(iter(before))
+    spoilt.write_bytes(before[spoilt][:-8] + bytes(8))
+    with pytest.raises(CorruptArtifactError, match=rf"feature bank {made.bank} lacks a part: .*{spoilt.parent.name}"):
+        load_input(artifacts, "banks", made.bank, load_bank)
+    assert artifacts.find("shards", spoilt.parent.parent.name) is None
+    artifacts.remove("banks", made.bank)
+    kept = {file: file.stat().st_mtime_ns for file in before if file != spoilt}
+    recipe = tiny_recipe("dense.precision=float32", "finetune.precision=float32")
+    assert ensure_bank(artifacts, recipe, Silent()) == made.bank
+    assert {file: file.read_bytes() for file in Path(made.url).glob("shards/*/*/patches.npy")} == before
+    assert {file: file.stat().st_mtime_ns for file in kept} == kept
+    load_input(artifacts, "banks", made.bank, load_bank)
 
 
 def spoilt(name: str, tensor: str, value: float) -> Callable[[Path], object]:

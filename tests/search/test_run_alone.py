@@ -96,7 +96,8 @@ def test_a_damaged_artifact_is_made_again_and_named(first, root):
 
 def test_a_damaged_bank_stops_the_search_which_then_goes_on(tmp_path):
     result, _ = run_tiny(tmp_path, "tiny", WITHOUT_MLFLOW)
-    damage(tmp_path, "banks", result.home.stored()[1], "patches.npy")
+    shard = sorted((tmp_path / "shards").iterdir())[0]
+    damage(tmp_path, "shards", shard.name, "patches.npy")
     with pytest.raises(TunerError, match="feature bank"):
         run_tiny(tmp_path, "tiny", WITHOUT_MLFLOW, trials=4)
     assert result.home.state().counts() == {"complete": 3}

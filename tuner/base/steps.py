@@ -41,6 +41,11 @@ class Step:
             rate = (done - before) / max(now - since, 1e-3)
             self._detail += f", {rate:,.{0 if rate >= 10 else 1}f} {unit}/s, ETA {duration((total - done) / rate)}"
 
+    def recount(self, done: int, total: int, unit: str = "images") -> None:
+        """Begin a count anew, at `done`: its rate has nothing to do with that of an earlier one."""
+        self._counting = None
+        self.count(done, total, unit)
+
     def __str__(self) -> str:
         """The step, its progress, and the elapsed time."""
         detail = f": {self._detail}" if self._detail else ""

@@ -54,3 +54,8 @@ def cut_out(image: Image.Image, box: Box, size: tuple[int, int]) -> Image.Image:
     left, top = int(box[0] * across), int(box[1] * down)
     right, bottom = round(box[2] * across), round(box[3] * down)
     return image.crop((left, top, max(right, left + 1), max(bottom, top + 1)))
+
+
+def cut_values(values: np.ndarray, box: Box | None) -> np.ndarray:
+    """The part of a mask's values, (h, w), inside a box; None: all of them."""
+    return values if box is None else values[box[1] : box[3], box[0] : box[2]]

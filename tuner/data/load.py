@@ -1,23 +1,24 @@
 """Loads a data set from the recipe's settings, and checks all its images."""
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from tuner.base.folders import at_home
 from tuner.base.registry import kind_of
 from tuner.base.secrets import hide
-from tuner.data.boxes import Box
 from tuner.data.dataset import Dataset
 from tuner.data.duplicates import refuse_two_labels
 from tuner.data.first_classes import refuse_other_classes
 from tuner.data.kinds import DATASETS
-from tuner.data.masks import MaskFacts, examine_mask, mask_notes
-from tuner.data.pictures import FilePictures, Mask
+from tuner.data.masks import MaskFacts, mask_notes, misfit
+from tuner.data.pictures import FilePictures
 from tuner.data.pixels import Facts, ImageError, examine
-from tuner.data.place import Place, in_bucket
+from tuner.data.place import in_bucket
 from tuner.data.settings import DataConfig
 from tuner.data.words import count, some
 from tuner.errors import TunerError, UsageError
@@ -78,8 +79,24 @@ def check_images(dataset: Dataset) -> list[str]:
     if not isinstance(pictures, FilePictures):
         return []
     with ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
-        seen = list(pool.map(_examine, pictures.images, pictures.masks, map(pictures.box, range(len(pictures.images)))))
-    if faults := [fault for fault in seen if isinstance(fault, ImageError)]:
+        seen = list(pool.map(partial(look, pictures), range(len(dataset))))
+    refuse_faulty([fault for fault in seen if isinstance(fault, ImageError)], dataset)
+    found = [pair for pair in seen if not isinstance(pair, ImageError)]
+    masked = [(mask, path) for (_, mask), path in zip(found, dataset.paths, strict=True) if mask is not None]
+    notes = image_notes(ImageCounts.of([facts for facts, _ in found]), bool(masked))
+    if masked:
+        reading = pictures.reading(np.stack([mask.counts for mask, _ in masked]))
+        notes += mask_notes(reading, [mask for mask, _ in masked], [path for _, path in masked], len(dataset))
+    return notes
+
+
+def refuse_faulty(faults: Sequence[TunerError], dataset: Dataset) -> None:
+    """Name the images that cannot be used: how many there are, and the first ones.
+
+    Raises:
+        TunerError: there are any.
+    """
+    if faults:
         more = f" and {len(faults) - NAMED_AT_MOST} more" if len(faults) > NAMED_AT_MOST else ""
         raise TunerError(
             f"{len(faults)} of {len(dataset)} images of {dataset.name} cannot be used:\n    "
@@ -88,13 +105,6 @@ def check_images(dataset: Dataset) -> list[str]:
             "readable images of the kinds in docs/reference/images.md, and masks as large as their image",
             "; ".join(dict.fromkeys(fault.todo for fault in faults)) + "; then start again",
         )
-    found = [pair for pair in seen if not isinstance(pair, ImageError)]
-    masked = [(mask, path) for (_, mask), path in zip(found, dataset.paths, strict=True) if mask is not None]
-    notes = _image_notes([facts for facts, _ in found], bool(masked))
-    if masked:
-        reading = pictures.reading(np.stack([mask.counts for mask, _ in masked]))
-        notes += mask_notes(reading, [mask for mask, _ in masked], [path for _, path in masked], len(dataset))
-    return notes
 
 
 def check_labels(dataset: Dataset) -> None:
@@ -107,38 +117,67 @@ def check_labels(dataset: Dataset) -> None:
         refuse_two_labels(dataset.content, dataset.labels, dataset.paths, dataset.class_names)
 
 
-def _examine(image: Place, mask: Mask | None, box: Box | None) -> tuple[Facts, MaskFacts | None] | ImageError:
+def look(pictures: FilePictures, i: int) -> tuple[Facts, MaskFacts | None] | ImageError:
     """Facts about an image and its mask, or the error that they cause."""
     try:
-        facts = examine(image, box)
-        if mask is None:
+        facts = examine(pictures.images[i], pictures.box(i))
+        if pictures.masks[i] is None:
             return facts, None
-        mask_facts = examine_mask(mask, box)
+        mask_facts = pictures.mask_facts(i)
     except ImageError as error:
         return error
-    (width, height), (mask_width, mask_height) = facts.size, mask_facts.size
-    if (mask_width, mask_height) == (width, height):
-        return facts, mask_facts
-    lying = facts.turned and (mask_height, mask_width) == (width, height)
-    return ImageError(
-        f"{mask}: mask of {mask_width}x{mask_height} for an image of {width}x{height}"
-        + (", which is stored rotated (EXIF) and shown upright" if lying else ""),
-        "a mask as large as its image",
-        "rotate such masks upright, or remove them" if lying else "correct or remove such masks",
-    )
+    return misfit(pictures.masks[i], mask_facts.size, facts) or (facts, mask_facts)
 
 
-def _image_notes(facts: list[Facts], masked: bool) -> list[str]:
-    """Notes on the images, one sentence each."""
+@dataclass(frozen=True)
+class ImageCounts:
+    """What is unusual in some images, as counts.
+
+    Args:
+        images: how many there are.
+        several: of them with several frames or pages.
+        turned: of them stored rotated or mirrored (EXIF).
+        deep: of them with more than 8 bits.
+        peak: the largest value of these, as 16 bits; 0 where there are none.
+    """
+
+    images: int = 0
+    several: int = 0
+    turned: int = 0
+    deep: int = 0
+    peak: int = 0
+
+    @classmethod
+    def of(cls, facts: Sequence[Facts]) -> "ImageCounts":
+        """Of these images."""
+        peaks = [fact.peak for fact in facts if fact.peak is not None]
+        several, turned = sum(fact.several for fact in facts), sum(fact.turned for fact in facts)
+        return cls(len(facts), several, turned, len(peaks), max(peaks, default=0))
+
+    def __add__(self, other: "ImageCounts") -> "ImageCounts":
+        """Of both together."""
+        peak = max(self.peak, other.peak)
+        sums = (self.several + other.several, self.turned + other.turned, self.deep + other.deep)
+        return ImageCounts(self.images + other.images, *sums, peak)
+
+
+def image_notes(counts: ImageCounts, masked: bool) -> list[str]:
+    """Notes on the images, one sentence each.
+
+    Args:
+        counts: of all of them.
+        masked: whether any has a mask.
+    """
     notes = []
-    if several := sum(fact.several for fact in facts):
-        notes.append(f"{several:,} of {len(facts):,} images have several frames or pages: the first is read")
-    if masked and (turned := sum(fact.turned for fact in facts)):
-        notes.append(f"{turned:,} of {len(facts):,} images are stored rotated (EXIF): their masks are expected upright")
-    peaks = [fact.peak for fact in facts if fact.peak is not None]
-    if peaks and max(peaks) < FAINT:
+    if counts.several:
+        notes.append(f"{counts.several:,} of {counts.images:,} images have several frames or pages: the first is read")
+    if masked and counts.turned:
         notes.append(
-            f"{len(peaks):,} images of more than 8 bits have no value above {max(peaks):,} of 65,535 and appear "
+            f"{counts.turned:,} of {counts.images:,} images are stored rotated (EXIF): their masks are expected upright"
+        )
+    if counts.deep and counts.peak < FAINT:
+        notes.append(
+            f"{counts.deep:,} images of more than 8 bits have no value above {counts.peak:,} of 65,535 and appear "
             "dark: if this is not intended, multiply all by the same factor"
         )
     return notes

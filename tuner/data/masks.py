@@ -11,8 +11,9 @@ from hashlib import blake2b
 import numpy as np
 from PIL import Image
 
-from tuner.data.boxes import Box
+from tuner.data.boxes import Box, cut_values
 from tuner.data.mask_values import Mask, mask_values
+from tuner.data.pixels import Facts, ImageError
 from tuner.errors import TunerError
 
 SMALL_LABEL = 40  # labels up to here may have gaps; grey edges as dark as this do not occur alone
@@ -72,11 +73,31 @@ def examine_mask(file: Mask, box: Box | None = None) -> MaskFacts:
     values = mask_values(file)
     height, width = values.shape
     if box is not None and box[2] <= width and box[3] <= height:  # another one is refused with its image
-        values = values[box[1] : box[3], box[0] : box[2]]
+        values = cut_values(values, box)
     digest = blake2b(values.tobytes(), digest_size=16, salt=f"{values.shape[1]}x{values.shape[0]}".encode()).digest()
     edges = np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
     counts, rim = (np.bincount(part, minlength=256) for part in (values.ravel(), edges))
     return MaskFacts((width, height), counts, rim, digest)
+
+
+def misfit(mask: object, mask_size: tuple[int, int], facts: Facts) -> ImageError | None:
+    """The error of a mask that is not as large as its image; None if it is.
+
+    Args:
+        mask: where it is, for the message.
+        mask_size: its width and height, upright.
+        facts: about its image.
+    """
+    (width, height), (mask_width, mask_height) = facts.size, mask_size
+    if (mask_width, mask_height) == (width, height):
+        return None
+    lying = facts.turned and (mask_height, mask_width) == (width, height)
+    return ImageError(
+        f"{mask}: mask of {mask_width}x{mask_height} for an image of {width}x{height}"
+        + (", which is stored rotated (EXIF) and shown upright" if lying else ""),
+        "a mask as large as its image",
+        "rotate such masks upright, or remove them" if lying else "correct or remove such masks",
+    )
 
 
 def reading_of(counts: np.ndarray) -> Reading:

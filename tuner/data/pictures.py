@@ -8,11 +8,11 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-from tuner.data.boxes import Box, with_boxes
+from tuner.data.boxes import Box, cut_values, with_boxes
 from tuner.data.fingerprint import Hasher
 from tuner.data.mask_values import Mask, mask_values
-from tuner.data.masks import Reading, examine_mask, reading_of
-from tuner.data.pixels import read_image
+from tuner.data.masks import MaskFacts, Reading, examine_mask, misfit, reading_of
+from tuner.data.pixels import Facts, read_examined, read_image
 from tuner.data.place import Files, Place, S3Path
 
 
@@ -78,11 +78,34 @@ class FilePictures:
             ImageError: it cannot be read.
             StoreError: its bucket cannot be read.
         """
-        mask, box = self.masks[i], self.box(i)
+        mask = self.masks[i]
+        return None if mask is None else self.reading().grey(cut_values(mask_values(mask), self.box(i)))
+
+    def examined(self, i: int) -> tuple[Image.Image, Facts, Image.Image | None]:
+        """Image `i` as `image` gives it, facts about its file, and its mask, each decoded once.
+
+        Raises:
+            ImageError: one cannot be read, or the mask is not as large as the image.
+            StoreError: its bucket cannot be read.
+        """
+        (image, facts), mask = read_examined(self.images[i], self.box(i)), self.masks[i]
         if mask is None:
-            return None
+            return image, facts, None
         values = mask_values(mask)
-        return self.reading().grey(values if box is None else values[box[1] : box[3], box[0] : box[2]])
+        if wrong := misfit(mask, (values.shape[1], values.shape[0]), facts):
+            raise wrong
+        return image, facts, self.reading().grey(cut_values(values, self.box(i)))
+
+    def mask_facts(self, i: int) -> MaskFacts:
+        """Facts about the mask of image `i`, which has one.
+
+        Raises:
+            ImageError: it cannot be read.
+            StoreError: its bucket cannot be read.
+        """
+        mask = self.masks[i]
+        assert mask is not None, "this image has a mask"
+        return examine_mask(mask, self.box(i))
 
     def box(self, i: int) -> Box | None:
         """The part of image `i` that is read; None for all of it."""

@@ -73,21 +73,31 @@ def read_image(file: Place, box: Box | None = None) -> Image.Image:
     Raises:
         ImageError: it is missing, broken, or of an unsupported kind.
     """
+    return read_examined(file, box)[0]
+
+
+def read_examined(file: Place, box: Box | None = None) -> tuple[Image.Image, Facts]:
+    """`read_image` and `examine` in one decoding.
+
+    Raises:
+        ImageError: see `read_image`.
+    """
     with opened(file) as image:
-        stored = image.size
-        if image.width * image.height > LARGE:
+        width, height = image.size
+        deep_colours = has_deep_colours(image)  # before reading EXIF data, which loads a PNG
+        turned = orientation(image) > 1
+        several = has_several(image)
+        if width * height > LARGE:
             image.draft(None, _below(image.size))
-        deep_colours = has_deep_colours(image)
         image.load()
-        check_values(image, deep_colours=deep_colours)
-        factor = _factor(image.size)
-        turn = orientation(image)
-        upright = turned_upright(to_rgb(image) if factor == 1 else _reduced(image, factor), turn)
+        peak = check_values(image, deep_colours=deep_colours)
+        tag, factor = orientation(image), _factor(image.size)
+        facts = Facts((height, width) if tag >= 5 else (width, height), turned, several, peak)
+        upright = turned_upright(to_rgb(image) if factor == 1 else _reduced(image, factor), tag)
         if box is None:
-            return upright
-        whole = stored if (upright.width > upright.height) == (stored[0] > stored[1]) else (stored[1], stored[0])
-        check_box(box, whole)
-        return cut_out(upright, box, whole)
+            return upright, facts
+        check_box(box, facts.size)
+        return cut_out(upright, box, facts.size), facts
 
 
 def examine(file: Place, box: Box | None = None) -> Facts:

@@ -3,6 +3,7 @@
 Nothing is written. The next start of a search recomputes most of what is missing; the report says what it does not.
 """
 
+import contextlib
 import io
 import json
 from collections.abc import Iterator
@@ -12,11 +13,13 @@ import pyarrow.parquet as pq
 
 from tuner.doctor.checks import Check
 from tuner.errors import TunerError
+from tuner.features.bank_files import read_description
 from tuner.recipe import Recipe
 from tuner.search.record.fields import clean
 from tuner.search.record.front_view import FrontView
 from tuner.search.record.home import SearchHome, open_home
 from tuner.search.record.restoration import SearchState, tally
+from tuner.search.record.searched_banks import SearchedBanks
 from tuner.search.stages import STAGES
 from tuner.store import MissingKeyError, Store
 
@@ -114,9 +117,11 @@ def _read_derived(file: str, data: bytes) -> None:
 
 def _artifacts(home: SearchHome, state: SearchState, view: FrontView) -> Iterator[Check]:
     """The feature bank, and every stage of the front's trials."""
-    bank, wanted = home.stored()[1], dict[tuple[str, str], list[int]]()
-    if isinstance(bank, str):  # else each trial has made its own
-        wanted["banks", bank] = []
+    wanted: dict[tuple[str, str], list[int]] = {}
+    bank = home.stored()[1]
+    for key in [bank] if isinstance(bank, str) else _made(home, bank):
+        wanted["banks", key] = []
+        wanted |= {("shards", shard): [] for shard in _shards(home, key)}
     for member in view.members:
         for use in state.trials[member.trial].stages:
             wanted.setdefault((_kind(use.stage), use.key), []).append(member.trial)
@@ -133,6 +138,18 @@ def _artifacts(home: SearchHome, state: SearchState, view: FrontView) -> Iterato
 def _kind(stage: str) -> str:
     """Where the artifacts of a stage lie, also of one that this version does not know."""
     return STAGES[stage].kind if stage in STAGES else f"stages/{stage}"
+
+
+def _made(home: SearchHome, banks: SearchedBanks) -> list[str]:
+    """Those of the banks of a search over backbones that a trial has made so far."""
+    return [key for key in banks.keys if home.artifacts.find("banks", key) is not None]
+
+
+def _shards(home: SearchHome, bank: str) -> list[str]:
+    """The keys of a bank's shards; none where the bank itself is damaged, which is told of the bank."""
+    with contextlib.suppress(TunerError):
+        return [shard for shard, _ in read_description(home.artifacts.fetch("banks", bank)).shards or []]
+    return []
 
 
 def _problem(home: SearchHome, kind: str, key: str) -> str | None:
@@ -154,7 +171,7 @@ def _problem(home: SearchHome, kind: str, key: str) -> str | None:
 
 
 def _what_to_do(home: SearchHome, kind: str) -> str:
-    if kind == "banks":
+    if kind in ("banks", "shards"):
         return "nothing: the next start extracts it again if the data set is available"
     return (
         f"{RESTORE}, or start a search with the same recipe under another name: it recomputes the same stages, "

@@ -1,50 +1,51 @@
 """The feature bank: frozen tokens of a whole data set, computed once, memory-mapped, sealed by a manifest.
 
-One `.npy` file per array, `bank.json` for the rest, and `manifest.json`, written last, with the size and the
-SHA-256 of every file. A folder without a matching manifest is not a bank.
+Small arrays are files of the bank's folder, tokens are those of its shards; see `bank_files`. A folder without a
+matching manifest is not a bank. Importing this does not import torch.
 """
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
-from tuner.base.hashing import sha256_file
-from tuner.base.untrusted import (
-    MalformedError,
-    is_whole,
-    pair,
-    read_json,
-    require,
-    require_finite,
-    shown,
-    texts,
-    unsound,
-)
-from tuner.errors import TunerError
+from tuner.base.untrusted import MalformedError, require, require_finite
 from tuner.features.arrays import read_array
-from tuner.features.samples import Samples
-
-MANIFEST = "manifest.json"
-DESCRIPTION = "bank.json"
-FITTED = "backbone.safetensors"  # what the backbone learned, or starts from
-REQUIRED = (DESCRIPTION, "patches.npy", "labels.npy", "is_train.npy", "has_mask.npy")
-OPTIONAL = (
-    "cls.npy",
-    "masks.npy",
-    "content.npy",
-    "class_attributes.npy",
-    "image_attributes.npy",
-    "parts.npy",
+from tuner.features.bank_files import (
+    DESCRIPTION,
+    FILES,
     FITTED,
+    MANIFEST,
+    SHARDS,
+    Description,
+    read_description,
+    seal,
+    verify,
+    write_json,
+    write_whole,
 )
-FILES = (*REQUIRED, *OPTIONAL)
-DESCRIPTION_BYTES = 1_000_000_000  # it holds the path of every image
-MOST_TOKENS = 1024  # a side
+from tuner.features.rows import Rows, rows_of
+
+if TYPE_CHECKING:
+    import torch
+
+    from tuner.features.samples import Samples
+
+__all__ = [
+    "DESCRIPTION",
+    "FILES",
+    "FITTED",
+    "MANIFEST",
+    "FeatureBank",
+    "load_bank",
+    "open_bank",
+    "seal",
+    "verify",
+    "write_json",
+    "write_whole",
+]
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class FeatureBank:
 
     Args:
         patches: patch tokens, row-major (grid h, then w), (n_images, n_patches, dim) float16, memory-mapped.
-        cls: CLS tokens, (n_images, dim) float16; None where the backbone has none.
+        cls: CLS tokens, (n_images, dim) float16, likewise; None where the backbone has none.
         labels: class indices, (n_images,) int64.
         is_train: the training side of the official split, (n_images,) bool.
         masks: grey object masks on the grid, (n_images, grid_h, grid_w) uint8; None if the data set has none.
@@ -72,8 +73,8 @@ class FeatureBank:
             visible. None if the data set has none, and in banks made before they were read, whose keys are the same.
     """
 
-    patches: np.ndarray
-    cls: np.ndarray | None
+    patches: Rows
+    cls: Rows | None
     labels: np.ndarray
     is_train: np.ndarray
     masks: np.ndarray | None
@@ -98,7 +99,7 @@ class FeatureBank:
         """Width of a token."""
         return int(self.patches.shape[-1])
 
-    def samples(self, index: np.ndarray) -> Samples:
+    def samples(self, index: np.ndarray) -> "Samples":
         """Copies the chosen images into memory.
 
         Args:
@@ -107,14 +108,20 @@ class FeatureBank:
         Raises:
             MalformedError: a token of them is no number.
         """
+        import torch
+
+        from tuner.features.samples import Samples
+
         rows = np.flatnonzero(index) if index.dtype == np.bool_ else index
 
-        def tensor(values: np.ndarray | None) -> torch.Tensor | None:
+        def tensor(values: Rows | None) -> "torch.Tensor | None":
             return None if values is None else torch.from_numpy(np.asarray(values[rows]))
 
         attributes = self.class_attributes
         patches = np.asarray(self.patches[rows])
         require_finite(patches, "patches.npy", self.folder)
+        if self.cls is not None:
+            require_finite(np.asarray(self.cls[rows]), "cls.npy", self.folder)
         return Samples(
             patches=torch.from_numpy(patches),
             cls=tensor(self.cls),
@@ -141,8 +148,8 @@ def load_bank(folder: Path, *, contents: bool = True) -> FeatureBank:
         MalformedError: the folder is not a complete bank, a file differs from the manifest, or its content is invalid.
     """
     verify(folder, contents=contents)
-    key, sides, names, paths, made_by = _description(folder / DESCRIPTION)
-    n = len(paths)
+    about = read_description(folder)
+    n, n_classes = len(about.paths), len(about.class_names)
 
     def optional(name: str, dtype: type[np.generic], *shape: int | None) -> np.ndarray | None:
         path = folder / f"{name}.npy"
@@ -151,41 +158,67 @@ def load_bank(folder: Path, *, contents: bool = True) -> FeatureBank:
     def array(name: str, dtype: type[np.generic], *shape: int | None) -> np.ndarray:
         return read_array(folder / f"{name}.npy", dtype, shape, mapped=False)
 
+    rows = _Rows(folder, about)
+    patches = rows.mapped("patches", about.grid[0] * about.grid[1], None)
+    if patches is None:
+        raise MalformedError(
+            f"feature bank {folder} has no tokens", "patches.npy, or shards", "extract the features again"
+        )
     bank = FeatureBank(
-        patches=read_array(folder / "patches.npy", np.float16, (n, sides[0] * sides[1], None)),
-        cls=optional("cls", np.float16, n, None),
+        patches=patches,
+        cls=rows.mapped("cls", None),
         labels=array("labels", np.int64, n),
         is_train=array("is_train", np.bool_, n),
-        masks=optional("masks", np.uint8, n, *sides),
+        masks=rows.whole("masks", np.uint8, *about.grid),
         has_mask=array("has_mask", np.bool_, n),
-        grid=sides,
-        class_names=tuple(names),
-        paths=tuple(paths),
-        class_attributes=optional("class_attributes", np.float32, len(names), None),
+        grid=about.grid,
+        class_names=tuple(about.class_names),
+        paths=tuple(about.paths),
+        class_attributes=optional("class_attributes", np.float32, n_classes, None),
         image_attributes=optional("image_attributes", np.int8, n, None),
-        key=key,
+        key=about.key,
         folder=folder,
         content=optional("content", np.int64, n),
-        backbone=made_by,
-        parts=optional("parts", np.float32, n, None, 3),
+        backbone=about.backbone,
+        parts=rows.whole("parts", np.float32, None, 3),
     )
     _check(bank)
     return bank
 
 
+class _Rows:
+    """Arrays with one row per image: in one file, or in one of each shard."""
+
+    def __init__(self, folder: Path, about: Description) -> None:
+        listed = about.shards or [("", len(about.paths))]
+        self.folder = folder
+        self.places = [(folder / SHARDS / key if key else folder, n) for key, n in listed]
+
+    def mapped(self, name: str, *shape: int | None) -> Rows | None:
+        """Tokens, left on the disk; None if there are none of them."""
+        parts = [read_array(file, np.float16, (n, *shape)) for file, n in self._files(name)]
+        require(len({part.shape[1:] for part in parts}) < 2, self.folder, f"its {name} differ in width", "one width")
+        absent = 0 < len(parts) < len(self.places)
+        require(not absent, self.folder, f"a shard has no {name}", f"{name} in every shard, or in none")
+        return rows_of(parts) if parts else None
+
+    def whole(self, name: str, dtype: type[np.generic], *shape: int | None) -> np.ndarray | None:
+        """A small array in memory, 0 where a shard has none of it; None if no shard has any."""
+        parts = {file.parent: read_array(file, dtype, (n, *shape), mapped=False) for file, n in self._files(name)}
+        if not parts:
+            return None
+        row = next(iter(parts.values())).shape[1:]
+        require({part.shape[1:] for part in parts.values()} == {row}, self.folder, f"its {name} differ", "one shape")
+        return np.concatenate([parts.get(place, np.zeros((n, *row), dtype)) for place, n in self.places])
+
+    def _files(self, name: str) -> list[tuple[Path, int]]:
+        files = [(place / f"{name}.npy", n) for place, n in self.places]
+        return [(file, n) for file, n in files if os.path.lexists(file)]
+
+
 def open_bank(folder: Path) -> FeatureBank:
     """As `load_bank`, for a folder whose files have just been verified."""
     return load_bank(folder, contents=False)
-
-
-def _description(file: Path) -> tuple[str, tuple[int, int], list[str], list[str], dict[str, Any] | None]:
-    """Key, grid, class names, paths and the backbone's description."""
-    about = read_json(file, DESCRIPTION_BYTES)
-    key, names, paths, made_by = (about.get(name) for name in ("key", "class_names", "paths", "backbone"))
-    sides = pair(about.get("grid"), 1, MOST_TOKENS)
-    if isinstance(key, str) and sides and texts(names) and texts(paths) and isinstance(made_by, dict | None):
-        return key, sides, names, paths, made_by
-    raise unsound(file, "its key, grid, class_names or paths are missing or odd", "the description of a bank")
 
 
 def _check(bank: FeatureBank) -> None:
@@ -209,60 +242,3 @@ def _check(bank: FeatureBank) -> None:
         (len(widths) < 2, "images and classes have different attributes", "the same ones"),
     ):
         require(holds, bank.folder, problem, expected)
-
-
-def verify(folder: Path, *, contents: bool = True) -> None:
-    """Compares every file of a bank with the manifest: size, and SHA-256 if `contents`.
-
-    Raises:
-        MalformedError: something is missing or differs.
-    """
-    try:
-        files = read_json(folder / MANIFEST)["files"]
-        if not all(name in FILES and is_whole(entry["size"], 0, 2**60) for name, entry in files.items()):
-            raise ValueError("it names files that no bank has")
-        recorded = {name: str(entry["sha256"]) for name, entry in files.items()}
-    except (TunerError, AttributeError, ValueError, KeyError, TypeError) as error:
-        reason = error.what if isinstance(error, TunerError) else shown(str(error), 200)
-        raise MalformedError(
-            f"{folder} is not a complete feature bank ({MANIFEST}: {reason})",
-            f"a folder with a {MANIFEST}, which is written last",
-            "extract the features again; what was already computed is kept where it can be",
-        ) from error
-    bad = [f"{name} (not in the manifest)" for name in REQUIRED if name not in files]
-    for name, entry in files.items():
-        path = folder / name
-        if not path.is_file():
-            bad.append(f"{name} (missing)")
-        elif path.stat().st_size != entry["size"]:
-            bad.append(f"{name} ({path.stat().st_size} bytes instead of {entry['size']})")
-        elif contents and sha256_file(path) != recorded[name]:
-            bad.append(f"{name} (content changed)")
-    if bad:
-        raise MalformedError(
-            f"feature bank {folder} is corrupt: {', '.join(bad)}",
-            f"every file as recorded in {MANIFEST}",
-            "remove the folder or extract the features again, which rebuilds it",
-        )
-
-
-def seal(folder: Path) -> None:
-    """Writes the manifest: size and SHA-256 of every file of the bank, which exists from here on."""
-    present = [folder / name for name in FILES if (folder / name).is_file()]
-    files = {path.name: {"sha256": sha256_file(path), "size": path.stat().st_size} for path in present}
-    write_json(folder / MANIFEST, {"files": files})
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Writes JSON; see `write_whole`."""
-    write_whole(path, json.dumps(value, indent=1, sort_keys=True).encode())
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Writes a file so that a reader sees the old one or the new one, never half of it."""
-    draft = path.with_name(f".{path.name}.tmp")
-    with draft.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)

@@ -18,6 +18,7 @@ from torch import Tensor
 from tuner.errors import TunerError
 from tuner.features.backbone import Backbone, Tokens
 
+GPU_IMAGES = 256  # images per forward pass on a GPU
 CPU_IMAGES = 2  # images per forward pass: larger activations leave a CPU's caches
 
 
@@ -26,7 +27,7 @@ def forward(backbone: Backbone, device: torch.device) -> Iterator[Callable[[Tens
     """Gives a function from images (n, 3, size, size) uint8, on any device, to tokens on `device`."""
     if device.type != "cpu":
         with torch.backends.cudnn.flags(deterministic=True, benchmark=False, allow_tf32=False):
-            yield lambda images: backbone.tokens(images.to(device))
+            yield lambda images: backbone.tokens(_pinned(images, device).to(device, non_blocking=True))
         return
     n_threads = torch.get_num_threads()
     workers = min(n_threads, len(os.sched_getaffinity(0)))
@@ -42,6 +43,11 @@ def forward(backbone: Backbone, device: torch.device) -> Iterator[Callable[[Tens
             yield tokens
         finally:
             torch.set_num_threads(n_threads)
+
+
+def _pinned(images: Tensor, device: torch.device) -> Tensor:
+    """The images in memory from which a GPU copies on its own."""
+    return images.contiguous().pin_memory() if device.type == "cuda" and not images.is_cuda else images
 
 
 def half_tokens(tokens: Tensor, path: Path | str) -> NDArray[np.float16]:

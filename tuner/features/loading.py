@@ -2,9 +2,12 @@
 
 import os
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -14,6 +17,7 @@ from tuner.data.dataset import Dataset
 from tuner.features.geometry import image_for, mask_on_grid, parts_on_grid
 
 AHEAD = 3  # batches in preparation
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -59,20 +63,36 @@ def batches(
     """
     positions = np.asarray(index, dtype=np.int64)
     chunks = [positions[start : start + batch_size] for start in range(0, len(positions), batch_size)]
-    pending: deque[list[Future[Loaded]]] = deque()
-    with ThreadPoolExecutor(min(16, len(os.sched_getaffinity(0)))) as pool:
+    calls = ([partial(_load, dataset, int(i), size, grid, geometry) for i in chunk] for chunk in chunks)
+    with closing(ahead(calls)) as loader:
+        for chunk, loaded in zip(chunks, loader, strict=True):
+            yield _collect(chunk, [one() for one in loaded])
+
+
+def ahead(chunks: Iterable[Sequence[Callable[[], T]]], n_threads: int = 0) -> Generator[list[Callable[[], T]]]:
+    """Makes calls in threads, some chunks ahead of the one that is yielded; chunks are asked for no earlier.
+
+    Args:
+        chunks: calls to make.
+        n_threads: how many threads make them; 0: as many as this process has CPUs, at most 16.
+
+    Yields:
+        For each chunk, in order, functions that give the results of its calls or raise what they raised.
+    """
+    pending: deque[list[Future[T]]] = deque()
+    with ThreadPoolExecutor(n_threads or min(16, len(os.sched_getaffinity(0)))) as pool:
         try:
-            for n in range(len(chunks) + AHEAD):
-                if n < len(chunks):
-                    pending.append([pool.submit(_load, dataset, int(i), size, grid, geometry) for i in chunks[n]])
-                if n >= AHEAD:
-                    yield _collect(chunks[n - AHEAD], pending.popleft())
+            for chunk in chunks:
+                pending.append([pool.submit(call) for call in chunk])
+                if len(pending) > AHEAD:
+                    yield [future.result for future in pending.popleft()]
+            while pending:
+                yield [future.result for future in pending.popleft()]
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _collect(index: np.ndarray, futures: list[Future[Loaded]]) -> Batch:
-    loaded = [future.result() for future in futures]
+def _collect(index: np.ndarray, loaded: Sequence[Loaded]) -> Batch:
     pixels, masks = np.stack([image for image, _, _ in loaded]), np.stack([mask for _, mask, _ in loaded])
     parts = [placed for _, _, placed in loaded if placed is not None]
     return Batch(index, torch.from_numpy(pixels).permute(0, 3, 1, 2), masks, np.stack(parts) if parts else None)

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tuner.base.untrusted import require
-from tuner.errors import UsageError
+from tuner.qpm.adapter_fit import WITH_CLS, check_fit, n_in
 from tuner.qpm.randomness import dropout, linear
 from tuner.qpm.settings import AdapterConfig
 
@@ -24,7 +24,6 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "leaky_relu": F.leaky_relu_,
     "tanh": torch.tanh,
 }
-_WITH_CLS = ("cls", "mean_avg", "concat_avg", "concat_max")
 
 
 class Layer(nn.Module):
@@ -66,7 +65,7 @@ class Adapter(nn.Module):
         super().__init__()
         if init is not None:
             check_fit(config, dim, has_cls=True)  # whether there is one, the first images tell
-        widths = [_n_in(config, dim), *[config.hidden] * (config.n_layers - 1), config.width][: config.n_layers + 1]
+        widths = [n_in(config, dim), *[config.hidden] * (config.n_layers - 1), config.width][: config.n_layers + 1]
         self.config = replace(config, width=widths[-1])
         self.dim = dim
         self.training_dtype = torch.float32  # what the layers compute in while training, see precision.py
@@ -116,7 +115,7 @@ class Adapter(nn.Module):
         """
         if self.config.residual:
             low, high = int(self.columns.min()), int(self.columns.max())
-            inside = low >= 0 and high < _n_in(self.config, self.dim)
+            inside = low >= 0 and high < n_in(self.config, self.dim)
             require(inside, where, f"columns of the residual from {low} to {high}", "columns of a token")
 
     def _added(self, flat: Tensor) -> Tensor | None:
@@ -137,7 +136,7 @@ class Adapter(nn.Module):
         if pooling.startswith("concat"):
             return torch.cat([patches, cls.expand_as(patches)], dim=2)
         counts = self.config.batch_norm and self.config.cls_in_batch_norm
-        joins = pooling in _WITH_CLS or (self.training and counts)
+        joins = pooling in WITH_CLS or (self.training and counts)
         return torch.cat([patches, cls], dim=1) if joins else patches
 
     def _pool(self, maps: Tensor, out: Tensor) -> Tensor:
@@ -151,37 +150,6 @@ class Adapter(nn.Module):
                 return out[:, -1]
             case _:
                 return (out[:, -1] + maps.mean(1)) / 2
-
-
-def check_fit(config: AdapterConfig, dim: int, has_cls: bool) -> None:
-    """Refuse settings that a backbone's tokens do not allow.
-
-    Args:
-        config: the adapter's settings.
-        dim: width of a token.
-        has_cls: whether there is a CLS token.
-
-    Raises:
-        UsageError: the pooling reads a CLS token that is not there, or a residual adds tokens to features that are not
-            as many as their numbers.
-    """
-    if config.pooling in _WITH_CLS and not has_cls:
-        raise UsageError(
-            f"pooling {config.pooling} on tokens without CLS",
-            "a backbone with a CLS token, or pooling avg or max",
-            "set adapter.pooling to avg, or take another backbone",
-        )
-    if config.residual and config.width != (n_in := _n_in(config, dim)):
-        raise UsageError(
-            f"adapter.residual adds tokens of {n_in} numbers to {config.width} features",
-            "as many features as a token has numbers",
-            f"set adapter.width={n_in}, or adapter.residual=false",
-        )
-
-
-def _n_in(config: AdapterConfig, dim: int) -> int:
-    """Numbers of a token as the first layer sees it."""
-    return 2 * dim if config.pooling.startswith("concat") else dim
 
 
 def cut(adapter: Adapter, features: Tensor) -> Adapter:

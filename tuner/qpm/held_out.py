@@ -4,12 +4,16 @@
 A dense model at 100 % on its images hides from the program which classes are alike.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from tuner.data.splits import stratified_split
 from tuner.errors import UsageError
-from tuner.features.samples import Samples
 from tuner.qpm.program.instance.arrays import Bools
+
+if TYPE_CHECKING:
+    from tuner.features.samples import Samples
 
 FEWEST_TRAINED = 2  # images of a class that stay with the dense stage
 FEWEST = FEWEST_TRAINED + 1  # of a class, so that one can be held out
@@ -17,7 +21,7 @@ TODO = "set dense.held_out=0 and assign.on=train, or add images"
 _STREAM = 0xDE  # apart from other draws with the same seed
 
 
-def trained_images(train: Samples, share: float, seed: int) -> Bools:
+def trained_images(train: "Samples", share: float, seed: int) -> Bools:
     """Cut a share of every class from the images of the dense stage; the same for the same images, share and seed.
 
     Copies of an image stay on one side. At least one image of a class is cut; where there are no copies, two are left.

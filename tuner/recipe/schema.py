@@ -139,7 +139,7 @@ class StageResources:
 
 @dataclass
 class ResourcesConfig:
-    """Resources of each stage."""
+    """Resources of each stage, and of each worker that extracts features on a cluster."""
 
     extract: StageResources = field(default_factory=lambda: StageResources(1.0, -1.0))
     dense: StageResources = field(default_factory=lambda: StageResources(1.0, -1.0))

@@ -21,11 +21,12 @@ from tuner.search.driver.instructions import Instructions, instructed_earlier
 from tuner.search.driver.interrupts import Interrupts
 from tuner.search.driver.learning import learned_from
 from tuner.search.driver.outlook import Outlook
+from tuner.search.driver.report_task import report_of_worker
 from tuner.search.driver.shown import Shown
 from tuner.search.driver.spending import Spending
 from tuner.search.driver.time_limit import MEASURE_S, TimeUp, ring
 from tuner.search.driver.tune_run import tune_run
-from tuner.search.execute.banks import n_classes_of
+from tuner.search.execute.banks import is_spread, n_classes_of
 from tuner.search.execute.broker import start_broker
 from tuner.search.execute.broker_handle import BrokerHandle, closing
 from tuner.search.execute.broker_monitor import IDLE, SILENT, BrokerMonitor
@@ -225,7 +226,8 @@ class Driver:
 
     def publish(self) -> tuple[dict[str, str], str]:
         """Write the derived files; returns their locations by name, and MLflow's address or its problem."""
-        files = write_files(self.home, self.state, self.progress, self.lease.check)
+        report = partial(report_of_worker, self.home, self.progress) if is_spread() else None
+        files = write_files(self.home, self.state, self.progress, self.lease.check, report)
         return files, self.shown.finish(self.state, files.values())
 
     def close(self) -> None:

@@ -9,9 +9,9 @@ from tuner.recipe.backbones import backbone_names, searched_backbone
 from tuner.search.cost.banks import told_banks
 from tuner.search.cost.forecast import Expected
 from tuner.search.cost.prepare import make_forecast
-from tuner.search.cost.sizes import Sizes, sizes_at, sizes_of_bank, trained_on
+from tuner.search.cost.sizes import Sizes, sizes_of_bank, trained_on
 from tuner.search.cost.texts import SOURCES, cost, ends_early, limits_told, sure
-from tuner.search.execute.searched import networks, require_frozen_everywhere, settle_banks
+from tuner.search.execute.searched import require_frozen_everywhere, settle_banks, sources_of
 from tuner.search.propose.first_points import refuse_impossible
 from tuner.search.propose.lag import adopt_lag, settle_lag
 from tuner.search.propose.registry import make_sampler
@@ -134,27 +134,25 @@ def dry_run(home: SearchHome, asked: Recipe | None, trials: int | None = None) -
 
 def _sizes_of_data(recipe: Recipe) -> tuple[Sizes, Bank]:
     """The sizes of data whose features are not in the store, and the bank that they would have."""
+    from tuner.data.load import load_dataset
     from tuner.features.extract import BankSource
     from tuner.search.driver.adapter_check import refuse_unfit
     from tuner.search.driver.objective_check import refuse_unmeasurable
     from tuner.search.driver.split_check import refuse_unusable
 
-    source = BankSource(recipe.data, recipe.backbone)
-    refuse_unusable(recipe, source.dataset)
-    refuse_unmeasurable(recipe, source.dataset)
     require_frozen_everywhere(recipe)
-    for network in networks(recipe):
-        refuse_unfit(recipe, network)
-    refuse_impossible(recipe, len(source.dataset.class_names))
+    dataset = load_dataset(recipe.data)
+    refuse_unusable(recipe, dataset)
+    refuse_unmeasurable(recipe, dataset)
+    sources = sources_of(recipe, dataset, lambda at, data: BankSource(at.data, at.backbone, data))
+    for source in sources:
+        refuse_unfit(recipe, source.facts)
+    refuse_impossible(recipe, len(dataset.class_names))
     make_sampler(recipe)
-    n_train, n_images = int(source.dataset.is_train.sum()), len(source.dataset)
-    n_classes = len(source.dataset.class_names)
-    if searched_backbone(recipe):
-        banks = settle_banks(recipe, source.dataset)
-        return sizes_at(banks, Sizes(trained_on(n_train, recipe), n_images, 1, 1, n_classes), banks.keys[0]), banks
-    rows, columns = source.network.grid
-    sizes = Sizes(trained_on(n_train, recipe), n_images, rows * columns, source.network.dim, n_classes)
-    return sizes, source.key
+    facts, n_train = sources[0].facts, trained_on(int(dataset.is_train.sum()), recipe)
+    tokens = facts.grid[0] * facts.grid[1]
+    sizes = Sizes(n_train, len(dataset), tokens, facts.dim, len(dataset.class_names))
+    return sizes, settle_banks(recipe, sources) if searched_backbone(recipe) else sources[0].key
 
 
 def _dimension(dimension: dict[str, object]) -> str:

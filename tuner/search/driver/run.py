@@ -3,13 +3,14 @@
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from tuner.base.private import choose_root, private_temporaries
 from tuner.base.progress import Progress
 from tuner.data.load import load_dataset
 from tuner.errors import TunerError, UsageError
 from tuner.recipe import ConfirmConfig, Recipe, caution, check_recipe
-from tuner.recipe.backbones import searched_backbone
+from tuner.recipe.backbones import backbone_names, searched_backbone
 from tuner.search.driver.adapter_check import refuse_unfit
 from tuner.search.driver.driver import Driver
 from tuner.search.driver.finished import remember
@@ -18,8 +19,8 @@ from tuner.search.driver.leftovers import clear_cache, clear_temporaries
 from tuner.search.driver.objective_check import refuse_unmeasurable
 from tuner.search.driver.split_check import refuse_unusable
 from tuner.search.driver.unread import unread_line
-from tuner.search.execute.banks import ensure_bank, publish_bank
-from tuner.search.execute.searched import networks, require_frozen_everywhere, settle_banks
+from tuner.search.execute.banks import bank_source, ensure_bank, on_workers, publish_bank
+from tuner.search.execute.searched import require_frozen_everywhere, settle_banks, sources_of
 from tuner.search.propose.first_points import refuse_impossible, why_not_own
 from tuner.search.propose.lag import adopt_lag, settle_lag, told_lag
 from tuner.search.propose.registry import make_sampler
@@ -82,7 +83,7 @@ def run_request(request: SearchRequest, progress: Progress, interrupts: Interrup
         clear_temporaries(choose_root()[0])
         for name in request.learn_from:
             open_home(request.store, name)  # refused before anything starts
-        recipe, bank = _settle_recipe(home, request, progress)
+        recipe, bank = _settle_recipe(home, request, progress, held)
         if told := caution(recipe, recipe.budget.trials, 0):
             progress.warn(told)
         listening = interrupts or Interrupts()
@@ -114,12 +115,15 @@ def _lease(request: SearchRequest, progress: Progress) -> Lease:
     )
 
 
-def _settle_recipe(home: SearchHome, request: SearchRequest, progress: Progress) -> tuple[Recipe, Bank]:
+def _settle_recipe(
+    home: SearchHome, request: SearchRequest, progress: Progress, held: contextlib.ExitStack
+) -> tuple[Recipe, Bank]:
     """The recipe to run and its feature bank, which is extracted if necessary.
 
-    Where the backbone is searched, the banks are settled only: each is made by the first trial that needs it.
+    Where the backbone is searched, the banks are settled only: each is made by the first trial that needs it. On a
+    cluster Ray is joined from here on until `held` ends: workers know the backbone, and see the images.
     """
-    recipe, bank = (_stored if home.exists() else _begun)(home, request, progress)
+    recipe, bank = (_stored if home.exists() else _begun)(home, request, progress, held)
     if request.trials is not None:
         recipe.budget.trials = request.trials
     if told := told_lag(recipe):
@@ -130,7 +134,9 @@ def _settle_recipe(home: SearchHome, request: SearchRequest, progress: Progress)
     return recipe, bank
 
 
-def _stored(home: SearchHome, request: SearchRequest, progress: Progress) -> tuple[Recipe, Bank]:
+def _stored(
+    home: SearchHome, request: SearchRequest, progress: Progress, held: contextlib.ExitStack
+) -> tuple[Recipe, Bank]:
     """Of a search that has been started."""
     recipe, bank = home.stored()
     if request.recipe is not None:
@@ -138,44 +144,48 @@ def _stored(home: SearchHome, request: SearchRequest, progress: Progress) -> tup
         home.refuse_changes(recipe, asked)
         asked.space = recipe.space  # in the original order, on which proposals depend
         recipe = asked
+    held.enter_context(on_workers(recipe, progress))
     if isinstance(bank, str) and home.artifacts.find("banks", bank) is None:
         home.require_this_code()
         with progress.step("comparing the images with those at the start"):
-            from tuner.features.extract import BankSource
-
-            source = BankSource(recipe.data, recipe.backbone)
+            source = bank_source(home.artifacts, recipe)
             _require_same(source.key, bank, home.name)
-        publish_bank(home.artifacts, source, progress)
+        publish_bank(home.artifacts, source, progress, recipe.resources)
     if recipe.tracking.enabled and (address := passed_over(home, recipe.tracking)):
         progress.warn(not_asked(address))
     return recipe, bank
 
 
-def _begun(home: SearchHome, request: SearchRequest, progress: Progress) -> tuple[Recipe, Bank]:
+def _begun(
+    home: SearchHome, request: SearchRequest, progress: Progress, held: contextlib.ExitStack
+) -> tuple[Recipe, Bank]:
     """Of a new search, which is written to the store once everything that can be refused has been looked at."""
-    if request.recipe is None:
+    asked = request.recipe
+    if asked is None:
         raise UsageError(
             f"no search {home.name!r} in {home.store.url}", "a recipe to start it with", "add `recipe=digits`"
         )
-    require_frozen_everywhere(request.recipe)
-    if told := unread_line(request.recipe):
+    require_frozen_everywhere(asked)
+    if told := unread_line(asked):
         progress.say(told)
-    with progress.step(f"reading the data: {request.recipe.data.name}"):
-        dataset = load_dataset(request.recipe.data)
-        refuse_unusable(request.recipe, dataset)
-        refuse_unmeasurable(request.recipe, dataset)
-        for network in networks(request.recipe):
-            refuse_unfit(request.recipe, network)
-        refuse_impossible(request.recipe, len(dataset.class_names))
-        make_sampler(request.recipe)  # refused here if it does not fit the space
-    if told := why_not_own(request.recipe, len(dataset.class_names)):
+    with progress.step(f"reading the data: {asked.data.name}"):
+        dataset = load_dataset(asked.data)
+        refuse_unusable(asked, dataset)
+        refuse_unmeasurable(asked, dataset)
+        refuse_impossible(asked, len(dataset.class_names))
+        make_sampler(asked)  # refused here if it does not fit the space
+    held.enter_context(on_workers(asked, progress))
+    with progress.step(f"looking at the backbone: {' and '.join(backbone_names(asked))}"):
+        sources = sources_of(asked, dataset, partial(bank_source, home.artifacts))
+        for source in sources:
+            refuse_unfit(asked, source.facts)
+    if told := why_not_own(asked, len(dataset.class_names)):
         progress.say(told)
-    if searched_backbone(request.recipe):
-        with progress.step("looking for the weights of each backbone"):
-            bank: Bank = settle_banks(request.recipe, dataset)
+    if searched_backbone(asked):
+        bank: Bank = settle_banks(asked, sources)
     else:
-        bank = ensure_bank(home.artifacts, request.recipe, progress, dataset)
-    recipe = settle_lag(settle_precision(request.recipe))
+        bank = ensure_bank(home.artifacts, asked, progress, dataset, sources[0].facts)
+    recipe = settle_lag(settle_precision(asked))
     home.start(recipe, bank)
     return recipe, bank
 

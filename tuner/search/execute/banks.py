@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,19 +11,25 @@ from typing import TYPE_CHECKING
 from tuner.base.folders import cache_root, made_folder
 from tuner.base.metric import METRICS, PARTS
 from tuner.base.progress import Progress
+from tuner.base.steps import Step
 from tuner.data.dataset import Dataset
+from tuner.data.words import count
 from tuner.errors import TunerError, UsageError
-from tuner.recipe import Recipe, objectives_of
+from tuner.recipe import Recipe, ResourcesConfig, objectives_of
 from tuner.search.record.holder import is_gone, short, this_driver
 from tuner.search.record.searched_banks import Bank, SearchedBanks
+from tuner.search.session.address import LOCAL_RAY, ray_address
 from tuner.store import Artifacts, Claims
 from tuner.store.claims import LATEST_S, SOONEST_S
 from tuner.store.disk import locked
 from tuner.store.manifest import Manifest
 
 if TYPE_CHECKING:
+    from tuner.features.building import Team
+    from tuner.features.described import BackboneFacts
     from tuner.features.extract import BankSource
 
+GPUS = Path("/proc/driver/nvidia/gpus")
 
 LOOKED_FOR = (PARTS,)  # what banks of earlier versions lack although the data may have it; their keys are the same
 
@@ -38,30 +45,86 @@ def not_looked_for(manifest: Manifest) -> tuple[str, ...]:
     return tuple(need.what for need in LOOKED_FOR if f"{need.what}.npy" not in manifest.files and need.what not in told)
 
 
-def ensure_bank(artifacts: Artifacts, recipe: Recipe, progress: Progress, dataset: Dataset | None = None) -> str:
+def ensure_bank(
+    artifacts: Artifacts,
+    recipe: Recipe,
+    progress: Progress,
+    dataset: Dataset | None = None,
+    facts: "BackboneFacts | None" = None,
+) -> str:
     """Make sure that the recipe's feature bank is in the store; returns its key.
 
-    Extraction resumes where an earlier one was killed.
+    Extraction resumes where an earlier one was killed, on whatever machine.
 
     Args:
         artifacts: of the store.
         recipe: its data and backbone define the bank.
         progress: receives each step.
         dataset: the recipe's data set, if it has been loaded already.
+        facts: about the backbone, if they are known already.
 
     Raises:
         TunerError: the data are missing or broken, or the disk is full.
         UsageError: the bank in the store is too old for an objective.
     """
-    with progress.step("looking for the features"):
-        from tuner.features.extract import BankSource
+    with on_workers(recipe, progress):
+        with progress.step("looking for the features"):
+            source = bank_source(artifacts, recipe, dataset, facts)
+            if artifacts.find("banks", source.key) is not None:
+                require_parts(artifacts, recipe, source.dataset, source.key, progress)
+                return source.key
+        return publish_bank(artifacts, source, progress, recipe.resources)
 
-        source = BankSource(recipe.data, recipe.backbone, dataset)
-        if (found := artifacts.find("banks", source.key)) is not None:
-            if source.dataset.parts is not None and PARTS.what in not_looked_for(found):
-                _tell_of_missing_parts(artifacts, recipe, source.key, progress)
-            return source.key
-    return publish_bank(artifacts, source, progress)
+
+def require_parts(artifacts: Artifacts, recipe: Recipe, dataset: Dataset, key: str, progress: Progress) -> None:
+    """Say that a bank in the store, if it is there, lacks the parts of objects that its data set has.
+
+    Raises:
+        UsageError: an objective needs them.
+    """
+    found = artifacts.find("banks", key)
+    if found is not None and dataset.parts is not None and PARTS.what in not_looked_for(found):
+        _tell_of_missing_parts(artifacts, recipe, key, progress)
+
+
+def bank_source(
+    artifacts: Artifacts, recipe: Recipe, dataset: Dataset | None = None, facts: "BackboneFacts | None" = None
+) -> "BankSource":
+    """What the recipe's bank is made of; on a cluster a worker says what is to be known of the backbone.
+
+    Raises:
+        TunerError: the data or the weights are missing.
+    """
+    from tuner.features.extract import BankSource
+
+    if facts is None and is_spread():
+        from tuner.search.execute.extraction import Cluster
+
+        facts = Cluster(artifacts.store.url, recipe.data, recipe.backbone, recipe.resources, Step("")).describe()
+    return BankSource(recipe.data, recipe.backbone, dataset, facts)
+
+
+def is_spread() -> bool:
+    """Whether workers of Ray extract features: on a cluster, and where a machine has several GPUs.
+
+    Elsewhere this process does it: it has the whole machine, and needs no second copy of the backbone.
+    """
+    if ray_address() != LOCAL_RAY:
+        return True
+    if "ray" in sys.modules and sys.modules["ray"].is_initialized():  # by the user, perhaps to a cluster
+        return len(sys.modules["ray"].nodes()) > 1
+    return GPUS.is_dir() and len(list(GPUS.iterdir())) > 1
+
+
+@contextlib.contextmanager
+def on_workers(recipe: Recipe, progress: Progress) -> Iterator[None]:
+    """Joins Ray for a block, where its workers extract features."""
+    with contextlib.ExitStack() as joined:
+        if is_spread():
+            from tuner.search.session.connect import ray_for
+
+            joined.enter_context(ray_for(recipe.resources, progress))
+        yield
 
 
 def _tell_of_missing_parts(artifacts: Artifacts, recipe: Recipe, key: str, progress: Progress) -> None:
@@ -81,57 +144,96 @@ def _tell_of_missing_parts(artifacts: Artifacts, recipe: Recipe, key: str, progr
     progress.warn(f"{what}: metrics of parts are left out")
 
 
-def publish_bank(artifacts: Artifacts, source: "BankSource", progress: Progress) -> str:
-    """As `ensure_bank`, after the bank was not found in the store."""
+def publish_bank(
+    artifacts: Artifacts, source: "BankSource", progress: Progress, resources: ResourcesConfig | None = None
+) -> str:
+    """As `ensure_bank`, after the bank was not found in the store.
+
+    Args:
+        artifacts: of the store.
+        source: what the bank is made of.
+        progress: receives each step.
+        resources: of the workers that extract, where it is done by workers.
+    """
     folder = made_folder(cache_root() / "extract") / source.key
     with (
         _alone(folder.with_suffix(".lock"), progress),
         _alone_everywhere(artifacts, source.key, progress) as is_mine,
     ):
         if is_mine and artifacts.find("banks", source.key) is None:
-            _extract(artifacts, source, folder, progress)
+            _extract(artifacts, source, folder, progress, resources or ResourcesConfig(), spread=is_spread())
     return source.key
 
 
 def make_bank(artifacts: Artifacts, source: "BankSource", folder: Path, progress: Progress) -> None:
-    """Extract a bank and publish it; the caller holds its claim, so that nobody else does.
+    """Make a bank in this process and publish it; the caller holds its claim, so that nobody else does.
 
     Args:
         artifacts: of the store.
         source: images and backbone.
-        folder: where it is extracted; what an earlier attempt has left there is used.
+        folder: for the bank's own files; shards that an earlier attempt has sealed in the store are used.
         progress: receives each step.
 
     Raises:
         TunerError: the data or the weights are missing or broken, or the disk is full.
     """
     if artifacts.find("banks", source.key) is None:
-        _extract(artifacts, source, folder, progress)
+        _extract(artifacts, source, folder, progress, ResourcesConfig(), spread=False)
 
 
-def _extract(artifacts: Artifacts, source: "BankSource", folder: Path, progress: Progress) -> None:
-    """Extract a bank in the folder, publish it, and remove the folder."""
+def _extract(
+    artifacts: Artifacts,
+    source: "BankSource",
+    folder: Path,
+    progress: Progress,
+    resources: ResourcesConfig,
+    *,
+    spread: bool,
+) -> None:
+    """Have the shards made in the store, write the bank's own files in the folder, publish and remove them."""
+    from tuner.features.bank_files import seal
+
     began_s = time.monotonic()
+    shutil.rmtree(folder, ignore_errors=True)
+    made_folder(folder)
+    facts, dataset = source.facts, source.dataset
     with progress.step(f"extracting features of {source.data.name} by {source.backbone.name}") as step:
-        bank = source.extract(folder, progress=step.count, note=progress.say, say=step.at)
+        shards = source.build(
+            folder, artifacts, _team(artifacts, source, folder, resources if spread else None, step), progress.say
+        )
+    seal(folder)
     meta = {
         "data": source.data.name,
         "backbone": source.backbone.name,
-        "n_images": len(bank.labels),
-        "n_classes": len(bank.class_names),
-        "dim": bank.dim,
-        "grid": list(bank.grid),
+        "backbone_licence": facts.licence,
+        "n_images": len(dataset),
+        "n_classes": len(dataset.class_names),
+        "dim": facts.dim,
+        "grid": list(facts.grid),
+        "shards": len(shards),
         "looked_for": [need.what for need in LOOKED_FOR],
         "seconds": time.monotonic() - began_s,
     }
-    size_mb = sum(file.stat().st_size for file in folder.rglob("*")) / 1e6
-    with progress.step(f"publishing {size_mb:,.0f} MB of features in {artifacts.store.url}"):
-        artifacts.publish("banks", source.key, folder, meta)
-        shutil.rmtree(folder)
+    artifacts.publish("banks", source.key, folder, meta)
+    shutil.rmtree(folder)
     progress.say(
-        f"feature bank {source.key[:8]}: {meta['n_images']} images, {meta['n_classes']} classes, "
-        f"{bank.grid[0]} x {bank.grid[1]} tokens of width {bank.dim}"
+        f"feature bank {source.key[:8]}: {len(dataset)} images, {len(dataset.class_names)} classes, "
+        f"{facts.grid[0]} x {facts.grid[1]} tokens of width {facts.dim}, in {count(len(shards), 'shard')}"
     )
+
+
+def _team(
+    artifacts: Artifacts, source: "BankSource", folder: Path, resources: ResourcesConfig | None, step: Step
+) -> "Team":
+    """Who makes the pieces: workers of Ray with these resources, or this process."""
+    if resources is not None:
+        from tuner.search.execute.extraction import Cluster
+
+        return Cluster(artifacts.store.url, source.data, source.backbone, resources, step)
+    from tuner.features.extract import Alone
+    from tuner.features.pieces import Extractor
+
+    return Alone(Extractor(source.backbone, source.data.name, folder), artifacts, step.count, step.at)
 
 
 @contextlib.contextmanager

@@ -3,15 +3,18 @@
 No image is opened and no network loaded. Weights that one of many choices lacks are so found before the first trial.
 """
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from tuner.data.dataset import Dataset
 from tuner.errors import TunerError, UsageError
-from tuner.features.registry import make_backbone, require_frozen
-from tuner.features.settings import BackboneSettings
+from tuner.features.registry import require_frozen
 from tuner.recipe import Recipe
 from tuner.recipe.backbones import backbone_points
 from tuner.search.record.searched_banks import BankPoint, SearchedBanks
+
+if TYPE_CHECKING:
+    from tuner.features.extract import BankSource
 
 
 def require_frozen_everywhere(recipe: Recipe) -> None:
@@ -24,36 +27,39 @@ def require_frozen_everywhere(recipe: Recipe) -> None:
         require_frozen(recipe.at(at).backbone, "space.backbone.name" if "backbone.name" in at else "backbone.name")
 
 
-def networks(recipe: Recipe) -> list[Any]:
-    """The backbones that a trial may have, their weights not loaded yet; one where none is searched.
+def sources_of(recipe: Recipe, dataset: Dataset, make: Callable[[Recipe, Dataset], "BankSource"]) -> "list[BankSource]":
+    """What the bank of each combination is made of, in their order; the facts about each backbone are known then.
+
+    Args:
+        recipe: the search's.
+        dataset: of the recipe.
+        make: the source of one recipe.
 
     Raises:
-        TunerError: weights of one of them are missing, or its settings do not fit together.
+        TunerError: weights of one of them are missing, or its settings do not fit together; the choice is named.
     """
-    return [_named(at, make_backbone, recipe.at(at).backbone, recipe.data.name) for at in backbone_points(recipe)]
+    sources = []
+    for at in backbone_points(recipe):
+        source = _named(at, make, recipe.at(at), dataset)
+        _named(at, lambda source=source: source.facts)
+        sources.append(source)
+    return sources
 
 
-def settle_banks(recipe: Recipe, dataset: Dataset) -> SearchedBanks:
+def settle_banks(recipe: Recipe, sources: "Sequence[BankSource]") -> SearchedBanks:
     """The key and the size of each bank.
 
     Args:
         recipe: searches settings of its backbone.
-        dataset: of the recipe.
-
-    Raises:
-        TunerError: weights of one of the choices are missing; the choice is named.
+        sources: of each combination.
     """
-    points = [_named(at, _point, recipe, recipe.at(at).backbone, dataset, at) for at in backbone_points(recipe)]
+    points = [
+        BankPoint(at, source.key, source.facts.grid, source.facts.dim)
+        for at, source in zip(backbone_points(recipe), sources, strict=True)
+    ]
+    dataset = sources[0].dataset
     numbers = (len(dataset), int(dataset.is_train.sum()), len(dataset.class_names))
     return SearchedBanks(tuple(points), *numbers, recipe.data.split_seed)
-
-
-def _point(recipe: Recipe, backbone: BackboneSettings, dataset: Dataset, at: dict[str, Any]) -> BankPoint:
-    from tuner.features.extract import BankSource
-
-    source = BankSource(recipe.data, backbone, dataset)
-    rows, columns = source.network.grid
-    return BankPoint(at, source.key, (int(rows), int(columns)), int(source.network.dim))
 
 
 def _named(at: dict[str, Any], do: Any, *arguments: Any) -> Any:

@@ -44,14 +44,29 @@ def put_file(store: Store, key: str, data: bytes, check: Callable[[], None]) -> 
         written = store.put_new(key, data) if found is None else store.replace(key, data, found.version) is not None
 
 
-def write_files(home: SearchHome, state: SearchState, progress: Progress, check: Callable[[], None]) -> dict[str, str]:
-    """Write front, history, picture and report, each if `check` permits it; returns their locations by name."""
+def write_files(
+    home: SearchHome,
+    state: SearchState,
+    progress: Progress,
+    check: Callable[[], None],
+    report: Callable[[], str] | None = None,
+) -> dict[str, str]:
+    """Write front, history, picture and report, each if `check` permits it; returns their locations by name.
+
+    Args:
+        home: the search.
+        state: of the search.
+        progress: receives the step, and what is left out.
+        check: raises if nothing may be written any more.
+        report: gives the report; None: it is made here.
+    """
 
     def put(name: str, data: bytes) -> None:
         put_file(home.store, home.key(name), data, check)
 
     with progress.step("writing front and report"):
         write_front(home, state, put)
-        put("report.html", report_page(home, progress, state).encode())
+        page = report_page(home, progress, state) if report is None else report()
+        put("report.html", page.encode())
     found = {"report": "report.html", "front": "front.json", "picture": "front.svg"}
     return {name: home.address(file) for name, file in found.items() if home.store.stat(home.key(file))}

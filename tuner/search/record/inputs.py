@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tuner.base.untrusted import MalformedError
+from tuner.search.record.bank_folder import drop_shards, fetch_bank
 from tuner.store import Artifacts, CorruptArtifactError
 
 Loaded = TypeVar("Loaded")
@@ -24,10 +25,13 @@ def load_input(artifacts: Artifacts, kind: str, key: str, load: Callable[[Path],
         CorruptArtifactError: it differs from what was published, or is invalid because its writer was faulty or
             malicious. A search recreates it.
     """
-    folder = artifacts.fetch(kind, key)
+    is_bank = kind == "banks"
     try:
+        folder = fetch_bank(artifacts, key) if is_bank else artifacts.fetch(kind, key)
         return load(folder)
     except MalformedError as error:
+        if is_bank:
+            drop_shards(artifacts, key)
         raise CorruptArtifactError(
             f"artifact {kind}/{key} in {artifacts.store.url} is invalid: {error.what}",
             error.expected,

@@ -31,6 +31,7 @@ ENVIRONMENT = {
     "RAY_enable_open_telemetry": "0",  # unused, and its thread may outlive ray.shutdown until interpreter exit
     "RAY_task_events_report_interval_ms": "0",  # unused; Ray would keep 100,000 of them
     "RAY_worker_niceness": "0",  # stages are the main work of the machine
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # else Ray's core prints warnings about Ray Data's own actors on our terminal
     "RAY_AIR_NEW_OUTPUT": "0",  # our own progress is shown instead
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # we handle Ctrl-C ourselves
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -60,8 +61,8 @@ def connect_ray(resources: ResourcesConfig) -> Iterator[dict[str, StageResources
         settings: dict[str, str | None] = {name: os.environ.get(name, value) for name, value in ENVIRONMENT.items()}
         held.enter_context(environment(settings | {name: os.environ.get(name) for name in SET_BY_RAY}))
         held.enter_context(private_temporaries())
-        if ray.is_initialized():  # by the user: use it as it is, and leave it running
-            yield settle_resources(resources, ray.cluster_resources(), grows=False)  # type: ignore[no-untyped-call]
+        if ray.is_initialized():  # by the user, or by a block around this one: use it as it is, and leave it running
+            yield settle_resources(resources, ray.cluster_resources(), grows=_joined)  # type: ignore[no-untyped-call]
             return
         local = (address := require_surroundings()) == LOCAL_RAY
         options = held.enter_context(own_ray()) if local else {}
@@ -73,7 +74,22 @@ def connect_ray(resources: ResourcesConfig) -> Iterator[dict[str, StageResources
             _join(address, options)
         finally:
             listen()
+        held.enter_context(_growing(not local))
         yield settle_resources(resources, ray.cluster_resources(), grows=not local)  # type: ignore[no-untyped-call]
+
+
+_joined = False  # whether the Ray of this process is a cluster that it has joined, which may grow
+
+
+@contextlib.contextmanager
+def _growing(joined: bool) -> Iterator[None]:
+    """Remember for blocks inside this one whether the cluster may grow."""
+    global _joined  # noqa: PLW0603  one Ray per process
+    _joined = joined
+    try:
+        yield
+    finally:
+        _joined = False
 
 
 def require_ray(progress: Progress) -> None:
@@ -94,6 +110,10 @@ def require_ray(progress: Progress) -> None:
 @contextlib.contextmanager
 def ray_for(resources: ResourcesConfig, progress: Progress) -> Iterator[dict[str, StageResources]]:
     """As `connect_ray`, with progress messages, because start and end take seconds."""
+    if ray.is_initialized():
+        with connect_ray(resources) as settled:
+            yield settled
+        return
     with contextlib.ExitStack() as joined:
         with progress.step("starting Ray"):
             settled = joined.enter_context(connect_ray(resources))
