@@ -74,6 +74,7 @@ def at(n_atoms, **more):
         ("space.backbone.seed={choices: []}", "at least one choice"),
         ("space.backbone.name={choices: [patch_dictionary, nonsense]}", "one of patch_dictionary"),
         ("space.backbone.weights={choices: ['https://ada:secret@host/w.pth', b]}", "a user, a password or a key"),
+        ('space.backbone.weights={choices: ["a\\u0007", b]}', "printable"),
         (f"space.backbone.seed={{choices: {list(range(65))}}}", "at most 64"),
     ],
 )
@@ -289,7 +290,7 @@ def test_another_search_learns_from_trials_on_the_banks_it_has_itself(finished):
     other = SearchHome(home.store, "other")
     key = bank_key(alone.data, alone.backbone)
     (event,) = learned_from(other, [home.name], alone, key, SearchState(), Silent())
-    assert [trial.number for trial in event.trials] == [1, 2]
+    assert [trial.trial for trial in event.trials] == [1, 2]
     stranger = tiny_recipe("backbone.n_atoms=32", *SMALL)
     with pytest.raises(UsageError, match="measured on other data"):
         learned_from(other, [home.name], stranger, "unheard-of", SearchState(), Silent())

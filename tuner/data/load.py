@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tuner.base.folders import at_home
+from tuner.base.pulse import beat
 from tuner.base.registry import kind_of
 from tuner.data.dataset import Dataset, FilePictures
 from tuner.data.duplicates import refuse_two_labels
@@ -98,6 +99,7 @@ def check_labels(dataset: Dataset) -> None:
 
 def _examine(image: Path, mask: Path | None) -> tuple[Facts, MaskFacts | None] | ImageError:
     """Facts about an image and its mask, or the error that they cause."""
+    beat()
     try:
         facts = examine(image)
         if mask is None:

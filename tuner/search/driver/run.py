@@ -18,7 +18,7 @@ from tuner.search.driver.leftovers import clear_cache, clear_temporaries
 from tuner.search.driver.objective_check import refuse_unmeasurable
 from tuner.search.driver.split_check import refuse_unusable
 from tuner.search.driver.unread import unread_line
-from tuner.search.execute.banks import ensure_bank, publish_bank
+from tuner.search.execute.banks import ensure_bank, publish_bank, require_parts
 from tuner.search.execute.searched import networks, require_frozen_everywhere, settle_banks
 from tuner.search.propose.first_points import refuse_impossible, why_not_own
 from tuner.search.propose.lag import adopt_lag, settle_lag, told_lag
@@ -172,7 +172,9 @@ def _begun(home: SearchHome, request: SearchRequest, progress: Progress) -> tupl
         progress.say(told)
     if searched_backbone(request.recipe):
         with progress.step("looking for the weights of each backbone"):
-            bank: Bank = settle_banks(request.recipe, dataset)
+            bank: Bank = (banks := settle_banks(request.recipe, dataset))
+        for key in banks.keys:
+            require_parts(home.artifacts, request.recipe, dataset, key, progress)
     else:
         bank = ensure_bank(home.artifacts, request.recipe, progress, dataset)
     recipe = settle_lag(settle_precision(request.recipe))

@@ -57,11 +57,21 @@ def ensure_bank(artifacts: Artifacts, recipe: Recipe, progress: Progress, datase
         from tuner.features.extract import BankSource
 
         source = BankSource(recipe.data, recipe.backbone, dataset)
-        if (found := artifacts.find("banks", source.key)) is not None:
-            if source.dataset.parts is not None and PARTS.what in not_looked_for(found):
-                _tell_of_missing_parts(artifacts, recipe, source.key, progress)
+        if artifacts.find("banks", source.key) is not None:
+            require_parts(artifacts, recipe, source.dataset, source.key, progress)
             return source.key
     return publish_bank(artifacts, source, progress)
+
+
+def require_parts(artifacts: Artifacts, recipe: Recipe, dataset: Dataset, key: str, progress: Progress) -> None:
+    """Say that a bank in the store, if it is there, lacks the parts of objects that its data set has.
+
+    Raises:
+        UsageError: an objective needs them.
+    """
+    found = artifacts.find("banks", key)
+    if found is not None and dataset.parts is not None and PARTS.what in not_looked_for(found):
+        _tell_of_missing_parts(artifacts, recipe, key, progress)
 
 
 def _tell_of_missing_parts(artifacts: Artifacts, recipe: Recipe, key: str, progress: Progress) -> None:
