@@ -29,10 +29,6 @@ class ArrayPictures:
         """The ink of image `i`: 255 where the pen covers at least half a pixel."""
         return Image.fromarray(np.where(self.pixels[i] >= INK, 255, 0).astype(np.uint8))
 
-    def part(self, index: np.ndarray) -> Self:
-        """The pictures at these positions alone."""
-        return type(self)(self.pixels[index])
-
     def digests(self) -> list[list[str]]:
         """SHA-256 of every image's pixels; the mask follows from them."""
         return [[sha256(pixels.tobytes()).hexdigest(), str(INK)] for pixels in self.pixels]

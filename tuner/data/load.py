@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 
 from tuner.base.folders import at_home
+from tuner.base.pulse import beat
 from tuner.base.registry import kind_of
 from tuner.base.secrets import hide
 from tuner.data.dataset import Dataset
@@ -119,6 +120,7 @@ def check_labels(dataset: Dataset) -> None:
 
 def look(pictures: FilePictures, i: int) -> tuple[Facts, MaskFacts | None] | ImageError:
     """Facts about an image and its mask, or the error that they cause."""
+    beat()
     try:
         facts = examine(pictures.images[i], pictures.box(i))
         if pictures.masks[i] is None:

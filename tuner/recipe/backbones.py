@@ -68,6 +68,12 @@ def check_backbones(recipe: Recipe) -> None:
             )
         if not dimension["choices"]:
             return  # told by the check of the dimension itself
+        if odd := [value for value in dimension["choices"] if isinstance(value, str) and not value.isprintable()]:
+            raise UsageError(
+                f"space.{name} holds {odd[0][:60]!a}",
+                "printable texts, which the ledger keeps",
+                "write it without them",
+            )
     _refuse_secrets(recipe.space.get(WEIGHTS, {"choices": []})["choices"])
     _refuse_too_many(recipe, searched)
     _refuse_other_settings(recipe)

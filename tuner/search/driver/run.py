@@ -19,7 +19,7 @@ from tuner.search.driver.leftovers import clear_cache, clear_temporaries
 from tuner.search.driver.objective_check import refuse_unmeasurable
 from tuner.search.driver.split_check import refuse_unusable
 from tuner.search.driver.unread import unread_line
-from tuner.search.execute.banks import bank_source, ensure_bank, on_workers, publish_bank
+from tuner.search.execute.banks import bank_source, ensure_bank, on_workers, publish_bank, require_parts
 from tuner.search.execute.searched import require_frozen_everywhere, settle_banks, sources_of
 from tuner.search.propose.first_points import refuse_impossible, why_not_own
 from tuner.search.propose.lag import adopt_lag, settle_lag, told_lag
@@ -182,7 +182,9 @@ def _begun(
     if told := why_not_own(asked, len(dataset.class_names)):
         progress.say(told)
     if searched_backbone(asked):
-        bank: Bank = settle_banks(asked, sources)
+        bank: Bank = (banks := settle_banks(asked, sources))
+        for key in banks.keys:
+            require_parts(home.artifacts, asked, dataset, key, progress)
     else:
         bank = ensure_bank(home.artifacts, asked, progress, dataset, sources[0].facts)
     recipe = settle_lag(settle_precision(asked))

@@ -76,17 +76,6 @@ def ensure_bank(
         return publish_bank(artifacts, source, progress, recipe.resources)
 
 
-def require_parts(artifacts: Artifacts, recipe: Recipe, dataset: Dataset, key: str, progress: Progress) -> None:
-    """Say that a bank in the store, if it is there, lacks the parts of objects that its data set has.
-
-    Raises:
-        UsageError: an objective needs them.
-    """
-    found = artifacts.find("banks", key)
-    if found is not None and dataset.parts is not None and PARTS.what in not_looked_for(found):
-        _tell_of_missing_parts(artifacts, recipe, key, progress)
-
-
 def bank_source(
     artifacts: Artifacts, recipe: Recipe, dataset: Dataset | None = None, facts: "BackboneFacts | None" = None
 ) -> "BankSource":
@@ -125,6 +114,17 @@ def on_workers(recipe: Recipe, progress: Progress) -> Iterator[None]:
 
             joined.enter_context(ray_for(recipe.resources, progress))
         yield
+
+
+def require_parts(artifacts: Artifacts, recipe: Recipe, dataset: Dataset, key: str, progress: Progress) -> None:
+    """Say that a bank in the store, if it is there, lacks the parts of objects that its data set has.
+
+    Raises:
+        UsageError: an objective needs them.
+    """
+    found = artifacts.find("banks", key)
+    if found is not None and dataset.parts is not None and PARTS.what in not_looked_for(found):
+        _tell_of_missing_parts(artifacts, recipe, key, progress)
 
 
 def _tell_of_missing_parts(artifacts: Artifacts, recipe: Recipe, key: str, progress: Progress) -> None:

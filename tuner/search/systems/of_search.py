@@ -13,7 +13,7 @@ from typing import Any
 from tuner.base.progress import Progress
 from tuner.front.pareto import Point
 from tuner.recipe import Recipe, objectives_of
-from tuner.recipe.backbones import backbone_points
+from tuner.recipe.backbones import backbone_points, searched_backbone
 from tuner.recipe.schema import SHORT_NAMES, lookup
 from tuner.search.execute.plan import StageSpec, evaluation
 from tuner.search.record.events import Baseline, Measured
@@ -58,7 +58,7 @@ def compare(home: SearchHome, progress: Progress, *, systems: Sequence[str] = ()
     for system in wanted:
         row = planned(system, recipe, banks[system.name])
         if row.row.absent or row.stages(numbers[0])[-1].key not in keys:
-            told = _named(recipe, partial(_of_recipe, recipe)) if system.selects else ""
+            told = (_named if system.selects else _backbone)(recipe, partial(_of_recipe, recipe))
             rows.append(dataclasses.replace(row, row=dataclasses.replace(row.row, parameters=told)))
     known = {b.key: b.values for b in state.baselines if b.key is not None}
     made = collect(home.artifacts, rows, numbers, recipe, progress, known)
@@ -111,7 +111,10 @@ def planned_members(
         rows.append(Planned(row, _Stages(at, tokens), known))
         drawn = Row(f"random-{trial.number}", f"random {size}", "control", SYSTEMS["random"].note, parameters=told)
         rows.append(Planned(drawn, _Stages(models.drawn(at, tokens), tokens)))
-        dense = Row(f"dense-{trial.number}", f"dense {at.adapter.width}", "system", SYSTEMS["dense"].note)
+        told = _backbone(recipe, member.params.__getitem__)
+        dense = Row(
+            f"dense-{trial.number}", f"dense {at.adapter.width}", "system", SYSTEMS["dense"].note, parameters=told
+        )
         stages = _Stages(at, tokens, dense=True)
         behind.setdefault(stages(recipe.seed)[-1].key, Planned(dense, stages))
     return [*rows, *behind.values()]
@@ -144,6 +147,11 @@ def _of_recipe(recipe: Recipe, name: str) -> Any:
 def _named(recipe: Recipe, value: Callable[[str], Any]) -> str:
     """The searched parameters that no title shows, such as "width 48, l1 0.86"."""
     return ", ".join(f"{name} {number(value(name))}" for name in recipe.space if name not in SIZES)
+
+
+def _backbone(recipe: Recipe, value: Callable[[str], Any]) -> str:
+    """The searched settings of the backbone alone, for models of which nothing else is searched."""
+    return ", ".join(f"{name} {number(value(name))}" for name in searched_backbone(recipe))
 
 
 def _record(home: SearchHome, state: SearchState, rows: Sequence[Row]) -> None:
