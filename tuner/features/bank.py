@@ -20,14 +20,17 @@ from tuner.base.untrusted import (
     pair,
     read_json,
     require,
-    require_finite,
     shown,
     texts,
     unsound,
 )
 from tuner.errors import TunerError
 from tuner.features.arrays import read_array
-from tuner.features.samples import Samples
+from tuner.features.kept import token_type_of
+from tuner.features.packing import array_type, rows_of
+from tuner.features.rows import Rows
+from tuner.features.samples import Samples, token_room
+from tuner.features.stored_tokens import StoredTokens
 
 MANIFEST = "manifest.json"
 DESCRIPTION = "bank.json"
@@ -52,7 +55,7 @@ class FeatureBank:
     """Tokens, labels, split and masks of a data set; images are ordered by path.
 
     Args:
-        patches: patch tokens, row-major (grid h, then w), (n_images, n_patches, dim) float16, memory-mapped.
+        patches: patch tokens, row-major (grid h, then w), (n_images, n_patches, dim) float16, on the disk.
         cls: CLS tokens, (n_images, dim) float16; None where the backbone has none.
         labels: class indices, (n_images,) int64.
         is_train: the training side of the official split, (n_images,) bool.
@@ -72,7 +75,7 @@ class FeatureBank:
             visible. None if the data set has none, and in banks made before they were read, whose keys are the same.
     """
 
-    patches: np.ndarray
+    patches: Rows
     cls: np.ndarray | None
     labels: np.ndarray
     is_train: np.ndarray
@@ -98,11 +101,14 @@ class FeatureBank:
         """Width of a token."""
         return int(self.patches.shape[-1])
 
-    def samples(self, index: np.ndarray) -> Samples:
-        """Copies the chosen images into memory.
+    def samples(self, index: np.ndarray, *, room_bytes: float | None = None) -> Samples:
+        """The chosen images, their tokens in memory where there is room, else on the disk.
+
+        Which of the two it is changes no result. Samples on the disk are read in blocks as they are used.
 
         Args:
             index: (n,) int64 into the images, or an (n_images,) bool mask.
+            room_bytes: what patch tokens may take of main memory; None: a share of what is free.
 
         Raises:
             MalformedError: a token of them is no number.
@@ -113,10 +119,10 @@ class FeatureBank:
             return None if values is None else torch.from_numpy(np.asarray(values[rows]))
 
         attributes = self.class_attributes
-        patches = np.asarray(self.patches[rows])
-        require_finite(patches, "patches.npy", self.folder)
+        patches = StoredTokens.of(self.patches, rows, self.folder)
+        stays = patches.nbytes > (token_room() if room_bytes is None else room_bytes)
         return Samples(
-            patches=torch.from_numpy(patches),
+            patches=patches if stays else patches.to("cpu"),
             cls=tensor(self.cls),
             labels=torch.from_numpy(self.labels[rows]),
             masks=tensor(self.masks),
@@ -127,6 +133,7 @@ class FeatureBank:
             class_attributes=None if attributes is None else torch.from_numpy(attributes.copy()),
             parts=tensor(self.parts),
             content=tensor(self.content),
+            streamed=stays,
         )
 
 
@@ -142,7 +149,7 @@ def load_bank(folder: Path, *, contents: bool = True) -> FeatureBank:
     """
     verify(folder, contents=contents)
     key, sides, names, paths, made_by = _description(folder / DESCRIPTION)
-    n = len(paths)
+    n, kind = len(paths), token_type_of(made_by, folder / DESCRIPTION)
 
     def optional(name: str, dtype: type[np.generic], *shape: int | None) -> np.ndarray | None:
         path = folder / f"{name}.npy"
@@ -152,7 +159,7 @@ def load_bank(folder: Path, *, contents: bool = True) -> FeatureBank:
         return read_array(folder / f"{name}.npy", dtype, shape, mapped=False)
 
     bank = FeatureBank(
-        patches=read_array(folder / "patches.npy", np.float16, (n, sides[0] * sides[1], None)),
+        patches=rows_of(read_array(folder / "patches.npy", array_type(kind), (n, sides[0] * sides[1], None)), kind),
         cls=optional("cls", np.float16, n, None),
         labels=array("labels", np.int64, n),
         is_train=array("is_train", np.bool_, n),

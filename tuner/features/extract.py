@@ -41,7 +41,9 @@ from tuner.features.bank import (
 )
 from tuner.features.device import choose_device
 from tuner.features.forward import forward, half_tokens
+from tuner.features.kept import token_type
 from tuner.features.loading import Batch, batches
+from tuner.features.packing import array_type, array_width, packed
 from tuner.features.registry import make_backbone
 from tuner.features.settings import BackboneSettings
 
@@ -205,7 +207,9 @@ def _finished(folder: Path, key: str) -> FeatureBank | None:
 def _shapes(network: Backbone, dataset: Dataset) -> dict[str, ArraySpec]:
     """Shape and type of the arrays that are filled batch by batch."""
     n, (height, width) = len(dataset), network.grid
-    shapes: dict[str, ArraySpec] = {"patches": ((n, height * width, network.dim), np.float16)}
+    kind = token_type(network)
+    patches = (n, height * width, array_width(kind, network.dim))
+    shapes: dict[str, ArraySpec] = {"patches": (patches, array_type(kind))}
     if network.has_cls:
         shapes["cls"] = ((n, network.dim), np.float16)
     if dataset.has_mask.any():
@@ -273,7 +277,7 @@ def _fill(
         for batch in loader:
             start, done = done, done + len(batch.index)
             patches, cls = tokens(batch.images)
-            arrays["patches"][start:done] = half_tokens(patches, dataset.paths[start])
+            arrays["patches"][start:done] = packed(patches, token_type(network), dataset.paths[start])
             if cls is not None:
                 arrays["cls"][start:done] = half_tokens(cls, dataset.paths[start])
             if "masks" in arrays:

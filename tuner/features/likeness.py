@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from tuner.base.untrusted import require
+from tuner.features.rows import Rows
 
 Floats = NDArray[np.floating[Any]]
 
@@ -128,7 +129,7 @@ class Likeness:
     n_images: int
 
     @classmethod
-    def fit(cls, tokens: NDArray[Any], rows: NDArray[np.integer[Any]], grid: tuple[int, int]) -> Self | None:
+    def fit(cls, tokens: Rows | NDArray[Any], rows: NDArray[np.integer[Any]], grid: tuple[int, int]) -> Self | None:
         """Learn the training images.
 
         Args:

@@ -12,10 +12,12 @@ from tuner.qpm.metrics.peaks import top_images, top_images_of_classes
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from tuner.features.stored_tokens import StoredTokens
+
 _CHUNK = 256  # images whose tokens are brought to float32 at a time
 
 
-def mean_token(tokens: "Tensor") -> "Tensor":
+def mean_token(tokens: "Tensor | StoredTokens") -> "Tensor":
     """The mean over all images and patches, (dim,) float32; `tokens` are (n, n_patches, dim)."""
     import torch
 
@@ -23,7 +25,7 @@ def mean_token(tokens: "Tensor") -> "Tensor":
     return torch.stack([chunk.mean(1).sum(0) for chunk in chunks]).sum(0) / len(tokens)
 
 
-def consistency(features: "Tensor", peaks: "Tensor", tokens: "Tensor") -> float | None:
+def consistency(features: "Tensor", peaks: "Tensor", tokens: "Tensor | StoredTokens") -> float | None:
     """Mean cosine of the centred backbone tokens under a feature's peaks in pairs of its top images.
 
     None if no feature fires in two images.
@@ -47,7 +49,7 @@ def consistency(features: "Tensor", peaks: "Tensor", tokens: "Tensor") -> float 
 
 
 def consistency_across_classes(
-    features: "Tensor", peaks: "Tensor", tokens: "Tensor", labels: "Tensor", weight: "Tensor"
+    features: "Tensor", peaks: "Tensor", tokens: "Tensor | StoredTokens", labels: "Tensor", weight: "Tensor"
 ) -> float | None:
     """The same between the top images of different classes that use the feature.
 
@@ -74,8 +76,8 @@ def consistency_across_classes(
     return float(torch.stack(found).mean()) if found else None
 
 
-def _at(tokens: "Tensor", images: "Tensor", places: "Tensor") -> "Tensor":
-    """The tokens at some places, where the places are; streamed tokens lie in main memory."""
+def _at(tokens: "Tensor | StoredTokens", images: "Tensor", places: "Tensor") -> "Tensor":
+    """The tokens at some places, where the places are; streamed tokens lie in main memory or on the disk."""
     return tokens[images.to(tokens.device), places.to(tokens.device)].to(places.device)
 
 

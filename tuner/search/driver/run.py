@@ -8,6 +8,7 @@ from tuner.base.private import choose_root, private_temporaries
 from tuner.base.progress import Progress
 from tuner.data.load import load_dataset
 from tuner.errors import TunerError, UsageError
+from tuner.features.kept import require_patches
 from tuner.features.registry import make_backbone, require_frozen
 from tuner.recipe import ConfirmConfig, Recipe, caution, check_recipe
 from tuner.search.driver.adapter_check import refuse_unfit
@@ -137,6 +138,7 @@ def _settle_recipe(home: SearchHome, request: SearchRequest, progress: Progress)
                 f"no search {home.name!r} in {home.store.url}", "a recipe to start it with", "add `recipe=digits`"
             )
         require_frozen(request.recipe.backbone)
+        require_patches(request.recipe.backbone)
         if told := unread_line(request.recipe):
             progress.say(told)
         with progress.step(f"reading the data: {request.recipe.data.name}"):

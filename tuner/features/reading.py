@@ -1,0 +1,99 @@
+"""Reads images of a bank from its files into memory that is there already, in the order in which they lie on the disk.
+
+A memory map would be read a few pages at a time, and its pages would count as memory of the process.
+"""
+
+import mmap
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.base.untrusted import unsound
+from tuner.features.rows import Rows
+
+
+@runtime_checkable
+class ReadsInto(Protocol):
+    """Rows that fill an array that is there already."""
+
+    def read_into(self, index: NDArray[np.int64], out: np.ndarray) -> None:
+        """The images at `index`, (m,) int64, into `out`, (m, ...) of the rows' type, in the order of `index`."""
+        ...
+
+
+class FileRows:
+    """Rows of one file, read by position. The file stays open, so that it may be removed meanwhile.
+
+    Args:
+        array: a whole C-ordered array, mapped from the file.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
+
+    def __init__(self, array: "np.memmap[Any, Any]") -> None:
+        self.shape, self.dtype, self.nbytes = array.shape, array.dtype, int(array.nbytes)
+        self._path = Path(str(array.filename))
+        self._start = int(array.offset)
+        self._file = self._path.open("rb", buffering=0)
+
+    def __len__(self) -> int:
+        """The number of images."""
+        return int(self.shape[0])
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        """Some images, by slice or int64 indices."""
+        rows = np.arange(len(self))[index]
+        out = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        self.read_into(rows, out)
+        return out
+
+    def read_into(self, index: NDArray[np.int64], out: np.ndarray) -> None:
+        """See `ReadsInto`."""
+        row_bytes = self.nbytes // max(len(self), 1)
+        places = [memoryview(row).cast("B") for row in out.reshape(len(index), -1)]  # type: ignore[arg-type]
+        order = np.argsort(index, kind="stable")
+        for run in _runs(index[order]):
+            self._read(self._start + int(index[order[run.start]]) * row_bytes, [places[i] for i in order[run]])
+
+    def _read(self, start: int, places: list[memoryview]) -> None:
+        """Bytes from `start` on into places of one length each, as many calls as the system needs."""
+        row_bytes = len(places[0])
+        wanted, done = row_bytes * len(places), 0
+        while done < wanted:
+            first, within = divmod(done, row_bytes)
+            ahead = [places[first][within:], *places[first + 1 : first + MOST_PLACES]]
+            count = os.preadv(self._file.fileno(), ahead, start + done)
+            if count == 0:
+                raise unsound(self._path, "it has become shorter", "a bank that does not change while it is read")
+            done += count
+
+
+MOST_PLACES = 512  # that one call fills; Linux takes 1,024
+
+
+def _runs(ascending: NDArray[np.int64]) -> Iterator[slice]:
+    """Stretches of consecutive numbers."""
+    cuts = [0, *(np.flatnonzero(np.diff(ascending) != 1) + 1).tolist(), len(ascending)]
+    return (slice(a, b) for a, b in zip(cuts, cuts[1:], strict=False) if b > a)
+
+
+def direct(rows: Rows) -> Rows:
+    """The same rows, read by position where they are one whole mapped file."""
+    if not isinstance(rows, np.memmap) or rows.filename is None:
+        return rows
+    whole = isinstance(rows.base, mmap.mmap) and rows.flags.c_contiguous
+    return FileRows(rows) if whole and Path(str(rows.filename)).is_file() else rows
+
+
+def read_into(rows: Rows, index: NDArray[np.int64], out: np.ndarray) -> None:
+    """Reads the images at `index`, (m,) int64, into `out`, (m, ...), in the order of `index`."""
+    if isinstance(rows, ReadsInto):
+        rows.read_into(index, out)
+        return
+    order = np.argsort(index, kind="stable")  # neighbours on the disk one after the other
+    out[order] = rows[index[order]]
