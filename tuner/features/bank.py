@@ -119,19 +119,20 @@ class FeatureBank:
             return None if values is None else torch.from_numpy(np.asarray(values[rows]))
 
         attributes = self.class_attributes
+        placed = self.grid != (1, 1)  # masks and parts mean nothing where an image has one place
         patches = StoredTokens.of(self.patches, rows, self.folder)
         stays = patches.nbytes > (token_room() if room_bytes is None else room_bytes)
         return Samples(
             patches=patches if stays else patches.to("cpu"),
             cls=tensor(self.cls),
             labels=torch.from_numpy(self.labels[rows]),
-            masks=tensor(self.masks),
-            has_mask=None if self.masks is None else tensor(self.has_mask),
+            masks=tensor(self.masks) if placed else None,
+            has_mask=tensor(self.has_mask) if placed and self.masks is not None else None,
             grid=self.grid,
             n_classes=len(self.class_names),
             image_attributes=tensor(self.image_attributes),
             class_attributes=None if attributes is None else torch.from_numpy(attributes.copy()),
-            parts=tensor(self.parts),
+            parts=tensor(self.parts) if placed else None,
             content=tensor(self.content),
             streamed=stays,
         )

@@ -1,5 +1,5 @@
-"""Brings batches of samples to the device: gathered there where the tokens are resident, else streamed in blocks, out of
-main memory or off the disk.
+"""Brings batches of samples to the device: gathered there where the tokens are resident, else streamed in blocks, out
+of main memory or off the disk.
 
 Which of them it is changes no batch. A block is gathered in pinned memory by a thread of its own while the device
 computes on the block before, and no copy is waited for.

@@ -87,7 +87,12 @@ def token_type_of(backbone: dict[str, Any] | None, where: object) -> str:
     """
     kept = (backbone or {}).get("kept", {})
     found = kept.get("dtype", TOKEN_TYPES[0]) if isinstance(kept, dict) else kept
-    require(found in TOKEN_TYPES, where, f"its tokens are kept as {shown(found)}", " or ".join(TOKEN_TYPES))
+    require(
+        isinstance(found, str) and found in TOKEN_TYPES,
+        where,
+        f"its tokens are kept as {shown(found)}",
+        " or ".join(TOKEN_TYPES),
+    )
     return str(found)
 
 

@@ -1,4 +1,4 @@
-"""How patch tokens lie on the disk: as float16, or in about half the bytes as int8 or float8 with a scale for each token
+"""How patch tokens lie on the disk: as float16, or in about half the bytes as int8 or float8 with a scale a token
 (docs/explanation/large-banks.md#what-is-kept).
 
 A packed token is its numbers, one byte each, and its scale, a float32, in one int8 array (..., dim + 4).

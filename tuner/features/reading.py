@@ -5,7 +5,9 @@ A memory map would be read a few pages at a time, and its pages would count as m
 
 import mmap
 import os
+import weakref
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -39,7 +41,8 @@ class FileRows:
         self.shape, self.dtype, self.nbytes = array.shape, array.dtype, int(array.nbytes)
         self._path = Path(str(array.filename))
         self._start = int(array.offset)
-        self._file = self._path.open("rb", buffering=0)
+        self._file = os.open(self._path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._file)
 
     def __len__(self) -> int:
         """The number of images."""
@@ -67,7 +70,7 @@ class FileRows:
         while done < wanted:
             first, within = divmod(done, row_bytes)
             ahead = [places[first][within:], *places[first + 1 : first + MOST_PLACES]]
-            count = os.preadv(self._file.fileno(), ahead, start + done)
+            count = os.preadv(self._file, ahead, start + done)
             if count == 0:
                 raise unsound(self._path, "it has become shorter", "a bank that does not change while it is read")
             done += count
@@ -79,7 +82,7 @@ MOST_PLACES = 512  # that one call fills; Linux takes 1,024
 def _runs(ascending: NDArray[np.int64]) -> Iterator[slice]:
     """Stretches of consecutive numbers."""
     cuts = [0, *(np.flatnonzero(np.diff(ascending) != 1) + 1).tolist(), len(ascending)]
-    return (slice(a, b) for a, b in zip(cuts, cuts[1:], strict=False) if b > a)
+    return (slice(a, b) for a, b in pairwise(cuts) if b > a)
 
 
 def direct(rows: Rows) -> Rows:

@@ -25,7 +25,9 @@ def room_bytes(device: torch.device) -> float:
 
 
 def token_room() -> float:
-    """What the tokens of one side of a split may take of main memory now, in bytes (docs/explanation/large-banks.md)."""
+    """What the tokens of one side of a split may take of main memory now, in bytes
+    (docs/explanation/large-banks.md).
+    """
     return SHARE_OF_HOST * available_bytes()
 
 
@@ -34,7 +36,7 @@ class Samples:
     """Some images of a feature bank; tokens are stored as float16 and used as float32.
 
     Args:
-        patches: patch tokens, row-major over the grid, (n, n_patches, dim) float16 or float32; a tensor, or on the disk.
+        patches: patch tokens, row-major over the grid, (n, n_patches, dim) float16 or float32; perhaps on the disk.
         cls: CLS tokens, (n, dim); None where the backbone has none.
         labels: class indices, (n,) int64.
         masks: grey object masks on the token grid, (n, grid_h, grid_w) uint8; None if the data set has none.

@@ -6,6 +6,7 @@ It needs no labels of parts: whether two places show the same thing is for the f
 
 from typing import TYPE_CHECKING
 
+from tuner.base.metric import PLACES
 from tuner.qpm.metrics.kinds import FeatureMetric, TrainFeatures
 from tuner.qpm.metrics.peaks import top_images, top_images_of_classes
 
@@ -109,6 +110,7 @@ METRICS = (
         heading="consistent",
         help="likeness of what a feature peaks at, over its ten top images",
         low=-100.0,
+        needs=(PLACES,),
         formula="mean over features and pairs of top images of the cosine of the centred backbone tokens at the peaks",
         source="docs/explanation/method.md#consistency",
         function=_measure,
@@ -118,6 +120,7 @@ METRICS = (
         heading="shared",
         help="likeness of what a feature peaks at between the classes that use it",
         low=-100.0,
+        needs=(PLACES,),
         formula="as consistency, between the three top images each of pairs of classes with V[c, j] != 0",
         source="docs/explanation/method.md#consistency",
         function=_across,
