@@ -17,7 +17,7 @@ from tuner.features.samples import Samples
 from tuner.features.stored_tokens import StoredTokens
 
 BLOCK_BYTES = 256_000_000  # of tokens in one block
-SHARE_OF_HOST = 1 / 8  # of main memory, at most, for a block off the disk; there are two at a time
+SHARE_OF_HOST = 1 / 16  # of free main memory, at most, for a block off the disk; up to three are there at a time
 Batch = tuple[Tensor, Tensor | None, Tensor]
 Tokens = tuple[Tensor, Tensor | None]
 

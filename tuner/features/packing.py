@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tuner.features.forward import half_tokens
-from tuner.features.reading import direct, read_into
+from tuner.features.reading import ByToken, direct, read_into
 from tuner.features.rows import Rows
 from tuner.features.settings import TOKEN_TYPES
 
@@ -93,6 +93,11 @@ class PackedRows:
         out = np.empty((len(rows), *self.shape[1:]), self.dtype)
         self.read_into(rows, out)
         return out
+
+    def by_token(self) -> Rows | None:
+        """See `tuner.features.reading.ByToken`."""
+        flat = self._rows.by_token() if isinstance(self._rows, ByToken) else None
+        return None if flat is None else PackedRows(flat, self._kind)
 
     def read_into(self, index: NDArray[np.int64], out: np.ndarray) -> None:
         """See `tuner.features.reading.ReadsInto`."""

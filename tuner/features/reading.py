@@ -3,6 +3,7 @@
 A memory map would be read a few pages at a time, and its pages would count as memory of the process.
 """
 
+import copy
 import mmap
 import os
 import weakref
@@ -16,6 +17,15 @@ from numpy.typing import NDArray
 
 from tuner.base.untrusted import unsound
 from tuner.features.rows import Rows
+
+
+@runtime_checkable
+class ByToken(Protocol):
+    """Rows of tokens that can be read one by one."""
+
+    def by_token(self) -> Rows | None:
+        """One token a row, (n_images * n_patches, dim); None where they cannot be."""
+        ...
 
 
 @runtime_checkable
@@ -41,6 +51,7 @@ class FileRows:
         self.shape, self.dtype, self.nbytes = array.shape, array.dtype, int(array.nbytes)
         self._path = Path(str(array.filename))
         self._start = int(array.offset)
+        self._owner = self  # of the open file
         self._file = os.open(self._path, os.O_RDONLY)
         weakref.finalize(self, os.close, self._file)
 
@@ -54,6 +65,13 @@ class FileRows:
         out = np.empty((len(rows), *self.shape[1:]), self.dtype)
         self.read_into(rows, out)
         return out
+
+    def by_token(self) -> "FileRows":
+        """The same file with one token a row, (n_images * n_patches, dim)."""
+        tokens = copy.copy(self)
+        tokens.shape = (self.shape[0] * self.shape[1], *self.shape[2:])
+        tokens._owner = self
+        return tokens
 
     def read_into(self, index: NDArray[np.int64], out: np.ndarray) -> None:
         """See `ReadsInto`."""

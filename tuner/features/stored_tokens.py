@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tuner.base.untrusted import require_finite
-from tuner.features.reading import direct, read_into
+from tuner.features.reading import ByToken, direct, read_into
 from tuner.features.rows import Rows
 
-CHUNK_BYTES = 64_000_000  # read at a time where more is asked for at once
+CHUNK_BYTES = 16_000_000  # read at a time where more is asked for at once
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ class StoredTokens:
     def __getitem__(self, key: Any) -> Tensor:
         """Reads the images at a position, a slice, indices or a mask; or, of a pair, the tokens at places in images."""
         if isinstance(key, tuple):
-            images, places = key
-            return self[images][torch.arange(len(images)), places]
+            images, places = (torch.as_tensor(part).cpu() for part in key)
+            return self._at(images.flatten(), places.flatten()).unflatten(0, images.shape)
         if isinstance(key, int):
             return self[key : key + 1 or None][0]
         chosen = self.only(key)
@@ -74,6 +74,15 @@ class StoredTokens:
         """The images at a slice, indices or a mask, still on the disk."""
         chosen = key.cpu().numpy() if isinstance(key, Tensor) else key
         return StoredTokens(self.rows, self.index[chosen], self.where)
+
+    def _at(self, images: Tensor, places: Tensor) -> Tensor:
+        """Single tokens, (m, dim); where they cannot be read one by one, their images are, some at a time."""
+        if isinstance(self.rows, ByToken) and (flat := self.rows.by_token()) is not None:
+            tokens = self.index[images.numpy()] * self.rows.shape[1] + places.numpy()
+            return StoredTokens(flat, tokens, self.where)[:]
+        size = max(1, CHUNK_BYTES // max(self.nbytes // max(len(self), 1), 1))
+        parts = zip(torch.split(images, size), torch.split(places, size), strict=True)
+        return torch.cat([self[chosen][torch.arange(len(chosen)), at] for chosen, at in parts])
 
     def into(self, out: Tensor) -> None:
         """Reads all of them into a tensor of their shape, on any device, a part at a time.
