@@ -48,7 +48,7 @@ def test_a_token_beyond_float16_is_refused(kind: str) -> None:
 def banks(photos: DataConfig, tmp_path: Path) -> dict[str, FeatureBank]:
     """The same photographs, kept in every way."""
     ways = {"all": {}, "int8": {"dtype": "int8"}, "float8": {"dtype": "float8"}}
-    ways |= {"quarter": {"tokens": "quarter"}, "pooled": {"tokens": "pooled"}}
+    ways |= {"quarter": {"keep": "quarter"}, "pooled": {"keep": "pooled"}}
     return {name: extract_bank(photos, replace(BACKBONE, **way), tmp_path / name) for name, way in ways.items()}
 
 
@@ -106,13 +106,13 @@ def test_keys_of_banks_that_keep_all_say_nothing_of_it(photos: DataConfig) -> No
     network = make_backbone(BACKBONE, "folder")
     assert not isinstance(network, Kept)
     assert "kept" not in network.key_material()
-    kept = make_backbone(replace(BACKBONE, tokens="quarter"), "folder").key_material()
+    kept = make_backbone(replace(BACKBONE, keep="quarter"), "folder").key_material()
     assert kept == {**network.key_material(), "kept": {"tokens": "quarter"}}
     assert bank_key(photos, replace(BACKBONE, dtype="int8")) != bank_key(photos, BACKBONE)
 
 
 def test_who_needs_patches_says_so() -> None:
-    pooled = replace(BACKBONE, tokens="pooled")
+    pooled = replace(BACKBONE, keep="pooled")
     with pytest.raises(UsageError, match=r"backbone\.tokens=pooled for a QPM"):
         require_patches(pooled)
     require_patches(BACKBONE)

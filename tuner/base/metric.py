@@ -64,7 +64,7 @@ CLS = DataNeed(
 
 PLACES = DataNeed(
     "more than one place an image",
-    "use a feature bank with patch tokens (backbone.tokens=all or quarter)",
+    "use a feature bank with patch tokens (backbone.keep=all or quarter)",
     lambda data: None if getattr(data, "grid", None) == (1, 1) else True,  # a `Dataset` has no tokens yet
 )
 

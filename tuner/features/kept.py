@@ -35,6 +35,8 @@ class Kept:
 
     def __getattr__(self, name: str) -> Any:
         """Everything else is the backbone's."""
+        if name.startswith("_"):  # of its own, which a copy has not yet
+            raise AttributeError(name)
         return getattr(self._network, name)
 
     def key_material(self) -> dict[str, Any]:
@@ -51,7 +53,7 @@ class Kept:
         if self._tokens == POOLED:
             return patches.mean(1, keepdim=True), cls
         if self._tokens == QUARTER:
-            maps = patches.unflatten(1, self._network.grid).permute(0, 3, 1, 2)
+            maps = patches.reshape(len(patches), *self._network.grid, -1).permute(0, 3, 1, 2)
             means = functional.avg_pool2d(maps, 2, ceil_mode=True, count_include_pad=False)
             return means.flatten(2).transpose(1, 2).contiguous(), cls
         return patches, cls
@@ -63,15 +65,15 @@ def keeping(network: "Backbone", config: BackboneSettings, *, is_frozen: bool) -
     Raises:
         UsageError: less is to be kept of tokens that are pixels.
     """
-    if (config.tokens, config.dtype) == (ALL, TOKEN_TYPES[0]):
+    if (config.keep, config.dtype) == (ALL, TOKEN_TYPES[0]):
         return network
     if not is_frozen:
         raise UsageError(
-            f"backbone.tokens={config.tokens} and backbone.dtype={config.dtype} with backbone.name={config.name}",
+            f"backbone.keep={config.keep} and backbone.dtype={config.dtype} with backbone.name={config.name}",
             "all tokens as float16: they are pixels for a network that is trained end to end",
             f"leave both out, or lower backbone.image_size, {config.image_size or 'the usual one'} now",
         )
-    return cast("Backbone", Kept(network, config.tokens, config.dtype))
+    return cast("Backbone", Kept(network, config.keep, config.dtype))
 
 
 def token_type(network: "Backbone") -> str:
@@ -106,9 +108,9 @@ def require_patches(config: BackboneSettings, what: str = "a QPM") -> None:
     Raises:
         UsageError: the settings keep the mean token alone.
     """
-    if config.tokens == POOLED:
+    if config.keep == POOLED:
         raise UsageError(
-            f"backbone.tokens=pooled for {what}: it keeps one token an image",
+            f"backbone.keep=pooled for {what}: it keeps one token an image",
             "patch tokens, on which a feature can fire at one place of the image",
-            "set backbone.tokens=all or quarter; `qpm-tuner compare --systems probe` works on pooled tokens",
+            "set backbone.keep=all or quarter; `qpm-tuner compare --systems probe` works on pooled tokens",
         )

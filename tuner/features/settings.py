@@ -34,7 +34,7 @@ class BackboneSettings:
         " that is left of a short side of 256 by a crop of 224",
         choices=GEOMETRIES,
     )
-    tokens: str = setting(
+    keep: str = setting(
         "all",
         "which patch tokens a bank keeps: all; quarter: the mean of each 2 x 2 neighbours; pooled: the mean of all, for"
         " linear probes",

@@ -62,7 +62,7 @@ class StoredTokens:
         """Reads the images at a position, a slice, indices or a mask; or, of a pair, the tokens at places in images."""
         if isinstance(key, tuple):
             images, places = (torch.as_tensor(part).cpu() for part in key)
-            return self._at(images.flatten(), places.flatten()).unflatten(0, images.shape)
+            return self._at(images.flatten(), places.flatten()).view(*images.shape, -1)
         if isinstance(key, int):
             return self[key : key + 1 or None][0]
         chosen = self.only(key)
