@@ -202,7 +202,7 @@ def test_a_folder_of_weights_brings_no_code_to_be_fetched(with_weights, tmp_path
         make_backbone(BackboneConfig(**asdict(config) | {"weights": str(weights)}), "x"),
     ):
         backbone.load(torch.device("cpu"))
-        tokens.append(backbone.keep(images)[0])
+        tokens.append(backbone.tokens(images)[0])
     assert torch.equal(*tokens)
 
 

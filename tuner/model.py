@@ -166,7 +166,7 @@ class ExportedModel:
     @torch.no_grad()
     def activations(self, images: Tensor) -> Activations:
         """What the model makes of images as they enter the backbone, (n, 3, image_size, image_size) uint8."""
-        found: Activations = self.model.eval()(*_as_kept(*self._backbone.keep(images.to(self._device))))
+        found: Activations = self.model.eval()(*_as_kept(*self._backbone.tokens(images.to(self._device))))
         return found
 
     def __repr__(self) -> str:
@@ -189,7 +189,7 @@ class ExportedModel:
         generator = torch.Generator().manual_seed(0)
         noise = torch.randint(0, 256, (3, size, size), generator=generator, dtype=torch.uint8)
         images = torch.stack([torch.zeros_like(noise), noise]).to(self._device)
-        patches, cls = self._backbone.keep(images)
+        patches, cls = self._backbone.tokens(images)
         self._require_finite(where, *_as_kept(patches, cls))
         self._require_finite(where, self.model.logits(patches, cls))
         if self.likeness is not None:
@@ -215,7 +215,7 @@ class ExportedModel:
         size, grid, geometry = self._backbone.image_size, self._backbone.grid, self._geometry
         patches, cls = [], []
         for batch in batches(dataset, np.arange(n), size, grid, batch_size, geometry):
-            tokens = _as_kept(*self._backbone.keep(batch.images.to(self._device)))
+            tokens = _as_kept(*self._backbone.tokens(batch.images.to(self._device)))
             self._require_finite(paths[int(batch.index[0])], *tokens)
             patches.append(tokens[0])
             cls += tokens[1:]

@@ -68,7 +68,7 @@ def test_tokens_are_those_of_transformers(tmp_path: Path, registers: bool) -> No
     images = _images()
     with torch.no_grad():
         hidden = model(_normalised(images)).last_hidden_state
-    patches, cls = backbone.keep(images)
+    patches, cls = backbone.tokens(images)
     assert cls is not None
     assert (backbone.grid, backbone.dim, backbone.has_cls) == ((16, 16), 128, True)
     assert patches.shape == (2, 256, 128)
@@ -86,7 +86,7 @@ def test_layer_and_norm(folder: Path) -> None:
                 backbone = Dinov2(_config(folder, image_size=518, layer=layer, norm=norm), "cub")
                 backbone.load(CPU)
                 expected = model.layernorm(states[layer]) if norm else states[layer]
-                assert torch.allclose(backbone.keep(images)[0], expected[:, 5:], atol=1e-4), (layer, norm)
+                assert torch.allclose(backbone.tokens(images)[0], expected[:, 5:], atol=1e-4), (layer, norm)
 
 
 def test_position_options_change_the_tokens(folder: Path) -> None:
@@ -95,7 +95,7 @@ def test_position_options_change_the_tokens(folder: Path) -> None:
     for option in options:
         backbone = Dinov2(_config(folder, **option), "cub")
         backbone.load(CPU)
-        seen.append((backbone.keep(_images(1))[0], json.dumps(backbone.key_material())))
+        seen.append((backbone.tokens(_images(1))[0], json.dumps(backbone.key_material())))
     for a, b in ((0, 1), (0, 2), (1, 2)):
         assert (seen[a][0] - seen[b][0]).abs().max() > 1e-3
         assert seen[a][1] != seen[b][1]
@@ -199,7 +199,7 @@ def test_meta_checkpoints(tmp_path: Path, registers: bool, swiglu: bool) -> None
     for weights in (tmp_path / "hub", tmp_path / "dinov2_reg4_pretrain.pth"):
         backbone = Dinov2(_config(weights), "cub")
         backbone.load(CPU)
-        tokens.append(backbone.keep(images)[0])
+        tokens.append(backbone.tokens(images)[0])
     assert torch.equal(*tokens)
     converted = hub_folder(str(tmp_path / "dinov2_reg4_pretrain.pth"))
     stamp = (converted / "model.safetensors").stat().st_mtime_ns

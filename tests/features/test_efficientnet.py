@@ -25,7 +25,7 @@ def test_tokens_are_the_last_feature_map(size: int) -> None:
     backbone = EfficientNetLite2(_config(image_size=size))
     backbone.load(CPU)
     images = torch.randint(0, 256, (3, 3, size, size), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    tokens, cls = backbone.keep(images)
+    tokens, cls = backbone.tokens(images)
     reference = efficientnet.EfficientNet.from_name("efficientnet-lite2", image_size=size)
     reference.load_state_dict(torch.load(backbone._weights, weights_only=True))
     with torch.no_grad():

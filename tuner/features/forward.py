@@ -26,14 +26,14 @@ def forward(backbone: Backbone, device: torch.device) -> Iterator[Callable[[Tens
     """Gives a function from images (n, 3, size, size) uint8, on any device, to tokens on `device`."""
     if device.type != "cpu":
         with torch.backends.cudnn.flags(deterministic=True, benchmark=False, allow_tf32=False):
-            yield lambda images: backbone.keep(images.to(device))
+            yield lambda images: backbone.tokens(images.to(device))
         return
     n_threads = torch.get_num_threads()
     workers = min(n_threads, len(os.sched_getaffinity(0)))
     with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
 
         def tokens(images: Tensor) -> Tokens:
-            parts = list(pool.map(backbone.keep, torch.split(images, CPU_IMAGES)))
+            parts = list(pool.map(backbone.tokens, torch.split(images, CPU_IMAGES)))
             patches = torch.cat([patches for patches, _ in parts])
             cls = [cls for _, cls in parts if cls is not None]
             return patches, torch.cat(cls) if cls else None
