@@ -62,6 +62,13 @@ CLS = DataNeed(
 )
 
 
+PLACES = DataNeed(
+    "more than one place an image",
+    "use a feature bank with patch tokens (backbone.keep=all or quarter)",
+    lambda data: None if getattr(data, "grid", None) == (1, 1) else True,  # a `Dataset` has no tokens yet
+)
+
+
 def _with_parts(data: Any) -> Any:
     """The keypoints, if any is visible."""
     return data.parts if data.parts is not None and data.parts[:, :, 2].any() else None

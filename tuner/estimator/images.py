@@ -19,6 +19,7 @@ from tuner.estimator.errors import InputError
 from tuner.features.backbone import Backbone, load_fitted
 from tuner.features.device import choose_device
 from tuner.features.forward import forward, half_tokens
+from tuner.features.kept import require_patches
 from tuner.features.kinds import BACKBONES
 from tuner.features.loading import Batch, batches
 from tuner.features.registry import make_backbone, require_frozen
@@ -43,6 +44,7 @@ def backbone_config(backbone: Any) -> BackboneSettings:
             f"backbone={backbone!r}", "a backbone's name, a BackboneConfig, or None", 'write, say, backbone="dinov2"'
         )
     require_frozen(backbone, "backbone")
+    require_patches(backbone, "a QPM classifier")
     return backbone
 
 

@@ -26,7 +26,9 @@ from tuner.features.bank_files import (
     write_json,
     write_whole,
 )
+from tuner.features.kept import token_type_of
 from tuner.features.rows import Rows, rows_of
+from tuner.features.settings import TOKEN_TYPES
 
 if TYPE_CHECKING:
     import torch
@@ -53,7 +55,7 @@ class FeatureBank:
     """Tokens, labels, split and masks of a data set; images are ordered by path.
 
     Args:
-        patches: patch tokens, row-major (grid h, then w), (n_images, n_patches, dim) float16, memory-mapped.
+        patches: patch tokens, row-major (grid h, then w), (n_images, n_patches, dim) float16, on the disk.
         cls: CLS tokens, (n_images, dim) float16, likewise; None where the backbone has none.
         labels: class indices, (n_images,) int64.
         is_train: the training side of the official split, (n_images,) bool.
@@ -99,18 +101,23 @@ class FeatureBank:
         """Width of a token."""
         return int(self.patches.shape[-1])
 
-    def samples(self, index: np.ndarray) -> "Samples":
-        """Copies the chosen images into memory.
+    def samples(self, index: np.ndarray, *, room_bytes: float | None = None) -> "Samples":
+        """The chosen images, their tokens in memory where there is room, else on the disk.
+
+        Which of the two it is changes no result. Samples on the disk are read in blocks as they are used.
 
         Args:
             index: (n,) int64 into the images, or an (n_images,) bool mask.
+            room_bytes: what patch tokens may take of memory; None: a share of what is free
+                (`tuner.features.samples.token_room`).
 
         Raises:
             MalformedError: a token of them is no number.
         """
         import torch
 
-        from tuner.features.samples import Samples
+        from tuner.features.samples import Samples, token_room
+        from tuner.features.stored_tokens import StoredTokens
 
         rows = np.flatnonzero(index) if index.dtype == np.bool_ else index
 
@@ -118,21 +125,23 @@ class FeatureBank:
             return None if values is None else torch.from_numpy(np.asarray(values[rows]))
 
         attributes = self.class_attributes
-        patches = np.asarray(self.patches[rows])
-        require_finite(patches, "patches.npy", self.folder)
-        if self.cls is not None:
-            require_finite(np.asarray(self.cls[rows]), "cls.npy", self.folder)
+        placed = self.grid != (1, 1)  # masks and parts mean nothing where an image has one place
+        patches = StoredTokens.of(self.patches, rows, self.folder)
+        stays = patches.nbytes > (token_room() if room_bytes is None else room_bytes)
+        cls = tensor(self.cls)
+        if cls is not None:
+            require_finite(cls.numpy(), "cls.npy", self.folder)
         return Samples(
-            patches=torch.from_numpy(patches),
-            cls=tensor(self.cls),
+            patches=patches if stays else patches.to("cpu"),
+            cls=cls,
             labels=torch.from_numpy(self.labels[rows]),
-            masks=tensor(self.masks),
-            has_mask=None if self.masks is None else tensor(self.has_mask),
+            masks=tensor(self.masks) if placed else None,
+            has_mask=tensor(self.has_mask) if placed and self.masks is not None else None,
             grid=self.grid,
             n_classes=len(self.class_names),
             image_attributes=tensor(self.image_attributes),
             class_attributes=None if attributes is None else torch.from_numpy(attributes.copy()),
-            parts=tensor(self.parts),
+            parts=tensor(self.parts) if placed else None,
             content=tensor(self.content),
         )
 
@@ -158,15 +167,20 @@ def load_bank(folder: Path, *, contents: bool = True) -> FeatureBank:
     def array(name: str, dtype: type[np.generic], *shape: int | None) -> np.ndarray:
         return read_array(folder / f"{name}.npy", dtype, shape, mapped=False)
 
-    rows = _Rows(folder, about)
-    patches = rows.mapped("patches", about.grid[0] * about.grid[1], None)
+    rows, kind = _Rows(folder, about), token_type_of(about.backbone, folder / DESCRIPTION)
+    is_packed = kind != TOKEN_TYPES[0]
+    patches = rows.mapped("patches", np.int8 if is_packed else np.float16, about.grid[0] * about.grid[1], None)
     if patches is None:
         raise MalformedError(
             f"feature bank {folder} has no tokens", "patches.npy, or shards", "extract the features again"
         )
+    if is_packed:
+        from tuner.features.packing import as_float16
+
+        patches = as_float16(patches, kind)
     bank = FeatureBank(
         patches=patches,
-        cls=rows.mapped("cls", None),
+        cls=rows.mapped("cls", np.float16, None),
         labels=array("labels", np.int64, n),
         is_train=array("is_train", np.bool_, n),
         masks=rows.whole("masks", np.uint8, *about.grid),
@@ -194,9 +208,9 @@ class _Rows:
         self.folder = folder
         self.places = [(folder / SHARDS / key if key else folder, n) for key, n in listed]
 
-    def mapped(self, name: str, *shape: int | None) -> Rows | None:
+    def mapped(self, name: str, dtype: type[np.generic], *shape: int | None) -> Rows | None:
         """Tokens, left on the disk; None if there are none of them."""
-        parts = [read_array(file, np.float16, (n, *shape)) for file, n in self._files(name)]
+        parts = [read_array(file, dtype, (n, *shape)) for file, n in self._files(name)]
         require(len({part.shape[1:] for part in parts}) < 2, self.folder, f"its {name} differ in width", "one width")
         absent = 0 < len(parts) < len(self.places)
         require(not absent, self.folder, f"a shard has no {name}", f"{name} in every shard, or in none")

@@ -11,6 +11,7 @@ from tuner.base.folders import at_home
 from tuner.base.registry import kind_of
 from tuner.base.settings import check_settings
 from tuner.errors import UsageError
+from tuner.features.kept import keeping
 from tuner.features.kinds import BACKBONES, BackboneKind
 from tuner.features.settings import (
     BackboneConfig,
@@ -76,8 +77,7 @@ def make_backbone(config: BackboneSettings, data_name: str, *, offline: bool = F
             f"{' or '.join(kind.preprocessing)}: {config.preprocessing} is the published treatment of {', '.join(can)}",
             f"set backbone.preprocessing={kind.preprocessing[0]}",
         )
-    made: Backbone = kind.make(config, data=data_name, offline=offline)
-    return made
+    return keeping(kind.make(config, data=data_name, offline=offline), config, is_frozen=kind.is_frozen)
 
 
 def require_frozen(config: BackboneSettings, setting: str = "backbone.name") -> None:

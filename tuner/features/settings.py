@@ -10,6 +10,8 @@ from tuner.base.settings import setting
 from tuner.features.kinds import BACKBONES
 
 GEOMETRIES = ("squash", "crop")  # see geometry.py, which imports torch; this file does not
+KEPT = ("all", "quarter", "pooled")  # see kept.py
+TOKEN_TYPES = ("float16", "int8", "float8")  # see packing.py
 
 
 @dataclass
@@ -31,6 +33,17 @@ class BackboneSettings:
         "which part of an image enters the network: squash: all of it, its proportions changed; crop: the middle square"
         " that is left of a short side of 256 by a crop of 224",
         choices=GEOMETRIES,
+    )
+    keep: str = setting(
+        "all",
+        "which patch tokens a bank keeps: all; quarter: the mean of each 2 x 2 neighbours; pooled: the mean of all, for"
+        " linear probes",
+        choices=KEPT,
+    )
+    dtype: str = setting(
+        "float16",
+        "how a bank stores patch tokens: float16; int8 or float8 (e4m3): about half the bytes, with a scale a token",
+        choices=TOKEN_TYPES,
     )
     batch_size: int = setting(
         32, "images loaded at a time (a GPU takes at least 256); does not enter the key", low=1, unit="images"

@@ -24,7 +24,9 @@ from tuner.data.pixels import Facts, ImageError
 from tuner.features.backbone import Backbone, Tokens
 from tuner.features.forward import CPU_IMAGES, GPU_IMAGES, forward, half_tokens
 from tuner.features.geometry import image_for, mask_on_grid, parts_on_grid
+from tuner.features.kept import token_type
 from tuner.features.loading import ahead
+from tuner.features.packing import array_type, array_width, packed
 from tuner.features.pieces import Done, Extractor, Piece, Tell, save_array
 from tuner.features.shelf import Shelf
 
@@ -110,7 +112,9 @@ class _Shard:
         self.faults: list[ImageError] = []
         self.facts: list[Facts] = []
         n, (height, width) = len(piece), network.grid
-        self.arrays: dict[str, np.ndarray] = {"patches": np.empty((n, height * width, network.dim), np.float16)}
+        self.kind = token_type(network)
+        patches = (n, height * width, array_width(self.kind, network.dim))
+        self.arrays: dict[str, np.ndarray] = {"patches": np.empty(patches, array_type(self.kind))}
         if network.has_cls:
             self.arrays["cls"] = np.empty((n, network.dim), np.float16)
         if piece.has_mask.any():
@@ -132,7 +136,7 @@ class _Shard:
         images = torch.from_numpy(np.stack([one.pixels for one in loaded])).permute(0, 3, 1, 2)
         patches, cls = tokens(images)
         path = self.piece.paths[rows.start]
-        self.arrays["patches"][rows] = half_tokens(patches, path)
+        self.arrays["patches"][rows] = packed(patches, self.kind, path)
         if cls is not None:
             self.arrays["cls"][rows] = half_tokens(cls, path)
         for i, one in zip(range(rows.start, rows.stop), loaded, strict=True):

@@ -17,6 +17,7 @@ from tuner.errors import TunerError
 from tuner.features.device import choose_device
 from tuner.features.feeding import in_order
 from tuner.features.samples import Samples
+from tuner.features.stored_tokens import StoredTokens
 from tuner.qpm.classifier import BATCH, Classifier, batches
 from tuner.qpm.metrics.compactness import used_features
 from tuner.qpm.metrics.kinds import (
@@ -36,6 +37,7 @@ from tuner.qpm.metrics.table import METRICS, Metric
 from tuner.qpm.program_input import DenseFeatures
 
 Kind = TypeVar("Kind", bound=Metric)
+Stored = TypeVar("Stored", Tensor, Tensor | StoredTokens)
 Measured = TypeVar("Measured", PredictionMetric, FeatureMetric, HeadMetric)
 
 
@@ -244,7 +246,7 @@ def _features(model: Classifier, train: Samples, known: SeenOnTrain | None) -> T
     )
 
 
-def _tokens(model: Classifier, patches: Tensor) -> Tensor | None:
+def _tokens(model: Classifier, patches: Stored) -> Stored | None:
     """What a frozen backbone says of each patch; None for a network that reads pixels."""
     return patches if model.map_grid == model.grid else None
 

@@ -11,6 +11,7 @@ from tuner.base.settings import setting
 POOLINGS = ("avg", "max", "cls", "mean_avg", "concat_avg", "concat_max")
 ACTIVATIONS = ("relu", "gelu", "sigmoid", "leaky_relu", "tanh")
 PRECISIONS = ("auto", "float32", "bfloat16")
+SHUFFLES = ("full", "blocks")  # see order.py
 
 
 @dataclass
@@ -49,6 +50,13 @@ class TrainingConfig:
         "auto",
         "of the adapter in training; auto: bfloat16 where the device computes it fast, settled when a search starts",
         choices=PRECISIONS,
+    )
+
+    shuffle: str = setting(
+        "full",
+        "order of the images of an epoch: full: any; blocks: stretches of 4 MB of tokens mixed 256 MB at a time, for"
+        " tokens on a slow disk (docs/explanation/large-banks.md#order)",
+        choices=SHUFFLES,
     )
 
 
@@ -100,7 +108,7 @@ class AssignConfig:
 
 
 # settings younger than their stage's code version, with the value that changes nothing: a key does not name them
-ADDED_SINCE: dict[str, Any] = {}
+ADDED_SINCE: dict[str, Any] = {"shuffle": "full"}
 
 
 def keyed(settings: dict[str, Any]) -> dict[str, Any]:

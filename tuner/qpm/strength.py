@@ -32,7 +32,9 @@ def full_strength(model: QpmModel, bank: FeatureBank) -> NDArray[np.float32]:
     strongest = SILENT * model.std.clamp(min=SMALLEST_STD)
     for start in range(0, len(rows), CHUNK):
         samples = bank.samples(rows[start : start + CHUNK]).to(model.mean.device)
-        maps, _, _ = model.eval()(samples.patches.float(), None if samples.cls is None else samples.cls.float())
+        maps, _, _ = model.eval()(
+            samples.resident_patches.float(), None if samples.cls is None else samples.cls.float()
+        )
         strongest = torch.maximum(strongest, maps.amax(dim=(0, 1)))
     values: NDArray[np.float32] = strongest.float().cpu().numpy()
     return values

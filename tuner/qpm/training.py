@@ -20,9 +20,10 @@ from tuner.features.samples import Samples
 from tuner.qpm.checkpoint import Checkpoint, fingerprint
 from tuner.qpm.classifier import Activations, Classifier
 from tuner.qpm.losses import loss_terms
+from tuner.qpm.order import permutation
 from tuner.qpm.precision import DTYPES, settle
 from tuner.qpm.randomness import generator
-from tuner.qpm.settings import TrainingConfig
+from tuner.qpm.settings import TrainingConfig, keyed
 
 Progress = Callable[[int, int, dict[str, float]], None]  # epochs done, epochs, values such as loss, accuracy
 
@@ -107,7 +108,7 @@ def fit(
     model.adapter.training_dtype = torch.float32
     if config.reestimate_batch_norm:
         order = generator(seed, stage, "batch norm")
-        reestimate_batch_norm(model, shuffled(train, config.batch_size, order, rows))
+        reestimate_batch_norm(model, shuffled(train, config.batch_size, order, rows, config.shuffle))
     refuse_broken(model, config.epochs, config.lr, stage)
     model.curves = curves
     model.eval()
@@ -141,7 +142,7 @@ def _origin(
     model: Classifier, n_images: int, device: torch.device, config: TrainingConfig, stage: str, seed: int
 ) -> dict[str, Any]:
     """All that shapes a run but the number of epochs, which may be raised; `config` with its precision settled."""
-    settings = {name: value for name, value in asdict(config).items() if name != "epochs"}
+    settings = {name: value for name, value in keyed(asdict(config)).items() if name != "epochs"}
     run = {"stage": stage, "seed": seed, "device": device.type, "n_images": n_images}
     return {**run, **settings, "start": fingerprint(model)}
 
@@ -171,7 +172,7 @@ def one_epoch(
     model.train()
     names: list[str] = []
     sums = torch.zeros((), device=train.device)
-    for patches, cls, labels in shuffled(train, config.batch_size, order, rows):
+    for patches, cls, labels in shuffled(train, config.batch_size, order, rows, config.shuffle):
         activations: Activations = model(patches, cls, noise)
         terms = loss_terms(activations, labels, model.weight, config)
         loss = torch.stack(list(terms.values())).sum()
@@ -185,7 +186,9 @@ def one_epoch(
     return dict(zip(names, sums, strict=True))
 
 
-def shuffled(samples: Samples, size: int, order: torch.Generator, rows: Tensor | None = None) -> Iterator[Batch]:
+def shuffled(
+    samples: Samples, size: int, order: torch.Generator, rows: Tensor | None = None, shuffle: str = "full"
+) -> Iterator[Batch]:
     """Random batches of patches, CLS and labels, on the device; the last may be smaller.
 
     Args:
@@ -193,9 +196,11 @@ def shuffled(samples: Samples, size: int, order: torch.Generator, rows: Tensor |
         size: images in a batch.
         order: draws the order.
         rows: (m,) int64, the samples that are wanted; None: all.
+        shuffle: `full` or `blocks`: see `tuner.qpm.order`.
     """
     rows = torch.arange(len(samples)) if rows is None else rows
-    return gathered(samples, rows[torch.randperm(len(rows), generator=order)], size)
+    positions = permutation(len(rows), samples.token_bytes // max(len(samples), 1), size, shuffle, order)
+    return gathered(samples, rows[positions], size)
 
 
 @torch.no_grad()

@@ -6,16 +6,19 @@ It needs no labels of parts: whether two places show the same thing is for the f
 
 from typing import TYPE_CHECKING
 
+from tuner.base.metric import PLACES
 from tuner.qpm.metrics.kinds import FeatureMetric, TrainFeatures
 from tuner.qpm.metrics.peaks import top_images, top_images_of_classes
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from tuner.features.stored_tokens import StoredTokens
+
 _CHUNK = 256  # images whose tokens are brought to float32 at a time
 
 
-def mean_token(tokens: "Tensor") -> "Tensor":
+def mean_token(tokens: "Tensor | StoredTokens") -> "Tensor":
     """The mean over all images and patches, (dim,) float32; `tokens` are (n, n_patches, dim)."""
     import torch
 
@@ -23,7 +26,7 @@ def mean_token(tokens: "Tensor") -> "Tensor":
     return torch.stack([chunk.mean(1).sum(0) for chunk in chunks]).sum(0) / len(tokens)
 
 
-def consistency(features: "Tensor", peaks: "Tensor", tokens: "Tensor") -> float | None:
+def consistency(features: "Tensor", peaks: "Tensor", tokens: "Tensor | StoredTokens") -> float | None:
     """Mean cosine of the centred backbone tokens under a feature's peaks in pairs of its top images.
 
     None if no feature fires in two images.
@@ -47,7 +50,7 @@ def consistency(features: "Tensor", peaks: "Tensor", tokens: "Tensor") -> float 
 
 
 def consistency_across_classes(
-    features: "Tensor", peaks: "Tensor", tokens: "Tensor", labels: "Tensor", weight: "Tensor"
+    features: "Tensor", peaks: "Tensor", tokens: "Tensor | StoredTokens", labels: "Tensor", weight: "Tensor"
 ) -> float | None:
     """The same between the top images of different classes that use the feature.
 
@@ -74,8 +77,8 @@ def consistency_across_classes(
     return float(torch.stack(found).mean()) if found else None
 
 
-def _at(tokens: "Tensor", images: "Tensor", places: "Tensor") -> "Tensor":
-    """The tokens at some places, where the places are; streamed tokens lie in main memory."""
+def _at(tokens: "Tensor | StoredTokens", images: "Tensor", places: "Tensor") -> "Tensor":
+    """The tokens at some places, where the places are; streamed tokens lie in main memory or on the disk."""
     return tokens[images.to(tokens.device), places.to(tokens.device)].to(places.device)
 
 
@@ -107,6 +110,7 @@ METRICS = (
         heading="consistent",
         help="likeness of what a feature peaks at, over its ten top images",
         low=-100.0,
+        needs=(PLACES,),
         formula="mean over features and pairs of top images of the cosine of the centred backbone tokens at the peaks",
         source="docs/explanation/method.md#consistency",
         function=_measure,
@@ -116,6 +120,7 @@ METRICS = (
         heading="shared",
         help="likeness of what a feature peaks at between the classes that use it",
         low=-100.0,
+        needs=(PLACES,),
         formula="as consistency, between the three top images each of pairs of classes with V[c, j] != 0",
         source="docs/explanation/method.md#consistency",
         function=_across,

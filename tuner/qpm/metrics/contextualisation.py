@@ -3,7 +3,7 @@
 
 from typing import TYPE_CHECKING
 
-from tuner.base.metric import CLS
+from tuner.base.metric import CLS, PLACES
 from tuner.qpm.metrics.kinds import ImageBatch, ImageMetric
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ METRICS = (
         heading="patch_cls",
         help="likeness of the backbone's patch tokens and its CLS token",
         low=-100.0,
-        needs=(CLS,),
+        needs=(CLS, PLACES),
         no_goal="it describes the backbone, and is the same for all models on it",
         formula="mean over patches of the cosine of the patch token and CLS",
         source="docs/explanation/method.md#patch-cls-cosine",

@@ -3,7 +3,7 @@
 
 from typing import TYPE_CHECKING
 
-from tuner.base.metric import SizeNeed
+from tuner.base.metric import PLACES, SizeNeed
 from tuner.qpm.metrics.kinds import ImageMetric
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ METRICS = (
         name="distinctiveness",
         heading="distinct",
         help="pairs of a class's features that peak at different places",
-        needs=(SizeNeed("features_per_class", 2),),
+        needs=(SizeNeed("features_per_class", 2), PLACES),
         formula="share of pairs of features with V[c, j] > 0 whose maps have their largest values at different patches",
         source="docs/explanation/method.md#distinctiveness",
         function=lambda images: distinctiveness(images.maps, images.weight[images.predicted]),

@@ -14,6 +14,8 @@ from tuner.base.metric import MASKS, Metric
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from tuner.features.stored_tokens import StoredTokens
+
 
 @dataclass(frozen=True)
 class ImageBatch:
@@ -62,8 +64,8 @@ class TrainFeatures:
         n_classes: number of classes.
         image_attributes: (n, n_attributes) int8: 1 present, 0 absent, -1 unknown; None where the data set has none.
         peaks: the patch at which each feature's map is largest, the first of equal ones, (n, n_used) int64.
-        tokens: what the backbone says of each patch, (n, n_patches, dim) float16 or float32; None where there is no
-            frozen backbone.
+        tokens: what the backbone says of each patch, (n, n_patches, dim) float16 or float32, perhaps on the disk: index
+            a few images at a time; None where there is no frozen backbone.
         grid: patches per column and per row.
         weight: head weights of these features, (n_classes, n_used).
         parts: keypoints, (n, n_parts, 3) float32: x and y in patches from the upper left corner, and 1 if visible;
@@ -75,7 +77,7 @@ class TrainFeatures:
     n_classes: int
     image_attributes: "Tensor | None"
     peaks: "Tensor"
-    tokens: "Tensor | None"
+    tokens: "Tensor | StoredTokens | None"
     grid: tuple[int, int]
     weight: "Tensor"
     parts: "Tensor | None" = None

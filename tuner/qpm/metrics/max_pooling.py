@@ -1,5 +1,6 @@
 """Max pooling: does a model still decide well by the peaks of its maps (docs/explanation/method.md#max-pooling)?"""
 
+from tuner.base.metric import PLACES
 from tuner.qpm.metrics.kinds import PredictionMetric, Predictions
 
 
@@ -17,6 +18,7 @@ METRICS = (
         heading="max_pooling",
         help="accuracy with the peak of each map in the place of its pooled value, relative to accuracy",
         high=200.0,
+        needs=(PLACES,),
         formula="accuracy with x[n, j] = max over patches of M[n, j], over accuracy",
         source="docs/explanation/method.md#max-pooling",
         function=max_pooling,

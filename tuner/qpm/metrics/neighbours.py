@@ -3,6 +3,7 @@
 
 from typing import TYPE_CHECKING
 
+from tuner.base.metric import PLACES
 from tuner.qpm.metrics.kinds import ImageBatch, ImageMetric
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def _row(name: str, n: int, steps: tuple[tuple[int, int], ...]) -> ImageMetric:
         heading=name,
         help=f"likeness of the features of a patch and of its {n} neighbours",
         low=-100.0,
+        needs=(PLACES,),
         no_goal="smooth maps are no better than sharp ones",
         formula=f"mean over patches and their {n} neighbours of the cosine of M[:, p] and M[:, q]",
         source="docs/explanation/method.md#neighbour-consistency",

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from tuner.base.metric import SizeNeed
+from tuner.base.metric import PLACES, SizeNeed
 from tuner.qpm.metrics.kinds import ImageMetric
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ METRICS = (
         heading="sid5",
         help="spatial diversity of a class's five strongest features",
         low=20.0,
-        needs=(SizeNeed("features_per_class", TOP),),
+        needs=(SizeNeed("features_per_class", TOP), PLACES),
         formula="(1/5) sum over positions of the largest softmax value among the five strongest features",
         source="docs/explanation/method.md#sid",
         function=lambda images: sid(images.maps, images.weight, images.predicted),

@@ -13,6 +13,7 @@ from tuner.errors import UsageError
 from tuner.features.device import choose_device
 from tuner.features.resnet_sizes import WIDTHS
 from tuner.features.samples import Samples
+from tuner.features.stored_tokens import StoredTokens
 from tuner.qpm.assignment import Assignment
 from tuner.qpm.checkpoint import Checkpoint, fingerprint
 from tuner.qpm.classifier import Activations
@@ -63,7 +64,7 @@ def train_resnet(
     shape = ResnetShape(depth, config.crop, WIDTHS[depth][-1])
     model = ResnetModel(shape, train.n_classes, train.grid, generator(seed, "resnet", "init"))
     model.adapter.network.load_state_dict(initial, strict=False)  # without the counters of batches
-    mean, std = channel_statistics(train.patches.cpu())
+    mean, std = channel_statistics(train.patches)
     model.adapter.mean.copy_(mean)
     model.adapter.std.copy_(std)
     target = choose_device(device)
@@ -96,11 +97,11 @@ def finetune_resnet(
     return model
 
 
-def channel_statistics(pixels: Tensor) -> tuple[Tensor, Tensor]:
+def channel_statistics(pixels: Tensor | StoredTokens) -> tuple[Tensor, Tensor]:
     """Mean and deviation of each colour over all pixels of the training images, (3,) each: "dataset normalisation"."""
     total, squares, n = torch.zeros(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64), 0
-    for part in torch.split(pixels, 64):
-        values = part.double().flatten(0, 1)
+    for start in range(0, len(pixels), 64):
+        values = pixels[start : start + 64].cpu().double().flatten(0, 1)
         total, squares, n = total + values.sum(0), squares + values.square().sum(0), n + len(values)
     mean = total / n
     return mean.float(), (squares / n - mean.square()).clamp(min=1.0).sqrt().float()
@@ -116,7 +117,7 @@ def _fit(
     checkpoint: Path | None,
 ) -> None:
     """Train in place; ends in evaluation mode after the last epoch, with its curves."""
-    train = train.to("cpu")  # where threads prepare the images
+    train = train.near(torch.device("cpu"))  # where threads prepare the images
     parameters = [weights for weights in model.parameters() if weights.requires_grad]
     optimizer = torch.optim.SGD(parameters, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
     curves: list[dict[str, float]] = []

@@ -15,6 +15,7 @@ from tuner.qpm.program.solution import relative_gap
 from tuner.qpm.program_info import ProgramInfo
 from tuner.qpm.program_input import DenseFeatures
 from tuner.search.execute.plan import StageSpec, digest
+from tuner.search.execute.sides_cache import SidesCache
 from tuner.search.record.inputs import Loaded, load_input
 from tuner.search.stages import STAGES, program_stage
 from tuner.store import Artifacts
@@ -136,11 +137,15 @@ def _bank(folder: Path) -> "FeatureBank":
     return load_bank(folder, contents=False)  # fetch has just verified it
 
 
-@lru_cache(maxsize=3)
+_SIDES = SidesCache()
+
+
 def samples_of(folder: Path, part: str, split: str) -> "Samples":
-    """One side of a split; cached, because a worker runs many stages on the same bank."""
+    """One side of a split; kept, since a worker runs many stages on the same bank."""
     from tuner.features.sides import split_masks
 
-    bank = _bank(folder)
-    settings = json.loads(split)
-    return bank.samples(split_masks(bank, settings, settings["split_seed"])[part])
+    def load() -> "Samples":
+        bank, settings = _bank(folder), json.loads(split)
+        return bank.samples(split_masks(bank, settings, settings["split_seed"])[part])
+
+    return _SIDES.get((folder, part, split), load)

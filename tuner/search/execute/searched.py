@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuner.data.dataset import Dataset
 from tuner.errors import TunerError, UsageError
+from tuner.features.kept import require_patches
 from tuner.features.registry import require_frozen
 from tuner.recipe import Recipe
 from tuner.recipe.backbones import backbone_points
@@ -18,13 +19,15 @@ if TYPE_CHECKING:
 
 
 def require_frozen_everywhere(recipe: Recipe) -> None:
-    """Refuse backbones whose tokens are no features, among all that a trial may have.
+    """Refuse backbones whose tokens are no features, or are not kept, among all that a trial may have.
 
     Raises:
         UsageError: naming the first of them.
     """
     for at in backbone_points(recipe):
-        require_frozen(recipe.at(at).backbone, "space.backbone.name" if "backbone.name" in at else "backbone.name")
+        backbone = recipe.at(at).backbone
+        require_frozen(backbone, "space.backbone.name" if "backbone.name" in at else "backbone.name")
+        require_patches(backbone)
 
 
 def sources_of(recipe: Recipe, dataset: Dataset, make: Callable[[Recipe, Dataset], "BankSource"]) -> "list[BankSource]":

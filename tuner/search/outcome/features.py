@@ -109,7 +109,7 @@ def _card(
 def _run(model: QpmModel, bank: FeatureBank, rows: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
     samples = bank.samples(rows).to(model.mean.device)
     cls = None if samples.cls is None else samples.cls.float()
-    maps, pooled, logits = model.eval()(samples.patches.float(), cls)
+    maps, pooled, logits = model.eval()(samples.resident_patches.float(), cls)
     return maps.float().cpu(), pooled.float().cpu(), logits.cpu()
 
 

@@ -84,7 +84,9 @@ class ModelPictures:
             what = f"class {readable(self.class_names[label])} has no image"
             raise TunerError(what, "an image of each class that is shown", "look at other classes")
         samples = self._bank.samples(chosen)
-        logits = self._model.logits(samples.patches.float(), None if samples.cls is None else samples.cls.float())
+        logits = self._model.logits(
+            samples.resident_patches.float(), None if samples.cls is None else samples.cls.float()
+        )
         own = logits[:, label].clone()
         logits[:, label] = -torch.inf
         best = int((own - logits.max(1).values).argmax())

@@ -96,7 +96,7 @@ def _behind_dense(stage: str, config: SparseConfig, recipe: Recipe, tokens: Toke
 def _shared(recipe: Recipe) -> dict[str, Any]:
     """What a sparse method takes from the recipe."""
     tuned = recipe.finetune
-    names = ("batch_size", "lr", "weight_decay", "precision", "reestimate_batch_norm")
+    names = ("batch_size", "lr", "weight_decay", "precision", "reestimate_batch_norm", "shuffle")
     sizes = {"n_features": recipe.assign.n_features, "features_per_class": recipe.assign.features_per_class}
     return sizes | {name: getattr(tuned, name) for name in names}
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from tuner.base.progress import Progress
 from tuner.data.load import load_dataset
+from tuner.features.kept import require_patches
 from tuner.features.registry import make_backbone, require_frozen
 from tuner.recipe import Recipe
 from tuner.search.driver.adapter_check import refuse_unfit
@@ -41,6 +42,8 @@ def compare_systems(
     artifacts = Artifacts(store)
     if any(system.backbone is None for system in wanted):
         require_frozen(recipe.backbone)
+        if more := [system.name for system in wanted if system.backbone is None and system.name != "probe"]:
+            require_patches(recipe.backbone, " and ".join(more))
     with progress.step(f"reading the data: {recipe.data.name}"):
         dataset = load_dataset(recipe.data)
         refuse_unusable(recipe, dataset)
