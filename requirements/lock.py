@@ -16,8 +16,8 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 PROJECT = HERE.parent / "pyproject.toml"
-SETS = {"search": [], "full": ["cnn", "dino", "cluster"], "test": ["test"]}
-_BUILD_FILES = ("README.md", "LICENSE", "tuner/__init__.py", "pyproject.toml")  # that a build of us reads
+SETS = {"search": [], "full": ["cnn", "dino", "timm", "cluster"], "test": ["test"]}
+_BUILD_FILES = ("README.md", "LICENSE", "tuner/__init__.py", "tuner/version.py", "pyproject.toml")  # that a build of us reads
 BUILDS_US = "setuptools"  # pip would fetch it unseen for the project's own build
 # One version of a package, whatever the Python: a file of pins holds each name once.
 ANYWHERE = ["--universal", "--python-version", "3.11", "--fork-strategy", "fewest", "--generate-hashes"]
@@ -25,7 +25,7 @@ LINUX, WITHOUT_CUDA = (["--python-version", "3.11", "--python-platform", name] f
 
 WHAT = {
     "search": "What a search needs",
-    "full": "All that runs: convolutional and DINO backbones, services for one machine",
+    "full": "All that runs: convolutional, DINO and timm backbones, services for one machine",
     "test": "All, with the test tools",
     "torch": "torch as PyPI has it, with CUDA on Linux",
 }

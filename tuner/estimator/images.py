@@ -19,6 +19,7 @@ from tuner.estimator.errors import InputError
 from tuner.features.backbone import Backbone, load_fitted
 from tuner.features.device import choose_device
 from tuner.features.forward import forward, half_tokens
+from tuner.features.geometry import resolved
 from tuner.features.kinds import BACKBONES
 from tuner.features.loading import Batch, batches
 from tuner.features.registry import make_backbone, require_frozen
@@ -127,8 +128,9 @@ class ImageReader:
         return np.concatenate(patches), np.concatenate(cls) if cls else None
 
     def _batches(self, paths: Sequence[Path], network: Backbone) -> Generator[Batch]:
-        index, config = np.arange(len(paths)), self.config
-        return batches(_dataset(paths), index, network.image_size, network.grid, config.batch_size, config.geometry)
+        index, geometry = np.arange(len(paths)), resolved(self.config.geometry, network.key_material())
+        size, grid = network.image_size, network.grid
+        return batches(_dataset(paths), index, size, grid, self.config.batch_size, geometry)
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the network."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from tuner.base.untrusted import read_tensors
+from tuner.features.licences import UNKNOWN
 from tuner.renamed import renamed_names
 
 Tokens = tuple[Tensor, Tensor | None]
@@ -21,6 +22,8 @@ class Backbone(Protocol):
         grid: tokens per column and per row.
         dim: width of a token.
         has_cls: whether there is a CLS token.
+
+    One with pre-trained weights may have `licence`, theirs: an SPDX identifier or a name; see `licence_of`.
     """
 
     image_size: int
@@ -93,6 +96,12 @@ class Pretrained:
     def needs_fit(self) -> bool:
         """Never."""
         return False
+
+
+def licence_of(backbone: Backbone) -> str | None:
+    """The licence of the weights, or `unknown` where none is named; None for a backbone without pre-trained weights."""
+    licence: str | None = getattr(backbone, "licence", UNKNOWN)
+    return licence
 
 
 def load_fitted(backbone: Backbone, file: Path) -> None:

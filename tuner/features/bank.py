@@ -27,6 +27,7 @@ from tuner.base.untrusted import (
 )
 from tuner.errors import TunerError
 from tuner.features.arrays import read_array
+from tuner.features.licences import LONGEST
 from tuner.features.samples import Samples
 
 MANIFEST = "manifest.json"
@@ -70,6 +71,7 @@ class FeatureBank:
         backbone: what shaped the tokens besides the pixels, as its `key_material` said; None where unknown.
         parts: keypoints, (n_images, n_parts, 3) float32: x and y in tokens from the upper left corner, and 1 if
             visible. None if the data set has none, and in banks made before they were read, whose keys are the same.
+        licence: of the backbone's weights; None where it has none, and in banks made before it was kept.
     """
 
     patches: np.ndarray
@@ -88,6 +90,7 @@ class FeatureBank:
     content: np.ndarray | None = None
     backbone: dict[str, Any] | None = None
     parts: np.ndarray | None = None
+    licence: str | None = None
 
     def __len__(self) -> int:
         """The number of images."""
@@ -141,7 +144,7 @@ def load_bank(folder: Path, *, contents: bool = True) -> FeatureBank:
         MalformedError: the folder is not a complete bank, a file differs from the manifest, or its content is invalid.
     """
     verify(folder, contents=contents)
-    key, sides, names, paths, made_by = _description(folder / DESCRIPTION)
+    key, sides, names, paths, made_by, licence = _description(folder / DESCRIPTION)
     n = len(paths)
 
     def optional(name: str, dtype: type[np.generic], *shape: int | None) -> np.ndarray | None:
@@ -168,6 +171,7 @@ def load_bank(folder: Path, *, contents: bool = True) -> FeatureBank:
         content=optional("content", np.int64, n),
         backbone=made_by,
         parts=optional("parts", np.float32, n, None, 3),
+        licence=licence,
     )
     _check(bank)
     return bank
@@ -178,13 +182,14 @@ def open_bank(folder: Path) -> FeatureBank:
     return load_bank(folder, contents=False)
 
 
-def _description(file: Path) -> tuple[str, tuple[int, int], list[str], list[str], dict[str, Any] | None]:
-    """Key, grid, class names, paths and the backbone's description."""
+def _description(file: Path) -> tuple[str, tuple[int, int], list[str], list[str], dict[str, Any] | None, str | None]:
+    """Key, grid, class names, paths, the backbone's description and the licence of its weights."""
     about = read_json(file, DESCRIPTION_BYTES)
     key, names, paths, made_by = (about.get(name) for name in ("key", "class_names", "paths", "backbone"))
-    sides = pair(about.get("grid"), 1, MOST_TOKENS)
+    sides, licence = pair(about.get("grid"), 1, MOST_TOKENS), about.get("backbone_licence")
+    licence = shown(licence, LONGEST) if isinstance(licence, str) else None
     if isinstance(key, str) and sides and texts(names) and texts(paths) and isinstance(made_by, dict | None):
-        return key, sides, names, paths, made_by
+        return key, sides, names, paths, made_by, licence
     raise unsound(file, "its key, grid, class_names or paths are missing or odd", "the description of a bank")
 
 

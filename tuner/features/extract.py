@@ -27,7 +27,7 @@ from tuner.data.settings import DataConfig
 from tuner.data.words import some
 from tuner.errors import TunerError, UsageError
 from tuner.features.arrays import read_array
-from tuner.features.backbone import Backbone, load_fitted
+from tuner.features.backbone import Backbone, licence_of, load_fitted
 from tuner.features.bank import (
     DESCRIPTION,
     FILES,
@@ -41,6 +41,8 @@ from tuner.features.bank import (
 )
 from tuner.features.device import choose_device
 from tuner.features.forward import forward, half_tokens
+from tuner.features.geometry import resolved
+from tuner.features.licences import licence_note
 from tuner.features.loading import Batch, batches
 from tuner.features.registry import make_backbone
 from tuner.features.settings import BackboneSettings
@@ -90,7 +92,12 @@ class BankSource:
 
         Opens no image and loads no network; contents already hashed are remembered (see `fingerprint`).
         """
-        return _key(self.dataset, self.network, self.backbone.geometry)
+        return _key(self.dataset, self.network, self.geometry)
+
+    @cached_property
+    def geometry(self) -> str:
+        """Which part of an image enters the backbone, with what its weights say of resizing."""
+        return resolved(self.backbone.geometry, self.network.key_material())
 
     def extract(
         self,
@@ -121,7 +128,7 @@ class BankSource:
             if (bank := _finished(folder, key)) is not None:
                 return bank
             say(f"looking at {len(dataset):,} images")
-            notes = [*dataset.notes, *check_images(dataset)]
+            notes = [*dataset.notes, *check_images(dataset), *filter(None, [licence_note(licence_of(network))])]
             check_labels(dataset)
             if note:
                 for sentence in notes:
@@ -135,7 +142,7 @@ class BankSource:
             shapes = _shapes(network, dataset)
             done = _begin(folder, key, shapes)
             say("fitting the backbone")
-            load = partial(_batches, dataset, network, batch_size, self.backbone.geometry)
+            load = partial(_batches, dataset, network, batch_size, self.geometry)
             _fit(network, dataset, folder, load)
             arrays = {name: _array(folder / f"{name}.npy", *shape) for name, shape in shapes.items()}
             journal = folder / JOURNAL, key
@@ -323,6 +330,7 @@ def _describe(network: Backbone, dataset: Dataset, notes: list[str], folder: Pat
         "class_names": dataset.class_names,
         "paths": dataset.paths,
         "backbone": network.key_material(),
+        "backbone_licence": licence_of(network),
         "made_with": {"torch": torch.__version__, "numpy": np.__version__, "pillow": PIL.__version__},
     }
     write_json(folder / DESCRIPTION, description)

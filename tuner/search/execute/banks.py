@@ -95,6 +95,7 @@ def _extract(artifacts: Artifacts, source: "BankSource", folder: Path, progress:
     meta = {
         "data": source.data.name,
         "backbone": source.backbone.name,
+        "backbone_licence": bank.licence,
         "n_images": len(bank.labels),
         "n_classes": len(bank.class_names),
         "dim": bank.dim,

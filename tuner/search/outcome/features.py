@@ -11,7 +11,7 @@ from tuner.base.progress import Progress
 from tuner.base.text import readable
 from tuner.data.dataset import Dataset
 from tuner.features.bank import FeatureBank
-from tuner.features.geometry import part_shown
+from tuner.features.geometry import part_shown, resolved
 from tuner.features.likeness import spread
 from tuner.qpm.finetuning import QpmModel
 from tuner.qpm.strength import IMAGES, full_strength
@@ -53,7 +53,7 @@ def features_page(home: SearchHome, progress: Progress) -> str:
         model, tokens, dataset = chosen_parts(home, recipe, bank, chosen)
         require_same_images(dataset, tokens)
         seen = look(model, tokens)
-        cards = feature_cards(model, tokens, dataset, seen, recipe.backbone.geometry)
+        cards = feature_cards(model, tokens, dataset, seen, resolved(recipe.backbone.geometry, tokens.backbone))
     return render_features(home.name, chosen.point.trial, cards, len(seen.rows))
 
 
