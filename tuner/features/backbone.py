@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from tuner.base.untrusted import read_tensors
-from tuner.features.licences import UNKNOWN
 from tuner.renamed import renamed_names
 
 Tokens = tuple[Tensor, Tensor | None]
@@ -99,8 +98,11 @@ class Pretrained:
 
 
 def licence_of(backbone: Backbone) -> str | None:
-    """The licence of the weights, or `unknown` where none is named; None for a backbone without pre-trained weights."""
-    licence: str | None = getattr(backbone, "licence", UNKNOWN)
+    """The licence of the weights, `unknown` where their source names none; None where the backbone says nothing of it.
+
+    Backbones without pre-trained weights have nothing to say.
+    """
+    licence: str | None = getattr(backbone, "licence", None)
     return licence
 
 

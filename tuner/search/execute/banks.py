@@ -12,6 +12,7 @@ from tuner.base.metric import METRICS, PARTS
 from tuner.base.progress import Progress
 from tuner.data.dataset import Dataset
 from tuner.errors import UsageError
+from tuner.features.licences import licence_note
 from tuner.recipe import Recipe, objectives_of
 from tuner.search.record.holder import is_gone, short, this_driver
 from tuner.store import Artifacts, Claims
@@ -55,6 +56,8 @@ def ensure_bank(artifacts: Artifacts, recipe: Recipe, progress: Progress, datase
         if (found := artifacts.find("banks", source.key)) is not None:
             if source.dataset.parts is not None and PARTS.what in not_looked_for(found):
                 _tell_of_missing_parts(artifacts, recipe, source.key, progress)
+            if isinstance(licence := found.meta.get("backbone_licence"), str) and (note := licence_note(licence)):
+                progress.say(note)
             return source.key
     return publish_bank(artifacts, source, progress)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from tuner.base.text import readable
 from tuner.errors import TunerError
+from tuner.features.licences import licence_note
 from tuner.front.pareto import Point
 from tuner.recipe import Recipe
 from tuner.report.analysis_views import Origin, Setting
@@ -19,12 +20,25 @@ def origin_of(home: SearchHome, recipe: Recipe, bank: str, members: Iterable[Poi
     usual, own = settings(Recipe()), settings(recipe)
     made = [Setting(name, value, usual.get(name)) for name, value in own.items()]
     facts = {"store": home.store.url, **home.origin(), "trained on": _machines(home, members), "feature bank": bank}
+    facts["licence of the backbone's weights"] = _licence(home, bank)
     return Origin(
         repeat_command(recipe, home.store.url, home.name),
         {name: text for name, text in {**facts, **home.versions()}.items() if text},
         [setting for setting in made if setting.value != setting.default],
         [setting for setting in made if setting.value == setting.default],
     )
+
+
+def _licence(home: SearchHome, bank: str) -> str:
+    """The licence of the backbone's weights, and what it says in words; empty if there is nothing to say."""
+    try:
+        manifest = home.artifacts.find("banks", bank)
+    except TunerError:  # a damaged artifact is reported where it is needed
+        return ""
+    licence = None if manifest is None else manifest.meta.get("backbone_licence")
+    if not isinstance(licence, str):  # no weights, or a bank of an earlier version
+        return ""
+    return "; ".join(filter(None, [readable(licence), licence_note(readable(licence))]))
 
 
 def _machines(home: SearchHome, members: Iterable[Point]) -> str:
