@@ -16,7 +16,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 PROJECT = HERE.parent / "pyproject.toml"
-SETS = {"search": [], "full": ["cnn", "dino", "cluster"], "test": ["test"]}
+SETS = {"search": [], "full": ["cnn", "dino", "timm", "cluster"], "test": ["test"]}
 BUILD_FILES = (
     "README.md",
     "LICENSE",
@@ -31,7 +31,7 @@ LINUX, WITHOUT_CUDA = (["--python-version", "3.11", "--python-platform", name] f
 
 WHAT = {
     "search": "What a search needs",
-    "full": "All that runs: convolutional and DINO backbones, services for one machine",
+    "full": "All that runs: convolutional, DINO and timm backbones, services for one machine",
     "test": "All, with the test tools",
     "torch": "torch as PyPI has it, with CUDA on Linux",
 }

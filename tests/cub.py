@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
 from sklearn.datasets import load_sample_images
+
+from tests.packages import optional
 
 CLASSES, TRAIN, TEST = 6, 4, 2
 
@@ -48,7 +49,7 @@ def write_cub(folder: Path) -> Path:
 
 def write_dinov2(folder: Path) -> Path:
     """A random DINOv2 with registers in the hub's layout: two blocks, 32 numbers a token."""
-    transformers = pytest.importorskip("transformers", reason="the extra `dino` is not installed")
+    transformers = optional("transformers", "dino")
     import torch
 
     with torch.random.fork_rng():

@@ -18,6 +18,7 @@ import torch
 
 from jobs import explain
 from tests.exported import Exported, export_digits, written
+from tests.packages import optional
 from tuner.card import CARD
 from tuner.data.settings import DataConfig
 from tuner.errors import TunerError, UsageError
@@ -27,7 +28,7 @@ from tuner.features.settings import BackboneConfig
 from tuner.model import export_model, load_model
 from tuner.qpm import AdapterConfig, AssignConfig, DenseConfig, assign, assigned_model, dense_features, train_dense
 
-transformers = pytest.importorskip("transformers", reason="the extra `dino` is not installed")
+transformers = optional("transformers", "dino")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 THEN_ASK = """
 import os, sys, urllib.error, urllib.request

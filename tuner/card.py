@@ -32,6 +32,8 @@ LARGEST = {"image_size": 4096, "grid": 256, "patch_size": 1024, "n_atoms": 1_000
 MOST_VALUES = 2**27  # of all overlapping patches of an image
 NAME = 1000  # characters of a class name
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[\w.-]{1,96}", re.ASCII)
+TIMM_NAME = re.compile(rf"(hf[-_]hub:)?{HUB_NAME.pattern}|[a-z][a-z0-9_]{{0,95}}(\.[a-z0-9_]{{1,96}})?", re.ASCII)
+NAMES = {"timm": TIMM_NAME}  # of weights that are no paths, where a backbone has other ones than `HUB_NAME`
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,8 @@ def settled_weights(card: Card, folder: Path, weights: str) -> BackboneSettings:
         return dataclasses.replace(card.backbone, weights="")
     if weights:
         return dataclasses.replace(card.backbone, weights=weights)
-    if told and (not HUB_NAME.fullmatch(told) or Path(told).exists()):
+    names = NAMES.get(card.backbone.name, HUB_NAME)
+    if told and (not names.fullmatch(told) or Path(told).exists()):
         raise UsageError(
             f"{folder} was exported with backbone.weights={shown(told, 200)}, which is not read because a card says so",
             "the path of these weights, given by you",

@@ -35,6 +35,7 @@ from tuner.features.geometry import part_shown
 from tuner.features.likeness import Distance, Likeness
 from tuner.features.loading import batches
 from tuner.features.registry import make_backbone
+from tuner.features.resize import resolved
 from tuner.features.samples import Samples
 from tuner.features.settings import BackboneSettings
 from tuner.qpm.classifier import Activations
@@ -124,7 +125,8 @@ class ExportedModel:
         likeness: Likeness | None = None,
     ) -> None:
         self.model, self.card, self.class_names = model, card.content, card.class_names
-        self._backbone, self._device, self._geometry = backbone, device, card.backbone.geometry
+        self._backbone, self._device = backbone, device
+        self._geometry = resolved(card.backbone.geometry, backbone.key_material())
         self.full, self.likeness = full, likeness
 
     def predict(self, images: Sequence[Path | str], *, batch_size: int = 32) -> list[Prediction]:
@@ -252,6 +254,7 @@ def export_model(
     made_by = bank.backbone or make_backbone(backbone, data_name, offline=True).key_material()
     card: dict[str, Any] = {"class_names": list(bank.class_names), "data": data_name}
     card |= {"backbone": dataclasses.asdict(backbone), "backbone_key": _hash(made_by), **about}
+    card["backbone_licence"] = bank.licence
     training: dict[str, NDArray[Any]] = {"full": full_strength(model, bank)}
     likeness = Likeness.fit(bank.patches, np.flatnonzero(bank.is_train), bank.grid)
     training |= {} if likeness is None else likeness.arrays()

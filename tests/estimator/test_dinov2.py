@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import transformers
 from PIL import Image
 
+from tests.packages import optional
 from tuner.data.settings import DataConfig
 from tuner.errors import TunerError, UsageError
 from tuner.estimator import QPMClassifier
@@ -20,6 +20,7 @@ from tuner.qpm.finetuning import finetune
 from tuner.qpm.settings import AssignConfig, FinetuneConfig
 
 pytestmark = pytest.mark.slow
+transformers = optional("transformers", "dino")
 
 
 def small_dinov2(folder: Path, seed: int) -> Path:

@@ -13,13 +13,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.cub import write_dinov2
+from tests.packages import optional
 from tuner.errors import TunerError, UsageError
 from tuner.features.dinov2 import IMAGENET, Dinov2, resize_positions
 from tuner.features.dinov2_weights import hub_folder
 from tuner.features.registry import make_backbone
 from tuner.features.settings import BackboneConfig
 
-transformers = pytest.importorskip("transformers", reason="the extra `dino` is not installed")
+transformers = optional("transformers", "dino")
 CPU = torch.device("cpu")
 
 

@@ -18,6 +18,7 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.packages import optional
 from tuner.data.load import load_dataset
 from tuner.data.settings import DataConfig
 from tuner.errors import TunerError, UsageError
@@ -107,7 +108,7 @@ def test_only_training_images_shape_the_dictionary(photos: DataConfig, tmp_path:
 
 def test_cls_and_attributes_reach_the_bank(tmp_path: Path, photos: DataConfig) -> None:
     """A random DINOv2 on the compact CUB layout."""
-    transformers = pytest.importorskip("transformers", reason="the extra `dino` is not installed")
+    transformers = optional("transformers", "dino")
     torch.manual_seed(0)
     config = transformers.Dinov2WithRegistersConfig(
         hidden_size=64, num_hidden_layers=1, num_attention_heads=1, image_size=56, patch_size=14

@@ -23,6 +23,7 @@ from tuner.features.kept import require_patches
 from tuner.features.kinds import BACKBONES
 from tuner.features.loading import Batch, batches
 from tuner.features.registry import make_backbone, require_frozen
+from tuner.features.resize import resolved
 from tuner.features.settings import BackboneConfig, BackboneSettings
 
 DATA_NAME = "images"  # no published pixel statistics are known by this name
@@ -129,8 +130,9 @@ class ImageReader:
         return np.concatenate(patches), np.concatenate(cls) if cls else None
 
     def _batches(self, paths: Sequence[Path], network: Backbone) -> Generator[Batch]:
-        index, config = np.arange(len(paths)), self.config
-        return batches(_dataset(paths), index, network.image_size, network.grid, config.batch_size, config.geometry)
+        index, geometry = np.arange(len(paths)), resolved(self.config.geometry, network.key_material())
+        size, grid = network.image_size, network.grid
+        return batches(_dataset(paths), index, size, grid, self.config.batch_size, geometry)
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the network."""

@@ -21,6 +21,8 @@ class Backbone(Protocol):
         grid: tokens per column and per row.
         dim: width of a token.
         has_cls: whether there is a CLS token.
+
+    One with pre-trained weights may have `licence`, theirs: an SPDX identifier or a name; see `licence_of`.
     """
 
     image_size: int
@@ -93,6 +95,15 @@ class Pretrained:
     def needs_fit(self) -> bool:
         """Never."""
         return False
+
+
+def licence_of(backbone: Backbone) -> str | None:
+    """The licence of the weights, `unknown` where their source names none; None where the backbone says nothing of it.
+
+    Backbones without pre-trained weights have nothing to say.
+    """
+    licence: str | None = getattr(backbone, "licence", None)
+    return licence
 
 
 def load_fitted(backbone: Backbone, file: Path) -> None:

@@ -73,6 +73,7 @@ class FeatureBank:
         backbone: what shaped the tokens besides the pixels, as its `key_material` said; None where unknown.
         parts: keypoints, (n_images, n_parts, 3) float32: x and y in tokens from the upper left corner, and 1 if
             visible. None if the data set has none, and in banks made before they were read, whose keys are the same.
+        licence: of the backbone's weights; None where it has none, and in banks made before it was kept.
     """
 
     patches: Rows
@@ -91,6 +92,7 @@ class FeatureBank:
     content: np.ndarray | None = None
     backbone: dict[str, Any] | None = None
     parts: np.ndarray | None = None
+    licence: str | None = None
 
     def __len__(self) -> int:
         """The number of images."""
@@ -195,6 +197,7 @@ def load_bank(folder: Path, *, contents: bool = True) -> FeatureBank:
         content=optional("content", np.int64, n),
         backbone=about.backbone,
         parts=rows.whole("parts", np.float32, None, 3),
+        licence=about.licence,
     )
     _check(bank)
     return bank

@@ -14,6 +14,7 @@ from typing import Any
 from tuner.base.hashing import sha256_file
 from tuner.base.untrusted import MalformedError, is_whole, pair, read_json, shown, texts, unsound
 from tuner.errors import TunerError
+from tuner.features.licences import LONGEST
 
 MANIFEST = "manifest.json"
 DESCRIPTION = "bank.json"
@@ -49,6 +50,7 @@ class Description:
         paths: of the images.
         backbone: what shaped the tokens besides the pixels; None where unknown.
         shards: key and number of images of each shard, in the order of the images; None: tokens are in one file.
+        licence: of the backbone's weights; None where unknown.
     """
 
     key: str
@@ -57,6 +59,7 @@ class Description:
     paths: list[str]
     backbone: dict[str, Any] | None
     shards: list[tuple[str, int]] | None
+    licence: str | None = None
 
 
 def read_description(folder: Path) -> Description:
@@ -71,7 +74,9 @@ def read_description(folder: Path) -> Description:
     sides = pair(about.get("grid"), 1, MOST_TOKENS)
     if not (isinstance(key, str) and sides and texts(names) and texts(paths) and isinstance(made_by, dict | None)):
         raise unsound(file, "its key, grid, class_names or paths are missing or odd", "the description of a bank")
-    return Description(key, sides, names, paths, made_by, _shards(about.get(SHARDS), len(paths), file))
+    licence = about.get("backbone_licence")
+    licence = shown(licence, LONGEST) if isinstance(licence, str) else None
+    return Description(key, sides, names, paths, made_by, _shards(about.get(SHARDS), len(paths), file), licence)
 
 
 def _shards(listed: object, n_images: int, file: Path) -> list[tuple[str, int]] | None:

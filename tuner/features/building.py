@@ -17,6 +17,7 @@ from tuner.data.masks import MaskFacts, mask_notes
 from tuner.errors import TunerError
 from tuner.features.bank_files import DESCRIPTION, FITTED, write_json
 from tuner.features.described import BackboneFacts
+from tuner.features.licences import licence_note
 from tuner.features.mask_facts import read_mask_facts
 from tuner.features.pieces import Done, Piece
 from tuner.features.plan import FORMAT, Plan, shard_images
@@ -80,7 +81,7 @@ class Builder:
         Raises:
             TunerError: images are broken, weights are missing, or the disk is full; what was made is kept.
         """
-        self._tell(self.dataset.notes)
+        self._tell([*self.dataset.notes, *filter(None, [licence_note(self.facts.licence)])])
         levels = self._read_masks()
         fit, fitted = self._fit(folder)
         shards = self.plan.shards(shard_images(self.facts), fit, fitted, levels)

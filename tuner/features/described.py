@@ -41,7 +41,9 @@ class BackboneFacts:
         """
         import torch
 
-        licence = getattr(network, "licence", None)
+        from tuner.features.backbone import licence_of
+
+        licence = licence_of(network)
         size, grid = network.image_size, (int(network.grid[0]), int(network.grid[1]))
         material = json.loads(json.dumps(network.key_material()))  # what a bank says of it when it is read again
         about = (network.dim, network.has_cls, network.needs_fit(), torch.__version__)

@@ -17,10 +17,12 @@ from tuner.data.fingerprint import Hasher
 from tuner.data.words import count
 from tuner.errors import TunerError, UsageError
 from tuner.features.backbone import Tokens
-from tuner.features.dinov2_weights import SHAPING, TODO, architecture, hub_folder, package
+from tuner.features.dinov2_weights import DEFAULT, SHAPING, TODO, architecture, hub_folder, package
+from tuner.features.licences import UNKNOWN
 from tuner.features.settings import Dinov2Settings
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+PUBLISHED_LICENCE = "apache-2.0"  # of the weights on the hub; a file's own is not known
 _CUB = ((0.4853, 0.4964, 0.4295), (0.2300, 0.2258, 0.2625))
 PUBLISHED = {"cub": _CUB, "cub50": _CUB, "cars": ((0.4593, 0.4466, 0.4453), (0.2920, 0.2910, 0.2988))}
 
@@ -44,6 +46,8 @@ class Dinov2:
 
     def __init__(self, config: Dinov2Settings, data_name: str, *, offline: bool = False) -> None:
         self._config = config
+        is_published = (config.weights or DEFAULT).startswith("facebook/dinov2")
+        self.licence: str | None = PUBLISHED_LICENCE if is_published else UNKNOWN
         self._folder = hub_folder(config.weights, offline=offline)
         self._architecture = architecture(self._folder)
         self._registers: int = self._architecture.get("num_register_tokens", 0)

@@ -13,6 +13,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from tuner.data.fingerprint import Hasher
 from tuner.errors import TunerError, UsageError
 from tuner.features.backbone import Pretrained, Tokens
+from tuner.features.licences import UNKNOWN
 from tuner.features.settings import BackboneSettings
 from tuner.features.weight_files import read_weights
 
@@ -35,6 +36,7 @@ class EfficientNetLite2(Pretrained):
 
     dim = 1280
     has_cls = False
+    licence = UNKNOWN  # neither the package nor its weights name one
 
     def __init__(self, config: BackboneSettings) -> None:
         self.image_size = config.image_size or 260

@@ -26,6 +26,7 @@ from tuner.features.described import BackboneFacts
 from tuner.features.pieces import Done, Extractor, Piece, on_disk
 from tuner.features.plan import FORMAT
 from tuner.features.registry import make_backbone
+from tuner.features.resize import resolved
 from tuner.features.settings import BackboneSettings
 from tuner.features.shelf import FOLDERS, FolderShelf, Shelf
 
@@ -84,7 +85,12 @@ class BankSource:
 
         Opens no image and loads no network; contents already hashed are remembered (see `fingerprint`).
         """
-        return _key(self.dataset, self.facts, self.backbone.geometry)
+        return _key(self.dataset, self.facts, self.geometry)
+
+    @cached_property
+    def geometry(self) -> str:
+        """Which part of an image enters the backbone, with what its weights say of resizing."""
+        return resolved(self.backbone.geometry, self.facts.material)
 
     def extract(
         self,
@@ -139,8 +145,7 @@ class BankSource:
         """
         check_labels(self.dataset)
         told = note or (lambda _: None)
-        geometry = self.backbone.geometry
-        return Builder(self.dataset, self.facts, geometry, self.key, shelf, team, told).build(folder)
+        return Builder(self.dataset, self.facts, self.geometry, self.key, shelf, team, told).build(folder)
 
 
 class Alone:

@@ -15,6 +15,7 @@ from tuner.features.bank_files import FITTED, write_whole
 from tuner.features.geometry import image_for
 from tuner.features.loading import ahead
 from tuner.features.pieces import Done, Extractor, Piece, Tell
+from tuner.features.resize import resolved
 from tuner.features.shelf import Shelf
 
 FIT_BATCH = 64  # images; fixed, because sums are rounded
@@ -30,8 +31,11 @@ def make_fits(pieces: Sequence[Piece], shelf: Shelf, worker: Extractor, tell: Te
         if shelf.find(piece.kind, piece.key) is None:
             network = worker.network(shelf)
 
-            def batches(piece: Piece = piece, size: int = network.image_size) -> Iterator[Tensor]:
-                geometry = worker.backbone.geometry
+            geometry = resolved(worker.backbone.geometry, network.key_material())
+
+            def batches(
+                piece: Piece = piece, size: int = network.image_size, geometry: str = geometry
+            ) -> Iterator[Tensor]:
                 chunks = (range(start, min(start + FIT_BATCH, len(piece))) for start in range(0, len(piece), FIT_BATCH))
                 calls = ([partial(_pixels, piece, i, size, geometry) for i in chunk] for chunk in chunks)
                 with closing(ahead(calls, worker.n_threads)) as loader:

@@ -2,6 +2,9 @@
 
 Images, masks and the pictures that people see all ask here, so that a map always lies on what the backbone saw
 (docs/explanation/method.md#preprocessing).
+
+A geometry is a text: `squash` or `crop`, as a recipe has it, or with what a backbone's weights say of resizing, such as
+`crop 0.9 bicubic`.
 """
 
 import numpy as np
@@ -9,9 +12,19 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
+from tuner.features.resize import FILTERS
+
 Box = tuple[float, float, float, float]
 
 CROPPED = 224 / 256  # the short side becomes 256 for each 224 pixels of input; the rest is cut off
+
+
+def _read(geometry: str) -> tuple[str, float, Image.Resampling]:
+    """Which of the two it is, the share of the short side that a crop leaves, and the filter of resizing."""
+    name, *told = geometry.split(" ")
+    if told:
+        return name, float(told[0]), FILTERS[told[1]]
+    return name, CROPPED, FILTERS["bilinear" if name == "squash" else "bicubic"]
 
 
 def region(width: int, height: int, geometry: str) -> Box:
@@ -21,19 +34,22 @@ def region(width: int, height: int, geometry: str) -> Box:
         width: of the image, pixels.
         height: of the image, pixels.
         geometry: `squash`: all of it; `crop`: the square in the middle that a resize of the short side to 256 and a
-            centre crop of 224 leave.
+            centre crop of 224 leave, or the weights' own share of the short side.
     """
-    if geometry == "squash":
+    name, share, _ = _read(geometry)
+    if name == "squash":
         return 0.0, 0.0, float(width), float(height)
-    side = CROPPED * min(width, height)
+    side = share * min(width, height)
     left, top = (width - side) / 2, (height - side) / 2
     return left, top, left + side, top + side
 
 
 def image_for(image: Image.Image, size: int, geometry: str) -> Image.Image:
-    """The square of `size` pixels that the backbone gets; antialiased, bilinear for `squash` and bicubic for `crop`."""
-    how = Image.Resampling.BILINEAR if geometry == "squash" else Image.Resampling.BICUBIC
-    return image.resize((size, size), how, box=region(*image.size, geometry))
+    """The square of `size` pixels that the backbone gets; antialiased, with the filter that the weights ask for.
+
+    Where they ask for none: bilinear for `squash` and bicubic for `crop`.
+    """
+    return image.resize((size, size), _read(geometry)[2], box=region(*image.size, geometry))
 
 
 def part_shown(image: Image.Image, geometry: str) -> np.ndarray:
@@ -55,7 +71,7 @@ def mask_on_grid(mask: np.ndarray, grid: tuple[int, int], geometry: str = "squas
         (grid_h, grid_w) uint8, rounded.
     """
     grey = torch.from_numpy(mask.astype(np.float32))[None, None]
-    if geometry == "squash":
+    if _read(geometry)[0] == "squash":
         resized = F.interpolate(grey, size=grid, mode="bilinear", align_corners=False, antialias=False)
     else:
         height, width = mask.shape

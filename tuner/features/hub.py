@@ -9,22 +9,25 @@ from typing import Any
 from tuner.base.environment import environment
 from tuner.base.untrusted import shown
 from tuner.errors import TunerError
+from tuner.features.torchvision_operators import declare_missing_operators
 
 TELEMETRY = "HF_HUB_DISABLE_TELEMETRY"
 
 
-def package(name: str, todo: str) -> Any:
-    """A package of the extra `dino`.
+def package(name: str, todo: str, extra: str = "dino") -> Any:
+    """A package of an extra of this project.
 
     Raises:
         TunerError: it is not installed.
     """
+    declare_missing_operators()  # of torchvision, which these packages import
     told: dict[str, str | None] = {TELEMETRY: os.environ.get(TELEMETRY, "1")}  # read when the hub is imported
     try:
         with environment(told):
             return import_module(name)
     except ImportError as error:
-        raise TunerError(f"package {name} is not installed", "the optional extra `dino`", todo) from error
+        missing = (error.name if isinstance(error, ModuleNotFoundError) else None) or name
+        raise TunerError(f"package {missing} is not installed", f"the optional extra `{extra}`", todo) from error
 
 
 def downloaded(

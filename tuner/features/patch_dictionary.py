@@ -34,6 +34,7 @@ class PatchDictionary:
     """
 
     has_cls = False
+    licence = None  # it has no weights but those it learns
 
     def __init__(self, config: PatchDictionarySettings) -> None:
         self.image_size = config.image_size or PIXELS_A_TOKEN * config.grid

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from tuner.errors import UsageError
 from tuner.features.backbone import Tokens
+from tuner.features.licences import UNKNOWN
 from tuner.features.resnet_network import network_shapes
 from tuner.features.resnet_sizes import PIXELS
-from tuner.features.resnet_weights import initial_weights, weights_digest
+from tuner.features.resnet_weights import NONE, PUBLISHED_LICENCE, initial_weights, weights_digest
 from tuner.features.settings import PixelsSettings
 
 USUAL_SIZE = 232  # a crop of 224 moves by four pixels to each side, as the published padding of four
@@ -42,6 +43,8 @@ class Pixels:
         self.grid = (self.image_size, self.image_size)
         self.depth = config.depth
         self._weights, self._offline = config.weights, offline
+        own = {"": PUBLISHED_LICENCE, NONE: None}
+        self.licence: str | None = own.get(config.weights, UNKNOWN)
         self._state: dict[str, Tensor] = {}
 
     def key_material(self) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from tuner.features.settings import (
     Dinov2Settings,
     PatchDictionarySettings,
     PixelsSettings,
+    TimmSettings,
 )
 
 if TYPE_CHECKING:
@@ -117,6 +118,12 @@ def _dinov2(config: BackboneConfig, *, data: str, offline: bool) -> "Backbone":
     return Dinov2(config, data, offline=offline)
 
 
+def _timm(config: BackboneConfig, *, offline: bool, **_: Any) -> "Backbone":
+    from tuner.features.timm_backbone import Timm
+
+    return Timm(config, offline=offline)
+
+
 def _pixels(config: BackboneConfig, *, offline: bool, **_: Any) -> "Backbone":
     from tuner.features.pixels import Pixels
 
@@ -127,5 +134,6 @@ BACKBONES.declare(
     BackboneKind("patch_dictionary", _patch_dictionary, BackboneConfig, is_learned=True, reads=PatchDictionarySettings),
     BackboneKind("efficientnet_lite2", _efficientnet_lite2, BackboneConfig, reads=BackboneSettings),
     BackboneKind("dinov2", _dinov2, BackboneConfig, ("standard", "parity"), reads=Dinov2Settings),
+    BackboneKind("timm", _timm, BackboneConfig, reads=TimmSettings),
     BackboneKind("pixels", _pixels, BackboneConfig, is_learned=True, is_frozen=False, reads=PixelsSettings),
 )

@@ -20,6 +20,7 @@ from tuner.features.weight_files import read_weights
 
 NONE = "none"
 DEFAULTS = {depth: f"microsoft/resnet-{depth}" for depth in (18, 34, 50)}
+PUBLISHED_LICENCE = "apache-2.0"  # of these repositories
 TODO = (
     "set resnet.weights to a .safetensors or .pth file of torchvision, timm or transformers, to a folder with "
     "model.safetensors, or to `none` to train from random weights; with internet leave it empty"

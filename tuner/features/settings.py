@@ -20,7 +20,8 @@ class BackboneSettings:
 
     name: str = setting("patch_dictionary", "backbone", choices=BACKBONES)
     weights: str = setting(
-        "", "local file (.safetensors, .pth) or folder, or hub name; empty: the backbone's usual source"
+        "",
+        "local file (.safetensors, .pth) or folder, hub name, or timm's name of them; empty: the backbone's usual source",
     )
     image_size: int = setting(0, "side of the square input, pixels; 0: the backbone's usual size", low=0, unit="pixels")
     preprocessing: str = setting(
@@ -51,14 +52,32 @@ class BackboneSettings:
 
 
 @dataclass
-class Dinov2Settings(BackboneSettings):
+class LayerSettings(BackboneSettings):
+    """Of networks whose tokens may be those of an earlier layer."""
+
+    layer: int = setting(
+        -1, "block (of a convolutional network: stage) whose output is used; -1 is the last", low=-64, high=-1
+    )
+    norm: bool = setting(True, "apply the final normalisation to the tokens")
+
+
+@dataclass
+class Dinov2Settings(LayerSettings):
     """Of DINOv2."""
 
-    layer: int = setting(-1, "transformer block whose output is used; -1 is the last", low=-2, high=-1)
-    norm: bool = setting(True, "apply the final LayerNorm to the tokens")
     position_antialias: bool = setting(False, "antialias when position embeddings are resized")
     position_offset: float = setting(
         0.1, "offset added to the grid size when position embeddings are resized; 0: none", low=0.0, high=0.9
+    )
+
+
+@dataclass
+class TimmSettings(LayerSettings):
+    """Of any network of the library timm."""
+
+    model: str = setting(
+        "",
+        "timm: architecture, with timm's tag of the weights where their preprocessing is meant; empty: as `weights` says",
     )
 
 
@@ -80,5 +99,5 @@ class PixelsSettings(BackboneSettings):
 
 
 @dataclass
-class BackboneConfig(PixelsSettings, PatchDictionarySettings, Dinov2Settings):
+class BackboneConfig(PixelsSettings, PatchDictionarySettings, TimmSettings, Dinov2Settings):
     """Of any built-in backbone; each reads its own."""

@@ -28,6 +28,7 @@ from tuner.features.kept import token_type
 from tuner.features.loading import ahead
 from tuner.features.packing import array_type, array_width, packed
 from tuner.features.pieces import Done, Extractor, Piece, Tell, save_array
+from tuner.features.resize import resolved
 from tuner.features.shelf import Shelf
 
 PUBLISHING = 2  # shards on their way to the shelf while the next ones are computed
@@ -59,7 +60,7 @@ def make_shards(shards: Sequence[Piece], shelf: Shelf, worker: Extractor, tell: 
     if not shards:
         return
     network = worker.network(shelf, shards[0].fit)
-    size = _batch_size(worker)
+    size, geometry = _batch_size(worker), resolved(worker.backbone.geometry, network.key_material())
     order: deque[tuple[_Shard, slice]] = deque()
     found: list[Piece] = []
 
@@ -72,7 +73,7 @@ def make_shards(shards: Sequence[Piece], shelf: Shelf, worker: Extractor, tell: 
             for start in range(0, len(piece), size):
                 rows = slice(start, min(start + size, len(piece)))
                 order.append((shard, rows))
-                yield [partial(_load, piece, i, network, worker.backbone.geometry) for i in range(*rows.indices(2**60))]
+                yield [partial(_load, piece, i, network, geometry) for i in range(*rows.indices(2**60))]
 
     publishing: deque[Future[Done]] = deque()
     with (

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
 LOADER = "tuner.served"
-EXTRAS = {"dinov2": "dino", "efficientnet_lite2": "cnn"}
+EXTRAS = {"dinov2": "dino", "efficientnet_lite2": "cnn", "timm": "timm"}
 EXAMPLE, SERVING_EXAMPLE = "input_example.json", "serving_input_example.json"
 REQUIREMENTS, CONDA, VIRTUALENV = "requirements.txt", "conda.yaml", "python_env.yaml"
 

@@ -15,6 +15,7 @@ from tuner.base.steps import Step
 from tuner.data.dataset import Dataset
 from tuner.data.words import count
 from tuner.errors import TunerError, UsageError
+from tuner.features.licences import licence_note
 from tuner.recipe import Recipe, ResourcesConfig, objectives_of
 from tuner.search.record.holder import is_gone, short, this_driver
 from tuner.search.record.searched_banks import Bank, SearchedBanks
@@ -72,6 +73,8 @@ def ensure_bank(
             source = bank_source(artifacts, recipe, dataset, facts)
             if artifacts.find("banks", source.key) is not None:
                 require_parts(artifacts, recipe, source.dataset, source.key, progress)
+                if note := licence_note(source.facts.licence):
+                    progress.say(note)
                 return source.key
         return publish_bank(artifacts, source, progress, recipe.resources)
 

@@ -13,6 +13,7 @@ from tuner.data.dataset import Dataset
 from tuner.features.bank import FeatureBank
 from tuner.features.geometry import part_shown
 from tuner.features.likeness import spread
+from tuner.features.resize import resolved
 from tuner.qpm.finetuning import QpmModel
 from tuner.qpm.strength import IMAGES, full_strength
 from tuner.report.feature_page import FeatureCard, TopImage, render_features
@@ -53,7 +54,7 @@ def features_page(home: SearchHome, progress: Progress) -> str:
         model, tokens, dataset = chosen_parts(home, chosen)
         require_same_images(dataset, tokens)
         seen = look(model, tokens)
-        cards = feature_cards(model, tokens, dataset, seen, recipe.backbone.geometry)
+        cards = feature_cards(model, tokens, dataset, seen, resolved(recipe.backbone.geometry, tokens.backbone))
     return render_features(home.name, chosen.point.trial, cards, len(seen.rows))
 
 

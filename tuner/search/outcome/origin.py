@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from tuner.base.text import readable
 from tuner.errors import TunerError
+from tuner.features.licences import licence_note
 from tuner.front.pareto import Point
 from tuner.recipe import Recipe
 from tuner.report.analysis_views import Origin, Setting
@@ -24,6 +25,9 @@ def origin_of(home: SearchHome, recipe: Recipe, bank: Bank, members: Iterable[Po
         **home.origin(),
         "trained on": _machines(home, members),
         "feature bank": ", ".join(bank_keys(bank)),
+        "licence of the backbone's weights": ", ".join(
+            dict.fromkeys(filter(None, (_licence(home, key) for key in bank_keys(bank))))
+        ),
     }
     return Origin(
         repeat_command(recipe, home.store.url, home.name),
@@ -31,6 +35,18 @@ def origin_of(home: SearchHome, recipe: Recipe, bank: Bank, members: Iterable[Po
         [setting for setting in made if setting.value != setting.default],
         [setting for setting in made if setting.value == setting.default],
     )
+
+
+def _licence(home: SearchHome, bank: str) -> str:
+    """The licence of the backbone's weights, and what it says in words; empty if there is nothing to say."""
+    try:
+        manifest = home.artifacts.find("banks", bank)
+    except TunerError:  # a damaged artifact is reported where it is needed
+        return ""
+    licence = None if manifest is None else manifest.meta.get("backbone_licence")
+    if not isinstance(licence, str):  # no weights, or a bank of an earlier version
+        return ""
+    return "; ".join(filter(None, [readable(licence), licence_note(readable(licence))]))
 
 
 def _machines(home: SearchHome, members: Iterable[Point]) -> str:

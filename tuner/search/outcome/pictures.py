@@ -10,6 +10,7 @@ from tuner.data.dataset import Dataset
 from tuner.errors import TunerError
 from tuner.features.bank import FeatureBank
 from tuner.features.geometry import part_shown
+from tuner.features.resize import resolved
 from tuner.features.samples import Samples
 from tuner.model import feature_views
 from tuner.qpm.explanation import explain, nearest_classes
@@ -37,7 +38,7 @@ class ModelPictures:
     def __init__(self, model: QpmModel, bank: FeatureBank, dataset: Dataset, geometry: str = "squash") -> None:
         require_same_images(dataset, bank)
         self._full = full_strength(model, bank)
-        self._model, self._bank, self._dataset, self._geometry = model, bank, dataset, geometry
+        self._model, self._bank, self._dataset, self._geometry = model, bank, dataset, resolved(geometry, bank.backbone)
         self._held_out = np.flatnonzero(~bank.is_train)
 
     @property
