@@ -96,7 +96,7 @@ def _named(arguments: argparse.Namespace) -> tuple[Source, Path]:
 
 
 def _fetch(source: Source, root: Path, arguments: argparse.Namespace) -> dict[str, Any]:
-    from tuner.data.official.fetch import fetch
+    from tuner.data.official.fetch import RECORD, fetch
 
     told = progress(stderr=True)
     done = fetch(source, root, arguments.places, told, check=not arguments.unchecked, keep=arguments.keep)
@@ -105,9 +105,7 @@ def _fetch(source: Source, root: Path, arguments: argparse.Namespace) -> dict[st
         parts = [f"unpacked {', '.join(done.unpacked)} into {root}"] if done.unpacked else []
         print("; ".join(parts) or f"{root} is complete: nothing to do")
         if done.unchecked:
-            print(
-                f"not checked against the publisher's MD5: {', '.join(done.unchecked)} (fetched.json has SHA-256 sums)"
-            )
+            print(f"not checked against the publisher's MD5: {', '.join(done.unchecked)} (see {root / RECORD})")
     return dataclasses.asdict(done)
 
 

@@ -1,10 +1,13 @@
 """Public data sets from miniature archives, on a server or a disk: checked, unpacked, left alone when complete."""
 
+import hashlib
 import io
 import json
 import tarfile
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -157,6 +160,31 @@ def test_what_was_unpacked_by_hand_is_left_as_it_is_and_told(birds: tuple[Source
         fetch(source, root, [], Silent())
 
 
+def test_an_archive_without_a_known_sum_is_taken_and_told(birds: tuple[Source, Files], site: Site, root: Path) -> None:
+    unknown = tuple(replace(archive, md5="") for archive in birds[0].archives)
+    done = fetch(replace(birds[0], archives=unknown), root, [f"{site.address}/mirror"], Silent())
+    assert done.unchecked == done.unpacked == ("CUB_200_2011.tgz", "segmentations.tgz")
+    record = json.loads((root / RECORD).read_text())["segmentations.tgz"]
+    assert record["sha256"] == hashlib.sha256(birds[1]["segmentations.tgz"]).hexdigest()
+    assert record["checked"] is False
+
+
+def test_the_folder_of_the_images_in_place_of_the_one_above(birds: tuple[Source, Files], root: Path) -> None:
+    source, files = birds
+    fetch(source, written(files, root), [], Silent())
+    with pytest.raises(UsageError, match="is the folder of the images") as caught:
+        fetch(source, root / "CUB_200_2011", [], Silent())
+    assert caught.value.todo == f"give --root {root}"
+
+
+def test_two_calls_at_once_fetch_each_archive_once(birds: tuple[Source, Files], site: Site, root: Path) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        calls = [pool.submit(fetch, birds[0], root, [f"{site.address}/mirror"], Silent()) for _ in range(2)]
+    unpacked = sorted(call.result().unpacked for call in calls)
+    assert unpacked == [(), ("CUB_200_2011.tgz", "segmentations.tgz")]
+    assert len(site.asked) == 2
+
+
 def test_cars_which_nobody_publishes_any_more(root: Path, tmp_path: Path) -> None:
     source, files = miniature("cars", tmp_path)
     with pytest.raises(TunerError, match=r"no longer offers cars_train\.tgz, .* \(offline\)") as caught:
@@ -203,7 +231,7 @@ def test_every_data_set_says_what_it_is() -> None:
         assert source.terms
         assert source.holds
         for archive in source.archives:
-            assert len(bytes.fromhex(archive.md5)) == 16
+            assert len(bytes.fromhex(archive.md5)) == 16 or archive.name == "102segmentations.tgz"
             assert archive.url == "" or archive.url.partition("?")[0].endswith(archive.name)
 
 
@@ -267,6 +295,14 @@ def test_an_archive_that_grows_beyond_measure(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(TunerError, match="unpacks to more than"):
         unpack(archive, tmp_path, ("images",), Silent(), todo="")
     assert not (tmp_path / "images").exists()
+
+
+def test_a_python_that_unpacks_nothing_safely(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = tmp_path / "images.tgz"
+    archive.write_bytes(GOOD)
+    monkeypatch.delattr(tarfile, "data_filter")
+    with pytest.raises(TunerError, match="unpacks no archive safely"):
+        unpack(archive, tmp_path, ("images",), Silent(), todo="")
 
 
 def test_a_full_disk_while_unpacking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

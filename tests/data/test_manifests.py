@@ -10,12 +10,15 @@ from PIL import Image
 
 from tests.archives import cells, mat, miniature, written
 from tuner.base.progress import Silent
+from tuner.data.kinds import DATASETS
+from tuner.data.load import check_images, load_dataset
 from tuner.data.masks import examine_mask, reading_of
 from tuner.data.official.fetch import fetch
 from tuner.data.official.manifest import Line, Options, write_manifest
 from tuner.data.official.manifests import BUILDERS, make_manifest
 from tuner.data.official.sources import SOURCES
 from tuner.errors import TunerError, UsageError
+from tuner.recipe import load_recipe
 
 Rows = list[dict[str, str]]
 Unpacked = Callable[[str], Path]
@@ -122,6 +125,29 @@ def test_dogs(unpacked: Unpacked) -> None:
     assert sorted({row["label"] for row in rows}) == ["Chihuahua", "Shih-Tzu"]
     assert [len(split(rows, side)) for side in ("train", "test")] == [4, 4]
     assert {row["box"] for row in manifest(root, "dogs", crop=True)} == {"3,2,40,25"}, "both dogs, within the image"
+
+
+@pytest.mark.skipif("manifest" not in DATASETS, reason="this version has no data.name=manifest")
+@pytest.mark.parametrize(
+    ("name", "classes", "n_train", "n_masks", "size"),
+    [
+        ("flowers", ("007", "077"), 6, 12, (40, 30)),
+        ("pets", ("Abyssinian", "american_bulldog"), 4, 8, (40, 30)),
+        ("aircraft", ("707-320", "F/A-18", "MD 11"), 6, 0, (36, 26)),
+        ("dogs", ("Chihuahua", "Shih-Tzu"), 4, 0, (37, 23)),
+    ],
+)
+def test_a_recipe_reads_it(
+    unpacked: Unpacked, name: str, classes: tuple[str, ...], n_train: int, n_masks: int, size: tuple[int, int]
+) -> None:
+    root = unpacked(name)
+    file, _ = make_manifest(SOURCES[name], root, Options(crop=SOURCES[name].crops), Silent())
+    recipe = load_recipe("folder", ["data.name=manifest", f"data.root={root}", f"data.manifest={file}"])
+    data = load_dataset(recipe.data)
+    assert data.class_names == classes
+    assert (data.is_train.sum(), data.has_mask.sum()) == (n_train, n_masks)
+    assert data.pictures.image(0).size == size
+    check_images(data)
 
 
 @pytest.mark.parametrize("name", BUILDERS)

@@ -23,7 +23,7 @@ from tuner.data.official.download import download
 from tuner.data.official.places import DOWNLOADS, PACKED, Origin, find_archives
 from tuner.data.official.sources import Archive, Source
 from tuner.data.official.unpack import unpack
-from tuner.errors import TunerError
+from tuner.errors import TunerError, UsageError
 
 RECORD = "fetched.json"
 BLOCK = 2**20  # bytes
@@ -62,6 +62,7 @@ def fetch(
         TunerError: an archive cannot be had, is not the publisher's, or cannot be unpacked. What was unpacked before
             it stays, as does what was downloaded.
     """
+    _refuse_inner(source, root)
     root.mkdir(parents=True, exist_ok=True)
     with _alone(root):
         record = _read_record(root)
@@ -84,6 +85,16 @@ def fetch(
         tuple(name for name in there if not _was_checked(record.get(name))),
         tuple(archive.name for archive in absent),
     )
+
+
+def _refuse_inner(source: Source, root: Path) -> None:
+    """Refuse the folder of the images in place of the one above it: all would be fetched again, into it."""
+    if source.folder and root.name == source.folder and any(_is_there(a, root.parent) for a in source.archives):
+        raise UsageError(
+            f"{root} is the folder of the images",
+            f"the one above it, into which archives are unpacked: {root.parent}",
+            f"give --root {root.parent}",
+        )
 
 
 def _is_there(archive: Archive, root: Path) -> bool:
@@ -110,10 +121,10 @@ def _obtain(source: Source, archive: Archive, origin: Origin, root: Path, progre
 
 
 def _check(archive: Archive, file: Path, origin: str, root: Path, progress: Progress, *, check: bool) -> dict[str, Any]:
-    """What is known of a file; one that is not the publisher's is refused, and removed if it was downloaded."""
+    """What is known of a file; one of another sum than its publisher's is refused, and removed if downloaded."""
     with progress.step(f"checking {file.name}"):
         size, md5, sha256 = _digests(file)
-    if md5 != archive.md5 and check:
+    if check and archive.md5 not in ("", md5):
         todo = "get it again, or from elsewhere"
         if _is_download(file, root):
             file.unlink()

@@ -16,7 +16,7 @@ class Archive:
 
     Attributes:
         name: its file name.
-        md5: of its content, in hexadecimal.
+        md5: of its content, in hexadecimal; "" where no sum is known for sure.
         url: where the publisher offers it; "" where nobody does any more.
         gives: paths below the root that are there after it was unpacked; a file that is no archive is its own.
         lacking: what the data set lacks without it; "" if it cannot be read without it.
@@ -136,7 +136,7 @@ SOURCES = {
                 ),
                 Archive(
                     "102segmentations.tgz",
-                    "51375996b6c4f367a4b9f4492d7ecef5",
+                    "",
                     f"{_VGG}/flowers/102/102segmentations.tgz",
                     ("segmim",),
                     "object masks",

@@ -91,6 +91,9 @@ def _extract(archive: Path, draft: Path, step: Step) -> None:
 
 def _extract_tar(archive: Path, draft: Path, step: Step) -> None:
     """Files and folders only; Python's filter `data` refuses links and paths that lead out, devices, and odd modes."""
+    if not hasattr(tarfile, "data_filter"):
+        todo = "update Python, or unpack the archive by hand"
+        raise TunerError("this Python's tarfile unpacks no archive safely", "3.11.4 or later", todo)
     size, grown = archive.stat().st_size, 0
     with archive.open("rb") as stream, tarfile.open(fileobj=stream, errorlevel=1) as tar:
         for member in tar:
