@@ -13,7 +13,7 @@ if (os.environ.get("RAY_ADDRESS", "").strip().lower() or "local") == "local":
 
 NAMES = (
     *("search", "list", "status", "control", "trial", "front", "confirm", "pick", "diff", "report"),
-    *("compare", "explain", "export", "extract", "doctor"),
+    *("compare", "explain", "export", "data", "extract", "doctor"),
 )
 
 

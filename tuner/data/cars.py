@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tuner.data.dataset import Dataset, Entry, assemble, need_folder
+from tuner.data.mat import read_mat
 from tuner.data.paths import clean_path, path_on_disk
 from tuner.data.settings import DataConfig
 from tuner.data.tables import read_csv, unique
@@ -18,7 +19,10 @@ LAYOUT = (
     "a folder with cars_annos.mat and car_ims/, or devkit/cars_meta.mat with cars_train/ and cars_test/ and their "
     "annotations (cars_test_annos_withlabels.mat), or annotations.csv `path,class,split`"
 )
-TODO = "get Stanford Cars (Krause et al. 2013; its page is offline, Kaggle has mirrors), unpack it and set data.root"
+TODO = (
+    "get the archives of Stanford Cars (Krause et al. 2013; its page is offline, others have copies), run qpm-tuner "
+    "data fetch cars --root data/stanford_cars --from THEIR_FOLDER, and set data.root"
+)
 
 
 def load_cars(config: DataConfig) -> Dataset:
@@ -51,7 +55,7 @@ def _from_csv(file: Path) -> Listing:
 
 
 def _from_single_mat(file: Path) -> Listing:
-    content = _read_mat(file, "annotations", "class_names")
+    content = read_mat(file, ("annotations", "class_names"), LAYOUT, TODO)
     names = _names(content)
     rows = _fields(content, ("relative_im_path", "class", "test"), file)
     return [
@@ -64,11 +68,11 @@ def _from_devkit(root: Path) -> Listing:
     devkit = root / "devkit"
     labelled = "cars_test_annos_withlabels.mat"  # published later than the devkit, often put beside it
     tests = next((folder / labelled for folder in (devkit, root) if (folder / labelled).is_file()), devkit / labelled)
-    names = _names(_read_mat(devkit / "cars_meta.mat", "class_names"))
+    names = _names(read_mat(devkit / "cars_meta.mat", ("class_names",), LAYOUT, TODO))
     entries = []
     for file, folder in ((devkit / "cars_train_annos.mat", "cars_train"), (tests, "cars_test")):
         is_train = folder == "cars_train"
-        rows = _fields(_read_mat(file, "annotations"), ("fname", "class"), file)
+        rows = _fields(read_mat(file, ("annotations",), LAYOUT, TODO), ("fname", "class"), file)
         entries += [
             Entry(clean_path(f"{folder}/{name}"), _label(label, names, i, file), is_train)
             for i, (name, label) in enumerate(rows, start=1)
@@ -107,21 +111,3 @@ def _flag(value: Any, number: int, file: Path) -> bool:
     if isinstance(value, (int, float, np.number, np.bool_)) and value in (0, 1):
         return bool(value)
     raise UsageError(f"{file}, annotation {number}: test {value!r}", "0 or 1", "correct the annotation")
-
-
-def _read_mat(file: Path, *names: str) -> dict[str, Any]:
-    """The variables of a MATLAB file.
-
-    Raises:
-        TunerError: it cannot be read, or lacks a variable.
-    """
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
-
-    try:
-        content: dict[str, Any] = loadmat(file, squeeze_me=True, variable_names=names)
-    except (OSError, ValueError, TypeError, NotImplementedError, MatReadError) as error:
-        raise TunerError(f"{file} cannot be read: {error}", LAYOUT, TODO) from error
-    if missing := set(names) - content.keys():
-        raise TunerError(f"{file} lacks {', '.join(sorted(missing))}", LAYOUT, TODO)
-    return content
