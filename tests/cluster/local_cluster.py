@@ -7,9 +7,10 @@ processes that work on it.
 import contextlib
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ray.cluster_utils import Cluster
 
@@ -39,14 +40,18 @@ class LocalCluster:
             self.seen.setdefault(node, set()).update(name.partition("-")[0] for name in self.work(node))
 
     def work(self, node: str) -> list[str]:
-        """The names of the tasks and actors that work on a node; Ray names processes by them."""
-        found = []
+        """The names of the tasks and actors that work on a node."""
+        return list(self.pids(node))
+
+    def pids(self, node: str) -> dict[str, int]:
+        """The processes that work on a node, by the names of their tasks and actors; Ray names processes by them."""
+        found = {}
         for threads in Path(f"/proc/{self.raylets[node]}/task").glob("*/children"):
             with contextlib.suppress(OSError):  # ended meanwhile
                 for pid in threads.read_text().split():
                     title = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
                     if title.startswith("ray::") and not title.startswith(NOT_WORK):
-                        found.append(title.removeprefix("ray::").strip())
+                        found[title.removeprefix("ray::").strip()] = int(pid)
         return found
 
     def where(self, name: str) -> set[str]:
@@ -58,15 +63,35 @@ class LocalCluster:
         os.kill(self.raylets[node], signal.SIGKILL)
 
 
+def has_torch(pid: int) -> bool:
+    """Whether a process has loaded torch; what has been loaded stays until it ends."""
+    try:
+        return "libtorch" in Path(f"/proc/{pid}/maps").read_text()
+    except OSError:  # ended meanwhile
+        return False
+
+
+def _in_time(start: Callable[[], Any]) -> Any:
+    """Start a node; a machine that is busy gets three attempts, since Ray gives a raylet 30 s."""
+    for left in (2, 1, 0):
+        try:
+            return start()
+        except Exception as error:  # Ray raises nothing more specific
+            if "timed out during startup" not in str(error) or not left:
+                raise
+    raise AssertionError("the last attempt returns or raises")
+
+
 @contextlib.contextmanager
 def local_cluster() -> Iterator[LocalCluster]:
     """The four nodes, for a block; they inherit this process's environment, as nodes do that of their set-up."""
     head = {"num_cpus": 0, "num_gpus": 0, "include_dashboard": False, "object_store_memory": MEMORY}
-    cluster = Cluster(initialize_head=True, head_node_args=head)
+    cluster = _in_time(lambda: Cluster(initialize_head=True, head_node_args=head))
     try:
         nodes = {HEAD: cluster.head_node}
         for name, held in RESOURCES.items():
-            nodes[name] = cluster.add_node(**{"num_gpus": 0, "object_store_memory": MEMORY} | held)
+            node = {"num_gpus": 0, "object_store_memory": MEMORY} | held
+            nodes[name] = _in_time(lambda node=node: cluster.add_node(**node))
         raylets = {name: node.all_processes["raylet"][0].process.pid for name, node in nodes.items()}
         yield LocalCluster(cluster.address, raylets)
     finally:
