@@ -36,7 +36,7 @@ from tuner.store import open_store
 BUCKET, NAME = "rehearsal", "rehearsal"
 EXTRACTED = re.compile(r"([\d,]+) of ([\d,]+) images")
 EXTRACTING, DONE = "extracting", "feature bank"  # what a driver says when extraction begins and has ended
-BACKBONE = ("backbone.name=patch_dictionary", "backbone.image_size=224", "backbone.grid=14", "backbone.n_atoms=128")
+BACKBONE = ("backbone.name=patch_dictionary", "backbone.image_size=112", "backbone.grid=14", "backbone.n_atoms=128")
 LOOK_S = 0.2
 
 
@@ -90,6 +90,8 @@ def drive(command: list[str], enough: Callable[[Start], bool]) -> Start:
         time.sleep(LOOK_S)
     started.process.wait()
     listener.join()
+    if started.process.returncode not in (0, -signal.SIGKILL):
+        raise SystemExit("the driver ended by itself, with the error above")
     return started
 
 
