@@ -1,7 +1,8 @@
 """A search on a cluster that grows: python -m tests.cluster.fake_nodes STORE, inside namespaces of its own.
 
-The real autoscaler, with Ray's provider of fake nodes, each a raylet on this machine. The head has no CPU for stages.
-Prints the CPUs of the nodes that were there in the end. Ray ends fake nodes by the names of their processes, and they
+The real autoscaler, with Ray's provider of fake nodes, each a raylet on this machine. At the start there is the head
+alone, without CPUs; a node may come with a GPU (declared, not there), and one without, as in ray_cluster.yaml. Prints
+CPUs and GPUs of the nodes that were there in the end. Ray ends fake nodes by the names of their processes, and they
 look for the head at port 6379: hence a PID and a network namespace. What it starts ends with the first.
 """
 
@@ -11,29 +12,35 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import ray
 
 from cluster.services import LOOPBACK
 from tests.cluster.namespaces import bring_up_loopback
-from tests.drivers import command
+from tests.drivers import SLOWER, command
+from tuner.search.session.gpu_share import VARIABLE
 
-WORKERS = 2
 PORT = 6379
-HEAD, WORKER = "ray.head.default", "worker"  # the provider knows the head by this name
+HEAD = "ray.head.default"  # the provider knows the head by this name
+PRECISE = ("dense.precision=float32", "finetune.precision=float32")  # `auto` is bfloat16 for stages with a GPU
+
+
+def worker(**resources: float) -> dict[str, Any]:
+    """A type of node that the autoscaler may start once."""
+    held = {"CPU": 1, "object_store_memory": 100 * 2**20, **resources}
+    return {"resources": held, "node_config": {}, "min_workers": 0, "max_workers": 1}
+
+
 CONFIG = {
     "cluster_name": "fake",
     "provider": {"type": "fake_multinode", "disable_node_updaters": True},
-    "max_workers": WORKERS,
+    "max_workers": 2,
     "head_node_type": HEAD,
     "available_node_types": {
         HEAD: {"resources": {"CPU": 0}, "node_config": {}, "max_workers": 0},
-        WORKER: {
-            "resources": {"CPU": 1, "object_store_memory": 100 * 2**20},
-            "node_config": {},
-            "min_workers": 0,
-            "max_workers": WORKERS,
-        },
+        "cpu": worker(),
+        "gpu": worker(GPU=1),
     },
     "upscaling_speed": 1.0,
     "idle_timeout_minutes": 10,
@@ -59,9 +66,11 @@ def main() -> int:
         faked = {"RAY_FAKE_CLUSTER": "1", "AUTOSCALER_UPDATE_INTERVAL_S": "1"}
         subprocess.run(start, env=os.environ | faked, check=True)
         address = f"{LOOPBACK}:{PORT}"
-        code = subprocess.run(command(sys.argv[1]), env=os.environ | {"RAY_ADDRESS": address}, check=False).returncode
+        ours = {"RAY_ADDRESS": address, VARIABLE: "0.5"}
+        search = command(sys.argv[1], (*SLOWER, *PRECISE))
+        code = subprocess.run(search, env=os.environ | ours, check=False).returncode
         ray.init(address, log_to_driver=False)  # the autoscaler would write after what we print
-        print(json.dumps([node["Resources"].get("CPU", 0) for node in ray.nodes()]))
+        print(json.dumps([[node["Resources"].get(kind, 0) for kind in ("CPU", "GPU")] for node in ray.nodes()]))
     return code
 
 
