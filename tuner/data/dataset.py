@@ -196,8 +196,9 @@ class Listing:
         notes: Sequence[str] = (),
         *,
         must_exist: bool = False,
+        digests: Sequence[str] | None = None,
     ) -> Dataset:
-        """Apply the recipe's split and masks; images are hashed here.
+        """Apply the recipe's split and masks; images are hashed here, unless that was done elsewhere.
 
         Args:
             config: the recipe's data settings.
@@ -205,6 +206,7 @@ class Listing:
             class_names: one name per class.
             notes: notes on the listing, see `Dataset`.
             must_exist: whether files that cannot be read are refused here; otherwise `check_images` names them.
+            digests: SHA-256 of each image's file, as `Hasher.each` gives it, if already known.
 
         Raises:
             UsageError: see `assemble`.
@@ -218,7 +220,10 @@ class Listing:
         if config.masks:
             masks, on_masks = masks_at(config.masks, self.paths)
         pictures = FilePictures(Files(folder, self.paths), masks, self.boxes)
-        files = Hasher().each(pictures.images, unreadable=None if must_exist else "")
+        if digests is None:
+            files = Hasher().each(pictures.images, unreadable=None if must_exist else "")
+        else:
+            files = pictures.known = list(digests)
         content = group_by_content(with_boxes(files, self.boxes))
         groups = self._groups(files, content)
         if config.split_file:

@@ -14,7 +14,7 @@ from tuner.data.dataset import Dataset
 from tuner.data.duplicates import refuse_two_labels
 from tuner.data.kinds import DATASETS
 from tuner.data.masks import MaskFacts, examine_mask, mask_notes
-from tuner.data.pictures import FilePictures, Mask
+from tuner.data.pictures import Chosen, FilePictures, Mask
 from tuner.data.pixels import Facts, ImageError, examine
 from tuner.data.place import Place, in_bucket
 from tuner.data.settings import DataConfig
@@ -48,6 +48,8 @@ def load_dataset(config: DataConfig) -> Dataset:
             "copy the data set to a folder, or list its images in a manifest",
         )
     dataset: Dataset = kind.load(config)
+    if not hasattr(dataset.pictures, "part"):  # of a package that knows an earlier protocol
+        dataset = replace(dataset, pictures=Chosen(dataset.pictures))
     trained = set(dataset.labels[dataset.is_train].tolist())
     if untrained := [name for label, name in enumerate(dataset.class_names) if label not in trained]:
         raise UsageError(
