@@ -21,7 +21,6 @@ SMALL = [
     "backbone.name=patch_dictionary",
     "backbone.image_size=32",
     "adapter.hidden=32",
-    "adapter.width=24",
     "dense.epochs=2",
     "finetune.epochs=2",
     "assign.effort=20000",
