@@ -225,8 +225,10 @@ class Listing:
         notes: Sequence[str] = (),
         *,
         must_exist: bool = False,
+        digests: Sequence[str] | None = None,
     ) -> Dataset:
-        """Apply the recipe's masks, and draw a split where none is given; images are hashed here.
+        """Apply the recipe's masks, and draw a split where none is given; images are hashed here, unless that was done
+        elsewhere.
 
         Args:
             config: the recipe's data settings.
@@ -234,6 +236,7 @@ class Listing:
             class_names: one name per class, also of those left out by `narrowed`.
             notes: notes on the listing, see `Dataset`.
             must_exist: whether files that cannot be read are refused here; otherwise `check_images` names them.
+            digests: SHA-256 of each image's file, as `Hasher.each` gives it, if already known.
 
         Raises:
             UsageError: a class is too small to be split, or the masks do not fit.
@@ -246,7 +249,10 @@ class Listing:
         if config.masks:
             masks, on_masks = masks_at(config.masks, self.paths)
         pictures = FilePictures(Files(folder, self.paths), masks, self.boxes)
-        files = Hasher().each(pictures.images, unreadable=None if must_exist else "")
+        if digests is None:
+            files = Hasher().each(pictures.images, unreadable=None if must_exist else "")
+        else:
+            files = pictures.known = list(digests)
         content = group_by_content(with_boxes(files, self.boxes))
         groups = self._groups(files, content)
         is_train = self.is_train

@@ -17,7 +17,7 @@ from tuner.data.duplicates import refuse_two_labels
 from tuner.data.first_classes import refuse_other_classes
 from tuner.data.kinds import DATASETS
 from tuner.data.masks import MaskFacts, mask_notes, misfit
-from tuner.data.pictures import FilePictures
+from tuner.data.pictures import Chosen, FilePictures
 from tuner.data.pixels import Facts, ImageError, examine
 from tuner.data.place import in_bucket
 from tuner.data.settings import DataConfig
@@ -52,6 +52,8 @@ def load_dataset(config: DataConfig) -> Dataset:
         )
     dataset: Dataset = kind.load(config)
     refuse_other_classes(config, len(dataset.class_names))
+    if not hasattr(dataset.pictures, "part"):  # of a package that knows an earlier protocol
+        dataset = replace(dataset, pictures=Chosen(dataset.pictures))
     trained = set(dataset.labels[dataset.is_train].tolist())
     if untrained := [name for label, name in enumerate(dataset.class_names) if label not in trained]:
         raise UsageError(

@@ -40,7 +40,7 @@ class Pictures(Protocol):
         ...
 
 
-__all__ = ["FilePictures", "Mask", "Pictures"]
+__all__ = ["Chosen", "FilePictures", "Mask", "Pictures"]
 
 _DECIDING = threading.Lock()  # the interpretation of masks is decided once, by one thread
 
@@ -59,6 +59,7 @@ class FilePictures:
         self.images = images if isinstance(images, Files) else tuple(images)
         self.masks = tuple(masks)
         self.boxes = boxes
+        self.known: list[str] | None = None  # SHA-256 of each image's file, where that was computed elsewhere
         self._reading: Reading | None = None
         self._is_part = False
 
@@ -138,8 +139,8 @@ class FilePictures:
     def digests(self) -> list[list[str]]:
         """SHA-256 of every image's and mask's bytes, cached between runs (see `fingerprint`); boxes are added."""
         masks = [mask for mask in self.masks if isinstance(mask, Path | S3Path)]
-        files = Hasher().each([*self.images, *masks] if masks else self.images)
-        images, of_masks = with_boxes(files[: len(self.images)], self.boxes), iter(files[len(self.images) :])
+        files = Hasher().each(self.images) if self.known is None else self.known
+        images, of_masks = with_boxes(files, self.boxes), iter(Hasher().each(masks) if masks else [])
         return [
             [image, "" if mask is None else next(of_masks) if isinstance(mask, Path | S3Path) else mask.digest()]
             for image, mask in zip(images, self.masks, strict=True)
@@ -158,5 +159,38 @@ class FilePictures:
         images = self.images.part(index) if isinstance(self.images, Files) else [self.images[i] for i in chosen]
         boxes = None if self.boxes is None else self.boxes[index]
         part = FilePictures(images, [self.masks[i] for i in chosen], boxes)
+        part.known = None if self.known is None else [self.known[i] for i in chosen]
         part._reading, part._is_part = self._reading, True
         return part
+
+
+class Chosen:
+    """Some images of a source that has no `part` of its own; it travels with the whole source.
+
+    Args:
+        source: images and masks.
+        index: which of them, (n,) int64; None: all.
+    """
+
+    def __init__(self, source: Pictures, index: np.ndarray | None = None) -> None:
+        self.source, self.index = source, index
+
+    def image(self, i: int) -> Image.Image:
+        """See `Pictures.image`."""
+        return self.source.image(self._at(i))
+
+    def mask(self, i: int) -> Image.Image | None:
+        """See `Pictures.mask`."""
+        return self.source.mask(self._at(i))
+
+    def digests(self) -> list[list[str]]:
+        """See `Pictures.digests`."""
+        found = self.source.digests()
+        return found if self.index is None else [found[i] for i in self.index.tolist()]
+
+    def part(self, index: np.ndarray) -> "Chosen":
+        """See `Pictures.part`."""
+        return Chosen(self.source, index if self.index is None else self.index[index])
+
+    def _at(self, i: int) -> int:
+        return i if self.index is None else int(self.index[i])

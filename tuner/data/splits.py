@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tuner.data.duplicates import numbered
 from tuner.data.group_split import groups_by_class
 from tuner.data.words import some
 from tuner.errors import UsageError
@@ -44,7 +45,8 @@ def stratified_split(
     if content is None:
         content = np.arange(len(labels))
     classes, counts = np.unique(labels, return_counts=True)
-    distinct = np.unique(np.unique(np.stack([labels, content]), axis=1)[0], return_counts=True)[1]
+    _, first = np.unique(numbered(labels, content), return_index=True)
+    distinct = np.unique(labels[first], return_counts=True)[1]
     if lonely := classes[distinct == 1].tolist():
         names = some([class_names[c] if class_names is not None else f"class {c}" for c in lonely])
         raise UsageError(
