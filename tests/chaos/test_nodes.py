@@ -49,3 +49,12 @@ def test_kill_9_of_a_raylet_costs_no_trial(tmp_path, start, cluster):
     straight, _ = run_tiny(tmp_path / "straight", "tiny", *OVERRIDES, WITHOUT_MLFLOW)
     assert straight.state.counts() == {"complete": 3}
     same(home, straight.home)
+    assert _shards(home) == _shards(straight.home), "tokens of the cluster are those of one process, byte for byte"
+
+
+def _shards(home: SearchHome) -> dict[str, str]:
+    """Hash of the files of each shard, by its key."""
+    keys = {key.split("/")[1] for key in home.store.list("shards/")}
+    found = {key: home.artifacts.find("shards", key) for key in keys}
+    assert found
+    return {key: manifest.digest for key, manifest in found.items() if manifest is not None}

@@ -46,5 +46,5 @@ class BackboneFacts:
         licence = licence_of(network)
         size, grid = network.image_size, (int(network.grid[0]), int(network.grid[1]))
         material = json.loads(json.dumps(network.key_material()))  # what a bank says of it when it is read again
-        about = (network.dim, network.has_cls, network.needs_fit(), torch.__version__)
+        about = (network.dim, network.has_cls, network.needs_fit(), str(torch.__version__))  # a plain text
         return cls(material, size, grid, *about, licence)

@@ -17,6 +17,9 @@ from typing import Any
 
 import numpy as np
 import ray
+import ray.data
+from ray.data import DataContext
+from ray.data.exceptions import SystemException
 from ray.exceptions import RayError, RayTaskError
 
 from tuner.base.folders import cache_root
@@ -82,9 +85,7 @@ class Cluster:
                 done += ended.images
                 self.shown.count(done, total, unit)
                 yield ended
-        except RayError as error:
-            raise _failed(error) from error
-        except SystemError as error:  # how Ray Data ends when its own code fails
+        except (RayError, SystemException) as error:  # workers that die again and again; Ray Data's own faults
             raise _failed(error) from error
 
 
@@ -109,8 +110,6 @@ def _n_workers(resources: StageResources, n_pieces: int) -> int:
 
 def _rows(cluster: Cluster, step: Step, groups: Sequence[Sequence[Piece]], n_workers: int) -> Iterator[Any]:
     """The results of the groups, as they come."""
-    import ray.data
-
     with _quiet():
         work = ray.data.from_items([{"pieces": pickle.dumps(list(g))} for g in groups], override_num_blocks=len(groups))
         pool = ray.data.ActorPoolStrategy(min_size=1, max_size=len(groups), initial_size=n_workers)
@@ -128,13 +127,11 @@ def _rows(cluster: Cluster, step: Step, groups: Sequence[Sequence[Piece]], n_wor
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Ray Data without its own progress bars and log lines; each result is passed on at once."""
-    from ray.data import DataContext
-
     context, logger = DataContext.get_current(), logging.getLogger("ray.data")
     before, level = {name: getattr(context, name) for name in _SETTINGS}, logger.level
     for name, value in _SETTINGS.items():
         setattr(context, name, value)
-    logger.setLevel(logging.ERROR)
+    logger.setLevel(logging.CRITICAL)  # it would tell of errors that are raised here
     try:
         yield
     finally:
@@ -166,7 +163,7 @@ class Worker:
         self.step, self.url, self.worker = step, store_url, _here(worker, resources)
 
     def __call__(self, batch: dict[str, np.ndarray]) -> Iterator[dict[str, list[bytes]]]:
-        """Do the groups of a batch; a result or an error that has a word for it is a row."""
+        """Do the groups of a batch; each result is a row, and so is an error, which the driver raises."""
         from tuner.features.steps import STEPS
 
         for group in batch["pieces"]:
@@ -176,6 +173,8 @@ class Worker:
                     yield {"done": [pickle.dumps(done)]}
             except TunerError as error:
                 yield {"done": [pickle.dumps(_of_node(error))]}
+            except Exception as error:  # of the backbone's own code, such as too little memory on a GPU
+                yield {"done": [pickle.dumps(_of_node(_failed(error)))]}
 
 
 def _here(worker: Extractor, resources: StageResources) -> Extractor:
