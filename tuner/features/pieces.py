@@ -80,30 +80,6 @@ def piece_key(**material: Any) -> str:
     return hashlib.sha256(json.dumps(material, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def part_of(pictures: Pictures, index: np.ndarray) -> Pictures:
-    """The pictures at these positions alone; of a registered data set without `part`, all of them travel."""
-    part = getattr(pictures, "part", None)
-    return _Part(pictures, index) if part is None else part(index)
-
-
-@dataclass(frozen=True)
-class _Part:
-    """Some of the pictures of a source that cannot be divided."""
-
-    whole: Pictures
-    index: np.ndarray
-
-    def image(self, i: int) -> Any:
-        return self.whole.image(int(self.index[i]))
-
-    def mask(self, i: int) -> Any:
-        return self.whole.mask(int(self.index[i]))
-
-    def digests(self) -> list[list[str]]:
-        digests = self.whole.digests()
-        return [digests[i] for i in self.index]
-
-
 @dataclass
 class Extractor:
     """A process that does pieces: it loads the backbone once, when a piece needs it.

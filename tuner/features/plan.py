@@ -7,7 +7,7 @@ import numpy as np
 
 from tuner.data.dataset import Dataset, FilePictures
 from tuner.features.described import BackboneFacts
-from tuner.features.pieces import Piece, part_of, piece_key
+from tuner.features.pieces import Piece, piece_key
 
 FORMAT = 2  # raise it when the same inputs give other arrays; 2: images upright and by mode, masks by one reading
 SHARD_FORMAT = 1
@@ -91,7 +91,7 @@ class Plan:
         dataset = self.dataset
         key = piece_key(kind=kind, format=SHARD_FORMAT, **material)
         paths = tuple(dataset.paths[i] for i in index)
-        return Piece(kind, key, paths, part_of(dataset.pictures, index), dataset.has_mask[index], parts, fit)
+        return Piece(kind, key, paths, dataset.pictures.part(index), dataset.has_mask[index], parts, fit)
 
 
 def _runs(index: np.ndarray, size: int) -> list[np.ndarray]:
