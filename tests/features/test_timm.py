@@ -20,8 +20,9 @@ from tests.packages import optional
 from tuner.data.settings import DataConfig
 from tuner.errors import UsageError
 from tuner.features.extract import extract_bank
-from tuner.features.geometry import image_for, resolved
+from tuner.features.geometry import image_for
 from tuner.features.registry import make_backbone
+from tuner.features.resize import resolved
 from tuner.features.settings import BackboneConfig
 from tuner.features.timm_network import shape_of
 from tuner.features.timm_source import source_of
