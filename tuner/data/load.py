@@ -16,7 +16,7 @@ from tuner.data.kinds import DATASETS
 from tuner.data.masks import MaskFacts, examine_mask, mask_notes
 from tuner.data.pictures import Chosen, FilePictures, Mask
 from tuner.data.pixels import Facts, ImageError, examine
-from tuner.data.place import Place, in_bucket
+from tuner.data.place import Place, S3Path, in_bucket
 from tuner.data.settings import DataConfig
 from tuner.data.words import count, some
 from tuner.errors import TunerError, UsageError
@@ -77,7 +77,10 @@ def check_images(dataset: Dataset) -> list[str]:
     pictures = dataset.pictures
     if not isinstance(pictures, FilePictures):
         return []
-    with ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
+    parallel = 2 * (os.cpu_count() or 1)
+    if any(isinstance(file, S3Path) for file in pictures.images):  # most of the time is spent waiting
+        parallel = max(32, parallel)
+    with ThreadPoolExecutor(parallel) as pool:
         seen = list(pool.map(_examine, pictures.images, pictures.masks, map(pictures.box, range(len(pictures.images)))))
     if faults := [fault for fault in seen if isinstance(fault, ImageError)]:
         more = f" and {len(faults) - NAMED_AT_MOST} more" if len(faults) > NAMED_AT_MOST else ""
