@@ -195,6 +195,7 @@ class Listing:
         class_names: Sequence[str],
         notes: Sequence[str] = (),
         *,
+        anywhere: bool = False,
         must_exist: bool = False,
         digests: Sequence[str] | None = None,
     ) -> Dataset:
@@ -205,6 +206,7 @@ class Listing:
             folder: the folder, or place in a bucket, that image paths are relative to.
             class_names: one name per class.
             notes: notes on the listing, see `Dataset`.
+            anywhere: whether paths may be absolute, or addresses of their own.
             must_exist: whether files that cannot be read are refused here; otherwise `check_images` names them.
             digests: SHA-256 of each image's file, as `Hasher.each` gives it, if already known.
 
@@ -214,7 +216,7 @@ class Listing:
         """
         if not len(self.paths):
             raise TunerError(f"data set {config.name} at {folder} lists no images", "at least one", "check data.root")
-        check_names(folder, self.paths, class_names)
+        check_names(folder, self.paths, class_names, anywhere=anywhere)
         masks: Sequence[Mask | None] = self.masks or [None] * len(self.paths)
         on_masks: list[str] = []
         if config.masks:

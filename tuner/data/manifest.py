@@ -37,7 +37,7 @@ def load_manifest(config: ManifestConfig) -> Dataset:
         UsageError: the manifest is not one: the message counts the rows and names the first.
     """
     listing, root, names, notes = list_manifest(config)
-    return listing.dataset(config, root, names, notes, must_exist=True)
+    return listing.dataset(config, root, names, notes, anywhere=True, must_exist=True)
 
 
 def list_manifest(config: ManifestConfig) -> tuple[Listing, Place, list[str], list[str]]:
