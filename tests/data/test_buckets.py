@@ -16,7 +16,7 @@ from tuner.data.dataset import Dataset
 from tuner.data.fingerprint import Hasher
 from tuner.data.load import check_images, load_dataset
 from tuner.data.place import S3Path, place_of
-from tuner.data.settings import DataConfig
+from tuner.data.settings import DataConfig, ManifestConfig
 from tuner.errors import TunerError, UsageError
 from tuner.features.extract import bank_key
 from tuner.features.settings import BackboneConfig
@@ -71,6 +71,26 @@ def test_a_bucket_gives_the_bank_of_the_folder(photos: Path, s3_url: str) -> Non
         np.testing.assert_array_equal(here.pictures.image(i), there.pictures.image(i))
     backbone = BackboneConfig(name="patch_dictionary", image_size=32)
     assert bank_key(local, backbone) == bank_key(remote, backbone)
+
+
+def test_a_manifest_gives_the_same_bank_wherever_its_images_lie(photos: Path, s3_url: str) -> None:
+    paths = sorted(str(file.relative_to(photos)) for file in photos.glob("photos/t*/*/[0-9]*.png"))
+    rows = [f"{path},{path.split('/')[2]},{path.replace('photos', 'masks')}" for path in paths if int(path[-6:-4]) % 4]
+    (photos / "list.csv").write_text("\n".join(["path,label,mask", *rows]))
+    _upload(photos, s3_url)
+    backbone = BackboneConfig(name="patch_dictionary", image_size=32)
+    settings = [
+        {"manifest": str(photos / "list.csv")},
+        {"manifest": f"{s3_url}/list.csv"},
+        {"manifest": str(photos / "list.csv"), "root": s3_url},
+        {"manifest": f"{s3_url}/list.csv", "root": str(photos)},
+    ]
+    keys = {bank_key(ManifestConfig(name="manifest", **chosen), backbone) for chosen in settings}
+    assert len(keys) == 1
+    (photos / "list.csv").write_text("\n".join(["path,label", *(f"{s3_url}/{row.rpartition(',')[0]}" for row in rows)]))
+    far = load_dataset(ManifestConfig(name="manifest", manifest=str(photos / "list.csv")))
+    assert far.paths[0].startswith(f"{s3_url}/photos/")
+    assert check_images(far) == []
 
 
 def test_a_part_travels_to_a_worker(photos: Path, s3_url: str) -> None:

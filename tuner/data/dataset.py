@@ -192,13 +192,16 @@ class Listing:
             groups=of(self.groups),
         )
 
-    def narrowed(self, config: DataConfig, folder: Place, class_names: Sequence[str]) -> "tuple[Listing, list[int]]":
+    def narrowed(
+        self, config: DataConfig, folder: Place, class_names: Sequence[str], *, anywhere: bool = False
+    ) -> "tuple[Listing, list[int]]":
         """The sides of `data.split_file`, which lists all images, and of these the images of the first `data.classes`.
 
         Args:
             config: the recipe's data settings.
             folder: the folder, or place in a bucket, that image paths are relative to.
             class_names: of all classes.
+            anywhere: whether paths may be absolute, or addresses of their own.
 
         Returns:
             The listing, and the position here of each image there.
@@ -209,7 +212,7 @@ class Listing:
         """
         if not len(self.paths):
             raise TunerError(f"data set {config.name} at {folder} lists no images", "at least one", "check data.root")
-        check_names(folder, self.paths, class_names)
+        check_names(folder, self.paths, class_names, anywhere=anywhere)
         listing = self
         if config.split_file:
             split = read_split_file(place_of(config.split_file, "data.split_file"), self.paths)

@@ -19,7 +19,7 @@ from tuner.data.kinds import DATASETS
 from tuner.data.masks import MaskFacts, mask_notes, misfit
 from tuner.data.pictures import Chosen, FilePictures
 from tuner.data.pixels import Facts, ImageError, examine
-from tuner.data.place import in_bucket
+from tuner.data.place import S3Path, in_bucket
 from tuner.data.settings import DataConfig
 from tuner.data.words import count, some
 from tuner.errors import TunerError, UsageError
@@ -81,7 +81,10 @@ def check_images(dataset: Dataset) -> list[str]:
     pictures = dataset.pictures
     if not isinstance(pictures, FilePictures):
         return []
-    with ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
+    parallel = 2 * (os.cpu_count() or 1)
+    if any(isinstance(file, S3Path) for file in pictures.images):  # most of the time is spent waiting
+        parallel = max(32, parallel)
+    with ThreadPoolExecutor(parallel) as pool:
         seen = list(pool.map(partial(look, pictures), range(len(dataset))))
     refuse_faulty([fault for fault in seen if isinstance(fault, ImageError)], dataset)
     found = [pair for pair in seen if not isinstance(pair, ImageError)]

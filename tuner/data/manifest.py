@@ -37,7 +37,7 @@ def load_manifest(config: ManifestConfig) -> Dataset:
         UsageError: the manifest is not one: the message counts the rows and names the first.
     """
     listing, root, names, notes = list_manifest(config)
-    listing, _ = listing.narrowed(config, root, names)
+    listing, _ = listing.narrowed(config, root, names, anywhere=True)
     return listing.dataset(config, root, names, notes, must_exist=True)
 
 
