@@ -1,12 +1,12 @@
 """What a worker of a cluster does, run here without a cluster; tests/chaos/test_extraction.py has the cluster."""
 
-import pickle
 import socket
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from ray import cloudpickle
 
 from tuner.base.steps import Step
 from tuner.errors import TunerError
@@ -17,7 +17,7 @@ from tuner.features.extract import Alone, BankSource
 from tuner.features.kinds import BACKBONES
 from tuner.features.pieces import Extractor
 from tuner.features.registry import make_backbone
-from tuner.features.settings import BackboneSettings
+from tuner.features.settings import BackboneConfig, BackboneSettings
 from tuner.recipe import StageResources, load_recipe
 from tuner.search.execute.extraction import Worker, _answer
 from tuner.store import Artifacts, open_store
@@ -58,9 +58,10 @@ class Workers:
 
     def do(self, step, pieces, done, total):
         for start in range(0, len(pieces), 2):
-            worker = Worker(step, self.store.url, pickle.loads(pickle.dumps(self.extractor)), StageResources())
-            rows = worker({"pieces": np.array([pickle.dumps(pieces[start : start + 2])], dtype=object)})
-            yield from [_answer(pickle.loads(row["done"][0])) for row in rows]
+            extractor = cloudpickle.loads(cloudpickle.dumps(self.extractor))
+            worker = Worker(step, self.store.url, extractor, StageResources())
+            rows = worker({"pieces": np.array([cloudpickle.dumps(pieces[start : start + 2])], dtype=object)})
+            yield from [_answer(cloudpickle.loads(row["done"][0])) for row in rows]
 
 
 def _contents(store: Path) -> dict[str, bytes]:
@@ -94,7 +95,7 @@ def test_an_error_of_a_worker_names_its_node(tmp_path, pooled):
         BankSource(data, pooled).build(tmp_path / "bank", Artifacts(store), team)
     assert "resources.extract" in told.value.todo
     assert not list((tmp_path / "store").glob("shards/*/manifest.json"))
-    team.extractor.backbone = BackboneSettings(name="efficientnet_lite2", weights=str(tmp_path / "none.pth"))
+    team.extractor.backbone = BackboneConfig(name="efficientnet_lite2", weights=str(tmp_path / "none.pth"))
     with pytest.raises(TunerError, match=f"on node {socket.gethostname()}: no weights at .*none.pth"):
         BankSource(data, pooled).build(tmp_path / "bank", Artifacts(store), team)
 
