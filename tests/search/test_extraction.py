@@ -1,5 +1,6 @@
 """What a worker of a cluster does, run here without a cluster; tests/chaos/test_extraction.py has the cluster."""
 
+import os
 import socket
 from pathlib import Path
 
@@ -68,6 +69,7 @@ def _contents(store: Path) -> dict[str, bytes]:
     return {str(file.relative_to(store)): file.read_bytes() for file in sorted(store.glob("shards/*/*/*.npy"))}
 
 
+@pytest.mark.slow
 def test_workers_make_the_bytes_that_one_process_makes(tmp_path, pooled):
     data = load_recipe("digits").data
     stores = [open_store(tmp_path / name) for name in ("alone", "workers")]
@@ -83,6 +85,7 @@ def test_workers_make_the_bytes_that_one_process_makes(tmp_path, pooled):
     assert again == []
 
 
+@pytest.mark.slow
 def test_an_error_of_a_worker_names_its_node(tmp_path, pooled):
     data = load_recipe("digits").data
     store = open_store(tmp_path / "store")
@@ -115,3 +118,17 @@ def test_a_count_begins_anew_with_each_kind_of_piece():
     assert "images/s" not in str(step)
     step.count(41, 100)
     assert "images/s, ETA" in str(step)
+
+
+def test_drafts_of_processes_that_died_are_removed(tmp_path, pooled):
+    extractor = Extractor(pooled, "digits", tmp_path / "drafts")
+    with extractor.draft() as mine:
+        dead = mine.with_name(mine.name.replace(f"-{os.getpid()}-", f"-{2**22 + 1}-"))
+        elsewhere = dead.with_name(dead.name.replace(socket.gethostname(), "another-node"))
+        for folder in (dead, elsewhere):
+            folder.mkdir()
+        with extractor.draft():
+            assert mine.is_dir()
+        assert not dead.exists()
+        assert elsewhere.is_dir()
+    assert not mine.exists()

@@ -36,6 +36,7 @@ from tuner.store import open_artifacts
 
 GPUS = Path("/proc/driver/nvidia/gpus")
 MOST_THREADS = 16  # that decode images for one GPU
+UNITS: dict[Step, str] = {"mask_facts": "masks", "fits": "training images"}
 GROUP = 4  # pieces of a task, so that images are decoded while the piece before is computed
 TASKS_OF_A_WORKER = 4  # at least, where there are enough pieces, so that all workers end at about the same time
 
@@ -73,7 +74,7 @@ class Cluster:
         Raises:
             TunerError: weights are missing, a disk is full, the store fails, or workers die again and again.
         """
-        unit = "masks" if step == "mask_facts" else "images"
+        unit = UNITS.get(step, "images")
         self.shown.at(f"{WORDS[step]}: waiting for a worker")
         n_workers = _n_workers(self.resources, len(pieces))
         size = max(1, min(GROUP, len(pieces) // (TASKS_OF_A_WORKER * n_workers)))
