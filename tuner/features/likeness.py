@@ -129,7 +129,7 @@ class Likeness:
     n_images: int
 
     @classmethod
-    def fit(cls, tokens: Rows, rows: NDArray[np.integer[Any]], grid: tuple[int, int]) -> Self | None:
+    def fit(cls, tokens: Rows | NDArray[Any], rows: NDArray[np.integer[Any]], grid: tuple[int, int]) -> Self | None:
         """Learn the training images.
 
         Args:
