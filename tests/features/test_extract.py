@@ -29,8 +29,8 @@ from tuner.features.device import choose_device
 from tuner.features.extract import JOURNAL, Alone, BankSource, bank_key, extract_bank
 from tuner.features.kinds import BACKBONES
 from tuner.features.pieces import Extractor
-from tuner.features.rows import ShardedRows
 from tuner.features.settings import BackboneConfig, BackboneSettings
+from tuner.features.sharded_rows import ShardedRows
 from tuner.features.shelf import FolderShelf
 
 SMALL = BackboneConfig(n_atoms=12, patch_size=8, grid=4, image_size=16, batch_size=64)

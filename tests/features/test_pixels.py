@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from tuner.data.load import load_dataset
 from tuner.data.settings import DataConfig
 from tuner.errors import TunerError, UsageError
-from tuner.features.bank import FITTED
+from tuner.features.bank_files import FITTED
 from tuner.features.extract import bank_key, extract_bank
 from tuner.features.registry import make_backbone
 from tuner.features.resnet_weights import initial_weights

@@ -1,12 +1,13 @@
 """What a worker of a cluster does, run here without a cluster; tests/chaos/test_extraction.py has the cluster."""
 
-import pickle
+import os
 import socket
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from ray import cloudpickle
 
 from tuner.base.steps import Step
 from tuner.errors import TunerError
@@ -17,7 +18,7 @@ from tuner.features.extract import Alone, BankSource
 from tuner.features.kinds import BACKBONES
 from tuner.features.pieces import Extractor
 from tuner.features.registry import make_backbone
-from tuner.features.settings import BackboneSettings
+from tuner.features.settings import BackboneConfig, BackboneSettings
 from tuner.recipe import StageResources, load_recipe
 from tuner.search.execute.extraction import Worker, _answer
 from tuner.store import Artifacts, open_store
@@ -58,15 +59,17 @@ class Workers:
 
     def do(self, step, pieces, done, total):
         for start in range(0, len(pieces), 2):
-            worker = Worker(step, self.store.url, pickle.loads(pickle.dumps(self.extractor)), StageResources())
-            rows = worker({"pieces": np.array([pickle.dumps(pieces[start : start + 2])], dtype=object)})
-            yield from [_answer(pickle.loads(row["done"][0])) for row in rows]
+            extractor = cloudpickle.loads(cloudpickle.dumps(self.extractor))
+            worker = Worker(step, self.store.url, extractor, StageResources())
+            rows = worker({"pieces": np.array([cloudpickle.dumps(pieces[start : start + 2])], dtype=object)})
+            yield from [_answer(cloudpickle.loads(row["done"][0])) for row in rows]
 
 
 def _contents(store: Path) -> dict[str, bytes]:
     return {str(file.relative_to(store)): file.read_bytes() for file in sorted(store.glob("shards/*/*/*.npy"))}
 
 
+@pytest.mark.slow
 def test_workers_make_the_bytes_that_one_process_makes(tmp_path, pooled):
     data = load_recipe("digits").data
     stores = [open_store(tmp_path / name) for name in ("alone", "workers")]
@@ -82,6 +85,7 @@ def test_workers_make_the_bytes_that_one_process_makes(tmp_path, pooled):
     assert again == []
 
 
+@pytest.mark.slow
 def test_an_error_of_a_worker_names_its_node(tmp_path, pooled):
     data = load_recipe("digits").data
     store = open_store(tmp_path / "store")
@@ -94,7 +98,7 @@ def test_an_error_of_a_worker_names_its_node(tmp_path, pooled):
         BankSource(data, pooled).build(tmp_path / "bank", Artifacts(store), team)
     assert "resources.extract" in told.value.todo
     assert not list((tmp_path / "store").glob("shards/*/manifest.json"))
-    team.extractor.backbone = BackboneSettings(name="efficientnet_lite2", weights=str(tmp_path / "none.pth"))
+    team.extractor.backbone = BackboneConfig(name="efficientnet_lite2", weights=str(tmp_path / "none.pth"))
     with pytest.raises(TunerError, match=f"on node {socket.gethostname()}: no weights at .*none.pth"):
         BankSource(data, pooled).build(tmp_path / "bank", Artifacts(store), team)
 
@@ -114,3 +118,17 @@ def test_a_count_begins_anew_with_each_kind_of_piece():
     assert "images/s" not in str(step)
     step.count(41, 100)
     assert "images/s, ETA" in str(step)
+
+
+def test_drafts_of_processes_that_died_are_removed(tmp_path, pooled):
+    extractor = Extractor(pooled, "digits", tmp_path / "drafts")
+    with extractor.draft() as mine:
+        dead = mine.with_name(mine.name.replace(f"-{os.getpid()}-", f"-{2**22 + 1}-"))
+        elsewhere = dead.with_name(dead.name.replace(socket.gethostname(), "another-node"))
+        for folder in (dead, elsewhere):
+            folder.mkdir()
+        with extractor.draft():
+            assert mine.is_dir()
+        assert not dead.exists()
+        assert elsewhere.is_dir()
+    assert not mine.exists()

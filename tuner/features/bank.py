@@ -27,8 +27,9 @@ from tuner.features.bank_files import (
     write_whole,
 )
 from tuner.features.kept import token_type_of
-from tuner.features.rows import Rows, rows_of
+from tuner.features.rows import Rows
 from tuner.features.settings import TOKEN_TYPES
+from tuner.features.sharded_rows import together
 
 if TYPE_CHECKING:
     import torch
@@ -217,7 +218,7 @@ class _Rows:
         require(len({part.shape[1:] for part in parts}) < 2, self.folder, f"its {name} differ in width", "one width")
         absent = 0 < len(parts) < len(self.places)
         require(not absent, self.folder, f"a shard has no {name}", f"{name} in every shard, or in none")
-        return rows_of(parts) if parts else None
+        return together(parts) if parts else None
 
     def whole(self, name: str, dtype: type[np.generic], *shape: int | None) -> np.ndarray | None:
         """A small array in memory, 0 where a shard has none of it; None if no shard has any."""

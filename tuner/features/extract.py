@@ -23,7 +23,7 @@ from tuner.errors import TunerError, UsageError
 from tuner.features.bank_files import FILES, MANIFEST, seal
 from tuner.features.building import WORDS, Builder, Step, Team
 from tuner.features.described import BackboneFacts
-from tuner.features.pieces import Done, Extractor, Piece, on_disk
+from tuner.features.pieces import DRAFT, Done, Extractor, Piece, on_disk
 from tuner.features.plan import FORMAT
 from tuner.features.registry import make_backbone
 from tuner.features.resize import resolved
@@ -252,7 +252,7 @@ def _begin(folder: Path) -> None:
             shutil.rmtree(folder / kind, ignore_errors=True)
     for name in (JOURNAL, *FILES, MANIFEST):
         (folder / name).unlink(missing_ok=True)
-    for draft in folder.glob(".draft-*"):
+    for draft in folder.glob(f"{DRAFT}*"):
         shutil.rmtree(draft, ignore_errors=True)
 
 

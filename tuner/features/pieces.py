@@ -8,8 +8,8 @@ import hashlib
 import json
 import os
 import shutil
+import socket
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from tuner.features.backbone import Backbone
 
+DRAFT = ".draft-"
 Tell = Callable[[int], None]  # called with a number of images that are done
 
 
@@ -157,12 +158,21 @@ class Extractor:
             TunerError: the disk cannot take them.
         """
         with on_disk(self.scratch):
-            name = f".draft-{os.getpid()}-{threading.get_ident()}-"
-            folder = Path(tempfile.mkdtemp(prefix=name, dir=made_folder(self.scratch)))
+            remove_drafts(made_folder(self.scratch))
+            folder = Path(tempfile.mkdtemp(prefix=f"{DRAFT}{socket.gethostname()}-{os.getpid()}-", dir=self.scratch))
             try:
                 yield folder
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_drafts(folder: Path) -> None:
+    """Remove what processes of this machine have left that were killed while they wrote."""
+    mine = f"{DRAFT}{socket.gethostname()}-"
+    for draft in folder.glob(f"{mine}*"):
+        pid = draft.name.removeprefix(mine).partition("-")[0]
+        if pid.isdigit() and not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
+            shutil.rmtree(draft, ignore_errors=True)
 
 
 def save_array(file: Path, values: np.ndarray) -> None:

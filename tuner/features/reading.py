@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.base.untrusted import unsound
-from tuner.features.rows import Rows, ShardedRows
+from tuner.features.rows import Rows
+from tuner.features.sharded_rows import ShardedRows
 
 
 @runtime_checkable

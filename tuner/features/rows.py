@@ -1,104 +1,32 @@
-"""Rows of an array that may be larger than memory: one array, or many memory-mapped ones behind each other."""
+"""One array over the images of a bank that need not be in memory: of one file, of many, or packed."""
 
-from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 
 class Rows(Protocol):
-    """What readers of tokens may use of an array; a NumPy array is one."""
+    """An array whose first axis is images; it is read where it is indexed. A memory map is one."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Rows first."""
+        """Images first."""
         ...
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of the values."""
+        """Of what indexing gives."""
         ...
 
     @property
     def nbytes(self) -> int:
-        """Of all values."""
+        """Of the whole array, as indexing gives it."""
         ...
 
     def __len__(self) -> int:
-        """The number of rows."""
+        """The number of images."""
         ...
 
-    def __getitem__(self, index: Any, /) -> Any:
-        """Rows by a slice or an int64 array of positions, as an array."""
+    def __getitem__(self, index: Any, /) -> np.ndarray:
+        """Some images, by slice or int64 indices, in that order."""
         ...
-
-
-class ShardedRows:
-    """Arrays with rows of one kind, behind each other; rows are copied when they are read.
-
-    Args:
-        parts: at least one array, all with the same type and the same shape of a row.
-    """
-
-    def __init__(self, parts: Sequence[Rows]) -> None:
-        self.parts = tuple(parts)
-        self._ends = np.cumsum([len(part) for part in parts])
-        self.shape: tuple[int, ...] = (int(self._ends[-1]), *parts[0].shape[1:])
-        self.dtype: np.dtype[Any] = parts[0].dtype
-        if any(part.shape[1:] != self.shape[1:] or part.dtype != self.dtype for part in parts):
-            raise ValueError("parts of different rows")
-
-    @property
-    def nbytes(self) -> int:
-        """Of all values."""
-        return sum(part.nbytes for part in self.parts)
-
-    def __len__(self) -> int:
-        """The number of rows."""
-        return self.shape[0]
-
-    def __getitem__(self, index: slice | np.ndarray | Sequence[int] | int, /) -> np.ndarray:
-        """Rows by a slice, positions (negative ones count from the end), or an (n,) bool mask.
-
-        Raises:
-            IndexError: there is no such row.
-        """
-        if isinstance(index, slice):
-            return self._gather(np.arange(*index.indices(len(self))))
-        if isinstance(index, int | np.integer):
-            row: np.ndarray = self._gather(np.array([index]))[0]
-            return row
-        positions = np.asarray(index)
-        if positions.dtype == np.bool_:
-            if positions.shape != (len(self),):
-                raise IndexError(f"a mask of {positions.shape} for {len(self)} rows")
-            positions = np.flatnonzero(positions)
-        return self._gather(positions.astype(np.int64, copy=False))
-
-    def by_token(self) -> "ShardedRows | None":
-        """One token a row, (n_images * n_patches, dim); None where some part cannot be read so."""
-        parts = [part.by_token() for part in self.parts if hasattr(part, "by_token")]
-        return ShardedRows(parts) if len(parts) == len(self.parts) and None not in parts else None
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        """All rows in memory, for `np.asarray`."""
-        return np.concatenate([part[:] for part in self.parts]).astype(
-            self.dtype if dtype is None else dtype, copy=False
-        )
-
-    def _gather(self, positions: np.ndarray) -> np.ndarray:
-        if len(positions) and not (-len(self) <= positions.min() and positions.max() < len(self)):
-            raise IndexError(f"a row beyond the {len(self)} there are")
-        places = np.where(positions < 0, positions + len(self), positions)
-        which = np.searchsorted(self._ends, places, side="right")
-        found = np.empty((len(places), *self.shape[1:]), self.dtype)
-        for number in np.unique(which):
-            here = which == number
-            part = self.parts[number]
-            found[here] = part[places[here] - (self._ends[number] - len(part))]
-        return found
-
-
-def rows_of(parts: Sequence[Rows]) -> Rows:
-    """The rows of these arrays, behind each other; a single array is itself."""
-    return parts[0] if len(parts) == 1 else ShardedRows(parts)

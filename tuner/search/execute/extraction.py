@@ -8,7 +8,6 @@ import contextlib
 import logging
 import math
 import os
-import pickle
 import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 import ray
 import ray.data
+from ray import cloudpickle
 from ray.data import DataContext
 from ray.data.exceptions import SystemException
 from ray.exceptions import RayError, RayTaskError
@@ -36,6 +36,7 @@ from tuner.store import open_artifacts
 
 GPUS = Path("/proc/driver/nvidia/gpus")
 MOST_THREADS = 16  # that decode images for one GPU
+UNITS: dict[Step, str] = {"mask_facts": "masks", "fits": "training images"}
 GROUP = 4  # pieces of a task, so that images are decoded while the piece before is computed
 TASKS_OF_A_WORKER = 4  # at least, where there are enough pieces, so that all workers end at about the same time
 
@@ -73,7 +74,7 @@ class Cluster:
         Raises:
             TunerError: weights are missing, a disk is full, the store fails, or workers die again and again.
         """
-        unit = "masks" if step == "mask_facts" else "images"
+        unit = UNITS.get(step, "images")
         self.shown.at(f"{WORDS[step]}: waiting for a worker")
         n_workers = _n_workers(self.resources, len(pieces))
         size = max(1, min(GROUP, len(pieces) // (TASKS_OF_A_WORKER * n_workers)))
@@ -81,7 +82,7 @@ class Cluster:
         self.shown.recount(done, total, unit)
         try:
             for row in _rows(self, step, groups, n_workers):
-                ended: Done = _answer(pickle.loads(row["done"]))
+                ended: Done = _answer(cloudpickle.loads(row["done"]))
                 done += ended.images
                 self.shown.count(done, total, unit)
                 yield ended
@@ -111,7 +112,8 @@ def _n_workers(resources: StageResources, n_pieces: int) -> int:
 def _rows(cluster: Cluster, step: Step, groups: Sequence[Sequence[Piece]], n_workers: int) -> Iterator[Any]:
     """The results of the groups, as they come."""
     with _quiet():
-        work = ray.data.from_items([{"pieces": pickle.dumps(list(g))} for g in groups], override_num_blocks=len(groups))
+        rows = [{"pieces": cloudpickle.dumps(list(group))} for group in groups]
+        work = ray.data.from_items(rows, override_num_blocks=len(rows))
         pool = ray.data.ActorPoolStrategy(min_size=1, max_size=len(groups), initial_size=n_workers)
         results = work.map_batches(
             Worker,
@@ -169,12 +171,12 @@ class Worker:
         for group in batch["pieces"]:
             try:
                 artifacts = open_artifacts(self.url)
-                for done in STEPS[self.step](pickle.loads(group), artifacts, self.worker, lambda _: None):
-                    yield {"done": [pickle.dumps(done)]}
+                for done in STEPS[self.step](cloudpickle.loads(group), artifacts, self.worker, lambda _: None):
+                    yield {"done": [cloudpickle.dumps(done)]}
             except TunerError as error:
-                yield {"done": [pickle.dumps(_of_node(error))]}
+                yield {"done": [cloudpickle.dumps(_of_node(error))]}
             except Exception as error:  # of the backbone's own code, such as too little memory on a GPU
-                yield {"done": [pickle.dumps(_of_node(_failed(error)))]}
+                yield {"done": [cloudpickle.dumps(_of_node(_failed(error)))]}
 
 
 def _here(worker: Extractor, resources: StageResources) -> Extractor:
