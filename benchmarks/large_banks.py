@@ -79,9 +79,8 @@ def main() -> None:
                             took = seconds(rows, order, size, way == "by position")
                             name = f"{kind}, {shuffle}, {way}, {state}"
                             found[name] = max(found.get(name, 0.0), options.images * image_bytes / took / 1e9)
+                            print(f"{name:50} {found[name]:.2f} GB/s of float16 tokens", flush=True)
     keep("large_banks", {"images": options.images, "gb_per_s": found})
-    for name, speed in found.items():
-        print(f"{name:50} {speed:.2f} GB/s of float16 tokens")
 
 
 def forget(file: Path) -> None:
