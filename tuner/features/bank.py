@@ -27,7 +27,7 @@ from tuner.base.untrusted import (
 from tuner.errors import TunerError
 from tuner.features.arrays import read_array
 from tuner.features.kept import token_type_of
-from tuner.features.packing import array_type, rows_of
+from tuner.features.packing import array_type, unpacking
 from tuner.features.rows import Rows
 from tuner.features.samples import Samples, token_room
 from tuner.features.stored_tokens import StoredTokens
@@ -160,7 +160,7 @@ def load_bank(folder: Path, *, contents: bool = True) -> FeatureBank:
         return read_array(folder / f"{name}.npy", dtype, shape, mapped=False)
 
     bank = FeatureBank(
-        patches=rows_of(read_array(folder / "patches.npy", array_type(kind), (n, sides[0] * sides[1], None)), kind),
+        patches=unpacking(read_array(folder / "patches.npy", array_type(kind), (n, sides[0] * sides[1], None)), kind),
         cls=optional("cls", np.float16, n, None),
         labels=array("labels", np.int64, n),
         is_train=array("is_train", np.bool_, n),
