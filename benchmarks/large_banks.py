@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from benchmarks.machine import keep
-from tuner.features.packing import array_width, packed, rows_of
+from tuner.features.packing import array_width, packed, unpacking
 from tuner.features.reading import direct, read_into
 from tuner.features.rows import Rows
 from tuner.qpm.order import WINDOW_BYTES, permutation
@@ -63,7 +63,7 @@ def main() -> None:
             file = Path(folder) / f"{kind}.npy"
             write(file, options.images, kind)
             mapped = np.lib.format.open_memmap(file, "r")
-            ways = {"by position": rows_of(direct(mapped), kind)} | ({"mapped": mapped} if kind == "float16" else {})
+            ways = {"by position": unpacking(direct(mapped), kind)} | ({"mapped": mapped} if kind == "float16" else {})
             for turn in range(options.rounds):
                 for shuffle in ("full", "blocks", "one after the other"):
                     draw = torch.Generator().manual_seed(turn)
@@ -79,9 +79,8 @@ def main() -> None:
                             took = seconds(rows, order, size, way == "by position")
                             name = f"{kind}, {shuffle}, {way}, {state}"
                             found[name] = max(found.get(name, 0.0), options.images * image_bytes / took / 1e9)
+                            print(f"{name:50} {found[name]:.2f} GB/s of float16 tokens", flush=True)
     keep("large_banks", {"images": options.images, "gb_per_s": found})
-    for name, speed in found.items():
-        print(f"{name:50} {speed:.2f} GB/s of float16 tokens")
 
 
 def forget(file: Path) -> None:

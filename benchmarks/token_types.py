@@ -10,7 +10,6 @@ benchmarks/results/token_types.json.
 
 import argparse
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -65,10 +64,10 @@ def thinned(averaged: bool) -> Way:
 WAYS: dict[str, Way] = {
     "float16": lambda bank: bank,
     "int8": as_type("int8"),
-    "float8": as_type("float8"),
     "quarter, means": thinned(averaged=True),
     "quarter, every second": thinned(averaged=False),
     "blocks": lambda bank: bank,
+    "float8": as_type("float8"),
 }
 
 
@@ -95,9 +94,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         found = Path(options.bank) if options.bank else Path(folder)
         bank = load_bank(found) if options.bank else extract_bank(recipe.data, recipe.backbone, found)
-        results = {way: of_way(way, bank, recipe, options.seeds) for way in WAYS}
+        results: dict[str, list[dict[str, float]]] = {}
+        for way in WAYS:
+            results[way] = of_way(way, bank, recipe, options.seeds)
+            print(table(results).splitlines()[-1], flush=True)
     keep("token_types", {"recipe": options.recipe, "settings": options.settings, "seeds": options.seeds, **results})
-    print(table(results))
 
 
 def of_way(way: str, bank: FeatureBank, recipe: Recipe, seeds: int) -> list[dict[str, float]]:
@@ -106,11 +107,8 @@ def of_way(way: str, bank: FeatureBank, recipe: Recipe, seeds: int) -> list[dict
     usual = order.BLOCK_BYTES, order.WINDOW_BYTES
     if way == "blocks":
         order.BLOCK_BYTES, order.WINDOW_BYTES = 10 * image_bytes, 10 * recipe.dense.batch_size * image_bytes
-    started, rows = time.monotonic(), []
-    for seed in range(seeds):
-        rows.append(measured(changed, recipe, seed, "blocks" if way == "blocks" else "full"))
+    rows = [measured(changed, recipe, seed, "blocks" if way == "blocks" else "full") for seed in range(seeds)]
     order.BLOCK_BYTES, order.WINDOW_BYTES = usual
-    print(f"{way}: {time.monotonic() - started:.0f} s", flush=True)
     return rows
 
 

@@ -32,6 +32,7 @@ from tuner.features.backbone import Backbone, load_fitted
 from tuner.features.bank import FeatureBank
 from tuner.features.device import choose_device
 from tuner.features.geometry import part_shown
+from tuner.features.kept import as_kept
 from tuner.features.likeness import Distance, Likeness
 from tuner.features.loading import batches
 from tuner.features.registry import make_backbone
@@ -168,7 +169,8 @@ class ExportedModel:
     @torch.no_grad()
     def activations(self, images: Tensor) -> Activations:
         """What the model makes of images as they enter the backbone, (n, 3, image_size, image_size) uint8."""
-        found: Activations = self.model.eval()(*_as_kept(*self._backbone.tokens(images.to(self._device))))
+        tokens = self._backbone.tokens(images.to(self._device))
+        found: Activations = self.model.eval()(*as_kept(self._backbone, *tokens))
         return found
 
     def __repr__(self) -> str:
@@ -192,7 +194,7 @@ class ExportedModel:
         noise = torch.randint(0, 256, (3, size, size), generator=generator, dtype=torch.uint8)
         images = torch.stack([torch.zeros_like(noise), noise]).to(self._device)
         patches, cls = self._backbone.tokens(images)
-        self._require_finite(where, *_as_kept(patches, cls))
+        self._require_finite(where, *as_kept(self._backbone, patches, cls))
         self._require_finite(where, self.model.logits(patches, cls))
         if self.likeness is not None:
             values = [distance.value for distance in self.likeness.distances(patches.cpu().numpy())]
@@ -217,7 +219,7 @@ class ExportedModel:
         size, grid, geometry = self._backbone.image_size, self._backbone.grid, self._geometry
         patches, cls = [], []
         for batch in batches(dataset, np.arange(n), size, grid, batch_size, geometry):
-            tokens = _as_kept(*self._backbone.tokens(batch.images.to(self._device)))
+            tokens = as_kept(self._backbone, *self._backbone.tokens(batch.images.to(self._device)))
             self._require_finite(paths[int(batch.index[0])], *tokens)
             patches.append(tokens[0])
             cls += tokens[1:]
@@ -230,11 +232,6 @@ class ExportedModel:
             grid=grid,
             n_classes=len(self.class_names),
         ).to(self._device)
-
-
-def _as_kept(patches: Tensor, cls: Tensor | None) -> list[Tensor]:
-    """Tokens as a bank keeps them: patches, and CLS where there is one."""
-    return [part.half().float() for part in (patches, cls) if part is not None]
 
 
 def export_model(

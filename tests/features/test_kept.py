@@ -12,7 +12,7 @@ from tuner.data.settings import DataConfig
 from tuner.errors import TunerError, UsageError
 from tuner.features.bank import FeatureBank
 from tuner.features.extract import bank_key, extract_bank
-from tuner.features.kept import Kept, require_patches, token_type_of
+from tuner.features.kept import Kept, as_kept, require_patches, token_type_of
 from tuner.features.packing import PackedRows, array_width, packed, unpacked
 from tuner.features.registry import make_backbone
 from tuner.features.settings import BackboneConfig
@@ -111,9 +111,20 @@ def test_keys_of_banks_that_keep_all_say_nothing_of_it(photos: DataConfig) -> No
     assert bank_key(photos, replace(BACKBONE, dtype="int8")) != bank_key(photos, BACKBONE)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "int8"])
+def test_an_exported_model_sees_tokens_as_a_bank_keeps_them(dtype: str) -> None:
+    network = make_backbone(replace(BACKBONE, dtype=dtype), "folder")
+    tokens, cls = torch.randn(2, 25, 16), torch.randn(2, 16)
+    found, seen = as_kept(network, tokens, cls)
+    assert torch.equal(seen, cls.half().float())
+    stored = packed(tokens, dtype, "")
+    assert torch.equal(found, (torch.from_numpy(stored) if dtype == "float16" else unpacked(stored, dtype)).float())
+    assert len(as_kept(network, tokens, None)) == 1
+
+
 def test_who_needs_patches_says_so() -> None:
     pooled = replace(BACKBONE, keep="pooled")
-    with pytest.raises(UsageError, match=r"backbone\.tokens=pooled for a QPM"):
+    with pytest.raises(UsageError, match=r"backbone\.keep=pooled for a QPM"):
         require_patches(pooled)
     require_patches(BACKBONE)
     with pytest.raises(UsageError, match=r"backbone\.name=pixels"):

@@ -15,7 +15,7 @@ from tuner.base.untrusted import MalformedError
 from tuner.features import samples as samples_module
 from tuner.features.bank import FeatureBank
 from tuner.features.feeding import gathered, in_order
-from tuner.features.reading import FileRows, direct
+from tuner.features.reading import FileRows, ManyFileRows, direct
 from tuner.features.stored_tokens import StoredTokens
 from tuner.qpm import AdapterConfig, DenseConfig, dense_features, evaluate, train_dense, train_linear_probe
 
@@ -38,6 +38,11 @@ class Shards:
         rows = np.arange(len(self))[index]
         self.most = max(self.most, len(rows))
         return np.concatenate([np.concatenate(self.parts)[rows]])
+
+
+def _mapped(file: Path, values: np.ndarray) -> np.ndarray:
+    np.save(file, values)
+    return np.lib.format.open_memmap(file, "r")
 
 
 def write_patches(folder: Path, n: int, n_patches: int, dim: int) -> np.ndarray:
@@ -81,12 +86,14 @@ def bank(tmp_path: Path) -> FeatureBank:
     return open_tokens(tmp_path)
 
 
-@pytest.mark.parametrize("kind", ["file", "shards", "map"])
+@pytest.mark.parametrize("kind", ["file", "files", "shards", "map"])
 def test_what_is_read_is_what_is_there(bank: FeatureBank, kind: str) -> None:
     whole = np.asarray(bank.patches)
-    rows = {"file": bank.patches, "shards": Shards(whole[:7], whole[7:40], whole[40:]), "map": bank.patches[3:]}[kind]
+    shards = [whole[:7], whole[7:40], whole[40:]]
+    files = [_mapped(bank.folder / f"{i}.npy", shard) for i, shard in enumerate(shards)]
+    rows = {"file": bank.patches, "files": Shards(*files), "shards": Shards(*shards), "map": bank.patches[3:]}[kind]
     tokens = StoredTokens.of(rows, np.array([5, 6, 7, 50, 8, 5, 0]), "here")
-    assert isinstance(tokens.rows, FileRows) == (kind == "file")
+    assert isinstance(tokens.rows, FileRows if kind == "file" else ManyFileRows) == kind.startswith("file")
     expected = torch.from_numpy(np.array(rows[:]))[tokens.index]
     assert torch.equal(tokens.to("cpu"), expected)
     assert torch.equal(tokens[1:5], expected[1:5])
@@ -106,8 +113,12 @@ def test_a_file_that_is_removed_or_shortened(bank: FeatureBank) -> None:
     os.truncate(file, file.stat().st_size - 10)
     with pytest.raises(MalformedError, match="shorter"):
         rows[:]
+    np.save(bank.folder / "other.npy", 1 - expected)
+    (bank.folder / "other.npy").replace(file)
+    assert np.array_equal(rows[:-1], expected[:-1])
     file.unlink()
     assert np.array_equal(rows[:-1], expected[:-1])
+    assert np.array_equal(rows.by_token()[5:50], expected.reshape(-1, DIM)[5:50])
 
 
 def test_a_token_that_is_no_number_is_refused_where_it_is_read(bank: FeatureBank) -> None:

@@ -75,3 +75,9 @@ def test_a_setting_that_came_later_leaves_the_keys_of_earlier_searches(monkeypat
     assert "forced_pairs" not in unnamed.settings["assign"]
     assert forced.settings["assign"]["forced_pairs"] == 3
     assert len({named.key, unnamed.key, forced.key}) == 3
+
+
+def test_an_order_in_blocks_changes_the_keys_and_the_full_one_is_not_named():
+    assert "shuffle" not in plan(load_recipe("digits", PRECISE).at(PARAMS), "bank")[0].settings["dense"]
+    assert keys()["dense"] == keys(overrides=["dense.shuffle=full"])["dense"]
+    assert keys()["dense"] != keys(overrides=["dense.shuffle=blocks"])["dense"]

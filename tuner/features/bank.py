@@ -178,9 +178,9 @@ def load_bank(folder: Path, *, contents: bool = True) -> FeatureBank:
             f"feature bank {folder} has no tokens", "patches.npy, or shards", "extract the features again"
         )
     if is_packed:
-        from tuner.features.packing import as_float16
+        from tuner.features.packing import unpacking
 
-        patches = as_float16(patches, kind)
+        patches = unpacking(patches, kind)
     bank = FeatureBank(
         patches=patches,
         cls=rows.mapped("cls", np.float16, None),

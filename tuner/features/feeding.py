@@ -17,7 +17,7 @@ from tuner.features.samples import Samples
 from tuner.features.stored_tokens import StoredTokens
 
 BLOCK_BYTES = 256_000_000  # of tokens in one block
-SHARE_OF_HOST = 1 / 16  # of free main memory, at most, for a block off the disk; up to three are there at a time
+BLOCK_SHARE = 1 / 16  # of free main memory, at most, for a block off the disk; up to three are there at a time
 Batch = tuple[Tensor, Tensor | None, Tensor]
 Tokens = tuple[Tensor, Tensor | None]
 
@@ -55,7 +55,7 @@ def in_order(samples: Samples, size: int) -> Iterator[tuple[slice, Tokens]]:
 def _block_bytes(samples: Samples) -> int:
     if not isinstance(samples.patches, StoredTokens):
         return BLOCK_BYTES
-    return int(min(BLOCK_BYTES, SHARE_OF_HOST * available_bytes()))
+    return int(min(BLOCK_BYTES, BLOCK_SHARE * available_bytes()))
 
 
 def _resident(samples: Samples, index: Tensor, size: int) -> Iterator[Tokens]:

@@ -81,6 +81,15 @@ def token_type(network: "Backbone") -> str:
     return network.token_type if isinstance(network, Kept) else TOKEN_TYPES[0]
 
 
+def as_kept(network: "Backbone", patches: "Tensor", cls: "Tensor | None") -> "list[Tensor]":
+    """Tokens as a bank of this backbone gives them back, as float32: patches, and CLS where there is one."""
+    from tuner.features.packing import packed, unpacked
+
+    kind = token_type(network)
+    kept = patches.half() if kind == TOKEN_TYPES[0] else unpacked(packed(patches, kind, "the images"), kind)
+    return [part.to(patches.device).float() for part in (kept, None if cls is None else cls.half()) if part is not None]
+
+
 def token_type_of(backbone: dict[str, Any] | None, where: object) -> str:
     """The same, from what a bank says of its backbone.
 

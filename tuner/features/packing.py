@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tuner.features.forward import half_tokens
-from tuner.features.reading import ByToken, direct, read_into
+from tuner.features.reading import ReadsInto, direct, read_into
 from tuner.features.rows import Rows
 from tuner.features.settings import TOKEN_TYPES
 
@@ -64,7 +64,7 @@ def unpacked(array: NDArray[np.int8], kind: str) -> Tensor:
     return (exact.float() * scale).half()
 
 
-def as_float16(rows: Rows, kind: str) -> Rows:
+def unpacking(rows: Rows, kind: str) -> Rows:
     """Rows as they lie on the disk, as float16."""
     return rows if kind == FLOAT16 else PackedRows(rows, kind)
 
@@ -95,8 +95,8 @@ class PackedRows:
         return out
 
     def by_token(self) -> Rows | None:
-        """See `tuner.features.reading.ByToken`."""
-        flat = self._rows.by_token() if isinstance(self._rows, ByToken) else None
+        """See `tuner.features.reading.ReadsInto`."""
+        flat = self._rows.by_token() if isinstance(self._rows, ReadsInto) else None
         return None if flat is None else PackedRows(flat, self._kind)
 
     def read_into(self, index: NDArray[np.int64], out: np.ndarray) -> None:

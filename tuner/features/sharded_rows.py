@@ -15,7 +15,7 @@ class ShardedRows:
         parts: at least one array, all with the same type and the same shape of a row.
     """
 
-    def __init__(self, parts: Sequence[Rows]) -> None:
+    def __init__(self, parts: Sequence[np.ndarray]) -> None:
         self.parts = tuple(parts)
         self._ends = np.cumsum([len(part) for part in parts])
         self.shape: tuple[int, ...] = (int(self._ends[-1]), *parts[0].shape[1:])
@@ -50,16 +50,9 @@ class ShardedRows:
             positions = np.flatnonzero(positions)
         return self._gather(positions.astype(np.int64, copy=False))
 
-    def by_token(self) -> "ShardedRows | None":
-        """One token a row, (n_images * n_patches, dim); None where some part cannot be read so."""
-        parts = [part.by_token() for part in self.parts if hasattr(part, "by_token")]
-        return ShardedRows(parts) if len(parts) == len(self.parts) and None not in parts else None
-
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """All rows in memory, for `np.asarray`."""
-        return np.concatenate([part[:] for part in self.parts]).astype(
-            self.dtype if dtype is None else dtype, copy=False
-        )
+        return np.concatenate(self.parts).astype(self.dtype if dtype is None else dtype, copy=False)
 
     def _gather(self, positions: np.ndarray) -> np.ndarray:
         if len(positions) and not (-len(self) <= positions.min() and positions.max() < len(self)):
@@ -74,6 +67,6 @@ class ShardedRows:
         return found
 
 
-def together(parts: Sequence[Rows]) -> Rows:
+def together(parts: Sequence[np.ndarray]) -> Rows:
     """The rows of these arrays, behind each other; a single array is itself."""
     return parts[0] if len(parts) == 1 else ShardedRows(parts)

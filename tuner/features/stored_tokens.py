@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tuner.base.untrusted import require_finite
-from tuner.features.reading import ByToken, direct, read_into
+from tuner.features.reading import ReadsInto, direct, read_into
 from tuner.features.rows import Rows
 
 CHUNK_BYTES = 16_000_000  # read at a time where more is asked for at once
@@ -77,7 +77,7 @@ class StoredTokens:
 
     def _at(self, images: Tensor, places: Tensor) -> Tensor:
         """Single tokens, (m, dim); where they cannot be read one by one, their images are, some at a time."""
-        if isinstance(self.rows, ByToken) and (flat := self.rows.by_token()) is not None:
+        if isinstance(self.rows, ReadsInto) and (flat := self.rows.by_token()) is not None:
             tokens = self.index[images.numpy()] * self.rows.shape[1] + places.numpy()
             return StoredTokens(flat, tokens, self.where)[:]
         size = max(1, CHUNK_BYTES // max(self.nbytes // max(len(self), 1), 1))
