@@ -211,10 +211,10 @@ def assemble(
         raise TunerError(f"data set {config.name} at {folder} lists no images", "at least one", "check data.root")
     if config.classes:
         n = len(class_names)
-        kept, sides = of_first_classes(config, [e.label for e in entries], [e.path for e in entries], n)
+        kept, given = of_first_classes(config, [e.label for e in entries], [e.path for e in entries], n)
         chosen = [entries[i] for i in kept]
-        if sides is not None:
-            chosen = [replace(entry, is_train=side) for entry, side in zip(chosen, sides, strict=True)]
+        if given is not None:
+            chosen = [replace(chosen[i], is_train=side) for i, side in enumerate(given)]
         told = [f"the first {config.classes} of {n} classes (data.classes)"] if config.classes < n else []
         return assemble(
             replace(config, classes=0, split_file=""),
