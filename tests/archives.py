@@ -1,5 +1,6 @@
 """Miniatures of the official archives of public data sets, with the folders, files and oddities of the true ones."""
 
+import gzip
 import hashlib
 import io
 import tarfile
@@ -45,15 +46,15 @@ def cells(texts: Iterable[str]) -> np.ndarray:
     return column
 
 
-def tar(files: Files, how: str = "w:gz") -> bytes:
-    """The bytes of a tar archive."""
+def tar(files: Files, *, packed: bool = True) -> bytes:
+    """The bytes of a tar archive, the same on each call."""
     stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode=how) as archive:  # type: ignore[call-overload]
+    with tarfile.open(fileobj=stream, mode="w") as archive:
         for name, content in files.items():
             info = tarfile.TarInfo(name)
             info.size = len(content)
             archive.addfile(info, io.BytesIO(content))
-    return stream.getvalue()
+    return gzip.compress(stream.getvalue(), mtime=0) if packed else stream.getvalue()
 
 
 def below(folder: Path) -> Files:
@@ -163,9 +164,9 @@ def dogs(_: Path) -> Files:
         annotations = cells(path.removesuffix(".jpg") for path in listed)
         lists[f"{name}.mat"] = mat(file_list=cells(listed), annotation_list=annotations, labels=labels)
     return {
-        "images.tar": tar({f"Images/{path}": picture(i) for i, path in enumerate(paths)}, "w"),
-        "lists.tar": tar(lists, "w"),
-        "annotation.tar": tar({f"Annotation/{path.removesuffix('.jpg')}": xml for path in paths}, "w"),
+        "images.tar": tar({f"Images/{path}": picture(i) for i, path in enumerate(paths)}, packed=False),
+        "lists.tar": tar(lists, packed=False),
+        "annotation.tar": tar({f"Annotation/{path.removesuffix('.jpg')}": xml for path in paths}, packed=False),
     }
 
 

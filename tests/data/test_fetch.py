@@ -254,30 +254,29 @@ def zipped(name: str) -> bytes:
 GOOD = tar({"images/1.jpg": bytes(range(256)) * 100})
 
 
-@pytest.mark.parametrize(
-    ("content", "what"),
-    [
-        (tar({"../escaped": b"x"}), "outside the destination"),
-        (tar({"images/../../escaped": b"x"}), "outside the destination"),
-        (link("images", "/etc"), "absolute path"),
-        (link("images", "../.."), "outside the destination"),
-        (link("images", "../../escaped", tarfile.LNKTYPE), "outside the destination"),
-        (link("images", "", tarfile.CHRTYPE), "special file"),
-        (zipped("../escaped"), "leads out of the folder"),
-        (zipped("/escaped"), "leads out of the folder"),
-        (zipped("..\\escaped"), "leads out of the folder"),
-        (GOOD[:-20], "damaged, cut off or no archive"),
-        (GOOD[: len(GOOD) // 2], "damaged, cut off or no archive"),
-        (GOOD[:200] + b"\0\0\0" + GOOD[203:], "damaged, cut off or no archive"),
-        (tar({"images/1.jpg": b"x" * 10_000}, "w")[:6000], "damaged, cut off or no archive"),
-        (zipped("images/1.jpg")[:-8], "damaged, cut off or no archive"),
-        (b"<html>not found</html>" * 100, "damaged, cut off or no archive"),
-        (b"", "damaged, cut off or no archive"),
-        (tar({"cats/1.jpg": b"x"}), "holds cats, but not images"),
-        (tar({}), "holds nothing, but not images"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "archive",  # bytes of gzip hold the time
-)
+BAD = [
+    (tar({"../escaped": b"x"}), "outside the destination"),
+    (tar({"images/../../escaped": b"x"}), "outside the destination"),
+    (link("images", "/etc"), "absolute path"),
+    (link("images", "../.."), "outside the destination"),
+    (link("images", "../../escaped", tarfile.LNKTYPE), "outside the destination"),
+    (link("images", "", tarfile.CHRTYPE), "special file"),
+    (zipped("../escaped"), "leads out of the folder"),
+    (zipped("/escaped"), "leads out of the folder"),
+    (zipped("..\\escaped"), "leads out of the folder"),
+    (GOOD[:-20], "damaged, cut off or no archive"),
+    (GOOD[: len(GOOD) // 2], "damaged, cut off or no archive"),
+    (GOOD[:200] + b"\0\0\0" + GOOD[203:], "damaged, cut off or no archive"),
+    (tar({"images/1.jpg": b"x" * 10_000}, packed=False)[:6000], "damaged, cut off or no archive"),
+    (zipped("images/1.jpg")[:-8], "damaged, cut off or no archive"),
+    (b"<html>not found</html>" * 100, "damaged, cut off or no archive"),
+    (b"", "damaged, cut off or no archive"),
+    (tar({"cats/1.jpg": b"x"}), "holds cats, but not images"),
+    (tar({}), "holds nothing, but not images"),
+]
+
+
+@pytest.mark.parametrize(("content", "what"), BAD, ids=range(len(BAD)))
 def test_a_bad_archive_leaves_nothing(content: bytes, what: str, tmp_path: Path) -> None:
     root = tmp_path / "in" / "root"
     root.mkdir(parents=True)

@@ -157,32 +157,32 @@ def test_a_folder_without_the_data_set_says_how_to_get_it(name: str, tmp_path: P
     assert f"qpm-tuner data fetch {name} --root {tmp_path}" in caught.value.todo
 
 
-@pytest.mark.parametrize(
-    ("name", "file", "content", "what"),
-    [
-        ("flowers", "setid.mat", mat(trnid=np.array([13]), valid=np.array([1]), tstid=np.array([2])), "image 13"),
-        ("flowers", "setid.mat", mat(trnid=np.array([0.5]), valid=np.array([1]), tstid=np.array([2])), r"image 0\.5"),
-        ("flowers", "setid.mat", mat(trnid=np.array([3, 1]), valid=np.array([1]), tstid=np.array([2])), "listed twice"),
-        ("flowers", "setid.mat", mat(trnid=np.array([1])), "lacks tstid, valid"),
-        ("flowers", "imagelabels.mat", b"MATLAB 5.0 MAT-file" + bytes(200), "cannot be read"),
-        ("flowers", "imagelabels.mat", mat(labels=np.array([1, 2])), "image 3"),
-        ("flowers", "imagelabels.mat", mat(labels=cells(["rose"] * 12)), "label 'rose'"),
-        ("pets", "annotations/test.txt", b"Abyssinian_2 1 1\n", "class"),
-        ("pets", "annotations/test.txt", b"Abyssinian 1 1 1\n", "<breed>_<number>"),
-        ("pets", "annotations/test.txt", b"Bengal_2 1 1 1\n", "a class of Abyssinian and Bengal"),
-        ("pets", "annotations/test.txt", b"Abyssinian_9 1 1 1\n", "are missing, such as images/Abyssinian_9.jpg"),
-        ("aircraft", "fgvc-aircraft-2013b/data/images_box.txt", b"0034309 1 2 3\n", "box '1 2 3'"),
-        ("aircraft", "fgvc-aircraft-2013b/data/images_box.txt", b"0034309 1 2 3 4\n", "has no box"),
-        ("aircraft", "fgvc-aircraft-2013b/data/images_box.txt", b"0034309 1 40 9 45\n", "nothing is left"),
-        ("aircraft", "fgvc-aircraft-2013b/data/images_variant_val.txt", b"0034309\n", "'0034309'"),
-        ("dogs", "train_list.mat", mat(file_list=cells(["a/b.jpg"]), labels=np.array([[1]])), "image a/b.jpg"),
-        ("dogs", "train_list.mat", mat(file_list=cells(["n-a/../b"]), labels=np.array([[1]])), "image n-a/../b"),
-        ("dogs", "train_list.mat", mat(file_list=cells(["n-a/b", "n-a/c"]), labels=np.array([[1]])), "2 files and 1"),
-        ("dogs", "train_list.mat", mat(file_list=cells(["n-a/b.jpg"]), labels=np.array([[1]])), "cannot be read"),
-        ("dogs", "Annotation/n02085620-Chihuahua/n02085620_1", b"<annotation>", "cannot be read"),
-        ("dogs", "Annotation/n02085620-Chihuahua/n02085620_1", b"<annotation/>", "has no box within 40x30"),
-    ],
-)
+MALFORMED = [
+    ("flowers", "setid.mat", mat(trnid=np.array([13]), valid=np.array([1]), tstid=np.array([2])), "image 13"),
+    ("flowers", "setid.mat", mat(trnid=np.array([0.5]), valid=np.array([1]), tstid=np.array([2])), r"image 0\.5"),
+    ("flowers", "setid.mat", mat(trnid=np.array([3, 1]), valid=np.array([1]), tstid=np.array([2])), "listed twice"),
+    ("flowers", "setid.mat", mat(trnid=np.array([1])), "lacks tstid, valid"),
+    ("flowers", "imagelabels.mat", b"MATLAB 5.0 MAT-file" + bytes(200), "cannot be read"),
+    ("flowers", "imagelabels.mat", mat(labels=np.array([1, 2])), "image 3"),
+    ("flowers", "imagelabels.mat", mat(labels=cells(["rose"] * 12)), "label 'rose'"),
+    ("pets", "annotations/test.txt", b"Abyssinian_2 1 1\n", "class"),
+    ("pets", "annotations/test.txt", b"Abyssinian 1 1 1\n", "<breed>_<number>"),
+    ("pets", "annotations/test.txt", b"Bengal_2 1 1 1\n", "a class of Abyssinian and Bengal"),
+    ("pets", "annotations/test.txt", b"Abyssinian_9 1 1 1\n", "are missing, such as images/Abyssinian_9.jpg"),
+    ("aircraft", "fgvc-aircraft-2013b/data/images_box.txt", b"0034309 1 2 3\n", "box '1 2 3'"),
+    ("aircraft", "fgvc-aircraft-2013b/data/images_box.txt", b"0034309 1 2 3 4\n", "has no box"),
+    ("aircraft", "fgvc-aircraft-2013b/data/images_box.txt", b"0034309 1 40 9 45\n", "nothing is left"),
+    ("aircraft", "fgvc-aircraft-2013b/data/images_variant_val.txt", b"0034309\n", "'0034309'"),
+    ("dogs", "train_list.mat", mat(file_list=cells(["a/b.jpg"]), labels=np.array([[1]])), "image a/b.jpg"),
+    ("dogs", "train_list.mat", mat(file_list=cells(["n-a/../b"]), labels=np.array([[1]])), "image n-a/../b"),
+    ("dogs", "train_list.mat", mat(file_list=cells(["n-a/b", "n-a/c"]), labels=np.array([[1]])), "2 files and 1"),
+    ("dogs", "train_list.mat", mat(file_list=cells(["n-a/b.jpg"]), labels=np.array([[1]])), "cannot be read"),
+    ("dogs", "Annotation/n02085620-Chihuahua/n02085620_1", b"<annotation>", "cannot be read"),
+    ("dogs", "Annotation/n02085620-Chihuahua/n02085620_1", b"<annotation/>", "has no box within 40x30"),
+]
+
+
+@pytest.mark.parametrize(("name", "file", "content", "what"), MALFORMED, ids=range(len(MALFORMED)))
 def test_malformed_lists_are_named(unpacked: Unpacked, name: str, file: str, content: bytes, what: str) -> None:
     root = unpacked(name)
     (root / file).write_bytes(content)

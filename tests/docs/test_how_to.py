@@ -76,6 +76,10 @@ def test_set_a_budget(tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
+def test_get_a_public_data_set(tmp_path):
+    assert "Oxford-IIIT Pet" in follow(HOW_TO / "data-sets.md", tmp_path)
+
+
 def test_choose_a_model(searched, tmp_path):
     shutil.copytree(searched, tmp_path, dirs_exist_ok=True)
     printed = follow(HOW_TO / "choose-a-model.md", tmp_path)
