@@ -11,7 +11,7 @@ from tuner.search.cost.forecast import Expected
 from tuner.search.cost.prepare import make_forecast
 from tuner.search.cost.sizes import Sizes, sizes_at, sizes_of_bank, trained_on
 from tuner.search.cost.texts import SOURCES, cost, ends_early, limits_told, sure
-from tuner.search.execute.searched import networks, require_frozen_everywhere, settle_banks
+from tuner.search.execute.searched import bank_sources, require_frozen_everywhere, settle_banks
 from tuner.search.propose.first_points import refuse_impossible
 from tuner.search.propose.lag import adopt_lag, settle_lag
 from tuner.search.propose.registry import make_sampler
@@ -134,24 +134,25 @@ def dry_run(home: SearchHome, asked: Recipe | None, trials: int | None = None) -
 
 def _sizes_of_data(recipe: Recipe) -> tuple[Sizes, Bank]:
     """The sizes of data whose features are not in the store, and the bank that they would have."""
-    from tuner.features.extract import BankSource
+    from tuner.data.load import load_dataset
     from tuner.search.driver.adapter_check import refuse_unfit
     from tuner.search.driver.objective_check import refuse_unmeasurable
     from tuner.search.driver.split_check import refuse_unusable
 
-    source = BankSource(recipe.data, recipe.backbone)
-    refuse_unusable(recipe, source.dataset)
-    refuse_unmeasurable(recipe, source.dataset)
+    dataset = load_dataset(recipe.data)
+    refuse_unusable(recipe, dataset)
+    refuse_unmeasurable(recipe, dataset)
     require_frozen_everywhere(recipe)
-    for network in networks(recipe):
-        refuse_unfit(recipe, network)
-    refuse_impossible(recipe, len(source.dataset.class_names))
+    sources = bank_sources(recipe, dataset)
+    for one in sources:
+        refuse_unfit(recipe, one.network)
+    refuse_impossible(recipe, len(dataset.class_names))
     make_sampler(recipe)
-    n_train, n_images = int(source.dataset.is_train.sum()), len(source.dataset)
-    n_classes = len(source.dataset.class_names)
+    n_train, n_images, n_classes = int(dataset.is_train.sum()), len(dataset), len(dataset.class_names)
     if searched_backbone(recipe):
-        banks = settle_banks(recipe, source.dataset)
+        banks = settle_banks(recipe, sources)
         return sizes_at(banks, Sizes(trained_on(n_train, recipe), n_images, 1, 1, n_classes), banks.keys[0]), banks
+    source = sources[0]
     rows, columns = source.network.grid
     sizes = Sizes(trained_on(n_train, recipe), n_images, rows * columns, source.network.dim, n_classes)
     return sizes, source.key

@@ -19,7 +19,7 @@ from tuner.search.driver.objective_check import refuse_unmeasurable
 from tuner.search.driver.split_check import refuse_unusable
 from tuner.search.driver.unread import unread_line
 from tuner.search.execute.banks import ensure_bank, publish_bank, require_parts
-from tuner.search.execute.searched import networks, require_frozen_everywhere, settle_banks
+from tuner.search.execute.searched import bank_sources, require_frozen_everywhere, settle_banks
 from tuner.search.propose.first_points import refuse_impossible, why_not_own
 from tuner.search.propose.lag import adopt_lag, settle_lag, told_lag
 from tuner.search.propose.registry import make_sampler
@@ -164,15 +164,16 @@ def _begun(home: SearchHome, request: SearchRequest, progress: Progress) -> tupl
         dataset = load_dataset(request.recipe.data)
         refuse_unusable(request.recipe, dataset)
         refuse_unmeasurable(request.recipe, dataset)
-        for network in networks(request.recipe):
-            refuse_unfit(request.recipe, network)
+        sources = bank_sources(request.recipe, dataset)
+        for source in sources:
+            refuse_unfit(request.recipe, source.network)
         refuse_impossible(request.recipe, len(dataset.class_names))
         make_sampler(request.recipe)  # refused here if it does not fit the space
     if told := why_not_own(request.recipe, len(dataset.class_names)):
         progress.say(told)
     if searched_backbone(request.recipe):
         with progress.step("looking for the weights of each backbone"):
-            bank: Bank = (banks := settle_banks(request.recipe, dataset))
+            bank: Bank = (banks := settle_banks(request.recipe, sources))
         for key in banks.keys:
             require_parts(home.artifacts, request.recipe, dataset, key, progress)
     else:

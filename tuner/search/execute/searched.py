@@ -3,15 +3,18 @@
 No image is opened and no network loaded. Weights that one of many choices lacks are so found before the first trial.
 """
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from tuner.data.dataset import Dataset
 from tuner.errors import TunerError, UsageError
-from tuner.features.registry import make_backbone, require_frozen
-from tuner.features.settings import BackboneSettings
+from tuner.features.registry import require_frozen
 from tuner.recipe import Recipe
 from tuner.recipe.backbones import backbone_points
 from tuner.search.record.searched_banks import BankPoint, SearchedBanks
+
+if TYPE_CHECKING:
+    from tuner.features.extract import BankSource
 
 
 def require_frozen_everywhere(recipe: Recipe) -> None:
@@ -24,34 +27,47 @@ def require_frozen_everywhere(recipe: Recipe) -> None:
         require_frozen(recipe.at(at).backbone, "space.backbone.name" if "backbone.name" in at else "backbone.name")
 
 
-def networks(recipe: Recipe) -> list[Any]:
-    """The backbones that a trial may have, their weights not loaded yet; one where none is searched.
+def bank_sources(
+    recipe: Recipe, dataset: Dataset, made: "Callable[[Recipe, Dataset], BankSource] | None" = None
+) -> list["BankSource"]:
+    """What the bank of each backbone that a trial may have is made of; one where none is searched.
+
+    Args:
+        recipe: of the search.
+        dataset: of the recipe.
+        made: makes one of them, of a recipe with the settings of this backbone; None: in this process.
 
     Raises:
-        TunerError: weights of one of them are missing, or its settings do not fit together.
+        TunerError: weights of one of them are missing, or its settings do not fit together; the choice is named.
     """
-    return [_named(at, make_backbone, recipe.at(at).backbone, recipe.data.name) for at in backbone_points(recipe)]
+    return [_named(at, _source, recipe.at(at), dataset, made) for at in backbone_points(recipe)]
 
 
-def settle_banks(recipe: Recipe, dataset: Dataset) -> SearchedBanks:
+def settle_banks(recipe: Recipe, sources: Sequence["BankSource"]) -> SearchedBanks:
     """The key and the size of each bank.
 
     Args:
         recipe: searches settings of its backbone.
-        dataset: of the recipe.
+        sources: `bank_sources` of it.
 
     Raises:
         TunerError: weights of one of the choices are missing; the choice is named.
     """
-    points = [_named(at, _point, recipe, recipe.at(at).backbone, dataset, at) for at in backbone_points(recipe)]
+    points = [_named(at, _point, source, at) for at, source in zip(backbone_points(recipe), sources, strict=True)]
+    dataset = sources[0].dataset
     numbers = (len(dataset), int(dataset.is_train.sum()), len(dataset.class_names))
     return SearchedBanks(tuple(points), *numbers, recipe.data.split_seed)
 
 
-def _point(recipe: Recipe, backbone: BackboneSettings, dataset: Dataset, at: dict[str, Any]) -> BankPoint:
+def _source(recipe: Recipe, dataset: Dataset, made: "Callable[[Recipe, Dataset], BankSource] | None") -> "BankSource":
     from tuner.features.extract import BankSource
 
-    source = BankSource(recipe.data, backbone, dataset)
+    source = BankSource(recipe.data, recipe.backbone, dataset) if made is None else made(recipe, dataset)
+    source.network  # noqa: B018  refused here if it cannot be made
+    return source
+
+
+def _point(source: "BankSource", at: dict[str, Any]) -> BankPoint:
     rows, columns = source.network.grid
     return BankPoint(at, source.key, (int(rows), int(columns)), int(source.network.dim))
 
