@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.ledgers import trial_events
-from tests.searches import tiny_recipe
+from tests.searches import run_tiny, tiny_recipe
 from tuner.base.progress import Silent
 from tuner.data.load import load_dataset
 from tuner.errors import TunerError, UsageError
@@ -339,3 +339,21 @@ def test_an_extraction_that_was_killed_goes_on_where_it_was(tmp_path, monkeypatc
     assert min(seen) > 256, "what was journalled was not done again"
     assert open_bank(home.artifacts.fetch("banks", first.key)).dim == 8
     assert not list((tmp_path / "scratch").iterdir()), "nothing is left of it"
+
+
+@pytest.mark.long
+@pytest.mark.cluster
+def test_a_whole_search_makes_each_bank_once_and_carries_on_without_it(tmp_path):
+    """Four trials at once ask for two banks; later one bank is lost, and made again by the trial that needs it."""
+    space = "space={n_features: {choices: [6, 9]}, features_per_class: {choices: [3]}, width: {choices: [24]}}"
+    result, _ = run_tiny(tmp_path, "whole", space, SEARCHED, *SMALL, "budget.trials=4", "budget.parallel=4")
+    assert result.state.counts() == {"complete": 4}
+    uses = [use for trial in result.state.trials.values() for use in trial.stages if use.stage == "bank"]
+    assert len(uses) == 4
+    assert sorted(use.key for use in uses if not use.reused) == sorted({use.key for use in uses})
+    lost = result.state.trials[0].stage_key("bank")
+    result.home.artifacts.remove("banks", lost)
+    more, _ = run_tiny(tmp_path, "whole", space, SEARCHED, *SMALL, "budget.trials=4", "confirm.seeds=2")
+    assert more.home.of_trial(result.state.trials[0].params)[1] == lost
+    confirmed = {trial.number for trial in more.state.trials.values() if trial.confirmations}
+    assert confirmed
