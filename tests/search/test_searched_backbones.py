@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.ledgers import trial_events
-from tests.searches import tiny_recipe
+from tests.searches import run_tiny, tiny_recipe
 from tuner.base.progress import Silent
 from tuner.data.load import load_dataset
 from tuner.errors import TunerError, UsageError
@@ -26,7 +26,7 @@ from tuner.search.execute.banks import ensure_bank
 from tuner.search.execute.messages import StageResult, StageUsed
 from tuner.search.execute.plan import plan, plan_trial
 from tuner.search.execute.results import Results
-from tuner.search.execute.searched import require_frozen_everywhere, settle_banks
+from tuner.search.execute.searched import bank_sources, require_frozen_everywhere, settle_banks
 from tuner.search.execute.trial import run_trial
 from tuner.search.execute.worker import run_stage
 from tuner.search.outcome.by_class import accuracy_by_class
@@ -55,6 +55,11 @@ MADE_UP = SearchedBanks(
 
 def recipe_of(*overrides):
     return tiny_recipe(SEARCHED, *SMALL, *overrides)
+
+
+def settled(recipe, dataset):
+    """The banks of a search, as its driver settles them."""
+    return settle_banks(recipe, bank_sources(recipe, dataset))
 
 
 def at(n_atoms, **more):
@@ -101,12 +106,12 @@ def test_pixels_are_no_choice_and_missing_weights_of_one_choice_are_found_before
     )
     dataset = load_dataset(recipe.data)
     with pytest.raises(TunerError, match=r"for backbone\.weights=.*absent\.pth in the space"):
-        settle_banks(recipe, dataset)
+        settled(recipe, dataset)
 
 
 def test_the_keys_are_those_of_searches_with_one_setting_each():
     recipe = recipe_of()
-    banks = settle_banks(recipe, load_dataset(recipe.data))
+    banks = settled(recipe, load_dataset(recipe.data))
     assert (banks.n_images, banks.n_classes, len(banks.keys)) == (1797, 10, 2)
     for n_atoms in (8, 16):
         alone = tiny_recipe(f"backbone.n_atoms={n_atoms}", *SMALL)
@@ -197,7 +202,7 @@ def test_a_damaged_bank_is_made_again_as_any_stage_is():
 def searched_home(root, name="s"):
     """A search over two banks that has been started, nothing of it made yet."""
     home, recipe = SearchHome(open_store(str(root)), name), recipe_of()
-    home.start(recipe, settle_banks(recipe, load_dataset(recipe.data)))
+    home.start(recipe, settled(recipe, load_dataset(recipe.data)))
     return home
 
 
@@ -334,3 +339,21 @@ def test_an_extraction_that_was_killed_goes_on_where_it_was(tmp_path, monkeypatc
     assert min(seen) > 256, "what was journalled was not done again"
     assert open_bank(home.artifacts.fetch("banks", first.key)).dim == 8
     assert not list((tmp_path / "scratch").iterdir()), "nothing is left of it"
+
+
+@pytest.mark.long
+@pytest.mark.cluster
+def test_a_whole_search_makes_each_bank_once_and_carries_on_without_it(tmp_path):
+    """Four trials at once ask for two banks; later one bank is lost, and made again by the trial that needs it."""
+    space = "space={n_features: {choices: [6, 9]}, features_per_class: {choices: [3]}, width: {choices: [24]}}"
+    result, _ = run_tiny(tmp_path, "whole", space, SEARCHED, *SMALL, "budget.trials=4", "budget.parallel=4")
+    assert result.state.counts() == {"complete": 4}
+    uses = [use for trial in result.state.trials.values() for use in trial.stages if use.stage == "bank"]
+    assert len(uses) == 4
+    assert sorted(use.key for use in uses if not use.reused) == sorted({use.key for use in uses})
+    lost = result.state.trials[0].stage_key("bank")
+    result.home.artifacts.remove("banks", lost)
+    more, _ = run_tiny(tmp_path, "whole", space, SEARCHED, *SMALL, "budget.trials=4", "confirm.seeds=2")
+    assert more.home.of_trial(result.state.trials[0].params)[1] == lost
+    confirmed = {trial.number for trial in more.state.trials.values() if trial.confirmations}
+    assert confirmed
