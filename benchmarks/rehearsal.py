@@ -36,7 +36,7 @@ from tuner.store import open_store
 BUCKET, NAME = "rehearsal", "rehearsal"
 EXTRACTED = re.compile(r"([\d,]+) of ([\d,]+) images")
 EXTRACTING, DONE = "extracting", "feature bank"  # what a driver says when extraction begins and has ended
-BACKBONE = ("backbone.name=patch_dictionary", "backbone.image_size=112", "backbone.grid=14", "backbone.n_atoms=128")
+BACKBONE = ("backbone.name=patch_dictionary", "backbone.image_size=112", "backbone.grid=14", "backbone.n_atoms=256")
 LOOK_S = 0.2
 
 
@@ -55,9 +55,10 @@ class Start:
             self.lines.append((time.monotonic() - self.began_s, line.rstrip()))
             print("   ", line.rstrip(), flush=True)
 
-    def images(self) -> list[int]:
-        """The counts of extracted images that it told, in order."""
-        return [int(m[1].replace(",", "")) for _, line in list(self.lines) if (m := EXTRACTED.search(line))]
+    def images(self, total: int) -> list[int]:
+        """The counts of extracted images that it told, in order; a step that takes some of them is another."""
+        told = [m for _, line in list(self.lines) if (m := EXTRACTED.search(line))]
+        return [int(m[1].replace(",", "")) for m in told if int(m[2].replace(",", "")) == total]
 
     def extraction_s(self) -> float:
         """Seconds of extraction: from its first word about it to its last."""
@@ -142,22 +143,23 @@ def rehearse(options: argparse.Namespace, root: str, journal: Path) -> dict[str,
     def ended() -> int:
         return len(home.state().finished()) if home.exists() else 0
 
-    first = drive(command, lambda start: any(n >= 0.4 * options.images for n in start.images()))
-    in_time = bool(first.images()) and not any(DONE in line for _, line in first.lines)
+    first = drive(command, lambda start: any(n >= 0.4 * options.images for n in start.images(options.images)))
+    told = first.images(options.images)
+    in_time = bool(told) and not any(DONE in line for _, line in first.lines)
     second = drive(command, lambda start: ended() >= options.trials // 2)
     at_kill, under_way = ended(), len(home.state().open()) if home.exists() else 0
     third = drive(command, lambda start: False)
+    told_again = second.images(options.images)
     ran, begun_again, made_again = made_twice(journal)
     complete = home.state().counts() == {"complete": options.trials}
-    kept = second.images()[0] if second.images() else 0
     extraction_s = first.extraction_s() + second.extraction_s()
     good = complete and third.process.returncode == 0 and in_time and at_kill < options.trials
     return {
         "as it should be": good and not made_again and begun_again <= under_way,
         "complete": complete,
         "killed during extraction": in_time,
-        "images told when killed": first.images()[-1] if first.images() else 0,
-        "images told first afterwards": kept,
+        "images told when killed": told[-1] if told else 0,
+        "images told first afterwards": told_again[0] if told_again else 0,
         "extraction, s": round(extraction_s, 1),
         "images/s": round(options.images / extraction_s, 1) if extraction_s else None,
         "trials ended, under way at kill": [at_kill, under_way],
