@@ -31,9 +31,8 @@ def make_fits(pieces: Sequence[Piece], shelf: Shelf, worker: Extractor, tell: Te
             network = worker.network(shelf)
 
             def batches(piece: Piece = piece, size: int = network.image_size) -> Iterator[Tensor]:
-                geometry = worker.backbone.geometry
                 chunks = (range(start, min(start + FIT_BATCH, len(piece))) for start in range(0, len(piece), FIT_BATCH))
-                calls = ([partial(_pixels, piece, i, size, geometry) for i in chunk] for chunk in chunks)
+                calls = ([partial(_pixels, piece, i, size) for i in chunk] for chunk in chunks)
                 with closing(ahead(calls, worker.n_threads)) as loader:
                     for loaded in loader:
                         beat()
@@ -52,5 +51,5 @@ def make_fits(pieces: Sequence[Piece], shelf: Shelf, worker: Extractor, tell: Te
         yield Done(len(piece))
 
 
-def _pixels(piece: Piece, i: int, size: int, geometry: str) -> np.ndarray:
-    return np.asarray(image_for(piece.pictures.image(i), size, geometry))
+def _pixels(piece: Piece, i: int, size: int) -> np.ndarray:
+    return np.asarray(image_for(piece.pictures.image(i), size, piece.geometry))

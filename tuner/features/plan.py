@@ -91,7 +91,9 @@ class Plan:
         dataset = self.dataset
         key = piece_key(kind=kind, format=SHARD_FORMAT, **material)
         paths = tuple(dataset.paths[i] for i in index)
-        return Piece(kind, key, paths, part_of(dataset.pictures, index), dataset.has_mask[index], parts, fit)
+        return Piece(
+            kind, key, paths, part_of(dataset.pictures, index), dataset.has_mask[index], parts, fit, self.geometry
+        )
 
 
 def _runs(index: np.ndarray, size: int) -> list[np.ndarray]:

@@ -70,7 +70,7 @@ def make_shards(shards: Sequence[Piece], shelf: Shelf, worker: Extractor, tell: 
             for start in range(0, len(piece), size):
                 rows = slice(start, min(start + size, len(piece)))
                 order.append((shard, rows))
-                yield [partial(_load, piece, i, network, worker.backbone.geometry) for i in range(*rows.indices(2**60))]
+                yield [partial(_load, piece, i, network) for i in range(*rows.indices(2**60))]
 
     publishing: deque[Future[Done]] = deque()
     with (
@@ -153,7 +153,7 @@ class _Shard:
         return Done(len(self.piece), tuple(self.faults))
 
 
-def _load(piece: Piece, i: int, network: Backbone, geometry: str) -> _Loaded:
+def _load(piece: Piece, i: int, network: Backbone) -> _Loaded:
     """One image as the backbone gets it, with mask and parts on the grid.
 
     Raises:
@@ -165,8 +165,8 @@ def _load(piece: Piece, i: int, network: Backbone, geometry: str) -> _Loaded:
     else:
         image = pictures.image(i)
         grey = pictures.mask(i) if piece.has_mask[i] else None
-    mask = None if grey is None else mask_on_grid(np.asarray(grey), network.grid, geometry)
+    mask = None if grey is None else mask_on_grid(np.asarray(grey), network.grid, piece.geometry)
     parts = None
     if piece.parts is not None:
-        parts = parts_on_grid(piece.parts[i], image.size, network.grid, geometry)
-    return _Loaded(np.asarray(image_for(image, network.image_size, geometry)), mask, parts, facts)
+        parts = parts_on_grid(piece.parts[i], image.size, network.grid, piece.geometry)
+    return _Loaded(np.asarray(image_for(image, network.image_size, piece.geometry)), mask, parts, facts)
