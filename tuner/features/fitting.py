@@ -15,7 +15,6 @@ from tuner.features.bank_files import FITTED, write_whole
 from tuner.features.geometry import image_for
 from tuner.features.loading import ahead
 from tuner.features.pieces import Done, Extractor, Piece, Tell
-from tuner.features.resize import resolved
 from tuner.features.shelf import Shelf
 
 FIT_BATCH = 64  # images; fixed, because sums are rounded
@@ -31,13 +30,9 @@ def make_fits(pieces: Sequence[Piece], shelf: Shelf, worker: Extractor, tell: Te
         if shelf.find(piece.kind, piece.key) is None:
             network = worker.network(shelf)
 
-            geometry = resolved(worker.backbone.geometry, network.key_material())
-
-            def batches(
-                piece: Piece = piece, size: int = network.image_size, geometry: str = geometry
-            ) -> Iterator[Tensor]:
+            def batches(piece: Piece = piece, size: int = network.image_size) -> Iterator[Tensor]:
                 chunks = (range(start, min(start + FIT_BATCH, len(piece))) for start in range(0, len(piece), FIT_BATCH))
-                calls = ([partial(_pixels, piece, i, size, geometry) for i in chunk] for chunk in chunks)
+                calls = ([partial(_pixels, piece, i, size) for i in chunk] for chunk in chunks)
                 with closing(ahead(calls, worker.n_threads)) as loader:
                     for loaded in loader:
                         beat()
@@ -56,5 +51,5 @@ def make_fits(pieces: Sequence[Piece], shelf: Shelf, worker: Extractor, tell: Te
         yield Done(len(piece))
 
 
-def _pixels(piece: Piece, i: int, size: int, geometry: str) -> np.ndarray:
-    return np.asarray(image_for(piece.pictures.image(i), size, geometry))
+def _pixels(piece: Piece, i: int, size: int) -> np.ndarray:
+    return np.asarray(image_for(piece.pictures.image(i), size, piece.geometry))

@@ -61,6 +61,7 @@ class Piece:
         has_mask: which of them have a mask, (n,) bool.
         parts: keypoints in pixels, (n, n_parts, 3) float32; None where the data set has none.
         fit: key of what the backbone has learned; empty: nothing.
+        geometry: which part of an image enters the backbone.
     """
 
     kind: str
@@ -70,6 +71,7 @@ class Piece:
     has_mask: np.ndarray
     parts: np.ndarray | None = None
     fit: str = ""
+    geometry: str = "squash"
 
     def __len__(self) -> int:
         """The number of its images."""

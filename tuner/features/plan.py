@@ -91,7 +91,8 @@ class Plan:
         dataset = self.dataset
         key = piece_key(kind=kind, format=SHARD_FORMAT, **material)
         paths = tuple(dataset.paths[i] for i in index)
-        return Piece(kind, key, paths, dataset.pictures.part(index), dataset.has_mask[index], parts, fit)
+        pictures, has_mask = dataset.pictures.part(index), dataset.has_mask[index]
+        return Piece(kind, key, paths, pictures, has_mask, parts, fit, self.geometry)
 
 
 def _runs(index: np.ndarray, size: int) -> list[np.ndarray]:

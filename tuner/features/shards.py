@@ -28,7 +28,6 @@ from tuner.features.kept import token_type
 from tuner.features.loading import ahead
 from tuner.features.packing import array_type, array_width, packed
 from tuner.features.pieces import Done, Extractor, Piece, Tell, save_array
-from tuner.features.resize import resolved
 from tuner.features.shelf import Shelf
 
 PUBLISHING = 2  # shards on their way to the shelf while the next ones are computed
@@ -60,7 +59,7 @@ def make_shards(shards: Sequence[Piece], shelf: Shelf, worker: Extractor, tell: 
     if not shards:
         return
     network = worker.network(shelf, shards[0].fit)
-    size, geometry = _batch_size(worker), resolved(worker.backbone.geometry, network.key_material())
+    size = _batch_size(worker)
     order: deque[tuple[_Shard, slice]] = deque()
     found: list[Piece] = []
 
@@ -73,7 +72,7 @@ def make_shards(shards: Sequence[Piece], shelf: Shelf, worker: Extractor, tell: 
             for start in range(0, len(piece), size):
                 rows = slice(start, min(start + size, len(piece)))
                 order.append((shard, rows))
-                yield [partial(_load, piece, i, network, geometry) for i in range(*rows.indices(2**60))]
+                yield [partial(_load, piece, i, network) for i in range(*rows.indices(2**60))]
 
     publishing: deque[Future[Done]] = deque()
     with (
@@ -158,7 +157,7 @@ class _Shard:
         return Done(len(self.piece), tuple(self.faults))
 
 
-def _load(piece: Piece, i: int, network: Backbone, geometry: str) -> _Loaded:
+def _load(piece: Piece, i: int, network: Backbone) -> _Loaded:
     """One image as the backbone gets it, with mask and parts on the grid.
 
     Raises:
@@ -170,8 +169,8 @@ def _load(piece: Piece, i: int, network: Backbone, geometry: str) -> _Loaded:
     else:
         image = pictures.image(i)
         grey = pictures.mask(i) if piece.has_mask[i] else None
-    mask = None if grey is None else mask_on_grid(np.asarray(grey), network.grid, geometry)
+    mask = None if grey is None else mask_on_grid(np.asarray(grey), network.grid, piece.geometry)
     parts = None
     if piece.parts is not None:
-        parts = parts_on_grid(piece.parts[i], image.size, network.grid, geometry)
-    return _Loaded(np.asarray(image_for(image, network.image_size, geometry)), mask, parts, facts)
+        parts = parts_on_grid(piece.parts[i], image.size, network.grid, piece.geometry)
+    return _Loaded(np.asarray(image_for(image, network.image_size, piece.geometry)), mask, parts, facts)

@@ -11,7 +11,7 @@ from tuner.search.cost.forecast import Expected
 from tuner.search.cost.prepare import make_forecast
 from tuner.search.cost.sizes import Sizes, sizes_of_bank, trained_on
 from tuner.search.cost.texts import SOURCES, cost, ends_early, limits_told, sure
-from tuner.search.execute.searched import require_frozen_everywhere, settle_banks, sources_of
+from tuner.search.execute.searched import bank_sources, require_frozen_everywhere, settle_banks
 from tuner.search.propose.first_points import refuse_impossible
 from tuner.search.propose.lag import adopt_lag, settle_lag
 from tuner.search.propose.registry import make_sampler
@@ -135,7 +135,6 @@ def dry_run(home: SearchHome, asked: Recipe | None, trials: int | None = None) -
 def _sizes_of_data(recipe: Recipe) -> tuple[Sizes, Bank]:
     """The sizes of data whose features are not in the store, and the bank that they would have."""
     from tuner.data.load import load_dataset
-    from tuner.features.extract import BankSource
     from tuner.search.driver.adapter_check import refuse_unfit
     from tuner.search.driver.objective_check import refuse_unmeasurable
     from tuner.search.driver.split_check import refuse_unusable
@@ -144,7 +143,7 @@ def _sizes_of_data(recipe: Recipe) -> tuple[Sizes, Bank]:
     dataset = load_dataset(recipe.data)
     refuse_unusable(recipe, dataset)
     refuse_unmeasurable(recipe, dataset)
-    sources = sources_of(recipe, dataset, lambda at, data: BankSource(at.data, at.backbone, data))
+    sources = bank_sources(recipe, dataset)
     for source in sources:
         refuse_unfit(recipe, source.facts)
     refuse_impossible(recipe, len(dataset.class_names))

@@ -20,7 +20,7 @@ from tuner.search.driver.objective_check import refuse_unmeasurable
 from tuner.search.driver.split_check import refuse_unusable
 from tuner.search.driver.unread import unread_line
 from tuner.search.execute.banks import bank_source, ensure_bank, on_workers, publish_bank, require_parts
-from tuner.search.execute.searched import require_frozen_everywhere, settle_banks, sources_of
+from tuner.search.execute.searched import bank_sources, require_frozen_everywhere, settle_banks
 from tuner.search.propose.first_points import refuse_impossible, why_not_own
 from tuner.search.propose.lag import adopt_lag, settle_lag, told_lag
 from tuner.search.propose.registry import make_sampler
@@ -176,7 +176,7 @@ def _begun(
         make_sampler(asked)  # refused here if it does not fit the space
     held.enter_context(on_workers(asked, progress))
     with progress.step(f"looking at the backbone: {' and '.join(backbone_names(asked))}"):
-        sources = sources_of(asked, dataset, partial(bank_source, home.artifacts))
+        sources = bank_sources(asked, dataset, partial(bank_source, home.artifacts))
         for source in sources:
             refuse_unfit(asked, source.facts)
     if told := why_not_own(asked, len(dataset.class_names)):

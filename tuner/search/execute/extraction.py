@@ -112,7 +112,7 @@ def _n_workers(resources: StageResources, n_pieces: int) -> int:
 def _rows(cluster: Cluster, step: Step, groups: Sequence[Sequence[Piece]], n_workers: int) -> Iterator[Any]:
     """The results of the groups, as they come."""
     with _quiet():
-        rows = [{"pieces": cloudpickle.dumps(list(group))} for group in groups]
+        rows = [{"pieces": _packed(list(group))} for group in groups]
         work = ray.data.from_items(rows, override_num_blocks=len(rows))
         pool = ray.data.ActorPoolStrategy(min_size=1, max_size=len(groups), initial_size=n_workers)
         results = work.map_batches(
@@ -172,11 +172,17 @@ class Worker:
             try:
                 artifacts = open_artifacts(self.url)
                 for done in STEPS[self.step](cloudpickle.loads(group), artifacts, self.worker, lambda _: None):
-                    yield {"done": [cloudpickle.dumps(done)]}
+                    yield {"done": [_packed(done)]}
             except TunerError as error:
-                yield {"done": [cloudpickle.dumps(_of_node(error))]}
+                yield {"done": [_packed(_of_node(error))]}
             except Exception as error:  # of the backbone's own code, such as too little memory on a GPU
-                yield {"done": [cloudpickle.dumps(_of_node(_failed(error)))]}
+                yield {"done": [_packed(_of_node(_failed(error)))]}
+
+
+def _packed(value: object) -> bytes:
+    """The value for another process, which may not know the classes of the driver's script."""
+    packed: bytes = cloudpickle.dumps(value)  # type: ignore[no-untyped-call]
+    return packed
 
 
 def _here(worker: Extractor, resources: StageResources) -> Extractor:

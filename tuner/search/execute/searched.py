@@ -30,23 +30,28 @@ def require_frozen_everywhere(recipe: Recipe) -> None:
         require_patches(backbone)
 
 
-def sources_of(recipe: Recipe, dataset: Dataset, make: Callable[[Recipe, Dataset], "BankSource"]) -> "list[BankSource]":
-    """What the bank of each combination is made of, in their order; the facts about each backbone are known then.
+def bank_sources(
+    recipe: Recipe, dataset: Dataset, make: "Callable[[Recipe, Dataset], BankSource] | None" = None
+) -> "list[BankSource]":
+    """What the bank of each backbone that a trial may have is made of; one where none is searched.
 
     Args:
-        recipe: the search's.
+        recipe: of the search.
         dataset: of the recipe.
-        make: the source of one recipe.
+        make: makes one of them, of a recipe with the settings of this backbone; None: in this process.
 
     Raises:
         TunerError: weights of one of them are missing, or its settings do not fit together; the choice is named.
     """
-    sources = []
-    for at in backbone_points(recipe):
-        source = _named(at, make, recipe.at(at), dataset)
-        _named(at, lambda source=source: source.facts)
-        sources.append(source)
-    return sources
+    return [_named(at, _source, recipe.at(at), dataset, make) for at in backbone_points(recipe)]
+
+
+def _source(recipe: Recipe, dataset: Dataset, make: "Callable[[Recipe, Dataset], BankSource] | None") -> "BankSource":
+    from tuner.features.extract import BankSource
+
+    source = BankSource(recipe.data, recipe.backbone, dataset) if make is None else make(recipe, dataset)
+    source.facts  # noqa: B018  refused here if the backbone cannot be made
+    return source
 
 
 def settle_banks(recipe: Recipe, sources: "Sequence[BankSource]") -> SearchedBanks:
