@@ -32,6 +32,8 @@ from tuner.features.pieces import Done, Extractor, Piece
 from tuner.features.registry import make_backbone
 from tuner.features.settings import BackboneSettings
 from tuner.recipe import ResourcesConfig, StageResources
+from tuner.search.session.address import LOCAL_RAY, ray_address
+from tuner.search.session.gpu_share import gpu_share
 from tuner.store import open_artifacts
 
 GPUS = Path("/proc/driver/nvidia/gpus")
@@ -91,9 +93,9 @@ class Cluster:
 
 
 def settled(asked: StageResources) -> StageResources:
-    """The resources of a worker: a share of -1 is one GPU where the cluster has any."""
-    have = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    share = (1.0 if have.get("GPU", 0.0) else 0.0) if asked.gpus < 0 else asked.gpus
+    """The resources of a worker: a share of -1 is what the cluster says, or one GPU where it has any."""
+    have = ray.cluster_resources().get("GPU", 0.0)  # type: ignore[no-untyped-call]
+    share = gpu_share(have, grows=ray_address() != LOCAL_RAY) if asked.gpus < 0 else asked.gpus
     return StageResources(asked.cpus, share)
 
 
