@@ -156,6 +156,10 @@ def test_groups_stay_on_one_side(images: Path) -> None:
     assert len(set(data.groups.tolist())) == 6
     for label in (0, 1):
         assert set(data.is_train[data.labels == label]) == {True, False}
+    assert data.notes == ()
+    torn = _load(_csv(images, _table(group=groups, split=["train", "test", "test", *["train"] * 8, "test"])))
+    assert torn.is_train.tolist()[:4] == [True, False, False, True]
+    assert [note for note in torn.notes if note.startswith("2 groups are on both sides of the given split")]
     alone = _refused(_csv(images, _table(group=["p" if i % 2 else f"{i}" for i in range(12)])))
     assert "all images of 1 class belong to one group: 8" in alone.what
 

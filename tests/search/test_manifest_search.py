@@ -77,8 +77,7 @@ def test_a_manifest_is_searched_and_its_worst_group_measured(listed: Path, s3_ur
     assert "extracting features of manifest" in told
     search = tuner.open_search(str(listed / "runs"), "here")
     front = search.front()
-    measured = search.trials().filter(like="worst_group").join(front.filter(like="worst_group"), lsuffix="_of_all")
-    assert measured.notna().to_numpy().any(), [*front.columns]
+    assert front["test_worst_group"].notna().all(), [*front.columns]  # of two sites at least, of twelve images each
 
     bucket, _, prefix = s3_url.removeprefix("s3://").partition("/")
     client = boto3.client(

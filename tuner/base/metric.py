@@ -94,7 +94,7 @@ def _grouped(data: Any) -> Any:
 
 GROUPS = DataNeed(
     "groups of images that belong together",
-    f"use a data set that names groups (`Dataset.groups`), at least two of {LEAST_OF_A_GROUP} measured images",
+    f"name groups in a manifest, or use a data set with groups, at least two of {LEAST_OF_A_GROUP} measured images",
     _grouped,
 )
 PARTS = DataNeed(

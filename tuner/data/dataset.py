@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tuner.data.boxes import with_boxes
-from tuner.data.duplicates import describe_copies, group_by_content, joined, within_labels
+from tuner.data.duplicates import describe_copies, describe_torn, group_by_content, joined, within_labels
 from tuner.data.fingerprint import Hasher
 from tuner.data.first_classes import first_classes, told_of
 from tuner.data.first_split import drawn_split
@@ -261,6 +261,7 @@ class Listing:
         is_train = self.is_train
         if is_train is None:
             is_train = drawn_split(config, self.labels, class_names, content, groups)
+        on_groups = [] if groups is None else describe_torn(groups, is_train, self.paths)
         return Dataset(
             name=config.name,
             paths=tuple(self.paths),
@@ -269,7 +270,7 @@ class Listing:
             class_names=tuple(class_names),
             has_mask=np.array([mask is not None for mask in masks], dtype=np.bool_),
             pictures=pictures,
-            notes=(*notes, *told, *on_masks, *describe_copies(content, is_train, self.paths)),
+            notes=(*notes, *told, *on_masks, *describe_copies(content, is_train, self.paths), *on_groups),
             content=content,
             groups=groups,
         )

@@ -79,6 +79,18 @@ def refuse_two_labels(
     )
 
 
+def describe_torn(groups: np.ndarray, is_train: np.ndarray, paths: Sequence[str]) -> list[str]:
+    """A note on groups that a given split has on both sides; none if there are none."""
+    has_train, has_test = (np.bincount(groups[side], minlength=len(groups)) > 0 for side in (is_train, ~is_train))
+    torn = np.flatnonzero(has_train & has_test).tolist()
+    if not torn:
+        return []
+    return [
+        f"{count(len(torn), 'group is', 'groups are')} on both sides of the given split, such as those of "
+        f"{some([paths[i] for i in torn])}: not changed, but test accuracy is too high for images of other groups"
+    ]
+
+
 def describe_copies(content: np.ndarray, is_train: np.ndarray, paths: Sequence[str]) -> list[str]:
     """Notes on copies: their number, and which are on both sides of the split."""
     copies: dict[int, list[int]] = defaultdict(list)
