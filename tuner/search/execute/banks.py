@@ -146,14 +146,27 @@ def publish_bank(
         _alone_everywhere(artifacts, source.key, progress) as is_mine,
     ):
         if is_mine and artifacts.find("banks", source.key) is None:
-            _extract(artifacts, source, folder, progress, resources or ResourcesConfig())
+            held = (resources or ResourcesConfig()) if is_spread() else None
+            _extract(artifacts, source, folder, progress, held)
     return source.key
 
 
 def _extract(
-    artifacts: Artifacts, source: "BankSource", folder: Path, progress: Progress, resources: ResourcesConfig
+    artifacts: Artifacts,
+    source: "BankSource",
+    folder: Path,
+    progress: Progress,
+    resources: ResourcesConfig | None = None,
 ) -> None:
-    """Have the shards made in the store, write the bank's own files in the folder, publish and remove them."""
+    """Have the shards made in the store, write the bank's own files in the folder, publish and remove them.
+
+    Args:
+        artifacts: of the store.
+        source: what the bank is made of.
+        folder: for the bank's own files, emptied first.
+        progress: receives each step.
+        resources: of the workers of Ray that make the shards; None: this process makes them.
+    """
     from tuner.features.bank_files import seal
 
     shutil.rmtree(folder, ignore_errors=True)
@@ -181,9 +194,11 @@ def _extract(
     )
 
 
-def _team(artifacts: Artifacts, source: "BankSource", folder: Path, resources: ResourcesConfig, step: Step) -> "Team":
+def _team(
+    artifacts: Artifacts, source: "BankSource", folder: Path, resources: ResourcesConfig | None, step: Step
+) -> "Team":
     """Who makes the pieces: the workers of Ray, or this process."""
-    if is_spread():
+    if resources is not None:
         from tuner.search.execute.extraction import Cluster
 
         return Cluster(artifacts.store.url, source.data, source.backbone, resources, step)
