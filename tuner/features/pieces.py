@@ -85,8 +85,10 @@ def piece_key(**material: Any) -> str:
 
 def part_of(pictures: Pictures, index: np.ndarray) -> Pictures:
     """The pictures at these positions alone; of a registered data set without `part`, all of them travel."""
-    part = getattr(pictures, "part", None)
-    return _Part(pictures, index) if part is None else part(index)
+    if not hasattr(pictures, "part"):
+        return _Part(pictures, index)
+    part: Pictures = pictures.part(index)
+    return part
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,9 @@ class _Part:
     def digests(self) -> list[list[str]]:
         digests = self.whole.digests()
         return [digests[i] for i in self.index]
+
+    def part(self, index: np.ndarray) -> "_Part":
+        return _Part(self.whole, self.index[index])
 
 
 @dataclass
