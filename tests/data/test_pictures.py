@@ -53,7 +53,7 @@ def test_a_part_is_small(tmp_path: Path) -> None:
     config = ManifestConfig(name="manifest", manifest=str(tmp_path / "list.csv"), test_fraction=0.5)
     listing, root, names, _ = list_manifest(config)
     digests = [f"{i:064d}" for i in range(5000)]
-    data = listing.dataset(config, root, names, anywhere=True, digests=digests)  # no file exists, and none is read
+    data = listing.dataset(config, root, names, digests=digests)  # no file exists, and none is read
     part = pickle.loads(pickle.dumps(data.pictures.part(np.arange(10, 20))))
     assert len(pickle.dumps(part)) < 5000
     assert part.digests() == [[digest, ""] for digest in digests[10:20]]

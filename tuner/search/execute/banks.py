@@ -164,7 +164,8 @@ def publish_bank(
         _alone_everywhere(artifacts, source.key, progress) as is_mine,
     ):
         if is_mine and artifacts.find("banks", source.key) is None:
-            _extract(artifacts, source, folder, progress, resources or ResourcesConfig(), spread=is_spread())
+            held = (resources or ResourcesConfig()) if is_spread() else None
+            _extract(artifacts, source, folder, progress, held)
     return source.key
 
 
@@ -181,7 +182,7 @@ def make_bank(artifacts: Artifacts, source: "BankSource", folder: Path, progress
         TunerError: the data or the weights are missing or broken, or the disk is full.
     """
     if artifacts.find("banks", source.key) is None:
-        _extract(artifacts, source, folder, progress, ResourcesConfig(), spread=False)
+        _extract(artifacts, source, folder, progress)
 
 
 def _extract(
@@ -189,11 +190,17 @@ def _extract(
     source: "BankSource",
     folder: Path,
     progress: Progress,
-    resources: ResourcesConfig,
-    *,
-    spread: bool,
+    resources: ResourcesConfig | None = None,
 ) -> None:
-    """Have the shards made in the store, write the bank's own files in the folder, publish and remove them."""
+    """Have the shards made in the store, write the bank's own files in the folder, publish and remove them.
+
+    Args:
+        artifacts: of the store.
+        source: what the bank is made of.
+        folder: for the bank's own files, emptied first.
+        progress: receives each step.
+        resources: of the workers of Ray that make the shards; None: this process makes them.
+    """
     from tuner.features.bank_files import seal
 
     began_s = time.monotonic()
@@ -201,9 +208,7 @@ def _extract(
     made_folder(folder)
     facts, dataset = source.facts, source.dataset
     with progress.step(f"extracting features of {source.data.name} by {source.backbone.name}") as step:
-        shards = source.build(
-            folder, artifacts, _team(artifacts, source, folder, resources if spread else None, step), progress.say
-        )
+        shards = source.build(folder, artifacts, _team(artifacts, source, folder, resources, step), progress.say)
     seal(folder)
     meta = {
         "data": source.data.name,
