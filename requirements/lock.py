@@ -17,7 +17,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 PROJECT = HERE.parent / "pyproject.toml"
 SETS = {"search": [], "full": ["cnn", "dino", "timm", "cluster"], "test": ["test"]}
-_BUILD_FILES = ("README.md", "LICENSE", "tuner/__init__.py", "tuner/version.py", "pyproject.toml")  # that a build of us reads
+# What a build of this project reads.
+_BUILD_FILES = ("README.md", "LICENSE", "tuner/__init__.py", "tuner/version.py", "pyproject.toml")
 BUILDS_US = "setuptools"  # pip would fetch it unseen for the project's own build
 # One version of a package, whatever the Python: a file of pins holds each name once.
 ANYWHERE = ["--universal", "--python-version", "3.11", "--fork-strategy", "fewest", "--generate-hashes"]
