@@ -154,6 +154,13 @@ def test_the_user_names_the_weights_and_they_are_the_very_same(with_weights, tmp
         load_model(folder, weights=str(other))
 
 
+def test_the_card_has_the_licence_of_the_weights(with_weights, exported):
+    licences = [
+        json.loads((folder / CARD).read_text())["backbone_licence"] for folder in (with_weights[0], exported.folder)
+    ]
+    assert licences == ["unknown", None], "a folder names none; the digits' backbone has no weights"
+
+
 def test_an_export_holds_no_fit_that_its_backbone_has_no_use_for(with_weights, tmp_path):
     folder, weights = with_weights
     shutil.copytree(folder, tmp_path / "model")
