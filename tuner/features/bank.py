@@ -124,7 +124,7 @@ class FeatureBank:
         stays = patches.nbytes > (token_room() if room_bytes is None else room_bytes)
         return Samples(
             patches=patches if stays else patches.to("cpu"),
-            cls=tensor(self.cls),
+            cls=None if self.cls is None else StoredTokens.of(self.cls, rows, self.folder).to("cpu"),
             labels=torch.from_numpy(self.labels[rows]),
             masks=tensor(self.masks) if placed else None,
             has_mask=tensor(self.has_mask) if placed and self.masks is not None else None,
