@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tuner.base.untrusted import MalformedError, require, require_finite
+from tuner.base.untrusted import MalformedError, require
 from tuner.features.arrays import read_array
 from tuner.features.bank_files import (
     DESCRIPTION,
@@ -131,12 +131,9 @@ class FeatureBank:
         placed = self.grid != (1, 1)  # masks and parts mean nothing where an image has one place
         patches = StoredTokens.of(self.patches, rows, self.folder)
         stays = patches.nbytes > (token_room() if room_bytes is None else room_bytes)
-        cls = tensor(self.cls)
-        if cls is not None:
-            require_finite(cls.numpy(), "cls.npy", self.folder)
         return Samples(
             patches=patches if stays else patches.to("cpu"),
-            cls=cls,
+            cls=None if self.cls is None else StoredTokens.of(self.cls, rows, self.folder).to("cpu"),
             labels=torch.from_numpy(self.labels[rows]),
             masks=tensor(self.masks) if placed else None,
             has_mask=tensor(self.has_mask) if placed and self.masks is not None else None,

@@ -96,7 +96,7 @@ class StoredTokens:
             on_cpu = place if out.device.type == "cpu" else torch.empty(place.shape, dtype=out.dtype)
             values = on_cpu.numpy()
             read_into(self.rows, index, values)
-            require_finite(values, "patches", self.where)
+            require_finite(values, "a token", self.where)
             if on_cpu is not place:
                 place.copy_(on_cpu)
 
