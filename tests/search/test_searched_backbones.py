@@ -36,6 +36,7 @@ from tuner.search.outcome.explain import chosen_model
 from tuner.search.outcome.pick import export_pick
 from tuner.search.outcome.report import chosen_parts
 from tuner.search.record.home import SearchHome
+from tuner.search.record.inputs import load_input
 from tuner.search.record.searched_banks import BankPoint, SearchedBanks
 from tuner.search.record.stage_use import StageUse
 from tuner.search.record.state import SearchState
@@ -256,7 +257,7 @@ def test_each_bank_is_made_once_and_is_that_of_a_search_of_its_own(finished, tmp
     alone = tiny_recipe("backbone.n_atoms=16", *SMALL)
     artifacts = Artifacts(open_store(str(tmp_path / "alone")))
     key = ensure_bank(artifacts, alone, Silent())
-    one, two = (open_bank(found.fetch("banks", key)) for found in (artifacts, home.artifacts))
+    one, two = (load_input(found, "banks", key, open_bank) for found in (artifacts, home.artifacts))
     assert (one.patches == two.patches).all()
     dense = plan(alone.at(SIZES), key)[0]
     assert run_stage(dense, artifacts.store.url, tmp_path / "scratch", 1).outcome == "complete"
@@ -268,7 +269,7 @@ def test_each_bank_is_made_once_and_is_that_of_a_search_of_its_own(finished, tmp
 def test_all_backbones_are_measured_on_the_same_images(finished):
     home, _ = finished
     recipe, bank = home.stored()
-    banks = [open_bank(home.artifacts.fetch("banks", key)) for key in bank.keys]
+    banks = [load_input(home.artifacts, "banks", key, open_bank) for key in bank.keys]
     settings = plan_trial(recipe, bank, at(8))[1].settings["split"]
     sides = [split_masks(one, settings, settings["split_seed"]) for one in banks]
     assert all((sides[0][part] == sides[1][part]).all() for part in ("train", "validation", "test"))
@@ -337,7 +338,7 @@ def test_an_extraction_that_was_killed_goes_on_where_it_was(tmp_path, monkeypatc
     ended = run_stage(first, home.store.url, tmp_path / "scratch", 1, lambda done, *_: seen.append(done))
     assert ended.outcome == "complete", ended.cause
     assert min(seen) > 256, "what was journalled was not done again"
-    assert open_bank(home.artifacts.fetch("banks", first.key)).dim == 8
+    assert load_input(home.artifacts, "banks", first.key, open_bank).dim == 8
     assert not list((tmp_path / "scratch").iterdir()), "nothing is left of it"
 
 
