@@ -62,3 +62,10 @@ def test_it_is_said_how_many_satisfy():
     )
     assert satisfaction(wanted, [True, True]).startswith("none of the 2 complete trials satisfies accuracy >= 80, so")
     assert satisfaction(wanted, [False, False]) == "all 2 complete trials satisfy accuracy >= 80"
+
+
+def test_a_trial_that_satisfies_a_bound_says_by_how_much():
+    bound = Constraint.parse("accuracy >= 80")
+    assert bound.excess({"accuracy": 88.0}) == pytest.approx(-0.1)
+    assert bound.excess({"accuracy": 72.0}) == bound.violation({"accuracy": 72.0}) == pytest.approx(0.1)
+    assert bound.excess({"accuracy": float("nan")}) is None

@@ -148,7 +148,7 @@ def test_an_extreme_of_three_objectives_is_no_knee() -> None:
 def test_many_alternatives_are_counted() -> None:
     picked = pick_knee(on(*((float(i), 50.0 - i) for i in range(14))), TWO)
     assert len(picked.alternatives) == 13
-    assert picked.reason.endswith("trial 5 (accuracy 5.0 %, interpretability 45.0 %) and 5 more.")
+    assert picked.reason.endswith("trial 10 (accuracy 10.0 %, interpretability 40.0 %) and 10 more.")
 
 
 def test_one_objective_has_no_knee_but_a_best() -> None:

@@ -171,3 +171,13 @@ def test_from_python(home):
     for call in (lambda: one.diff("other"), lambda: one.choice(0).diff(3)):
         with pytest.raises(UsageError, match="the other one is of type"):
             call()
+
+
+def test_two_searches_are_compared_above_the_reference_of_their_recipes(home):
+    """The first one's where both have one; what is asked for comes before either."""
+    one = beside(home, "one", "reference={accuracy: 70}", events=finished())
+    two = beside(home, "two", "reference={accuracy: 75, interpretability: 20}")
+    assert diff_searches(one, two).fronts.box.worst == {"accuracy": 70, "interpretability": 20}
+    assert diff_searches(two, one).fronts.box.worst == {"accuracy": 75, "interpretability": 20}
+    assert diff_searches(one, two, reference={"accuracy": 60}).fronts.box.worst["accuracy"] == 60
+    assert diff_searches(home, one).fronts.box.worst["interpretability"] > 50, "neither says: beside the worst member"

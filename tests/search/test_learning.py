@@ -9,12 +9,23 @@ from tests.turns import begin, turn
 from tuner.base.progress import Silent
 from tuner.errors import UsageError
 from tuner.recipe import load_recipe
+from tuner.search.driver import learning
 from tuner.search.driver.learning import differing, learned_from
 from tuner.search.propose.proposer import Proposer
 from tuner.search.record.home import SearchHome
 from tuner.search.record.restoration import replay
 
 SPACE = "space={n_features: {choices: [10, 20]}, l1: {low: 0.1, high: 10, log: true}}"
+
+
+class Told(Silent):
+    """Keeps the warnings."""
+
+    def __init__(self):
+        self.warned = []
+
+    def warn(self, line):
+        self.warned.append(line)
 
 
 @pytest.mark.parametrize(
@@ -113,3 +124,27 @@ def test_several_searches_are_named_one_by_one():
 def test_a_search_does_not_learn_from_itself(old):
     with pytest.raises(UsageError, match="learn from itself"):
         learned_from(old, ["made-up"], load_recipe("digits", [SPACE]), "bank", replay([]), Silent())
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_driver_that_was_killed_between_two_events_has_the_rest_learned_later(old, monkeypatch, named):
+    monkeypatch.setattr(learning, "MOST_AT_ONCE", 2)
+    recipe, events = learn(old)
+    assert [len(event.trials) for event in events] == [2, 2, 1]
+    half = replay([event.to_json() for event in events[:1]])
+    new = SearchHome(old.store, "new")
+    rest = learned_from(new, ["made-up"] if named else [], recipe, "bank", half, Silent())
+    assert [[trial.trial for trial in event.trials] for event in rest] == [[2, 3], [4]]
+    whole = replay([event.to_json() for event in (*events[:1], *rest)])
+    assert list(whole.learned) == [("made-up", number) for number in range(5)]
+    assert learned_from(new, [], recipe, "bank", whole, Silent()) == []
+    old.store.root.joinpath("searches").rename(old.store.root / "gone")
+    said = Told()
+    assert learned_from(SearchHome(old.store, "new"), [], recipe, "bank", half, said) == []
+    assert said.warned == ["search 'made-up' is gone before it was read to its end: 2 of its trials count"]
+
+
+def test_a_ledger_of_an_earlier_version_has_learned_all_there_was(old):
+    _, events = learn(old)
+    earlier = [{name: value for name, value in event.to_json().items() if name != "total"} for event in events]
+    assert learning.unfinished(replay(earlier)) == []

@@ -1,5 +1,7 @@
 """The limits of a budget: what is spent over all drivers, what is kept for confirming, a front that stands still."""
 
+from collections import Counter
+
 import pytest
 
 from tests.turns import begin, turn
@@ -9,6 +11,7 @@ from tuner.search.cost.patience import Patience
 from tuner.search.cost.spent import Spent, spent_by, spent_in
 from tuner.search.record.restoration import replay
 from tuner.search.record.stage_use import StageUse
+from tuner.search.record.state import SearchState
 
 HOUR = 3600.0
 
@@ -138,3 +141,17 @@ def test_a_searcher_proposes_no_more_than_its_limit_pays_for(tmp_path):
     proposed = turn(other, enough=lambda state: lambda number: bool(first_enough(limits, state, number)))
     assert proposed == [0, 1, 2], "four CPU seconds a trial, and one of two in flight when the rule holds"
     assert other.state().open() == []
+
+
+def test_each_trial_is_looked_at_once_however_often_it_is_asked(monkeypatch):
+    """A rule that is asked as the search grows says what one says that sees all at once; and its work is linear."""
+    state, rule = replay(events(60, accuracy=still_after(40), open_trials=())), patience()
+    looked = Counter()
+    plain = SearchState.point
+    monkeypatch.setattr(SearchState, "point", lambda self, t, names: looked.update([t.number]) or plain(self, t, names))
+    asked = [rule.enough(state, number) for number in range(61)]
+    assert set(looked.values()) == {1}
+    assert asked == [patience().enough(state, number) for number in range(61)]
+    assert asked == [number > 45 for number in range(61)]
+    assert not rule.enough(state, 45), "an earlier number is not ended by what came later"
+    assert not rule.enough(replay(events(30)), 30), "another search is looked at anew"

@@ -93,3 +93,18 @@ def test_a_path_that_is_no_file_is_refused(home, tmp_path):
     for path, told in ((tmp_path, "is a folder"), (tmp_path / "nowhere" / "x.log", "does not exist")):
         with pytest.raises(UsageError, match=told):
             write_journal(home, path)
+
+
+def test_the_constraints_of_the_recipe_are_there_with_their_bounds(tmp_path):
+    events = finished() + trial_events(
+        3, {}, outcome="infeasible", model=None, cause="too few features", stage="assign"
+    )
+    home = home_with(tmp_path / "runs", events, "constraints=[accuracy >= 95, features_per_class <= 3]")
+    write_journal(home, tmp_path / "study.log")
+    study = study_in(tmp_path / "study.log")
+    first, _, third, infeasible = (trial.constraints for trial in study.trials)
+    assert first["accuracy >= 95"] == pytest.approx(-1.12345 / 95)
+    assert third["accuracy >= 95"] == pytest.approx(4.86421 / 95)
+    assert third["features_per_class <= 3"] == pytest.approx(1 / 3)
+    assert set(infeasible) == {MEASURED}, "nothing is known of it"
+    assert {trial.number for trial in study.best_trials} == {0, 1} == {m.trial for m in home.front().members}

@@ -55,12 +55,22 @@ class Constraint:
         Returns:
             0 where it satisfies the constraint; 1 where the trial has no such number.
         """
+        share = self.excess(known)
+        if share is None:
+            return 1.0
+        return share if share > ROUNDING else 0.0
+
+    def excess(self, known: Mapping[str, Any]) -> float | None:
+        """How far a trial is beyond the bound, as `violation` has it; negative: how far it is from the bound.
+
+        Returns:
+            None where the trial has no such number.
+        """
         value = known.get(self.name)
         if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
-            return 1.0
+            return None
         beyond = self.bound - value if self.sense == ">=" else value - self.bound
-        share = beyond / max(abs(self.bound), 1.0)
-        return share if share > ROUNDING else 0.0
+        return float(beyond / max(abs(self.bound), 1.0))
 
 
 def satisfaction(constraints: Sequence[Constraint], violated: Sequence[bool]) -> str:

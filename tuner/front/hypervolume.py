@@ -104,18 +104,34 @@ def sure_growth(points: Sequence[Point], objectives: Sequence[Objective], refere
 
     In order; 0 for a point that lacks an objective. Values whose error is unknown count as they are.
     """
-    gained: list[float] = []
-    archive, last = np.empty((0, len(objectives))), 0.0
-    for point in points:
-        new = _scaled(_counted([point], objectives), objectives, reference)
+    growth = Growth(objectives, reference)
+    return [growth.add(point) for point in points]
+
+
+class Growth:
+    """The hypervolume as points come, one at a time: the cost of one is that of the front, however many came before.
+
+    Args:
+        objectives: the axes.
+        reference: the reference point.
+    """
+
+    def __init__(self, objectives: Sequence[Objective], reference: Reference) -> None:
+        self._objectives, self._reference = objectives, reference
+        self._archive = np.empty((0, len(objectives)))
+        self.volume = 0.0  # of the points so far, as `hypervolume`
+
+    def add(self, point: Point) -> float:
+        """Take a point in; returns what it surely adds (`sure_growth`)."""
+        new = _scaled(_counted([point], self._objectives), self._objectives, self._reference)
         if not len(new):
-            gained.append(0.0)
-            continue
-        careful = _scaled([_worse(point, objectives)], objectives, reference)
-        gained.append(max(0.0, _volume(np.vstack([archive, careful])) - last))
-        archive = np.vstack([archive[~(new >= archive).all(axis=1)], new])
-        last = max(last, _volume(archive))
-    return gained
+            return 0.0
+        careful = _scaled([_worse(point, self._objectives)], self._objectives, self._reference)
+        gained = max(0.0, _volume(np.vstack([self._archive, careful])) - self.volume)
+        if not (self._archive >= new).all(axis=1).any():
+            self._archive = np.vstack([self._archive[~(new >= self._archive).all(axis=1)], new])
+            self.volume = max(self.volume, _volume(self._archive))
+        return gained
 
 
 def moving(volumes: Sequence[float], n_last: int = FIRST_TRIALS) -> str:

@@ -10,7 +10,7 @@ from tuner.front import uncertainty, words
 from tuner.front.pareto import Objective, Point
 
 TIE = 1e-9  # rounding error tolerated between equal values, as a share of the natural range
-MOST_NAMED = 8  # alternatives named in a sentence
+MOST_NAMED = 3  # alternatives named in a sentence; the others are counted
 
 
 def standing(point: Point, members: Sequence[Point], objective: Objective, whose: str) -> tuple[str, str]:

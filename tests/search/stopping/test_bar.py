@@ -114,3 +114,27 @@ def test_it_reaches_the_broker_as_it_was():
     own = trial(4, 0.0, outcome=None)
     bar = bar_of(recipe_of(), state_of(*EARLIER, own), own)
     assert pickle.loads(pickle.dumps(bar)) == bar
+
+
+def test_a_trial_that_would_violate_a_constraint_is_behind_those_that_would_not():
+    """The best accuracy of all, and as small as none, but not small enough for the recipe."""
+    bounds = "constraints=[interpretability >= 50]"
+    others = [dataclasses.replace(e, rung={**e.rung, "interpretability": 60.0}) for e in EARLIER]
+    own = trial(4, 99.0, per_class=2, outcome=None)
+    for interpretability, expected in ((60.0, True), (40.0, False)):
+        own.rung["interpretability"] = interpretability
+        bar = bar_of(recipe_of(bounds), state_of(*others, own), own)
+        assert bar.judge(own.rung).goes_on is expected
+        assert bar_of(recipe_of(), state_of(*others, own), own).judge(own.rung).goes_on
+
+
+def test_a_constraint_is_forecast_as_objectives_are():
+    """All are below the bound at the rung, and have come above it by the end: so this one will."""
+    others = [dataclasses.replace(e, rung={"accuracy": 70.0 + e.number}) for e in EARLIER]
+    for other in others:
+        other.values = {"accuracy": 90.0 + other.number}
+    own = trial(4, 80.0, outcome=None)
+    bar = bar_of(recipe_of("constraints=[accuracy >= 85]"), state_of(*others, own), own)
+    assert [row[2] > 0 for row in bar.earlier] == [True] * 4
+    assert [row[2] < 0 for row in bar.ended] == [True] * 4
+    assert bar.judge(own.rung).place == 1

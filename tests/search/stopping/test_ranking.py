@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tuner.search.stopping.ranking import NonDominated
+from tuner.search.stopping.ranking import NonDominated, constrained
 
 # whole numbers, so that scaling them by powers of two is exact
 LOSSES = st.tuples(st.integers(1, 12), st.integers(1, 3)).flatmap(
@@ -60,3 +60,11 @@ def test_within_a_front_it_is_what_a_trial_adds_that_counts():
 def test_few_trials_and_one_objective_have_places(shape):
     losses = np.arange(float(np.prod(shape))).reshape(shape)
     assert places(losses).tolist() == list(range(shape[0]))
+
+
+def test_who_satisfies_the_constraints_comes_first():
+    losses = np.array([[0.0, 0.0], [3.0, 3.0], [1.0, 1.0], [2.0, 2.0], [9.0, 9.0]])
+    violations = np.array([0.2, 0.0, 0.1, 0.0, 0.1])
+    assert constrained(NonDominated(), losses, violations).tolist() == [4, 1, 2, 0, 2]
+    assert constrained(NonDominated(), losses, np.zeros(5)).tolist() == NonDominated().places(losses).tolist()
+    assert constrained(NonDominated(), losses, np.ones(5)).tolist() == [0] * 5

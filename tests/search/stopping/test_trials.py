@@ -185,6 +185,7 @@ def test_what_goes_on_is_compared_alike_whichever_ends_first(tmp_path):
 
 ALL = (
     *ON,
+    "stopping.eta=2",
     "points=[{n_features: 20, width: 48, l1: 1.0}]",
     'constraints=["accuracy >= 75"]',
     "budget.patience=5",

@@ -1,13 +1,13 @@
 """Ends a search whose front no longer moves: a rule on trials by number, so that it does not depend on timing."""
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tuner.front.hypervolume import FIRST_TRIALS, history, reference_of, sure_growth
-from tuner.front.pareto import Objective, measured
+from tuner.front.hypervolume import FIRST_TRIALS, Growth, reference_of
+from tuner.front.pareto import Objective, Point, measured
 from tuner.recipe import Recipe, lag_of, objectives_of
-from tuner.search.record.reference import by_number
-from tuner.search.record.state import SearchState
+from tuner.search.record.state import SearchState, TrialRecord
 
 
 @dataclass
@@ -32,6 +32,7 @@ class Patience:
     tolerance: float
     lag: int
     reference: Mapping[str, float] = field(default_factory=dict)
+    _walk: "_Walk | None" = field(default=None, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, recipe: Recipe) -> "Patience":
@@ -62,22 +63,51 @@ class Patience:
     def stood_still(self, state: SearchState, n_trials: int) -> bool:
         """Whether somewhere in the first `n_trials` trials, by number, so many in a row added nothing.
 
-        Not before there is a reference, and not where an earlier trial is still open.
+        Not before there is a reference, and not where an earlier trial is still open. Trials that have ended stay as
+        they are, so each is looked at once.
         """
-        first = [state.trials[n] for n in range(n_trials) if n in state.trials and state.trials[n].outcome]
-        if len(first) < max(n_trials, self.trials + 1):
-            return False
-        points = {p.trial: p for p in by_number(state, self.objectives) if p.trial < n_trials}
-        whole = measured(list(points.values()), self.objectives)
-        if len(whole) < FIRST_TRIALS:
-            return False
-        reference = reference_of(whole[:FIRST_TRIALS], self.objectives, self.reference)
-        gained = dict(zip(points, sure_growth(list(points.values()), self.objectives, reference), strict=True))
-        volumes = dict(zip(points, history(list(points.values()), self.objectives, reference), strict=True))
-        volume, added = 0.0, [gained.get(trial.number, 0.0) for trial in first]
-        for end in range(len(first)):
-            volume = volumes.get(end, volume)
-            window = added[end - self.trials + 1 : end + 1]
-            if end >= max(self.trials, FIRST_TRIALS) and volume > 0 and sum(window) <= self.tolerance * volume:
-                return True
-        return False
+        if self._walk is None or self._walk.state is not state:
+            self._walk = _Walk(self, state)
+        return self._walk.stood_still(n_trials)
+
+
+class _Walk:
+    """The trials of a search by number, as far as all have ended, each taken in once."""
+
+    def __init__(self, rule: Patience, state: SearchState) -> None:
+        self.state, self._rule = state, rule
+        self._names = [o.name for o in rule.objectives]
+        self._waiting: list[Point | None] = []  # trials before there is a reference
+        self._growth: Growth | None = None
+        self._n, self._n_taken = 0, 0  # trials looked at, and taken into the hypervolume
+        self._last: deque[float] = deque(maxlen=rule.trials)  # what each of the last trials added
+        self._stood_at: int | None = None
+
+    def stood_still(self, n_trials: int) -> bool:
+        """As `Patience.stood_still`."""
+        trials = self.state.trials
+        while self._n < n_trials and self._n in trials and trials[self._n].outcome:
+            self._look_at(trials[self._n])
+        return self._n >= n_trials and self._stood_at is not None and self._stood_at < n_trials
+
+    def _look_at(self, trial: TrialRecord) -> None:
+        self._n += 1
+        self._waiting.append(self.state.point(trial, self._names) if trial.outcome == "complete" else None)
+        if self._growth is None:
+            whole = measured([point for point in self._waiting if point is not None], self._rule.objectives)
+            if len(whole) < FIRST_TRIALS:
+                return
+            self._growth = Growth(
+                self._rule.objectives, reference_of(whole, self._rule.objectives, self._rule.reference)
+            )
+        for point in self._waiting:
+            self._take(point, self._growth)
+        self._waiting = []
+
+    def _take(self, point: Point | None, growth: Growth) -> None:
+        self._last.append(0.0 if point is None else growth.add(point))
+        end, rule = self._n_taken, self._rule
+        self._n_taken += 1
+        stands = growth.volume > 0 and sum(self._last) <= rule.tolerance * growth.volume
+        if self._stood_at is None and end >= max(rule.trials, FIRST_TRIALS) and stands:
+            self._stood_at = self._n - 1  # known only now

@@ -5,6 +5,7 @@ and the other one fixes counts trial by trial.
 """
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -29,6 +30,8 @@ def learned_from(
 ) -> list[Learned]:
     """The events by which a search learns from others; those that it has learnt from already are passed over.
 
+    Where a driver was killed between the events of one search, the rest follows, also if the name is not given again.
+
     Args:
         home: the search.
         names: of the others, in the same store.
@@ -41,13 +44,17 @@ def learned_from(
         UsageError: the values of one of them cannot be compared with those of this search.
     """
     events = []
-    for name in dict.fromkeys(names):
+    for name in dict.fromkeys([*names, *unfinished(state)]):
         if name == home.name:
             raise UsageError(f"search {name!r} is to learn from itself", "another search", "leave out `learn_from`")
-        if known := sum(search == name for search, _ in state.learned):
-            progress.say(f"already learning from {known} trials of search {name!r}, as they were then")
+        known = {number for search, number in state.learned if search == name}
+        if known and name not in unfinished(state):
+            progress.say(f"already learning from {len(known)} trials of search {name!r}, as they were then")
             continue
         other = SearchHome(home.store, name, home.warn)
+        if known and not other.exists():
+            progress.warn(f"search {name!r} is gone before it was read to its end: {len(known)} of its trials count")
+            continue
         old, old_bank = other.stored()
         _refuse_other(name, old, old_bank, recipe, bank)
         banks = (old_bank, bank)
@@ -60,9 +67,17 @@ def learned_from(
         progress.say(f"learning from {count} of search {name!r}{left}")
         if not other.is_of_this_code():
             progress.warn(f"search {name!r} was run by another version, whose values may differ a little")
-        for start in range(0, len(trials), MOST_AT_ONCE):
-            events.append(Learned(time.time(), name, tuple(trials[start : start + MOST_AT_ONCE])))
+        new = [trial for trial in trials if trial.trial not in known]
+        total = len(known) + len(new)
+        for start in range(0, len(new), MOST_AT_ONCE):
+            events.append(Learned(time.time(), name, tuple(new[start : start + MOST_AT_ONCE]), total))
     return events
+
+
+def unfinished(state: SearchState) -> list[str]:
+    """The searches of which not all events came into the ledger: a driver was killed between them."""
+    known = Counter(search for search, _ in state.learned)
+    return [name for name, total in state.lessons.items() if known[name] < total]
 
 
 def differing(old: Recipe, recipe: Recipe) -> list[str]:

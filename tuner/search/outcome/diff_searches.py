@@ -59,7 +59,8 @@ def diff_searches(
         one: the first search.
         two: the second search.
         objectives: axes; None: those of the first search. The front of each is computed from its stored values.
-        reference: objective -> the worst value that counts; else a tenth of the extent beyond the worst member.
+        reference: objective -> the worst value that counts; else that of the first search's recipe, else that of the
+            second's, else a tenth of the extent beyond the worst member.
 
     Raises:
         UsageError: an objective or a reference is unknown, or no member is better than a reference.
@@ -70,7 +71,7 @@ def diff_searches(
     likeness = comparable((one, two), (first.state, second.state))
     if not likeness.same_images or not alike(_all(first.runs), _all(second.runs)):
         second = _Side(second.home, second.state, second.view, {t: apart(r) for t, r in second.runs.items()})
-    fronts = two_fronts(first.view.members, second.view.members, axes, reference)
+    fronts = two_fronts(first.view.members, second.view.members, axes, _references(one, two) | dict(reference))
     found = stretches(first.view.members, second.view.members, axes) if len(axes) == 2 else []
     bests = {}
     for axis in axes:
@@ -93,6 +94,11 @@ def diff_searches(
         _reached(first.state, second.state, fronts.box, axes),
         likeness,
     )
+
+
+def _references(one: SearchHome, two: SearchHome) -> dict[str, float]:
+    """The reference values of both recipes; where they differ, the first one's."""
+    return two.stored()[0].reference | one.stored()[0].reference
 
 
 def _all(runs: Mapping[int, Sequence[Run]]) -> list[Run]:

@@ -20,8 +20,9 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from tuner.errors import UsageError
+from tuner.front.constraint import Constraint
 from tuner.front.pareto import Objective
-from tuner.recipe import objectives_of
+from tuner.recipe import constraints_of, objectives_of
 from tuner.search.record.home import SearchHome
 from tuner.search.record.restoration import TrialRecord
 
@@ -48,10 +49,13 @@ def write_journal(home: SearchHome, file: Path) -> int:
         found = "is a folder" if file.is_dir() else "is in a folder that does not exist"
         raise UsageError(f"{file} {found}", "the path of a file in an existing folder", "give another path")
     recipe, _ = home.stored()
-    objectives = objectives_of(recipe)
+    objectives, constraints = objectives_of(recipe), constraints_of(recipe)
     space = {name: _distribution(dimension) for name, dimension in recipe.space.items()}
     state = home.state(recipe)
-    trials = [_trial(number, state.trials.get(number), objectives, space) for number in range(_count(state.trials))]
+    trials = [
+        _trial(number, state.trials.get(number), objectives, space, constraints)
+        for number in range(_count(state.trials))
+    ]
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with tempfile.TemporaryDirectory(dir=file.absolute().parent, prefix=".qpm-tuner-") as folder:
         draft = Path(folder) / file.name
@@ -74,7 +78,11 @@ def _count(trials: Mapping[int, TrialRecord]) -> int:
 
 
 def _trial(
-    number: int, record: TrialRecord | None, objectives: Sequence[Objective], space: Mapping[str, BaseDistribution]
+    number: int,
+    record: TrialRecord | None,
+    objectives: Sequence[Objective],
+    space: Mapping[str, BaseDistribution],
+    constraints: Sequence[Constraint] = (),
 ) -> FrozenTrial:
     """One trial as Optuna has it; a number without a proposal is a failed trial, so that the others keep theirs."""
     record = record or TrialRecord(number, {}, outcome="failed", cause=LOST)
@@ -103,6 +111,12 @@ def _trial(
     )
     if state not in (TrialState.RUNNING, TrialState.FAIL):
         made.set_constraint(MEASURED, 0.0 if is_measured or record.outcome == "pruned" else 1.0)
+    if state == TrialState.COMPLETE:
+        for constraint in constraints:
+            excess = constraint.excess(known)
+            made.set_constraint(
+                str(constraint), constraint.violation(known) or min(0.0 if excess is None else excess, 0.0)
+            )
     return made
 
 

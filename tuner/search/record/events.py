@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from tuner.qpm.program_info import ProgramInfo
-from tuner.search.record.event import Event as Event  # noqa: PLC0414 - also for those who import it from here
+from tuner.search.record.event import Event
 from tuner.search.record.fields import (
     InvalidEventError,
     check_count,
@@ -24,15 +24,32 @@ from tuner.search.record.fields import (
     taken,
     told,
 )
-from tuner.search.record.instructed import Instructed as Instructed  # noqa: PLC0414
-from tuner.search.record.learned import Learned as Learned  # noqa: PLC0414
-from tuner.search.record.measured import Baseline as Baseline  # noqa: PLC0414
-from tuner.search.record.measured import Confirmed as Confirmed  # noqa: PLC0414
-from tuner.search.record.measured import Measured as Measured  # noqa: PLC0414
-from tuner.search.record.measured import OfACommand as OfACommand  # noqa: PLC0414
-from tuner.search.record.outcomes import OUTCOMES as OUTCOMES  # noqa: PLC0414
+from tuner.search.record.instructed import Instructed
+from tuner.search.record.learned import Learned
+from tuner.search.record.measured import Baseline, Confirmed, Measured, OfACommand
+from tuner.search.record.outcomes import OUTCOMES
 from tuner.search.record.stage_use import StageUse
 from tuner.search.stages import model_stage
+
+__all__ = [
+    "KINDS",
+    "OUTCOMES",
+    "Baseline",
+    "Confirmed",
+    "Ended",
+    "Event",
+    "Instructed",
+    "Learned",
+    "Measured",
+    "OfACommand",
+    "Picked",
+    "Proposed",
+    "Referenced",
+    "Reopened",
+    "Started",
+    "Suspended",
+    "read_event",
+]
 
 
 @dataclass(frozen=True)

@@ -53,20 +53,24 @@ class Learned(Event):
 
     Attributes:
         search: the other one's name.
-        trials: those of its trials that had ended, and lie in the space of this search.
+        trials: those of its trials that had ended, and lie in the space of this search; many take several events.
+        total: how many there are in all of these events; 0: unknown, the event is of an earlier version.
     """
 
     kind = "learned"
     search: str
     trials: tuple[LearnedTrial, ...]
+    total: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_words("search", self.search)
+        check_count("total", self.total)
 
     def to_json(self) -> dict[str, Any]:
-        """As stored in the ledger."""
-        return {**super().to_json(), "trials": [dict(trial.__dict__) for trial in self.trials]}
+        """As stored in the ledger, without a total that is unknown."""
+        told = {name: value for name, value in super().to_json().items() if name != "total" or value}
+        return {**told, "trials": [dict(trial.__dict__) for trial in self.trials]}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:

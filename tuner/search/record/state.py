@@ -104,6 +104,7 @@ class SearchState:
         damage: ignored entries.
         lost: trials whose proposals are damaged.
         learned: trials of other searches that proposals learn from, by the name of the search and their number there.
+        lessons: how many of each there are to be; more than in `learned` where a driver was killed in between.
         constraints: what a member of the front has to satisfy, from the recipe.
     """
 
@@ -121,6 +122,7 @@ class SearchState:
     damage: list[Damage] = field(default_factory=list)
     lost: set[int] = field(default_factory=set)
     learned: dict[tuple[str, int], TrialRecord] = field(default_factory=dict)
+    lessons: dict[str, int] = field(default_factory=dict)
     constraints: tuple[Constraint, ...] = ()
 
     @property
@@ -130,6 +132,7 @@ class SearchState:
 
     def learn(self, event: Learned) -> None:
         """Take in trials of another search; those known already stay as they were."""
+        self.lessons[event.search] = event.total
         for trial in event.trials:
             record = TrialRecord(trial.trial, dict(trial.params), trial.outcome, trial.stage, values=dict(trial.values))
             self.learned.setdefault((event.search, trial.trial), record)
@@ -166,17 +169,17 @@ class SearchState:
     def points(self, objectives: Iterable[Objective]) -> list[Point]:
         """The complete trials as points, in the order in which they ended."""
         names = [objective.name for objective in objectives]
-        return [
-            Point(
-                t.number,
-                t.params,
-                {**{n: t.params[n] for n in names if n in t.params}, **t.values},
-                t.model,
-                violates=tuple(str(c) for c in self.constraints if c.violation({**t.params, **t.values}) > 0),
-            )
-            for t in self.finished()
-            if t.outcome == "complete"
-        ]
+        return [self.point(t, names) for t in self.finished() if t.outcome == "complete"]
+
+    def point(self, trial: TrialRecord, names: Iterable[str]) -> Point:
+        """A complete trial as a point; these of its parameters are among its values."""
+        return Point(
+            trial.number,
+            trial.params,
+            {**{n: trial.params[n] for n in names if n in trial.params}, **trial.values},
+            trial.model,
+            violates=tuple(str(c) for c in self.constraints if c.violation({**trial.params, **trial.values}) > 0),
+        )
 
     def members(self, objectives: Sequence[Objective]) -> list[Point]:
         """The front: the complete trials that are non-dominated by the search's own values."""

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from tuner.front.constraint import Constraint
 from tuner.front.pareto import Objective
-from tuner.recipe import Recipe, objectives_of
+from tuner.recipe import Recipe, constraints_of, objectives_of
 from tuner.search.record.state import SearchState, TrialRecord
 from tuner.search.stopping.halving import Halving, Verdict
 
@@ -23,10 +24,12 @@ class Bar:
         rule: decides.
         objectives: of the search.
         params: the trial's parameters; an objective among them is known from the start.
-        earlier: losses of the earlier trials at the rung, one row per trial, less is better.
+        earlier: losses of the earlier trials at the rung, one row per trial, less is better; and behind them how far
+            each is beyond the constraints.
         ended: losses of the same trials at the end; None for one that was not trained to it in its first run.
         epoch: the epoch of the rung.
         epochs: epochs of fine-tuning in all.
+        constraints: of the search.
     """
 
     rule: Halving
@@ -36,14 +39,17 @@ class Bar:
     ended: tuple[tuple[float, ...] | None, ...]
     epoch: int
     epochs: int
+    constraints: tuple[Constraint, ...] = ()
 
     def judge(self, values: Mapping[str, float]) -> Verdict | None:
-        """Whether the trial goes on; None: it lacks an objective at the rung, so it cannot be compared, and goes on.
+        """Whether the trial goes on; None: it cannot be compared, and goes on.
+
+        That is so where it lacks an objective, or what a constraint is about, at the rung.
 
         Args:
             values: metrics measured at the rung.
         """
-        own = losses(self.objectives, self.params, values)
+        own = losses(self.objectives, self.params, values, self.constraints)
         if own is None:
             return None
         exact = tuple(_is_exact(objective, self.params, values) for objective in self.objectives)
@@ -73,33 +79,41 @@ def bar_of(recipe: Recipe, state: SearchState, trial: TrialRecord) -> Bar | None
     epoch = recipe.stopping.rung_epoch(epochs)
     if epoch is None:
         return None
-    objectives = objectives_of(recipe)
+    objectives, constraints = objectives_of(recipe), constraints_of(recipe)
     earlier = (state.trials[number] for number in range(trial.known) if number in state.trials)
     rows = [
-        (row, _at_the_end(objectives, other))
+        (row, _at_the_end(objectives, other, constraints))
         for other in earlier
-        if _is_at_rung(recipe, other) and (row := losses(objectives, other.params, other.rung)) is not None
+        if _is_at_rung(recipe, other) and (row := losses(objectives, other.params, other.rung, constraints)) is not None
     ]
     rule = Halving(recipe.stopping.eta, recipe.stopping.startup_trials)
     rungs, ends = tuple(row for row, _ in rows), tuple(end for _, end in rows)
-    return Bar(rule, objectives, trial.params, rungs, ends, epoch, epochs)
+    return Bar(rule, objectives, trial.params, rungs, ends, epoch, epochs, constraints)
 
 
 def losses(
-    objectives: Sequence[Objective], params: Mapping[str, Any], values: Mapping[str, float]
+    objectives: Sequence[Objective],
+    params: Mapping[str, Any],
+    values: Mapping[str, float],
+    constraints: Sequence[Constraint] = (),
 ) -> tuple[float, ...] | None:
-    """The objectives of a trial, each signed so that less is better; None if one is missing."""
+    """The objectives of a trial, each signed so that less is better, then its constraints; None if one is missing."""
     known = {**params, **values}
     if any(objective.name not in known for objective in objectives):
         return None
-    return tuple(float(known[o.name]) * (-1.0 if o.direction == "max" else 1.0) for o in objectives)
+    beyond = [constraint.excess(known) for constraint in constraints]
+    signed = [float(known[o.name]) * (-1.0 if o.direction == "max" else 1.0) for o in objectives]
+    found = [*signed, *(excess for excess in beyond if excess is not None)]
+    return tuple(found) if len(found) == len(objectives) + len(constraints) else None
 
 
-def _at_the_end(objectives: Sequence[Objective], trial: TrialRecord) -> tuple[float, ...] | None:
+def _at_the_end(
+    objectives: Sequence[Objective], trial: TrialRecord, constraints: Sequence[Constraint]
+) -> tuple[float, ...] | None:
     """Losses of a trial at its end; None if it has none, or was pruned first and went on at a time of its own."""
     if trial.outcome != "complete" or trial.reopened:
         return None
-    return losses(objectives, trial.params, trial.values)
+    return losses(objectives, trial.params, trial.values, constraints)
 
 
 def _is_exact(objective: Objective, params: Mapping[str, Any], values: Mapping[str, float]) -> bool:

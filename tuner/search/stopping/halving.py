@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tuner.front.constraint import ROUNDING
 from tuner.search.stopping.forecast import at_the_end
-from tuner.search.stopping.ranking import Losses, NonDominated, Ranking
+from tuner.search.stopping.ranking import Losses, NonDominated, Ranking, constrained
 
 
 @dataclass(frozen=True)
@@ -49,20 +50,25 @@ class Halving:
         """Decide on one trial.
 
         A trial that no earlier one beats at the rung goes on, whatever its place, if an objective is exact: such a
-        value does not change any more, so the trial may be the best for it in the end.
+        value does not change any more, so the trial may be the best for it in the end. A trial that is expected to
+        violate a constraint is behind all that are not, and goes on for no such reason: it would be no member.
 
         Args:
-            earlier: (n_trials, n_objectives), losses of earlier trials at the rung, less is better.
-            ended: (n_trials, n_objectives), those of the same trials at the end; NaN where one did not get there.
-            own: (n_objectives,), losses of the trial at the rung.
+            earlier: (n_trials, n_objectives + n_constraints), losses of earlier trials at the rung, less is better, and
+                how far they are beyond the bound of each constraint; up to 0 satisfies it.
+            ended: of the same shape, those of the same trials at the end; NaN where one did not get there.
+            own: (n_objectives + n_constraints,), those of the trial at the rung.
             exact: (n_objectives,), which objectives are known from the start, such as a size.
         """
+        n = len(exact)
         known = np.concatenate([earlier.reshape(-1, len(own)), own[None]])
         worth = at_the_end(known, np.concatenate([ended.reshape(-1, len(own)), np.full((1, len(own)), np.nan)]))
-        place, n_kept = int(self.ranking.places(worth)[-1]) + 1, math.ceil(len(known) / self.eta)
+        violations = np.where(worth[:, n:] > ROUNDING, worth[:, n:], 0.0).sum(axis=1)
+        places = constrained(self.ranking, worth[:, :n], violations)
+        place, n_kept = int(places[-1]) + 1, math.ceil(len(known) / self.eta)
         if len(known) <= self.startup_trials or place <= n_kept:
             return Verdict(True, place, len(known), n_kept)
-        if any(exact) and not beaten(known[:-1], own):
+        if any(exact) and violations[-1] == 0.0 and not beaten(known[:-1, :n], own[:n]):
             return Verdict(True, place, len(known), n_kept, "no earlier trial beats it")
         return Verdict(False, place, len(known), n_kept)
 

@@ -51,6 +51,26 @@ class NonDominated:
         return better[of].astype(np.int64)
 
 
+def constrained(ranking: Ranking, losses: Losses, violations: Losses) -> Places:
+    """The places where trials have to satisfy constraints: those that do come first, by a ranking of them alone.
+
+    The others follow by how much they violate (constrained domination, Deb et al. 2002).
+
+    Args:
+        ranking: of the trials that satisfy all constraints.
+        losses: (n_trials, n_objectives), finite, less is better.
+        violations: (n_trials,), 0 where a trial satisfies all constraints.
+
+    Returns:
+        (n_trials,), as `Ranking.places`.
+    """
+    places, good = np.empty(len(losses), dtype=np.int64), violations <= 0.0
+    places[good] = ranking.places(losses[good])
+    _, order, counts = np.unique(violations[~good], return_inverse=True, return_counts=True)
+    places[~good] = good.sum() + (np.cumsum(counts) - counts)[order.reshape(-1)]
+    return places
+
+
 def _ranks_and_shares(scaled: Losses) -> tuple[Losses, Losses]:
     """The front of each of some distinct trials, and its contribution to that front, negative; less is better."""
     if scaled.shape[1] == 1:
