@@ -23,7 +23,7 @@ def test_no_share_is_certain(n, data):
     error = uncertainty.standard_error(100 * right / n, n)
     assert 0 < error <= 50 / (1 + 1 / n) ** 0.5
     assert error == pytest.approx(uncertainty.standard_error(100 * (n - right) / n, n))
-    assert float(uncertainty.plus_minus(error)) > 0
+    assert float(uncertainty.plus_minus(error).lstrip("<")) > 0
 
 
 def test_shares_of_counted_images_have_an_error_and_nothing_else():
@@ -46,12 +46,15 @@ def test_without_a_count_nothing_is_said(broken):
 
 
 def test_small_errors_keep_a_digit():
-    assert [uncertainty.plus_minus(e) for e in (12.34, 1.0, 0.05, 0.049, 0.0087)] == [
+    assert [uncertainty.plus_minus(e) for e in (12.34, 1.0, 0.05, 0.049, 0.0087, 0.0011, 1e-6, 0.0)] == [
         "12.3",
         "1.0",
         "0.1",
         "0.05",
         "0.009",
+        "0.001",
+        "<0.001",
+        "0",
     ]
 
 

@@ -66,11 +66,16 @@ def is_count(name: str) -> bool:
     return name.rpartition("/")[2] in KINDS
 
 
+LEAST = 0.001  # smaller errors are rounding of sums, or of no interest
+
+
 def plus_minus(deviation: float) -> str:
-    """An error as text: one decimal, or as many as needed so that it does not read as zero."""
+    """An error as text: one decimal, or as many as needed so that it does not read as zero, at most three."""
     if deviation >= 0.05:
         return f"{deviation:.1f}"
-    return f"{deviation:.{-floor(log10(deviation))}f}" if deviation > 0 else "0"
+    if deviation > LEAST:
+        return f"{deviation:.{-floor(log10(deviation))}f}"
+    return f"<{LEAST:g}" if deviation > 0 else "0"
 
 
 def legend(metrics: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> str:
