@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.ledgers import trial_events
-from tests.searches import run_tiny, tiny_recipe
+from tests.searches import one_ray, run_tiny, tiny_recipe
 from tuner.base.progress import Silent
 from tuner.data.load import load_dataset
 from tuner.errors import TunerError, UsageError
@@ -342,8 +342,16 @@ def test_an_extraction_that_was_killed_goes_on_where_it_was(tmp_path, monkeypatc
     assert not list((tmp_path / "scratch").iterdir()), "nothing is left of it"
 
 
+@pytest.fixture
+def ray():
+    """Started and ended outside of the test, as in other modules with whole searches."""
+    with one_ray():
+        yield
+
+
 @pytest.mark.long
 @pytest.mark.cluster
+@pytest.mark.usefixtures("ray")
 def test_a_whole_search_makes_each_bank_once_and_carries_on_without_it(tmp_path):
     """Four trials at once ask for two banks; later one bank is lost, and made again by the trial that needs it."""
     space = "space={n_features: {choices: [6, 9]}, features_per_class: {choices: [3]}, width: {choices: [24]}}"
