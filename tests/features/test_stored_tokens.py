@@ -237,6 +237,7 @@ print(json.dumps([limited, forced, curves(bank.is_train, 10**12)]))
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(sys.platform != "linux", reason="ulimit -d counts as it is read here on Linux only")
 def test_a_bank_four_times_the_memory_limit_trains_to_the_same_curve(tmp_path: Path) -> None:
