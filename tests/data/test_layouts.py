@@ -348,7 +348,7 @@ def test_cars_malformed(tmp_path: Path) -> None:
 
 
 def test_a_listing_cannot_leave_its_folder(tmp_path: Path) -> None:
-    for path in ("../../etc/passwd", "/etc/passwd"):
+    for path in ("../../etc/passwd", "/etc/passwd", "s3://bucket/secret.png"):
         with pytest.raises(UsageError, match="leaves"):
             assemble(DataConfig(name="cub"), tmp_path, [Entry(path, 0, True)], ["a"])
     with pytest.raises(TunerError, match="lists no images"):

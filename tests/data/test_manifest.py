@@ -92,6 +92,21 @@ def test_paths_in_every_form_are_the_same_images(images: Path) -> None:
     assert _load(str(elsewhere / "list.csv"), root=str(images)).paths == data.paths
 
 
+def test_the_first_classes_of_a_manifest(images: Path) -> None:
+    labels = ["c", "a", "b"] * 4
+    file = _csv(images, _table(label=labels, group=["x", "y", "z", "x"] * 3, box=["0,0,4,4", "", ""] * 4))
+    whole, first = _load(file), _load(file, classes=2)
+    kept = [i for i, label in enumerate(labels) if label != "c"]
+    assert first.class_names == ("a", "b")
+    assert first.paths == tuple(whole.paths[i] for i in kept)
+    assert first.labels.tolist() == whole.labels[kept].tolist()
+    assert first.pictures.digests() == [whole.pictures.digests()[i] for i in kept]
+    assert first.groups is not None
+    assert len(first.groups) == len(kept)
+    assert any("the first 2 of 3 classes" in note for note in first.notes)
+    assert "data.classes=4" in _refused(file, classes=4).what
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [

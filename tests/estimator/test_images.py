@@ -2,12 +2,14 @@
 
 import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.model_selection import cross_val_score
@@ -18,6 +20,7 @@ from tuner.estimator import QPMClassifier
 from tuner.estimator.images import ImageReader
 from tuner.features.bank import FeatureBank
 from tuner.features.extract import extract_bank
+from tuner.features.packing import as_stored
 from tuner.features.settings import BackboneConfig
 from tuner.qpm import (
     AdapterConfig,
@@ -156,3 +159,12 @@ def test_a_reader_learns_once(files: np.ndarray) -> None:
     reader.fit([Path(file) for file in files[:10]])
     assert not reader.needs_fit()
     assert reader.learned
+
+
+def test_a_reader_gives_tokens_as_a_bank_of_its_type_keeps_them(files: np.ndarray) -> None:
+    some = [Path(file) for file in files[:6]]
+    exact, _ = ImageReader(BACKBONE, "cpu").fit(some).tokens(some)
+    found, _ = ImageReader(replace(BACKBONE, dtype="int8"), "cpu").fit(some).tokens(some)
+    assert found.dtype == np.float16
+    assert not np.array_equal(found, exact)
+    assert np.array_equal(found, as_stored(torch.from_numpy(exact), "int8", "the images"))

@@ -15,20 +15,19 @@ from tuner.base.untrusted import MalformedError
 from tuner.features import samples as samples_module
 from tuner.features.bank import FeatureBank
 from tuner.features.feeding import gathered, in_order
-from tuner.features.reading import FileRows, ManyFileRows, direct
+from tuner.features.reading import FileRows, ReadsInto
+from tuner.features.sharded_rows import ShardedRows, direct
 from tuner.features.stored_tokens import StoredTokens
 from tuner.qpm import AdapterConfig, DenseConfig, dense_features, evaluate, train_dense, train_linear_probe
 
 GRID, DIM, N, N_CLASSES = (3, 4), 6, 60, 4
 
 
-class Shards:
-    """Rows of several arrays behind one another."""
+class Watched:
+    """Rows that cannot be read otherwise than by indexing; the most images that were asked for at once are counted."""
 
-    def __init__(self, *parts: np.ndarray) -> None:
-        self.parts, self.dtype = parts, parts[0].dtype
-        self.shape = (sum(map(len, parts)), *parts[0].shape[1:])
-        self.nbytes = sum(part.nbytes for part in parts)
+    def __init__(self, values: np.ndarray) -> None:
+        self.values, self.dtype, self.shape, self.nbytes = values, values.dtype, values.shape, values.nbytes
         self.most = 0
 
     def __len__(self) -> int:
@@ -37,7 +36,7 @@ class Shards:
     def __getitem__(self, index) -> np.ndarray:
         rows = np.arange(len(self))[index]
         self.most = max(self.most, len(rows))
-        return np.concatenate([np.concatenate(self.parts)[rows]])
+        return self.values[rows]
 
 
 def _mapped(file: Path, values: np.ndarray) -> np.ndarray:
@@ -86,14 +85,22 @@ def bank(tmp_path: Path) -> FeatureBank:
     return open_tokens(tmp_path)
 
 
-@pytest.mark.parametrize("kind", ["file", "files", "shards", "map"])
+@pytest.mark.parametrize("kind", ["file", "files", "arrays", "other", "map"])
 def test_what_is_read_is_what_is_there(bank: FeatureBank, kind: str) -> None:
     whole = np.asarray(bank.patches)
     shards = [whole[:7], whole[7:40], whole[40:]]
     files = [_mapped(bank.folder / f"{i}.npy", shard) for i, shard in enumerate(shards)]
-    rows = {"file": bank.patches, "files": Shards(*files), "shards": Shards(*shards), "map": bank.patches[3:]}[kind]
+    rows = {
+        "file": bank.patches,
+        "files": ShardedRows(files),
+        "arrays": ShardedRows(shards),
+        "other": Watched(whole),
+        "map": bank.patches[3:],
+    }[kind]
     tokens = StoredTokens.of(rows, np.array([5, 6, 7, 50, 8, 5, 0]), "here")
-    assert isinstance(tokens.rows, FileRows if kind == "file" else ManyFileRows) == kind.startswith("file")
+    parts = getattr(tokens.rows, "parts", [tokens.rows])
+    assert all(isinstance(part, FileRows) for part in parts) == kind.startswith("file")
+    assert (isinstance(tokens.rows, ReadsInto) and tokens.rows.by_token() is not None) == kind.startswith("file")
     expected = torch.from_numpy(np.array(rows[:]))[tokens.index]
     assert torch.equal(tokens.to("cpu"), expected)
     assert torch.equal(tokens[1:5], expected[1:5])
@@ -136,6 +143,11 @@ def test_a_token_that_is_no_number_is_refused_where_it_is_read(bank: FeatureBank
     ):
         with pytest.raises(MalformedError, match="not finite"):
             read()
+    cls = np.array(bank.cls)
+    cls[5, 3] = np.inf
+    for room in (0, None):
+        with pytest.raises(MalformedError, match="not finite"):
+            replace(bank, cls=cls).samples(everything, room_bytes=room)
 
 
 def test_where_there_is_no_room_tokens_stay_on_the_disk(bank: FeatureBank, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,14 +170,14 @@ def test_where_there_is_no_room_tokens_stay_on_the_disk(bank: FeatureBank, monke
 @pytest.mark.parametrize("block_bytes", [1, 2000, 10**9])
 def test_batches_off_the_disk_are_the_resident_ones(bank: FeatureBank, block_bytes: int) -> None:
     on_disk, resident = (bank.samples(bank.is_train, room_bytes=room) for room in (0, 10**9))
-    shards = Shards(*np.array_split(np.asarray(bank.patches), 3))
-    of_shards = replace(bank, patches=shards).samples(bank.is_train, room_bytes=0)
+    watched = Watched(np.asarray(bank.patches))
+    of_watched = replace(bank, patches=watched).samples(bank.is_train, room_bytes=0)
     index = torch.randperm(48, generator=torch.Generator().manual_seed(1))[:40]
-    for samples in (on_disk, of_shards):
+    for samples in (on_disk, of_watched):
         found, expected = gathered(samples, index, 7, block_bytes), gathered(resident, index, 7)
         for batch, same in zip(found, expected, strict=True):
             assert all(torch.equal(part, other) for part, other in zip(batch, same, strict=True))
-    assert shards.most < 48 or block_bytes == 10**9
+    assert watched.most < 48 or block_bytes == 10**9
 
 
 @pytest.mark.slow
@@ -175,10 +187,10 @@ def test_a_model_of_tokens_on_the_disk_is_the_same_model_and_reads_no_more_than_
     monkeypatch.setattr("tuner.features.feeding.BLOCK_BYTES", 1500)
     write_patches(tmp_path, 600, GRID[0] * GRID[1], DIM)
     bank = open_tokens(tmp_path)
-    shards = Shards(*np.array_split(np.asarray(bank.patches), 3))
+    watched = Watched(np.asarray(bank.patches))
     config = DenseConfig(epochs=2, batch_size=10, precision="float32", held_out=0.2)
     found = []
-    for room, rows in ((0, shards), (10**9, bank.patches)):
+    for room, rows in ((0, watched), (10**9, bank.patches)):
         train, held_out = (
             replace(bank, patches=rows).samples(side, room_bytes=room) for side in (bank.is_train, ~bank.is_train)
         )
@@ -188,7 +200,7 @@ def test_a_model_of_tokens_on_the_disk_is_the_same_model_and_reads_no_more_than_
         found.append((model.curves, dense_features(model, train, device="cpu").pooled.tobytes(), values))
     assert found[0] == found[1]
     assert "consistency" in found[0][2][0]
-    assert shards.most <= 256  # images of 480: one batch of the probe's, or of what a metric looks at
+    assert watched.most <= 256  # images of 480: one batch of the probe's, or of what a metric looks at
 
 
 # What a child does: train on a bank with a quarter of its bytes to spare, off the disk and then in memory; and without
@@ -225,6 +237,7 @@ print(json.dumps([limited, forced, curves(bank.is_train, 10**12)]))
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(sys.platform != "linux", reason="ulimit -d counts as it is read here on Linux only")
 def test_a_bank_four_times_the_memory_limit_trains_to_the_same_curve(tmp_path: Path) -> None:

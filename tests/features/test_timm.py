@@ -120,7 +120,18 @@ PUBLISHED = {
 }
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+# Even without memory, these take seconds each to be put together; a smaller one of each family stands for them.
+LARGE = (
+    "vit_large_patch14_reg4_dinov2.lvd142m",
+    "vit_giant_patch14_reg4_dinov2.lvd142m",
+    "vit_large_patch16_dinov3.lvd1689m",
+    "vit_so400m_patch14_siglip_224.v2_webli",
+)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] if name in LARGE else []) for name in PUBLISHED]
+)
 def test_published_networks_make_tokens_of_these_shapes(name: str) -> None:
     """At their full size, on torch's device `meta`, which computes shapes alone."""
     size, side, dim, has_cls, licence = PUBLISHED[name]

@@ -44,6 +44,6 @@ def refuse_other_classes(config: DataConfig, n_classes: int) -> None:
     if config.classes not in (0, n_classes):
         raise UsageError(
             f"data.classes={config.classes} with data.name={config.name}, which has all its {n_classes} classes",
-            "a data set whose reader takes data.classes, such as cub, cars and folder, or data.classes=0",
+            "a data set whose reader takes data.classes, such as cub, cars, folder and manifest, or data.classes=0",
             "set data.classes=0",
         )

@@ -114,7 +114,7 @@ def refuse_faulty(faults: Sequence[TunerError], dataset: Dataset) -> None:
 
 
 def check_labels(dataset: Dataset) -> None:
-    """Refuse one image under two labels; call it after `check_images`.
+    """Refuse one image under two labels; no image is decoded.
 
     Raises:
         UsageError: the same image, byte for byte, has two labels.

@@ -3,10 +3,8 @@
 docs/how-to/own-images.md describes the columns.
 """
 
-import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
@@ -182,8 +180,11 @@ def _masks(columns: Columns, root: Place) -> list[Place | None]:
     """The mask of each row, if it names one."""
     if "mask" not in columns or columns["mask"].null_count == len(columns["mask"]):
         return []
-    shaped: Callable[[str], str] = lambda path: path if in_bucket(path) else re.sub(r"\\", "/", path)  # noqa: E731
-    return [None if path is None else file_at(root, shaped(path)) for path in columns["mask"].to_pylist()]
+    return [None if path is None else _mask_at(root, path) for path in columns["mask"].to_pylist()]
+
+
+def _mask_at(root: Place, path: str) -> Place:
+    return file_at(root, path if in_bucket(path) else path.replace("\\", "/"))
 
 
 def _groups(column: pa.ChunkedArray) -> np.ndarray:

@@ -19,9 +19,10 @@ from tuner.estimator.errors import InputError
 from tuner.features.backbone import Backbone, load_fitted
 from tuner.features.device import choose_device
 from tuner.features.forward import forward, half_tokens
-from tuner.features.kept import require_patches
+from tuner.features.kept import require_patches, token_type
 from tuner.features.kinds import BACKBONES
 from tuner.features.loading import Batch, batches
+from tuner.features.packing import as_stored
 from tuner.features.registry import make_backbone, require_frozen
 from tuner.features.resize import resolved
 from tuner.features.settings import BackboneConfig, BackboneSettings
@@ -124,7 +125,7 @@ class ImageReader:
         with forward(network, device) as run, closing(self._batches(paths, network)) as loader:
             for batch in loader:
                 maps, one = run(batch.images)
-                patches.append(half_tokens(maps, paths[int(batch.index[0])]))
+                patches.append(as_stored(maps, token_type(network), paths[int(batch.index[0])]))
                 if one is not None:
                     cls.append(half_tokens(one, paths[int(batch.index[0])]))
         return np.concatenate(patches), np.concatenate(cls) if cls else None

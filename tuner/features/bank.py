@@ -143,6 +143,7 @@ class FeatureBank:
             class_attributes=None if attributes is None else torch.from_numpy(attributes.copy()),
             parts=tensor(self.parts) if placed else None,
             content=tensor(self.content),
+            streamed=stays,
         )
 
 

@@ -12,9 +12,9 @@ import numpy as np
 from tuner.base.hashing import sha256_file
 from tuner.base.untrusted import is_whole, require, shown
 from tuner.data.dataset import Dataset, FilePictures
-from tuner.data.load import ImageCounts, image_notes, refuse_faulty
+from tuner.data.load import ImageCounts, check_labels, image_notes, refuse_faulty
 from tuner.data.masks import MaskFacts, mask_notes
-from tuner.errors import TunerError
+from tuner.errors import TunerError, UsageError
 from tuner.features.bank_files import DESCRIPTION, FITTED, write_json
 from tuner.features.described import BackboneFacts
 from tuner.features.licences import licence_note
@@ -80,7 +80,9 @@ class Builder:
 
         Raises:
             TunerError: images are broken, weights are missing, or the disk is full; what was made is kept.
+            UsageError: the same image has two labels.
         """
+        self._check_labels()
         self._tell([*self.dataset.notes, *filter(None, [licence_note(self.facts.licence)])])
         levels = self._read_masks()
         fit, fitted = self._fit(folder)
@@ -89,6 +91,15 @@ class Builder:
         self._tell(image_notes(_counted(metas, self.shelf), bool(self.dataset.has_mask.any())))
         self._describe(folder, shards)
         return shards
+
+    def _check_labels(self) -> None:
+        """Refuse one image under two labels; broken files are named first, since empty ones are equal."""
+        try:
+            check_labels(self.dataset)
+        except UsageError:
+            if isinstance(self.dataset.pictures, FilePictures):
+                refuse_faulty(self._look(), self.dataset)
+            raise
 
     def _tell(self, notes: Sequence[str]) -> None:
         self.notes += notes

@@ -5,7 +5,6 @@ made in a store, by the workers of a Ray cluster. Both do the same pieces (`piec
 """
 
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -16,14 +15,14 @@ from typing import TYPE_CHECKING
 
 from tuner.base.locks import take
 from tuner.data.dataset import Dataset
-from tuner.data.load import check_labels, load_dataset
+from tuner.data.load import load_dataset
 from tuner.data.settings import DataConfig
 from tuner.data.words import some
 from tuner.errors import TunerError, UsageError
 from tuner.features.bank_files import FILES, MANIFEST, seal
 from tuner.features.building import WORDS, Builder, Step, Team
 from tuner.features.described import BackboneFacts
-from tuner.features.pieces import DRAFT, Done, Extractor, Piece, on_disk
+from tuner.features.pieces import DRAFT, Done, Extractor, Piece, on_disk, piece_key
 from tuner.features.plan import FORMAT
 from tuner.features.registry import make_backbone
 from tuner.features.resize import resolved
@@ -122,7 +121,6 @@ class BankSource:
         with on_disk(folder), _alone(folder):
             if (bank := _finished(folder, key)) is not None:
                 return bank
-            check_labels(self.dataset)
             _begin(folder)
             shelf, worker = FolderShelf(folder), Extractor(self.backbone, self.data.name, folder, device)
             self.build(folder, shelf, Alone(worker, shelf, progress, say), note)
@@ -143,7 +141,6 @@ class BankSource:
         Raises:
             TunerError: data or weights are missing or broken, or a disk is full.
         """
-        check_labels(self.dataset)
         told = note or (lambda _: None)
         return Builder(self.dataset, self.facts, self.geometry, self.key, shelf, team, told).build(folder)
 
@@ -211,7 +208,7 @@ def _key(dataset: Dataset, facts: BackboneFacts, geometry: str) -> str:
         material["geometry"] = geometry
     if dataset.groups is not None:
         material["groups"] = dataset.groups.tolist()
-    return hashlib.sha256(json.dumps(material, sort_keys=True).encode()).hexdigest()[:32]
+    return piece_key(**material)
 
 
 def _finished(folder: Path, key: str) -> "FeatureBank | None":

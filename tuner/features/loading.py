@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tuner.data.dataset import Dataset
+from tuner.data.dataset import Dataset, FilePictures, Pictures
+from tuner.data.pixels import Facts
 from tuner.features.geometry import image_for, mask_on_grid, parts_on_grid
 
 AHEAD = 3  # batches in preparation
@@ -37,7 +38,21 @@ class Batch:
     parts: np.ndarray | None
 
 
-Loaded = tuple[np.ndarray, np.ndarray, np.ndarray | None]  # one image, its mask and its parts
+@dataclass(frozen=True)
+class Loaded:
+    """One image as a backbone gets it.
+
+    Args:
+        pixels: the part of the image that enters the backbone, (size, size, 3) uint8 RGB.
+        mask: the grey object mask on the token grid, (grid_h, grid_w) uint8; None without one.
+        parts: keypoints on the token grid, (n_parts, 3) float32; None if the data set has none.
+        facts: about the image's file; None where it is none.
+    """
+
+    pixels: np.ndarray
+    mask: np.ndarray | None
+    parts: np.ndarray | None
+    facts: Facts | None
 
 
 def batches(
@@ -63,10 +78,16 @@ def batches(
     """
     positions = np.asarray(index, dtype=np.int64)
     chunks = [positions[start : start + batch_size] for start in range(0, len(positions), batch_size)]
-    calls = ([partial(_load, dataset, int(i), size, grid, geometry) for i in chunk] for chunk in chunks)
+
+    def call(i: int) -> Callable[[], Loaded]:
+        parts = None if dataset.parts is None else dataset.parts[i]
+        has_mask = bool(dataset.has_mask[i])
+        return partial(load_image, dataset.pictures, i, size, grid, geometry, has_mask=has_mask, parts=parts)
+
+    calls = ([call(int(i)) for i in chunk] for chunk in chunks)
     with closing(ahead(calls)) as loader:
         for chunk, loaded in zip(chunks, loader, strict=True):
-            yield _collect(chunk, [one() for one in loaded])
+            yield _collect(chunk, [one() for one in loaded], grid)
 
 
 def ahead(chunks: Iterable[Sequence[Callable[[], T]]], n_threads: int = 0) -> Generator[list[Callable[[], T]]]:
@@ -92,16 +113,43 @@ def ahead(chunks: Iterable[Sequence[Callable[[], T]]], n_threads: int = 0) -> Ge
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _collect(index: np.ndarray, loaded: Sequence[Loaded]) -> Batch:
-    pixels, masks = np.stack([image for image, _, _ in loaded]), np.stack([mask for _, mask, _ in loaded])
-    parts = [placed for _, _, placed in loaded if placed is not None]
-    return Batch(index, torch.from_numpy(pixels).permute(0, 3, 1, 2), masks, np.stack(parts) if parts else None)
+def _collect(index: np.ndarray, loaded: Sequence[Loaded], grid: tuple[int, int]) -> Batch:
+    images = torch.from_numpy(np.stack([one.pixels for one in loaded])).permute(0, 3, 1, 2)
+    masks = np.stack([np.zeros(grid, np.uint8) if one.mask is None else one.mask for one in loaded])
+    parts = [one.parts for one in loaded if one.parts is not None]
+    return Batch(index, images, masks, np.stack(parts) if parts else None)
 
 
-def _load(dataset: Dataset, i: int, size: int, grid: tuple[int, int], geometry: str) -> Loaded:
-    """One image (size, size, 3) uint8, its mask and its parts on the grid."""
-    image, mask = dataset.pictures.image(i), dataset.pictures.mask(i)
-    pixels = np.asarray(image_for(image, size, geometry))
-    on_grid = np.zeros(grid, np.uint8) if mask is None else mask_on_grid(np.asarray(mask), grid, geometry)
-    parts = None if dataset.parts is None else parts_on_grid(dataset.parts[i], image.size, grid, geometry)
-    return pixels, on_grid, parts
+def load_image(
+    pictures: Pictures,
+    i: int,
+    size: int,
+    grid: tuple[int, int],
+    geometry: str,
+    *,
+    has_mask: bool,
+    parts: np.ndarray | None = None,
+) -> Loaded:
+    """Decodes one image and its mask, once, and brings them to the backbone's size and grid.
+
+    Args:
+        pictures: where it comes from.
+        i: its position there.
+        size: side of the square, pixels.
+        grid: token grid of the mask.
+        geometry: see `batches`.
+        has_mask: whether it has a mask.
+        parts: its keypoints in pixels, (n_parts, 3); None if the data set has none.
+
+    Raises:
+        ImageError: it cannot be read, or its mask is not as large.
+    """
+    facts, grey = None, None
+    if isinstance(pictures, FilePictures):
+        image, facts, grey = pictures.examined(i)
+    else:
+        image = pictures.image(i)
+        grey = pictures.mask(i) if has_mask else None
+    mask = None if grey is None else mask_on_grid(np.asarray(grey), grid, geometry)
+    placed = None if parts is None else parts_on_grid(parts, image.size, grid, geometry)
+    return Loaded(np.asarray(image_for(image, size, geometry)), mask, placed, facts)

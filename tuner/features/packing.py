@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tuner.features.forward import half_tokens
-from tuner.features.reading import ReadsInto, direct, read_into
+from tuner.features.reading import ReadsInto, gathered, read_into
 from tuner.features.rows import Rows
 from tuner.features.settings import TOKEN_TYPES
+from tuner.features.sharded_rows import direct
 
 FLOAT16, INT8, FLOAT8 = TOKEN_TYPES
 SCALE_BYTES = 4
@@ -64,6 +65,12 @@ def unpacked(array: NDArray[np.int8], kind: str) -> Tensor:
     return (exact.float() * scale).half()
 
 
+def as_stored(tokens: Tensor, kind: str, path: Any) -> NDArray[np.float16]:
+    """Tokens as a bank that keeps them gives them back, (..., dim) float16; see `packed`."""
+    array = packed(tokens, kind, path)
+    return array if kind == FLOAT16 else unpacked(array, kind).numpy()
+
+
 def unpacking(rows: Rows, kind: str) -> Rows:
     """Rows as they lie on the disk, as float16."""
     return rows if kind == FLOAT16 else PackedRows(rows, kind)
@@ -89,10 +96,7 @@ class PackedRows:
 
     def __getitem__(self, index: Any) -> np.ndarray:
         """Some images, by slice or int64 indices."""
-        rows = np.arange(len(self))[index]
-        out = np.empty((len(rows), *self.shape[1:]), self.dtype)
-        self.read_into(rows, out)
-        return out
+        return gathered(self, index)
 
     def by_token(self) -> Rows | None:
         """See `tuner.features.reading.ReadsInto`."""

@@ -6,7 +6,7 @@ file has been removed meanwhile.
 
 import mmap
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
@@ -23,7 +23,7 @@ Index = NDArray[np.int64]
 
 
 @runtime_checkable
-class ReadsInto(Protocol):
+class ReadsInto(Rows, Protocol):
     """Rows that fill an array that is there already, and whose tokens can be read one by one."""
 
     def read_into(self, index: Index, out: np.ndarray) -> None:
@@ -65,7 +65,7 @@ class FileRows:
 
     def __getitem__(self, index: Any) -> np.ndarray:
         """Some images, by slice or int64 indices."""
-        return _gathered(self, index)
+        return gathered(self, index)
 
     def by_token(self) -> "FileRows":
         """See `ReadsInto`."""
@@ -113,48 +113,6 @@ class FileRows:
             done += count
 
 
-class ManyFileRows:
-    """Rows of several files behind one another; each is open while it is read only, as there may be thousands.
-
-    Args:
-        parts: at least one.
-    """
-
-    def __init__(self, parts: Sequence[FileRows]) -> None:
-        self._parts = parts
-        self._ends = np.cumsum([len(part) for part in parts])
-        self.shape = (int(self._ends[-1]), *parts[0].shape[1:])
-        self.dtype, self.nbytes = parts[0].dtype, sum(part.nbytes for part in parts)
-
-    def __len__(self) -> int:
-        """The number of images."""
-        return int(self.shape[0])
-
-    def __getitem__(self, index: Any) -> np.ndarray:
-        """Some images, by slice or int64 indices."""
-        return _gathered(self, index)
-
-    def by_token(self) -> "ManyFileRows":
-        """See `ReadsInto`."""
-        return ManyFileRows([part.by_token() for part in self._parts])
-
-    def read_into(self, index: Index, out: np.ndarray) -> None:
-        """See `ReadsInto`."""
-        which = np.searchsorted(self._ends, index, side="right")
-        for number in np.unique(which).tolist():
-            places, part = np.flatnonzero(which == number), self._parts[number]
-            part.fill(index[places] - (int(self._ends[number]) - len(part)), out, places)
-
-
-def direct(rows: Rows) -> Rows:
-    """The same rows, read by position where they are mapped files: one, or the `parts` of one array."""
-    if (single := FileRows.of(rows)) is not None:
-        return single
-    parts = [FileRows.of(part) for part in getattr(rows, "parts", ())]
-    found = [part for part in parts if part is not None]
-    return ManyFileRows(found) if found and len(found) == len(parts) else rows
-
-
 def read_into(rows: Rows, index: Index, out: np.ndarray) -> None:
     """Reads the images at `index`, (m,) int64, into `out`, (m, ...), in the order of `index`."""
     if isinstance(rows, ReadsInto):
@@ -164,11 +122,21 @@ def read_into(rows: Rows, index: Index, out: np.ndarray) -> None:
     out[order] = rows[index[order]]
 
 
-def _gathered(rows: FileRows | ManyFileRows, index: Any) -> np.ndarray:
+def gathered(rows: ReadsInto, index: Any) -> np.ndarray:
+    """Rows as NumPy's indexing along the first axis gives them; always a copy.
+
+    Args:
+        rows: what is indexed.
+        index: a slice, a position (negative ones count from the end), positions, or an (n,) bool mask.
+
+    Raises:
+        IndexError: there is no such row.
+    """
     chosen = np.arange(len(rows))[index]
-    out = np.empty((len(chosen), *rows.shape[1:]), rows.dtype)
-    rows.read_into(chosen, out)
-    return out
+    out = np.empty((chosen.size, *rows.shape[1:]), rows.dtype)
+    rows.read_into(np.atleast_1d(chosen), out)
+    one: np.ndarray = out[0] if chosen.ndim == 0 else out
+    return one
 
 
 def _bytes_of(row: np.ndarray) -> memoryview:

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -18,27 +18,17 @@ import torch
 from torch import Tensor
 
 from tuner.base.pulse import beat
-from tuner.data.dataset import FilePictures
 from tuner.data.load import ImageCounts
 from tuner.data.pixels import Facts, ImageError
 from tuner.features.backbone import Backbone, Tokens
 from tuner.features.forward import CPU_IMAGES, GPU_IMAGES, forward, half_tokens
-from tuner.features.geometry import image_for, mask_on_grid, parts_on_grid
 from tuner.features.kept import token_type
-from tuner.features.loading import ahead
+from tuner.features.loading import Loaded, ahead, load_image
 from tuner.features.packing import array_type, array_width, packed
 from tuner.features.pieces import Done, Extractor, Piece, Tell, save_array
 from tuner.features.shelf import Shelf
 
 PUBLISHING = 2  # shards on their way to the shelf while the next ones are computed
-
-
-@dataclass(frozen=True)
-class _Loaded:
-    pixels: np.ndarray  # (size, size, 3) uint8
-    mask: np.ndarray | None  # (grid_h, grid_w) uint8
-    parts: np.ndarray | None  # (n_parts, 3) float32
-    facts: Facts | None
 
 
 def make_shards(shards: Sequence[Piece], shelf: Shelf, worker: Extractor, tell: Tell) -> Iterator[Done]:
@@ -63,7 +53,7 @@ def make_shards(shards: Sequence[Piece], shelf: Shelf, worker: Extractor, tell: 
     order: deque[tuple[_Shard, slice]] = deque()
     found: list[Piece] = []
 
-    def calls() -> Iterator[list[Callable[[], _Loaded]]]:
+    def calls() -> Iterator[list[Callable[[], Loaded]]]:
         for piece in shards:
             if shelf.find(piece.kind, piece.key) is not None:
                 found.append(piece)
@@ -72,7 +62,7 @@ def make_shards(shards: Sequence[Piece], shelf: Shelf, worker: Extractor, tell: 
             for start in range(0, len(piece), size):
                 rows = slice(start, min(start + size, len(piece)))
                 order.append((shard, rows))
-                yield [partial(_load, piece, i, network) for i in range(*rows.indices(2**60))]
+                yield [_call(piece, i, network) for i in range(*rows.indices(2**60))]
 
     publishing: deque[Future[Done]] = deque()
     with (
@@ -122,7 +112,7 @@ class _Shard:
         if piece.parts is not None:
             self.arrays["parts"] = np.empty((n, *piece.parts.shape[1:]), np.float32)
 
-    def add(self, rows: slice, calls: Sequence[Callable[[], _Loaded]], tokens: Callable[[Tensor], Tokens]) -> None:
+    def add(self, rows: slice, calls: Sequence[Callable[[], Loaded]], tokens: Callable[[Tensor], Tokens]) -> None:
         """Compute the tokens of a batch, unless an image of the shard is faulty."""
         loaded = []
         for call in calls:
@@ -157,20 +147,8 @@ class _Shard:
         return Done(len(self.piece), tuple(self.faults))
 
 
-def _load(piece: Piece, i: int, network: Backbone) -> _Loaded:
-    """One image as the backbone gets it, with mask and parts on the grid.
-
-    Raises:
-        ImageError: it cannot be read, or its mask is not as large.
-    """
-    pictures, facts, grey = piece.pictures, None, None
-    if isinstance(pictures, FilePictures):
-        image, facts, grey = pictures.examined(i)
-    else:
-        image = pictures.image(i)
-        grey = pictures.mask(i) if piece.has_mask[i] else None
-    mask = None if grey is None else mask_on_grid(np.asarray(grey), network.grid, piece.geometry)
-    parts = None
-    if piece.parts is not None:
-        parts = parts_on_grid(piece.parts[i], image.size, network.grid, piece.geometry)
-    return _Loaded(np.asarray(image_for(image, network.image_size, piece.geometry)), mask, parts, facts)
+def _call(piece: Piece, i: int, network: Backbone) -> Callable[[], Loaded]:
+    """Loads one image of a shard."""
+    size, grid, has_mask = network.image_size, network.grid, bool(piece.has_mask[i])
+    parts = None if piece.parts is None else piece.parts[i]
+    return partial(load_image, piece.pictures, i, size, grid, piece.geometry, has_mask=has_mask, parts=parts)

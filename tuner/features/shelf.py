@@ -29,7 +29,7 @@ class Shelf(Protocol):
 
 
 @dataclass(frozen=True)
-class Kept:
+class Shelved:
     """A piece that is there."""
 
     meta: dict[str, Any]
@@ -45,10 +45,10 @@ class FolderShelf:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def find(self, kind: str, key: str, /) -> Kept | None:
+    def find(self, kind: str, key: str, /) -> Shelved | None:
         """What was said of it, if it is there."""
         place = self.folder / kind / key
-        return Kept(read_json(place / META)) if place.is_dir() else None
+        return Shelved(read_json(place / META)) if place.is_dir() else None
 
     def publish(self, kind: str, key: str, folder: Path, meta: dict[str, Any], /) -> Path:
         """Move the files into place; they have been synced by their writer, so the rename comes after them."""

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tuner.base.untrusted import require_finite
-from tuner.features.reading import ReadsInto, direct, read_into
+from tuner.features.reading import ReadsInto, read_into
 from tuner.features.rows import Rows
+from tuner.features.sharded_rows import direct
 
 CHUNK_BYTES = 16_000_000  # read at a time where more is asked for at once
 
