@@ -17,9 +17,14 @@ import pyarrow.parquet as pq
 from safetensors.numpy import load_file
 
 from tests.searches import tiny_recipe
-from tuner.features import extract
+from tuner.features.bank import open_bank
+from tuner.features.bank_files import seal
+from tuner.features.extract import Alone, BankSource
+from tuner.features.pieces import Extractor
+from tuner.features.plan import FORMAT
 from tuner.search.execute.plan import StageSpec, plan
 from tuner.search.execute.worker import run_stage
+from tuner.search.record.inputs import load_input
 from tuner.search.stages import CODE_VERSIONS
 from tuner.store import Artifacts, open_store
 
@@ -35,7 +40,7 @@ RECIPE = (
 PARAMS = {"n_features": 6, "features_per_class": 3, "width": 24, "l1": 1.0}
 TOLERANCE = 1e-4
 THE_WAY = ("log", "gap")  # how the solver got there, which last digits decide; its results are compared
-RAISE = {"bank": "FORMAT in tuner/features/extract.py"}  # others: CODE_VERSIONS
+RAISE = {"bank": "FORMAT in tuner/features/plan.py"}  # others: CODE_VERSIONS
 
 Fingerprints = dict[str, dict[str, Any]]
 
@@ -46,9 +51,15 @@ def take() -> Fingerprints:
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         artifacts = Artifacts(open_store(str(root / "store")))
-        bank = extract.extract_bank(recipe.data, recipe.backbone, root / "bank", device="cpu")
-        artifacts.publish("banks", bank.key, root / "bank", {})
-        found = {"bank": {"code": extract.FORMAT, "content": fingerprint(root / "bank")}}
+        source, folder = BankSource(recipe.data, recipe.backbone), root / "bank"
+        folder.mkdir()
+        worker = Extractor(source.backbone, source.data.name, root / "drafts", "cpu")
+        source.build(folder, artifacts, Alone(worker, artifacts, None, lambda _: None))
+        seal(folder)
+        artifacts.publish("banks", source.key, folder, {})
+        bank = load_input(artifacts, "banks", source.key, open_bank)
+        of_shards = {"patches": _array(bank.patches[:]), "masks": _array(bank.masks)}
+        found = {"bank": {"code": FORMAT, "content": fingerprint(folder) | of_shards}}
         stages = plan(recipe.at(PARAMS), bank.key)
         split = {"split": stages[0].settings["split"]}
         for spec in [*stages, StageSpec("probe", split, {"bank": bank.key}, recipe.seed)]:

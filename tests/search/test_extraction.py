@@ -20,7 +20,9 @@ from tuner.features.pieces import Extractor
 from tuner.features.registry import make_backbone
 from tuner.features.settings import BackboneConfig, BackboneSettings
 from tuner.recipe import StageResources, load_recipe
+from tuner.search.execute import banks
 from tuner.search.execute.extraction import Worker, _answer
+from tuner.search.session.folder import as_from, driver_folder
 from tuner.store import Artifacts, open_store
 
 
@@ -107,6 +109,33 @@ def test_facts_about_a_backbone_hold_nothing_of_torch(pooled):
     facts = BackboneFacts.of(make_backbone(pooled, "digits"))
     assert type(facts.torch) is str  # torch's own version would bring torch along where it is unpickled
     assert (facts.dim, facts.has_cls, facts.needs_fit, facts.grid) == (3, True, False, (2, 2))
+
+
+@pytest.mark.parametrize(("gpus", "nodes", "spread"), [(1, 1, False), (2, 1, True), (0, 2, True), (0, 1, False)])
+def test_a_machine_of_several_gpus_extracts_by_workers_also_once_ray_is_joined(monkeypatch, gpus, nodes, spread):
+    """The driver joins Ray before it looks for the features; no machine here has two GPUs."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr("ray.is_initialized", lambda: True)
+    monkeypatch.setattr("ray.nodes", lambda: [{}] * nodes)
+    monkeypatch.setattr("ray.cluster_resources", lambda: {"CPU": 2.0, **({"GPU": float(gpus)} if gpus else {})})
+    assert banks.is_spread() is spread
+    if nodes == 1:
+        monkeypatch.setattr("ray.is_initialized", lambda: False)
+        monkeypatch.setattr(banks, "gpus_here", lambda: gpus)
+        assert banks.is_spread() is spread
+
+
+def test_a_worker_reads_relative_paths_from_the_folder_of_the_driver(tmp_path, monkeypatch):
+    (tmp_path / "here" / "photos").mkdir(parents=True)
+    (tmp_path / "node").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    mine = driver_folder()
+    monkeypatch.chdir(tmp_path / "node")
+    with as_from(mine):
+        assert Path("photos").is_dir()
+    with as_from(str(tmp_path / "not on this node")):
+        assert Path.cwd() == tmp_path / "node"
+    assert Path.cwd() == tmp_path / "node"
 
 
 def test_a_count_begins_anew_with_each_kind_of_piece():

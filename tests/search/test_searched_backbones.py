@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import os
+import shutil
 
 import pytest
 import yaml
@@ -11,12 +12,14 @@ from tests.ledgers import trial_events
 from tests.searches import one_ray, run_tiny, tiny_recipe
 from tuner.base.progress import Silent
 from tuner.data.load import load_dataset
+from tuner.doctor.search import inspect_search
 from tuner.errors import TunerError, UsageError
 from tuner.features.bank import open_bank
 from tuner.features.extract import bank_key
 from tuner.features.sides import split_masks
 from tuner.model import load_model
 from tuner.recipe.backbones import backbone_points
+from tuner.search.cost.banks import told_banks
 from tuner.search.cost.prepare import held_by
 from tuner.search.cost.rows import row_of
 from tuner.search.cost.sizes import Machine, sizes_of_bank
@@ -122,6 +125,26 @@ def test_the_keys_are_those_of_searches_with_one_setting_each():
         assert [spec.key for spec in stages] == [spec.key for spec in plan(alone.at(SIZES), key)]
         assert banks.of_key(key).dim == n_atoms
     assert len({plan_trial(recipe, banks, at(n))[1].key for n in (8, 16)}) == 2
+
+
+def test_a_worker_is_told_where_relative_paths_are(tmp_path, monkeypatch):
+    """Of the data and of the backbone; what is no path of this machine stays as it is."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "list.csv").write_text("path,label")
+    (tmp_path / "photos").mkdir()
+    recipe = recipe_of(
+        "data.name=manifest", "data.manifest=list.csv", "data.root=photos", "data.masks=s3://bucket/masks"
+    )
+    told = plan_trial(recipe, MADE_UP, at(8))[0].settings["data"]
+    assert (told["manifest"], told["root"]) == (str(tmp_path / "list.csv"), str(tmp_path / "photos"))
+    assert told["masks"] == "s3://bucket/masks"
+
+
+def test_the_size_of_a_bank_follows_from_how_it_keeps_tokens():
+    assert MADE_UP.points[0].bytes_of(100, recipe_of()) == 100 * 16 * 8 * 2
+    assert MADE_UP.points[1].bytes_of(100, recipe_of("backbone.dtype=int8")) == 100 * 16 * (16 + 4)
+    (row, *_) = told_banks(recipe_of("backbone.dtype=float8"), MADE_UP, ["bank8"])[1:]
+    assert row[1] == "backbone.n_atoms=8: 0.0 MB, in the store"
 
 
 def test_the_banks_are_kept_with_the_search_and_whoever_changes_them_is_noticed(tmp_path):
@@ -294,6 +317,24 @@ def test_what_is_shown_and_exported_is_of_the_trials_own_bank(finished, tmp_path
     dense = [row for name, row in rows.items() if name.startswith("dense-")]
     assert dense
     assert all("backbone.n_atoms" in row.parameters for row in dense)
+
+
+@pytest.mark.slow
+def test_a_doctor_looks_at_all_banks_that_were_made_and_at_their_shards(finished, tmp_path):
+    home, _ = finished
+    shutil.copytree(home.store.url, tmp_path / "copy")
+    store, (one, two) = open_store(str(tmp_path / "copy")), home.stored()[1].keys
+
+    def wrong():
+        return [check.found for check in inspect_search(store, home.name) if check.name == "artifacts" and not check.ok]
+
+    assert wrong() == []
+    store.put(f"banks/{one}/manifest.json", b"{")
+    shutil.rmtree(tmp_path / "copy" / "shards")
+    told = wrong()
+    assert any(f"banks/{one}" in text for text in told), told
+    assert any(text.startswith("shards/") for text in told), "of the other bank"
+    assert not any(f"banks/{two}" in text for text in told)
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 from tests.tracking.ledgers import history, ledger, look, search_start, trial_events
 from tuner.errors import TunerError
 from tuner.tracking import Mirror
-from tuner.tracking.dataset import DatasetInfo
+from tuner.tracking.dataset import DatasetInfo, dataset_input
 from tuner.tracking.view import TAG, runs_page
 
 # mlflow 3.17.2 with sqlalchemy 2.1
@@ -421,3 +421,9 @@ def test_empty_texts_are_shown(uri: str, make_mirror: Make) -> None:
     params = look(uri, "digits")["search"].data.params
     assert (params["note"], params["nothing"], params["empty"]) == ("", "null", "{}")
     assert mirror.warning is None
+
+
+def test_data_of_several_feature_banks_names_each_of_them():
+    several = dataset_input(DatasetInfo("digits", "d" * 32, banks=["one", "two"])).dataset
+    assert (several.digest, json.loads(several.source)) == ("d" * 32, {"feature_banks": ["one", "two"]})
+    assert json.loads(dataset_input(DatasetInfo("digits", "one")).dataset.source) == {"feature_bank": "one"}

@@ -24,6 +24,7 @@ from tuner.search.stages import STAGES
 from tuner.store import MissingKeyError, Store
 
 DERIVED = ("front.json", "history.parquet", "front.svg", "report.html")
+MISSING = "it is missing"
 REWRITTEN = "nothing: the next start rewrites it"
 RESTORE = "restore the store's files from a backup"
 
@@ -141,13 +142,19 @@ def _kind(stage: str) -> str:
 
 
 def _made(home: SearchHome, banks: SearchedBanks) -> list[str]:
-    """Those of the banks of a search over backbones that a trial has made so far."""
-    return [key for key in banks.keys if home.artifacts.find("banks", key) is not None]
+    """Those of the banks of a search over backbones that a trial has made so far, damaged ones too."""
+    return [key for key in banks.keys if _problem(home, "banks", key) != MISSING]
 
 
 def _shards(home: SearchHome, bank: str) -> list[str]:
-    """The keys of a bank's shards; none where the bank itself is damaged, which is told of the bank."""
+    """The keys of a bank's shards; none where the bank itself is damaged, which is told of the bank.
+
+    A bank of an earlier version has none: its one folder, which may be large, is not fetched.
+    """
     with contextlib.suppress(TunerError):
+        manifest = home.artifacts.find("banks", bank)
+        if manifest is None or "shards" not in manifest.meta:
+            return []
         return [shard for shard, _ in read_description(home.artifacts.fetch("banks", bank)).shards or []]
     return []
 
@@ -157,7 +164,7 @@ def _problem(home: SearchHome, kind: str, key: str) -> str | None:
     try:
         manifest = home.artifacts.find(kind, key)
         if manifest is None:
-            return "it is missing"
+            return MISSING
         if home.store.local_path(manifest.folder) is not None:
             home.artifacts.fetch(kind, key)
             return None

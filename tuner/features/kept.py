@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from tuner.base.untrusted import require, shown
 from tuner.errors import UsageError
-from tuner.features.settings import TOKEN_TYPES, BackboneSettings
+from tuner.features.settings import SCALE_BYTES, TOKEN_TYPES, BackboneSettings
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,6 +79,11 @@ def keeping(network: "Backbone", config: BackboneSettings, *, is_frozen: bool) -
 def token_type(network: "Backbone") -> str:
     """How a bank stores its patch tokens: one of `TOKEN_TYPES`."""
     return network.token_type if isinstance(network, Kept) else TOKEN_TYPES[0]
+
+
+def token_bytes(kind: str, dim: int) -> int:
+    """Bytes of a patch token on the disk: see `packing`."""
+    return 2 * dim if kind == TOKEN_TYPES[0] else dim + SCALE_BYTES
 
 
 def as_kept(network: "Backbone", patches: "Tensor", cls: "Tensor | None") -> "list[Tensor]":

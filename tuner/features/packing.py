@@ -14,11 +14,10 @@ from torch import Tensor
 from tuner.features.forward import half_tokens
 from tuner.features.reading import ReadsInto, gathered, read_into
 from tuner.features.rows import Rows
-from tuner.features.settings import TOKEN_TYPES
+from tuner.features.settings import SCALE_BYTES, TOKEN_TYPES
 from tuner.features.sharded_rows import direct
 
 FLOAT16, INT8, FLOAT8 = TOKEN_TYPES
-SCALE_BYTES = 4
 LARGEST = {INT8: 127.0, FLOAT8: 448.0}  # that a byte holds; float8 is e4m3 without infinities
 CHUNK_BYTES = 16_000_000  # unpacked at a time
 

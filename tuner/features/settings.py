@@ -12,6 +12,7 @@ from tuner.features.kinds import BACKBONES
 GEOMETRIES = ("squash", "crop")  # see geometry.py, which imports torch; this file does not
 KEPT = ("all", "quarter", "pooled")  # see kept.py
 TOKEN_TYPES = ("float16", "int8", "float8")  # see packing.py
+SCALE_BYTES = 4  # of a token that is not float16
 
 
 @dataclass

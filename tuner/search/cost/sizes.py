@@ -2,15 +2,14 @@
 
 import os
 from dataclasses import dataclass, replace
-from pathlib import Path
 
+from tuner.base.gpus import gpus_here
 from tuner.recipe import Recipe
 from tuner.search.record.searched_banks import Bank, SearchedBanks
 from tuner.store import Artifacts
 
 TRAIN_SHARE = 0.6
 """Training images among all, where a bank does not say: half of them in CUB-200-2011, 80 % in scikit-learn's digits."""
-GPUS = Path("/proc/driver/nvidia/gpus")
 
 
 @dataclass(frozen=True)
@@ -47,9 +46,9 @@ class Machine:
     @classmethod
     def here(cls) -> "Machine":
         """This machine, without asking Ray or torch, either of which takes seconds."""
-        gpus = len(list(GPUS.iterdir())) if GPUS.is_dir() else 0
         return cls(
-            float(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1), gpus
+            float(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1),
+            gpus_here(),
         )
 
 

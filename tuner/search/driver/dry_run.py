@@ -52,7 +52,7 @@ class DryRun:
         rows = [
             ("search", f"{self.home.name} in {self.home.store.url}{'' if self.home.exists() else ', new'}"),
             ("data", f"{recipe.data.name}, {' or '.join(backbone_names(recipe))} features{self._bank()}"),
-            *(() if self.banks is None else told_banks(*self.banks)),
+            *(() if self.banks is None else told_banks(recipe, *self.banks)),
             ("searched", ""),
             *((f"  {name}", _dimension(dimension)) for name, dimension in recipe.space.items()),
             ("objectives", ", ".join(f"{o.name} ({o.direction})" for o in objectives_of(recipe))),

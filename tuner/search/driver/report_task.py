@@ -7,6 +7,7 @@ from tuner.base.progress import Progress, Silent
 from tuner.errors import TunerError
 from tuner.search.outcome.report import report_page
 from tuner.search.record.home import SearchHome
+from tuner.search.session.folder import as_from, driver_folder
 from tuner.store import open_store
 
 
@@ -28,7 +29,7 @@ def report_of_worker(home: SearchHome, progress: Progress) -> str:
         TunerError: the worker failed.
     """
     try:
-        page, warnings = ray.get(_report.remote(home.store.url, home.name))
+        page, warnings = ray.get(_report.remote(home.store.url, home.name, driver_folder()))
     except RayError as error:
         raise TunerError(
             f"the report could not be written on the cluster: {str(error).strip().splitlines()[-1]}",
@@ -41,7 +42,8 @@ def report_of_worker(home: SearchHome, progress: Progress) -> str:
 
 
 @ray.remote(num_cpus=1, max_retries=3)
-def _report(store_url: str, name: str) -> tuple[str, list[str]]:
+def _report(store_url: str, name: str, folder: str) -> tuple[str, list[str]]:
     told = _Kept()
-    page = report_page(SearchHome(open_store(store_url, known=True), name, told.warn), told)
+    with as_from(folder):
+        page = report_page(SearchHome(open_store(store_url, known=True), name, told.warn), told)
     return page, told.warnings

@@ -9,6 +9,7 @@ from tuner.base.private import choose_root, private_temporaries
 from tuner.base.progress import Progress
 from tuner.data.load import load_dataset
 from tuner.errors import TunerError, UsageError
+from tuner.features.licences import licence_note
 from tuner.recipe import ConfirmConfig, Recipe, caution, check_recipe
 from tuner.recipe.backbones import backbone_names, searched_backbone
 from tuner.search.driver.adapter_check import refuse_unfit
@@ -182,7 +183,10 @@ def _begun(
     if told := why_not_own(asked, len(dataset.class_names)):
         progress.say(told)
     if searched_backbone(asked):
-        bank: Bank = (banks := settle_banks(asked, sources))
+        with progress.step("looking for the features"):
+            bank: Bank = (banks := settle_banks(asked, sources))
+        for note in dict.fromkeys(filter(None, (licence_note(source.facts.licence) for source in sources))):
+            progress.say(note)
         for key in banks.keys:
             require_parts(home.artifacts, asked, dataset, key, progress)
     else:

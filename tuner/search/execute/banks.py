@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuner.base.folders import cache_root, made_folder
+from tuner.base.gpus import gpus_here
 from tuner.base.metric import METRICS, PARTS
 from tuner.base.progress import Progress
 from tuner.base.steps import Step
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from tuner.features.building import Team
     from tuner.features.described import BackboneFacts
     from tuner.features.extract import BankSource
-
-GPUS = Path("/proc/driver/nvidia/gpus")
 
 LOOKED_FOR = (PARTS,)  # what banks of earlier versions lack although the data may have it; their keys are the same
 
@@ -103,9 +102,9 @@ def is_spread() -> bool:
     """
     if ray_address() != LOCAL_RAY:
         return True
-    if "ray" in sys.modules and sys.modules["ray"].is_initialized():  # by the user, perhaps to a cluster
-        return len(sys.modules["ray"].nodes()) > 1
-    return GPUS.is_dir() and len(list(GPUS.iterdir())) > 1
+    if "ray" in sys.modules and (ray := sys.modules["ray"]).is_initialized():  # by the user, or by `on_workers`
+        return len(ray.nodes()) > 1 or ray.cluster_resources().get("GPU", 0.0) > 1
+    return gpus_here() > 1
 
 
 @contextlib.contextmanager

@@ -11,7 +11,6 @@ import os
 import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from ray.data.exceptions import SystemException
 from ray.exceptions import RayError, RayTaskError
 
 from tuner.base.folders import cache_root
+from tuner.base.gpus import gpus_here
 from tuner.base.steps import Step as Shown
 from tuner.data.settings import DataConfig
 from tuner.errors import TunerError
@@ -33,10 +33,10 @@ from tuner.features.registry import make_backbone
 from tuner.features.settings import BackboneSettings
 from tuner.recipe import ResourcesConfig, StageResources
 from tuner.search.session.address import LOCAL_RAY, ray_address
+from tuner.search.session.folder import as_from, driver_folder
 from tuner.search.session.gpu_share import gpu_share
 from tuner.store import open_artifacts
 
-GPUS = Path("/proc/driver/nvidia/gpus")
 MOST_THREADS = 16  # that decode images for one GPU
 UNITS: dict[Step, str] = {"mask_facts": "masks", "fits": "training images"}
 GROUP = 4  # pieces of a task, so that images are decoded while the piece before is computed
@@ -67,7 +67,8 @@ class Cluster:
         Raises:
             TunerError: that node has no weights for it.
         """
-        facts: BackboneFacts = _answer(ray.get(_describe.options(**_options(self.resources)).remote(self.worker)))
+        task = _describe.options(**_options(self.resources)).remote(self.worker, driver_folder())
+        facts: BackboneFacts = _answer(ray.get(task))
         return facts
 
     def do(self, step: Step, pieces: Sequence[Piece], done: int, total: int) -> Iterator[Done]:
@@ -122,7 +123,7 @@ def _rows(cluster: Cluster, step: Step, groups: Sequence[Sequence[Piece]], n_wor
             batch_size=1,
             batch_format="numpy",
             compute=pool,
-            fn_constructor_args=(step, cluster.url, cluster.worker, cluster.resources),
+            fn_constructor_args=(step, cluster.url, cluster.worker, cluster.resources, driver_folder()),
             **_options(cluster.resources),
         )
         yield from results.iter_rows()
@@ -161,16 +162,23 @@ class Worker:
         store_url: where they are kept.
         worker: the backbone, loaded here once.
         resources: that this actor holds.
+        folder: of the driver.
     """
 
-    def __init__(self, step: Step, store_url: str, worker: Extractor, resources: StageResources) -> None:
-        self.step, self.url, self.worker = step, store_url, _here(worker, resources)
+    def __init__(
+        self, step: Step, store_url: str, worker: Extractor, resources: StageResources, folder: str = "."
+    ) -> None:
+        self.step, self.url, self.worker, self.folder = step, store_url, _here(worker, resources), folder
 
     def __call__(self, batch: dict[str, np.ndarray]) -> Iterator[dict[str, list[bytes]]]:
         """Do the groups of a batch; each result is a row, and so is an error, which the driver raises."""
+        with as_from(self.folder):
+            yield from self._rows(batch["pieces"])
+
+    def _rows(self, groups: np.ndarray) -> Iterator[dict[str, list[bytes]]]:
         from tuner.features.steps import STEPS
 
-        for group in batch["pieces"]:
+        for group in groups:
             try:
                 artifacts = open_artifacts(self.url)
                 for done in STEPS[self.step](cloudpickle.loads(group), artifacts, self.worker, lambda _: None):
@@ -190,15 +198,15 @@ def _packed(value: object) -> bytes:
 def _here(worker: Extractor, resources: StageResources) -> Extractor:
     """With this node's folder for drafts, and its threads: beside a GPU the CPUs that it has for each of them."""
     n_cpus = len(os.sched_getaffinity(0))
-    gpus = len(list(GPUS.iterdir())) if GPUS.is_dir() else 1
-    threads = resources.gpus * n_cpus / gpus if resources.gpus else resources.cpus
+    threads = resources.gpus * n_cpus / max(1, gpus_here()) if resources.gpus else resources.cpus
     return replace(worker, scratch=cache_root() / "extract", n_threads=max(1, min(MOST_THREADS, round(threads))))
 
 
 @ray.remote(max_retries=3)
-def _describe(worker: Extractor) -> BackboneFacts | TunerError:
+def _describe(worker: Extractor, folder: str) -> BackboneFacts | TunerError:
     try:
-        return BackboneFacts.of(make_backbone(worker.backbone, worker.data_name))
+        with as_from(folder):
+            return BackboneFacts.of(make_backbone(worker.backbone, worker.data_name))
     except TunerError as error:
         return _of_node(error)
 

@@ -19,7 +19,7 @@ from tuner.recipe import Recipe
 from tuner.search.record.searched_banks import Bank, SearchedBanks, bank_key
 from tuner.search.stages import CODE_VERSIONS, STAGES, Stage, bank_stage, measuring_stage, model_stage, of_a_trial
 
-PATHS = ("root", "masks", "split_file", "weights")  # of data and backbone
+PATHS = ("root", "masks", "split_file", "manifest", "weights")  # of data and backbone
 
 
 @dataclass(frozen=True)

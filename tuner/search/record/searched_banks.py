@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from tuner.errors import UsageError
+from tuner.features.kept import token_bytes
 from tuner.recipe import Recipe
 from tuner.recipe.backbones import backbone_points, searched_backbone
 from tuner.recipe.schema import lookup
@@ -40,9 +41,9 @@ class BankPoint:
         """Its settings in words."""
         return ", ".join(f"{name}={value}" for name, value in self.at.items())
 
-    def bytes_of(self, n_images: int) -> int:
-        """The size of its patch tokens of so many images, 2 bytes each number."""
-        return 2 * n_images * self.grid[0] * self.grid[1] * self.dim
+    def bytes_of(self, n_images: int, recipe: Recipe) -> int:
+        """The size of its patch tokens of so many images, as the recipe of the search stores them."""
+        return n_images * self.grid[0] * self.grid[1] * token_bytes(recipe.at(self.at).backbone.dtype, self.dim)
 
 
 @dataclass(frozen=True)

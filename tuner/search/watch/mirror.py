@@ -90,7 +90,7 @@ def _dataset(home: SearchHome) -> DatasetInfo:
     """What is told of the data; sizes only if the feature bank can be read."""
     recipe, bank = home.stored()
     if isinstance(bank, SearchedBanks):
-        return DatasetInfo(recipe.data.name, bank.digest, bank.n_images, bank.n_classes)
+        return DatasetInfo(recipe.data.name, bank.digest, bank.n_images, bank.n_classes, bank.keys)
     info = DatasetInfo(recipe.data.name, bank)
     try:
         manifest = home.artifacts.find("banks", bank)
