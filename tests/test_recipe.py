@@ -52,7 +52,7 @@ def test_overrides_replace_values_and_short_names_work():
         ("assign.n_features=9", "sets a field that the space searches"),
         ("space.n_feature={choices: [3]}", "space.n_feature is no field"),
         ("space.budget.trials={choices: [3]}", "space.budget"),
-        ("space.backbone.grid={choices: [8]}", "space.backbone.grid"),
+        ("space.data.classes={choices: [8]}", "space.data.classes"),
         ("space.width={values: [3]}", "space.width"),
         ("space.width={choices: []}", "space.width"),
         ("space.l1={low: 0, high: 1, log: true}", "space.l1"),
@@ -87,6 +87,11 @@ def test_a_near_miss_is_suggested():
         load_recipe("digits", ["dense.epoch=3"])
 
 
+def test_the_kind_that_has_a_setting_is_named():
+    with pytest.raises(UsageError, match=r"manifest is a setting of data\.name=manifest: set that, too"):
+        load_recipe("folder", ["data.manifest=birds.csv"])
+
+
 def test_a_space_without_a_feasible_point_is_refused_by_arithmetic():
     with pytest.raises(InfeasibleError, match="no point of the space"):
         load_recipe("digits", ["space.width={choices: [4]}", "space.n_features={choices: [8]}"])
@@ -96,6 +101,8 @@ def test_difference_shows_what_changed_but_not_budget_or_paths():
     old = load_recipe("cub50")
     new = load_recipe("cub50", ["dense.epochs=3", "budget.trials=99", "data.root=/elsewhere", "tracking.uri=http://x"])
     assert difference(old.to_dict(), new.to_dict()) == ["dense.epochs: 25 -> 3"]
+    here, there = (load_recipe("folder", ["data.name=manifest", f"data.manifest={at}/x.csv"]) for at in ("a", "s3://b"))
+    assert difference(here.to_dict(), there.to_dict()) == []
 
 
 def test_objectives_may_be_sizes_and_take_a_direction():

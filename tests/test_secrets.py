@@ -31,7 +31,7 @@ PLAIN = (
     "https://host/monkey=1", "postgresql://host:5432/db?sslmode=require", "sqlite:////home/a@b/mlflow.db", "file:///a@b",
     "databricks", "/data/x@y", "",
 )  # fmt: skip
-FIELDS = ("tracking.uri", "data.root", "data.masks", "data.split_file", "backbone.weights")
+FIELDS = ("tracking.uri", "data.root", "data.masks", "data.split_file", "data.manifest", "backbone.weights")
 
 
 def test_secrets_are_found_and_hidden_in_every_spelling() -> None:
@@ -51,10 +51,10 @@ def test_no_recipe_takes_an_address_with_a_secret(field: str) -> None:
     for address in [*TELLING[:5], *TELLING[5::7], *DISGUISED[::9]]:
         for text, overrides in (("", [f"{field}={address}"]), (f"{group}: {{{name}: '{address}'}}", [])):
             with pytest.raises(UsageError, match="not shown here") as error:
-                parse_recipe(text, overrides)
+                parse_recipe(text, ["data.name=manifest", *overrides])
             assert SECRET not in str(error.value)
     for address in PLAIN:
-        load_recipe("digits", [f"{field}={address}"])
+        load_recipe("digits", ["data.name=manifest", f"{field}={address}"])
 
 
 def test_a_slip_around_an_address_does_not_show_it() -> None:

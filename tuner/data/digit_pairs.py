@@ -10,11 +10,10 @@ import numpy as np
 from PIL import Image
 
 from tuner.data.dataset import Dataset
-from tuner.data.digits import INK, ArrayPictures
+from tuner.data.digits import INK, ArrayPictures, scanned_digits
 from tuner.data.duplicates import group_by_content
 from tuner.data.settings import DataConfig
 from tuner.data.splits import stratified_split
-from tuner.errors import UsageError
 
 DIGITS = 10
 BLOCKS = 12  # of digits; both digits of a number come from one block, and a block is on one side of every split
@@ -50,20 +49,11 @@ def load_digit_pairs(config: DataConfig) -> Dataset:
     Raises:
         UsageError: a folder or a split file was given.
     """
-    from sklearn import datasets
-
-    if config.root or config.masks or config.split_file:
-        raise UsageError(
-            "data.name=digit_pairs with data.root, data.masks or data.split_file",
-            "none of them: the digits are part of scikit-learn",
-            "leave them empty, or use data.name=folder",
-        )
-    raw = datasets.load_digits()
-    digits = np.rint(raw.images * (255 / 16)).astype(np.uint8)
+    digits, values = scanned_digits(config)
     generator = np.random.default_rng(config.split_seed)
-    block_of = _deal(digits, raw.target, generator)
-    tens, units, blocks = _pair(raw.target, block_of, generator)
-    labels = raw.target[tens] * DIGITS + raw.target[units]
+    block_of = _deal(digits, values, generator)
+    tens, units, blocks = _pair(values, block_of, generator)
+    labels = values[tens] * DIGITS + values[units]
     pixels = np.concatenate([digits[tens], digits[units]], axis=2)
     class_names = tuple(f"{number:02d}" for number in range(DIGITS * DIGITS))
     is_train = ~stratified_split(labels, config.test_fraction, config.split_seed, class_names, blocks)

@@ -38,8 +38,8 @@ class ArrayPictures:
         return type(self)(self.pixels[index])
 
 
-def load_digits(config: DataConfig) -> Dataset:
-    """Read the digits, with a stratified split, since scikit-learn ships no official one.
+def scanned_digits(config: DataConfig) -> tuple[np.ndarray, np.ndarray]:
+    """The digits of scikit-learn: pixels, (n, 8, 8) uint8, and labels, (n,) int64.
 
     Raises:
         UsageError: a folder or a split file was given.
@@ -48,14 +48,22 @@ def load_digits(config: DataConfig) -> Dataset:
 
     if config.root or config.masks or config.split_file:
         raise UsageError(
-            "data.name=digits with data.root, data.masks or data.split_file",
+            f"data.name={config.name} with data.root, data.masks or data.split_file",
             "none of them: the digits are part of scikit-learn",
             "leave them empty, or use data.name=folder",
         )
     raw = datasets.load_digits()
-    pixels = np.rint(raw.images * (255 / 16)).astype(np.uint8)
-    labels = raw.target.astype(np.int64)
-    class_names = tuple(str(digit) for digit in raw.target_names)
+    return np.rint(raw.images * (255 / 16)).astype(np.uint8), raw.target.astype(np.int64)
+
+
+def load_digits(config: DataConfig) -> Dataset:
+    """Read the digits, with a stratified split, since scikit-learn ships no official one.
+
+    Raises:
+        UsageError: a folder or a split file was given.
+    """
+    pixels, labels = scanned_digits(config)
+    class_names = tuple(str(digit) for digit in range(10))
     digests = [image for image, _ in ArrayPictures(pixels).digests()]
     content = group_by_content(digests)
     is_train = ~stratified_split(labels, config.test_fraction, config.split_seed, class_names, content)

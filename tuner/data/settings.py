@@ -33,5 +33,6 @@ class ManifestConfig(DataConfig):
 
     manifest: str = setting(
         "",
-        "CSV or Parquet file, local or s3://bucket/key: columns path and label, optionally split, group, mask and box",
+        "with name=manifest: CSV or Parquet file, local or s3://bucket/key, with the columns path and label, and "
+        "optionally split, group, mask and box",
     )

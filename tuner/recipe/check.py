@@ -13,10 +13,9 @@ from tuner.recipe.backbones import check_backbones
 from tuner.recipe.bounds import check_reference, constraints_of
 from tuner.recipe.objectives import extremes, objectives_of
 from tuner.recipe.points import check_points
-from tuner.recipe.schema import PLACES, SHORT_NAMES, Recipe, lookup, walk
+from tuner.recipe.schema import SHORT_NAMES, Recipe, lookup, walk
 from tuner.recipe.space import bounds, check_dimension, searched_name, show_values
 
-ADDRESSES = ("tracking.uri", *(path for path in PLACES if path not in ("title", "backbone.batch_size")))
 SMALLEST_SHARE = 1e-4  # of a CPU or GPU: Ray counts no finer
 MOST_CHOICES = 4000  # all of them are kept with each search, and read at each start
 
@@ -29,8 +28,8 @@ def check_recipe(recipe: Recipe) -> None:
     """
     for path, value, info in walk(recipe):
         _check_value(path, value, info)
-    for path in ADDRESSES:
-        _check_address(path, lookup(recipe, path))
+        if isinstance(value, str) and path != "title":
+            _check_address(path, value)
     _check_size(recipe)
     _check_shares(recipe)
     _check_confirm(recipe)

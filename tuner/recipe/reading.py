@@ -15,6 +15,7 @@ from tuner.recipe.points import read_points
 from tuner.recipe.scalars import read_scalar, show_text
 from tuner.recipe.schema import SHORT_NAMES, Recipe, walk
 from tuner.recipe.space import read_dimension, read_space, searched_name
+from tuner.recipe.variants import GROUPS
 
 Tree = dict[str, Any]
 
@@ -215,6 +216,10 @@ def _unknown(key: str, known: list[str], prefix: str) -> UsageError:
         *groups, last = whole.split(".")  # as an override has it, and here it stands in YAML
         nested = "".join(f"{group}: {{" for group in groups) + f"{last}: .." + "}" * len(groups)
         return UsageError(what, "groups of settings, without dots and short names", f"write {nested}")
+    if owners := _kinds_with(key, prefix):
+        return UsageError(
+            what, f"one of {', '.join(known)}", f"{key} is a setting of {' or '.join(owners)}: set that, too"
+        )
     close = [f"{prefix}{name}" for name in difflib.get_close_matches(key, known, n=1)]
     if not close:
         by_last: dict[str, list[str]] = {}
@@ -224,3 +229,12 @@ def _unknown(key: str, known: list[str], prefix: str) -> UsageError:
         close = [path for name in difflib.get_close_matches(key, by_last, n=1) for path in by_last[name]]
     hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
     return UsageError(what, f"one of {', '.join(known)}", f"{hint}see `describe_fields()` for all")
+
+
+def _kinds_with(key: str, prefix: str) -> list[str]:
+    """Other kinds of the group that have this setting, as a recipe names them."""
+    group = prefix.rstrip(".")
+    if group not in GROUPS:
+        return []
+    registry, _ = GROUPS[group]
+    return [f"{prefix}name={name}" for name, kind in registry.items() if key in _kinds(kind.settings)]

@@ -4,6 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from tuner.data.settings import ManifestConfig
 from tuner.recipe.schema import SHORT_NAMES, Recipe, walk
 
 
@@ -51,10 +52,12 @@ def fields(recipe: Recipe | None = None) -> list[Field]:
     """Every setting of a recipe, in the order in which a recipe is written.
 
     Args:
-        recipe: whose settings; their values are the defaults then. None: a recipe in which nothing is set.
+        recipe: whose settings; their values are the defaults then. None: a recipe in which nothing is set, with the
+            settings of every built-in data set.
     """
     short = {path: name for name, path in SHORT_NAMES.items()}
-    return [_field(path, value, info, short.get(path, "")) for path, value, info in walk(recipe or Recipe())]
+    shown = recipe or Recipe(data=ManifestConfig())  # the one data set with a setting that the others lack
+    return [_field(path, value, info, short.get(path, "")) for path, value, info in walk(shown)]
 
 
 def describe_fields() -> list[tuple[str, Any, str]]:

@@ -31,7 +31,7 @@ RUNTIME_PARTS = ("budget", "stopping", "confirm", "resources", "tracking")
 
 # Fields that say where things lie on one machine; what lies there is in the feature bank's key.
 PLACES = (
-    *("title", "data.root", "data.masks", "data.split_file"),
+    *("title", "data.root", "data.masks", "data.split_file", "data.manifest"),
     *("backbone.weights", "backbone.batch_size", "resnet.weights"),
 )
 
