@@ -10,7 +10,7 @@ import boto3
 import pytest
 from safetensors.torch import save_file
 
-from tests.cluster.local_cluster import CPU, GPUS, HEAD, has_torch, local_cluster
+from tests.cluster.local_cluster import CPU, GPUS, HEAD, LocalCluster, has_torch, local_cluster
 from tests.cluster.shown import ROOT, commands
 from tests.docs.test_how_to import photos
 from tests.searches import WITHOUT_MLFLOW
@@ -57,6 +57,17 @@ def weights(folder: Path) -> list[str]:
     return [f"backbone.weights={file}"]
 
 
+def is_extracting(log: Path) -> bool:
+    """Whether the driver has begun to have features extracted, and not told of their end."""
+    said = log.read_text()
+    return "extracting features" in said and "feature bank" not in said
+
+
+def extractors(cluster: LocalCluster) -> list[str]:
+    """The nodes of GPUs on which a worker extracts, or begins to; Ray Data's own actors count for nothing."""
+    return [node for node in GPUS if any(name.startswith("MapWorker(") for name in cluster.work(node))]
+
+
 def look_and_pick(store: str, folder: Path) -> None:
     """What the guide says to type on one's own machine, once the search has ended."""
     for name, words in commands(ROOT / "docs" / "how-to" / "clusters.md"):
@@ -89,8 +100,7 @@ def test_from_images_in_a_bucket_to_a_front(backbone: str, s3_url: str, tmp_path
                 heavy.update(
                     name for name, pid in {"driver": driver.pid, **cluster.pids(HEAD)}.items() if has_torch(pid)
                 )
-                extracting = "extracting features" in log.read_text()
-                if extracting and not killed and (busy := [node for node in GPUS if cluster.work(node)]):
+                if not killed and is_extracting(log) and (busy := extractors(cluster)):
                     cluster.kill(busy[0])
                     killed = True
                 assert time.monotonic() < until, log.read_text()

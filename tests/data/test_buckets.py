@@ -136,8 +136,9 @@ def test_missing_objects_are_named_together(photos: Path, s3_url: str) -> None:
 
 
 def test_a_bucket_that_is_not_there_is_said(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UsageError, match="0 class folders"):
+    with pytest.raises(TunerError, match=r"has nothing below .*/nothing/") as caught:
         _load(f"{s3_url}/nothing")
+    assert f"{s3_url}/nothing" in caught.value.todo
     with pytest.raises(StoreError, match="cannot list s3://absent-bucket/x/") as caught:
         _load("s3://absent-bucket/x")
     assert "bucket" in f"{caught.value.expected} {caught.value.todo}"

@@ -128,12 +128,12 @@ def _check_contrast(image: Image.Image) -> None:
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Convert an image of any mode to RGB (docs/reference/images.md)."""
+    """Convert an image of any mode to RGB (docs/reference/images.md); one that is RGB already is not copied."""
     if image.mode in DEEP:
         return grey_of(image).convert("RGB")
     if _has_alpha(image):
         return Image.alpha_composite(Image.new("RGBA", image.size, PAGE), _rgba(image)).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def grey_of(image: Image.Image) -> Image.Image:

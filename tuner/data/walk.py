@@ -83,12 +83,14 @@ def walk_bucket(root: S3Path, apart: Place | None = None) -> Found:
     show buckets as folders write them.
 
     Raises:
+        TunerError: there is nothing below the place.
         StoreError: the bucket cannot be listed.
     """
-    found, folders, leftovers = Found(), set[str](), set[str]()
+    found, folders, leftovers, is_empty = Found(), set[str](), set[str](), True
     start = f"{root.key}/" if root.key else ""
     skipped = f"{apart.key}/".removeprefix(start) if isinstance(apart, S3Path) and apart.bucket == root.bucket else None
     for entry in objects_of(root.bucket).list(start):
+        is_empty = False
         path = entry.key.removeprefix(start)
         if not path or (skipped and path.startswith(skipped)):
             continue
@@ -102,6 +104,12 @@ def walk_bucket(root: S3Path, apart: Place | None = None) -> Found:
                 leftovers.add(path)
         elif name:
             (found.images if is_image(path) else found.others).append(path)
+    if is_empty:
+        raise TunerError(
+            f"the bucket {root.bucket} has nothing below {start or 'its top'}",
+            "objects whose names begin so",
+            f"check the address {root}, whole folder names and upper and lower case",
+        )
     found.folders, found.leftovers = list(folders), list(leftovers)
     for names in vars(found).values():
         names.sort()
