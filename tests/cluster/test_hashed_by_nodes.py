@@ -6,7 +6,7 @@ import boto3
 import pytest
 from ray.cluster_utils import Cluster
 
-from tests.servers import s3_server, s3_url
+from tests.servers import BUCKET, s3_server, s3_url
 from tuner.base.progress import Silent
 from tuner.base.s3.objects import Objects
 from tuner.base.steps import Step
@@ -97,6 +97,7 @@ def test_the_driver_fetches_no_image(
 
         with pytest.raises(TunerError, match=r"on node \S+: .*absent-bucket"):
             Hasher().each([S3Path("absent-bucket", "x.png")])
+        assert Hasher().each([S3Path(BUCKET, "absent.png")], unreadable="gone") == ["gone"]
     assert fetched == []
 
     monkeypatch.setenv("QPM_TUNER_CACHE", str(tmp_path / "another-machine"))
