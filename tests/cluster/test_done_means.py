@@ -1,4 +1,4 @@
-"""Images only in S3, three nodes, one of them lost on the way, a driver without torch: from a bucket to a front."""
+"""Images only in S3, three nodes, one of them lost on the way, a driver that has neither torch nor the images."""
 
 import os
 import subprocess
@@ -23,6 +23,24 @@ from tuner.store import open_store
 pytestmark = [pytest.mark.long, pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 PATIENCE_S = 1500.0
+DRIVER = """
+import sys
+
+from tuner.base.s3.objects import Objects
+
+read = Objects.read
+
+
+def refused(self, key):
+    assert "-images/" not in key, f"the driver fetches the image {key}"
+    return read(self, key)
+
+
+Objects.read = refused
+from jobs.search import main
+
+sys.exit(main(sys.argv[1:]))
+"""
 BACKBONES = {
     "patch_dictionary": ("backbone.name=patch_dictionary", "backbone.image_size=64", "backbone.n_atoms=16"),
     "timm": ("backbone.name=timm", "backbone.model=resnet10t", "backbone.image_size=64"),
@@ -87,7 +105,7 @@ def test_from_images_in_a_bucket_to_a_front(backbone: str, s3_url: str, tmp_path
     killed, heavy = False, set()
     with local_cluster() as cluster, log.open("wb") as told:
         driver = subprocess.Popen(
-            [sys.executable, "-m", "jobs.search", *words, "--name", "mine"],
+            [sys.executable, "-c", DRIVER, *words, "--name", "mine"],
             env={**os.environ, "RAY_ADDRESS": cluster.address, VARIABLE: "0.5"},
             cwd=tmp_path,
             stdout=told,

@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tuner.base.steps import Step
+from tuner.data import fingerprint
 from tuner.data.fingerprint import Hasher
+from tuner.data.place import S3Path
+from tuner.data.remote_digests import digested_by, digests_told
 from tuner.errors import TunerError
 
 
@@ -66,3 +70,38 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(TunerError, match=r"2 files cannot be read: .*pipe \(not a file\)"):
         Hasher().digests([tmp_path / "pipe", tmp_path])
     assert Hasher().digests([tmp_path / "gone"], unreadable="") == {tmp_path / "gone": ""}
+
+
+@pytest.mark.parametrize("every_s", [60.0, 0.0])
+def test_what_was_hashed_before_an_interruption_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every_s: float
+) -> None:
+    monkeypatch.setattr(fingerprint, "KEPT_EVERY_S", every_s)
+    memory, objects = tmp_path / "memory.json", [S3Path("b", key) for key in "acd"]
+    seen: list[bool] = []
+
+    def interrupted(files):  # type: ignore[no-untyped-def]
+        yield files[1], ("1 etag", "of c")  # in any order
+        yield files[0], ("2 etag", "of a")
+        seen.append(memory.exists())
+        raise KeyboardInterrupt
+
+    with digested_by(interrupted), pytest.raises(KeyboardInterrupt):
+        Hasher(memory).each(objects)
+    assert json.loads(memory.read_text()) == {"s3://b/c": ["1 etag", "of c"], "s3://b/a": ["2 etag", "of a"]}
+    assert seen == [every_s == 0.0], "and every minute, for those that are killed"
+
+
+def test_hashing_is_told_as_progress_of_a_step(tmp_path: Path) -> None:
+    step, told = Step("reading the data"), []
+    files = [tmp_path / name for name in "abc"]
+    for file in files:
+        file.write_bytes(file.name.encode())
+    with digests_told(step):
+        Hasher().each([])
+        count = step.count
+        step.count = lambda *given: (count(*given), told.append(str(step)))[0]  # type: ignore[method-assign]
+        Hasher().each(files, unit="masks")
+    assert [line.startswith(f"reading the data: hashing {n} of 3 masks, ") for n, line in enumerate(told)] == [True] * 3
+    assert all("masks/s, ETA" in line for line in told[1:]), "no rate before the first"
+    assert str(step).startswith("reading the data, "), "and is over"

@@ -21,7 +21,8 @@ from tuner.features.registry import make_backbone
 from tuner.features.settings import BackboneConfig, BackboneSettings
 from tuner.recipe import StageResources, load_recipe
 from tuner.search.execute import banks
-from tuner.search.execute.extraction import Worker, _answer
+from tuner.search.execute.answers import answer
+from tuner.search.execute.extraction import Worker
 from tuner.search.session.folder import as_from, driver_folder
 from tuner.store import Artifacts, open_store
 
@@ -64,7 +65,7 @@ class Workers:
             extractor = cloudpickle.loads(cloudpickle.dumps(self.extractor))
             worker = Worker(step, self.store.url, extractor, StageResources())
             rows = worker({"pieces": np.array([cloudpickle.dumps(pieces[start : start + 2])], dtype=object)})
-            yield from [_answer(cloudpickle.loads(row["done"][0])) for row in rows]
+            yield from [answer(cloudpickle.loads(row["done"][0])) for row in rows]
 
 
 def _contents(store: Path) -> dict[str, bytes]:

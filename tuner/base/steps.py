@@ -32,19 +32,26 @@ class Step:
         """Set the progress as a few words."""
         self._detail = detail
 
-    def count(self, done: int, total: int, unit: str = "images") -> None:
-        """Set the progress as a count; the rate covers only the work since the first call."""
+    def count(self, done: int, total: int, unit: str = "images", doing: str = "") -> None:
+        """Set the progress as a count; the rate covers only the work since the first call.
+
+        Args:
+            done: how many are done.
+            total: how many there are.
+            unit: what they are.
+            doing: what is done with them, such as "hashing", where the name of the step does not say so.
+        """
         now = time.monotonic()
         since, before = self._counting = self._counting or (now, done)
-        self._detail = f"{done:,} of {total:,} {unit}"
+        self._detail = f"{doing} {done:,} of {total:,} {unit}".lstrip()
         if done > before:
             rate = (done - before) / max(now - since, 1e-3)
             self._detail += f", {rate:,.{0 if rate >= 10 else 1}f} {unit}/s, ETA {duration((total - done) / rate)}"
 
-    def recount(self, done: int, total: int, unit: str = "images") -> None:
+    def recount(self, done: int, total: int, unit: str = "images", doing: str = "") -> None:
         """Begin a count anew, at `done`: its rate has nothing to do with that of an earlier one."""
         self._counting = None
-        self.count(done, total, unit)
+        self.count(done, total, unit, doing)
 
     def __str__(self) -> str:
         """The step, its progress, and the elapsed time."""

@@ -253,9 +253,11 @@ class Listing:
             masks, on_masks = masks_at(config.masks, self.paths)
         pictures = FilePictures(Files(folder, self.paths), masks, self.boxes)
         if digests is None:
-            files = Hasher().each(pictures.images, unreadable=None if must_exist else "")
+            files = Hasher().each(pictures.images, unreadable=None if must_exist else "", unit="images")
         else:
-            files = pictures.known = list(digests)
+            files = list(digests)
+        if digests is not None or all(files):
+            pictures.known = files
         content = group_by_content(with_boxes(files, self.boxes))
         groups = self._groups(files, content)
         is_train = self.is_train

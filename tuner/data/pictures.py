@@ -59,7 +59,7 @@ class FilePictures:
         self.images = images if isinstance(images, Files) else tuple(images)
         self.masks = tuple(masks)
         self.boxes = boxes
-        self.known: list[str] | None = None  # SHA-256 of each image's file, where that was computed elsewhere
+        self.known: list[str] | None = None  # SHA-256 of each image's file, where it has been computed
         self._reading: Reading | None = None
         self._is_part = False
 
@@ -139,8 +139,8 @@ class FilePictures:
     def digests(self) -> list[list[str]]:
         """SHA-256 of every image's and mask's bytes, cached between runs (see `fingerprint`); boxes are added."""
         masks = [mask for mask in self.masks if isinstance(mask, Path | S3Path)]
-        files = Hasher().each(self.images) if self.known is None else self.known
-        images, of_masks = with_boxes(files, self.boxes), iter(Hasher().each(masks) if masks else [])
+        files = Hasher().each(self.images, unit="images") if self.known is None else self.known
+        images, of_masks = with_boxes(files, self.boxes), iter(Hasher().each(masks, unit="masks") if masks else [])
         return [
             [image, "" if mask is None else next(of_masks) if isinstance(mask, Path | S3Path) else mask.digest()]
             for image, mask in zip(images, self.masks, strict=True)

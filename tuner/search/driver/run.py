@@ -8,6 +8,7 @@ from functools import partial
 from tuner.base.private import choose_root, private_temporaries
 from tuner.base.progress import Progress
 from tuner.data.load import load_dataset
+from tuner.data.remote_digests import digests_told
 from tuner.errors import TunerError, UsageError
 from tuner.features.licences import licence_note
 from tuner.recipe import ConfirmConfig, Recipe, caution, check_recipe
@@ -122,7 +123,7 @@ def _settle_recipe(
     """The recipe to run and its feature bank, which is extracted if necessary.
 
     Where the backbone is searched, the banks are settled only: each is made by the first trial that needs it. On a
-    cluster Ray is joined from here on until `held` ends: workers know the backbone, and see the images.
+    cluster Ray is joined from here on until `held` ends: workers hash the images, and know the backbone.
     """
     recipe, bank = (_stored if home.exists() else _begun)(home, request, progress, held)
     if request.trials is not None:
@@ -148,7 +149,7 @@ def _stored(
     held.enter_context(on_workers(recipe, progress))
     if isinstance(bank, str) and home.artifacts.find("banks", bank) is None:
         home.require_this_code()
-        with progress.step("comparing the images with those at the start"):
+        with progress.step("comparing the images with those at the start") as step, digests_told(step):
             source = bank_source(home.artifacts, recipe)
             _require_same(source.key, bank, home.name)
         publish_bank(home.artifacts, source, progress, recipe.resources)
@@ -169,13 +170,14 @@ def _begun(
     require_frozen_everywhere(asked)
     if told := unread_line(asked):
         progress.say(told)
-    with progress.step(f"reading the data: {asked.data.name}"):
+    held.enter_context(on_workers(asked, progress))
+    with progress.step(f"reading the data: {asked.data.name}") as step, digests_told(step):
         dataset = load_dataset(asked.data)
         refuse_unusable(asked, dataset)
         refuse_unmeasurable(asked, dataset)
         refuse_impossible(asked, len(dataset.class_names))
         make_sampler(asked)  # refused here if it does not fit the space
-    held.enter_context(on_workers(asked, progress))
+        dataset.pictures.digests()  # of masks, too: a step that tells of it
     with progress.step(f"looking at the backbone: {' and '.join(backbone_names(asked))}"):
         sources = bank_sources(asked, dataset, partial(bank_source, home.artifacts))
         for source in sources:

@@ -83,9 +83,9 @@ class _Counted(Step):
         super().at(detail)
         beat()
 
-    def count(self, done: int, total: int, unit: str = "images") -> None:
+    def count(self, done: int, total: int, unit: str = "images", doing: str = "") -> None:
         """So many images are done."""
-        super().count(done, total, unit)
+        super().count(done, total, unit, doing)
         beat()
         if self._report is not None:
             self._report(done, total, {})

@@ -14,6 +14,7 @@ from tuner.base.metric import METRICS, PARTS
 from tuner.base.progress import Progress
 from tuner.base.steps import Step
 from tuner.data.dataset import Dataset
+from tuner.data.remote_digests import digested_by, digests_told
 from tuner.data.words import count
 from tuner.errors import TunerError, UsageError
 from tuner.features.licences import licence_note
@@ -68,7 +69,7 @@ def ensure_bank(
         UsageError: the bank in the store is too old for an objective.
     """
     with on_workers(recipe, progress):
-        with progress.step("looking for the features"):
+        with progress.step("looking for the features") as step, digests_told(step):
             source = bank_source(artifacts, recipe, dataset, facts)
             if artifacts.find("banks", source.key) is not None:
                 require_parts(artifacts, recipe, source.dataset, source.key, progress)
@@ -109,12 +110,14 @@ def is_spread() -> bool:
 
 @contextlib.contextmanager
 def on_workers(recipe: Recipe, progress: Progress) -> Iterator[None]:
-    """Joins Ray for a block, where its workers extract features."""
+    """Joins Ray for a block, where its workers extract features; they also hash the images that lie in a bucket."""
     with contextlib.ExitStack() as joined:
         if is_spread():
+            from tuner.search.execute.hashing import digested_on_nodes
             from tuner.search.session.connect import ray_for
 
             joined.enter_context(ray_for(recipe.resources, progress))
+            joined.enter_context(digested_by(digested_on_nodes))
         yield
 
 

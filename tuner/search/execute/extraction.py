@@ -8,7 +8,6 @@ import contextlib
 import logging
 import math
 import os
-import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,7 +18,7 @@ import ray.data
 from ray import cloudpickle
 from ray.data import DataContext
 from ray.data.exceptions import SystemException
-from ray.exceptions import RayError, RayTaskError
+from ray.exceptions import RayError
 
 from tuner.base.folders import cache_root
 from tuner.base.gpus import gpus_here
@@ -32,6 +31,7 @@ from tuner.features.pieces import Done, Extractor, Piece
 from tuner.features.registry import make_backbone
 from tuner.features.settings import BackboneSettings
 from tuner.recipe import ResourcesConfig, StageResources
+from tuner.search.execute.answers import answer, cause_of, of_node
 from tuner.search.session.address import LOCAL_RAY, ray_address
 from tuner.search.session.folder import as_from, driver_folder
 from tuner.search.session.gpu_share import gpu_share
@@ -68,7 +68,7 @@ class Cluster:
             TunerError: that node has no weights for it.
         """
         task = _describe.options(**_options(self.resources)).remote(self.worker, driver_folder())
-        facts: BackboneFacts = _answer(ray.get(task))
+        facts: BackboneFacts = answer(ray.get(task))
         return facts
 
     def do(self, step: Step, pieces: Sequence[Piece], done: int, total: int) -> Iterator[Done]:
@@ -85,7 +85,7 @@ class Cluster:
         self.shown.recount(done, total, unit)
         try:
             for row in _rows(self, step, groups, n_workers):
-                ended: Done = _answer(cloudpickle.loads(row["done"]))
+                ended: Done = answer(cloudpickle.loads(row["done"]))
                 done += ended.images
                 self.shown.count(done, total, unit)
                 yield ended
@@ -184,9 +184,9 @@ class Worker:
                 for done in STEPS[self.step](cloudpickle.loads(group), artifacts, self.worker, lambda _: None):
                     yield {"done": [_packed(done)]}
             except TunerError as error:
-                yield {"done": [_packed(_of_node(error))]}
+                yield {"done": [_packed(of_node(error))]}
             except Exception as error:  # of the backbone's own code, such as too little memory on a GPU
-                yield {"done": [_packed(_of_node(_failed(error)))]}
+                yield {"done": [_packed(of_node(_failed(error)))]}
 
 
 def _packed(value: object) -> bytes:
@@ -208,31 +208,13 @@ def _describe(worker: Extractor, folder: str) -> BackboneFacts | TunerError:
         with as_from(folder):
             return BackboneFacts.of(make_backbone(worker.backbone, worker.data_name))
     except TunerError as error:
-        return _of_node(error)
-
-
-def _of_node(error: TunerError) -> TunerError:
-    """The error, with the node where it happened."""
-    return type(error)(f"on node {socket.gethostname()}: {error.what}", error.expected, error.todo)
-
-
-def _answer(answer: Any) -> Any:
-    """What a worker has returned, unless that is an error.
-
-    Raises:
-        TunerError: it is.
-    """
-    if isinstance(answer, TunerError):
-        raise answer
-    return answer
+        return of_node(error)
 
 
 def _failed(error: Exception) -> TunerError:
     """The error of workers that died, or failed for a reason of their own."""
-    cause = error.cause if isinstance(error, RayTaskError) and error.cause else error
-    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
     return TunerError(
-        f"the features could not be extracted on the cluster: {type(cause).__name__}: {lines[-1] if lines else cause}",
+        f"the features could not be extracted on the cluster: {cause_of(error)}",
         "workers that can run the backbone: enough memory, and the same version of this program",
         "look at the node's log, or lower resources.extract or backbone.batch_size; what was sealed is kept",
     )

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 
 from tuner.base.progress import Progress
 from tuner.data.load import load_dataset
+from tuner.data.remote_digests import digests_told
 from tuner.features.kept import require_patches
 from tuner.features.registry import make_backbone, require_frozen
 from tuner.recipe import Recipe
 from tuner.search.driver.adapter_check import refuse_unfit
 from tuner.search.driver.split_check import refuse_unusable
+from tuner.search.execute.banks import on_workers
 from tuner.search.session.precision import settle_precision
 from tuner.search.systems.banks import banks_of
 from tuner.search.systems.collecting import collect, comparison, planned, seeds_from
@@ -44,12 +46,13 @@ def compare_systems(
         require_frozen(recipe.backbone)
         if more := [system.name for system in wanted if system.backbone is None and system.name != "probe"]:
             require_patches(recipe.backbone, " and ".join(more))
-    with progress.step(f"reading the data: {recipe.data.name}"):
-        dataset = load_dataset(recipe.data)
-        refuse_unusable(recipe, dataset)
-        if any(system.backbone is None for system in wanted):
-            refuse_unfit(recipe, make_backbone(recipe.backbone, recipe.data.name))
-    banks = banks_of(wanted, recipe, artifacts, progress, dataset)
+    with on_workers(recipe, progress):
+        with progress.step(f"reading the data: {recipe.data.name}") as step, digests_told(step):
+            dataset = load_dataset(recipe.data)
+            refuse_unusable(recipe, dataset)
+            if any(system.backbone is None for system in wanted):
+                refuse_unfit(recipe, make_backbone(recipe.backbone, recipe.data.name))
+        banks = banks_of(wanted, recipe, artifacts, progress, dataset)
     settled = settle_precision(recipe)
     planned_rows = [planned(system, settled, banks[system.name]) for system in wanted]
     rows = collect(artifacts, planned_rows, numbers, settled, progress)
