@@ -13,7 +13,7 @@ import resource
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -105,7 +105,7 @@ def by(pool: Executor, files: list[Path], step: Callable[[Path], np.ndarray]) ->
     return rate(len(files), lambda: list(pool.map(step, files)))
 
 
-def taking_turns(measures: dict[str, Callable[[], float]], repeat: int) -> dict[str, float]:
+def taking_turns(measures: Mapping[str, Callable[[], float]], repeat: int) -> dict[str, float]:
     """Medians of measurements that take turns."""
     found: dict[str, list[float]] = {name: [] for name in measures}
     for _ in range(repeat):
