@@ -55,7 +55,7 @@ class TrainingConfig:
     shuffle: str = setting(
         "full",
         "order of the images of an epoch: full: any; blocks: stretches of 4 MB of tokens mixed 256 MB at a time, for"
-        " tokens on a slow disk (docs/explanation/large-banks.md#order)",
+        " tokens on a slow disk",
         choices=SHUFFLES,
     )
 
