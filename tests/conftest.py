@@ -13,6 +13,10 @@ os.environ.pop("COLUMNS", None)  # set where tests run side by side: no log is t
 os.environ.setdefault("CHAOS_SEED", str(secrets.randbelow(10**6)))  # one for all processes that share the tests
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("busy", parent=settings.default, deadline=None)  # machines that run tests do other things too
+settings.load_profile("busy")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

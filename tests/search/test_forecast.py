@@ -1,6 +1,7 @@
 """What a search is expected to take: the stages ahead, the time of rows of them, and how near it comes to the truth."""
 
 import functools
+import math
 import random
 
 import pytest
@@ -57,7 +58,8 @@ def test_a_gpu_is_shared_and_a_stage_larger_than_the_machine_runs_alone():
 def test_as_many_different_points_are_drawn_as_there_are_and_all_are_possible():
     demo = load_recipe("demo", list(FLOATS))
     points = draw_points(demo, 100)
-    assert len({tuple(point.values()) for point in points}) == len(points) == 27
+    n_points = math.prod(len(dimension["choices"]) for dimension in demo.space.values())
+    assert len({tuple(point.values()) for point in points}) == len(points) == n_points
     digits = draw_points(recipe_of(), 50)
     assert len(digits) == 50
     assert digits == draw_points(recipe_of(), 50), "by the seed"

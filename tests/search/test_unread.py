@@ -1,5 +1,6 @@
 """What only one kind of backbone or system reads is refused, or named, where a search would pass it over in silence."""
 
+import contextlib
 import dataclasses
 
 import pytest
@@ -31,17 +32,17 @@ def test_pixels_are_no_features_for_a_comparison(tmp_path, capsys):
 
 
 def test_nor_for_a_search_whose_settings_without_effect_are_named(tmp_path):
-    home, told = SearchHome(open_store(tmp_path), "pixels"), []
+    home, told, held = SearchHome(open_store(tmp_path), "pixels"), [], contextlib.ExitStack()
     progress = Silent()
     progress.say = told.append
     with pytest.raises(UsageError, match="name=pixels, whose tokens are pixels"):
         _settle_recipe(
-            home, SearchRequest(home.store, "pixels", load_recipe("digits", ["backbone.name=pixels"])), progress
+            home, SearchRequest(home.store, "pixels", load_recipe("digits", ["backbone.name=pixels"])), progress, held
         )
     assert not home.exists()
     other = load_recipe("digits", ["resnet.depth=18", "data.root=none"])
     with pytest.raises(UsageError, match=r"data\.root"):
-        _settle_recipe(home, SearchRequest(home.store, "pixels", other), progress)
+        _settle_recipe(home, SearchRequest(home.store, "pixels", other), progress, held)
     assert told == [unread_line(other)]
 
 
