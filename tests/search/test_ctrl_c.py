@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(600)]
 CTRL_C = b"\x03"
 HIDE_CURSOR, SHOW_CURSOR = b"\x1b[?25l", b"\x1b[?25h"
 BUSY_S = 30.0  # what a machine that does other things may take until a line that is due is there
-AT_ONCE_S = 2.0 + BUSY_S  # that nothing was waited for is what the answer says: stages are still running
+AT_ONCE_S = 6.0  # on a machine that is busy with the search itself, and in CI with another test
 TERMINAL_SILENCE_S = 3.0 + BUSY_S  # people begin to wonder after three seconds
 LOG_SILENCE_S = LONGEST_S + BUSY_S  # what a log is promised
 SMALL = ("backbone.n_atoms=16", "backbone.grid=4")
