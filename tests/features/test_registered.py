@@ -144,7 +144,7 @@ def test_a_recipe_keeps_their_settings() -> None:
     ("override", "what", "hint"),
     [
         ("backbone.sides=3", "unknown setting backbone.sides", "did you mean 'backbone.side'"),
-        ("backbone.n_atoms=3", "unknown setting backbone.n_atoms", "--help-recipe|fields"),
+        ("backbone.n_atoms=3", "unknown setting backbone.n_atoms", "backbone.name=patch_dictionary: set"),
         ("backbone.side=0", "backbone.side=0", "tokens per side: raise it"),
         ("backbone.side=many", "backbone.side='many'", "whole number"),
         ("backbone={name: colours, sides: 3}", "unknown setting backbone.sides", "backbone.side"),

@@ -102,6 +102,7 @@ class QPMClassifier(ClassifierMixin, Parameters):  # type: ignore[misc]  # sciki
         finetune_round_decay: factor on the learning rate from round to round.
         precision: of the adapter in both trainings: auto, float32 or bfloat16.
         reestimate_batch_norm: one pass over the training images at the averaged weights after each training.
+        shuffle: order of the images of an epoch in both trainings: full, or blocks for tokens on a slow disk.
         grid: (height, width) of the tokens of an X of three axes; None: a square.
         backbone: a backbone's name or a BackboneConfig, where X holds image paths.
         random_state: seed of all stages; an int is the seed that a search would use, the same fit every time on the

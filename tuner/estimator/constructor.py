@@ -58,6 +58,7 @@ class Parameters(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
         finetune_round_decay: float = 0.9,
         precision: str = "auto",
         reestimate_batch_norm: bool = True,
+        shuffle: str = "full",
         grid: tuple[int, int] | None = None,
         backbone: str | BackboneConfig | None = None,
         random_state: int | np.random.RandomState | None = 0,
@@ -107,6 +108,7 @@ class Parameters(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
         self.finetune_round_decay = finetune_round_decay
         self.precision = precision
         self.reestimate_batch_norm = reestimate_batch_norm
+        self.shuffle = shuffle
         self.grid = grid
         self.backbone = backbone
         self.random_state = random_state

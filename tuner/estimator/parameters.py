@@ -1,8 +1,8 @@
 """The estimator's flat parameters: their mapping to the settings of the stages, and their validation.
 
 One rule names them: a field of the adapter or of the program has its own name, a field of a training has the stage
-in front (`dense_lr`, `finetune_epochs`). The two trainings share `precision` and `reestimate_batch_norm`. Every field
-that may vary is a parameter.
+in front (`dense_lr`, `finetune_epochs`). The two trainings share `precision`, `reestimate_batch_norm` and `shuffle`.
+Every field that may vary is a parameter.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ from tuner.qpm.settings import AdapterConfig, AssignConfig, DenseConfig, Finetun
 
 AUTO = "auto"
 LARGEST_SEED = 2**31 - 1
-SHARED = ("precision", "reestimate_batch_norm")
+SHARED = ("precision", "reestimate_batch_norm", "shuffle")
 STAGES: dict[str, type[Any]] = {
     "adapter": AdapterConfig,
     "dense": DenseConfig,

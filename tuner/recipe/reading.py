@@ -232,9 +232,10 @@ def _unknown(key: str, known: list[str], prefix: str) -> UsageError:
 
 
 def _kinds_with(key: str, prefix: str) -> list[str]:
-    """Other kinds of the group that have this setting, as a recipe names them."""
+    """Other kinds of the group that read this setting, as a recipe names them."""
     group = prefix.rstrip(".")
     if group not in GROUPS:
         return []
     registry, _ = GROUPS[group]
-    return [f"{prefix}name={name}" for name, kind in registry.items() if key in _kinds(kind.settings)]
+    read = {name: getattr(kind, "reads", None) or kind.settings for name, kind in registry.items()}
+    return [f"{prefix}name={name}" for name, settings in read.items() if key in _kinds(settings)]
