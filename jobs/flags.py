@@ -6,10 +6,13 @@ from tuner.errors import TunerError
 
 FLAGS = {
     "against": "--against",
+    "check=False": "--unchecked",
     "learn_from": "--from",
     "name": "--name",
     "objectives": "--objectives",
+    "places": "--from",
     "recipe": "--recipe",
+    "root": "--root",
     "seeds": "--seeds",
     "store": "--store",
     "take_over": "--take-over",

@@ -19,7 +19,7 @@ RAY = """#!/bin/sh
 echo "ray $*" >> "$CALLS"
 case "$*" in
   "health-check --address={address}") test -e "$CALLS.up" ;;
-  "start --head"*) touch "$CALLS.up"; trap 'echo ended >> "$CALLS"; exit 0' TERM; while :; do sleep 0.1; done ;;
+  "start --head"*) trap 'echo ended >> "$CALLS"; exit 0' TERM; touch "$CALLS.up"; while :; do sleep 0.1; done ;;
   "start --address={address} --block") exit 1 ;;
   *) exit 64 ;;
 esac
@@ -64,7 +64,9 @@ def play(rank: int, folder: Path) -> tuple[int, list[str]]:
         "SEARCH": "--recipe folder a=b",
     }
     environment = os.environ | given | {"HOME": str(folder), "CALLS": str(calls)}
-    done = subprocess.run(["bash", "-c", task()["run"]], env=environment, cwd=folder, timeout=120, check=False)
+    # a test before this one may have left SIGTERM ignored, which a shell cannot undo
+    shell = ["env", "--default-signal=TERM", "bash", "-c", task()["run"]]
+    done = subprocess.run(shell, env=environment, cwd=folder, timeout=120, check=False)
     return done.returncode, calls.read_text().splitlines()
 
 

@@ -119,7 +119,7 @@ def test_another_archive_of_that_name_is_refused_and_taken_if_one_says_so(
         fetch(source, root, [f"{site.address}/mirror"], Silent())
     assert source.archives[1].md5 in caught.value.expected
     assert "it was removed" in caught.value.todo
-    assert "--unchecked" in caught.value.todo
+    assert "`check=False`" in caught.value.todo
     assert not (root / DOWNLOADS).exists()
     assert (root / "CUB_200_2011").is_dir(), "the other one stays"
     local = written({"segmentations.tgz": again}, tmp_path / "archives")
@@ -174,7 +174,7 @@ def test_the_folder_of_the_images_in_place_of_the_one_above(birds: tuple[Source,
     fetch(source, written(files, root), [], Silent())
     with pytest.raises(UsageError, match="is the folder of the images") as caught:
         fetch(source, root / "CUB_200_2011", [], Silent())
-    assert caught.value.todo == f"give --root {root}"
+    assert caught.value.todo == f"give `root={root}`"
 
 
 def test_two_calls_at_once_fetch_each_archive_once(birds: tuple[Source, Files], site: Site, root: Path) -> None:

@@ -204,9 +204,9 @@ def test_one_label_of_two_breeds_of_dogs(unpacked: Unpacked) -> None:
     ("name", "options", "what"),
     [
         ("cub", Options(), "a manifest of cub, which has a reader of its own"),
-        ("pets", Options(labels="family"), "--labels family of pets"),
-        ("aircraft", Options(labels="airline"), "--labels airline of aircraft"),
-        ("flowers", Options(crop=True), "--crop of flowers"),
+        ("pets", Options(labels="family"), "labels family of pets"),
+        ("aircraft", Options(labels="airline"), "labels airline of aircraft"),
+        ("flowers", Options(crop=True), "crop of flowers"),
     ],
 )
 def test_what_a_data_set_does_not_have(name: str, options: Options, what: str, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from PIL import Image
 from tuner.base.progress import LogProgress
 from tuner.features.extract import BankSource
 from tuner.recipe import load_recipe
+from tuner.search.execute.banks import publish_bank
 from tuner.search.execute.plan import StageSpec
 from tuner.search.execute.worker import run_stage
 from tuner.search.session.precision import settle_precision
@@ -70,8 +71,7 @@ def test_a_bank_of_tokens_is_refused(tmp_path: Path) -> None:
     recipe = load_recipe("digits", [*others, "objectives=[accuracy,class_independence]", "backbone.n_atoms=8"])
     artifacts = Artifacts(open_store(str(tmp_path / "store")))
     source = BankSource(recipe.data, recipe.backbone)
-    source.extract(tmp_path / "bank")
-    artifacts.publish("banks", source.key, tmp_path / "bank", {})
+    publish_bank(artifacts, source, LogProgress())
     split = {"split": {"protocol": "paper", "validation_fraction": 0.25, "split_seed": 0}}
     spec = StageSpec("resnet", {"resnet": recipe.resnet.training(), **split}, {"bank": source.key}, 0)
     ended = run_stage(spec, artifacts.store.url, tmp_path / "scratch", 1)

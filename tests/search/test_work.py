@@ -24,7 +24,7 @@ def test_epochs_the_programs_incumbent_and_gap_and_signs_of_life_are_reported(tm
     console = Console(file=io.StringIO(), width=160)
     bank = ensure_bank(Artifacts(store), recipe, ConsoleProgress(console))
     printed = console.file.getvalue()
-    for step in ("looking for the features ...", "extracting features of digits by", "publishing "):
+    for step in ("looking for the features ...", "extracting features of digits by", "in 2 shards"):
         assert step in printed
     told, beats = defaultdict(list), {}
     dense, *others = plan_trial(recipe, bank, {"n_features": 9, "features_per_class": 3, "width": 24})

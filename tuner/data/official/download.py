@@ -220,7 +220,7 @@ def _full(part: _Part, wanted: str = "space for the rest") -> TunerError:
     return TunerError(
         f"there is no space for {part.target} {part.said()}",
         f"{wanted}, and about as much again to unpack it",
-        "make room and run the same command again: it carries on; or give another --root",
+        "make room and run the same command again: it carries on; or give another `root`",
     )
 
 

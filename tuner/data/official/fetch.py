@@ -93,7 +93,7 @@ def _refuse_inner(source: Source, root: Path) -> None:
         raise UsageError(
             f"{root} is the folder of the images",
             f"the one above it, into which archives are unpacked: {root.parent}",
-            f"give --root {root.parent}",
+            f"give `root={root.parent}`",
         )
 
 
@@ -128,11 +128,11 @@ def _check(archive: Archive, file: Path, origin: str, root: Path, progress: Prog
         todo = "get it again, or from elsewhere"
         if _is_download(file, root):
             file.unlink()
-            todo = "it was removed: run the same command again, or name another place by --from"
+            todo = "it was removed: run the same command again, or name another place by `places`"
         raise TunerError(
             f"{origin} is not {archive.name} as its publisher offers it: {size:,} bytes with MD5 {md5}",
             f"MD5 {archive.md5}; a file that is cut off or packed again has another one",
-            f"{todo}; if you trust it as it is, add --unchecked",
+            f"{todo}; if you trust it as it is, add `check=False`",
         )
     return {"from": origin, "bytes": size, "md5": md5, "sha256": sha256, "checked": md5 == archive.md5}
 

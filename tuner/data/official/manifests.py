@@ -39,10 +39,10 @@ def check_options(source: Source, options: Options) -> None:
         UsageError: it has other kinds of labels, no boxes, or no manifest.
     """
     if options.labels and options.labels not in source.labels:
-        kinds = ", ".join(source.labels) or "no --labels: it has one kind only"
-        raise UsageError(f"--labels {options.labels} of {source.name}", kinds, "choose one of them, or leave it out")
+        kinds = ", ".join(source.labels) or "none: it has one kind only"
+        raise UsageError(f"labels {options.labels} of {source.name}", kinds, "choose one of them, or leave it out")
     if options.crop and not source.crops:
-        raise UsageError(f"--crop of {source.name}", "a data set with boxes of its objects", "leave it out")
+        raise UsageError(f"crop of {source.name}", "a data set with boxes of its objects", "leave it out")
     if not source.has_manifest:
         raise UsageError(
             f"a manifest of {source.name}, which has a reader of its own",

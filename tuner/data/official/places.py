@@ -38,7 +38,7 @@ def find_archives(source: Source, missing: Sequence[Archive], root: Path, places
             raise TunerError(
                 f"{some(absent)} is in none of the places {some([hide(str(place)) for place in places])}",
                 f"the archives of {source.title} under the names that their publisher gave them",
-                f"name their files, their folder or a mirror, each by a --from of its own: {command}",
+                f"name their files, their folder or a mirror, each by one of `places`: {command}",
             )
         raise TunerError(
             f"the publisher of {source.title} no longer offers {some(absent)}: {source.page}",
@@ -51,13 +51,13 @@ def find_archives(source: Source, missing: Sequence[Archive], root: Path, places
 def _checked(place: str) -> Origin:
     """A place as a path, or as an address."""
     if "://" not in place:
-        path = home_path(place, "--from") if place.startswith("~") else Path(place)
+        path = home_path(place, "a place") if place.startswith("~") else Path(place)
         if not path.exists():
-            raise UsageError(f"there is no {path}", "a file, a folder or an address https://...", "correct --from")
+            raise UsageError(f"there is no {path}", "a file, a folder or an address https://...", "correct `places`")
         return path
     if holds_secret(place):
         raise UsageError(
-            "--from holds a user, a password or a key (not shown here), and every user here can read a command line",
+            "a place holds a user, a password or a key (not shown here), and every user here can read a command line",
             "an address without credentials",
             "download the archives, and name their folder",
         )

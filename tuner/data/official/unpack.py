@@ -141,7 +141,7 @@ def _move(draft: Path, root: Path) -> None:
         raise TunerError(
             f"{some(taken)} is in {root} already, and not complete",
             "a folder in which it is not, or a complete one",
-            "remove it, or give another --root",
+            "remove it, or give another `root`",
         )
     for entry in entries:
         entry.replace(root / entry.name)
