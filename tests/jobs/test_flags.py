@@ -36,16 +36,9 @@ def test_a_command_speaks_of_flags(tmp_path, capsys):
     assert "--recipe digits" in capsys.readouterr().err
 
 
-ADDRESS = (
-    "--store ",
-    " --name ",
-    "--name ",
-    "--recipe ",
-    " --trial ",
-    " --root ",
-    " --from PLACE",
-    " --from FOLDER",
-)  # parts of whole commands
+# parts of whole commands
+ADDRESS = ("--store ", " --name ", "--name ", "--recipe ", " --trial ", " --root ", " --from PLACE", " --from FOLDER")
+OTHERS = ("mlflow server", "qpm-tuner", "--paper", "--shade", "hf download", "--local-dir")
 OF_GIT = ("--verify", "--short=", "--porcelain", "--untracked-files=no")
 
 
@@ -58,10 +51,7 @@ def test_no_message_of_the_library_speaks_of_a_flag():
         documentation = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documentation:
-                other = any(
-                    name in node.value
-                    for name in ("mlflow server", "qpm-tuner", "--paper", "--shade", "hf download", "--local-dir")
-                )
+                other = any(name in node.value for name in OTHERS)
                 other = other or node.value in {*ADDRESS, *OF_GIT}
                 if re.search(r"(^|[\s`'(])--[a-z]", node.value) and not other:
                     found.append((path.name, node.value))
