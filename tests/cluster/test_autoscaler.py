@@ -9,7 +9,7 @@ from tests.cluster.namespaces import run_apart
 from tuner.search.record.home import SearchHome
 from tuner.store import open_store
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(600)]
 
 
 def test_a_search_makes_the_cluster_grow(tmp_path, monkeypatch):
