@@ -61,7 +61,7 @@ def in_the_bucket(folder: Path, url: str) -> str:
     """Images that are nowhere else; their address."""
     photos(folder)
     bucket, _, prefix = url.removeprefix("s3://").partition("/")
-    client = boto3.client("s3")
+    client = boto3.Session().client("s3")
     for file in sorted((folder / "photos").rglob("*.png")):
         client.upload_file(str(file), bucket, f"{prefix}-images/{file.relative_to(folder / 'photos')}")
         file.unlink()

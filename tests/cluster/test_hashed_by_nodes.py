@@ -45,7 +45,7 @@ class Told(Step):
 def photos(s3_url: str) -> str:
     """Images of two classes, two of them copies, and their masks; in the bucket alone. Nothing here decodes them."""
     bucket, _, prefix = s3_url.removeprefix("s3://").partition("/")
-    client = boto3.client("s3")
+    client = boto3.Session().client("s3")
     for i in range(N):
         side = "test" if i % 4 == 0 else "train"
         for kind in ("photos", "masks"):
