@@ -34,7 +34,7 @@ from tuner.search.session.connect import ENVIRONMENT
 from tuner.store import open_store
 
 BUCKET, NAME = "rehearsal", "rehearsal"
-EXTRACTED = re.compile(r"([\d,]+) of ([\d,]+) images")
+EXTRACTED = re.compile(r"extracting features .* ([\d,]+) of ([\d,]+) images")
 EXTRACTING, DONE = "extracting", "feature bank"  # what a driver says when extraction begins and has ended
 BACKBONE = ("backbone.name=patch_dictionary", "backbone.image_size=112", "backbone.grid=14", "backbone.n_atoms=256")
 LOOK_S = 0.2

@@ -31,12 +31,14 @@ ENVIRONMENT = {
     "RAY_enable_open_telemetry": "0",  # unused, and its thread may outlive ray.shutdown until interpreter exit
     "RAY_task_events_report_interval_ms": "0",  # unused; Ray would keep 100,000 of them
     "RAY_worker_niceness": "0",  # stages are the main work of the machine
-    "RAY_BACKEND_LOG_LEVEL": "fatal",  # else Ray's core prints warnings about Ray Data's own actors on our terminal
     "RAY_AIR_NEW_OUTPUT": "0",  # our own progress is shown instead
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # we handle Ctrl-C ourselves
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # start budget.parallel trials at once, not one after the other
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # the ledger holds the state
+}
+ON_A_CLUSTER = {
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # else Ray's core prints warnings about Ray Data's own actors on our terminal
 }
 SET_BY_RAY = ("PYTHONBREAKPOINT", "RAY_AUTH_MODE")
 ATTEMPTS = 3
@@ -58,7 +60,8 @@ def connect_ray(resources: ResourcesConfig) -> Iterator[dict[str, StageResources
         TunerError: Ray does not start.
     """
     with contextlib.ExitStack() as held:
-        settings: dict[str, str | None] = {name: os.environ.get(name, value) for name, value in ENVIRONMENT.items()}
+        wanted = ENVIRONMENT if ray_address() == LOCAL_RAY else ENVIRONMENT | ON_A_CLUSTER
+        settings: dict[str, str | None] = {name: os.environ.get(name, value) for name, value in wanted.items()}
         held.enter_context(environment(settings | {name: os.environ.get(name) for name in SET_BY_RAY}))
         held.enter_context(private_temporaries())
         if ray.is_initialized():  # by the user, or by a block around this one: use it as it is, and leave it running
