@@ -29,7 +29,7 @@ from tuner.search.execute.banks import ensure_bank
 from tuner.search.execute.messages import StageResult, StageUsed
 from tuner.search.execute.plan import plan, plan_trial
 from tuner.search.execute.results import Results
-from tuner.search.execute.searched import bank_sources, require_frozen_everywhere, settle_banks
+from tuner.search.execute.searched import bank_sources, require_usable_backbones, settle_banks
 from tuner.search.execute.trial import run_trial
 from tuner.search.execute.worker import run_stage
 from tuner.search.outcome.by_class import accuracy_by_class
@@ -103,7 +103,7 @@ def test_a_setting_that_one_of_the_backbones_does_not_read_is_told():
 
 def test_pixels_are_no_choice_and_missing_weights_of_one_choice_are_found_before_anything_is_trained(tmp_path):
     with pytest.raises(UsageError, match="trained end to end"):
-        require_frozen_everywhere(recipe_of("space.backbone.name={choices: [patch_dictionary, pixels]}"))
+        require_usable_backbones(recipe_of("space.backbone.name={choices: [patch_dictionary, pixels]}"))
     absent = tmp_path / "absent.pth"
     recipe = tiny_recipe(
         "backbone.name=efficientnet_lite2", f"space.backbone.weights={{choices: [{absent}, {tmp_path / 'other.pth'}]}}"

@@ -123,11 +123,11 @@ class Builder:
 
     def _fit(self, folder: Path) -> tuple[str, str]:
         """Key and SHA-256 of what the backbone has learned, copied into the folder; empty: it learns nothing."""
-        for piece in self.plan.fits():
-            self._make("fits", [piece])
-            shutil.copyfile(self.shelf.fetch(piece.kind, piece.key) / FITTED, folder / FITTED)
-            return piece.key, sha256_file(folder / FITTED)
-        return "", ""
+        if (piece := self.plan.fit()) is None:
+            return "", ""
+        self._make("fits", [piece])
+        shutil.copyfile(self.shelf.fetch(piece.kind, piece.key) / FITTED, folder / FITTED)
+        return piece.key, sha256_file(folder / FITTED)
 
     def _make(self, step: Step, pieces: Sequence[Piece]) -> list[object]:
         """Have pieces made that are not on the shelf; returns what the shelf has of each.

@@ -43,13 +43,13 @@ class Plan:
             for index in _runs(np.flatnonzero(self.dataset.has_mask), SHARD_IMAGES)
         ]
 
-    def fits(self) -> list[Piece]:
-        """Fitting the backbone on the training images; none for a pre-trained one."""
+    def fit(self) -> Piece | None:
+        """Fitting the backbone on the training images; None for a pre-trained one."""
         if not self.facts.needs_fit:
-            return []
+            return None
         index = np.flatnonzero(self.dataset.is_train)
         images = [self.digests[int(i)][0] for i in index]
-        return [self._piece("fits", index, backbone=self.facts.material, geometry=self.geometry, images=images)]
+        return self._piece("fits", index, backbone=self.facts.material, geometry=self.geometry, images=images)
 
     def shards(self, size: int, fit: str = "", fitted: str = "", levels: np.ndarray | None = None) -> list[Piece]:
         """The tokens, in the order of the images.

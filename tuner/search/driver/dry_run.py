@@ -11,7 +11,7 @@ from tuner.search.cost.forecast import Expected
 from tuner.search.cost.prepare import make_forecast
 from tuner.search.cost.sizes import Sizes, sizes_of_bank, trained_on
 from tuner.search.cost.texts import SOURCES, cost, ends_early, limits_told, sure
-from tuner.search.execute.searched import bank_sources, require_frozen_everywhere, settle_banks
+from tuner.search.execute.searched import bank_sources, require_usable_backbones, settle_banks
 from tuner.search.propose.first_points import refuse_impossible
 from tuner.search.propose.lag import adopt_lag, settle_lag
 from tuner.search.propose.registry import make_sampler
@@ -139,7 +139,7 @@ def _sizes_of_data(recipe: Recipe) -> tuple[Sizes, Bank]:
     from tuner.search.driver.objective_check import refuse_unmeasurable
     from tuner.search.driver.split_check import refuse_unusable
 
-    require_frozen_everywhere(recipe)
+    require_usable_backbones(recipe)
     dataset = load_dataset(recipe.data)
     refuse_unusable(recipe, dataset)
     refuse_unmeasurable(recipe, dataset)

@@ -22,7 +22,7 @@ from tuner.search.driver.objective_check import refuse_unmeasurable
 from tuner.search.driver.split_check import refuse_unusable
 from tuner.search.driver.unread import unread_line
 from tuner.search.execute.banks import bank_source, ensure_bank, on_workers, publish_bank, require_parts
-from tuner.search.execute.searched import bank_sources, require_frozen_everywhere, settle_banks
+from tuner.search.execute.searched import bank_sources, require_usable_backbones, settle_banks
 from tuner.search.propose.first_points import refuse_impossible, why_not_own
 from tuner.search.propose.lag import adopt_lag, settle_lag, told_lag
 from tuner.search.propose.registry import make_sampler
@@ -167,7 +167,7 @@ def _begun(
         raise UsageError(
             f"no search {home.name!r} in {home.store.url}", "a recipe to start it with", "add `recipe=digits`"
         )
-    require_frozen_everywhere(asked)
+    require_usable_backbones(asked)
     if told := unread_line(asked):
         progress.say(told)
     held.enter_context(on_workers(asked, progress))

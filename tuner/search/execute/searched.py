@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tuner.features.extract import BankSource
 
 
-def require_frozen_everywhere(recipe: Recipe) -> None:
+def require_usable_backbones(recipe: Recipe) -> None:
     """Refuse backbones whose tokens are no features, or are not kept, among all that a trial may have.
 
     Raises:
