@@ -44,9 +44,9 @@ SPACES = {
 Values = dict[tuple[Any, ...], list[float]]
 
 
-def ours(folder: Path, recipe: Recipe, banks: Path) -> tuple[float, Values]:
+def ours(folder: Path, recipe: Recipe, made: Path) -> tuple[float, Values]:
     """Seconds of a whole search, and the objective values of each point."""
-    home, bank = prepared(folder, recipe, banks)
+    home, bank = prepared(folder, recipe, made)
     driver.ray_for = running_ray
     started = time.perf_counter()
     with (
@@ -59,9 +59,9 @@ def ours(folder: Path, recipe: Recipe, banks: Path) -> tuple[float, Values]:
     return seconds, {point(recipe, t.params): objectives(recipe, t.values) for t in trials}
 
 
-def naive(folder: Path, recipe: Recipe, banks: Path) -> tuple[float, Values]:
+def naive(folder: Path, recipe: Recipe, made: Path) -> tuple[float, Values]:
     """Seconds of as many trials, each of which runs its stages alone, and the objective values of each point."""
-    _, bank = prepared(folder, recipe, banks)
+    _, bank = prepared(folder, recipe, made)
     names = list(recipe.space)
     cores = int(recipe.resources.dense.cpus)
 
@@ -69,7 +69,7 @@ def naive(folder: Path, recipe: Recipe, banks: Path) -> tuple[float, Values]:
         from tuner.search.execute.worker import run_stage
 
         own = folder / "trials" / tune.get_context().get_trial_id()
-        shutil.copytree(banks, own / banks.name, copy_function=os.link)
+        shutil.copytree(made, own, copy_function=os.link)
         for spec in plan_trial(recipe, bank, config):
             result = run_stage(spec, str(own), own / "scratch", cores)
             assert result.outcome == "complete", result.cause
@@ -88,10 +88,10 @@ def naive(folder: Path, recipe: Recipe, banks: Path) -> tuple[float, Values]:
     return seconds, {point(recipe, r.config or {}): objectives(recipe, r.metrics or {}) for r in results}
 
 
-def prepared(folder: Path, recipe: Recipe, banks: Path) -> tuple[SearchHome, str]:
-    """A search in a new store that has the feature bank already."""
+def prepared(folder: Path, recipe: Recipe, made: Path) -> tuple[SearchHome, str]:
+    """A search in a copy of a store that has the feature bank already."""
     store = folder / "store"
-    shutil.copytree(banks, store / banks.name, copy_function=os.link)
+    shutil.copytree(made, store, copy_function=os.link)
     home = SearchHome(open_store(str(store)), "pipeline")
     bank = ensure_bank(home.artifacts, recipe, Silent())
     home.start(recipe, bank)
@@ -127,7 +127,7 @@ def main() -> None:
             for turn in range(options.repeat):
                 found = {}
                 for case, run in (("naive", naive), ("ours", ours)):
-                    seconds, found[case] = run(root / f"{case}{turn}", recipe, root / "first" / "banks")
+                    seconds, found[case] = run(root / f"{case}{turn}", recipe, root / "first")
                     turns[case].append(seconds)
                     print(f"{case}: {seconds:.1f} s", flush=True)
                 assert found["naive"] == found["ours"], "the two do not compute the same"
