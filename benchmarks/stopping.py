@@ -26,10 +26,14 @@ from tuner.recipe import Recipe, load_recipe
 from tuner.search.propose.proposer import Proposer
 from tuner.search.record.state import SearchState, TrialRecord
 from tuner.search.stopping.bar import bar_of
+from tuner.search.stopping.promotion import Promotion
 
 OBJECTIVES = (("accuracy", "interpretability"), ("accuracy", "plausibility_undilated", "class_independence"))
 RULES = ("stopping.eta=2", "stopping.eta=3", "stopping.eta=4")
+PROMOTED = ("stopping.eta=3", "stopping.eta=5")
 OFF = "stopping.rung=0"
+RUNG_EPOCH = 3  # of the table's ten
+NAMES = (OFF, *RULES, *(f"{rule}, promotes" for rule in PROMOTED))
 SHARES = (40, 60, 80, 100)  # of the epochs of whole trials, in %
 N_CLASSES = 10
 RUNG_MEASURED = 0.25  # the table's seconds of measuring at epochs are of four of them
@@ -131,7 +135,47 @@ def searched(path: Path, objectives: Sequence[str], trials: int, seed: int) -> l
         first = found[:trials]
         stopped = 100.0 * sum(done.values is None for done in first) / len(first)
         rows.append((stopped, float(sum(done.epochs for done in first)), percent(merit, first), *at))
-    return rows
+    return [*rows, *(searched_paused(path, objectives, trials, rule, seed) for rule in PROMOTED)]
+
+
+def paused(path: Path, recipe: Recipe, trials: int, most: float = math.inf) -> list[Replayed]:
+    """A search whose trials pause, up to so many trials, and the end of all; or up to so many epochs.
+
+    A promoted trial is one entry more, with the epochs behind the rung.
+    """
+    state, rule, found = SearchState(), Promotion(recipe), list[Replayed]()
+    proposer, left = Proposer(recipe, N_CLASSES), recipe.finetune.epochs - RUNG_EPOCH
+
+    def promote(turn: int | None, numbers: Sequence[int]) -> None:
+        for number in numbers:
+            trial = state.trials[number]
+            trial.outcome, trial.reopened, trial.promoted = "complete", True, turn
+            trial.values = table(path).at(trial.params).values
+            found.append(Replayed(trial.values, left, 0.0))
+
+    for number in range(trials):
+        promote(number, rule.at_turn(state.trials, number))
+        params = proposer.propose(number, rule.seen(state.trials, number))
+        if params is None or sum(done.epochs for done in found) >= most:
+            return found
+        trial = state.trials[number] = TrialRecord(number, params, "pruned", known=proposer.known_at(number))
+        trial.rung, trial.rung_epochs = table(path).at(params).epochs[RUNG_EPOCH], (RUNG_EPOCH, recipe.finetune.epochs)
+        found.append(Replayed(None, RUNG_EPOCH, 0.0))
+    while (more := rule.after_the_last(state)) is not None:
+        promote(*more)
+    return found
+
+
+def searched_paused(path: Path, objectives: Sequence[str], trials: int, rule: str, seed: int) -> tuple[float, ...]:
+    """As a row of `searched`; what goes on after the last proposal is counted at `trials` only."""
+    merit, recipe = Merit(table(path), objectives), recipe_of(objectives, seed, rule, "stopping.promotes=true")
+    most = trials * recipe.finetune.epochs
+    whole, longer = paused(path, recipe, trials), paused(path, recipe, 4 * trials, most)
+    counted = np.cumsum([done.epochs for done in longer])
+    within = [[d for d, e in zip(longer, counted, strict=True) if 100 * e <= s * most] for s in SHARES]
+    stopped = 100.0 * (1.0 - sum(done.values is not None for done in whole) / trials)
+    epochs = float(sum(done.epochs for done in whole))
+    return (stopped, epochs, percent(merit, whole), *(percent(merit, trials_then) for trials_then in within))
 
 
 def of_seeds(work: Any, seeds: range, workers: int) -> np.ndarray:
@@ -153,12 +197,13 @@ def main() -> None:
     parser.add_argument("--objectives", nargs="+", help="instead of the two usual sets: other metrics of the table")
     parser.add_argument("--trials", type=int, default=40)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--only-search", action="store_true", help="no filter")
     parser.add_argument("--keep", action="store_true", help="write benchmarks/results/stopping.json")
     given, console, results = parser.parse_args(), Console(), dict[str, Any]()
     seeds = range(given.first_seed, given.first_seed + given.seeds)
     for objectives in [given.objectives] if given.objectives else OBJECTIVES:
         told = f"{', '.join(objectives)}; {given.trials} trials, {given.seeds} seeds"
-        for draws in ("random", "sampler"):
+        for draws in () if given.only_search else ("random", "sampler"):
             work = partial(filtered, given.table, objectives, given.trials, draws)
             found = of_seeds(work, seeds, given.workers)
             shown = Shown(
@@ -183,7 +228,7 @@ def main() -> None:
             *(f"gained at {s} %" for s in SHARES),
         )
         shown = Shown(*heads, title=f"in the search, hypervolume in %: {told}")
-        for rule, figures in zip((OFF, *RULES), np.moveaxis(found, 0, 2), strict=True):
+        for rule, figures in zip(NAMES, np.moveaxis(found, 0, 2), strict=True):
             gained = figures[3:] - found[:, 0, 3:].T
             shown.add_row(rule.removeprefix("stopping."), *(figure(values) for values in (*figures, *gained)))
         console.print(shown)

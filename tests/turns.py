@@ -1,6 +1,7 @@
 """A driver's turn without Ray: the real searcher, proposer and ledger, stages that end at once with made-up values."""
 
 import hashlib
+import itertools
 import json
 import math
 import time
@@ -106,7 +107,7 @@ def turn(
     proposer, broker = Proposer(recipe, N_CLASSES), Broker()
     more = () if enough is None else (enough(state),)
     searcher = LedgerSearcher(recipe, "bank", state, proposer, record, broker, lambda: False, *more)
-    names, running = iter(f"tune-{i}" for i in range(searcher.n_left + 1)), dict[int, str]()
+    names, running = (f"tune-{i}" for i in itertools.count()), dict[int, str]()
     name = next(names)
     while ends:
         while isinstance(given := searcher.suggest(name), dict):

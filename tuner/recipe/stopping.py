@@ -22,6 +22,9 @@ class StoppingConfig:
     startup_trials: int = setting(
         5, "earlier trials that must have been compared before one is stopped", low=0, high=100_000, unit="trials"
     )
+    promotes: bool = setting(
+        False, "every trial pauses at the rung, and goes on once it is among the first 1/eta of all that are known"
+    )
 
     def rung_epoch(self, epochs: int) -> int | None:
         """The epoch of the rung in a fine-tuning of so many epochs; None: there is none before the last epoch."""

@@ -136,7 +136,7 @@ class Experiment:
             events: ids of the ledger events in the update.
         """
         run = self.run(name, update.time_ms)
-        unfinished = "qpm.trial" in run.tags and "outcome" not in run.tags
+        unfinished = "qpm.trial" in run.tags and not run.tags.get("outcome")
         self._set_status(run, update.status or ("RUNNING" if unfinished else run.status), update.time_ms)
         tags = {key: value[:LONGEST_VALUE] for key, value in update.tags.items()}
         # A parameter can be written only once; later changes (such as more trials) become tags.

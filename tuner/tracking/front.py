@@ -55,7 +55,7 @@ def show_front(experiment: Experiment, front: Front) -> None:
     """Show the members of the front, the history of its hypervolume, its table and figures."""
     parent = experiment.run(PARENT, now_ms())
     for run in experiment.runs.values():
-        if "outcome" in run.tags:
+        if run.tags.get("outcome"):
             _show_rank(experiment, run, front.members.get(int(run.tags["qpm.trial"])))
     history = [
         Value("hypervolume", volume, round(time_s * 1000), step)

@@ -21,6 +21,7 @@ class Summary:
         self._axes: list[Axis] = []
         self._sizes: dict[int, Mapping[str, Any]] = {}
         self._ended: set[int] = set()
+        self._whole: set[int] = set()  # those that are complete; one that paused first ends twice
         self._front: list[Vector] = []
         self._best: dict[str, float] = {}
         self._gap = -inf
@@ -34,9 +35,13 @@ class Summary:
             return
         if kind == "trial" and isinstance(event.get("params"), Mapping):
             self._sizes[trial] = event["params"]
-        elif kind == "outcome" and trial not in self._ended and isinstance(event.get("time_s"), int | float):
+        elif kind == "outcome" and isinstance(event.get("time_s"), int | float):
+            is_whole = event.get("outcome") == "complete"
+            if trial in self._whole or (trial in self._ended and not is_whole):
+                return
             self._ended.add(trial)
-            if event.get("outcome") == "complete":
+            if is_whole:
+                self._whole.add(trial)
                 self._complete(event, {**self._sizes.get(trial, {}), **(event.get("values") or {})})
             self.values += as_values(self._now(), "", round(event["time_s"] * 1000), len(self._ended))
 

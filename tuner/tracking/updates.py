@@ -21,7 +21,7 @@ Rows = Iterable[Mapping[str, float]]
 PARENT = "search"
 ENDED_EARLY = ("stopped", "skipped", "infeasible", "pruned")
 STATUS = {"complete": "FINISHED", "failed": "FAILED", **dict.fromkeys(ENDED_EARLY, "KILLED")}
-OF_A_TRIAL = ("trial", "stage", "outcome", "test")
+OF_A_TRIAL = ("trial", "stage", "outcome", "reopened", "test")
 VALIDATION = ("validation", "val")
 LONGEST_KEY = 250
 LONGEST_VALUE = 5000
@@ -115,6 +115,8 @@ def translate(event: Mapping[str, Any], curve: Rows = ()) -> Update:
             _stage(update, event, curve)
         case "outcome":
             _outcome(update, event)
+        case "reopened":
+            update.status, update.tags = "RUNNING", dict.fromkeys(("outcome", "stage", "cause"), "")
         case "test":
             update.values = as_values(_with_errors(event["values"]), "test/", update.time_ms)
         case "baseline":

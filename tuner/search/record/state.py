@@ -27,7 +27,8 @@ class TrialRecord:
         rung: the metrics measured at the rung of early stopping; none if it had no rung.
         rung_epochs: the epoch of the rung, and the epochs of fine-tuning in all.
         known: at the rung it is compared with the trials before this number; None: early stopping was off.
-        reopened: it was pruned, and opened again by other settings of early stopping.
+        reopened: it was pruned, and opened again, promoted or by other settings of early stopping.
+        promoted: the turn at which it was promoted; a proposal counts its end if it is the lag later. None: it was not.
         test: every metric measured on the test split (front members only).
         confirmations: its repetitions with other seeds and splits, by seed and split seed (front members only).
         stages: the stages it requested.
@@ -51,6 +52,7 @@ class TrialRecord:
     rung_epochs: tuple[int, int] | None = None
     known: int | None = None
     reopened: bool = False
+    promoted: int | None = None
     test: dict[str, float] = field(default_factory=dict)
     confirmations: dict[tuple[int, int], Confirmed] = field(default_factory=dict)
     stages: tuple[StageUse, ...] = ()

@@ -13,6 +13,7 @@ from tuner.front.constraint import Constraint
 from tuner.front.pareto import Objective
 from tuner.recipe import Recipe, constraints_of, objectives_of
 from tuner.search.record.state import SearchState, TrialRecord
+from tuner.search.stopping.forecast import traits_of
 from tuner.search.stopping.halving import Halving, Verdict
 
 
@@ -30,6 +31,8 @@ class Bar:
         epoch: the epoch of the rung.
         epochs: epochs of fine-tuning in all.
         constraints: of the search.
+        others: parameters of the earlier trials.
+        pauses: the trial pauses at the rung in any case, and goes on if a later turn promotes it (`promotion.py`).
     """
 
     rule: Halving
@@ -40,6 +43,8 @@ class Bar:
     epoch: int
     epochs: int
     constraints: tuple[Constraint, ...] = ()
+    others: tuple[Mapping[str, Any], ...] = ()
+    pauses: bool = False
 
     def judge(self, values: Mapping[str, float]) -> Verdict | None:
         """Whether the trial goes on; None: it cannot be compared, and goes on.
@@ -52,15 +57,20 @@ class Bar:
         own = losses(self.objectives, self.params, values, self.constraints)
         if own is None:
             return None
-        exact = tuple(_is_exact(objective, self.params, values) for objective in self.objectives)
+        if self.pauses:
+            return Verdict(False, 1, 1, 0)
+        exact = exact_of(self.objectives, self.params, values)
         earlier = np.array(self.earlier, dtype=np.float64).reshape(-1, len(own))
         unknown = (np.nan,) * len(own)
         ended = np.array([row or unknown for row in self.ended], dtype=np.float64).reshape(-1, len(own))
-        return self.rule.judge(earlier, ended, np.array(own), exact)
+        traits = traits_of([*self.others, self.params]) if self.others else None
+        return self.rule.judge(earlier, ended, np.array(own), exact, traits)
 
     @property
     def cause(self) -> str:
         """Why a trial is stopped, in one line; the same for all that are stopped there."""
+        if self.pauses:
+            return f"paused at epoch {self.epoch} of {self.epochs}"
         return f"not among the best 1/{self.rule.eta:g} at epoch {self.epoch} of {self.epochs}"
 
 
@@ -80,15 +90,19 @@ def bar_of(recipe: Recipe, state: SearchState, trial: TrialRecord) -> Bar | None
     if epoch is None:
         return None
     objectives, constraints = objectives_of(recipe), constraints_of(recipe)
+    rule = Halving(recipe.stopping.eta, recipe.stopping.startup_trials)
+    if recipe.stopping.promotes:
+        goes_on = trial.outcome is None and trial.reopened and is_at_rung(recipe, trial)
+        pause = Bar(rule, objectives, trial.params, (), (), epoch, epochs, constraints, pauses=True)
+        return None if goes_on else pause
     earlier = (state.trials[number] for number in range(trial.known) if number in state.trials)
     rows = [
-        (row, _at_the_end(objectives, other, constraints))
+        (row, at_its_end(objectives, other, constraints), other.params)
         for other in earlier
-        if _is_at_rung(recipe, other) and (row := losses(objectives, other.params, other.rung, constraints)) is not None
+        if is_at_rung(recipe, other) and (row := losses(objectives, other.params, other.rung, constraints)) is not None
     ]
-    rule = Halving(recipe.stopping.eta, recipe.stopping.startup_trials)
-    rungs, ends = tuple(row for row, _ in rows), tuple(end for _, end in rows)
-    return Bar(rule, objectives, trial.params, rungs, ends, epoch, epochs, constraints)
+    rungs, ends, others = (tuple(row[0] for row in rows), tuple(row[1] for row in rows), tuple(row[2] for row in rows))
+    return Bar(rule, objectives, trial.params, rungs, ends, epoch, epochs, constraints, others)
 
 
 def losses(
@@ -107,7 +121,7 @@ def losses(
     return tuple(found) if len(found) == len(objectives) + len(constraints) else None
 
 
-def _at_the_end(
+def at_its_end(
     objectives: Sequence[Objective], trial: TrialRecord, constraints: Sequence[Constraint]
 ) -> tuple[float, ...] | None:
     """Losses of a trial at its end; None if it has none, or was pruned first and went on at a time of its own."""
@@ -116,15 +130,18 @@ def _at_the_end(
     return losses(objectives, trial.params, trial.values, constraints)
 
 
-def _is_exact(objective: Objective, params: Mapping[str, Any], values: Mapping[str, float]) -> bool:
-    return objective.name in params and objective.name not in values
+def exact_of(
+    objectives: Sequence[Objective], params: Mapping[str, Any], values: Mapping[str, float]
+) -> tuple[bool, ...]:
+    """(n_objectives,), which of them are parameters, and so known from the start."""
+    return tuple(objective.name in params and objective.name not in values for objective in objectives)
+
+
+def is_at_rung(recipe: Recipe, trial: TrialRecord) -> bool:
+    """Whether its values at a rung are of the epoch at which the present settings have it."""
+    epochs = _epochs(recipe, trial)
+    return trial.rung_epochs is not None and trial.rung_epochs == (recipe.stopping.rung_epoch(epochs), epochs)
 
 
 def _epochs(recipe: Recipe, trial: TrialRecord) -> int:
     return int(trial.params.get("finetune.epochs", recipe.finetune.epochs))
-
-
-def _is_at_rung(recipe: Recipe, trial: TrialRecord) -> bool:
-    """Whether its values at a rung are of the epoch at which the present settings have it."""
-    epochs = _epochs(recipe, trial)
-    return trial.rung_epochs is not None and trial.rung_epochs == (recipe.stopping.rung_epoch(epochs), epochs)

@@ -1,4 +1,4 @@
-"""Asynchronous successive halving at one rung (Li et al. 2020), for any ranking: does a trial go on?
+"""Asynchronous successive halving at one rung (Li et al. 2020), for any ranking: which trials go on?
 
 Pure: the answer depends on the values given, on no clock and no order of arrival.
 """
@@ -7,10 +7,13 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from tuner.front.constraint import ROUNDING
 from tuner.search.stopping.forecast import at_the_end
-from tuner.search.stopping.ranking import Losses, NonDominated, Ranking, constrained
+from tuner.search.stopping.ranking import Losses, NonDominated, Places, Ranking, constrained
+
+Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,9 @@ class Halving:
     startup_trials: int = 5
     ranking: Ranking = field(default_factory=NonDominated)
 
-    def judge(self, earlier: Losses, ended: Losses, own: Losses, exact: tuple[bool, ...]) -> Verdict:
+    def judge(
+        self, earlier: Losses, ended: Losses, own: Losses, exact: tuple[bool, ...], traits: Losses | None = None
+    ) -> Verdict:
         """Decide on one trial.
 
         A trial that no earlier one beats at the rung goes on, whatever its place, if an objective is exact: such a
@@ -59,18 +64,52 @@ class Halving:
             ended: of the same shape, those of the same trials at the end; NaN where one did not get there.
             own: (n_objectives + n_constraints,), those of the trial at the rung.
             exact: (n_objectives,), which objectives are known from the start, such as a size.
+            traits: (n_trials + 1, n_traits), of all these trials, this one last; see `forecast.traits_of`.
         """
         n = len(exact)
         known = np.concatenate([earlier.reshape(-1, len(own)), own[None]])
-        worth = at_the_end(known, np.concatenate([ended.reshape(-1, len(own)), np.full((1, len(own)), np.nan)]))
-        violations = np.where(worth[:, n:] > ROUNDING, worth[:, n:], 0.0).sum(axis=1)
-        places = constrained(self.ranking, worth[:, :n], violations)
+        told = np.concatenate([ended.reshape(-1, len(own)), np.full((1, len(own)), np.nan)])
+        places, violates = self.places(known, told, n, traits)
         place, n_kept = int(places[-1]) + 1, math.ceil(len(known) / self.eta)
         if len(known) <= self.startup_trials or place <= n_kept:
             return Verdict(True, place, len(known), n_kept)
-        if any(exact) and violations[-1] == 0.0 and not beaten(known[:-1, :n], own[:n]):
+        if any(exact) and not violates[-1] and not beaten(known[:-1, :n], own[:n]):
             return Verdict(True, place, len(known), n_kept, "no earlier trial beats it")
         return Verdict(False, place, len(known), n_kept)
+
+    def first(self, rung: Losses, ended: Losses, exact: tuple[bool, ...], traits: Losses | None = None) -> Flags:
+        """Which trials of many are trained to the end, as far as is known; the others pause.
+
+        Args:
+            rung: (n_trials, n_objectives + n_constraints), as `earlier` of `judge`.
+            ended: of the same shape, as for `judge`.
+            exact: (n_objectives,), as for `judge`: here too a trial that no other beats goes on.
+            traits: (n_trials, n_traits), of these trials.
+
+        Returns:
+            (n_trials,), none while there are fewer than `startup_trials`.
+        """
+        if len(rung) < max(1, self.startup_trials):
+            return np.zeros(len(rung), dtype=np.bool_)
+        n = len(exact)
+        places, violates = self.places(rung, ended, n, traits)
+        found: Flags = places < round(len(rung) / self.eta)
+        if any(exact):
+            found |= ~violates & np.array([not beaten(rung[:, :n], own) for own in rung[:, :n]])
+        return found
+
+    def places(self, rung: Losses, ended: Losses, n: int, traits: Losses | None = None) -> tuple[Places, Flags]:
+        """The place of each trial by its value at the end, 0 the best, and whether it is to violate a constraint.
+
+        Args:
+            rung: (n_trials, n + n_constraints), as `earlier` of `judge`.
+            ended: of the same shape, as for `judge`.
+            n: how many of the columns are objectives.
+            traits: (n_trials, n_traits), of these trials.
+        """
+        worth = at_the_end(rung, ended, traits)
+        violations = np.where(worth[:, n:] > ROUNDING, worth[:, n:], 0.0).sum(axis=1)
+        return constrained(self.ranking, worth[:, :n], violations), violations > 0.0
 
 
 def beaten(others: Losses, own: Losses) -> bool:

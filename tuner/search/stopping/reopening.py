@@ -1,6 +1,9 @@
 """Which stopped trials go on when a search is continued with other settings of early stopping."""
 
+from dataclasses import asdict
+
 from tuner.recipe import Recipe
+from tuner.recipe.stopping import StoppingConfig
 from tuner.search.record.state import SearchState, TrialRecord
 from tuner.search.stopping.bar import bar_of
 
@@ -13,7 +16,8 @@ def to_reopen(recipe: Recipe, state: SearchState) -> list[int]:
         state: after its last run, whose settings it has.
     """
     pruned = [trial for trial in state.trials.values() if trial.outcome == "pruned"]
-    if not pruned or state.stopping == recipe.to_dict()["stopping"]:
+    settings = recipe.to_dict()["stopping"]
+    if not pruned or settings == asdict(StoppingConfig()) | state.stopping:  # an earlier version had fewer settings
         return []
     return sorted(trial.number for trial in pruned if _goes_on(recipe, state, trial))
 

@@ -146,7 +146,7 @@ def _news(before: Look, now: Look) -> Iterator[News]:
     members = {m.trial for m in now.view.members}
     for trial in now.state.trials.values():
         old = before.state.trials.get(trial.number)
-        if trial.outcome and (old is None or old.outcome is None):
+        if trial.outcome and (old is None or (old.outcome in (None, "pruned") and old.outcome != trial.outcome)):
             found.append(News(trial.ended_at, _ended(trial, now, trial.number in members)))
         known = old.confirmations if old else {}
         for run, confirmed in trial.confirmations.items():

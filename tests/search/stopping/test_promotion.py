@@ -1,0 +1,188 @@
+"""Pause and promote: who goes on and when, on any timing, after any interruption, and in a longer search."""
+
+import json
+
+import pytest
+
+from tests.turns import begin, copy_of, entries_of, recipe_of, same, turn
+from tuner.search.cost.limits import first_enough, limits_of
+from tuner.search.cost.rows import to_be_promoted
+from tuner.search.record.events import Reopened, read_event
+from tuner.search.record.restoration import apply, mirror_events, replay
+from tuner.search.record.state import SearchState, TrialRecord
+from tuner.search.stopping.bar import bar_of
+from tuner.search.stopping.promotion import Promotion
+from tuner.search.stopping.reopening import to_reopen
+from tuner.tracking.summary import Summary
+from tuner.tracking.updates import translate
+
+ON = (
+    *("stopping.rung=0.3", "stopping.eta=3", "stopping.startup_trials=2", "stopping.promotes=true"),
+    *("sampler.name=random", "budget.trials=16"),
+)
+
+
+def events_of(entries):
+    return [json.loads(data) for _, data in entries]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A search whose trials pause, run in one go."""
+    home = begin(tmp_path_factory.mktemp("whole"), *ON)
+    turn(home, *ON)
+    return home
+
+
+def test_every_trial_pauses_and_the_first_go_on_before_the_next_is_proposed(whole):
+    state, events = whole.state(), events_of(entries_of(whole))
+    assert state.damage == []
+    assert all(trial.rung for trial in state.trials.values())
+    assert state.counts()["pruned"] >= 4
+    assert state.counts()["complete"] >= 4
+    assert all((t.outcome == "complete") is t.reopened for t in state.trials.values())
+    turns = [place for place, event in enumerate(events) if event["event"] == "reopened" and event.get("at", 99) < 16]
+    assert turns, "some are promoted while there are proposals"
+    assert all(events[place + 1]["event"] == "trial" for place in turns)
+    assert all(events[place + 1]["trial"] == events[place]["at"] for place in turns)
+    assert {trial.cause for trial in state.trials.values() if trial.cause} == {"paused at epoch 3 of 10"}
+
+
+def test_what_a_promoted_trial_took_before_and_after_its_pause_counts_once(whole):
+    for trial in whole.state().trials.values():
+        stages = [use.stage for use in trial.stages]
+        assert len(stages) == len(set(stages))
+        assert ("finetune" in stages and "rung" in stages) if trial.outcome == "complete" else "rung" in stages
+        assert trial.seconds == (8.0 if trial.reopened else 4.0)
+
+
+def test_a_driver_killed_after_any_event_changes_nothing(whole, tmp_path):
+    entries = entries_of(whole)
+    for n in range(1, len(entries), 3):
+        home = copy_of(tmp_path / str(n), entries[:n], *ON)
+        turn(home, *ON)
+        same(home, whole)
+        promoted = ({n: t.promoted for n, t in h.state().trials.items()} for h in (home, whole))
+        assert next(promoted) == next(promoted), n
+
+
+@pytest.mark.parametrize("ahead", ["budget.parallel=2", "budget.parallel=5"])
+def test_it_does_not_matter_which_trial_ends_first(whole, tmp_path, ahead):
+    lag = f"sampler.lag={Promotion(recipe_of(*ON)).lag}"
+    home = begin(tmp_path, *ON)
+    turn(home, *ON, lag, ahead, which=max)
+    same(home, whole)
+
+
+@pytest.mark.parametrize("first", [3, 9])
+def test_a_search_that_is_extended_proposes_and_promotes_as_the_longer_search(whole, tmp_path, first):
+    """The shorter one may have trained more to the end: after its last proposal."""
+    home = begin(tmp_path, *ON)
+    turn(home, *ON, f"budget.trials={first}")
+    assert len(home.state().trials) == first
+    turn(home, *ON)
+    ours, theirs = home.state().trials, whole.state().trials
+    assert {n: t.params for n, t in ours.items()} == {n: t.params for n, t in theirs.items()}
+    assert {n: t.promoted for n, t in ours.items()} == {n: t.promoted for n, t in theirs.items()}
+    assert {n for n, t in theirs.items() if t.promoted is not None} <= {
+        n for n, t in ours.items() if t.outcome == "complete"
+    }
+
+
+def test_the_sampler_learns_nothing_of_an_end_before_its_turn():
+    recipe = recipe_of(*ON, "sampler.lag=2")
+    trial = TrialRecord(0, {}, "complete", values={"accuracy": 9.0}, rung={"accuracy": 1.0}, rung_epochs=(3, 10))
+    trial.known, trial.reopened, trial.promoted = 0, True, 4
+    rule = Promotion(recipe)
+    seen = [rule.seen({0: trial}, number)[0] for number in (3, 5, 6)]
+    assert [(one.outcome, one.values) for one in seen] == [("pruned", {}), (None, {}), ("complete", {"accuracy": 9.0})]
+    trial.outcome = None
+    alike = dict.fromkeys(range(9), trial)
+    assert [rule.ready(alike, number) for number in (1, 2, 5, 6)] == [True, True, True, False]
+    assert not rule.ready({0: trial}, 5), "others are not even proposed"
+    assert bar_of(recipe, SearchState({0: trial}), trial) is None, "it has been at the rung"
+
+
+def test_a_search_that_stops_once_may_be_continued_with_promotions_and_without_any(whole, tmp_path):
+    once, state = recipe_of(*ON, "stopping.promotes=false"), whole.state()
+    assert to_reopen(recipe_of(*ON), state) == []
+    assert to_reopen(once, state) == [n for n in to_reopen(once, state) if state.trials[n].outcome == "pruned"]
+    home = copy_of(tmp_path, entries_of(whole), *ON)
+    turn(home, *ON, "stopping.rung=0", reopen=True)
+    assert home.state().counts() == {"complete": 16}
+    old = begin(tmp_path / "old", *ON)
+    turn(old, *ON, "stopping.promotes=false", "budget.trials=8")
+    turn(old, *ON)
+    assert len(old.state().trials) == 16
+    assert Promotion(recipe_of(*ON)).after_the_last(old.state()) is None
+
+
+def test_settings_of_an_earlier_version_are_those_of_today():
+    recipe = recipe_of("stopping.rung=0.3")
+    state = SearchState({0: TrialRecord(0, {}, "pruned", known=0)})
+    state.stopping = {name: value for name, value in recipe.to_dict()["stopping"].items() if name != "promotes"}
+    assert to_reopen(recipe, state) == []
+
+
+def test_the_turn_of_a_promotion_is_kept_and_earlier_ledgers_have_none():
+    for event in (Reopened(1.0, (0, 2), 7), Reopened(1.0, (1,))):
+        assert read_event(event.to_json()) == event
+    assert "at" not in Reopened(1.0, (1,)).to_json()
+    state = replay([{"event": "trial", "time_s": 1.0, "trial": 0, "params": {}}])
+    for at, promoted in ((None, None), (7, 7), (9, 7)):
+        apply(state, Reopened(1.0, (0,), at), 1.0)
+        assert state.trials[0].promoted == promoted
+
+
+def test_patience_ends_a_search_whose_trials_pause_alike_on_any_timing(tmp_path):
+    """It counts what a turn knows, so neither the order of the ends nor an interruption shifts the last trial."""
+    given, found = (*ON, "budget.patience=6", "budget.tolerance=0.05", "sampler.lag=3", "budget.trials=60"), []
+
+    def enough(state):
+        limits = limits_of(recipe_of(*given))
+        return lambda number: first_enough(limits, state, number) is not None
+
+    for name, which in (("in order", min), ("the last first", max)):
+        home = begin(tmp_path / name, *given)
+        turn(home, *given, enough=enough, which=which, ends=10 if which is max else 10**6)
+        turn(home, *given, enough=enough, which=which)
+        found.append(home)
+    same(*found)
+    assert 10 < len(found[0].state().trials) < 60, "patience ended it"
+
+
+def test_what_a_search_costs_counts_those_that_will_go_on():
+    """Ten paused at eta 2: six or seven go on, of which some have."""
+    state = SearchState()
+    for number in range(10):
+        state.trials[number] = TrialRecord(number, {}, "pruned", rung_epochs=(3, 10))
+    recipe = recipe_of(*ON, "stopping.eta=2")
+    assert [trial.number for trial in to_be_promoted(recipe, state)] == [0, 1, 2, 3, 4, 5]
+    for number in range(4):
+        state.trials[number].outcome = "complete"
+    assert [trial.number for trial in to_be_promoted(recipe, state)] == [4, 5]
+    assert to_be_promoted(recipe_of(*ON, "stopping.promotes=false"), state) == []
+
+
+def test_mlflow_shows_a_trial_that_goes_on_as_running_and_then_as_it_ended():
+    """Its outcome counts for the best values and the front, though the trial had ended before."""
+    proposed = {"event": "trial", "time_s": 1.0, "trial": 0, "params": {"n_features": 9}}
+    paused = {
+        "event": "outcome",
+        "time_s": 2.0,
+        "trial": 0,
+        "outcome": "pruned",
+        "cause": "paused",
+        "stage": "finetune",
+    }
+    ended = {"event": "outcome", "time_s": 4.0, "trial": 0, "outcome": "complete", "values": {"accuracy": 90.0}}
+    (went_on,) = mirror_events(Reopened(3.0, (0,), 4).to_json())
+    assert translate(went_on).status == "RUNNING"
+    update = translate(paused) + translate(went_on) + translate(ended)
+    assert (update.status, update.tags) == ("FINISHED", {"outcome": "complete", "stage": "", "cause": ""})
+    summary = Summary()
+    recipe = {"objectives": ["accuracy"]}
+    for event in ({"event": "search", "time_s": 0.0, "recipe": recipe}, proposed, paused, ended, ended):
+        summary.add(event)
+    best = [value for value in summary.values if value.key == "best/accuracy"]
+    assert [(value.value, value.step) for value in best] == [(90.0, 1)]
