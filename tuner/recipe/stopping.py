@@ -18,12 +18,11 @@ class StoppingConfig:
         low=0.0,
         high=0.95,
     )
-    eta: float = setting(3.0, "one in so many goes on: 3 is the best third of those compared", low=1.0, high=100.0)
-    startup_trials: int = setting(
-        5, "earlier trials that must have been compared before one is stopped", low=0, high=100_000, unit="trials"
+    eta: float = setting(
+        5.5, "one in so many goes on: 4 is the best quarter of those compared, the others pause", low=1.0, high=100.0
     )
-    promotes: bool = setting(
-        False, "every trial pauses at the rung, and goes on once it is among the first 1/eta of all that are known"
+    startup_trials: int = setting(
+        9, "trials that must have come to the rung before the first goes on", low=0, high=100_000, unit="trials"
     )
 
     def rung_epoch(self, epochs: int) -> int | None:

@@ -130,9 +130,9 @@ class Forecast:
         coming, n_runs = max(0, self.trials - len(trials)), self._runs(state)
         rows = [_timed(self._of(trial), times, HALF) for trial in trials if trial.outcome is None]
         rows += [_timed(self._of(trial), times) for trial in to_be_promoted(self._recipe, state)]
-        share, first = stopped_share(self._recipe, state), max(0, self._recipe.stopping.startup_trials - len(trials))
+        share = stopped_share(self._recipe)
         for place, row in enumerate(self._coming(coming, len(trials))):
-            rows.append(_timed(row if place < first else as_it_ends(row, place, share), times))
+            rows.append(_timed(as_it_ends(row, place, share), times))
         left_runs = max(0, n_runs - sum(len(trial.confirmations) for trial in ended))
         again = [_timed(row, times) for row in self._again[:left_runs]]
         left_s = makespan(_without(rows, have), self._recipe.budget.parallel, self._machine)

@@ -16,8 +16,6 @@ from tuner.search.stages import measuring_stage, model_stage, rung_stage
 
 STOPPED = 0.7
 """Of the share `1 - 1 / eta` that a rung is to stop, so much is stopped in a search by the sampler (docs/log.md)."""
-SURE = 5
-"""Trials that this counts for, beside those that have come to their rung."""
 
 
 def row_of(
@@ -55,25 +53,20 @@ def epoch_of(recipe: Recipe, trial: TrialRecord) -> int | None:
     return None if trial.known is None or trial.outcome else recipe.stopping.rung_epoch(epochs)
 
 
-def stopped_share(recipe: Recipe, state: SearchState) -> float:
+def stopped_share(recipe: Recipe) -> float:
     """The share of the coming trials that will presumably end at their rung; 0 without early stopping."""
     if not recipe.stopping.rung:
         return 0.0
-    if recipe.stopping.promotes:
-        return STOPPED * (1.0 - 1.0 / recipe.stopping.eta)
-    judged = [trial for trial in list(state.trials.values()) if trial.outcome and trial.rung_epochs is not None]
-    n_judged = max(0, len(judged) - recipe.stopping.startup_trials)  # the first ones all go on
-    n_stopped = sum(trial.outcome == "pruned" for trial in judged)
-    return min(1.0, (n_stopped + SURE * STOPPED * (1.0 - 1.0 / recipe.stopping.eta)) / (n_judged + SURE))
+    return STOPPED * (1.0 - 1.0 / recipe.stopping.eta)
 
 
 def to_be_promoted(recipe: Recipe, state: SearchState) -> list[TrialRecord]:
-    """As many of the paused trials as will presumably go on; none where trials do not pause."""
-    if not (recipe.stopping.rung and recipe.stopping.promotes):
+    """As many of the paused trials as will presumably go on; none without early stopping."""
+    if not recipe.stopping.rung:
         return []
     judged = [trial for trial in list(state.trials.values()) if trial.rung_epochs is not None]
     paused = [trial for trial in judged if trial.outcome == "pruned"]
-    n_going_on = round((1.0 - stopped_share(recipe, state)) * len(judged)) - (len(judged) - len(paused))
+    n_going_on = round((1.0 - stopped_share(recipe)) * len(judged)) - (len(judged) - len(paused))
     return paused[: max(0, n_going_on)]
 
 

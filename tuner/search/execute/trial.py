@@ -68,8 +68,7 @@ async def _pass(number: int, stages: Sequence[StageSpec], use: Use, bar: Bar | N
             so_far = replace(so_far, values=result.values or {})
         elif bar is not None:
             so_far = replace(so_far, rung=result.values or {}, rung_epochs=(bar.epoch, bar.epochs))
-            verdict = bar.judge(so_far.rung)
-            if verdict is not None and not verdict.goes_on:
+            if not bar.goes_on(so_far.rung):
                 return replace(so_far, outcome="pruned", stage=model_stage().name, cause=bar.cause)
     return replace(so_far, model=next((spec.key for spec in stages if spec.stage == model_stage().name), None))
 

@@ -18,6 +18,7 @@ from tuner.search.propose.protocol import History, Tried
 from tuner.search.propose.registry import make_sampler
 from tuner.search.propose.space import Params, Space
 from tuner.search.record.restoration import TrialRecord
+from tuner.search.stopping.promotion import Forecast
 
 # After so many points that are infeasible or were tried, the space is looked through for one that is left.
 PATIENCE = 50
@@ -57,26 +58,34 @@ class Proposer:
         """Proposal n uses the outcomes of exactly the trials 0 .. n - lag."""
         return lag_of(self._recipe.sampler, self._recipe.budget.parallel)
 
-    def propose(self, number: int, earlier: Mapping[int, TrialRecord]) -> Params | None:
+    def propose(
+        self, number: int, earlier: Mapping[int, TrialRecord], forecasts: Mapping[int, Forecast] | None = None
+    ) -> Params | None:
         """Parameters of trial `number`, or None if every point that can be proposed has been tried.
 
         Args:
             number: the trial's number; calls come in increasing order.
             earlier: all earlier trials by number, as this proposal knows them; those up to `number - lag` must have
                 ended, or count as running. Later ones, from a run before the proposal was lost, are ignored.
+            forecasts: what trials that paused are expected to be worth, by number; they are told to the sampler as
+                if they were complete.
         """
         known = self.known_at(number)
         for trial in range(self._n_seen, number):
             self._here.add(self._space.point(earlier[trial].params))
         del self._ended[self._n_prior :]  # what paused may have come to its end
-        for trial in range(known):
-            if earlier[trial].outcome:
+        foreseen, running = forecasts or {}, []
+        for trial in range(number):
+            if trial in foreseen:
+                expected = foreseen[trial]
+                self._ended.append(Tried(self._params(earlier[trial]), expected.values, expected.violations))
+            elif trial < known and earlier[trial].outcome:
                 self._learn(earlier[trial])
+            else:
+                running.append(self._params(earlier[trial]))
         self._n_seen = max(self._n_seen, number)
         params = next((point for point in self._first if self._space.point(point) not in self._here), None)
         if params is None:
-            under_way = (trial for trial in range(number) if trial >= known or not earlier[trial].outcome)
-            running = [self._params(earlier[trial]) for trial in under_way]
             params = self._drawn(number, running)
         return None if params is None else self._recipe.at(params).parameters() | params
 

@@ -9,7 +9,7 @@ already run while Tune is still starting the coordinator.
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from ray.tune.search import Searcher
@@ -19,9 +19,10 @@ from tuner.search.execute.messages import TrialOutcome
 from tuner.search.execute.plan import StageSpec
 from tuner.search.execute.rung_plan import plan_stoppable
 from tuner.search.propose.proposer import Proposer
+from tuner.search.propose.space import Params
 from tuner.search.record.events import Ended, Event, Proposed, Reopened
 from tuner.search.record.fields import InvalidEventError
-from tuner.search.record.restoration import SearchState, TrialRecord
+from tuner.search.record.restoration import SearchState
 from tuner.search.record.searched_banks import Bank
 from tuner.search.stopping.bar import Bar
 from tuner.search.stopping.promotion import promotion_of
@@ -211,22 +212,26 @@ class LedgerSearcher(Searcher):
 
     def _take_turn(self, number: int) -> None:
         """Promote what this turn promotes, then propose."""
-        trials = self._state.trials
         if self._promotion is not None and not self.exhausted:
-            self._promote(number, self._promotion.at_turn(trials, number))
-            trials = self._promotion.seen(self._state.trials, number)
+            self._promote(number, self._promotion.at_turn(self._state.trials, number))
         if not self._called_off():
-            self._propose(number, trials)
+            self._propose(number)
 
-    def _propose(self, number: int, earlier: Mapping[int, TrialRecord]) -> None:
+    def _propose(self, number: int) -> None:
         """Give a trial its parameters, unless the space or the budget is exhausted."""
-        ended = self.exhausted or self._enough(number)
-        params = None if ended else self._proposer.propose(number, earlier)
+        params = None if self.exhausted or self._enough(number) else self._drawn(number)
         if params is None:
             self.exhausted = True
         else:
-            known = self._proposer.known_at(number) if self._recipe.stopping.rung else None
+            known = self._proposer.known_at(number) if self._promotion is not None else None
             self._write(Proposed(time.time(), number, params, known=known))
+
+    def _drawn(self, number: int) -> Params | None:
+        """The proposal, of the trials as its turn knows them."""
+        trials, rule = self._state.trials, self._promotion
+        if rule is None:
+            return self._proposer.propose(number, trials)
+        return self._proposer.propose(number, rule.seen(trials, number), rule.forecasts(trials, number))
 
     def _promote(self, turn: int | None, trials: Sequence[int]) -> None:
         """Let paused trials go on; those that have gone on already in a shorter search only count from now on."""
@@ -257,16 +262,13 @@ class LedgerSearcher(Searcher):
         trials = self._state.trials
         if number not in trials and number != next(n for n in self._promised if n not in trials):
             return False
-        if number not in trials and self.exhausted:
-            return True  # it gets no parameters
-        if self._promotion is not None:  # nothing is compared at a rung
-            return number in trials or self._promotion.ready(trials, number)
+        if number in trials or self.exhausted:
+            return True  # what it is compared with had ended when it was proposed; or it gets no parameters
+        if self._promotion is not None:
+            return self._promotion.ready(trials, number)
         while self._n_ended in trials and trials[self._n_ended].outcome:
             self._n_ended += 1
-        if number not in trials:
-            return self._n_ended > number - self._proposer.lag
-        known = trials[number].known or 0  # some of these may go on, after they had been stopped
-        return all(trials[n].outcome for n in range(self._n_ended, known) if n in trials)
+        return self._n_ended > number - self._proposer.lag
 
 
 def _read(text: str) -> TrialOutcome | None:

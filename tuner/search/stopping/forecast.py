@@ -15,14 +15,14 @@ from tuner.search.stopping.ranking import Losses
 ENOUGH = 3
 """Trials that must have gone to the end before their gain says something."""
 
-SHRINKAGE = 10.0
+SHRINKAGE = 6.0
 """How many trials without a trend speak against one: the ridge penalty, in trials of one standard deviation."""
 
 DIGITS = 9  # of the range of the values: equal but for rounding is equal, on any machine
 FLAT = 1e-9  # of the size of the values: a spread that is rounding
 
 
-def at_the_end(rung: Losses, ended: Losses, traits: Losses | None = None) -> Losses:
+def at_the_end(rung: Losses, ended: Losses, traits: Losses) -> Losses:
     """The losses at the end: known ones, and forecasts of the others.
 
     For each objective the gain from the rung to the end is linear in all values at the rung and in the traits, fitted
@@ -39,7 +39,7 @@ def at_the_end(rung: Losses, ended: Losses, traits: Losses | None = None) -> Los
     known = np.isfinite(ended).all(axis=1).reshape(-1)
     if known.sum() < ENOUGH:
         return rung
-    told = rung if traits is None else np.concatenate([rung, traits], axis=1)
+    told = np.concatenate([rung, traits], axis=1)
     gains, mean, spread = ended[known] - rung[known], told[known].mean(axis=0), told[known].std(axis=0)
     varies = spread > FLAT * (1.0 + np.abs(mean))
     scaled = np.where(varies, (told - mean) / np.where(varies, spread, 1.0), 0.0)
@@ -48,7 +48,7 @@ def at_the_end(rung: Losses, ended: Losses, traits: Losses | None = None) -> Los
     slopes = np.linalg.solve(ridge, fitted.T @ (gains - gains.mean(axis=0)))
     forecast = np.where(known[:, None], ended, rung + gains.mean(axis=0) + scaled @ slopes)
     span = np.ptp(forecast, axis=0)
-    unit = np.where(span > 0.0, span, 1.0)
+    unit = np.exp2(np.ceil(np.log2(np.where(span > 0.0, span, 1.0))))
     result: Losses = np.round(forecast / unit, DIGITS) * unit
     return result
 

@@ -1,4 +1,4 @@
-"""Pause and promote: every trial pauses at the rung, and goes on at a later turn if it is among the first by then.
+"""Promotions: a trial that paused at the rung goes on at a later turn, if it is among the first by then.
 
 A turn is that of a proposal. Turn n knows the trials 0 .. n - lag as a proposal does, and counts the end of a promoted
 trial if that was promoted at a turn up to n - lag; until then it is under way, whether it has ended or not. So a turn
@@ -6,31 +6,42 @@ depends on numbers and values only. What is promoted after the last turn counts 
 comes to its own decision. This is asynchronous successive halving with promotions (Li et al. 2020), made reproducible.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tuner.recipe import Recipe, constraints_of, lag_of, objectives_of
+from tuner.recipe import Recipe, lag_of, objectives_of
 from tuner.search.record.state import SearchState, TrialRecord
-from tuner.search.stopping.bar import exact_of, is_at_rung, losses
-from tuner.search.stopping.forecast import traits_of
+from tuner.search.stopping.compared import Compared, is_at_rung
 from tuner.search.stopping.halving import Halving
 
 Trials = Mapping[int, TrialRecord]
 
 
+@dataclass(frozen=True)
+class Forecast:
+    """What a trial is expected to be worth at its end.
+
+    Attributes:
+        values: of the objectives, each to be maximised.
+        violations: how far it is beyond each constraint of the recipe, as a share of the bound; 0: satisfied.
+    """
+
+    values: tuple[float, ...]
+    violations: tuple[float, ...]
+
+
 class Promotion:
-    """The rule of a search whose trials pause.
+    """Which of the paused trials of a search go on, and when.
 
     Args:
-        recipe: of the search, `stopping.promotes` on.
+        recipe: of the search.
     """
 
     def __init__(self, recipe: Recipe) -> None:
-        self._recipe = recipe
-        self._objectives, self._constraints = objectives_of(recipe), constraints_of(recipe)
-        self._rule = Halving(recipe.stopping.eta, recipe.stopping.startup_trials)
+        self._recipe, self._n_objectives = recipe, len(objectives_of(recipe))
+        self.rule = Halving(recipe.stopping.eta, recipe.stopping.startup_trials)
 
     @property
     def lag(self) -> int:
@@ -56,10 +67,30 @@ class Promotion:
         known = self._n_known(turn)
         return {n: self._as_known(trial, turn) if n < known else trial for n, trial in trials.items()}
 
+    def compared(self, trials: Trials, turn: int, known: int | None = None) -> Compared:
+        """The trials that are compared at a turn; it is `ready`.
+
+        Args:
+            trials: by number.
+            turn: number of the turn.
+            known: only those before this number; None: all that the turn knows.
+        """
+        until = self._n_known(turn) if known is None else known
+        return Compared.of(self._recipe, (self._as_known(trials[n], turn) for n in sorted(trials) if n < until))
+
     def at_turn(self, trials: Trials, turn: int) -> list[int]:
         """The trials that are promoted at a turn, by number; it is `ready`."""
-        known, seen = self._n_known(turn), self.seen(trials, turn)
-        return self._first(seen[n] for n in sorted(seen) if n < known)
+        return self._promoted(self.compared(trials, turn), self.seen(trials, turn), self.rule)
+
+    def forecasts(self, trials: Trials, turn: int) -> dict[int, Forecast]:
+        """What a turn expects of the trials that it has compared and whose end it does not know, by number."""
+        compared = self.compared(trials, turn)
+        n, found = self._n_objectives, {}
+        for number, ended, worth in zip(compared.numbers, compared.ended, compared.forecasts(), strict=True):
+            if ended is None:
+                beyond = np.maximum(worth[n:], 0.0)
+                found[number] = Forecast(tuple((-worth[:n]).tolist()), tuple(beyond.tolist()))
+        return found
 
     def after_the_last(self, state: SearchState) -> tuple[int | None, list[int]] | None:
         """What is promoted next when there are no more proposals: the turn, and the trials by number.
@@ -78,8 +109,14 @@ class Promotion:
                 return turn, found
         if state.open():
             return None
-        found = self._first(state.trials[n] for n in sorted(state.trials))
+        everything = Compared.of(self._recipe, (state.trials[n] for n in sorted(state.trials)))
+        found = self._promoted(everything, state.trials, replace(self.rule, startup_trials=0))
         return (None, found) if found else None
+
+    def _promoted(self, compared: Compared, trials: Trials, rule: Halving) -> list[int]:
+        """Those of the paused trials that are among the first."""
+        goes_on = zip(compared.numbers, compared.going_on(rule), strict=True)
+        return [number for number, first in goes_on if first and trials[number].outcome == "pruned"]
 
     def _n_known(self, turn: int) -> int:
         return max(0, turn - self.lag + 1)
@@ -97,33 +134,7 @@ class Promotion:
             return replace(trial, outcome="pruned", values={}, model=None)
         return trial if trial.promoted <= turn - self.lag else replace(trial, outcome=None, values={}, model=None)
 
-    def _first(self, trials: Iterable[TrialRecord]) -> list[int]:
-        """Those that are paused and among the first; trials without all values at the rung are not compared."""
-        found = [
-            (row, trial)
-            for trial in trials
-            if is_at_rung(self._recipe, trial)
-            and (row := losses(self._objectives, trial.params, trial.rung, self._constraints)) is not None
-        ]
-        if not found:
-            return []
-        rung = np.array([row for row, _ in found])
-        compared = [trial for _, trial in found]
-        ended = np.array([self._end(trial) or (np.nan,) * rung.shape[1] for trial in compared])
-        exact = exact_of(self._objectives, compared[0].params, compared[0].rung)
-        first = self._rule.first(rung, ended, exact, traits_of([trial.params for trial in compared]))
-        return [trial.number for trial, goes_on in zip(compared, first, strict=True) if goes_on and _pauses(trial)]
-
-    def _end(self, trial: TrialRecord) -> tuple[float, ...] | None:
-        if trial.outcome != "complete":
-            return None
-        return losses(self._objectives, trial.params, trial.values, self._constraints)
-
-
-def _pauses(trial: TrialRecord) -> bool:
-    return trial.outcome == "pruned"
-
 
 def promotion_of(recipe: Recipe) -> Promotion | None:
     """The rule of a recipe; None: its trials do not pause."""
-    return Promotion(recipe) if recipe.stopping.rung and recipe.stopping.promotes else None
+    return Promotion(recipe) if recipe.stopping.rung else None

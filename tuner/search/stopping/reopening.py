@@ -1,30 +1,18 @@
-"""Which stopped trials go on when a search is continued with other settings of early stopping."""
-
-from dataclasses import asdict
+"""Which paused trials are open again when a search is continued with other settings of early stopping."""
 
 from tuner.recipe import Recipe
-from tuner.recipe.stopping import StoppingConfig
-from tuner.search.record.state import SearchState, TrialRecord
-from tuner.search.stopping.bar import bar_of
+from tuner.search.record.state import SearchState
+from tuner.search.stopping.compared import is_at_rung
 
 
 def to_reopen(recipe: Recipe, state: SearchState) -> list[int]:
-    """The pruned trials that the present settings would not stop, by number; none while the settings stay the same.
+    """The paused trials that have no place at the present rung, by number: there is none, or it is at another epoch.
+
+    The others are compared at the turns of the search, by its present settings.
 
     Args:
         recipe: the search, with the present settings.
-        state: after its last run, whose settings it has.
+        state: after its last run.
     """
-    pruned = [trial for trial in state.trials.values() if trial.outcome == "pruned"]
-    settings = recipe.to_dict()["stopping"]
-    if not pruned or settings == asdict(StoppingConfig()) | state.stopping:  # an earlier version had fewer settings
-        return []
-    return sorted(trial.number for trial in pruned if _goes_on(recipe, state, trial))
-
-
-def _goes_on(recipe: Recipe, state: SearchState, trial: TrialRecord) -> bool:
-    bar = bar_of(recipe, state, trial)
-    if bar is None or trial.rung_epochs != (bar.epoch, bar.epochs):  # no rung, or another: it is judged there
-        return True
-    verdict = bar.judge(trial.rung)
-    return verdict is None or verdict.goes_on
+    pruned = (trial for trial in state.trials.values() if trial.outcome == "pruned")
+    return sorted(trial.number for trial in pruned if not is_at_rung(recipe, trial))
