@@ -30,7 +30,7 @@ from tuner.search.stopping.bar import bar_of
 from tuner.search.stopping.promotion import promotion_of
 
 OBJECTIVES = (("accuracy", "interpretability"), ("accuracy", "plausibility_undilated", "class_independence"))
-RULES = ("stopping.eta=3", "stopping.eta=4", "stopping.eta=5.5", "stopping.eta=7")
+RULES = ("stopping.eta=3", "stopping.eta=4", "stopping.eta=6", "stopping.eta=8")
 OFF = "stopping.rung=0"
 SHARES = (40, 60, 80, 100)  # of the epochs of whole trials, in %
 N_CLASSES = 10

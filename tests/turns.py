@@ -72,8 +72,7 @@ def judged(outcome: dict[str, Any], bar: Bar | None) -> dict[str, Any]:
     rung = {"accuracy": 0.9 * outcome["values"]["accuracy"], "interpretability": 95.0}
     rung["interpretability"] = (rung["interpretability"] + outcome["values"]["interpretability"]) / 2
     outcome |= {"rung": rung, "rung_epochs": [bar.epoch, bar.epochs]}
-    verdict = bar.judge(rung)
-    if verdict is None or verdict.goes_on:
+    if bar.goes_on(rung):
         return outcome
     return outcome | {"outcome": "pruned", "stage": "finetune", "cause": bar.cause, "values": {}, "model": None}
 

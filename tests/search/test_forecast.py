@@ -12,7 +12,7 @@ from tuner.search.cost.forecast import Forecast
 from tuner.search.cost.guess import guess_s
 from tuner.search.cost.makespan import Work, makespan
 from tuner.search.cost.prepare import held_by
-from tuner.search.cost.rows import row_of, stopped_share
+from tuner.search.cost.rows import row_of
 from tuner.search.cost.sizes import Machine, Sizes
 from tuner.search.cost.stage_times import StageTimes, Timed
 from tuner.search.cost.texts import ends_early, expected_line
@@ -208,7 +208,7 @@ def test_early_stopping_is_part_of_it():
     """Each trial comes to its rung; of the later ones about a third ends there, and the rest trains what is left."""
     plain, found = (forecast(recipe_of("budget.trials=40", *more)).expected(SearchState()) for more in ((), ON))
     assert found.stages["rung"] == (40, 40)
-    assert found.stages["finetune"] == found.stages["evaluate"] == (40 - 13, 40 - 13)
+    assert found.stages["finetune"] == found.stages["evaluate"] == (40 - 14, 40 - 14)
     assert found.stages["dense"] == plain.stages["dense"]
     assert 0.5 * plain.left.cpu_s < found.left.cpu_s < plain.left.cpu_s
 
@@ -231,10 +231,3 @@ def test_times_at_the_rung_and_behind_it_count_as_what_they_are():
     assert set(times.ratios) == {"dense", "assign", "rung", "finetune", "evaluate"}
     assert list(times.ratios.values()) == pytest.approx([10.0] * 5)
     assert StageTimes({"finetune": 3.0}).seconds("rung", 2.0) == 6.0, "a rung that was never timed is fine-tuning"
-
-
-def test_what_is_stopped_so_far_tells_what_will_be():
-    recipe, state = of_trials(25, set())
-    assert stopped_share(recipe, state) == pytest.approx(5 * 0.35 / 25)
-    assert stopped_share(*of_trials(25, set(range(5, 25)))) > 0.8
-    assert stopped_share(recipe_of(), state) == 0.0

@@ -19,7 +19,7 @@ class StoppingConfig:
         high=0.95,
     )
     eta: float = setting(
-        5.5, "one in so many goes on: 4 is the best quarter of those compared, the others pause", low=1.0, high=100.0
+        6.0, "one in so many goes on: 4 is the best quarter of those compared, the others pause", low=1.0, high=100.0
     )
     startup_trials: int = setting(
         9, "trials that must have come to the rung before the first goes on", low=0, high=100_000, unit="trials"

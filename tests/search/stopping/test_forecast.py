@@ -5,10 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuner.search.stopping.forecast import ENOUGH, at_the_end, traits_of
+from tuner.search.stopping import forecast
+from tuner.search.stopping.forecast import ENOUGH, traits_of
 
 RUNG = np.array([(float(i), 10.0 * i) for i in range(40)])
 NAN = (np.nan, np.nan)
+
+
+def at_the_end(rung, ended, traits=None):
+    return forecast.at_the_end(rung, ended, np.empty((len(rung), 0)) if traits is None else traits)
 
 
 def ended(values, *unknown):

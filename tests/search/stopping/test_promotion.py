@@ -7,19 +7,26 @@ import pytest
 from tests.turns import begin, copy_of, entries_of, recipe_of, same, turn
 from tuner.search.cost.limits import first_enough, limits_of
 from tuner.search.cost.rows import to_be_promoted
+from tuner.search.propose.proposer import Proposer
 from tuner.search.record.events import Reopened, read_event
 from tuner.search.record.restoration import apply, mirror_events, replay
 from tuner.search.record.state import SearchState, TrialRecord
 from tuner.search.stopping.bar import bar_of
 from tuner.search.stopping.promotion import Promotion
-from tuner.search.stopping.reopening import to_reopen
 from tuner.tracking.summary import Summary
 from tuner.tracking.updates import translate
 
 ON = (
-    *("stopping.rung=0.3", "stopping.eta=3", "stopping.startup_trials=2", "stopping.promotes=true"),
+    *("stopping.rung=0.3", "stopping.eta=3", "stopping.startup_trials=2"),
     *("sampler.name=random", "budget.trials=16"),
 )
+
+
+def pruned_of(state):
+    return {number for number, trial in state.trials.items() if trial.outcome == "pruned"}
+
+
+OBJECTIVES = ("accuracy", "interpretability")
 
 
 def events_of(entries):
@@ -34,18 +41,22 @@ def whole(tmp_path_factory):
     return home
 
 
-def test_every_trial_pauses_and_the_first_go_on_before_the_next_is_proposed(whole):
+def test_the_first_go_on_and_what_paused_goes_on_before_the_next_is_proposed(whole):
     state, events = whole.state(), events_of(entries_of(whole))
     assert state.damage == []
     assert all(trial.rung for trial in state.trials.values())
     assert state.counts()["pruned"] >= 4
-    assert state.counts()["complete"] >= 4
-    assert all((t.outcome == "complete") is t.reopened for t in state.trials.values())
+    at_once = [t for t in state.trials.values() if t.outcome == "complete" and not t.reopened]
+    later = [t for t in state.trials.values() if t.outcome == "complete" and t.reopened]
+    assert len(at_once) >= 2
+    assert len(later) >= 2
+    assert not pruned_of(state) & {member.trial for member in whole.front().members}
     turns = [place for place, event in enumerate(events) if event["event"] == "reopened" and event.get("at", 99) < 16]
     assert turns, "some are promoted while there are proposals"
     assert all(events[place + 1]["event"] == "trial" for place in turns)
     assert all(events[place + 1]["trial"] == events[place]["at"] for place in turns)
-    assert {trial.cause for trial in state.trials.values() if trial.cause} == {"paused at epoch 3 of 10"}
+    causes = {trial.cause for trial in state.trials.values() if trial.cause}
+    assert causes == {"not among the best 1/3 at epoch 3 of 10"}
 
 
 def test_what_a_promoted_trial_took_before_and_after_its_pause_counts_once(whole):
@@ -103,25 +114,36 @@ def test_the_sampler_learns_nothing_of_an_end_before_its_turn():
     assert bar_of(recipe, SearchState({0: trial}), trial) is None, "it has been at the rung"
 
 
-def test_a_search_that_stops_once_may_be_continued_with_promotions_and_without_any(whole, tmp_path):
-    once, state = recipe_of(*ON, "stopping.promotes=false"), whole.state()
-    assert to_reopen(recipe_of(*ON), state) == []
-    assert to_reopen(once, state) == [n for n in to_reopen(once, state) if state.trials[n].outcome == "pruned"]
+def test_continued_without_early_stopping_the_paused_trials_are_completed(whole, tmp_path):
     home = copy_of(tmp_path, entries_of(whole), *ON)
     turn(home, *ON, "stopping.rung=0", reopen=True)
     assert home.state().counts() == {"complete": 16}
-    old = begin(tmp_path / "old", *ON)
-    turn(old, *ON, "stopping.promotes=false", "budget.trials=8")
-    turn(old, *ON)
-    assert len(old.state().trials) == 16
-    assert Promotion(recipe_of(*ON)).after_the_last(old.state()) is None
 
 
-def test_settings_of_an_earlier_version_are_those_of_today():
-    recipe = recipe_of("stopping.rung=0.3")
-    state = SearchState({0: TrialRecord(0, {}, "pruned", known=0)})
-    state.stopping = {name: value for name, value in recipe.to_dict()["stopping"].items() if name != "promotes"}
-    assert to_reopen(recipe, state) == []
+def test_continued_with_a_smaller_eta_more_go_on(whole, tmp_path):
+    home = copy_of(tmp_path, entries_of(whole), *ON)
+    turn(home, *ON, "stopping.eta=1.5", reopen=True)
+    assert pruned_of(home.state()) < pruned_of(whole.state())
+
+
+def test_a_search_too_short_for_the_first_promotion_still_has_a_model(tmp_path):
+    home = begin(tmp_path, *ON, "stopping.startup_trials=50")
+    turn(home, *ON, "stopping.startup_trials=50", "budget.trials=2")
+    assert home.state().counts()["complete"] >= 1
+
+
+def test_the_sampler_is_told_what_paused_trials_are_expected_to_be_worth(whole):
+    """As if they were complete; of those that are, the values themselves."""
+    state, rule = whole.state(), Promotion(recipe_of(*ON))
+    told, proposer = rule.forecasts(state.trials, 16), Proposer(recipe_of(*ON), 10)
+    assert set(told) >= {n for n in pruned_of(state) if n <= 16 - rule.lag}
+    proposer.propose(16, rule.seen(state.trials, 16), told)
+    assert len(proposer._ended) == 17 - rule.lag
+    for tried, trial in zip(proposer._ended, state.trials.values(), strict=False):
+        wanted = told[trial.number].values if trial.number in told else tuple(trial.values[o] for o in OBJECTIVES)
+        assert tried.values == wanted
+    gains = [one.values[0] - state.trials[n].rung["accuracy"] for n, one in told.items()]
+    assert min(gains) > 3, "accuracy lags at the rung by a tenth"
 
 
 def test_the_turn_of_a_promotion_is_kept_and_earlier_ledgers_have_none():
@@ -161,7 +183,7 @@ def test_what_a_search_costs_counts_those_that_will_go_on():
     for number in range(4):
         state.trials[number].outcome = "complete"
     assert [trial.number for trial in to_be_promoted(recipe, state)] == [4, 5]
-    assert to_be_promoted(recipe_of(*ON, "stopping.promotes=false"), state) == []
+    assert to_be_promoted(recipe_of(*ON, "stopping.rung=0"), state) == []
 
 
 def test_mlflow_shows_a_trial_that_goes_on_as_running_and_then_as_it_ended():

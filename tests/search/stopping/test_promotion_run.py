@@ -6,7 +6,7 @@ import pytest
 from tests.searches import home, one_ray, run_tiny
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster, pytest.mark.long]
-ON = ("stopping.rung=0.5", "stopping.eta=2", "stopping.startup_trials=1", "stopping.promotes=true")
+ON = ("stopping.rung=0.5", "stopping.eta=2", "stopping.startup_trials=1")
 
 
 def test_trials_pause_and_go_on(tmp_path):

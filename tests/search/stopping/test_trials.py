@@ -30,11 +30,11 @@ OUTCOME |= {"values": {}, "stages": [], "model": None, "seconds": 1.0, "rung": B
 
 
 def conduct(rung):
-    """A trial with these values at its rung, after five good ones: its outcome, and the rows that were asked for."""
+    """A trial with these values at its rung, after many good ones: its outcome, and the rows that were asked for."""
     state, rows = SearchState(), []
-    for number in range(6):
+    for number in range(16):
         state.trials[number] = TrialRecord(number, PARAMS, "complete", rung=GOOD, rung_epochs=(1, 2), known=number)
-    bar = bar_of(RECIPE, state, state.trials[5])
+    bar = bar_of(RECIPE, state, state.trials[15])
 
     async def use(row, number):
         spec = row[0]
@@ -180,7 +180,7 @@ def test_what_goes_on_is_compared_alike_whichever_ends_first(tmp_path):
         turn(home, *other, "budget.trials=24", reopen=True, which=which)
         found.append(home)
     same(*found)
-    assert found[0].state().counts()["pruned"] >= 2, "some are stopped there again"
+    assert found[0].state().counts()["pruned"] >= 1, "some pause there again"
 
 
 ALL = (

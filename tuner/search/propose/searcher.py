@@ -262,10 +262,12 @@ class LedgerSearcher(Searcher):
         trials = self._state.trials
         if number not in trials and number != next(n for n in self._promised if n not in trials):
             return False
-        if number in trials or self.exhausted:
-            return True  # what it is compared with had ended when it was proposed; or it gets no parameters
+        if number not in trials and self.exhausted:
+            return True  # it gets no parameters
         if self._promotion is not None:
-            return self._promotion.ready(trials, number)
+            return self._promotion.may_start(trials, number)
+        if number in trials:
+            return True
         while self._n_ended in trials and trials[self._n_ended].outcome:
             self._n_ended += 1
         return self._n_ended > number - self._proposer.lag

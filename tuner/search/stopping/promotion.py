@@ -48,14 +48,28 @@ class Promotion:
         """Turn n knows the trials 0 .. n - lag."""
         return lag_of(self._recipe.sampler, self._recipe.budget.parallel)
 
+    def may_start(self, trials: Trials, number: int) -> bool:
+        """Whether everything has ended that a trial counts: its turn, or its comparison at the rung, if it has one.
+
+        Args:
+            trials: by number.
+            number: of the trial; it has yet to be proposed, or is open.
+        """
+        trial = trials.get(number)
+        if trial is None:
+            return self.ready(trials, number)
+        if trial.known is None or (trial.reopened and is_at_rung(self._recipe, trial)):
+            return True
+        return self._settled(trials, trial.known)
+
     def ready(self, trials: Trials, turn: int) -> bool:
-        """Whether everything has ended that a turn counts: it has been tried, is at the rung, or has come to its end.
+        """Whether everything has ended that a turn counts.
 
         Args:
             trials: by number.
             turn: number of the turn.
         """
-        return all(n in trials and self._settled(trials[n], turn) for n in range(self._n_known(turn)))
+        return self._settled(trials, self._n_known(turn))
 
     def seen(self, trials: Trials, turn: int) -> dict[int, TrialRecord]:
         """All trials as a turn knows them: what counts only later is open, and what has yet to be promoted is pruned.
@@ -65,7 +79,7 @@ class Promotion:
             turn: number of the turn.
         """
         known = self._n_known(turn)
-        return {n: self._as_known(trial, turn) if n < known else trial for n, trial in trials.items()}
+        return {n: _as_known(trial, turn, known) if n < known else trial for n, trial in trials.items()}
 
     def compared(self, trials: Trials, turn: int, known: int | None = None) -> Compared:
         """The trials that are compared at a turn; it is `ready`.
@@ -73,10 +87,10 @@ class Promotion:
         Args:
             trials: by number.
             turn: number of the turn.
-            known: only those before this number; None: all that the turn knows.
+            known: the turn knows those before this number; None: as the present lag has it.
         """
         until = self._n_known(turn) if known is None else known
-        return Compared.of(self._recipe, (self._as_known(trials[n], turn) for n in sorted(trials) if n < until))
+        return Compared.of(self._recipe, (_as_known(trials[n], turn, until) for n in sorted(trials) if n < until))
 
     def at_turn(self, trials: Trials, turn: int) -> list[int]:
         """The trials that are promoted at a turn, by number; it is `ready`."""
@@ -121,18 +135,24 @@ class Promotion:
     def _n_known(self, turn: int) -> int:
         return max(0, turn - self.lag + 1)
 
-    def _settled(self, trial: TrialRecord, turn: int) -> bool:
+    def _settled(self, trials: Trials, known: int) -> bool:
+        """Whether the trials before a number have been tried, are at the rung, or, if that counts, have ended."""
+        return all(n in trials and self._is_settled(trials[n], known) for n in range(known))
+
+    def _is_settled(self, trial: TrialRecord, known: int) -> bool:
         if trial.outcome is not None:
             return True
-        counts = trial.promoted is not None and trial.promoted <= turn - self.lag
+        counts = trial.promoted is not None and trial.promoted < known
         return trial.reopened and is_at_rung(self._recipe, trial) and not counts
 
-    def _as_known(self, trial: TrialRecord, turn: int) -> TrialRecord:
-        if not (trial.reopened or trial.outcome == "pruned"):
-            return trial
-        if trial.promoted is None or trial.promoted > turn:
-            return replace(trial, outcome="pruned", values={}, model=None)
-        return trial if trial.promoted <= turn - self.lag else replace(trial, outcome=None, values={}, model=None)
+
+def _as_known(trial: TrialRecord, turn: int, known: int) -> TrialRecord:
+    """A trial as it is known to a turn that knows the trials, and the ends of those promoted, before a number."""
+    if not (trial.reopened or trial.outcome == "pruned"):
+        return trial
+    if trial.promoted is None or trial.promoted > turn:
+        return replace(trial, outcome="pruned", values={}, model=None)
+    return trial if trial.promoted < known else replace(trial, outcome=None, values={}, model=None)
 
 
 def promotion_of(recipe: Recipe) -> Promotion | None:
