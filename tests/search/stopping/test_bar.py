@@ -93,7 +93,12 @@ def test_what_an_earlier_trial_became_counts_once_its_turn_is_known():
 def test_it_crosses_to_workers():
     bar = bar_of(recipe_of(), state_of(*EARLIER, OWN), OWN)
     assert pickle.loads(pickle.dumps(bar)) == bar
-    assert bar.cause == "not among the best 1/2 at epoch 3 of 10"
+
+
+def test_it_says_why_a_trial_pauses():
+    assert bar_of(recipe_of(), state_of(*EARLIER, OWN), OWN).cause == "paused at epoch 3 of 10, not among the best 1/2"
+    bar = bar_of(recipe_of("stopping.startup_trials=6"), state_of(*EARLIER, OWN), OWN)
+    assert bar.cause == "paused at epoch 3 of 10, fewer than 6 trials to compare"
 
 
 def test_paused_trials_are_open_again_where_the_rung_has_moved_or_gone():

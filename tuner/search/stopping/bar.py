@@ -54,8 +54,11 @@ class Bar:
 
     @property
     def cause(self) -> str:
-        """Why a trial pauses, in one line; the same for all that pause there."""
-        return f"not among the best 1/{self.rule.eta:g} at epoch {self.epoch} of {self.epochs}"
+        """Why a trial pauses, in one line."""
+        at, fewest = f"paused at epoch {self.epoch} of {self.epochs}", self.rule.startup_trials
+        if len(self.earlier.numbers) + 1 < fewest:
+            return f"{at}, fewer than {fewest} trials to compare"
+        return f"{at}, not among the best 1/{self.rule.eta:g}"
 
 
 def bar_of(recipe: Recipe, state: SearchState, trial: TrialRecord) -> Bar | None:
