@@ -1,9 +1,10 @@
-"""Searches of one store beside each other, at equal cost: python -m benchmarks.at_equal_cost --store STORE NAME NAME ...
+"""Searches beside each other at equal cost: python -m benchmarks.at_equal_cost --store STORE NAME NAME ...
 
-For searches that differ in early stopping only. Cost is in epochs of fine-tuning, that of 100 % all epochs of the first
-search; those of a trial that was promoted count when it had ended. Shown is the hypervolume of the trials that had come to their ends by then, in % of that of the front of all
-searches together; the reference point is the nadir of that front, lowered by a tenth of its range. One search each, on
-one validation split: there is no noise to be had, and a few points of difference mean nothing.
+For searches of one store that differ in early stopping only. Cost is in epochs of fine-tuning, that of 100 % all epochs
+of the first search; those of a trial that was promoted count when it has ended. Shown is the hypervolume of the trials
+that have ended by then, in % of that of the front of all searches together; the reference point is the nadir of that
+front, lowered by a tenth of its range. It is one search each, on one validation split: a few points of difference mean
+nothing.
 """
 
 import argparse

@@ -150,7 +150,7 @@ def points_of(path: Path, recipe: Recipe, trials: int, draws: str) -> list[Param
 def filtered(path: Path, objectives: Sequence[str], trials: int, draws: str, seed: int) -> list[tuple[float, ...]]:
     """By rule: epochs saved in %, seconds saved in %, merit without and with the rule; all on the same trials."""
     merit, off = Merit(table(path), objectives), recipe_of(objectives, seed, OFF)
-    points, rows = points_of(path, off, trials, draws), []
+    points, rows = points_of(path, off, trials, draws), list[tuple[float, ...]]()
     whole = Replay(path, off, points).run(trials)
     for rule in RULES:
         kept = Replay(path, recipe_of(objectives, seed, rule), points).run(trials).finish()
