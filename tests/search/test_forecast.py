@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from tuner.recipe import load_recipe
+from tuner.recipe import load_recipe, objectives_of
 from tuner.search.cost.draws import draw_points
 from tuner.search.cost.forecast import Forecast
 from tuner.search.cost.guess import guess_s
@@ -187,6 +187,10 @@ def test_it_stays_true_while_the_search_runs_and_ends_at_what_it_took():
         state, total_s = played(recipe, 1, 0.2, n_ended=n_ended)
         assert found.expected(state).total_s == pytest.approx(total_s, rel=0.25), n_ended
     state, total_s = played(recipe, 1, 0.2)
+    members = state.members(objectives_of(recipe))
+    assert 0.0 < found.expected(state).left_s < 2.0 * len(members), "the front is still to be measured on test"
+    for member in members:
+        state.trials[member.trial].test = {"accuracy": 90.0}
     done = found.expected(state)
     assert (done.left_s, done.total_s) == (0.0, pytest.approx(total_s, rel=0.01))
     assert done.left.cpu_s == 0.0
@@ -198,7 +202,9 @@ def test_time_that_passes_is_taken_off():
     found, last_s = forecast(recipe), state.elapsed_s
     now, later = found.expected(state, last_s), found.expected(state, last_s + 2.0)
     assert (later.left_s, later.total_s) == (pytest.approx(now.left_s - 2.0), pytest.approx(now.total_s))
-    assert found.expected(state, last_s + 1e6).left_s == 0.0
+    late = found.expected(state, last_s + 1e6)
+    assert late.left_s == late.least_s, "what has not begun yet takes its time"
+    assert 0.7 * now.left_s < late.left_s < now.left_s
 
 
 ON = ("stopping.rung=0.3", "stopping.eta=2", "budget.trials=40")

@@ -68,7 +68,9 @@ def _told(state: SearchState, recipe: Recipe, expected: Expected | None) -> str:
         return "ETA unknown"
     if not (state.open() or state.missing(recipe.budget.trials)):
         return f"last trials done, ETA {duration(expected.left_s)}"
-    return f"ETA {duration(expected.left_s)}, {sure(expected)}"
+    at_most = "at most " if recipe.budget.patience else ""
+    by = f" by {expected.limit}" if expected.limit else ""
+    return f"ETA {at_most}{duration(expected.left_s)}{by}, {sure(expected)}"
 
 
 def best(state: SearchState, objectives: Sequence[Objective]) -> str:
