@@ -1,7 +1,8 @@
-"""How true the expected time of a search was: its ledger is replayed, and after each ended trial the forecast is asked.
+"""How true the expected time of a search was: its ledger is replayed, and the forecast is asked after each ended trial.
 
-`python -m benchmarks.expected STORE NAME [STORE NAME ...] --cpus 2`: any searches that have ended. The truth is the search time of the
-whole ledger, confirmations included. The forecast sees what it would have seen then: neither later stages nor the store.
+`python -m benchmarks.expected STORE NAME [STORE NAME ...] --cpus 2`: any searches that have ended. The truth is the
+search time of the whole ledger, confirmations included. The forecast sees what it would have seen then: neither later
+stages nor the store.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The rows of stages that are still to come in a search: of trials, such as they may be proposed, and of confirmations."""
+"""The rows of stages that are still to come: of trials, such as they may be proposed, and of confirmation runs."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence

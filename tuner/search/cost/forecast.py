@@ -231,7 +231,7 @@ class Forecast:
         return min(n_trials, max(1, round(likely)))
 
     def _again(self, state: SearchState, n_members: int) -> list[list[Work]]:
-        """The rows of the confirmation runs that are left: of present members first, then of points drawn for others."""
+        """The rows of the confirmation runs that are left: of present members, then of points drawn for others."""
         objectives = objectives_of(self._recipe)
         most = min(n_members, self._recipe.confirm.most_members(max(len(state.trials), self.trials)))
         present = [state.trials[p.trial] for p in by_promise(state.members(objectives), objectives)][:most]

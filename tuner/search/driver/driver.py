@@ -125,9 +125,9 @@ class Driver:
         runs = self.confirming.left()
         interrupted = False
         trials = self._to_run()
-        if trials:
-            if announced := announcement(self.recipe):
-                self.progress.say(announced)
+        if trials and (announced := announcement(self.recipe)):
+            self.progress.say(announced)
+        if trials or (runs and not self.only_confirm):
             self.outlook.foresee()
         if trials or runs or (self.complete() and not is_measured):
             with ray_for(self.recipe.resources, self.progress) as resources:
@@ -219,7 +219,7 @@ class Driver:
             if self.spending.whole_limit.overdue or self.instructions.stopped_now:
                 broker.call_off()
 
-        if not self.confirming.run(broker, self.record, look, self.progress, self.interrupts):
+        if not self.confirming.run(broker, self.record, look, self.progress, self.interrupts, self.outlook.left_s):
             return False
         self.lease.check()
         return self._asked_to_stop()

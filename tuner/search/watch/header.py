@@ -35,9 +35,15 @@ def header(place: Place, recipe: Recipe, objectives: Sequence[Objective]) -> lis
     title = f": {recipe.title}" if recipe.title else ""
     axes = ", ".join(f"{words.name(o.name)} ({o.direction})" for o in objectives)
     lines = [f"search {place.name}{title}", f"objectives {axes} | over {', '.join(map(words.name, recipe.space))}"]
-    if place.mlflow:
-        lines.append(f"MLflow {place.mlflow}")
+    lines += mlflow_lines(place.mlflow)
     return [*lines, f"from elsewhere: qpm-tuner trial --store {place.store} --name {place.name}"]
+
+
+def mlflow_lines(place: str) -> list[str]:
+    """Where MLflow shows the search; for a file, the command that serves it has a line of its own."""
+    server, then, page = place.partition(", then ")
+    told = [f"start {server}", page] if then else [place]
+    return [f"MLflow: {text}" for text in told if text]
 
 
 def progress(state: SearchState, recipe: Recipe, elapsed_s: float, expected: Expected | None) -> str:
@@ -60,6 +66,12 @@ def progress(state: SearchState, recipe: Recipe, elapsed_s: float, expected: Exp
     if state.paused is not None:
         parts.append(f"paused by {state.paused.by}")
     return " | ".join([*parts, _told(state, recipe, expected)])
+
+
+def ahead(state: SearchState, recipe: Recipe, expected: Expected | None) -> str:
+    """The trials that have ended, and the time that is left: "7/16 trials | ETA 12 min"."""
+    eta = "ETA unknown" if expected is None else f"ETA {duration(expected.left_s)}"
+    return f"{sum(state.counts().values())}/{recipe.budget.trials} trials | {eta}"
 
 
 def _told(state: SearchState, recipe: Recipe, expected: Expected | None) -> str:

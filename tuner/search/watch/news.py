@@ -3,15 +3,14 @@
 import time
 from collections.abc import Callable, Sequence
 
-from tuner.base.metric import METRICS
 from tuner.base.steps import LONGEST_S
 from tuner.base.text import one_line
-from tuner.front import pareto, uncertainty
+from tuner.front import pareto
 from tuner.front.pareto import Objective
 from tuner.search.execute.messages import RunSnapshot
 from tuner.search.record.fields import clean
 from tuner.search.record.state import SearchState, TrialRecord
-from tuner.search.watch.texts import figure, heading, number, told_stage
+from tuner.search.watch.texts import heading, measured, number, told_stage
 from tuner.search.watch.waiting import Needs, told_run
 
 QUIET_S = LONGEST_S
@@ -42,14 +41,18 @@ class News:
         self._late: set[tuple[int, str]] = set()
         self._told_s = time.monotonic()
 
-    def lines(self, runs: Sequence[RunSnapshot], summary: Callable[[], str]) -> list[str]:
+    def lines(self, runs: Sequence[RunSnapshot], summary: Callable[[], str], ahead: Callable[[], str]) -> list[str]:
         """The lines since the last call.
 
         Args:
             runs: the active runs of stages.
             summary: says how far the search is.
+            ahead: says the same in short, at the end of the line of a trial that has ended.
         """
-        found = [*self._trials_ended(), *self._trials_begun(), *self._stages_begun(runs)]
+        if ended := self._trials_ended():
+            tail = f" | {ahead()}"
+            ended = [f"{one_line(clean(line), LONGEST - len(tail))}{tail}" for line in ended]
+        found = [*ended, *self._trials_begun(), *self._stages_begun(runs)]
         if not found and time.monotonic() - self._told_s > QUIET_S:
             stages = ", ".join(f"trial {run.trial} {told_stage(run)}" for run in runs) or "between stages"
             found = [f"{summary()} | {stages}"]
@@ -85,11 +88,7 @@ class News:
         if trial.outcome != "complete":
             return f"{took}{f' in {trial.stage}' if trial.stage else ''}: {trial.cause}"
         known = {**trial.params, **trial.values}
-        told = []
-        for name in (objective.name for objective in self._objectives if objective.name in known):
-            unit = METRICS[name].unit if name in METRICS else ""
-            told.append(f"{heading(name)} {figure(name, known[name], uncertainty.error(name, known))} {unit}".strip())
-        return f"{took}{', on the front' if member else ''}: {', '.join(told)}"
+        return f"{took}{', on the front' if member else ''}: {measured(self._objectives, known)}"
 
     def _params(self, trial: TrialRecord) -> str:
         return ", ".join(f"{heading(name)} {number(trial.params.get(name))}" for name in self._searched)

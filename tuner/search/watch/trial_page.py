@@ -110,7 +110,7 @@ def trials_text(home: SearchHome) -> FittedTable:
     columns.append(Column("state", states, weight=8, words=True))
     searched = [name for name in home.stored()[0].space if any(name in trial.params for trial in trials)]
     columns += [Column(name, [number(trial.params.get(name)) for trial in trials], weight=2) for name in searched]
-    for name in (objective.name for objective in view.objectives):
+    for name in (objective.name for objective in view.objectives if objective.name not in searched):
         known = [{**trial.params, **trial.values} for trial in trials]
         cells = [figure(name, values.get(name), uncertainty.error(name, values)) for values in known]
         columns.append(Column(METRICS[name].heading if name in METRICS else name, cells, weight=6))
