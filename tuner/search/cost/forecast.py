@@ -46,6 +46,7 @@ class Expected:
         factor: the figures are presumably right within this factor.
         limit: the limit that is expected to end it before its last trial, such as "budget.money"; empty: none.
         least_s: wall time of what has not begun yet, seconds.
+        overdue: whether what is under way has taken longer than `factor` explains, so that the guess says nothing.
     """
 
     trials: int
@@ -59,6 +60,7 @@ class Expected:
     factor: float
     limit: str = ""
     least_s: float = 0.0
+    overdue: bool = False
 
 
 class Forecast:
@@ -118,10 +120,12 @@ class Forecast:
         if self._found is None or seen != self._seen:
             self._seen, self._seen_s, self._found = seen, now_s, self._within_limits(state, now_s)
         found = self._found
-        left_s = max(found.least_s, found.left_s - max(0.0, now_s - self._seen_s))
+        passed_s = max(0.0, now_s - self._seen_s)
+        overdue = found.source == "guess" and passed_s > found.factor * max(START_S, found.left_s - found.least_s)
+        left_s = max(found.least_s, found.left_s - passed_s)
         if limit_s := self._recipe.budget.time_limit_s:
             left_s = min(left_s, max(0.0, limit_s - now_s))
-        return replace(found, left_s=left_s, total_s=now_s + left_s)
+        return replace(found, left_s=left_s, total_s=now_s + left_s, overdue=overdue)
 
     def _within_limits(self, state: SearchState, now_s: float) -> Expected:
         """What is expected as of now, with as many trials as the limits of the budget pay for."""

@@ -70,7 +70,7 @@ def progress(state: SearchState, recipe: Recipe, elapsed_s: float, expected: Exp
 
 def ahead(state: SearchState, recipe: Recipe, expected: Expected | None) -> str:
     """The trials that have ended, and the time that is left: "7/16 trials | ETA 12 min"."""
-    eta = "ETA unknown" if expected is None else f"ETA {duration(expected.left_s)}"
+    eta = "ETA unknown" if expected is None or expected.overdue else f"ETA {duration(expected.left_s)}"
     return f"{sum(state.counts().values())}/{recipe.budget.trials} trials | {eta}"
 
 
@@ -78,6 +78,8 @@ def _told(state: SearchState, recipe: Recipe, expected: Expected | None) -> str:
     """The time that is left, confirmation included."""
     if expected is None:
         return "ETA unknown"
+    if expected.overdue:
+        return "ETA unknown until a trial has ended: the first guess was too short"
     if not (state.open() or state.missing(recipe.budget.trials)):
         return f"last trials done, ETA {duration(expected.left_s)}"
     at_most = "at most " if recipe.budget.patience else ""

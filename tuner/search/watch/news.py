@@ -49,10 +49,13 @@ class News:
             summary: says how far the search is.
             ahead: says the same in short, at the end of the line of a trial that has ended.
         """
+        begun = self._trials_begun()
+        at_once = [line for number, line in begun.items() if self._state.trials[number].outcome]  # since the last call
         if ended := self._trials_ended():
             tail = f" | {ahead()}"
             ended = [f"{one_line(clean(line), LONGEST - len(tail))}{tail}" for line in ended]
-        found = [*ended, *self._trials_begun(), *self._stages_begun(runs)]
+        others = [line for line in begun.values() if line not in at_once]
+        found = [*at_once, *ended, *others, *self._stages_begun(runs)]
         if not found and time.monotonic() - self._told_s > QUIET_S:
             stages = ", ".join(f"trial {run.trial} {told_stage(run)}" for run in runs) or "between stages"
             found = [f"{summary()} | {stages}"]
@@ -60,10 +63,11 @@ class News:
             self._told_s = time.monotonic()
         return [one_line(clean(line), LONGEST) for line in found]
 
-    def _trials_begun(self) -> list[str]:
+    def _trials_begun(self) -> dict[int, str]:
+        """A line for each trial that has begun, by its number."""
         fresh = sorted(set(self._state.trials) - self._begun)
         self._begun.update(fresh)
-        return [f"trial {number} begins: {self._params(self._state.trials[number])}" for number in fresh]
+        return {number: f"trial {number} begins: {self._params(self._state.trials[number])}" for number in fresh}
 
     def _stages_begun(self, runs: Sequence[RunSnapshot]) -> list[str]:
         lines = []
@@ -87,6 +91,8 @@ class News:
         took = f"trial {trial.number} {trial.outcome} after {trial.seconds:.0f} s"
         if trial.outcome != "complete":
             return f"{took}{f' in {trial.stage}' if trial.stage else ''}: {trial.cause}"
+        if trial.stages and all(use.reused for use in trial.stages):
+            took = f"trial {trial.number} complete, all stages reused"
         known = {**trial.params, **trial.values}
         return f"{took}{', on the front' if member else ''}: {measured(self._objectives, known)}"
 

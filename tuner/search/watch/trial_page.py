@@ -10,11 +10,12 @@ from tuner.base.metric import METRICS
 from tuner.base.tables import Column, FittedTable, note, plain_line
 from tuner.errors import UsageError
 from tuner.front import uncertainty, words
+from tuner.search.control.drivers import current_driver
 from tuner.search.control.now import Now, read_now
 from tuner.search.execute.plan import plan_trial
 from tuner.search.execute.stage_log import log_key, read_log
 from tuner.search.record.home import SearchHome
-from tuner.search.record.state import TrialRecord
+from tuner.search.record.state import SearchState, TrialRecord
 from tuner.search.stages import STAGES
 from tuner.search.watch.texts import figure, number
 
@@ -99,9 +100,18 @@ def trial_text(document: dict[str, Any], *, all_logs: bool = False) -> Group:
     return Group(*lines)
 
 
-def trials_text(home: SearchHome) -> FittedTable:
-    """All trials of a search, one line each."""
+def trials_text(home: SearchHome) -> Group:
+    """All trials of a search, one line each, below what its driver does."""
     state, now = home.state(), read_now(home.store, home.name)
+    driver = current_driver(home.store, home.name).told()
+    lines: list[RenderableType] = [plain_line(f"driven by {driver}" if driver else "no driver runs")]
+    if now is not None and driver:
+        lines.append(plain_line(f"{now.summary} ({now.age_s:.0f} s ago)"))
+    lines.append(_trials_table(home, state, now) if state.trials else plain_line("no trial has begun yet"))
+    return Group(*lines)
+
+
+def _trials_table(home: SearchHome, state: SearchState, now: Now | None) -> FittedTable:
     trials = sorted(state.trials.values(), key=lambda trial: trial.number)
     view = home.front(state=state)
     members = {member.trial for member in view.members}
