@@ -18,7 +18,8 @@ from tuner.search.cost.sizes import Machine, Sizes
 from tuner.search.cost.stage_times import StageTimes, Timed
 from tuner.search.cost.texts import ends_early, expected_line
 from tuner.search.execute.plan import plan_trial
-from tuner.search.record.restoration import replay
+from tuner.search.record.events import Instructed, Proposed
+from tuner.search.record.restoration import apply, replay
 from tuner.search.record.stage_use import StageUse
 from tuner.search.record.state import SearchState, TrialRecord
 
@@ -257,7 +258,13 @@ def test_a_first_guess_that_was_too_short_is_not_repeated():
     found = forecast(recipe_of("budget.trials=24"))
     first = found.expected(SearchState(), 0.0)
     assert not first.overdue
-    assert found.expected(SearchState(), 10 * first.total_s).overdue
+    assert not found.expected(SearchState(), 10 * first.total_s).overdue, "no trial has begun"
+    state = SearchState()
+    apply(state, Proposed(0.0, 0, planned(24)[0][0]), 0.0)
+    assert not found.expected(state, 20.0).overdue
+    assert found.expected(state, 10 * first.total_s).overdue
+    apply(state, Instructed(1.0, 1, "pause", {}, "ada@lab7", 1.0, True, "paused", None), 1.0)
+    assert not found.expected(state, 20 * first.total_s).overdue, "a pause takes as long as it takes"
 
 
 def test_time_that_passes_is_taken_off():

@@ -121,7 +121,9 @@ class Forecast:
             self._seen, self._seen_s, self._found = seen, now_s, self._within_limits(state, now_s)
         found = self._found
         passed_s = max(0.0, now_s - self._seen_s)
-        overdue = found.source == "guess" and passed_s > found.factor * max(START_S, found.left_s - found.least_s)
+        runs = n_ended < len(trials) and state.paused is None
+        under_way_s = found.left_s - found.least_s
+        overdue = runs and found.source == "guess" and passed_s > found.factor * max(START_S, under_way_s)
         left_s = max(found.least_s, found.left_s - passed_s)
         if limit_s := self._recipe.budget.time_limit_s:
             left_s = min(left_s, max(0.0, limit_s - now_s))

@@ -78,6 +78,8 @@ def _told(state: SearchState, recipe: Recipe, expected: Expected | None) -> str:
     """The time that is left, confirmation included."""
     if expected is None:
         return "ETA unknown"
+    if state.paused is not None:
+        return f"{duration(expected.left_s)} left when resumed"
     if expected.overdue:
         return "ETA unknown until a trial has ended: the first guess was too short"
     if not (state.open() or state.missing(recipe.budget.trials)):

@@ -15,6 +15,8 @@ from tuner.search.watch.waiting import Needs, told_run
 
 QUIET_S = LONGEST_S
 """Seconds without an event after which a log gets a line that the search is at work."""
+PAUSED_S = 600.0
+"""The same while the search is paused and nothing runs."""
 LATE_S = 30.0
 """Seconds for which a stage may wait before a log gets a line about it."""
 LONGEST = 134
@@ -56,7 +58,8 @@ class News:
             ended = [f"{one_line(clean(line), LONGEST - len(tail))}{tail}" for line in ended]
         others = [line for line in begun.values() if line not in at_once]
         found = [*at_once, *ended, *others, *self._stages_begun(runs)]
-        if not found and time.monotonic() - self._told_s > QUIET_S:
+        quiet_s = PAUSED_S if self._state.paused is not None and not runs else QUIET_S
+        if not found and time.monotonic() - self._told_s > quiet_s:
             stages = ", ".join(f"trial {run.trial} {told_stage(run)}" for run in runs) or "between stages"
             found = [f"{summary()} | {stages}"]
         if found:
