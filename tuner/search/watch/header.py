@@ -81,7 +81,7 @@ def _told(state: SearchState, recipe: Recipe, expected: Expected | None) -> str:
     if state.paused is not None:
         return f"{duration(expected.left_s)} left when resumed"
     if expected.overdue:
-        return "ETA unknown until a trial has ended: the first guess was too short"
+        return "ETA unknown until a trial has ended"
     if not (state.open() or state.missing(recipe.budget.trials)):
         return f"last trials done, ETA {duration(expected.left_s)}"
     at_most = "at most " if recipe.budget.patience else ""
