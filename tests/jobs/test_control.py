@@ -225,3 +225,13 @@ def test_the_log_of_a_stage_can_be_read_while_it_runs(home, monkeypatch):
         assert "epoch 1/10 loss=0.5" in lines[-1]
         log.epoch(2, 10, {"loss": 0.4})
     assert "epoch 2/10" in read_log(home.store, "dense", key)[-1]
+
+
+def test_the_time_of_a_stage_is_that_of_its_run_without_waiting(tmp_path, capsys):
+    begun, ended = trial_events(0, {"accuracy": 90.0, "interpretability": 70.0})
+    (first, *others) = ended["stages"]
+    first |= {"reused": False, "seconds": 20.6, "saved_s": 0.0, "ran_s": 2.0, "cpus": 1.0, "gpus": 0.0}
+    home = home_with(tmp_path, [begun, ended | {"stages": [first, *others]}])
+    code, out, _ = told(trial, home, "0", "--json", capsys=capsys)
+    stage = next(stage for stage in json.loads(out)["stages"] if stage["stage"] == first["stage"])
+    assert (code, stage["seconds"], stage["waited_s"]) == (0, 2.0, pytest.approx(18.6))

@@ -234,6 +234,16 @@ def test_an_objective_that_is_searched_has_one_column():
     assert [column.heading for column in made._columns([], set())].count("per class") == 1
 
 
+def test_a_search_that_is_asked_to_stop_promises_nothing_more():
+    asked = False
+    made = TrialsView(SearchState(), recipe_of(), list, PLACE, NEEDS, stopping=lambda: asked)
+    assert "ETA" in made.summary()
+    asked = True
+    assert "stopping: running stages come to their end" in made.summary()
+    assert "ETA" not in made.summary()
+    assert made.ahead() == "0/3 trials | stopping"
+
+
 def test_a_stage_that_waits_long_is_told_once():
     made = view([running(begun=False, seconds=31.0)])
     assert made.news()[-1] == "trial 1: dense waiting for a GPU"

@@ -304,7 +304,8 @@ class Driver:
         self.instructions.trials = searcher
         look = partial(self._look, BrokerMonitor(broker), searcher)
         place = Place(self.home.name, self.home.store.url, self.shown.place)
-        view = TrialsView(self.state, self.recipe, look, place, self._resources, self.started, self.outlook.expected)
+        shown = (place, self._resources, self.started, self.outlook.expected, self._asked_to_stop)
+        view = TrialsView(self.state, self.recipe, look, *shown)
         keep_keys_private()
         try:
             with tempfile.TemporaryDirectory(prefix="qpm-tuner-tune-", ignore_cleanup_errors=True) as scratch:

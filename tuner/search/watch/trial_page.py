@@ -15,6 +15,7 @@ from tuner.search.control.now import Now, read_now
 from tuner.search.execute.plan import plan_trial
 from tuner.search.execute.stage_log import log_key, read_log
 from tuner.search.record.home import SearchHome
+from tuner.search.record.stage_use import StageUse
 from tuner.search.record.state import SearchState, TrialRecord
 from tuner.search.stages import STAGES
 from tuner.search.watch.texts import figure, number
@@ -165,12 +166,15 @@ def _stages(home: SearchHome, record: TrialRecord, now: Now | None, log_lines: i
         elif stage == record.stage:
             state = record.outcome or state
         log = read_log(home.store, stage, key)[-log_lines:] if log_lines else []
-        seconds = doing.seconds if doing is not None and doing.stage == stage else use.seconds if use else None
+        seconds, waited_s = _times(use)
+        if doing is not None and doing.stage == stage:
+            seconds = doing.seconds
         found.append(
             {
                 "stage": stage,
                 "state": state,
                 "seconds": seconds,
+                "waited_s": waited_s,
                 "saved_s": use.saved_s if use else None,
                 "key": key,
                 "artifact": f"{STAGES[stage].kind}/{key}" if stored else "",
@@ -179,6 +183,15 @@ def _stages(home: SearchHome, record: TrialRecord, now: Now | None, log_lines: i
             }
         )
     return found
+
+
+def _times(use: StageUse | None) -> tuple[float | None, float | None]:
+    """Seconds that a stage ran for a trial, and that the trial waited for it beside that; None: unknown."""
+    if use is None:
+        return None, None
+    if use.ran_s is None:  # an earlier version told only both together
+        return use.seconds, None
+    return use.ran_s, max(0.0, use.seconds - use.ran_s)
 
 
 def _keys(home: SearchHome, record: TrialRecord) -> dict[str, str]:
@@ -199,6 +212,7 @@ def _stage_table(stages: list[dict[str, Any]]) -> RenderableType:
             Column("stage", [stage["stage"] for stage in stages], weight=9),
             Column("state", [stage["state"] for stage in stages], weight=8),
             Column("s", [seconds(stage["seconds"]) for stage in stages], weight=7),
+            Column("s waited", [seconds(stage["waited_s"]) for stage in stages], weight=2),
             Column("s saved", [seconds(stage["saved_s"]) for stage in stages], weight=3),
             Column("artifact", [stage["artifact"] for stage in stages], weight=5, words=True, narrowest=50),
         ]

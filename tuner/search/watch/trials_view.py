@@ -42,6 +42,7 @@ class TrialsView:
         needs: what a run of each stage holds.
         began_s: when the driver began, by `time.monotonic`; None: now.
         expected: returns what the search is expected to take, confirmation included; None where that is unknown.
+        stopping: whether someone has asked for its end.
     """
 
     def __init__(
@@ -53,13 +54,14 @@ class TrialsView:
         needs: Mapping[str, StageResources],
         began_s: float | None = None,
         expected: Callable[[], Expected | None] = lambda: None,
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._state, self._recipe, self._snapshot, self._needs = state, recipe, snapshot, needs
         self._objectives, self._searched = objectives_of(recipe), list(recipe.space)
         self._header = header(place, recipe, self._objectives)
         self._news = News(state, self._objectives, self._searched, needs)
         self._began_s = time.monotonic() if began_s is None else began_s
-        self._expected = expected
+        self._expected, self._stopping = expected, stopping
         self._elapsed_before_s = state.elapsed_s
         self._told_header = False
         self._running: list[RunSnapshot] = []
@@ -86,11 +88,11 @@ class TrialsView:
 
     def progress(self) -> str:
         """How far the search is, in one line, without its front."""
-        return progress(self._state, self._recipe, self.elapsed_s, self._expected())
+        return progress(self._state, self._recipe, self.elapsed_s, self._expected(), stopping=self._stopping())
 
     def ahead(self) -> str:
         """The same in a few words: "7/16 trials | ETA 12 min"."""
-        return ahead(self._state, self._recipe, self._expected())
+        return ahead(self._state, self._recipe, self._expected(), stopping=self._stopping())
 
     def summary(self) -> str:
         """How far the search is, in one line."""
