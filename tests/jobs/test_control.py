@@ -14,7 +14,7 @@ from tuner.search.control.now import Doing, Now, key_of, read_now
 from tuner.search.execute.stage_log import StageLog, log_key, read_log
 from tuner.search.record.events import Instructed
 from tuner.search.record.holder import this_driver
-from tuner.store import Lease, open_store
+from tuner.store import Lease, StoreError, open_store
 
 
 @pytest.fixture
@@ -225,6 +225,22 @@ def test_the_log_of_a_stage_can_be_read_while_it_runs(home, monkeypatch):
         assert "epoch 1/10 loss=0.5" in lines[-1]
         log.epoch(2, 10, {"loss": 0.4})
     assert "epoch 2/10" in read_log(home.store, "dense", key)[-1]
+
+
+def test_a_store_that_refuses_the_log_of_a_stage_is_told_once(home, monkeypatch, caplog):
+    def refuse(key, data):
+        raise StoreError("the disk is full", "space", "make some")
+
+    monkeypatch.setattr("tuner.search.execute.stage_log.LOCAL_S", 0.01)
+    monkeypatch.setattr(home.store, "put", refuse)
+    log = StageLog()
+    with log.published(home.store, "dense", "k" * 32), log.listening():
+        for epoch in range(5):
+            log.epoch(epoch, 10, {"loss": 0.5})
+            time.sleep(0.03)
+    assert [record.getMessage() for record in caplog.records if "was not kept" in record.getMessage()] == [
+        "the log of stage dense was not kept: the disk is full"
+    ]
 
 
 def test_the_time_of_a_stage_is_that_of_its_run_without_waiting(tmp_path, capsys):

@@ -63,6 +63,7 @@ class StageLog(logging.Handler):
         self._lines: deque[str] = deque(maxlen=MOST_LINES)
         self._program_s = -PROGRAM_EVERY_S
         self._n_said = self._n_published = 0
+        self._trouble = False
 
     def emit(self, record: logging.LogRecord) -> None:
         """A message of a library."""
@@ -83,13 +84,15 @@ class StageLog(logging.Handler):
         self.say(f"epoch {done}/{epochs} {told}" if epochs else f"program {told}")
 
     def publish(self, store: Store, stage: str, key: str) -> None:
-        """Write it, if it has new lines; a store that refuses does not change how the stage ended."""
+        """Write it, if it has new lines; a store that refuses is told once, and does not change how the stage ends."""
         if self._n_published == (said := self._n_said):
             return
         try:
             store.put(log_key(stage, key), "".join(f"{line}\n" for line in list(self._lines)).encode())
         except TunerError as error:
-            _log.warning("the log of stage %s was not kept: %s", stage, error.what)
+            if not self._trouble:
+                self._trouble = True
+                _log.warning("the log of stage %s was not kept: %s", stage, error.what)
         self._n_published = said
 
     @contextlib.contextmanager
