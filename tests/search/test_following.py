@@ -57,7 +57,7 @@ def test_each_change_is_a_look_with_what_is_new(home):
     ]
     assert told[2] == [
         "trial 4 failed in dense: no room",
-        "trial 3 run again with seed 1: complete: accuracy 96.5 %, interpret. 70.0 %",
+        "trial 3 run again with seed 1: complete: accuracy 96.5 ±1.1 %, interpret. 70.0 %",
     ]
     assert told[3] == ["trial 3 was picked"]
     assert told[4] == []
