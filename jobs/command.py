@@ -37,12 +37,31 @@ def refuse_secret(address: str) -> None:
         )
 
 
-def home_of(arguments: argparse.Namespace) -> "SearchHome":
-    """The search that --store and --name identify; it must exist."""
-    from tuner.search.record.home import open_home
+def home_of(arguments: argparse.Namespace, *, starting: bool = False) -> "SearchHome":
+    """The search that --store and --name identify.
+
+    Args:
+        arguments: of the command.
+        starting: whether one is enough whose driver has not come to its first trial yet.
+
+    Raises:
+        UsageError: there is none, or it is only starting.
+    """
+    from tuner.search.control.drivers import current_driver
+    from tuner.search.record.home import SearchHome, open_home
     from tuner.store import open_store
 
-    return open_home(open_store(arguments.store), arguments.name, progress(stderr=True).warn)
+    store, warn = open_store(arguments.store), progress(stderr=True).warn
+    home = SearchHome(store, arguments.name, warn)
+    if home.exists() or not (driver := current_driver(store, home.name).told()):
+        return open_home(store, arguments.name, warn)
+    if starting:
+        return home
+    raise UsageError(
+        f"search {home.name!r} is starting: its driver, {driver}, reads the data or extracts features",
+        "a search that has begun",
+        "try again when it has; qpm-tuner list shows it, and qpm-tuner control can stop or pause it already",
+    )
 
 
 def run(

@@ -44,7 +44,7 @@ def main(given: list[str] | None = None) -> int:
 
 def body(arguments: argparse.Namespace) -> int:
     """Give the instruction, or list all; the exit code is 1 if it was refused."""
-    control = Control(home_of(arguments), arguments.wait)
+    control = Control(home_of(arguments, starting=True), arguments.wait)
     if not arguments.instruction:
         if arguments.now:
             raise UsageError("--now without an instruction", "stop --now", "add stop")
@@ -54,7 +54,9 @@ def body(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(answer.to_json())
     else:
-        print(f"{answer.instruction}: {answer.state}: {answer.note}")
+        at = "" if answer.answered_s is None else time.strftime(" at %H:%M:%S", time.localtime(answer.answered_s))
+        by = f" by the driver {answer.driver}" if answer.driver else ""
+        print(f"{answer.instruction}: {answer.state}{at}{by}: {answer.note}")
     return 1 if answer.state == "refused" else 0
 
 

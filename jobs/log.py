@@ -5,8 +5,6 @@ import logging
 import sys
 from collections.abc import Iterator
 
-from rich.logging import RichHandler
-
 from jobs.output import CLOCK, terminal
 
 PACKAGES = ("tuner", "jobs", "cluster")
@@ -33,10 +31,20 @@ def listening(verbosity: int = 0) -> Iterator[None]:
             logging.getLogger(name).setLevel(was)
 
 
+class _ToStandardError(logging.Handler):
+    """Writes to what standard error is at that moment: a live display puts itself there, and shows lines above it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One message."""
+        try:
+            print(self.format(record), file=sys.stderr, flush=True)
+        except OSError:
+            self.handleError(record)
+
+
 def _handler(verbosity: int) -> logging.Handler:
-    if (console := terminal(stderr=True)).is_terminal:
-        return RichHandler(console=console, show_path=verbosity > 1, markup=False, log_time_format="%H:%M:%S")
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _ToStandardError()
+    clock = "%H:%M:%S" if terminal(stderr=True).is_terminal else CLOCK
     where = " %(name)s:" if verbosity > 1 else ""
-    handler.setFormatter(logging.Formatter(f"%(asctime)s %(levelname)s:{where} %(message)s", CLOCK))
+    handler.setFormatter(logging.Formatter(f"%(asctime)s %(levelname)s:{where} %(message)s", clock))
     return handler

@@ -159,7 +159,8 @@ def print_end(result: "SearchResult", console: Console) -> None:
         lines["more trials"] = f"none: all {ended} points of the space are tried"
     elif home.is_of_this_code():
         lines["more trials"] = f"qpm-tuner search {address} --trials {2 * max(ended, 1)}"
-    for name, place in lines.items():
+    for name, told in lines.items():
+        place = told.replace(", then ", f"\n{'':14}")  # the command that serves MLflow, and its page
         console.print(f"{name:14}{place}", markup=False, highlight=False, soft_wrap=True)
 
 

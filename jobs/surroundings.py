@@ -1,6 +1,7 @@
 """Makes commands robust against their environment: nameless users, `~` in paths, closed or broken outputs."""
 
 import argparse
+import codecs
 import getpass
 import io
 import os
@@ -15,6 +16,9 @@ from rich.console import Console
 from tuner.base.folders import at_home
 
 FILES = ("export", "model", "out")
+PLAINLY = "qpm-tuner-plainly"
+IN_ASCII = {"±": "+-", "×": "x", "−": "-", "–": "-", "…": "...", "→": "->", "·": "*"}
+"""What is printed where an encoding lacks a character; of any other one, its code."""
 
 
 class Screen(Console):
@@ -33,12 +37,23 @@ class Screen(Console):
 def settle() -> None:
     """Prepare for closed streams, narrow encodings, and containers whose user has no name."""
     _open_closed()
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
+    codecs.register_error(PLAINLY, _plainly)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=PLAINLY)
     try:
         getpass.getuser()
     except (KeyError, OSError):  # PyTorch, Ray and MLflow ask too, and would fail
         os.environ["LOGNAME"] = f"uid-{os.getuid()}"
+
+
+def _plainly(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Replaces what an output cannot show, such as ± in a locale without UTF-8."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    told = "".join(IN_ASCII.get(c) or c.encode("ascii", "backslashreplace").decode("ascii") for c in lacking)
+    return told, error.end
 
 
 def expand(parsed: argparse.Namespace) -> None:

@@ -2,16 +2,19 @@
 
 import json
 import re
+import time
 
 import pytest
 
 from jobs import control, trial
+from jobs import list as listing
 from tests.ledgers import finished, home_with, trial_events
 from tuner.search.control.entries import folder
 from tuner.search.control.now import Doing, Now, key_of, read_now
 from tuner.search.execute.stage_log import StageLog, log_key, read_log
+from tuner.search.record.events import Instructed
 from tuner.search.record.holder import this_driver
-from tuner.store import Lease
+from tuner.store import Lease, StoreError, open_store
 
 
 @pytest.fixture
@@ -187,3 +190,64 @@ def test_what_others_wrote_steers_no_terminal(home, capsys):
     assert read_log(home.store, "dense", "dense3")[0].endswith("token=***")
     for words in (["4"], ["3"], []):
         assert "\x1b" not in told(trial, home, *words, capsys=capsys)[1]
+
+
+def test_a_search_that_only_starts_is_listed_and_can_be_instructed(tmp_path, capsys):
+    """Its driver has the lease, and reads the data or extracts features: an hour, where there are many."""
+    place = ["--store", str(tmp_path), "--name", "far"]
+    with Lease(open_store(str(tmp_path)), "far", this_driver(), 30.0):
+        assert listing.main(["--store", str(tmp_path), "--json"]) == 0
+        (line,) = json.loads(capsys.readouterr().out)["searches"]
+        assert (line["name"], line["state"]) == ("far", "starting")
+        assert control.main([*place, "stop", "--wait", "0"]) == 0
+        assert capsys.readouterr().out.startswith("stop: waiting: the search is starting: its driver, ")
+        assert control.main([*place, "add", "n_features=20", "--wait", "0"]) == 0
+        capsys.readouterr()
+        assert trial.main(place) == 2
+        assert "search 'far' is starting: its driver, " in capsys.readouterr().err
+    assert control.main([*place, "pause"]) == 2, "nobody drives it any more"
+
+
+def test_an_answer_says_when_and_by_whom(home, capsys):
+    home.append(Instructed(1_700_000_000.0, 1, "pause", {}, "ada@lab7", 1_699_999_999.0, True, "paused", None))
+    code, out, _ = told(control, home, "--json", capsys=capsys)
+    (entry,) = json.loads(out)["instructions"]
+    assert (code, entry["answered_s"], entry["by"]) == (0, 1_700_000_000.0, "ada@lab7")
+
+
+def test_the_log_of_a_stage_can_be_read_while_it_runs(home, monkeypatch):
+    monkeypatch.setattr("tuner.search.execute.stage_log.LOCAL_S", 0.01)
+    log, key = StageLog(), "k" * 32
+    with log.published(home.store, "dense", key):
+        log.epoch(1, 10, {"loss": 0.5})
+        while not (lines := read_log(home.store, "dense", key)):
+            time.sleep(0.01)
+        assert "epoch 1/10 loss=0.5" in lines[-1]
+        log.epoch(2, 10, {"loss": 0.4})
+    assert "epoch 2/10" in read_log(home.store, "dense", key)[-1]
+
+
+def test_a_store_that_refuses_the_log_of_a_stage_is_told_once(home, monkeypatch, caplog):
+    def refuse(key, data):
+        raise StoreError("the disk is full", "space", "make some")
+
+    monkeypatch.setattr("tuner.search.execute.stage_log.LOCAL_S", 0.01)
+    monkeypatch.setattr(home.store, "put", refuse)
+    log = StageLog()
+    with log.published(home.store, "dense", "k" * 32), log.listening():
+        for epoch in range(5):
+            log.epoch(epoch, 10, {"loss": 0.5})
+            time.sleep(0.03)
+    assert [record.getMessage() for record in caplog.records if "was not kept" in record.getMessage()] == [
+        "the log of stage dense was not kept: the disk is full"
+    ]
+
+
+def test_the_time_of_a_stage_is_that_of_its_run_without_waiting(tmp_path, capsys):
+    begun, ended = trial_events(0, {"accuracy": 90.0, "interpretability": 70.0})
+    (first, *others) = ended["stages"]
+    first |= {"reused": False, "seconds": 20.6, "saved_s": 0.0, "ran_s": 2.0, "cpus": 1.0, "gpus": 0.0}
+    home = home_with(tmp_path, [begun, ended | {"stages": [first, *others]}])
+    code, out, _ = told(trial, home, "0", "--json", capsys=capsys)
+    stage = next(stage for stage in json.loads(out)["stages"] if stage["stage"] == first["stage"])
+    assert (code, stage["seconds"], stage["waited_s"]) == (0, 2.0, pytest.approx(18.6))

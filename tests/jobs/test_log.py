@@ -1,13 +1,16 @@
 """What a command logs: lines with the time where no terminal is, messages of the library, and no traces afterwards."""
 
+import io
 import logging
 import re
 import sys
 
 import pytest
+from rich.console import Console
 
 from jobs.log import PACKAGES, listening
 from jobs.output import progress
+from tuner.base.progress import ConsoleProgress
 
 STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
 
@@ -34,6 +37,14 @@ def test_messages_of_the_library_are_shown_as_asked(verbosity, count, capsys):
     shown = [line for line in lines if re.match(STAMP, line)]
     assert len(shown) == count
     assert re.fullmatch(f"{STAMP} WARNING:( tuner.store.somewhere:)? one warning", shown[0])
+
+
+def test_a_message_beside_a_spinner_has_lines_of_its_own():
+    """A live display puts itself in the place of standard error, and the message goes through it."""
+    console = Console(file=io.StringIO(), force_terminal=True, width=80)
+    with listening(), ConsoleProgress(console).step("a step"):
+        logging.getLogger("tuner.base.locks").warning("waiting for %s", "a lock")
+    assert re.search(r"\x1b\[2K[^\x1b]* WARNING: waiting for a lock *\n", console.file.getvalue())
 
 
 def test_loggers_are_left_as_they_were():

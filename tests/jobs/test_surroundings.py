@@ -144,6 +144,13 @@ def test_a_text_that_the_terminal_cannot_show_is_escaped():
     assert done.stdout == b"V\\xf6gel \\udcff\n"
 
 
+def test_a_locale_without_utf8_reads_plus_and_minus():
+    code = "from jobs.surroundings import settle; settle(); print('98.9 ±0.7 × 2 … ü')"
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, check=True)
+    assert shown.stdout == b"98.9 +-0.7 x 2 ... \\xfc\n"
+
+
 def test_a_broken_pipe_that_is_not_the_output_is_an_error(capsys):
     made = argparse.ArgumentParser()
     made.add_argument("--debug", action="store_true")

@@ -1,11 +1,13 @@
 """The plan of a run: what is left, from whatever times are known, and nothing is written."""
 
 import json
+import re
 
 import pytest
 
 from tests.ledgers import finished, home_with
 from tuner.errors import UsageError
+from tuner.recipe import load_recipe
 from tuner.search.cost.earlier import earlier_times, known_stages
 from tuner.search.cost.prepare import held_by
 from tuner.search.cost.sizes import Machine, Sizes, sizes_of_bank
@@ -127,3 +129,10 @@ def test_a_store_without_anything_is_planned_by_size(tmp_path):
     assert earlier_times(artifacts, "bank", recipe, sizes, held_by(recipe, Machine(2.0))).source == "guess"
     assert sizes_of_bank(artifacts, "bank", recipe) is None
     json.dumps(recipe.to_dict())  # the recipe is untouched
+
+
+def test_a_plan_of_a_new_search_says_how_long_extraction_takes_first(tmp_path):
+    plan = dry_run(SearchHome(open_store(str(tmp_path)), "new"), load_recipe("digits"))
+    (line,) = [told for heading, told in plan.lines() if heading == "extraction"]
+    assert re.fullmatch(r"about \d+ s before that, right within a factor of about 4", line)
+    assert max(map(len, text(plan).splitlines())) <= 80 + len(str(tmp_path)) + 40

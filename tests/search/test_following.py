@@ -50,14 +50,14 @@ def test_each_change_is_a_look_with_what_is_new(home):
     assert told[0][0].startswith("3 of 40 trials ended, 3 on the front, hypervolume ")
     assert f"driven by {this_driver().partition(' (')[0]}" in told[0][0]
     assert told[1] == [
-        "trial 3 complete: accuracy 96.5 %, interpret. 70.0 %; on the front (2 members, "
+        "trial 3 complete: accuracy 96.5 ±1.1 %, interpret. 70.0 %; on the front (2 members, "
         f"{looks[1].view.volume}); 4 of 40 trials",
         "trial 0 left the front, beaten by trial 3",
         "trial 1 left the front, beaten by trial 3",
     ]
     assert told[2] == [
         "trial 4 failed in dense: no room",
-        "trial 3 run again with seed 1: complete: accuracy 96.5 %, interpret. 70.0 %",
+        "trial 3 run again with seed 1: complete: accuracy 96.5 ±1.1 %, interpret. 70.0 %",
     ]
     assert told[3] == ["trial 3 was picked"]
     assert told[4] == []

@@ -3,10 +3,11 @@
 import functools
 import math
 import random
+from dataclasses import replace
 
 import pytest
 
-from tuner.recipe import load_recipe
+from tuner.recipe import load_recipe, objectives_of
 from tuner.search.cost.draws import draw_points
 from tuner.search.cost.forecast import Forecast
 from tuner.search.cost.guess import guess_s
@@ -17,7 +18,8 @@ from tuner.search.cost.sizes import Machine, Sizes
 from tuner.search.cost.stage_times import StageTimes, Timed
 from tuner.search.cost.texts import ends_early, expected_line
 from tuner.search.execute.plan import plan_trial
-from tuner.search.record.restoration import replay
+from tuner.search.record.events import Instructed, Proposed
+from tuner.search.record.restoration import apply, replay
 from tuner.search.record.stage_use import StageUse
 from tuner.search.record.state import SearchState, TrialRecord
 
@@ -187,9 +189,82 @@ def test_it_stays_true_while_the_search_runs_and_ends_at_what_it_took():
         state, total_s = played(recipe, 1, 0.2, n_ended=n_ended)
         assert found.expected(state).total_s == pytest.approx(total_s, rel=0.25), n_ended
     state, total_s = played(recipe, 1, 0.2)
+    members = state.members(objectives_of(recipe))
+    assert 0.0 < found.expected(state).left_s < 2.0 * len(members), "the front is still to be measured on test"
+    for member in members:
+        state.trials[member.trial].test = {"accuracy": 90.0}
     done = found.expected(state)
     assert (done.left_s, done.total_s) == (0.0, pytest.approx(total_s, rel=0.01))
     assert done.left.cpu_s == 0.0
+
+
+def test_it_follows_a_budget_that_changes_while_the_search_runs():
+    recipe = recipe_of("budget.trials=6")
+    found, (state, _) = forecast(recipe), played(recipe, 1, 0.2, n_ended=3)
+    few = found.expected(state)
+    recipe.budget.trials = 40
+    many = found.expected(state)
+    assert (few.trials, many.trials) == (6, 40)
+    assert many.left_s > 4 * few.left_s
+    fresh = forecast(recipe).expected(state)
+    assert (many.left_s, many.stages) == (fresh.left_s, fresh.stages)
+    recipe.budget.trials = 6
+    assert found.expected(state).left_s == few.left_s
+    small = recipe_of("space={width: {choices: [48, 96]}}", "budget.trials=40")
+    found = forecast(small)
+    small.budget.trials = 1
+    assert found.expected(SearchState()).trials == 1, "fewer than the points of the space"
+
+
+@pytest.mark.parametrize(
+    ("limit", "of"),
+    [
+        ("budget.time_limit_s=60", lambda found: found.total_s / 60),
+        ("budget.cpu_hours=0.02", lambda found: found.spent.cpu_hours / 0.02),
+        ("budget.money=0.1", lambda found: found.spent.cpu_hours * 5.0 / 0.1),
+    ],
+)
+def test_it_ends_where_a_limit_of_the_budget_ends_the_search(limit, of):
+    recipe = recipe_of("budget.trials=40", "budget.prices.cpu_hour=5", limit)
+    state, _ = played(recipe, 1, 0.2, n_ended=3)
+    found, whole = forecast(recipe).expected(state), forecast(recipe_of("budget.trials=40")).expected(state)
+    assert found.limit == limit.partition("=")[0]
+    assert 3 < found.trials < 40 == whole.trials
+    assert found.left_s < whole.left_s
+    assert 0.8 < of(found) <= 1.0 + 1e-9
+    assert ends_early(found, recipe).endswith(f"is expected to end it after about {found.trials} of 40 trials")
+
+
+def test_a_limit_that_is_spent_already_leaves_next_to_nothing():
+    recipe = recipe_of("budget.trials=40", "budget.cpu_hours=0.001")
+    state, _ = played(recipe, 1, 0.2, n_ended=3)
+    found = forecast(recipe).expected(state)
+    assert (found.left_s, found.left.cpu_s, found.trials) == (0.0, 0.0, len(state.trials))
+
+
+def test_what_other_searches_left_in_the_store_is_learned_from_the_first_trials():
+    """The store had the stages of trials that nobody foresaw: a search with the same seed has run before."""
+    recipe = recipe_of("budget.trials=24")
+    state, _ = played(recipe, 1, 0.2, n_ended=6)
+    before = forecast(recipe).expected(state)
+    for trial in state.finished():
+        uses = [replace(use, reused=True, saved_s=use.took_s, ran_s=0.0) for use in trial.stages]
+        trial.stages = tuple(uses)
+    after = forecast(recipe).expected(state)
+    assert 0.0 < after.left_s < 0.4 * before.left_s
+
+
+def test_a_first_guess_that_was_too_short_is_not_repeated():
+    found = forecast(recipe_of("budget.trials=24"))
+    first = found.expected(SearchState(), 0.0)
+    assert not first.overdue
+    assert not found.expected(SearchState(), 10 * first.total_s).overdue, "no trial has begun"
+    state = SearchState()
+    apply(state, Proposed(0.0, 0, planned(24)[0][0]), 0.0)
+    assert not found.expected(state, 20.0).overdue
+    assert found.expected(state, 10 * first.total_s).overdue
+    apply(state, Instructed(1.0, 1, "pause", {}, "ada@lab7", 1.0, True, "paused", None), 1.0)
+    assert not found.expected(state, 20 * first.total_s).overdue, "a pause takes as long as it takes"
 
 
 def test_time_that_passes_is_taken_off():
@@ -198,7 +273,9 @@ def test_time_that_passes_is_taken_off():
     found, last_s = forecast(recipe), state.elapsed_s
     now, later = found.expected(state, last_s), found.expected(state, last_s + 2.0)
     assert (later.left_s, later.total_s) == (pytest.approx(now.left_s - 2.0), pytest.approx(now.total_s))
-    assert found.expected(state, last_s + 1e6).left_s == 0.0
+    late = found.expected(state, last_s + 1e6)
+    assert late.left_s == late.least_s, "what has not begun yet takes its time"
+    assert 0.7 * now.left_s < late.left_s < now.left_s
 
 
 ON = ("stopping.rung=0.3", "stopping.eta=2", "budget.trials=40")

@@ -1,6 +1,7 @@
 """Instructions to a running search: entries in the store, what a driver does with them, what a restart remembers."""
 
 import json
+import os
 import time
 
 import pytest
@@ -224,6 +225,18 @@ def test_to_stop_ends_the_turn_and_does_not_stop_the_next_one(home):
     again = Turn(home, SPACE)
     assert "this driver began later" in again.state.instructed[number].note
     assert again.start() is None
+
+
+def test_what_is_said_while_a_driver_starts_is_meant_for_it(home):
+    """It reads the data or extracts features, for an hour perhaps, and looks at instructions afterwards only."""
+    earlier = give(home.store, home.name, "stop", {}).number
+    path = home.store.local_path(f"{folder(home.name)}{earlier:06d}.json")
+    os.utime(path, (time.time() - 60, time.time() - 60))
+    since_s = home.store.now()
+    meant = give(home.store, home.name, "stop", {}).number
+    inbox = Inbox(home.store, home.name, [], print, since_s)
+    assert inbox.old == {earlier}
+    assert meant in {instruction.number for instruction in inbox.take()}
 
 
 def test_a_raised_budget_counts_until_a_new_number_is_asked_for(home):

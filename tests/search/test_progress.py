@@ -11,12 +11,12 @@ from rich.console import Console
 from tuner.base import steps
 from tuner.base.metric import METRICS
 from tuner.base.progress import ConsoleProgress
-from tuner.recipe import StageResources, load_recipe
+from tuner.recipe import StageResources, load_recipe, objectives_of
 from tuner.search.execute.messages import RunSnapshot
 from tuner.search.record.events import Ended, Instructed, Proposed, StageUse
 from tuner.search.record.restoration import SearchState, apply
 from tuner.search.watch import news
-from tuner.search.watch.header import Place, best, progress
+from tuner.search.watch.header import Place, best, header, progress
 from tuner.search.watch.news import LONGEST, QUIET_S
 from tuner.search.watch.trials_view import TrialsView
 
@@ -202,6 +202,46 @@ def test_a_log_gets_the_header_then_one_line_per_event_and_nothing_else(monkeypa
     assert line.startswith("3/3 trials, 1 failed | ")
     assert line.endswith("trial 1 dense 4/10 7 s")
     assert made.news() == []
+
+
+def test_a_trial_begins_before_it_ends_and_says_that_nothing_of_it_ran():
+    made = view()
+    made.news()
+    apply(made._state, Proposed(0.0, 2, PARAMS), 0.0)
+    apply(made._state, Proposed(0.0, 3, PARAMS), 0.0)
+    reused = [StageUse("finetune", "m2", True, 0.0, 9.0).to_json()]
+    end(made._state, 2, at_s=3.0, stages=reused)
+    lines = made.news()
+    assert [line.partition(":")[0] for line in lines] == [
+        "trial 2 begins",
+        "trial 2 complete, all stages reused, on the front",
+        "trial 3 begins",
+    ]
+    assert lines[1].endswith(" | 2/3 trials | ETA unknown"), "a busy log would never tell it otherwise"
+
+
+def test_the_log_shows_addresses_whole_and_under_160_columns():
+    served = "mlflow server --backend-store-uri sqlite:////home/ada/runs/mlflow.db"
+    page = "http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning&compareRunsMode=CHART"
+    lines = header(Place("digits", "runs", f"{served}, then {page}"), recipe_of(), objectives_of(recipe_of()))
+    assert [f"MLflow: start {served}", f"MLflow: {page}"] == lines[2:4]
+    assert max(map(len, lines)) < 160 - len("2026-11-28 21:30:29 ")
+
+
+def test_an_objective_that_is_searched_has_one_column():
+    recipe = load_recipe("digits", [SPACE, "objectives=[accuracy, features_per_class]"])
+    made = TrialsView(SearchState(), recipe, list, PLACE, NEEDS)
+    assert [column.heading for column in made._columns([], set())].count("per class") == 1
+
+
+def test_a_search_that_is_asked_to_stop_promises_nothing_more():
+    asked = False
+    made = TrialsView(SearchState(), recipe_of(), list, PLACE, NEEDS, stopping=lambda: asked)
+    assert "ETA" in made.summary()
+    asked = True
+    assert "stopping: running stages come to their end" in made.summary()
+    assert "ETA" not in made.summary()
+    assert made.ahead() == "0/3 trials | stopping"
 
 
 def test_a_stage_that_waits_long_is_told_once():

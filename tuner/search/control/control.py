@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from tuner.errors import UsageError
@@ -11,6 +11,7 @@ from tuner.search.arguments import whole
 from tuner.search.control.added import completed, refuse_twin
 from tuner.search.control.drivers import current_driver
 from tuner.search.control.entries import Instruction, give, numbers, read
+from tuner.search.control.now import read_now
 from tuner.search.control.verbs import VERBS
 from tuner.search.record.events import Instructed
 from tuner.search.record.fields import InvalidEventError
@@ -32,6 +33,8 @@ class Answer:
         given_s: when, unix seconds.
         state: "applied", "refused", or "waiting" for a driver.
         note: what was done, why it was refused, or what it waits for.
+        answered_s: when the driver recorded that, unix seconds; None: not yet.
+        driver: the one that has answered, such as "lab7 pid 4711"; empty: not known any more.
     """
 
     number: int
@@ -40,6 +43,8 @@ class Answer:
     given_s: float
     state: str
     note: str
+    answered_s: float | None = None
+    driver: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """As `--json` prints it."""
@@ -105,8 +110,10 @@ class Control:
         if not isinstance(params, Mapping):
             expected = "a dictionary of parameters and values"
             raise UsageError(f"add({params!r})", expected, 'for example add({"n_features": 20})')
-        recipe, bank = self._home.stored()
         given = read_point(params)
+        if not self._home.exists():  # it is starting: the driver looks at the parameters
+            return self._give("add", given)
+        recipe, bank = self._home.stored()
         try:
             refuse_twin(self._home.state(), completed(recipe, self._home.n_classes(bank), given))
         except InvalidEventError as error:
@@ -148,7 +155,9 @@ class Control:
             if not current_driver(self._home.store, self._home.name).name:
                 break
             time.sleep(LOOK_S)
-        return _waiting(given, self._awaited()) if event is None else _answered(event)
+        if event is None:
+            return _waiting(given, self._awaited())
+        return replace(_answered(event), driver=current_driver(self._home.store, self._home.name).name)
 
     def _event(self, number: int) -> Instructed | None:
         """What a driver has recorded of an instruction; None: nothing yet."""
@@ -160,8 +169,15 @@ class Control:
     def _awaited(self) -> str:
         """What instructions wait for."""
         driver = current_driver(self._home.store, self._home.name)
+        if driver.name and not self._home.exists():
+            return (
+                f"the search is starting: its driver, {driver.told()}, reads the data or extracts features, and "
+                "carries this out afterwards"
+            )
         if driver.name:
-            return f"the driver, {driver.told()}, has not answered yet"
+            now = read_now(self._home.store, self._home.name)
+            doing = f"; what it does: {now.summary}" if now is not None and not driver.is_silent else ""
+            return f"the driver, {driver.told()}, has not answered yet{doing}"
         return f"no driver runs: the next qpm-tuner search {self._address} carries it out"
 
     @property
@@ -179,7 +195,8 @@ def _told(dimension: Mapping[str, Any]) -> str:
 
 def _answered(event: Instructed) -> Answer:
     words = Instruction(event.number, event.verb, event.arguments).told()
-    return Answer(event.number, words, event.by, event.given_s, "applied" if event.applied else "refused", event.note)
+    state = "applied" if event.applied else "refused"
+    return Answer(event.number, words, event.by, event.given_s, state, event.note, event.time_s)
 
 
 def _waiting(entry: Instruction, awaited: str) -> Answer:

@@ -10,7 +10,7 @@ import re
 import socket
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tuner.base.plain_json import InvalidJsonError, parse_object
@@ -38,6 +38,7 @@ class Instruction:
         by: who asks, as the entry says.
         given_s: when, unix seconds, as the entry says.
         problem: why it cannot be carried out by anyone; empty: nothing is wrong with it.
+        written_s: when its entry was written, unix seconds by the store's clock; 0: unknown.
     """
 
     number: int
@@ -46,6 +47,7 @@ class Instruction:
     by: str = UNKNOWN
     given_s: float = 0.0
     problem: str = ""
+    written_s: float = 0.0
 
     def told(self) -> str:
         """In words: "skip trial=7", "stop"."""
@@ -115,7 +117,7 @@ def read(store: Store, search: str, number: int) -> Instruction | None:
             return None
         if found.size > MOST_BYTES:
             return Instruction(number, UNKNOWN, problem=f"it has {found.size:,} bytes; at most {MOST_BYTES:,} are read")
-        return parsed(number, store.get(key))
+        return replace(parsed(number, store.get(key)), written_s=found.modified)
     except MissingKeyError:
         return None
 

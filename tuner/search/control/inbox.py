@@ -12,6 +12,8 @@ from tuner.store import Store
 
 LOCAL_S, REMOTE_S = 1.0, 5.0
 """Seconds between two looks, into a folder and over a network."""
+CLOCK_S = 1.0
+"""S3 tells times in whole seconds."""
 
 
 class Inbox:
@@ -22,12 +24,20 @@ class Inbox:
         search: its name.
         known: numbers of the entries that drivers have dealt with.
         warn: called with a line for each file that is no entry, and once per outage.
+        since_s: when this driver began, by the store's clock; None: now.
 
     Attributes:
-        old: numbers of the entries that were there at the first look.
+        old: numbers of the entries that were written before that.
     """
 
-    def __init__(self, store: Store, search: str, known: Iterable[int], warn: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        search: str,
+        known: Iterable[int],
+        warn: Callable[[str], None],
+        since_s: float | None = None,
+    ) -> None:
         self._store, self._search, self._warn = store, search, warn
         self._known = set(known)
         self._strays: set[str] = set()
@@ -36,7 +46,11 @@ class Inbox:
         self._trouble = False
         self.every_s = LOCAL_S if store.local_path("x") is not None else REMOTE_S
         self.look()
-        self.old = {instruction.number for instruction in self._waiting}
+        self.old = {
+            instruction.number
+            for instruction in self._waiting
+            if since_s is None or instruction.written_s < since_s - CLOCK_S
+        }
 
     def look(self) -> None:
         """Fetch new entries; an outage of the store is told, and the next look tries again."""

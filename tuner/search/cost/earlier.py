@@ -11,10 +11,13 @@ from tuner.search.cost.stage_times import StageTimes, Timed
 from tuner.search.record.searched_banks import Bank, bank_keys
 from tuner.search.stages import STAGES, of_a_trial
 from tuner.store import Artifacts, CorruptArtifactError, Manifest
+from tuner.store.store import for_each
 
 MOST_READ = 24
 ENOUGH = 8
 """Manifests of a stage that are read, and runs of it on the same data that suffice."""
+MOST_ASKED = 500
+"""Stages of a name that the store is asked for: a search of usual length with its confirmation runs."""
 
 ADAPTER, TRAINING = ("width", "hidden", "n_layers"), ("epochs", "batch_size")
 MOST = 1_000_000
@@ -43,7 +46,7 @@ def earlier_times(
     return StageTimes.of(runs, "store")
 
 
-def known_stages(artifacts: Artifacts, keys: Mapping[str, Iterable[str]], most: int = MOST_READ) -> frozenset[str]:
+def known_stages(artifacts: Artifacts, keys: Mapping[str, Iterable[str]], most: int = MOST_ASKED) -> frozenset[str]:
     """Which of these stages the store has; stages of which there are many are not asked for.
 
     Args:
@@ -51,13 +54,15 @@ def known_stages(artifacts: Artifacts, keys: Mapping[str, Iterable[str]], most: 
         keys: of each stage.
         most: the largest number of keys of a stage that is asked for.
     """
-    found = set()
-    for stage, wanted in keys.items():
-        distinct = sorted(set(wanted))
-        if len(distinct) <= most:
-            kind = STAGES[stage].kind
-            found |= {key for key in distinct if artifacts.store.stat(f"{kind}/{key}/manifest.json") is not None}
-    return frozenset(found)
+
+    def is_there(place: tuple[str, str]) -> bool:
+        kind, key = place
+        return artifacts.store.stat(f"{kind}/{key}/manifest.json") is not None
+
+    asked = {stage: sorted(set(wanted)) for stage, wanted in keys.items()}
+    places = [(STAGES[stage].kind, key) for stage, wanted in asked.items() if len(wanted) <= most for key in wanted]
+    there = for_each(artifacts.store, is_there, places)
+    return frozenset(key for (_, key), found in zip(places, there, strict=True) if found)
 
 
 def _manifests(artifacts: Artifacts, kind: str) -> Iterable[Manifest]:

@@ -1,6 +1,6 @@
 """How long stages take: as measured in this search, else in others of the store, else as guessed by size."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from statistics import quantiles
 from typing import Literal, NamedTuple
@@ -12,6 +12,8 @@ Source = Literal["search", "store", "guess"]
 
 FEW = 3
 """Runs of a stage below which its time is known roughly only."""
+KEEP = 0.9
+"""Each further run of a stage lessens the weight of those before it by this factor: a machine gets busier, or idle."""
 
 
 class Timed(NamedTuple):
@@ -33,7 +35,7 @@ class StageTimes:
     """Seconds of a stage from its guess: the guess times the ratio of measured to guessed seconds of its stage.
 
     The ratio is that of the sums, so it is the mean where all guesses are alike, and follows epochs and width where
-    these are searched.
+    these are searched. The last runs count most.
 
     Attributes:
         ratios: by stage; a stage without one takes as long as guessed.
@@ -49,11 +51,11 @@ class StageTimes:
 
     @classmethod
     def of(cls, runs: Iterable[Timed], source: Source, beside_s: float = 0.0) -> "StageTimes":
-        """From timed runs; those of one source."""
+        """From timed runs of one source, in the order of their ends."""
         sums: dict[str, tuple[float, float, int]] = {}
         for stage, guessed_s, took_s in runs:
             guessed, took, n = sums.get(stage, (0.0, 0.0, 0))
-            sums[stage] = guessed + guessed_s, took + took_s, n + 1
+            sums[stage] = KEEP * guessed + guessed_s, KEEP * took + took_s, n + 1
         ratios = {stage: took / guessed for stage, (guessed, took, _) in sums.items() if guessed > 0}
         return cls(ratios, {stage: n for stage, (_, _, n) in sums.items()}, source if ratios else "guess", beside_s)
 
@@ -61,6 +63,11 @@ class StageTimes:
         """Seconds that a run of a stage will take."""
         like = model_stage().name if stage == rung_stage().name else stage  # most of a rung is fine-tuning
         return guessed_s * self.ratios.get(stage, self.ratios.get(like, 1.0))
+
+    def runs_of(self, stage: str) -> int:
+        """How often a stage, or what its time is taken from, has been timed."""
+        like = model_stage().name if stage == rung_stage().name else stage
+        return self.counts.get(stage, self.counts.get(like, 0))
 
     def over(self, others: "StageTimes") -> "StageTimes":
         """These, completed by others for stages that have not been timed."""
@@ -73,3 +80,20 @@ def beside(uses: Iterable[StageUse]) -> float:
     """What stages took beside their runs, in seconds: the lower quartile, since the rest waited for their turn."""
     waits = [max(0.0, use.seconds - use.ran_s) for use in uses if use.ran_s is not None and not use.reused]
     return quantiles(waits, n=4)[0] if len(waits) > 1 else 0.0
+
+
+def found_share(uses: Iterable[StageUse], known: Collection[str]) -> dict[str, float]:
+    """The share of the stages of each name that were in the store already, made by other searches.
+
+    Half a stage that was not counts beside them, so that a single find does not promise the next.
+
+    Args:
+        uses: stages that trials have requested.
+        known: keys that say nothing about others: they were known to be there, or are under way.
+    """
+    there: dict[str, dict[str, bool]] = {}
+    for use in uses:
+        if use.key not in known:
+            keys = there.setdefault(use.stage, {})
+            keys[use.key] = use.reused and keys.get(use.key, True)
+    return {stage: sum(keys.values()) / (len(keys) + 0.5) for stage, keys in there.items()}

@@ -83,24 +83,15 @@ def ends_early(found: Expected, recipe: Recipe) -> str:
     """Which limit is expected to end the search before its last trial, and about when; empty if none is.
 
     Args:
-        found: what the whole search is expected to take.
+        found: what the search is expected to take.
         recipe: of the search.
     """
-    budget, prices = recipe.budget, recipe.budget.prices
-    limits = (
-        ("time_limit_s", budget.time_limit_s, "s", found.total_s),
-        ("cpu_hours", budget.cpu_hours, "CPU h", found.spent.cpu_hours),
-        ("gpu_hours", budget.gpu_hours, "GPU h", found.spent.gpu_hours),
-        ("money", budget.money, prices.currency, found.spent.money(prices)),
-    )
-    shares = [(limit / needed, name, limit, unit) for name, limit, unit, needed in limits if 0 < limit < needed]
-    if not shares:
+    if not found.limit:
         return ""
-    share, name, limit, unit = min(shares)
-    n_trials = max(1, round(share * found.trials))
-    return (
-        f"budget.{name} of {limit:,.15g} {unit} is expected to end it after about {n_trials} of {found.trials} trials"
-    )
+    units = {"time_limit_s": "s", "cpu_hours": "CPU h", "gpu_hours": "GPU h", "money": recipe.budget.prices.currency}
+    name = found.limit.removeprefix("budget.")
+    limit = f"{found.limit} of {getattr(recipe.budget, name):,.15g} {units[name]}"
+    return f"{limit} is expected to end it after about {found.trials} of {recipe.budget.trials} trials"
 
 
 def _hours(hours: float) -> str:

@@ -58,6 +58,7 @@ class Confirming:
         look: Callable[[], None],
         progress: Progress,
         interrupts: Interrupts,
+        left_s: Callable[[], float | None] = lambda: None,
     ) -> bool:
         """Do them; returns whether there were any.
 
@@ -67,6 +68,7 @@ class Confirming:
             look: called about once a second, and may stop the broker.
             progress: receives progress messages.
             interrupts: lets the first Ctrl-C end it gently.
+            left_s: returns the seconds that the rest is expected to take; None: unknown.
         """
         runs = self.left()
         if not runs:
@@ -79,5 +81,5 @@ class Confirming:
             record(replace(event, command=command))
 
         with interrupts.gently(lambda: CONFIRMING):
-            confirm(runs, broker, recorded, progress, look)
+            confirm(runs, broker, recorded, progress, look, left_s)
         return True

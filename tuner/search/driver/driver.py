@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from tuner.base.progress import Progress
+from tuner.base.steps import duration
 from tuner.errors import TunerError
 from tuner.recipe import Recipe, StageResources, objectives_of
 from tuner.search.control.inbox import Inbox
-from tuner.search.control.now import published
+from tuner.search.control.now import Now, published
 from tuner.search.driver.confirming import Confirming
 from tuner.search.driver.ctrl_c import finishing
 from tuner.search.driver.finished import measured
@@ -61,6 +62,7 @@ class Driver:
         lease: the right to drive the search, checked before each write.
         interrupts: says whether Ctrl-C was pressed.
         only_confirm: run no trial, and confirm the whole front.
+        since_s: when it took the lease, by the store's clock; None: now. Who says stop later means this driver.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Driver:
         interrupts: Interrupts,
         *,
         only_confirm: bool = False,
+        since_s: float | None = None,
     ) -> None:
         self.home, self.recipe, self.bank = home, recipe, bank
         self.progress, self.lease, self.interrupts = progress, lease, interrupts
@@ -81,6 +84,8 @@ class Driver:
         self._broker: BrokerHandle | None = None
         self._resources: dict[str, StageResources] = {}
         self._refused: LeaseHeldError | None = None  # raised by the lease at a write
+        self._phase = ""  # what it does, for people on other machines
+        self._view: TrialsView | None = None
         self.started = time.monotonic()
         past: list[Event] = []
         with progress.step("reading the ledger"):
@@ -92,7 +97,7 @@ class Driver:
         self._reopening = [] if only_confirm else to_reopen(recipe, self.state)  # pruned trials that will go on
         self.asked = recipe.budget.trials
         recipe.budget.trials = self.state.in_force(self.asked)
-        self.inbox = Inbox(home.store, home.name, self.state.instructed, progress.warn)
+        self.inbox = Inbox(home.store, home.name, self.state.instructed, progress.warn, since_s)
         self.instructions = self._instructions()
         self.spending = Spending(recipe, bank, self.state, only_confirm=only_confirm)
         self.outlook = Outlook(home, recipe, bank, self.state, progress, self.started)
@@ -125,13 +130,16 @@ class Driver:
         runs = self.confirming.left()
         interrupted = False
         trials = self._to_run()
-        if trials:
-            if announced := announcement(self.recipe):
-                self.progress.say(announced)
+        if trials and (announced := announcement(self.recipe)):
+            self.progress.say(announced)
+        if trials or (runs and not self.only_confirm):
             self.outlook.foresee()
         if trials or runs or (self.complete() and not is_measured):
-            with ray_for(self.recipe.resources, self.progress) as resources:
+            self._phase = "starting Ray"
+            shared = published(self.home.store, self.home.name, self._now, self.progress.warn)
+            with shared, ray_for(self.recipe.resources, self.progress) as resources:
                 made = start_broker(self.home.store.url, scratch_folder(), resources, self.recipe.budget.retries)
+                self._phase = "between two steps"
                 with closing(made) as broker, self.inbox.open():
                     self._broker, self._resources = broker, resources
                     interrupted = self._conduct(broker)
@@ -193,6 +201,7 @@ class Driver:
                     interrupted = self._tune(broker)
                 if not interrupted:
                     broker.go_on()
+                    self._phase = "measuring the front on the test split"
                     within_s = MEASURE_S if self.spending.whole_limit.reached else math.inf
                     place = (self.home, self.recipe, self.bank, self.state)
                     measure_front(*place, broker, self.record, self.progress, within_s)
@@ -202,6 +211,15 @@ class Driver:
             self.progress.warn(words)
         return interrupted
 
+    def _now(self) -> Now:
+        """What it does at this moment."""
+        if self._view is not None:
+            return self._view.now()
+        n, left_s = sum(len(trial.confirmations) for trial in list(self.state.trials.values())), self.outlook.left_s()
+        done = f", {n} {'run' if n == 1 else 'runs'} ended" if self._phase.startswith("confirming") else ""
+        eta = "" if left_s is None else f" | ETA {duration(left_s)}"
+        return Now(f"{self._phase}{done}{eta}", {})
+
     def _confirm(self, broker: BrokerHandle) -> bool:
         """Confirm the front; returns whether it was interrupted.
 
@@ -209,6 +227,7 @@ class Driver:
             LeaseHeldError: another driver took the search over.
         """
         stopped = False
+        self._phase = "confirming the front"
 
         def look() -> None:
             nonlocal stopped
@@ -219,7 +238,7 @@ class Driver:
             if self.spending.whole_limit.overdue or self.instructions.stopped_now:
                 broker.call_off()
 
-        if not self.confirming.run(broker, self.record, look, self.progress, self.interrupts):
+        if not self.confirming.run(broker, self.record, look, self.progress, self.interrupts, self.outlook.left_s):
             return False
         self.lease.check()
         return self._asked_to_stop()
@@ -286,19 +305,20 @@ class Driver:
         self.instructions.trials = searcher
         look = partial(self._look, BrokerMonitor(broker), searcher)
         place = Place(self.home.name, self.home.store.url, self.shown.place)
-        view = TrialsView(self.state, self.recipe, look, place, self._resources, self.started, self.outlook.expected)
+        shown = (place, self._resources, self.started, self.outlook.expected, self._asked_to_stop)
+        view = TrialsView(self.state, self.recipe, look, *shown)
         keep_keys_private()
         try:
             with tempfile.TemporaryDirectory(prefix="qpm-tuner-tune-", ignore_cleanup_errors=True) as scratch:
                 made = tune_run(self.home.name, searcher, broker, self.recipe.budget.retries, Path(scratch))
-                shared = published(self.home.store, self.home.name, view.now, self.progress.warn)
-                with self.interrupts.gently(lambda: finishing(view.running)), self.progress.live(view), shared:
+                self._view = view
+                with self.interrupts.gently(lambda: finishing(view.running)), self.progress.live(view):
                     made.fit()
         except KeyboardInterrupt:  # TimeUp, or the exception into which Ray turned it
             if not searcher.halted:
                 raise
         finally:
-            self.instructions.trials = None
+            self.instructions.trials = self._view = None
         if self._refused is not None:
             raise self._refused
         if searcher.exhausted and not self.state.open():

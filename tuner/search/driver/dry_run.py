@@ -8,7 +8,8 @@ from tuner.recipe import Recipe, caution, objectives_of
 from tuner.recipe.backbones import backbone_names, searched_backbone
 from tuner.search.cost.banks import told_banks
 from tuner.search.cost.forecast import Expected
-from tuner.search.cost.prepare import make_forecast
+from tuner.search.cost.guess import FACTOR, guess_s
+from tuner.search.cost.prepare import held_by, machine_of, make_forecast
 from tuner.search.cost.sizes import Sizes, sizes_of_bank, trained_on
 from tuner.search.cost.texts import SOURCES, cost, ends_early, limits_told, sure
 from tuner.search.execute.searched import bank_sources, require_usable_backbones, settle_banks
@@ -19,6 +20,7 @@ from tuner.search.record.home import SearchHome
 from tuner.search.record.searched_banks import Bank, SearchedBanks
 from tuner.search.record.state import SearchState
 from tuner.search.session.precision import adopt_precision, settle_precision
+from tuner.search.stages import bank_stage
 from tuner.search.watch.mirror import tracking_uri
 from tuner.tracking.connection import redact
 
@@ -32,7 +34,8 @@ class DryRun:
         recipe: what would be run.
         state: of the search now.
         expected: what it is expected to take.
-        extracts: whether the features would be extracted first, which is not part of the expected time.
+        extract_s: seconds that the features would presumably be extracted first, which is not part of the expected
+            time; 0: they are there.
         banks: of a search over backbones: its banks, and the keys of those that are in the store; else None.
     """
 
@@ -40,7 +43,7 @@ class DryRun:
     recipe: Recipe
     state: SearchState
     expected: Expected
-    extracts: bool
+    extract_s: float
     banks: tuple[SearchedBanks, frozenset[str]] | None = None
 
     def lines(self) -> list[tuple[str, str]]:
@@ -65,6 +68,7 @@ class DryRun:
             ("stages left", "" if stages else "none"),
             *stages,
             ("time left", f"about {duration(found.left_s)}, {sure(found)}"),
+            *(() if not self.extract_s else (("extraction", self._extraction()),)),
             ("cost left", cost(found.left, recipe.budget.prices)),
             ("these are", SOURCES[found.source]),
             ("report", self.home.address("report.html")),
@@ -84,7 +88,10 @@ class DryRun:
         if self.banks is not None:
             n, made = len(self.banks[0].keys), len(self.banks[1])
             return f" in {n} banks" + (f", {made} of them there" if made else "")
-        return ", which are extracted first (not in the time below)" if self.extracts else ""
+        return ", which are extracted first" if self.extract_s else ""
+
+    def _extraction(self) -> str:
+        return f"about {duration(self.extract_s)} before that, right within a factor of about {FACTOR:g}"
 
     def _mlflow(self) -> str:
         if not self.recipe.tracking.enabled:
@@ -129,7 +136,9 @@ def dry_run(home: SearchHome, asked: Recipe | None, trials: int | None = None) -
     banks = None
     if isinstance(bank, SearchedBanks):
         banks = bank, frozenset(key for key in bank.keys if home.artifacts.find("banks", key) is not None)
-    return DryRun(home, recipe, state, forecast.expected(state), extracts, banks)
+    held = held_by(recipe, machine_of())[bank_stage().name]
+    extract_s = guess_s(bank_stage().name, recipe, sizes, held) if extracts else 0.0
+    return DryRun(home, recipe, state, forecast.expected(state), extract_s, banks)
 
 
 def _sizes_of_data(recipe: Recipe) -> tuple[Sizes, Bank]:

@@ -43,6 +43,11 @@ class Outlook:
         if told := ends_early(found, self._recipe):
             self._progress.say(told)
 
+    def left_s(self) -> float | None:
+        """Seconds that the rest is expected to take; None where that is unknown."""
+        found = self.expected()
+        return None if found is None else found.left_s
+
     def expected(self) -> Expected | None:
         """What the search is expected to take, now; None where that is unknown."""
         if self._forecast is None:

@@ -81,6 +81,7 @@ def run_request(request: SearchRequest, progress: Progress, interrupts: Interrup
         require_ray(progress)
         with progress.step(f"opening search {home.name!r} in {home.store.url}"):  # it may wait for another driver
             lease = held.enter_context(_lease(request, progress))
+            since_s = request.store.now()
         clear_cache(home.artifacts, scratch_folder())
         clear_temporaries(choose_root()[0])
         for name in request.learn_from:
@@ -90,7 +91,8 @@ def run_request(request: SearchRequest, progress: Progress, interrupts: Interrup
             progress.warn(told)
         listening = interrupts or Interrupts()
         only_confirm = request.confirm is not None
-        made = Driver(home, recipe, bank, request.learn_from, progress, lease, listening, only_confirm=only_confirm)
+        place = (home, recipe, bank, request.learn_from, progress, lease, listening)
+        made = Driver(*place, only_confirm=only_confirm, since_s=since_s)
         with contextlib.closing(made) as driver:
             complete = driver.complete()
             interrupted = driver.run()

@@ -10,6 +10,7 @@ from tuner.search.record.events import Event
 from tuner.search.record.home import SearchHome
 from tuner.search.record.restoration import mirror_events
 from tuner.search.record.state import SearchState
+from tuner.search.watch.header import mlflow_lines
 from tuner.search.watch.mirror import FLUSH_S, PLACE, mirror_front, place_document, start_mirror
 
 OFF = "switched off (tracking.enabled)"
@@ -83,4 +84,5 @@ class Shown:
 
     def _tell(self, url: str) -> None:
         """Called in a thread."""
-        self._progress.say(f"MLflow        {url}")
+        for line in mlflow_lines(url):
+            self._progress.say(line)

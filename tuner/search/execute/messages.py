@@ -137,6 +137,7 @@ class RunSnapshot:
         quiet_s: seconds since its last heartbeat.
         waiting: the trials that wait for it.
         where: the process that runs it; empty: none yet.
+        seed: of the stage.
     """
 
     stage: str
@@ -151,3 +152,4 @@ class RunSnapshot:
     quiet_s: float = 0.0
     waiting: tuple[int, ...] = ()
     where: str = ""
+    seed: int = 0

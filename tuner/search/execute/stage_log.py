@@ -1,4 +1,4 @@
-"""The log of one run of a stage: its last lines, kept in the store under logs/STAGE/KEY.txt.
+"""The log of one run of a stage: its last lines, in the store under logs/STAGE/KEY.txt, also while it runs.
 
 It holds messages of the library, warnings, epochs and the traceback of an error. It is no part of the artifact, so a
 result never depends on it, and a stage that failed has one too.
@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from math import isfinite
 from typing import TextIO
 
+from tuner.base.steps import repeated
 from tuner.errors import TunerError
 from tuner.search.record.fields import clean
 from tuner.store import MissingKeyError, Store
@@ -23,6 +24,8 @@ from tuner.store import MissingKeyError, Store
 MOST_LINES = 300
 LONGEST = 1000  # characters of a line
 PROGRAM_EVERY_S = 1.0  # between two lines about a program
+LOCAL_S, REMOTE_S = 2.0, 10.0
+"""Seconds between two versions of the log of a running stage, in a folder and over a network."""
 MOST_BYTES = 4 * MOST_LINES * LONGEST
 
 _log = logging.getLogger(__name__)
@@ -59,6 +62,8 @@ class StageLog(logging.Handler):
         super().__init__(logging.INFO)
         self._lines: deque[str] = deque(maxlen=MOST_LINES)
         self._program_s = -PROGRAM_EVERY_S
+        self._n_said = self._n_published = 0
+        self._trouble = False
 
     def emit(self, record: logging.LogRecord) -> None:
         """A message of a library."""
@@ -66,6 +71,7 @@ class StageLog(logging.Handler):
 
     def say(self, line: str) -> None:
         """One line, with the time in UTC."""
+        self._n_said += 1
         self._lines.append(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {clean(line)[:LONGEST]}")
 
     def epoch(self, done: int, epochs: int, values: Mapping[str, float]) -> None:
@@ -78,11 +84,26 @@ class StageLog(logging.Handler):
         self.say(f"epoch {done}/{epochs} {told}" if epochs else f"program {told}")
 
     def publish(self, store: Store, stage: str, key: str) -> None:
-        """Write it; a store that refuses does not change how the stage ended."""
+        """Write it, if it has new lines; a store that refuses is told once, and does not change how the stage ends."""
+        if self._n_published == (said := self._n_said):
+            return
         try:
-            store.put(log_key(stage, key), "".join(f"{line}\n" for line in self._lines).encode())
+            store.put(log_key(stage, key), "".join(f"{line}\n" for line in list(self._lines)).encode())
         except TunerError as error:
-            _log.warning("the log of stage %s was not kept: %s", stage, error.what)
+            if not self._trouble:
+                self._trouble = True
+                _log.warning("the log of stage %s was not kept: %s", stage, error.what)
+        self._n_published = said
+
+    @contextlib.contextmanager
+    def published(self, store: Store, stage: str, key: str) -> Iterator[None]:
+        """Write it every few seconds for the length of a block, and at its end."""
+        every_s = LOCAL_S if store.local_path("x") is not None else REMOTE_S
+        try:
+            with repeated(every_s, lambda: self.publish(store, stage, key)):
+                yield
+        finally:
+            self.publish(store, stage, key)
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:

@@ -79,6 +79,7 @@ class StageRun:
             quiet_s,
             tuple(sorted(self.waiting)),
             "" if self.worker is None else self.worker.told(),
+            self.spec.seed,
         )
 
 

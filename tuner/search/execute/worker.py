@@ -48,13 +48,10 @@ def run_stage(
         if progress is not None:
             progress(done, epochs, values)
 
-    try:
-        with log.listening():
-            result = _run(spec, StageJob(spec, artifacts, scratch, threads, told), threads)
-            log.say(f"{result.outcome} after {result.seconds:.1f} s{f': {result.cause}' if result.cause else ''}")
-            return result
-    finally:
-        log.publish(artifacts.store, spec.stage, spec.key)
+    with log.published(artifacts.store, spec.stage, spec.key), log.listening():
+        result = _run(spec, StageJob(spec, artifacts, scratch, threads, told), threads)
+        log.say(f"{result.outcome} after {result.seconds:.1f} s{f': {result.cause}' if result.cause else ''}")
+        return result
 
 
 def _run(spec: StageSpec, job: StageJob, threads: int) -> StageResult:

@@ -9,15 +9,17 @@ from tuner.base.progress import Progress
 from tuner.data.words import some
 from tuner.errors import TunerError, UsageError
 from tuner.features.bank import FeatureBank, open_bank
-from tuner.recipe import Recipe
+from tuner.recipe import Recipe, objectives_of
 from tuner.search.execute.broker_handle import BrokerHandle
 from tuner.search.execute.broker_monitor import BrokerMonitor, ended_trials
+from tuner.search.execute.messages import RunSnapshot
 from tuner.search.outcome.confirmation_plan import ConfirmationRun
 from tuner.search.record.events import OUTCOMES, Confirmed
 from tuner.search.record.home import SearchHome
 from tuner.search.record.inputs import load_input
 from tuner.search.record.searched_banks import Bank, bank_keys
 from tuner.search.watch.runs_under_way import RunsUnderWay
+from tuner.search.watch.texts import measured
 
 Record = Callable[[Confirmed], None]
 
@@ -28,6 +30,7 @@ def confirm(
     record: Record,
     progress: Progress,
     look: Callable[[], None] = lambda: None,
+    left_s: Callable[[], float | None] = lambda: None,
 ) -> None:
     """Run them side by side, and record each as it ends.
 
@@ -37,12 +40,13 @@ def confirm(
         record: receives an event for each run that ended by itself.
         progress: shows how many have ended.
         look: called about once a second, and may stop the broker: runs that it calls off are left to the next start.
+        left_s: returns the seconds that the rest is expected to take; None: they follow from the runs that have ended.
 
     Raises:
         TunerError: the store, a disk or the broker fails.
     """
     with progress.step("confirming the front") as step:
-        told = RunsUnderWay(len(runs), "trial {}".format, BrokerMonitor(broker), step)
+        told = RunsUnderWay(len(runs), _name, BrokerMonitor(broker), step, left_s)
 
         def looked() -> None:
             told.tell()
@@ -66,7 +70,15 @@ def confirm(
                     time.time(), run.trial, run.seed, run.split_seed, ended.outcome, cause, ended.values, ended.stages
                 )
                 record(event)
+                if ended.outcome == "complete":
+                    values = measured(objectives_of(run.recipe), {**run.recipe.parameters(), **ended.values})
+                    progress.say(f"trial {run.trial} seed {run.seed} complete after {ended.seconds:.0f} s: {values}")
             told.n_done += 1
+
+
+def _name(run: RunSnapshot) -> str:
+    """Which run a stage belongs to: a member has several."""
+    return f"trial {run.trial} seed {run.seed}"
 
 
 def refuse_too_many_splits(recipe: Recipe, home: SearchHome, bank: Bank) -> None:

@@ -258,8 +258,17 @@ class SearchHome:
 
 def searches(store: Store) -> list[str]:
     """Names of the searches in a store; a folder with a name that no search can have is none."""
-    names = {key.split("/")[1] for key in store.list("searches/") if key.endswith("/recipe.yaml")}
-    return sorted(name for name in names if _is_name(name))
+    return begun_and_held(store)[0]
+
+
+def begun_and_held(store: Store) -> tuple[list[str], list[str]]:
+    """Names of the searches in a store, and of those besides that a driver has taken but not begun: both sorted."""
+    keys = list(store.list("searches/"))
+    begun, held = (
+        {name for key in keys if key.endswith(file) and _is_name(name := key.split("/")[1])}
+        for file in ("/recipe.yaml", "/lease.json")
+    )
+    return sorted(begun), sorted(held - begun)
 
 
 def _is_name(name: str) -> bool:

@@ -93,7 +93,7 @@ def _run(artifacts: Artifacts, wanted: Sequence[Wanted], recipe: Recipe, progres
         closing(start_broker(artifacts.store.url, scratch_folder(), resources, recipe.budget.retries)) as broker,
         progress.step("comparing") as step,
     ):
-        told = RunsUnderWay(len(wanted), lambda place: str(wanted[place]), BrokerMonitor(broker), step)
+        told = RunsUnderWay(len(wanted), lambda run: str(wanted[run.trial]), BrokerMonitor(broker), step)
         found = dict[int, TrialOutcome]()
         for place, outcome in ended_trials(broker, range(len(wanted)), [need.stages for need in wanted], told.tell):
             found[place] = outcome

@@ -14,7 +14,7 @@ from tuner.search.control.drivers import current_driver
 from tuner.search.record.clock import entry_time
 from tuner.search.record.events import Event, Started
 from tuner.search.record.fields import clean
-from tuner.search.record.home import searches
+from tuner.search.record.home import begun_and_held
 from tuner.search.record.restoration import SearchState, restore
 from tuner.store import Ledger, Store
 from tuner.store.store import for_each
@@ -32,7 +32,8 @@ class SearchLine:
         best: the best value of each objective among the complete trials.
         last_event_s: unix seconds of the last event; None where there is none.
         driver: its current driver, such as "lab7 pid 4711"; empty if it has none.
-        state: "running", "paused", "complete", or "open" if it has no driver and is not complete.
+        state: "starting" if its driver reads the data or extracts features before its first trial, "running", "paused",
+            "complete", or "open" if it has no driver and is not complete.
         open: trials that have begun and not ended.
         front: number of members of the front.
         elapsed_s: search time, seconds.
@@ -65,7 +66,12 @@ def list_lines(store: Store) -> list[SearchLine]:
     Raises:
         StoreError: the store cannot be read.
     """
-    return for_each(store, lambda name: read_line(store, name), searches(store))
+    begun, held = begun_and_held(store)
+    lines = for_each(store, lambda name: read_line(store, name), begun)
+    starting = [
+        SearchLine(name, state="starting", driver=driver) for name in held if (driver := driver_of(store, name))
+    ]
+    return sorted([*lines, *starting], key=lambda line: line.name)
 
 
 def read_line(store: Store, name: str) -> SearchLine:

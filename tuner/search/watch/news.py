@@ -3,19 +3,20 @@
 import time
 from collections.abc import Callable, Sequence
 
-from tuner.base.metric import METRICS
 from tuner.base.steps import LONGEST_S
 from tuner.base.text import one_line
-from tuner.front import pareto, uncertainty
+from tuner.front import pareto
 from tuner.front.pareto import Objective
 from tuner.search.execute.messages import RunSnapshot
 from tuner.search.record.fields import clean
 from tuner.search.record.state import SearchState, TrialRecord
-from tuner.search.watch.texts import figure, heading, number, told_stage
+from tuner.search.watch.texts import heading, measured, number, told_stage
 from tuner.search.watch.waiting import Needs, told_run
 
 QUIET_S = LONGEST_S
 """Seconds without an event after which a log gets a line that the search is at work."""
+PAUSED_S = 600.0
+"""The same while the search is paused and nothing runs."""
 LATE_S = 30.0
 """Seconds for which a stage may wait before a log gets a line about it."""
 LONGEST = 134
@@ -42,25 +43,34 @@ class News:
         self._late: set[tuple[int, str]] = set()
         self._told_s = time.monotonic()
 
-    def lines(self, runs: Sequence[RunSnapshot], summary: Callable[[], str]) -> list[str]:
+    def lines(self, runs: Sequence[RunSnapshot], summary: Callable[[], str], ahead: Callable[[], str]) -> list[str]:
         """The lines since the last call.
 
         Args:
             runs: the active runs of stages.
             summary: says how far the search is.
+            ahead: says the same in short, at the end of the line of a trial that has ended.
         """
-        found = [*self._trials_ended(), *self._trials_begun(), *self._stages_begun(runs)]
-        if not found and time.monotonic() - self._told_s > QUIET_S:
+        begun = self._trials_begun()
+        at_once = [line for number, line in begun.items() if self._state.trials[number].outcome]  # since the last call
+        if ended := self._trials_ended():
+            tail = f" | {ahead()}"
+            ended = [f"{one_line(clean(line), LONGEST - len(tail))}{tail}" for line in ended]
+        others = [line for line in begun.values() if line not in at_once]
+        found = [*at_once, *ended, *others, *self._stages_begun(runs)]
+        quiet_s = PAUSED_S if self._state.paused is not None and not runs else QUIET_S
+        if not found and time.monotonic() - self._told_s > quiet_s:
             stages = ", ".join(f"trial {run.trial} {told_stage(run)}" for run in runs) or "between stages"
             found = [f"{summary()} | {stages}"]
         if found:
             self._told_s = time.monotonic()
         return [one_line(clean(line), LONGEST) for line in found]
 
-    def _trials_begun(self) -> list[str]:
+    def _trials_begun(self) -> dict[int, str]:
+        """A line for each trial that has begun, by its number."""
         fresh = sorted(set(self._state.trials) - self._begun)
         self._begun.update(fresh)
-        return [f"trial {number} begins: {self._params(self._state.trials[number])}" for number in fresh]
+        return {number: f"trial {number} begins: {self._params(self._state.trials[number])}" for number in fresh}
 
     def _stages_begun(self, runs: Sequence[RunSnapshot]) -> list[str]:
         lines = []
@@ -84,12 +94,10 @@ class News:
         took = f"trial {trial.number} {trial.outcome} after {trial.seconds:.0f} s"
         if trial.outcome != "complete":
             return f"{took}{f' in {trial.stage}' if trial.stage else ''}: {trial.cause}"
+        if trial.stages and all(use.reused for use in trial.stages):
+            took = f"trial {trial.number} complete, all stages reused"
         known = {**trial.params, **trial.values}
-        told = []
-        for name in (objective.name for objective in self._objectives if objective.name in known):
-            unit = METRICS[name].unit if name in METRICS else ""
-            told.append(f"{heading(name)} {figure(name, known[name], uncertainty.error(name, known))} {unit}".strip())
-        return f"{took}{', on the front' if member else ''}: {', '.join(told)}"
+        return f"{took}{', on the front' if member else ''}: {measured(self._objectives, known)}"
 
     def _params(self, trial: TrialRecord) -> str:
         return ", ".join(f"{heading(name)} {number(trial.params.get(name))}" for name in self._searched)

@@ -2,11 +2,13 @@
 
 import math
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuner.base.metric import METRICS
 from tuner.base.steps import duration
-from tuner.front import words
+from tuner.front import uncertainty, words
+from tuner.front.pareto import Objective
 from tuner.front.uncertainty import plus_minus
 from tuner.search.execute.messages import RunSnapshot
 from tuner.search.record.holder import short
@@ -49,6 +51,16 @@ def figure(metric: str, value: float | None, noise: float | None = None) -> str:
         return ""
     shown = words.number(value, METRICS[metric].unit if metric in METRICS else "")
     return shown if noise is None else f"{shown} ±{plus_minus(noise)}"
+
+
+def measured(objectives: Sequence[Objective], values: Mapping[str, Any]) -> str:
+    """The objectives that are known, with their noise: "accuracy 88.4 ±0.9 %, per class 5"; empty for none."""
+    told = []
+    for objective in (each for each in objectives if each.name in values):
+        name = objective.name
+        shown = figure(name, float(values[name]), uncertainty.error(name, values))
+        told.append(f"{heading(name)} {shown} {objective.unit}".rstrip())
+    return ", ".join(told)
 
 
 def told_stage(run: RunSnapshot) -> str:

@@ -10,11 +10,13 @@ from tuner.base.metric import METRICS
 from tuner.base.tables import Column, FittedTable, note, plain_line
 from tuner.errors import UsageError
 from tuner.front import uncertainty, words
+from tuner.search.control.drivers import current_driver
 from tuner.search.control.now import Now, read_now
 from tuner.search.execute.plan import plan_trial
 from tuner.search.execute.stage_log import log_key, read_log
 from tuner.search.record.home import SearchHome
-from tuner.search.record.state import TrialRecord
+from tuner.search.record.stage_use import StageUse
+from tuner.search.record.state import SearchState, TrialRecord
 from tuner.search.stages import STAGES
 from tuner.search.watch.texts import figure, number
 
@@ -99,9 +101,18 @@ def trial_text(document: dict[str, Any], *, all_logs: bool = False) -> Group:
     return Group(*lines)
 
 
-def trials_text(home: SearchHome) -> FittedTable:
-    """All trials of a search, one line each."""
+def trials_text(home: SearchHome) -> Group:
+    """All trials of a search, one line each, below what its driver does."""
     state, now = home.state(), read_now(home.store, home.name)
+    driver = current_driver(home.store, home.name).told()
+    lines: list[RenderableType] = [plain_line(f"driven by {driver}" if driver else "no driver runs")]
+    if now is not None and driver:
+        lines.append(plain_line(f"{now.summary} ({now.age_s:.0f} s ago)"))
+    lines.append(_trials_table(home, state, now) if state.trials else plain_line("no trial has begun yet"))
+    return Group(*lines)
+
+
+def _trials_table(home: SearchHome, state: SearchState, now: Now | None) -> FittedTable:
     trials = sorted(state.trials.values(), key=lambda trial: trial.number)
     view = home.front(state=state)
     members = {member.trial for member in view.members}
@@ -110,7 +121,7 @@ def trials_text(home: SearchHome) -> FittedTable:
     columns.append(Column("state", states, weight=8, words=True))
     searched = [name for name in home.stored()[0].space if any(name in trial.params for trial in trials)]
     columns += [Column(name, [number(trial.params.get(name)) for trial in trials], weight=2) for name in searched]
-    for name in (objective.name for objective in view.objectives):
+    for name in (objective.name for objective in view.objectives if objective.name not in searched):
         known = [{**trial.params, **trial.values} for trial in trials]
         cells = [figure(name, values.get(name), uncertainty.error(name, values)) for values in known]
         columns.append(Column(METRICS[name].heading if name in METRICS else name, cells, weight=6))
@@ -155,12 +166,15 @@ def _stages(home: SearchHome, record: TrialRecord, now: Now | None, log_lines: i
         elif stage == record.stage:
             state = record.outcome or state
         log = read_log(home.store, stage, key)[-log_lines:] if log_lines else []
-        seconds = doing.seconds if doing is not None and doing.stage == stage else use.seconds if use else None
+        seconds, waited_s = _times(use)
+        if doing is not None and doing.stage == stage:
+            seconds = doing.seconds
         found.append(
             {
                 "stage": stage,
                 "state": state,
                 "seconds": seconds,
+                "waited_s": waited_s,
                 "saved_s": use.saved_s if use else None,
                 "key": key,
                 "artifact": f"{STAGES[stage].kind}/{key}" if stored else "",
@@ -169,6 +183,15 @@ def _stages(home: SearchHome, record: TrialRecord, now: Now | None, log_lines: i
             }
         )
     return found
+
+
+def _times(use: StageUse | None) -> tuple[float | None, float | None]:
+    """Seconds that a stage ran for a trial, and that the trial waited for it beside that; None: unknown."""
+    if use is None:
+        return None, None
+    if use.ran_s is None:  # an earlier version told only both together
+        return use.seconds, None
+    return use.ran_s, max(0.0, use.seconds - use.ran_s)
 
 
 def _keys(home: SearchHome, record: TrialRecord) -> dict[str, str]:
@@ -189,6 +212,7 @@ def _stage_table(stages: list[dict[str, Any]]) -> RenderableType:
             Column("stage", [stage["stage"] for stage in stages], weight=9),
             Column("state", [stage["state"] for stage in stages], weight=8),
             Column("s", [seconds(stage["seconds"]) for stage in stages], weight=7),
+            Column("s waited", [seconds(stage["waited_s"]) for stage in stages], weight=2),
             Column("s saved", [seconds(stage["saved_s"]) for stage in stages], weight=3),
             Column("artifact", [stage["artifact"] for stage in stages], weight=5, words=True, narrowest=50),
         ]

@@ -17,7 +17,7 @@ from tuner.search.execute.messages import RunSnapshot
 from tuner.search.record.fields import clean
 from tuner.search.record.reference import reference_for
 from tuner.search.record.restoration import SearchState, TrialRecord
-from tuner.search.watch.header import Place, best, header, progress
+from tuner.search.watch.header import Place, ahead, best, header, progress
 from tuner.search.watch.news import News
 from tuner.search.watch.texts import figure, heading, number
 from tuner.search.watch.waiting import doing
@@ -42,6 +42,7 @@ class TrialsView:
         needs: what a run of each stage holds.
         began_s: when the driver began, by `time.monotonic`; None: now.
         expected: returns what the search is expected to take, confirmation included; None where that is unknown.
+        stopping: whether someone has asked for its end.
     """
 
     def __init__(
@@ -53,13 +54,14 @@ class TrialsView:
         needs: Mapping[str, StageResources],
         began_s: float | None = None,
         expected: Callable[[], Expected | None] = lambda: None,
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._state, self._recipe, self._snapshot, self._needs = state, recipe, snapshot, needs
         self._objectives, self._searched = objectives_of(recipe), list(recipe.space)
         self._header = header(place, recipe, self._objectives)
         self._news = News(state, self._objectives, self._searched, needs)
         self._began_s = time.monotonic() if began_s is None else began_s
-        self._expected = expected
+        self._expected, self._stopping = expected, stopping
         self._elapsed_before_s = state.elapsed_s
         self._told_header = False
         self._running: list[RunSnapshot] = []
@@ -82,14 +84,22 @@ class TrialsView:
         """What has happened since the last call, one line per event; first of all, what is searched."""
         first = [] if self._told_header else [*self._header, self.summary()]
         self._told_header = True
-        return [*first, *self._news.lines(self._running, self.summary)]
+        return [*first, *self._news.lines(self._running, self.progress, self.ahead)]
+
+    def progress(self) -> str:
+        """How far the search is, in one line, without its front."""
+        return progress(self._state, self._recipe, self.elapsed_s, self._expected(), stopping=self._stopping())
+
+    def ahead(self) -> str:
+        """The same in a few words: "7/16 trials | ETA 12 min"."""
+        return ahead(self._state, self._recipe, self._expected(), stopping=self._stopping())
 
     def summary(self) -> str:
         """How far the search is, in one line."""
         points = self._state.points(self._objectives)
         volume = hypervolume(points, self._objectives, reference_for(self._state, self._objectives))
         front = f"{len(self._members())} on the front, hypervolume {100 * volume:.1f} %"
-        return f"{progress(self._state, self._recipe, self.elapsed_s, self._expected())} | {front}"
+        return f"{self.progress()} | {front}"
 
     def doing(self, trial: int) -> str:
         """What an open trial does or waits for."""
@@ -161,7 +171,7 @@ class TrialsView:
         for name in self._searched:
             columns.append(column(heading(name), [number(trial.params.get(name)) for trial in trials], 0))
         known = [{**trial.params, **trial.values} for trial in trials]
-        for name in (objective.name for objective in self._objectives):
+        for name in (o.name for o in self._objectives if o.name not in self._searched):
             cells = [figure(name, values.get(name), uncertainty.error(name, values)) for values in known]
             columns.append(column(heading(name), cells, 1))
         return columns
