@@ -67,10 +67,11 @@ function fitted(svg, attributes, text, width) {
   const node = element("text", attributes, text);
   svg.append(node);
   const long = node.getComputedTextLength(), letters = [...text];
-  if (long > width) {
-    node.textContent = `${letters.slice(0, Math.max(1, Math.floor((letters.length * width) / long) - 1)).join("").trimEnd()}…`;
-    node.append(element("title", {}, text));
-  }
+  if (long <= width) return node;
+  let kept = Math.floor((letters.length * width) / long);
+  do node.textContent = `${letters.slice(0, kept).join("").trimEnd()}…`;
+  while (node.getComputedTextLength() > width && --kept > 0);
+  node.append(element("title", {}, text));
   return node;
 }
 
