@@ -44,7 +44,7 @@ def body(arguments: argparse.Namespace) -> int:
         if beside:
             from tuner.search.outcome.features import features_page
 
-            pages[beside] = features_page(home, told)
+            pages[beside] = features_page(home, told, quote(file.name))
         for name, page in pages.items():
             if arguments.out:
                 file.with_name(name).write_bytes(page.encode())

@@ -27,16 +27,18 @@ def card(index: int, *classes: str) -> FeatureCard:
 
 
 def test_a_feature_says_its_classes_part_and_attributes() -> None:
-    page = Page(render_features("birds", 7, [card(0, "albatross", "auklet"), card(1, "auklet")], 2000))
+    page = Page(render_features("birds", 7, [card(0, "albatross", "auklet"), card(1, "auklet")], 2000, "report.html"))
     text = page.text()
     assert "Features of trial 7" in text
     assert "2 classes use it albatross and auklet" in text
     assert "1 class uses it auklet" in text
     assert "part 3, nearest to its peak in 3 of these 4 images" in text
     assert "attribute 12 (+40 %)" in text
-    assert text.count("does not use it train/1.png") == 4  # the images of feature 1
+    assert text.count("does not use it strength 100 % train/1.png") == 4  # the images of feature 1
+    assert "The features of each of 2 classes albatross 0 auklet 0 , 1" in text
     targets = {a["href"] for t, a in page.tags if t == "a"}
-    assert targets == {"#feature-0", "#feature-1"} == {f"#{a['id']}" for t, a in page.tags if t == "h2"}
+    assert targets == {"report.html", "#feature-0", "#feature-1"}
+    assert {f"#{a['id']}" for t, a in page.tags if t == "h2"} == {"#feature-0", "#feature-1"}
     assert not page.scripts
 
 
@@ -51,7 +53,7 @@ def test_every_text_of_the_page_is_escaped() -> None:
 def test_many_classes_are_counted() -> None:
     page = Page(render_features("birds", 0, [card(0, *(f"class {i}" for i in range(35)))], 10))
     assert "35 classes use it" in page.text()
-    assert "class 29 and 5 more" in page.text()
+    assert "class 28, class 29 and 5 more" in page.text()
 
 
 def test_names_cover_neither_dots_nor_each_other() -> None:

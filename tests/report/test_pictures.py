@@ -137,8 +137,8 @@ def test_a_silent_feature_looks_silent_and_the_same_value_the_same_in_every_pict
     assert alone[0] <= 4
     assert beside[1] > 100
     tile = Painter([ClassView("x", image, [FeatureView(7, faint, -2.5, full=4.0)])])
-    assert tile.strongest(FeatureView(7, strong * 2, 1.0, full=4.0)) == "150 %"
-    assert tile.strongest(FeatureView(7, faint, 1.0, full=4.0)) == "0 %"
+    assert tile.strongest(FeatureView(7, strong * 2, 1.0, full=4.0)) == "150\u00a0%"
+    assert tile.strongest(FeatureView(7, faint, 1.0, full=4.0)) == "0\u00a0%"
 
 
 def test_the_scale_bar_is_painted_like_the_pictures() -> None:

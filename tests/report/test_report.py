@@ -14,6 +14,8 @@ from tuner.errors import UsageError
 from tuner.front.confirmation import ErrorBars
 from tuner.front.pareto import Objective, front
 from tuner.qpm.program_info import ProgramInfo
+from tuner.report.baselines import UNTESTED, baselines
+from tuner.report.columns import column
 from tuner.report.search_page import (
     BaselineRow,
     ClassAccuracy,
@@ -119,7 +121,7 @@ def test_page_can_be_read_without_eyes(page: str) -> None:
 def test_page_says_what_the_search_found() -> None:
     report = sample_report()
     text = Page(render_report(report)).text()
-    assert "28 of 36 trials completed; 7 of them are on the front of accuracy and interpretability." in text
+    assert "28 of 36 trials completed. 7 are on the front of accuracy and interpretability." in text
     assert "Reusing stages saved 37 min." in text
     assert "reused 30 times, 35 min saved" in text
     assert "ran 3 times, 4 min, 0.06 CPU h; reused 30 times, 35 min saved" in text
@@ -133,7 +135,7 @@ def test_page_says_what_the_search_found() -> None:
     assert "data.test_fraction 0.25 0.2" in text
     assert "qpm-tuner search --recipe digits --store runs --name digits-2026-11" in text
     assert "commit 0123abc" in text
-    assert "features per class 61 % ± 8" in text
+    assert "features per class 61 ± 8 %" in text
     assert "Accuracy rests on 28 complete trials." in text
 
 
@@ -158,6 +160,7 @@ def test_groups_of_columns_and_what_is_shown_at_first() -> None:
     assert shown == {
         "objectives": True,
         "parameters": True,
+        "the same in every trial": False,  # the seed
         "parts of objectives": False,  # of interpretability
         "other metrics": False,
         "at the rung": False,
@@ -270,14 +273,80 @@ def test_every_text_is_escaped() -> None:
     assert CANARY in [row["cause"] for row in parsed.table()["rows"]]  # our script shows it as text
     assert parsed.text().count("<script>alert(1)</script>") > 15
     assert not [name for _, a in parsed.tags for name in a if name.startswith("on")]
-    assert all(set(a) <= {"src", "alt", "loading"} for t, a in parsed.tags if t == "img")
+    assert all(set(a) <= {"src", "alt", "decoding"} for t, a in parsed.tags if t == "img")
 
 
 def test_a_search_that_has_only_begun() -> None:
     text = Page(render_report(Report("new", OBJECTIVES[:2], []))).text()
-    assert "0 of 0 trials completed; 0 of them are on the front" in text
+    assert "No trial has begun." in text
+    assert "hypervolume" not in text  # there is none yet
+    assert "Outcomes" not in text
     running = Report("new", OBJECTIVES[:2], [TrialRow(0, "running", {"width": 1})])
-    assert "1 running" in Page(render_report(running)).text()
+    text = Page(render_report(running)).text()
+    assert "The only trial has not completed." in text
+    assert "1 running" in text
+    failed = [TrialRow(i, "failed", {"width": 1}) for i in range(3)]
+    assert "None of 3 trials has completed." in Page(render_report(Report("new", OBJECTIVES[:2], failed))).text()
+
+
+def test_a_search_of_one_trial() -> None:
+    report = sample_report()
+    page = Page(render_report(dataclasses.replace(report, rows=report.rows[:1], pick=None)))
+    assert "The only trial completed. 1 is on the front of accuracy and interpretability." in page.text()
+    assert {c["group"] for c in page.table()["columns"] if c["name"] == "seed"} == {"parameters"}
+
+
+def test_many_objectives_are_counted_in_a_sentence() -> None:
+    objectives = [Objective(f"metric_{i}", "max", 0.0, 100.0) for i in range(9)]
+    rows = [TrialRow(i, "complete", {}, {o.name: float(i) for o in objectives}) for i in range(2)]
+    assert "1 is on the front of 9 objectives." in Page(render_report(Report("many", objectives, rows))).text()
+
+
+def test_a_model_that_was_not_measured_on_test_is_told_apart_from_the_baselines() -> None:
+    """Its values are of other images: it is never the best beside them, even where it is."""
+    report = sample_report()
+    assert report.pick is not None
+    untested = Page(render_report(report))
+    assert UNTESTED in untested.text()
+    weak = BaselineRow("weak", {"accuracy": 1.0, "sid5": 2.0})
+    made = baselines(dataclasses.replace(report, baselines=[weak]))
+    assert made is not None
+    assert made["heads"][0] == "accuracy [%]"
+    assert [row["cells"][0]["best"] for row in made["rows"]] == [False, True]
+    rows = [dataclasses.replace(r, values=r.values | {"test/accuracy": 91.7}) for r in report.rows]
+    made = baselines(dataclasses.replace(report, rows=rows, baselines=[weak]))
+    assert made is not None
+    assert [row["cells"][0]["best"] for row in made["rows"]] == [True, False]
+    assert made["rows"][0]["note"] == ""
+
+
+def test_parameters_of_words_truths_and_wide_ranges_have_axes_that_hold_every_trial() -> None:
+    rows = [
+        TrialRow(i, "complete", {"flag": i % 2 == 0, "lr": 10.0 ** -(i % 4), "same": 1}, {"accuracy": 50.0 + i})
+        for i in range(8)
+    ]
+    page = Page(render_report(Report("odd", OBJECTIVES[:1], rows)))
+    flag, lr = page.data()["params"]
+    assert flag["choices"] == ["false", "true"]
+    assert {t["params"][0] for t in page.data()["trials"]} == {"false", "true"}
+    assert lr["log"]  # a thousandfold
+    assert lr["ticks"] == [0.001, 0.01, 0.1, 1.0]
+    assert set(page.column("flag")) == {"false", "true"}
+    assert {c["name"]: c["group"] for c in page.table()["columns"]}["same"] == "the same in every trial"
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ([80.0, 81.25], ["80.0", "81.2"]),
+        ([0.00275, 0.0065], ["0.00275", "0.00650"]),
+        ([0.5, None], ["0.500", "–"]),
+        ([3.0, 40.0], ["3", "40"]),
+        ([1e-12], ["0.000000000"]),
+    ],
+)
+def test_a_column_shows_three_digits_of_its_largest_number(values: list[float | None], texts: list[str]) -> None:
+    assert column(values) == texts
 
 
 def test_one_objective_alone_is_drawn_over_the_trials() -> None:
@@ -292,7 +361,7 @@ def test_one_objective_alone_is_drawn_over_the_trials() -> None:
     assert all(len(t["spread"]) == 2 for t in data["trials"])
     best = max(complete, key=lambda row: row.values["accuracy"])
     assert [t["trial"] for t in data["trials"] if t["rank"] == 1] == [best.trial]
-    assert "1 of them is on the front of accuracy." in page.text()
+    assert "1 is on the front of accuracy." in page.text()
     assert "Those on the front are the best" in page.text()
     assert "both objectives" not in page.text()
 
@@ -314,8 +383,8 @@ def test_confirmed_members_show_error_bars_and_what_is_beyond_noise() -> None:
     assert "± 0.4; sd 0.8 over 4 runs" in page.text()
     assert page.column("runs").count(None) == len(rows) - 1
     assert "± 0.4; sd 0.8 over 4 runs" in [cell[2] for cell in page.column("accuracy") if isinstance(cell, list)]
-    assert "1 of them beyond noise" in page.text()
-    assert page.text().count("beyond noise") == 3  # in the lede, as a heading and below the table
+    assert ", with 1 of 1 confirmed beyond noise." in page.text()
+    assert page.text().count("beyond noise") == 4  # in the lede, as a heading and below both tables
     assert "0.97" in page.text()
     assert "beyond noise" not in Page(render_report(sample_report())).text()
     assert "nan" not in page.text()
@@ -332,7 +401,7 @@ def test_errors_numbers_of_images_and_programs_are_told() -> None:
     pick = dataclasses.replace(report.pick, point=point)
     page = Page(render_report(dataclasses.replace(report, rows=rows, pick=pick, baselines=[probe])))
     text = page.text()
-    assert f"{point.values['accuracy']:.1f} % ± 2.3, n = 288" in text
+    assert f"{point.values['accuracy']:.1f} ± 2.3 %, n = 288" in text
     assert "99.0 ± 0.3, n = 1440" in text
     assert "81.8 ± 2.0, n = 360" in text
     assert "± is one standard error (binomial; half of Wilson's interval); accuracy, sid5: n = 288 images" in text

@@ -106,7 +106,7 @@ def test_every_picture_of_a_feature_that_speaks_against_says_so() -> None:
     tiles = re.findall(r'<figure class="tile (\w+)".*?</figure>', page, re.DOTALL)
     assert sorted(tiles) == ["against", "against", "for"]
     assert page.count("speaks against it") == 2
-    assert "strength up to 50 %" in page  # 1 of 2
+    assert "strength up to 50\u00a0%" in page  # 1 of 2
 
 
 def test_names_that_cannot_be_written_are_replaced() -> None:

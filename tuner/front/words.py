@@ -10,7 +10,7 @@ def number(value: float, unit: str = "%") -> str:
     """A value without its unit: one decimal for percent, three significant digits or an integer otherwise."""
     if unit == "%":
         return f"{value:.1f}"
-    return f"{value:.0f}" if float(value).is_integer() else f"{value:.3g}"
+    return f"{value:.0f}" if float(value).is_integer() or abs(value) >= 1000 else f"{value:.3g}"
 
 
 def value(value: float, unit: str) -> str:

@@ -17,7 +17,8 @@ const heightOf = (scale, value) => (value === null || value === undefined ? null
 
 function paintParallel(svg, width, height) {
   const top = PARALLEL.top, bottom = height - PARALLEL.bottom;
-  const across = (k) => 60 + (k * (width - 120)) / Math.max(1, allAxes.length - 1);
+  const apart = (width - 120) / Math.max(1, allAxes.length - 1);
+  const across = (k) => 60 + k * apart;
   const scales = allAxes.map((axis) => uprightScale(axis, top, bottom));
   const lines = inOrder.map((t) => ({ t, kind: kindOf(t), passes: passes(t),
     points: scales.map((scale, k) => ({ x: across(k), y: heightOf(scale, allAxes[k].of(t)) })).filter((p) => p.y !== null) }));
@@ -26,19 +27,21 @@ function paintParallel(svg, width, height) {
   for (const kind of ["dim", "member", "picked"]) svg.append(element("path", { class: `line ${kind}`, d: joined(kind, true) }));
   allAxes.forEach((axis, k) => {
     svg.append(element("path", { class: "axis", d: `M${across(k)} ${top}V${bottom}` }));
-    for (const tick of scales[k].ticks) {
-      svg.append(element("text", { class: "halo", x: across(k) + 5, y: tick.at + 4 }, tick.text));
+    let taken = -Infinity;
+    for (const tick of [...scales[k].ticks].sort((a, b) => a.at - b.at)) {
+      if (tick.at < taken + 12) continue;
+      fitted(svg, { class: "halo", x: across(k) + 5, y: tick.at + 4 }, tick.text, apart - 14);
+      taken = tick.at;
     }
     const anchor = "middle";
-    const said = axis.unit ? `${axis.name} [${axis.unit}]` : axis.name;
-    wrapped(said).forEach((line, n, all) => svg.append(element("text", { class: "title", x: across(k), y: 14 + 13 * (n + 3 - all.length) - 4, "text-anchor": anchor }, line)));
+    wrapped(withUnit(axis)).forEach((line, n, all) => fitted(svg, { class: "title", x: across(k), y: 14 + 13 * (n + 3 - all.length) - 4, "text-anchor": anchor }, line, apart - 8));
     if (axis.sign < 0) svg.append(element("text", { x: across(k), y: height - 6, "text-anchor": anchor }, "less is better"));
     drawBrush(svg, k, across(k), top, bottom);
   });
   return lines.flatMap((l) => l.points.map((p) => ({ ...p, trial: l.t.trial, lines: () => describe(l.t.trial) })));
 }
 
-// a title on up to three lines of about fourteen characters
+// a title on up to three lines of about fourteen characters; the last one has what is left, and may be longer
 function wrapped(text) {
   const lines = [""];
   for (const word of text.split(" ")) {
@@ -79,29 +82,46 @@ function startBrush(event, k, top, bottom) {
   svg.addEventListener("pointerup", end, { once: true });
 }
 
-// whether a trial is within every chosen range
-function inBrushes(t) {
-  return [...brushes].every(([k, [low, high]]) => {
-    const at = heightOf(uprightScale(allAxes[k], 0, 1), allAxes[k].of(t));
+// a function that says whether a trial is within every chosen range
+function chosenRanges() {
+  const ranges = [...brushes].map(([k, span]) => [allAxes[k], uprightScale(allAxes[k], 0, 1), span]);
+  return (t) => ranges.every(([axis, scale, [low, high]]) => {
+    const at = heightOf(scale, axis.of(t));
     return at !== null && at >= low && at <= high;
   });
 }
 
 let parallel = {};
 const slices = [];
+const sliced = [ // what an objective is drawn over: the trials in their order, where the front itself is not, and each parameter
+  ...(axes[0].order ? [] : [{ name: "trial", whole: true, of: (t) => t.trial }]),
+  ...params.map((param, k) => ({ ...param, of: (t) => t.params[k] })),
+];
 
-function paintSlice(k) {
+function paintSlice(over) {
   return (svg, width, height) => {
-    const j = Number(by("slice-axis").value), param = params[k];
-    const box = { left: 46, right: width - 10, top: 8, bottom: height - 42 };
-    const x = scaleOf({ ...param, values: trials.map((t) => t.params[k]) }, box.left, box.right);
-    const y = scaleOf({ ...axes[j], upright: true, values: trials.map((t) => t.values[j]) }, box.bottom, box.top);
-    drawAxes(svg, box, x, y, param.name, "");
-    const known = inOrder.filter((t) => t.params[k] !== null && t.params[k] !== undefined);
-    const spots = known.map((t) => spotOf(t, x.at(t.params[k]), y.at(t.values[j])));
+    const j = Number(by("slice-axis").value);
+    const [top, bottom] = [8, height - 42];
+    const y = scaleOf({ ...axes[j], upright: true, values: trials.map((t) => t.values[j]) }, bottom, top);
+    const box = { left: leftOf(y), right: width - 10, top, bottom };
+    const known = inOrder.filter((t) => over.of(t) !== null && over.of(t) !== undefined);
+    const x = scaleOf({ ...over, values: known.map(over.of) }, box.left, box.right);
+    drawAxes(svg, box, x, y, over.whole ? `${over.name}, with the best so far` : over.name, withUnit(axes[j]));
+    if (over.whole) svg.append(element("path", { class: "line member", d: bestSoFar(j, x, y) }));
+    const spots = known.map((t) => spotOf(t, x.at(over.of(t)), y.at(t.values[j])));
     drawTrials(svg, spots, 4);
     return spots;
   };
+}
+
+// the best value of an objective up to each trial, as steps
+function bestSoFar(j, x, y) {
+  let best = -Infinity, path = "";
+  for (const t of [...trials].sort((a, b) => a.trial - b.trial)) {
+    best = Math.max(best, axes[j].sign * t.values[j]);
+    path += `${path ? "H" : "M"}${x.at(t.trial).toFixed(1)}${path ? "V" : " "}${y.at(axes[j].sign * best).toFixed(1)}`;
+  }
+  return path;
 }
 
 function drawAnalysis() {
@@ -109,11 +129,11 @@ function drawAnalysis() {
   parallel = new Frame(by("parallel"), 400, paintParallel, 108 * allAxes.length);
   const select = by("slice-axis");
   axes.forEach((axis, j) => { if (!axis.order) select.append(new Option(axisTitle(axis), j)); });
-  params.forEach((param, k) => {
-    const label = `${param.name} against the chosen objective; arrow keys step through the trials`;
+  sliced.forEach((over) => {
+    const label = `${over.name} against the chosen objective; arrow keys step through the trials`;
     const place = tag("div", { class: "chart", tabindex: "0", role: "group", "aria-label": label });
     by("slices").append(place);
-    slices.push(new Frame(place, 230, paintSlice(k)));
+    slices.push(new Frame(place, 230, paintSlice(over)));
   });
-  select.addEventListener("change", () => slices.forEach((slice) => slice.draw()));
+  select.addEventListener("change", () => slices.forEach((slice) => slice.refresh()));
 }

@@ -5,10 +5,13 @@ from typing import Any
 
 from tuner.front import words
 from tuner.report.analysis_views import Curve
+from tuner.report.columns import plain
 from tuner.report.ranking import Ranking
+from tuner.report.trial_columns import varied_parameters
 from tuner.report.views import Report, TrialRow
 
 MOST_TICKS = 7  # values of a parameter that its axis names one by one
+WIDE = 50  # times the smallest of them: a logarithmic axis then, whatever the space says
 MOST_EPOCHS = 200  # of a curve; more are thinned out, the last one stays
 
 
@@ -16,18 +19,19 @@ def chart_data(ranking: Ranking) -> dict[str, Any]:
     """Everything but the table of trials, from which the texts beside a mark are made."""
     report = ranking.report
     alone = len(report.objectives) == 1  # then it is drawn over the trials, in their order
-    varied = _varied(report)
+    varied = varied_parameters(report)
+    params = [_param(report, name) for name in varied]
     stages = list(dict.fromkeys(span.stage for row in report.rows for span in row.spans))
     return {
         "axes": _axes(report, alone),
-        "params": [_param(report, name) for name in varied],
+        "params": params,
         "trials": [
             {
                 "trial": row.trial,
                 "rank": ranking.rank[row.trial],
                 "values": [row.trial] * alone + [row.values[o.name] for o in report.objectives],
                 "spread": [0.0] * alone + [_finite(row.point().error(o.name)) for o in report.objectives],
-                "params": [row.params.get(name) for name in varied],
+                "params": [_value(row.params.get(name), param) for name, param in zip(varied, params, strict=True)],
             }
             for row in report.rows
             if row.trial in ranking.rank
@@ -51,20 +55,20 @@ def _axes(report: Report, alone: bool) -> list[dict[str, Any]]:
     return [{"name": "trial", "unit": "", "sign": 1, "order": True}, *axes] if alone else axes
 
 
-def _varied(report: Report) -> list[str]:
-    """The parameters that differ between trials, in the order in which they were set."""
-    names = dict.fromkeys(n for row in report.rows for n in row.params)
-    return [n for n in names if len({repr(row.params.get(n)) for row in report.rows}) > 1]
-
-
 def _param(report: Report, name: str) -> dict[str, Any]:
     """A parameter's axis: numbers, on a logarithmic scale if need be, or a few choices in words."""
     values = [row.params[name] for row in report.rows if row.params.get(name) is not None]
     number = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
-    choices = None if number else sorted({str(v) for v in values})
-    logarithmic = number and name in report.log_parameters and min(values) > 0
+    choices = None if number else sorted({plain(v) for v in values})
     few = sorted(set(values)) if number and len(set(values)) <= MOST_TICKS else None
+    wide = few is not None and min(values) > 0 and max(values) >= WIDE * min(values)
+    logarithmic = number and min(values) > 0 and (wide or name in report.log_parameters)
     return {"name": words.name(name), "log": logarithmic, "choices": choices, "ticks": few}
+
+
+def _value(value: Any, param: dict[str, Any]) -> Any:
+    """A trial's value on a parameter's axis: one of the axis's choices, or a number."""
+    return value if value is None or param["choices"] is None else plain(value)
 
 
 def _baselines(report: Report, alone: bool) -> list[dict[str, Any]]:

@@ -3,7 +3,8 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const { axes, trials, picked, params } = data;
 const by = (id) => document.getElementById(id);
-const axisTitle = (axis) => axis.name + (axis.unit ? ` [${axis.unit}]` : "") + (axis.order ? "" : axis.sign > 0 ? ", more is better" : ", less is better");
+const withUnit = (axis) => axis.name + (axis.unit ? ` [${axis.unit}]` : "");
+const axisTitle = (axis) => withUnit(axis) + (axis.order ? "" : axis.sign > 0 ? ", more is better" : ", less is better");
 const kindOf = (t) => (t.trial === picked ? "picked" : t.rank === 1 ? "member" : "dim");
 const inOrder = [...trials].sort((a, b) => a.rank - b.rank || a.trial - b.trial);
 let passing = null; // the trials that pass the filter; null: all of them
@@ -41,15 +42,17 @@ function frontAxis(j, k) {
 
 function paintFront(svg, width, height) {
   const [i, j] = chosenAxes();
-  const box = { left: 58, right: width - 14, top: 26, bottom: height - 48 };
-  const x = scaleOf(frontAxis(i, 0), box.left, box.right), y = scaleOf(frontAxis(j, 1), box.bottom, box.top);
+  const [top, bottom] = [26, height - 48];
+  const y = scaleOf(frontAxis(j, 1), bottom, top);
+  const box = { left: leftOf(y), right: width - 14, top, bottom };
+  const x = scaleOf(frontAxis(i, 0), box.left, box.right);
   Object.assign(front, { x, y, box });
   drawAxes(svg, box, x, y, axisTitle(axes[i]), axisTitle(axes[j]));
   svg.append(element("text", { x: box.right, y: 14, "text-anchor": "end" }, axes[i].order ? "better ↑" : "better ↗"));
   const spots = inOrder.map((t) => ({ ...spotOf(t, x.at(t.values[i]), y.at(t.values[j])), t })).filter((s) => inBox(s, box));
   const members = spots.filter((s) => s.kind !== "dim" && (s.t.rank === 1 || s.kind === "picked"));
-  drawBaselines(svg, box, [x, y], [i, j]);
-  if (axes.length === 2 && !axes[0].order) svg.append(element("path", { class: "stairs", d: stairs(box, x, y) }));
+  const outside = drawBaselines(svg, box, [x, y], [i, j]);
+  if (axes.length === 2 && !axes[0].order) drawStairs(svg, box, x, y);
   for (const s of members.filter((m) => m.passes)) {
     const [across, up] = [s.t.spread[i], s.t.spread[j]];
     const clip = (v, low, high) => Math.max(low, Math.min(high, v));
@@ -58,37 +61,49 @@ function paintFront(svg, width, height) {
     svg.append(element("path", { class: "error", d: `${across ? `M${left} ${s.y}H${right}` : ""}${up ? `M${s.x} ${low}V${high}` : ""}` }));
   }
   drawTrials(svg, spots, 5.5);
-  placeLabels(svg, members.filter((m) => m.passes).map((m) => ({ ...m, text: m.kind === "picked" ? `${m.trial} picked` : `${m.trial}` })), box);
+  const named = members.filter((m) => m.passes).sort((a, b) => (b.kind === "picked") - (a.kind === "picked"));
+  const without = placeLabels(svg, named.map((m) => ({ ...m, text: m.kind === "picked" ? `${m.trial} picked` : `${m.trial}` })), box);
+  const beyond = outside.length ? [`Outside of the picture: ${outside.join("; ")}.`] : [];
+  if (without) beyond.push(`${without} of ${named.length} members have no room for their number: point at them${zoom.span ? "" : ", or look closer"}.`);
+  by("beyond").textContent = beyond.join(" ");
   return spots;
 }
 
-// the boundary of what the front dominates, out to the worse edges
-function stairs(box, x, y) {
+// the boundary of what the front dominates, out to the worse edges, over a wash of all that lies within
+function drawStairs(svg, box, x, y) {
   const corners = trials.filter((t) => t.rank === 1).map((t) => ({ x: x.at(t.values[0]), y: y.at(t.values[1]) })).sort((a, b) => a.x - b.x);
   const clip = (v, low, high) => Math.max(low, Math.min(high, v)).toFixed(1);
   const across = (v) => clip(v, box.left, box.right), up = (v) => clip(v, box.top, box.bottom);
-  if (!corners.length) return "";
-  return corners.reduce((path, c) => `${path}V${up(c.y)}H${across(c.x)}`, `M${box.left} ${up(corners[0].y)}`) + `V${box.bottom}`;
+  if (!corners.length) return;
+  const line = corners.reduce((path, c) => `${path}V${up(c.y)}H${across(c.x)}`, `M${box.left} ${up(corners[0].y)}`) + `V${box.bottom}`;
+  svg.append(element("path", { class: "wash", d: `${line}H${box.left}Z` }), element("path", { class: "stairs", d: line }));
 }
 
-// a dashed line where a baseline is on each axis, named at its end; what is outside of the picture is named with an arrow
+// a dashed line where a baseline is on each axis, named at its end; returns those that are outside of the picture
 function drawBaselines(svg, box, scales, which) {
-  const upright = [];
+  const levels = [], outside = [];
+  const widest = (box.right - box.left) / 2;
   chosenBaselines().forEach((baseline, k) => {
+    const beyond = [];
     which.forEach((axis, side) => {
       const value = baseline.values[axis];
       if (value === null) return;
       const at = scales[side].at(value), [low, high] = side ? [box.top, box.bottom] : [box.left, box.right];
-      const outside = at < low - 1 ? (side ? " ↑" : "← ") : at > high + 1 ? (side ? " ↓" : " →") : "";
-      const kept = Math.max(low, Math.min(high, at));
-      if (!outside) svg.append(element("path", { class: "baseline", d: side ? `M${box.left} ${at}H${box.right}` : `M${at} ${box.top}V${box.bottom}` }));
-      const text = outside ? `${baseline.name} ${short(value)}${outside}` : baseline.name;
-      if (side) upright.push({ y: kept - 6, text, kind: "baseline" });
-      else svg.append(element("text", { class: "label baseline", "text-anchor": at > (low + high) / 2 ? "end" : "start",
-        x: kept + (at > (low + high) / 2 ? -4 : 4), y: box.bottom - 8 - 14 * (k % 6) }, text));
+      if (at < low - 1 || at > high + 1) {
+        beyond.push(`${axes[axis].name} ${short(value)}${axes[axis].unit ? ` ${axes[axis].unit}` : ""}`);
+        return;
+      }
+      svg.append(element("path", { class: "baseline", d: side ? `M${box.left} ${at}H${box.right}` : `M${at} ${box.top}V${box.bottom}` }));
+      if (side) levels.push({ y: at - 9, text: baseline.name, kind: "baseline" });
+      else {
+        const right = at > (low + high) / 2;
+        fitted(svg, { class: "label baseline", "text-anchor": right ? "end" : "start", x: at + (right ? -4 : 4), y: box.bottom - 8 - 14 * (k % 6) }, baseline.name, widest);
+      }
     });
+    if (beyond.length) outside.push(`${baseline.name} with ${beyond.join(" and ")}`);
   });
-  stackLabels(svg, upright, box.left + 6, box.top + 6, box.bottom - 6);
+  stackLabels(svg, levels, box.left + 6, box.top + 2, box.bottom - 8, widest);
+  return outside;
 }
 
 // a rectangle drawn with the mouse is looked at more closely

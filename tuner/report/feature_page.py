@@ -54,7 +54,7 @@ class FeatureCard:
     attributes: Sequence[tuple[str, float]] = ()
 
 
-def render_features(search: str, trial: int, cards: Sequence[FeatureCard], looked_at: int) -> str:
+def render_features(search: str, trial: int, cards: Sequence[FeatureCard], looked_at: int, report: str = "") -> str:
     """The page; every text of the input is escaped, and nothing is fetched.
 
     Args:
@@ -62,18 +62,21 @@ def render_features(search: str, trial: int, cards: Sequence[FeatureCard], looke
         trial: whose model it is.
         cards: one for each feature.
         looked_at: the number of training images that were looked at.
+        report: address of the search's report, relative to the page; empty: there is none.
     """
     shown = [_card(card) for card in cards]
-    return render("features.html", search=search, trial=trial, cards=shown, looked_at=looked_at)
+    classes = _by_class(cards)
+    return render(
+        "features.html", search=search, trial=trial, cards=shown, classes=classes, looked_at=looked_at, report=report
+    )
 
 
 def _card(card: FeatureCard) -> dict[str, Any]:
     paint = PALETTE[0]  # one colour throughout: here features are not compared on one image
     return {
         "index": card.index,
-        "classes": words.listing(list(card.classes[:MOST_CLASSES])) if card.classes else "",
+        "classes": _counted(card.classes),
         "n_classes": len(card.classes),
-        "more": max(0, len(card.classes) - MOST_CLASSES),
         "part": _part(card),
         "attributes": [f"{name} (+{100 * more:.0f} %)" for name, more in card.attributes],
         "images": [
@@ -83,10 +86,32 @@ def _card(card: FeatureCard) -> dict[str, Any]:
                 "label": top.label,
                 "uses": top.uses,
                 "path": top.path,
+                "strength": _strength(top, card.full),
             }
             for top in card.images
         ],
     }
+
+
+def _counted(classes: Sequence[str]) -> str:
+    """The first classes by name, the others by their number."""
+    more = len(classes) - MOST_CLASSES
+    shown = [*classes[:MOST_CLASSES], *([f"{more} more"] if more > 0 else [])]
+    return words.listing(shown) if shown else "none"
+
+
+def _strength(top: TopImage, full: float) -> str:
+    """How strong the feature gets on an image, in percent of its strongest; empty if it never fires."""
+    return f"{100 * max(0.0, float(top.map.max(initial=0.0))) / full:.0f}\u00a0%" if full > 0 else ""
+
+
+def _by_class(cards: Sequence[FeatureCard]) -> list[tuple[str, list[int]]]:
+    """Each class with the features that it uses, by name."""
+    found: dict[str, list[int]] = {}
+    for card in cards:
+        for name in card.classes:
+            found.setdefault(name, []).append(card.index)
+    return sorted(found.items())
 
 
 def _part(card: FeatureCard) -> str:

@@ -70,7 +70,7 @@ class Painter:
     def strongest(self, feature: FeatureView) -> str:
         """How strong the map gets on this image, on the feature's scale."""
         full = self.full[feature.index]
-        return f"{100 * feature.strongest / full:.0f} %" if full > 0 else "0 %"
+        return f"{100 * feature.strongest / full:.0f}\u00a0%" if full > 0 else "0\u00a0%"
 
     def example(self, view: ClassView, width: int = TILE_PX) -> dict[str, Any]:
         """The class's image as it is."""

@@ -24,7 +24,7 @@ def _bars(found: Importance) -> list[dict[str, Any]]:
     return [
         {
             "name": words.name(name),
-            "text": f"{100 * share.share:.0f} % ± {100 * share.deviation:.0f}",
+            "text": f"{100 * share.share:.0f} ± {100 * share.deviation:.0f} %",
             "width": round(100 * share.share, 1),
             **_whisker(share),
         }

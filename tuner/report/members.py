@@ -17,7 +17,8 @@ def members(ranking: Ranking) -> dict[str, Any] | None:
     elsewhere = [c for c in trial_columns.metrics(report, rows) if trial_columns.of_another_split(c)]
     axes = {o.name for o in report.objectives}
     shown = [c for c in elsewhere if c.metric.rpartition("/")[2] in axes]
-    made = [*trial_columns.objectives(report), *shown, *trial_columns.noise(report), *trial_columns.parameters(report)]
+    parameters = [c for c in trial_columns.parameters(report) if c.group != trial_columns.FIXED]
+    made = [*trial_columns.objectives(report), *shown, *trial_columns.noise(report), *parameters]
     return {
         "main": _table(ranking, [*made, *trial_columns.programs(report)]),
         "rest": _table(ranking, elsewhere) if len(elsewhere) > len(shown) else None,
@@ -42,7 +43,7 @@ def _table(ranking: Ranking, made: list[Column]) -> dict[str, Any]:
         }
         for i, row in enumerate(ranking.members)
     ]
-    numbers = [all(row["cells"][j]["number"] for row in rows) for j in range(len(made))]
+    numbers = [all(row["cells"][j]["number"] for row in rows) for j in range(len(made))]  # aligned to the right
     return {"groups": groups, "heads": list(zip([c.heading for c in made], numbers, strict=True)), "rows": rows}
 
 

@@ -36,6 +36,7 @@ function start() {
   refilter();
   by("filter").addEventListener("input", refilter);
   by("clear").addEventListener("click", clearFilter);
+  by("save").addEventListener("click", saveCsv);
   by("previous").addEventListener("click", () => { view.page--; fillTable(); });
   by("next").addEventListener("click", () => { view.page++; fillTable(); });
   document.addEventListener("click", (event) => {

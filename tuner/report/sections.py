@@ -27,6 +27,8 @@ from tuner.report.ranking import Ranking
 from tuner.report.trials_table import trials_table
 from tuner.report.views import PickView, Report, StageUse, TrialRow
 
+MOST_NAMED = 4  # objectives in a sentence
+
 
 def build(report: Report) -> dict[str, Any]:
     """The variables of report.html."""
@@ -36,7 +38,7 @@ def build(report: Report) -> dict[str, Any]:
         "contents": _contents(report, charts),
         "search": report.search,
         "note": report.note,
-        "axes": words.listing([words.name(o.name) for o in report.objectives]),
+        "axes": _axes(report),
         "many": len(report.objectives) > 2,
         "alone": len(report.objectives) == 1,
         "bars": any(point.error(o.name) for point in ranking.points for o in report.objectives),
@@ -50,7 +52,8 @@ def build(report: Report) -> dict[str, Any]:
         "importance": importance(report),
         "stages": _stages(report.stages),
         "outcomes": _outcomes(report.rows),
-        "rests": _rests(report),
+        "rests": _rests(report, [o.name for o in report.objectives]),
+        "all_rests": _rests(report, [n for row in report.rows for n in row.values if "/" not in n]),
         "waited": any(span.waited_s for row in report.rows for span in row.spans),
         "origin": report.origin and origin(report.origin),
         "data": charts,
@@ -80,22 +83,39 @@ def _picked(report: Report) -> Point | None:
 def _lede(ranking: Ranking) -> str:
     """The search in a sentence or two."""
     report, rank = ranking.report, ranking.rank
-    completed = sum(row.outcome == "complete" for row in report.rows)
     members = sum(r == 1 for r in rank.values())
     saved = sum(stage.saved_s for stage in report.stages)
-    axes = words.listing([words.name(o.name) for o in report.objectives])
-    text = f"{completed} of {_times(len(report.rows), 'trial')} completed; {members} of them"
-    text += f" {'is' if members == 1 else 'are'} on the front of {axes}{error_bars.sure(report, rank)}."
+    text = _completed(report.rows)
+    if members:
+        text += f" {members} {'is' if members == 1 else 'are'} on the front of {_axes(report)}"
+        text += f"{error_bars.sure(report, rank)}."
     text += f" Reusing stages saved {words.duration(saved)}." if saved > 0 else ""
     programs = proof.overview(row.program for row in report.rows)
     return text + (f" {programs[0].upper()}{programs[1:]}." if programs else "")
 
 
-def _rests(report: Report) -> str:
-    """The meaning of ±, and the number of images of each metric; empty if unknown."""
+def _axes(report: Report) -> str:
+    """The objectives by name, or how many there are."""
+    names = [words.name(o.name) for o in report.objectives]
+    return words.listing(names) if len(names) <= MOST_NAMED else f"{len(names)} objectives"
+
+
+def _completed(rows: Sequence[TrialRow]) -> str:
+    """How many trials are complete."""
+    if not rows:
+        return "No trial has begun."
+    completed = sum(row.outcome == "complete" for row in rows)
+    if len(rows) == 1:
+        return f"The only trial {'completed' if completed else 'has not completed'}."
+    if not completed:
+        return f"None of {len(rows)} trials has completed."
+    return f"{completed} of {len(rows)} trials completed."
+
+
+def _rests(report: Report, metrics: Sequence[str]) -> str:
+    """The meaning of ±, and the number of images of each of these metrics; empty if unknown."""
     values = [row.values for row in report.rows]
-    metrics = dict.fromkeys(name for row in values for name in row if "/" not in name)
-    told = uncertainty.legend((n for n in metrics if not n.startswith("assigned_")), values)
+    told = uncertainty.legend((n for n in dict.fromkeys(metrics) if not n.startswith("assigned_")), values)
     rule = RULE if any(row.bars.error for row in report.rows) else uncertainty.RULE
     meaning = f"{error_bars.MEANING}." if error_bars.any_runs(report) else ""
     return " ".join(filter(None, [f"{rule}; {told}." if told else "", meaning]))
@@ -112,14 +132,14 @@ def _figures(ranking: Ranking) -> list[dict[str, str]]:
             value, beside = words.number(best.values[o.name], o.unit), error_bars.beside(best, o.name)
             aside = f"trial {best.trial}, {beside}" if beside else f"trial {best.trial}"
             figures.append(_figure(f"best {words.name(o.name)}", value, aside, o.unit))
-    volume = (
-        report.hypervolume[-1][1]
-        if report.hypervolume
-        else hypervolume(points, report.objectives, natural(report.objectives))
-    )
-    figures.append(
-        _figure("hypervolume", f"{100 * volume:.1f}", "of the box from its reference to the best values", "%")
-    )
+    if front:
+        volume = (
+            report.hypervolume[-1][1]
+            if report.hypervolume
+            else hypervolume(points, report.objectives, natural(report.objectives))
+        )
+        aside = "of the box from its reference to the best values"
+        figures.append(_figure("hypervolume", f"{100 * volume:.1f}", aside, "%"))
     if report.stages:
         saved, spent = sum(s.saved_s for s in report.stages), sum(s.run_s for s in report.stages)
         figures.append(_figure("saved by reuse", words.duration(saved), f"{words.duration(spent)} of work done"))
@@ -140,11 +160,8 @@ def _goodness(objective: Objective, point: Point) -> float:
 
 def _pick(report: Report, pick: PickView) -> dict[str, Any]:
     """The picked model in words, and its saliency maps."""
-    params, values = pick.point.params, pick.point.values
-    facts = [
-        (words.name(o.name), f"{words.value(values[o.name], o.unit)} {error_bars.beside(pick.point, o.name)}".strip())
-        for o in report.objectives
-    ]
+    params = pick.point.params
+    facts = [(words.name(o.name), error_bars.value(pick.point, o.name, o.unit)) for o in report.objectives]
     axes = {o.name for o in report.objectives}
     facts += [(words.name(name), plain(value)) for name, value in params.items() if name not in axes]
     program = next((row.program for row in report.rows if row.trial == pick.point.trial), None)

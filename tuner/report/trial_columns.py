@@ -7,11 +7,12 @@ from typing import Any
 from tuner.base.metric import METRICS
 from tuner.front import uncertainty, words
 from tuner.report import error_bars, proof
-from tuner.report.columns import NOTHING, column, plain
+from tuner.report.columns import NOTHING, brief, column, plain
 from tuner.report.views import Report, TrialRow
 
 ASSIGNED = uncertainty.ASSIGNED
 RUNG = "at the rung"
+PARAMETERS, FIXED = "parameters", "the same in every trial"
 METRIC_GROUPS = ("parts of objectives", "other metrics", "before fine-tuning")  # those of other splits come last
 
 
@@ -47,7 +48,7 @@ class Column:
         if self.text is not None:
             return [self.text(row) for row in rows]
         values = [self.value(row) for row in rows]
-        return column(values) if self.metric else [plain(v) for v in values]
+        return column(values) if self.metric else [brief(v) for v in values]
 
 
 def objectives(report: Report) -> list[Column]:
@@ -56,9 +57,20 @@ def objectives(report: Report) -> list[Column]:
 
 
 def parameters(report: Report) -> list[Column]:
-    """What was set for each trial, unless it is an objective and stands there."""
+    """What was set for each trial, unless it is an objective and stands there; what never varies is a group apart."""
     axes = {o.name for o in report.objectives}
-    return [_parameter(n) for n in dict.fromkeys(n for row in report.rows for n in row.params) if n not in axes]
+    varied = varied_parameters(report) if len(report.rows) > 1 else _set(report)
+    names = [*varied, *(n for n in _set(report) if n not in varied)]
+    return [_parameter(n, PARAMETERS if n in varied else FIXED) for n in names if n not in axes]
+
+
+def varied_parameters(report: Report) -> list[str]:
+    """The parameters that differ between trials, in the order in which they were set."""
+    return [n for n in _set(report) if len({repr(row.params.get(n)) for row in report.rows}) > 1]
+
+
+def _set(report: Report) -> list[str]:
+    return list(dict.fromkeys(n for row in report.rows for n in row.params))
 
 
 def noise(report: Report) -> list[Column]:
@@ -74,7 +86,7 @@ def rungs(report: Report) -> list[Column]:
     axes = {o.name: o.unit for o in report.objectives}
     wanted = [n for n in axes if n in names] + [n for n in names if n not in axes]
     epoch = Column("epoch of the rung", RUNG, lambda row: row.rung_epoch or None)
-    return [epoch, *(_at_rung(name, axes.get(name, "")) for name in wanted)]
+    return [epoch, *(_at_rung(name, axes.get(name) or unit_of(name)) for name in wanted)]
 
 
 def programs(report: Report) -> list[Column]:
@@ -95,7 +107,7 @@ def metrics(report: Report, rows: Sequence[TrialRow] | None = None) -> list[Colu
     axes = [o.name for o in report.objectives]
     mentioned = dict.fromkeys(n for row in rows or report.rows for n in row.values if n not in axes)
     parts = {part for name in axes if name in METRICS for part in METRICS[name].parts}
-    found = [_metric(n, _group(n, parts)) for n in mentioned if not uncertainty.is_count(n)]
+    found = [_metric(n, _group(n, parts), unit_of(n)) for n in mentioned if not uncertainty.is_count(n)]
     return sorted(found, key=lambda c: METRIC_GROUPS.index(c.group) if c.group in METRIC_GROUPS else len(METRIC_GROUPS))
 
 
@@ -113,8 +125,12 @@ def _group(metric: str, parts: set[str]) -> str:
     return METRIC_GROUPS[2] if metric.startswith(ASSIGNED) else METRIC_GROUPS[1]
 
 
-def _parameter(name: str) -> Column:
-    return Column(words.name(name), "parameters", lambda row: row.params.get(name))
+def _parameter(name: str, group: str) -> Column:
+    def value(row: TrialRow) -> Any:
+        found = row.params.get(name)
+        return plain(found) if isinstance(found, bool) else found
+
+    return Column(words.name(name), group, value)
 
 
 def _noise(report: Report, head: str, i: int) -> Column:
@@ -126,6 +142,12 @@ def _noise(report: Report, head: str, i: int) -> Column:
 
 def _at_rung(name: str, unit: str) -> Column:
     return Column(f"{words.name(name)} at the rung", RUNG, lambda row: row.rung.get(name), unit=unit, metric=name)
+
+
+def unit_of(metric: str) -> str:
+    """The unit of a metric of any split, before fine-tuning too; empty if it has none, or is none of ours."""
+    known = METRICS.get(metric.rpartition("/")[2].removeprefix(ASSIGNED))
+    return "" if known is None else known.unit
 
 
 def _metric(name: str, group: str, unit: str = "") -> Column:

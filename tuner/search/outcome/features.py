@@ -39,8 +39,13 @@ class Seen:
     peaks: Tensor
 
 
-def features_page(home: SearchHome, progress: Progress) -> str:
+def features_page(home: SearchHome, progress: Progress, report: str = "") -> str:
     """The page of the picked model's features, or of the knee's.
+
+    Args:
+        home: the search.
+        progress: is told what is done.
+        report: address of the search's report, relative to the page; empty: there is none.
 
     Raises:
         TunerError: there is no model yet, its images are not on this machine, or it is damaged.
@@ -55,7 +60,7 @@ def features_page(home: SearchHome, progress: Progress) -> str:
         require_same_images(dataset, tokens)
         seen = look(model, tokens)
         cards = feature_cards(model, tokens, dataset, seen, resolved(recipe.backbone.geometry, tokens.backbone))
-    return render_features(home.name, chosen.point.trial, cards, len(seen.rows))
+    return render_features(home.name, chosen.point.trial, cards, len(seen.rows), report)
 
 
 @torch.no_grad()
