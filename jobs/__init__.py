@@ -31,7 +31,9 @@ def _is_the_program() -> bool:
     return started.name in ("-m", "qpm-tuner") or started.parent.name == "jobs"
 
 
-if _is_the_program():
+IS_PROGRAM = _is_the_program()
+
+if IS_PROGRAM:
     sys.excepthook = _end_quietly
 
 

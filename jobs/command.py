@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from jobs import IS_PROGRAM
 from jobs.flags import in_flags
 from jobs.log import listening
 from jobs.output import UNREAD, print_error, progress, unread_is_fine
@@ -87,7 +88,7 @@ def run(
     except UsageError as error:
         print_error(error, as_json=as_json)
         return error.exit_code
-    with Interrupts(last=arguments is None) as parsed.interrupts, contextlib.ExitStack() as held:
+    with Interrupts(last=IS_PROGRAM and arguments is None) as parsed.interrupts, contextlib.ExitStack() as held:
         held.enter_context(listening(getattr(parsed, "verbose", 0)))
         try:
             expand(parsed)

@@ -46,8 +46,9 @@ def main(given: list[str] | None = None) -> int:
 def body(arguments: argparse.Namespace) -> int:
     """Predict and explain."""
     refuse_mixtures(arguments)  # before what takes seconds to load
-    from tuner.model import Prediction, load_model
+    from tuner.model import load_model
     from tuner.report.explanation import Decision, render_explanations
+    from tuner.report.prediction import Prediction
     from tuner.search.outcome.explain import against, load_chosen
 
     decisions: list[Decision] = []

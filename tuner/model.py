@@ -23,86 +23,28 @@ from torch import Tensor
 
 from tuner.base.folders import checked_path
 from tuner.base.text import readable
-from tuner.base.untrusted import plain_file, read_tensors, require, tensor_table, unsound
+from tuner.base.untrusted import plain_file, read_tensors, require, shown, tensor_table, unsound
 from tuner.card import Card, read_card, settled_weights, write_card
 from tuner.data.dataset import Dataset, FilePictures
-from tuner.data.pixels import read_image
 from tuner.errors import TunerError, UsageError
 from tuner.features.backbone import Backbone, load_fitted
 from tuner.features.bank import FeatureBank
 from tuner.features.device import choose_device
-from tuner.features.geometry import part_shown
 from tuner.features.kept import as_kept
-from tuner.features.likeness import Distance, Likeness
+from tuner.features.likeness import Likeness
 from tuner.features.loading import batches
 from tuner.features.registry import make_backbone
 from tuner.features.resize import resolved
 from tuner.features.samples import Samples
 from tuner.features.settings import BackboneSettings
+from tuner.features.timm_backbone import FIRST, timm_of
 from tuner.qpm.classifier import Activations
-from tuner.qpm.explanation import Evidence, Explanation, Floats, explain
+from tuner.qpm.explanation import Floats, explain
 from tuner.qpm.finetuning import QpmModel
 from tuner.qpm.strength import full_strength
-from tuner.report.explanation import Decision
-from tuner.report.tiles import Pixels
-from tuner.report.verdicts import Verdict
-from tuner.report.views import ClassView, ComparisonView, FeatureView
+from tuner.report.prediction import Prediction
 
 BACKBONE, TRAINING, MODEL = "backbone.safetensors", "training.safetensors", ("model.safetensors", "model.json")
-NO_PIXELS = np.zeros((1, 1, 3), dtype=np.uint8)  # for texts, which need no image
-
-
-@dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Prediction:
-    """The prediction of an exported model for one image.
-
-    Attributes:
-        path: the image file.
-        class_name: the predicted class.
-        runner_up: the second best class.
-        explanation: features of the predicted class and the runner-up, with saliency maps at token resolution.
-        class_names: all classes, by index.
-        distance: from the training images; None if the model was exported by an earlier version.
-        full: (n_features,) the value of each map that is shown at full strength; None likewise.
-        geometry: which part of the image the model saw: see `tuner.features.geometry`.
-    """
-
-    path: Path
-    class_name: str
-    runner_up: str
-    explanation: Explanation
-    class_names: tuple[str, ...]
-    distance: Distance | None = None
-    full: Floats | None = None
-    geometry: str = "squash"
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON; see `documents` for what each number is relative to."""
-        return self._decision(readable(self.path), NO_PIXELS).to_dict()
-
-    def sentence(self) -> str:
-        """A few lines for a terminal."""
-        return self._decision(readable(self.path), NO_PIXELS).sentence()
-
-    def decision(self) -> Decision:
-        """The predicted class against the runner-up on this image, to be drawn."""
-        return self._decision(readable(self.path.name), part_shown(read_image(self.path), self.geometry))
-
-    def __repr__(self) -> str:
-        return f"<Prediction {readable(self.class_name)!r} for {readable(self.path.name)}>"
-
-    def _repr_html_(self) -> str:
-        return self.decision()._repr_html_()
-
-    def _decision(self, title: str, pixels: Pixels) -> Decision:
-        best, second = self.explanation.evidence
-        shares = self.explanation.probabilities
-        verdict = Verdict(float(shares[best]), float(shares[second]), self.distance)
-        return Decision(title, ComparisonView(self._view(best, pixels), self._view(second, pixels)), verdict)
-
-    def _view(self, label: int, pixels: Pixels) -> ClassView:
-        features = feature_views(self.explanation.evidence[label], self.full)
-        return ClassView(readable(self.class_names[label]), pixels, features)
 
 
 class ExportedModel:
@@ -252,6 +194,8 @@ def export_model(
     card: dict[str, Any] = {"class_names": list(bank.class_names), "data": data_name}
     card |= {"backbone": dataclasses.asdict(backbone), "backbone_key": _hash(made_by), **about}
     card["backbone_licence"] = bank.licence
+    if version := timm_of(made_by):
+        card["timm"] = version
     training: dict[str, NDArray[Any]] = {"full": full_strength(model, bank)}
     likeness = Likeness.fit(bank.patches, np.flatnonzero(bank.is_train), bank.grid)
     training |= {} if likeness is None else likeness.arrays()
@@ -285,6 +229,7 @@ def load_model(folder: Path | str, *, device: str = "auto", weights: str = "") -
     except UsageError as error:  # its settings do not fit each other: the folder is at fault, not the user
         raise unsound(folder, error.what, error.expected) from error
     if _hash(backbone.key_material()) != card.backbone_key:
+        _refuse_other_timm(card, backbone, folder)
         raise TunerError(
             f"the backbone of {folder} is not the one at {config.weights or 'its usual source'}",
             "the same weights that the model was trained with",
@@ -319,10 +264,19 @@ def _training(folder: Path, model: QpmModel) -> tuple[Floats, Likeness | None]:
     return full, Likeness.of(arrays, model.adapter.dim, model.grid, file) if arrays else None
 
 
-def feature_views(evidence: Sequence[Evidence], full: Floats | None) -> list[FeatureView]:
-    """Features to be drawn, on the scale of training where it is known."""
-    scales = [None if full is None else float(full[e.column]) for e in evidence]
-    return [FeatureView(e.column, e.saliency, e.contribution, full=f) for e, f in zip(evidence, scales, strict=True)]
+def _refuse_other_timm(card: Card, backbone: Backbone, folder: Path) -> None:
+    """Refuse a network of timm whose code here is that of another version than the one that made the training features.
+
+    Raises:
+        TunerError: naming both versions.
+    """
+    here, there = timm_of(backbone.key_material()), card.content.get("timm", FIRST)
+    if here and here != there:
+        raise TunerError(
+            f"the features of {folder} are those of timm {shown(there)}, and timm {here} is installed",
+            "the version of timm that the model was trained with: another one may compute other features",
+            f"pip install timm=={shown(there)}, or search again with timm {here}",
+        )
 
 
 def _hash(material: dict[str, Any]) -> str:

@@ -12,7 +12,8 @@ from typing import Any
 import pandas as pd
 
 from tuner.errors import TunerError, UsageError
-from tuner.model import ExportedModel, Prediction, load_model
+from tuner.model import ExportedModel, load_model
+from tuner.report.prediction import Prediction
 
 IMAGE = "image"
 CONFIG = ("device", "weights")

@@ -64,8 +64,7 @@ def play(rank: int, folder: Path) -> tuple[int, list[str]]:
         "SEARCH": "--recipe folder a=b",
     }
     environment = os.environ | given | {"HOME": str(folder), "CALLS": str(calls)}
-    # a test before this one may have left SIGTERM ignored, which a shell cannot undo
-    shell = ["env", "--default-signal=TERM", "bash", "-c", task()["run"]]
+    shell = ["bash", "-c", task()["run"]]
     done = subprocess.run(shell, env=environment, cwd=folder, timeout=120, check=False)
     return done.returncode, calls.read_text().splitlines()
 

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from botocore.config import Config
 
+from tests.looked import check_images
 from tests.servers import BUCKET, s3_server, s3_url
 from tuner.base.s3 import calls, objects
 from tuner.base.s3.errors import StoreError
 from tuner.data.dataset import Dataset
 from tuner.data.fingerprint import Hasher
-from tuner.data.load import check_images, load_dataset
+from tuner.data.load import load_dataset
 from tuner.data.place import S3Path, place_of
 from tuner.data.settings import DataConfig, ManifestConfig
 from tuner.errors import TunerError, UsageError

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.looked import check_images
 from tuner.data.coco import decoded, drawn
 from tuner.data.dataset import Dataset
-from tuner.data.load import check_images, load_dataset
+from tuner.data.load import load_dataset
 from tuner.data.settings import DataConfig
 from tuner.errors import TunerError, UsageError
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
+from tests.looked import check_images
 from tuner.data.dataset import Entry, assemble
-from tuner.data.load import check_images, load_dataset
+from tuner.data.load import load_dataset
 from tuner.data.settings import DataConfig
 from tuner.errors import TunerError, UsageError
 from tuner.recipe import load_recipe

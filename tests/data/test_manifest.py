@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 from pyarrow import parquet
 
+from tests.looked import check_images
 from tuner.data.dataset import Dataset
-from tuner.data.load import check_images, load_dataset
+from tuner.data.load import load_dataset
 from tuner.data.settings import ManifestConfig
 from tuner.errors import TunerError, UsageError
 

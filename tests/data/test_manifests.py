@@ -9,9 +9,10 @@ import pytest
 from PIL import Image
 
 from tests.archives import cells, mat, miniature, written
+from tests.looked import check_images
 from tuner.base.progress import Silent
 from tuner.data.kinds import DATASETS
-from tuner.data.load import check_images, load_dataset
+from tuner.data.load import load_dataset
 from tuner.data.masks import examine_mask, reading_of
 from tuner.data.official.fetch import fetch
 from tuner.data.official.manifest import Line, Options, write_manifest

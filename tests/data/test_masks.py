@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
+from tests.looked import check_images
 from tuner.data.dataset import Dataset, FilePictures
-from tuner.data.load import check_images, load_dataset
+from tuner.data.load import load_dataset
 from tuner.data.settings import DataConfig
 from tuner.errors import TunerError
 from tuner.features.loading import batches

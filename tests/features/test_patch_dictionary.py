@@ -47,6 +47,24 @@ def test_triangle_encoding() -> None:
     assert torch.allclose(tokens, (distance.mean(-1, keepdim=True) - distance).clamp(min=0), atol=1e-3)
 
 
+@pytest.mark.slow
+def test_what_is_learned_does_not_depend_on_threads() -> None:
+    """Patches of 768 values, of smooth images: with as many, threads changed the last bits of the whitening."""
+    coarse = torch.rand(40, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    images = torch.nn.functional.interpolate(coarse, size=64, mode="bilinear").mul(255).byte()
+    n_threads, states = torch.get_num_threads(), []
+    for n in (1, 4):
+        dictionary = PatchDictionary(BackboneConfig(n_atoms=2, patch_size=16, grid=8, image_size=64))
+        torch.set_num_threads(n)
+        try:
+            dictionary.fit([images])
+            assert torch.get_num_threads() == n
+        finally:
+            torch.set_num_threads(n_threads)
+        states.append(dictionary.state())
+    assert all(torch.equal(values, states[1][name]) for name, values in states[0].items())
+
+
 def test_whitening_makes_directions_equal() -> None:
     torch.manual_seed(0)
     images = torch.randint(0, 256, (300, 3, 8, 8), dtype=torch.uint8)

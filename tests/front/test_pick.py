@@ -1,7 +1,5 @@
 """The rules pick what they say, and say what they picked."""
 
-from functools import partial
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +8,7 @@ from tuner.errors import UsageError
 from tuner.front.knee import pick_knee
 from tuner.front.near_best import pick_within
 from tuner.front.pareto import Objective, Point, front
-from tuner.front.pick import Pick, Rules, pick, pick_at_most
+from tuner.front.pick import Rules, pick
 
 ACCURACY = Objective("accuracy", "max", 0.0, 100.0)
 INTERPRETABILITY = Objective("interpretability", "max", 0.0, 100.0)
@@ -248,18 +246,13 @@ def test_knee_is_the_furthest_beyond_the_line(rows: list[tuple[int, int]]) -> No
 
 
 def test_at_most() -> None:
-    chosen = pick_at_most(POINTS, TWO, {"features_per_class": 3})
+    chosen = pick(POINTS, TWO, Rules(at_most={"features_per_class": 3}))
     assert chosen.point.trial == 2
     assert chosen.reason.startswith(
         "Of the 3 trials with features_per_class at most 3, trial 2 (features_per_class 3) is taken though the front "
         "within the limits has no knee"
     )
-    within: Pick = pick_at_most(
-        POINTS,
-        TWO,
-        {"features_per_class": 3, "n_features_used": 20},
-        partial(pick_within, distances={"accuracy": 7}),
-    )
+    within = pick(POINTS, TWO, Rules(at_most={"features_per_class": 3, "n_features_used": 20}, within={"accuracy": 7}))
     assert within.point.trial == 3
     assert pick(POINTS, TWO, Rules(at_most={"features_per_class": 3}, within={"accuracy": 0.0})).point.trial == 2
 
@@ -289,7 +282,7 @@ def test_a_limit_is_not_missed_by_float_arithmetic() -> None:
 
 def test_nobody_qualifies() -> None:
     with pytest.raises(UsageError, match="nearest is trial 3 with features_per_class 2") as error:
-        pick_at_most(POINTS, TWO, {"features_per_class": 1})
+        pick(POINTS, TWO, Rules(at_most={"features_per_class": 1}))
     assert error.value.what == "no trial has features_per_class at most 1"
     with pytest.raises(UsageError, match="none of 1 trials has a value of accuracy and interpretability"):
         pick([Point(0, values={"accuracy": 3.0})], TWO, Rules(at_most={"accuracy": 1}))

@@ -1,7 +1,6 @@
 """The commands as people use them, on a finished search: what they print, write, refuse and exit with."""
 
 import json
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -298,15 +297,7 @@ def test_every_command_runs_as_module_and_as_file_with_help_and_examples(command
         assert "examples:" in done.stdout
 
 
-@pytest.fixture
-def ctrl_c():
-    """A command that is the whole process leaves nobody who hears Ctrl-C; the tests go on."""
-    before = signal.getsignal(signal.SIGINT)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-def test_qpm_tuner_lists_and_runs_the_commands(capsys, monkeypatch, address, ctrl_c):
+def test_qpm_tuner_lists_and_runs_the_commands(capsys, monkeypatch, address):
     monkeypatch.setattr(sys, "argv", ["qpm-tuner"])
     assert jobs.main() == 0
     listed = capsys.readouterr().out

@@ -27,8 +27,10 @@ sys.exit(jobs.main())
 
 @pytest.fixture(scope="module")
 def search(tmp_path_factory):
-    root = tmp_path_factory.mktemp("store")
-    home_with(root, finished())
+    root, bank = tmp_path_factory.mktemp("store"), tmp_path_factory.mktemp("bank")
+    (bank / "file").write_text("")
+    home = home_with(root, finished())
+    home.artifacts.publish("banks", "bank", bank, {"n_images": 1797, "n_classes": 10, "dim": 64, "grid": [4, 4]})
     return ["--store", str(root), "--name", "made-up"]
 
 
@@ -41,14 +43,16 @@ COMMANDS = {
     "front": ["front"],
     "pick": ["pick", "--knee"],
     "list": ["list"],
+    "plan": ["search", "--dry-run"],
 }
+NAMED = [COMMANDS[name] for name in ("status", "front", "pick", "plan")]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS)
 def test_nothing_heavy_is_imported_and_little_time_is_taken(words, search, tmp_path):
     loaded = tmp_path / "loaded"
-    named = search if words in (["status"], ["front"], ["pick", "--knee"]) else search[:2] if words == ["list"] else []
+    named = search if words in NAMED else search[:2] if words == ["list"] else []
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         [sys.executable, "-c", LOADED, *words, *named, str(loaded)],

@@ -108,7 +108,7 @@ def test_an_error_of_a_worker_names_its_node(tmp_path, pooled):
 
 def test_facts_about_a_backbone_hold_nothing_of_torch(pooled):
     facts = BackboneFacts.of(make_backbone(pooled, "digits"))
-    assert type(facts.torch) is str  # torch's own version would bring torch along where it is unpickled
+    assert type(facts.versions["torch"]) is str  # torch's own version would bring torch along where it is unpickled
     assert (facts.dim, facts.has_cls, facts.needs_fit, facts.grid) == (3, True, False, (2, 2))
 
 

@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+import jobs
 from tuner.search.driver import interrupts
 from tuner.search.driver.interrupts import ABORTING, CLOSING, STOPPING, Interrupts
 
@@ -73,6 +74,15 @@ def test_signals_are_left_as_they_were():
     assert signal.set_wakeup_fd(-1) == -1
 
 
+def test_a_command_within_another_program_leaves_its_signals_as_they_were(monkeypatch, capsys, tmp_path):
+    """Also one that takes its words from `sys.argv`: the program goes on after it, and hears its own signals."""
+    assert not jobs.IS_PROGRAM
+    before = [signal.getsignal(number) for number in interrupts.HEARD]
+    monkeypatch.setattr(sys, "argv", ["qpm-tuner", "list", "--store", str(tmp_path)])
+    assert jobs.main() == 0
+    assert [signal.getsignal(number) for number in interrupts.HEARD] == before
+
+
 @pytest.mark.slow
 def test_it_is_answered_while_the_main_thread_is_deep_in_c(monkeypatch):
     """Python runs signal handlers between two bytecodes; libraries spend seconds within one."""
@@ -131,9 +141,9 @@ time.sleep(60)
 """
 LATE = """
 import os, signal, sys
+sys.argv = ["qpm-tuner"]
 from jobs.command import run
 from jobs.parsing import make_parser
-sys.argv = ["late"]
 code = run(make_parser(__file__, "", "", search=False), lambda arguments: 0)
 os.kill(os.getpid(), signal.SIGINT)
 sys.exit(code)

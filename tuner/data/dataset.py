@@ -238,7 +238,7 @@ class Listing:
             folder: the folder, or place in a bucket, that image paths are relative to.
             class_names: one name per class, also of those left out by `narrowed`.
             notes: notes on the listing, see `Dataset`.
-            must_exist: whether files that cannot be read are refused here; otherwise `check_images` names them.
+            must_exist: whether files that cannot be read are refused here; otherwise the extraction names them.
             digests: SHA-256 of each image's file, as `Hasher.each` gives it, if already known.
 
         Raises:

@@ -1,12 +1,7 @@
-"""Loads a data set from the recipe's settings, and checks all its images."""
+"""Loads a data set from the recipe's settings; examines its images as they are read, and says what is odd or wrong."""
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
-
-import numpy as np
 
 from tuner.base.folders import at_home
 from tuner.base.pulse import beat
@@ -16,10 +11,10 @@ from tuner.data.dataset import Dataset
 from tuner.data.duplicates import refuse_two_labels
 from tuner.data.first_classes import refuse_other_classes
 from tuner.data.kinds import DATASETS
-from tuner.data.masks import MaskFacts, mask_notes, misfit
+from tuner.data.masks import MaskFacts, misfit
 from tuner.data.pictures import Chosen, FilePictures
 from tuner.data.pixels import Facts, ImageError, examine
-from tuner.data.place import S3Path, in_bucket
+from tuner.data.place import in_bucket
 from tuner.data.settings import DataConfig
 from tuner.data.words import count, some
 from tuner.errors import TunerError, UsageError
@@ -66,34 +61,6 @@ def load_dataset(config: DataConfig) -> Dataset:
         note = f"{count(len(untested), 'class has', 'classes have')} no test image: {some(untested)}"
         dataset = replace(dataset, notes=(*dataset.notes, note))
     return dataset
-
-
-def check_images(dataset: Dataset) -> list[str]:
-    """Decode every image and mask in parallel before anything is computed, by the same rules as later.
-
-    Returns:
-        Notes, one sentence each: how masks are interpreted, images with several frames, very dark images.
-
-    Raises:
-        TunerError: missing, broken or unreadable files, masks of another size than their image, or masks without a
-            background; the message counts them and names the first ones.
-    """
-    pictures = dataset.pictures
-    if not isinstance(pictures, FilePictures):
-        return []
-    parallel = 2 * (os.cpu_count() or 1)
-    if any(isinstance(file, S3Path) for file in pictures.images):  # most of the time is spent waiting
-        parallel = max(32, parallel)
-    with ThreadPoolExecutor(parallel) as pool:
-        seen = list(pool.map(partial(look, pictures), range(len(dataset))))
-    refuse_faulty([fault for fault in seen if isinstance(fault, ImageError)], dataset)
-    found = [pair for pair in seen if not isinstance(pair, ImageError)]
-    masked = [(mask, path) for (_, mask), path in zip(found, dataset.paths, strict=True) if mask is not None]
-    notes = image_notes(ImageCounts.of([facts for facts, _ in found]), bool(masked))
-    if masked:
-        reading = pictures.reading(np.stack([mask.counts for mask, _ in masked]))
-        notes += mask_notes(reading, [mask for mask, _ in masked], [path for _, path in masked], len(dataset))
-    return notes
 
 
 def refuse_faulty(faults: Sequence[TunerError], dataset: Dataset) -> None:

@@ -3,38 +3,31 @@
 It needs no search, store or server; `tuner.search` tunes the same settings on a larger scale.
 """
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from tuner.base.folders import checked_path
 from tuner.errors import TunerError
-from tuner.estimator.constructor import Parameters
-from tuner.estimator.errors import InputError, restored_on_failure
-from tuner.estimator.explanation import LabelledExplanation, checked_size, is_whole, labelled
+from tuner.estimator.errors import restored_on_failure
 from tuner.estimator.files import load_estimator, save_estimator
 from tuner.estimator.images import ImageReader, backbone_config
 from tuner.estimator.inputs import image_paths, samples_of, token_maps
-from tuner.estimator.labels import encoded, known, plain_labels
+from tuner.estimator.labels import encoded, plain_labels
 from tuner.estimator.parameters import StageSettings, seed_of, stage_settings, usable_device
+from tuner.estimator.predictor import Predictor
 from tuner.estimator.state import frozen, thawed
 from tuner.estimator.training import train
-from tuner.estimator.validation import numbers_to_fit, numbers_to_predict
-from tuner.features.samples import Samples
-from tuner.qpm import QpmModel, explain
-from tuner.qpm.classifier import batches
-
-Floats = NDArray[np.float64]
+from tuner.estimator.validation import numbers_to_fit
+from tuner.qpm import QpmModel
 
 
-class QPMClassifier(ClassifierMixin, Parameters):  # type: ignore[misc]  # scikit-learn has no types
+class QPMClassifier(ClassifierMixin, Predictor):  # type: ignore[misc]  # scikit-learn has no types
     """A classifier whose classes are sums of a few shared features, chosen by a quadratic program.
 
     An adapter is trained on frozen features of images, a quadratic program selects `n_features` of its outputs and
@@ -182,63 +175,6 @@ class QPMClassifier(ClassifierMixin, Parameters):  # type: ignore[misc]  # sciki
         self._describe(trained.model)
         return self
 
-    def predict(self, X: Any) -> NDArray[Any]:
-        """The labels of X, (n,)."""
-        logits = self._logits(X)
-        return np.asarray(self.classes_[logits.argmax(axis=1)])
-
-    def predict_proba(self, X: Any) -> Floats:
-        """Softmax over the scores of all classes, (n, n_classes); not calibrated."""
-        logits = self._logits(X)
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
-
-    def decision_function(self, X: Any) -> Floats:
-        """The scores, (n, n_classes): sums of z-scores. With two classes the second's minus the first's, (n,)."""
-        logits = self._logits(X)
-        return np.asarray(logits[:, 1] - logits[:, 0]) if len(self.classes_) == 2 else logits
-
-    def feature_scores(self, X: Any) -> Floats:
-        """What each feature adds to the scores of its classes, (n, n_features_): its z-score.
-
-        `feature_scores(X) @ assignment_.T` are the scores of all classes.
-        """
-        samples = self._samples(X)
-        with torch.no_grad():
-            parts = [self.model_.head.standardise(found.pooled) for _, found in batches(self.model_, samples)]
-        return np.asarray(torch.cat(parts).double().cpu().numpy())
-
-    def explain(
-        self, X: Any, y: ArrayLike | None = None, *, best: int = 2, image_size: tuple[int, int] | None = None
-    ) -> list[LabelledExplanation]:
-        """Why each row of X is classified as it is.
-
-        Args:
-            X: as in `predict`.
-            y: (n,) true labels, whose classes are explained, too. Without them `label` of an explanation is the
-                predicted class.
-            best: how many classes are explained, those with the highest scores, the predicted one first.
-            image_size: height and width of the saliency maps, pixels; the token grid by default.
-
-        Returns:
-            One explanation per row. Its classes are positions in `classes_`, its columns positions in `features_`;
-            `predicted_label` and `true_label` are the labels themselves.
-
-        Raises:
-            InputError: X does not fit, y holds a label that `fit` has not seen, or `best` or `image_size` is wrong.
-        """
-        if not is_whole(best) or best < 1:
-            raise InputError(f"best={best!r}", "a whole number, at least 1", "say how many classes are explained")
-        size = checked_size(image_size)
-        samples = self._samples(X)
-        ranked = np.argsort(-self._scores(samples), axis=1, kind="stable")
-        labels = ranked[:, 0] if y is None else known(self.classes_, plain_labels(len(samples), y))
-        told = replace(samples, labels=torch.as_tensor(labels, device=samples.device))
-        return [
-            labelled(explain(self.model_, told, i, classes=wanted, image_size=size), self.classes_)
-            for i, wanted in enumerate(np.column_stack([ranked[:, :best], labels]).tolist())
-        ]
-
     def save(self, folder: Path | str) -> None:
         """Write the fitted estimator as safetensors and JSON; `load` reads it, and runs no code from it.
 
@@ -297,31 +233,6 @@ class QPMClassifier(ClassifierMixin, Parameters):  # type: ignore[misc]  # sciki
     def __setstate__(self, state: dict[str, Any]) -> None:
         """The model is made again, on the CPU until it is used."""
         super().__setstate__({**state, "model_": thawed(state["model_"])} if "model_" in state else state)
-
-    def _samples(self, X: Any) -> Samples:
-        """X as in `fit`, on the device; labels are 0."""
-        check_is_fitted(self, "model_")
-        cls = None
-        if self.reader_ is None:
-            patches, grid = token_maps(numbers_to_predict(self, X), self.grid_)
-        else:
-            (patches, cls), grid = self.reader_.tokens(image_paths(X)), self.reader_.grid
-        if grid != self.grid_:
-            raise InputError(
-                f"X has {grid[0]} x {grid[1]} tokens per image, and fit saw {self.grid_[0]} x {self.grid_[1]}",
-                "the grid of fit",
-                "give X of the same backbone and image size as in fit",
-            )
-        target = usable_device(self.device)
-        self.model_.to(target)
-        return samples_of(patches, cls, None, grid, len(self.classes_)).to(target)
-
-    def _logits(self, X: Any) -> Floats:
-        return self._scores(self._samples(X))
-
-    def _scores(self, samples: Samples) -> Floats:
-        parts = [found.logits for _, found in batches(self.model_, samples)]
-        return np.asarray(torch.cat(parts).double().cpu().numpy())
 
     def _describe(self, model: QpmModel) -> None:
         """The attributes that are views of the model."""

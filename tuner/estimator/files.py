@@ -123,7 +123,8 @@ def _reader(backbone: Any, folder: Path, classes: NDArray[Any], device: str, wei
     except UsageError as error:
         raise UsageError(error.what, error.expected, "write QPMClassifier.load(folder, weights=PATH)") from error
     reader = ImageReader(settled, device, offline=True)
-    require(reader.key() == backbone["key"], file, "its backbone is not the one that is here", "the one of fit")
+    expected = "the one of fit: the same weights and, of timm's networks, the same version of timm"
+    require(reader.key() == backbone["key"], file, "its backbone is not the one that is here", expected)
     if reader.needs_fit():
         reader.read_learned(plain_file(folder / BACKBONE, within=folder))
     return reader

@@ -1,6 +1,8 @@
 """The interface of a frozen backbone: uint8 images in, patch tokens and perhaps a CLS token out."""
 
 from collections.abc import Iterable
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,7 +24,8 @@ class Backbone(Protocol):
         dim: width of a token.
         has_cls: whether there is a CLS token.
 
-    One with pre-trained weights may have `licence`, theirs: an SPDX identifier or a name; see `licence_of`.
+    One with pre-trained weights may have `licence`, theirs: an SPDX identifier or a name; see `licence_of`. One whose
+    network is another package's may have `package`, its name on the package index; see `versions_of`.
     """
 
     image_size: int
@@ -104,6 +107,15 @@ def licence_of(backbone: Backbone) -> str | None:
     """
     licence: str | None = getattr(backbone, "licence", None)
     return licence
+
+
+def versions_of(backbone: Backbone) -> dict[str, str]:
+    """The versions of the packages whose code computes the tokens: torch, and the one that has the network, if any."""
+    package: str | None = getattr(backbone, "package", None)
+    found = {"torch": str(torch.__version__)}  # a plain text: torch's own type brings torch along where it is unpickled
+    with suppress(PackageNotFoundError):  # of no use to this process, and `load` refuses what needs it
+        found |= {} if package is None else {package: version(package)}
+    return found
 
 
 def load_fitted(backbone: Backbone, file: Path) -> None:

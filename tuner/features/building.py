@@ -185,7 +185,7 @@ class Builder:
             "paths": dataset.paths,
             "backbone": self.facts.material,
             "backbone_licence": self.facts.licence,
-            "made_with": {"torch": self.facts.torch, "numpy": np.__version__, "pillow": PIL.__version__},
+            "made_with": {**self.facts.versions, "numpy": np.__version__, "pillow": PIL.__version__},
             "shards": [[piece.key, len(piece)] for piece in shards],
         }
         write_json(folder / DESCRIPTION, description)

@@ -19,7 +19,7 @@ class BackboneFacts:
         dim: width of a token.
         has_cls: whether there is a CLS token.
         needs_fit: whether it learns from the training images.
-        torch: version of torch.
+        versions: of the packages whose code computes the tokens, by name.
         licence: of the weights, an SPDX id or a name; None where unknown.
     """
 
@@ -29,7 +29,7 @@ class BackboneFacts:
     dim: int
     has_cls: bool
     needs_fit: bool
-    torch: str
+    versions: dict[str, str]
     licence: str | None = None
 
     @classmethod
@@ -39,12 +39,10 @@ class BackboneFacts:
         Raises:
             TunerError: the weights are missing.
         """
-        import torch
-
-        from tuner.features.backbone import licence_of
+        from tuner.features.backbone import licence_of, versions_of
 
         licence = licence_of(network)
         size, grid = network.image_size, (int(network.grid[0]), int(network.grid[1]))
         material = json.loads(json.dumps(network.key_material()))  # what a bank says of it when it is read again
-        about = (network.dim, network.has_cls, network.needs_fit(), str(torch.__version__))  # a plain text
+        about = (network.dim, network.has_cls, network.needs_fit(), versions_of(network))
         return cls(material, size, grid, *about, licence)

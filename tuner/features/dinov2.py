@@ -43,6 +43,7 @@ class Dinov2:
     """
 
     has_cls = True
+    package = "transformers"
 
     def __init__(self, config: Dinov2Settings, data_name: str, *, offline: bool = False) -> None:
         self._config = config

@@ -36,6 +36,7 @@ class EfficientNetLite2(Pretrained):
 
     dim = 1280
     has_cls = False
+    package = "efficientnet-lite-pytorch"
     licence = UNKNOWN  # neither the package nor its weights name one
 
     def __init__(self, config: BackboneSettings) -> None:

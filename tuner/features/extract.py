@@ -78,6 +78,16 @@ class BankSource:
         """What is to be known of the backbone."""
         return BackboneFacts.of(self.network) if self._facts is None else self._facts
 
+    def described(self) -> "BankSource":
+        """Itself, once the facts about the backbone are found: one that cannot be made is refused here, and not later.
+
+        Raises:
+            TunerError: its weights are missing.
+            UsageError: its settings do not fit together.
+        """
+        self._facts = self.facts
+        return self
+
     @cached_property
     def key(self) -> str:
         """Hash of everything that makes a bank: pixels and masks by content, labels, split, backbone, weights, code.

@@ -4,7 +4,8 @@ Coates, Ng & Lee, "An Analysis of Single-Layer Networks in Unsupervised Feature 
 contrast-normalised patches, ZCA whitening, k-means, "triangle" encoding.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -108,11 +109,11 @@ class PatchDictionary:
             )
         generator = torch.Generator().manual_seed(self.seed)
         patches = patches[torch.randperm(len(patches), generator=generator)[:FIT_PATCHES]]
-        mean = patches.mean(0)
-        values, vectors = torch.linalg.eigh(torch.cov((patches - mean).T.double()))
-        scale = torch.rsqrt(values.clamp(min=0) + WHITENING_FLOOR)
-        whitening = (vectors * scale @ vectors.T).float()
-        with threadpool_limits(1):  # threads would add up in an order that changes
+        with _one_thread():
+            mean = patches.mean(0)
+            values, vectors = torch.linalg.eigh(torch.cov((patches - mean).T.double()))
+            scale = torch.rsqrt(values.clamp(min=0) + WHITENING_FLOOR)
+            whitening = (vectors * scale @ vectors.T).float()
             kmeans = KMeans(self.n_atoms, n_init=1, max_iter=KMEANS_STEPS, random_state=self.seed)
             kmeans.fit(((patches - mean) @ whitening).numpy())
         atoms = torch.from_numpy(kmeans.cluster_centers_)
@@ -135,3 +136,15 @@ class PatchDictionary:
         patches = F.unfold(pixels, self.patch_size, stride=self.stride).transpose(1, 2)
         centred = patches - patches.mean(-1, keepdim=True)
         return centred * torch.rsqrt(centred.square().mean(-1, keepdim=True) + CONTRAST_FLOOR)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """A block that computes on one thread: several add up in another order, and how many there are changes bits."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        torch.set_num_threads(n_threads)

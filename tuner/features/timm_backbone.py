@@ -1,5 +1,6 @@
 """Any vision transformer or convolutional network of timm, as a frozen backbone (docs/how-to/backbones.md)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -10,7 +11,15 @@ from tuner.features.backbone import Pretrained, Tokens
 from tuner.features.resize import RESIZE
 from tuner.features.settings import TimmSettings
 from tuner.features.timm_network import load, shape_of, tokens_of
+from tuner.features.timm_package import timm
 from tuner.features.timm_weights import find_weights
+
+FIRST = "1.0.31"  # of timm, the first that banks were made by: their keys do not name it
+
+
+def timm_of(material: Mapping[str, Any]) -> str:
+    """The version of timm that computed tokens, by what shaped them (`key_material`); empty: another backbone did."""
+    return str(material.get("timm", FIRST)) if material.get("name") == "timm" else ""
 
 
 class Timm(Pretrained):
@@ -21,12 +30,15 @@ class Timm(Pretrained):
         offline: never ask the hub.
 
     Attributes:
+        package: whose code computes the tokens.
         licence: of the weights, as timm names it, or `unknown`.
 
     Raises:
         UsageError: settings that do not fit the network.
         TunerError: timm or the weights are missing; the message says where to get and put them.
     """
+
+    package = "timm"
 
     def __init__(self, config: TimmSettings, *, offline: bool = False) -> None:
         self._source = find_weights(config, offline=offline)
@@ -39,9 +51,10 @@ class Timm(Pretrained):
         self._mean, self._std = torch.zeros(0), torch.zeros(0)
 
     def key_material(self) -> dict[str, Any]:
-        """Weights, architecture, preprocessing, and every option that shapes the tokens."""
-        source, pixels = self._source, self._source.preprocessing
+        """Weights, architecture, preprocessing, every option that shapes the tokens, and timm, which has the code."""
+        source, pixels, version = self._source, self._source.preprocessing, str(timm().__version__)
         return {
+            **({} if version == FIRST else {"timm": version}),
             "name": "timm",
             "code": 1,
             "model": source.architecture,

@@ -1,6 +1,6 @@
 """Limits on parameters and values, such as at most 3 features per class: a rule then picks among the trials within."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Literal
@@ -40,16 +40,6 @@ class Limit:
         beyond = value - self.bound if self.kind == "most" else self.bound - value
         share = beyond / max(abs(self.bound), 1.0)
         return share if share > TIE else 0.0
-
-
-def pick_at_most(
-    points: Sequence[Point],
-    objectives: Sequence[Objective],
-    limits: Mapping[str, float],
-    rule: Rule = pick_knee,
-) -> Pick:
-    """As `pick_within_limits`, with upper limits only: name of a parameter or value -> the largest number allowed."""
-    return pick_within_limits(points, objectives, [Limit(name, bound) for name, bound in limits.items()], rule)
 
 
 def pick_within_limits(

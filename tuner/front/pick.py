@@ -7,11 +7,11 @@ such as at most 3 features per class, a reference point, weights, an order, a nu
 from collections.abc import Sequence
 
 from tuner.front.choice import Pick
-from tuner.front.limits import Limit, pick_at_most, pick_within_limits, refuse_outside
+from tuner.front.limits import Limit, pick_within_limits, refuse_outside
 from tuner.front.pareto import Objective, Point
 from tuner.front.rules import Rules
 
-__all__ = ["Limit", "Pick", "Rules", "pick", "pick_at_most", "pick_within_limits"]
+__all__ = ["Limit", "Pick", "Rules", "pick", "pick_within_limits"]
 
 
 def pick(points: Sequence[Point], objectives: Sequence[Objective], rules: Rules | None = None) -> Pick:

@@ -16,8 +16,8 @@ from tuner.search.record.home import SearchHome
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tuner.model import Prediction
     from tuner.report.explanation import Decision
+    from tuner.report.prediction import Prediction
     from tuner.search.outcome.searches_diff import SearchesDiff
 
 

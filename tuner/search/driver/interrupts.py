@@ -33,6 +33,7 @@ class Interrupts:
 
     Args:
         last: the process ends after the block; later signals are ignored, so that the exit code stays what it is.
+            False wherever somebody else's program goes on: its handlers are as they were.
     """
 
     def __init__(self, *, last: bool = False) -> None:
@@ -59,7 +60,7 @@ class Interrupts:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop handling signals, and restore the previous handlers."""
+        """Stop handling signals; restore the previous handlers, or ignore signals from here on if this was the last."""
         if self._listening:
             for number, handler in self._before.items():
                 signal.signal(number, signal.SIG_IGN if self._last else handler or signal.SIG_DFL)

@@ -27,9 +27,9 @@ def run_bank(job: StageJob, _: Path) -> None:
     source = BankSource(_settings(DATASETS[data["name"]], data), _settings(BACKBONES[backbone["name"]], backbone))
     if source.key != job.spec.key:
         raise ChangedDataError(
-            "the images, the backbone or the way images are read have changed since the search started "
+            "the images, the backbone, its library or the way images are read have changed since the search started "
             f"(bank {source.key[:8]}, was {job.spec.key[:8]})",
-            "the data and weights that the search started with, on every machine",
+            "the data, weights and (of timm's networks) version of timm that the search started with, on every machine",
             "restore them, or start a new search under another name",
         )
     make_bank(job.artifacts, source, job.checkpoints / "bank", _Told(job.progress))

@@ -6,7 +6,6 @@ No image is opened and no network loaded. Weights that one of many choices lacks
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tuner.data.dataset import Dataset
 from tuner.errors import TunerError, UsageError
 from tuner.features.kept import require_patches
 from tuner.features.registry import require_frozen
@@ -15,6 +14,7 @@ from tuner.recipe.backbones import backbone_points
 from tuner.search.record.searched_banks import BankPoint, SearchedBanks
 
 if TYPE_CHECKING:
+    from tuner.data.dataset import Dataset
     from tuner.features.extract import BankSource
 
 
@@ -31,7 +31,7 @@ def require_usable_backbones(recipe: Recipe) -> None:
 
 
 def bank_sources(
-    recipe: Recipe, dataset: Dataset, make: "Callable[[Recipe, Dataset], BankSource] | None" = None
+    recipe: Recipe, dataset: "Dataset", make: "Callable[[Recipe, Dataset], BankSource] | None" = None
 ) -> "list[BankSource]":
     """What the bank of each backbone that a trial may have is made of; one where none is searched.
 
@@ -46,12 +46,11 @@ def bank_sources(
     return [_named(at, _source, recipe.at(at), dataset, make) for at in backbone_points(recipe)]
 
 
-def _source(recipe: Recipe, dataset: Dataset, make: "Callable[[Recipe, Dataset], BankSource] | None") -> "BankSource":
+def _source(recipe: Recipe, dataset: "Dataset", make: "Callable[[Recipe, Dataset], BankSource] | None") -> "BankSource":
     from tuner.features.extract import BankSource
 
     source = BankSource(recipe.data, recipe.backbone, dataset) if make is None else make(recipe, dataset)
-    source.facts  # noqa: B018  refused here if the backbone cannot be made
-    return source
+    return source.described()
 
 
 def settle_banks(recipe: Recipe, sources: "Sequence[BankSource]") -> SearchedBanks:

@@ -12,10 +12,10 @@ from tuner.features.bank import FeatureBank
 from tuner.features.geometry import part_shown
 from tuner.features.resize import resolved
 from tuner.features.samples import Samples
-from tuner.model import feature_views
 from tuner.qpm.explanation import explain, nearest_classes
 from tuner.qpm.finetuning import QpmModel
 from tuner.qpm.strength import full_strength
+from tuner.report.prediction import feature_views
 from tuner.report.views import ClassView, ComparisonView, ImageView
 
 SHOWN_CLASSES = 5

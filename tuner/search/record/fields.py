@@ -40,10 +40,10 @@ def taken(made: type[Any], content: Any) -> dict[str, Any]:
     return found
 
 
-def check_number(name: str, value: Any, low: float = 0.0) -> None:
-    """A finite number, at least `low`."""
-    if not (is_number(value) and value >= low):
-        raise InvalidEventError(f"its {name} is no number{' of at least 0' if low == 0 else ''}: {told(value)}")
+def check_number(name: str, value: Any) -> None:
+    """A finite number, at least 0."""
+    if not (is_number(value) and value >= 0):
+        raise InvalidEventError(f"its {name} is no number of at least 0: {told(value)}")
 
 
 def check_count(name: str, value: Any) -> None:

@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any
 
 from tuner.base.progress import Progress
-from tuner.front.pareto import Point
 from tuner.recipe import Recipe, objectives_of
 from tuner.recipe.backbones import backbone_points, searched_backbone
 from tuner.recipe.schema import SHORT_NAMES, lookup
@@ -107,7 +106,7 @@ def planned_members(
         size = f"{at.assign.n_features}/{at.assign.features_per_class}"
         row = Row(f"trial-{trial.number}", f"trial {trial.number} {size}", "member", parameters=told)
         row = dataclasses.replace(row, note="a member of the front")
-        known = () if is_fresh else _own(recipe, trial, member, _Stages(at, tokens))
+        known = () if is_fresh else _own(recipe, trial, _Stages(at, tokens))
         rows.append(Planned(row, _Stages(at, tokens), known))
         drawn = Row(f"random-{trial.number}", f"random {size}", "control", SYSTEMS["random"].note, parameters=told)
         rows.append(Planned(drawn, _Stages(models.drawn(at, tokens), tokens)))
@@ -134,7 +133,7 @@ class _Stages:
         return [*made, evaluation(made[-1], "test")]
 
 
-def _own(recipe: Recipe, trial: TrialRecord, member: Point, stages: _Stages) -> tuple[Run, ...]:
+def _own(recipe: Recipe, trial: TrialRecord, stages: _Stages) -> tuple[Run, ...]:
     """The measurement of a trial on test that the search has made."""
     values = trial.values if recipe.protocol == "paper" else trial.test
     return (Run(recipe.seed, stages(recipe.seed)[-1].key, values),) if values else ()
