@@ -68,9 +68,12 @@ class Difference:
         """As words: "2.1 ± 0.8 percentage points less accuracy (beyond noise)"."""
         if abs(self.change) <= ROUNDING:
             return f"the same {words.name(self.metric)}"
-        whole = self.unit != "%" and self.value.is_integer() and self.other.is_integer()
-        less = "fewer" if whole else "less"
-        more = f"{self.size()} {'more' if self.change > 0 else less} {words.name(self.metric)}"
+        name, size = words.name(self.metric), self.size()
+        counted = self.unit != "%" and self.value.is_integer() and self.other.is_integer()
+        less = "fewer" if counted else "less"
+        if counted and size == "1":
+            name = name.replace("features", "feature", 1)
+        more = f"{size} {'more' if self.change > 0 else less} {name}"
         return more if self.error == 0 else f"{more} ({self.verdict()})"
 
     def size(self) -> str:

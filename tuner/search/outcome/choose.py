@@ -39,10 +39,10 @@ def choose(view: FrontView, state: SearchState, rules: Rules | None = None) -> P
 def standing(bars: ErrorBars) -> str:
     """What is known of a model's place on the front: "Beyond noise: yes, non-dominated with ... over 4 runs"."""
     if not bars.runs:
-        return "Beyond noise: no, it was run once"
+        return "Beyond noise: not known, it was run once"
     runs = f"{bars.runs} {'run' if bars.runs == 1 else 'runs'}"
     if bars.probability is None:
-        return f"Beyond noise: no, over {runs}, and at least {FEWEST_RUNS} are needed"
+        return f"Beyond noise: not known, over {runs}, and at least {FEWEST_RUNS} are needed"
     verdict = "yes" if bars.beyond_noise else "no"
     return f"Beyond noise: {verdict}, non-dominated with a probability of {bars.probability:.2f} over {runs}"
 
