@@ -155,10 +155,10 @@ def test_a_pick_is_one_of_the_confirmed_members_and_says_what_is_noise(home, tmp
     state = home.state()
     other = choose(home.front(), state, Rules(at_most={"n_features": 100.0}, at_least={"n_features": 30.0}))
     assert other.point.trial == 2  # no confirmed member has as many features
-    assert other.reason.endswith("Beyond noise: no, it was run once.")
+    assert other.reason.endswith("Beyond noise: not known, it was run once.")
     before = pick_model(home_with(tmp_path / "plain", finished()))
     assert before.point.trial == 1
-    assert before.reason.endswith("Beyond noise: no, it was run once.")
+    assert before.reason.endswith("Beyond noise: not known, it was run once.")
 
 
 def test_the_end_of_a_search_offers_what_is_left_with_its_cost(home, tmp_path):

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from tuner.front import words
 from tuner.front.bootstrap import Drawn
 from tuner.front.pareto import Objective, Point, measured
+from tuner.front.uncertainty import plus_minus
 
 FIRST_TRIALS = 10
 """Complete trials that the reference is taken from; the sampler draws as many before it learns."""
@@ -37,10 +38,12 @@ class Reference:
     Args:
         values: by objective, in its unit.
         n_trials: trials that it was taken from; 0: it was given.
+        moves: whether it is to be taken from more trials, as the first ones complete.
     """
 
     values: Mapping[str, float] = field(default_factory=dict)
     n_trials: int = 0
+    moves: bool = False
 
 
 def natural(objectives: Sequence[Objective]) -> Reference:
@@ -170,7 +173,7 @@ def moving(volumes: Sequence[float], n_last: int = FIRST_TRIALS, n_still: int = 
         told = f"the last {n_still} trials added {_share(volumes, n_still)} of the hypervolume"
         return f"the front hardly moves any more: {told}"
     told = f"the last {n_last} trials added {_share(volumes, n_last)} of the hypervolume"
-    return f"{told}; that takes {n_still} trials to say that the front hardly moves any more"
+    return f"{told}; it takes {n_still} trials to say that the front hardly moves any more"
 
 
 def _added(volumes: Sequence[float], n_last: int) -> float:
@@ -183,6 +186,18 @@ def _share(volumes: Sequence[float], n_last: int) -> str:
     return f"{100 * added:.1f} %" if added > 0 else "nothing"
 
 
+def told(volume: float, reference: Reference, error: float | None = None) -> str:
+    """A hypervolume as text: "hypervolume 19.4 ± 1.2 %"; preliminary as long as its reference moves.
+
+    Args:
+        volume: a share of the box.
+        reference: the reference point.
+        error: one standard error, also a share; None: unknown.
+    """
+    noise = "" if error is None else f" ± {plus_minus(100 * error)}"
+    return f"hypervolume {100 * volume:.1f}{noise} %{' (preliminary)' if reference.moves else ''}"
+
+
 def scale(objectives: Sequence[Objective], reference: Reference) -> str:
     """What 0 and 100 % of the hypervolume are: "0 % is accuracy 71.2 and n_features 63, 100 % accuracy 100 and ..."."""
     if any(o.name not in reference.values for o in objectives):
@@ -193,12 +208,13 @@ def scale(objectives: Sequence[Objective], reference: Reference) -> str:
 
 
 def _whence(reference: Reference) -> str:
-    """Where a reference comes from; it moves until it is of `FIRST_TRIALS` trials."""
+    """Where a reference comes from."""
     n = reference.n_trials
     if not n:
         return ", as the recipe says"
     first = "the first complete trial" if n == 1 else f"the first {n} complete trials"
-    return f", just beyond the worst of {first}"
+    more = f" (it moves until there are {FIRST_TRIALS})" if reference.moves else ""
+    return f", just beyond the worst of {first}{more}"
 
 
 def _counted(points: Sequence[Point], objectives: Sequence[Objective]) -> list[Point]:

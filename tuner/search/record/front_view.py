@@ -98,10 +98,7 @@ class FrontView:
     @property
     def volume(self) -> str:
         """The hypervolume as text: "hypervolume 19.4 ± 1.2 %"."""
-        noise = ""
-        if self.hypervolume_error is not None:
-            noise = f" ± {uncertainty.plus_minus(100 * self.hypervolume_error)}"
-        return f"hypervolume {100 * self.hypervolume:.1f}{noise} %"
+        return hypervolume.told(self.hypervolume, self.reference, self.hypervolume_error)
 
     @property
     def scale(self) -> str:
