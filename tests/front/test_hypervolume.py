@@ -63,10 +63,11 @@ def test_a_reference_beyond_the_best_value_gives_zero_and_no_division_by_zero():
 
 def test_the_ends_of_the_scale_are_said():
     assert scale(BOTH, ABOVE) == (
-        "0 % is accuracy 80.0 % and features 50, as the recipe says; "
+        "0 % is accuracy 80.0 % and features 50, just beyond the worst of the first 10 complete trials; "
         "100 % is accuracy 100.0 % and features 10, all at once"
     )
-    assert ", just beyond the worst of the first 10 complete trials; " in scale(BOTH, Reference(ABOVE.values, 10))
+    assert "accuracy 80.0 % and features 50, as the recipe says; " in scale(BOTH, Reference(ABOVE.values))
+    assert "10 complete trials (it moves until there are 10); " not in scale(BOTH, ABOVE)
     assert ", just beyond the worst of the first complete trial; " in scale(BOTH, Reference(ABOVE.values, 1))
     assert scale(BOTH, Reference()) == ""
 

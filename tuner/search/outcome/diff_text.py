@@ -74,7 +74,8 @@ def _sentence(line: str) -> Text:
 
 
 def _metric(difference: Difference, axes: Sequence[str]) -> str:
-    unit = f" {difference.unit}" if difference.unit else ""
+    name = words.name(difference.metric)
+    unit = f" {difference.unit}" if difference.unit and difference.unit not in name.split() else ""
     return f"{'* ' if difference.metric in axes else ''}{heading(difference.metric).replace('_', ' ')}{unit}"
 
 
