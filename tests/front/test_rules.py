@@ -242,6 +242,12 @@ def test_verbs_and_their_objects_are_no_riddle() -> None:
     assert words.clauses(three) == "gives up a and b, and adds c"
 
 
+def test_a_wish_that_the_sum_has_decided_is_told_as_it_is() -> None:
+    told = pick(on((80.0, 0.0), (79.95, 99.0), (0.0, 100.0)), TWO, Rules(aspire={"accuracy": 90.0})).reason
+    ahead = "trial 0 has a smaller largest shortfall, by 0.1 percentage points"
+    assert told.endswith(f"; {ahead}, and does worse in the sum of all objectives.")
+
+
 def test_limits_that_exclude_each_other_are_refused() -> None:
     with pytest.raises(UsageError, match="accuracy at least 92 and at most 90"):
         Rules(at_least={"accuracy": 92.0}, at_most={"accuracy": 90.0})
