@@ -8,7 +8,7 @@ from jobs.command import run
 from jobs.completion import completed, metrics, searches
 from jobs.output import print_json, terminal
 from jobs.parsing import STORE_HELP, Parser, add_json, make_parser
-from jobs.rules import named_numbers
+from jobs.rules import numbers_by_name
 from tuner.errors import UsageError
 from tuner.search.outcome.diff_searches import diff_searches
 from tuner.search.outcome.diff_text import searches_text, trials_text
@@ -43,7 +43,7 @@ def main(given: list[str] | None = None) -> int:
 def body(arguments: argparse.Namespace) -> int:
     """Print the comparison."""
     one, two = (addressed(text, arguments.store) for text in (arguments.a, arguments.b))
-    reference = dict(named_numbers(arguments.reference, "--reference", "accuracy=80"))
+    reference = numbers_by_name(arguments.reference, "--reference", "accuracy=80")
     _refuse_mixtures(one, two, arguments)
     if one.trial is not None and two.trial is not None:
         trials = diff_trials((one.home, two.home), (one.trial, two.trial), arguments.objectives)

@@ -56,8 +56,8 @@ def rules_of(given: argparse.Namespace) -> Rules:
         within=distances(given.within),
         trial=given.trial,
         knee=given.knee,
-        aspire=dict(named_numbers(given.aspire, "--aspire", "accuracy=90")),
-        weights=dict(named_numbers(given.weights, "--weights", "accuracy=2")),
+        aspire=numbers_by_name(given.aspire, "--aspire", "accuracy=90"),
+        weights=numbers_by_name(given.weights, "--weights", "accuracy=2"),
         order=given.order,
     )
 
@@ -72,6 +72,19 @@ def limits(tokens: Sequence[str], option: str) -> dict[str, float]:
     found: dict[str, float] = {}
     for name, limit in named_numbers(tokens, option, "features_per_class=3"):
         found[name] = stricter(limit, found.get(name, limit))
+    return found
+
+
+def numbers_by_name(tokens: Sequence[str], option: str, example: str) -> dict[str, float]:
+    """`NAME=V` or `NAME V` arguments as a dictionary.
+
+    Raises:
+        UsageError: an argument does not have that form, or a name has two values.
+    """
+    found: dict[str, float] = {}
+    for name, value in named_numbers(tokens, option, example):
+        if found.setdefault(name, value) != value:
+            raise UsageError(f"{option} {name}={found[name]:g} and {name}={value:g}", "one value", "keep one of them")
     return found
 
 

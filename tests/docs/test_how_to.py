@@ -98,7 +98,7 @@ def test_confirm_a_front(searched, tmp_path):
     shutil.copytree(searched, tmp_path, dirs_exist_ok=True)
     printed = follow(HOW_TO / "confirm-a-front.md", tmp_path)
     assert "confirming the front" in printed
-    assert "Beyond noise: no, over 1 run, and at least 2 are needed" in printed
+    assert "Beyond noise: not known, over 1 run, and at least 2 are needed" in printed
 
 
 @pytest.mark.parametrize("what", PACKAGES)

@@ -2,11 +2,21 @@
 
 import random
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuner.front.hypervolume import Reference, history, hypervolume, moving, reference_of, scale, sure_growth
+from tuner.front.hypervolume import (
+    Reference,
+    history,
+    hypervolume,
+    moving,
+    reference_of,
+    scale,
+    standard_error,
+    sure_growth,
+)
 from tuner.front.pareto import Objective, Point
 
 ACCURACY = Objective("accuracy", "max", 0.0, 100.0)
@@ -53,8 +63,12 @@ def test_a_reference_beyond_the_best_value_gives_zero_and_no_division_by_zero():
 
 def test_the_ends_of_the_scale_are_said():
     assert scale(BOTH, ABOVE) == (
-        "0 % is accuracy 80.0 % and features 50; 100 % is accuracy 100.0 % and features 10, all at once"
+        "0 % is accuracy 80.0 % and features 50, just beyond the worst of the first 10 complete trials; "
+        "100 % is accuracy 100.0 % and features 10, all at once"
     )
+    assert "accuracy 80.0 % and features 50, as the recipe says; " in scale(BOTH, Reference(ABOVE.values))
+    assert "10 complete trials (it moves until there are 10); " not in scale(BOTH, ABOVE)
+    assert ", just beyond the worst of the first complete trial; " in scale(BOTH, Reference(ABOVE.values, 1))
     assert scale(BOTH, Reference()) == ""
 
 
@@ -72,17 +86,35 @@ def test_growth_within_noise_is_no_growth():
     ("volumes", "said"),
     [
         ([0.1] * 19, ""),
-        ([0.1] * 20, "the front hardly moves any more: the last 10 trials added nothing to the hypervolume"),
-        ([0.1] * 10 + [0.2] * 10, "the front still moves: the last 10 trials added 50.0 % to the hypervolume"),
         (
-            [0.1] * 19 + [0.1003],
-            "the front hardly moves any more: the last 10 trials added 0.3 % to the hypervolume",
+            [0.1] * 20,
+            "the last 10 trials added nothing of the hypervolume; "
+            "it takes 20 trials to say that the front hardly moves any more",
+        ),
+        ([0.1] * 10 + [0.2] * 10, "the front still moves: the last 10 trials added 50.0 % of the hypervolume"),
+        ([0.1] * 30, "the front hardly moves any more: the last 20 trials added nothing of the hypervolume"),
+        (
+            [0.1] * 29 + [0.1003],
+            "the front hardly moves any more: the last 20 trials added 0.3 % of the hypervolume",
+        ),
+        (
+            [0.05] * 15 + [0.1] * 15,
+            "the last 10 trials added nothing of the hypervolume; "
+            "it takes 20 trials to say that the front hardly moves any more",
         ),
         ([0.0] * 30, ""),
     ],
 )
 def test_whether_the_front_still_moves_is_a_sentence(volumes, said):
     assert moving(volumes) == said
+
+
+def test_by_hand_the_hypervolume_varies_with_its_members() -> None:
+    """Two draws of one member: 0.5 and 1.0 of the way in accuracy, all the way in the other."""
+    drawn = [{"accuracy": np.array([90.0, 100.0]), "n_features": np.array([10.0, 10.0])}]
+    assert standard_error(drawn, BOTH, ABOVE) == pytest.approx(0.25)
+    behind = {"accuracy": np.array([85.0, 70.0]), "n_features": np.array([20.0, 20.0])}
+    assert standard_error([*drawn, behind], BOTH, ABOVE) == pytest.approx(0.25), "one that is dominated adds none"
 
 
 coordinates = st.tuples(st.floats(0, 100), st.floats(0, 60))

@@ -79,6 +79,24 @@ def test_knee_of_three_is_measured_from_the_plane_not_by_the_sum() -> None:
     assert pick_knee(points, objectives).point.trial == 3
 
 
+def test_an_extreme_that_lies_further_beyond_the_plane_is_not_denied() -> None:
+    objectives = [*TWO, Objective("sid5", "max", 0.0, 100.0)]
+    extremes = [(56.0, 11.0, 76.0), (78.0, 84.0, 33.0)]  # two of three: the plane is that of equal sums
+    names = ("accuracy", "interpretability", "sid5")
+
+    def told(*between: tuple[float, float, float]) -> str:
+        rows = [*extremes, *between]
+        return pick_knee(
+            [Point(i, values=dict(zip(names, row, strict=True))) for i, row in enumerate(rows)], objectives
+        ).reason
+
+    alone = "and the only one of its 3 members that is best in no objective lies beyond the plane between the extremes."
+    assert told((49.0, 40.0, 73.0)).endswith(alone)
+    assert "and none of its 2 members that are best in no objective lies further" in told(
+        (49.0, 40.0, 73.0), (50.0, 38.0, 72.0)
+    )
+
+
 def on(*rows: tuple[float, float]) -> list[Point]:
     return [Point(i, values={"accuracy": a, "interpretability": b}) for i, (a, b) in enumerate(rows)]
 

@@ -7,12 +7,14 @@ from hypothesis import strategies as st
 
 from tests.front.test_pick import ACCURACY, INTERPRETABILITY, POINTS, TWO, USED, on
 from tuner.errors import UsageError
+from tuner.front import words
 from tuner.front.bootstrap import Run
 from tuner.front.candidates import candidates
 from tuner.front.difference import Difference, Price, differences
 from tuner.front.pareto import front
 from tuner.front.pick import Rules, pick
 
+SIZE = ["features_per_class"]
 DENT = on((90.0, 10.0), (50.0, 45.0), (10.0, 90.0))  # the middle one lies inside the straight line
 
 
@@ -75,12 +77,11 @@ def test_an_order_decides_by_its_first_objective_and_among_equals_by_the_next() 
 def test_a_trial_is_taken_by_its_number_and_what_beats_it_is_said() -> None:
     beaten = pick(POINTS, TWO, Rules(trial=4))
     assert beaten.point.trial == 4
-    assert "it is not on the front, since trial 0 (accuracy 79.0 %, interpretability 55.0 %)" not in beaten.reason
-    assert "it is not on the front, since trial 1 (accuracy 78.4 %, interpretability 62.1 %) is nowhere worse" in (
-        beaten.reason
+    assert beaten.reason.endswith(
+        "; trial 1 (accuracy 78.4 %, interpretability 62.1 %) is nowhere worse and somewhere better."
     )
     assert beaten.runner_up is None
-    assert "not on the front" not in pick(POINTS, TWO, Rules(trial=0)).reason
+    assert "nowhere worse" not in pick(POINTS, TWO, Rules(trial=0)).reason
     with pytest.raises(UsageError, match="trial 0 is not among the members within the distances"):
         pick(POINTS, TWO, Rules(trial=0, within={"interpretability": 3.0}))
 
@@ -186,7 +187,9 @@ def test_what_two_trials_have_in_common_cancels() -> None:
     assert paired.change == apart.change == pytest.approx(2.0)
     assert paired.error == pytest.approx(100 * np.sqrt(0.02 * 0.98 / 400), rel=0.15)
     assert apart.error == pytest.approx(100 * np.sqrt(2 * 0.7 * 0.3 / 400), rel=0.15)
-    assert (paired.beyond_noise, apart.beyond_noise) == (True, False)
+    assert (paired.is_large, apart.is_large) == (True, False)
+    assert (paired.beyond_noise, apart.beyond_noise) == (None, False), "the luck of the seed is unknown"
+    assert paired.verdict() == "beyond the noise of images"
     (seeds,) = differences(runs(range(3), 0, right, 2.0), runs(range(3), 0, right), ["accuracy"])
     assert (seeds.change, seeds.error) == (pytest.approx(2.0), None)  # a seed moves both alike
     (sizes,) = differences([Run(0, 0, {"n_features": 30.0})], [Run(0, 0, {"n_features": 50.0})], ["n_features"])
@@ -203,6 +206,52 @@ def test_a_difference_in_words() -> None:
     price = Price(7, "the knee", (less,), (3, 0))
     assert price.sentence() == f"against trial 7, the knee: {less.sentence()}"
     assert price.run_once
+
+
+def test_two_seeds_that_differ_by_chance_are_rarely_told_apart() -> None:
+    """With 1.96 errors, three in ten pairs of two runs each would be; with Student's quantile one in twenty."""
+    rng, told, errors = np.random.default_rng(0), [], []
+    for _ in range(200):
+        pair = [[Run(seed, 0, {"correlation": 50.0 + rng.normal()}) for seed in range(2)] for _ in range(2)]
+        (found,) = differences(*pair, ["correlation"])
+        told.append(found.beyond_noise)
+        errors.append(abs(found.change) > 1.96 * found.error)
+    assert sum(errors) > 40
+    assert sum(told) < 20
+    assert found.critical == pytest.approx(12.706, abs=0.01)
+
+
+def test_noise_that_is_known_of_one_side_alone_is_not_that_of_the_difference() -> None:
+    counted = [Run(0, 0, {"accuracy": 90.0, "n_images": 100.0})]
+    bare = [Run(0, 0, {"accuracy": 80.0})]
+    (found,) = differences(counted, bare, ["accuracy"])
+    assert (found.error, found.verdict()) == (None, "noise unknown")
+    (known,) = differences(counted, [Run(0, 1, {"accuracy": 80.0, "n_images": 100.0})], ["accuracy"])
+    assert known.error == pytest.approx(np.hypot(3.0, 4.0), rel=0.1)
+
+
+def test_one_feature_less_is_one_feature() -> None:
+    (less,) = differences([Run(0, 0, {"features_per_class": 2.0})], [Run(0, 0, {"features_per_class": 3.0})], SIZE)
+    assert less.sentence() == "1 fewer feature per class"
+    assert less.reversed().sentence() == "1 more feature per class"
+
+
+def test_verbs_and_their_objects_are_no_riddle() -> None:
+    assert words.clauses([("gives up", "a"), ("gains", "b")]) == "gives up a and gains b"
+    three = [("gives up", "a"), ("adds", "c"), ("gives up", "b")]
+    assert words.clauses(three) == "gives up a and b, and adds c"
+
+
+def test_a_wish_that_the_sum_has_decided_is_told_as_it_is() -> None:
+    told = pick(on((80.0, 0.0), (79.95, 99.0), (0.0, 100.0)), TWO, Rules(aspire={"accuracy": 90.0})).reason
+    ahead = "trial 0 has a smaller largest shortfall, by 0.1 percentage points"
+    assert told.endswith(f"; {ahead}, and does worse in the sum of all objectives.")
+
+
+def test_limits_that_exclude_each_other_are_refused() -> None:
+    with pytest.raises(UsageError, match="accuracy at least 92 and at most 90"):
+        Rules(at_least={"accuracy": 92.0}, at_most={"accuracy": 90.0})
+    assert Rules(at_least={"accuracy": 90.0}, at_most={"accuracy": 90.0}).narrows
 
 
 def test_points_without_params_have_no_compact_candidate() -> None:

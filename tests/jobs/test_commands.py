@@ -44,7 +44,8 @@ def read_picks(address):
     return [event for event in home_at(address).ledger.read() if event["event"] == "pick"]
 
 
-DOCUMENT = {"search", "objectives", "hypervolume", "reference", "moving", "trials", "caution", "constraints", "members"}
+DOCUMENT = {"search", "objectives", "hypervolume", "hypervolume_error", "reference", "moving", "trials"}
+DOCUMENT |= {"caution", "constraints", "members"}
 
 
 def read_json(capsys):

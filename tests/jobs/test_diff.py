@@ -46,7 +46,7 @@ def test_two_trials_differ_by_so_much_and_the_noise_of_that_is_told(home, capsys
     assert rows["features per class"][-3:] == ["2", "4", "differs"]
     assert rows["width"][-2:] == ["256", "256"]
     assert rows["* accuracy %"][3:5] == ["96.1", "90.1"]
-    assert "beyond noise" in " ".join(rows["* accuracy %"])
+    assert "images" in rows["* accuracy %"], "beyond the noise of images, in one line or several"
     assert "noise unknown" in " ".join(rows["* interpret. %"])
     assert "neither dominates the other in accuracy and interpretability" in out
     assert "no part of the choice" in out
@@ -54,7 +54,7 @@ def test_two_trials_differ_by_so_much_and_the_noise_of_that_is_told(home, capsys
     document = json.loads(run(home, capsys, "made-up:2", "made-up:0", "--json")[1])
     told = document["differences"]["accuracy"]
     assert told["change"] == pytest.approx(90.13579 - 96.12345)
-    assert told["beyond_noise"] is True
+    assert (told["beyond_noise"], told["run_once"]) == (None, True), "the luck of the seed is unknown"
     assert document["test"][0]["n_images"] == 360
 
 
@@ -120,6 +120,46 @@ def test_two_searches_which_is_ahead_where_and_at_what_cost(home, capsys, monkey
     assert [cost["ran_s"] for cost in document["spent"]] == [24, 32]
     assert [reached["trials"] for reached in document["reached"]] == [3, 3]
     assert document["same_images"] is True
+
+
+def test_a_reference_that_means_nothing_is_refused(home, capsys):
+    beside(home)
+    for given, said in (
+        (["acuracy=80"], "'acuracy' is not an objective of this front"),
+        (["accuracy=80", "accuracy=70"], "accuracy=80 and accuracy=70"),
+    ):
+        code, out, err = run(home, capsys, "made-up", "other", "--reference", *given)
+        assert (code, out, said in err) == (2, "", True)
+
+
+def test_trials_alike_in_all_are_shown(home, capsys):
+    """The last column of the parameters has nothing to say then, not even a heading."""
+    beside(home)
+    code, out, _ = run(home, capsys, "made-up:1", "other:1")
+    assert code == 0
+    assert "made-up:1 and other:1 are equal in accuracy and interpretability" in out
+    assert "differs" not in out
+
+
+def test_what_violates_a_constraint_takes_no_part_in_the_way_there(home, capsys):
+    """The hypervolume that both reach is at most that of either front."""
+    limited = beside(home, "limited", "constraints=['accuracy >= 95']", events=finished())
+    found = diff_searches(home, limited)
+    assert found.fronts.members == (3, 2)
+    assert found.reached[1].hypervolume == pytest.approx(found.fronts.hypervolume[1])
+    assert found.reached[1].trials == 2
+    assert "caution: the constraints differ (none and accuracy >= 95)" in str(found)
+    assert "constraints" not in " ".join(found.comparable.settings)
+
+
+def test_one_trial_is_one_and_a_share_has_its_unit(home, capsys):
+    beside(home, "single", events=trial_events(0, {"accuracy": 97.0, "interpretability": 50.0, **COUNTS}))
+    flat = " ".join(run(home, capsys, "single", "made-up")[1].split())
+    assert "the only member of single and 3 of the 3 members of made-up" in flat
+    assert "if its member was better by" in flat
+    assert " 1 trial, " in flat
+    assert "hypervolume from accuracy 89.4 % and interpretability 47.9 % up to the best values: single" in flat
+    assert "only single has members, such as trial 0" in flat
 
 
 def test_three_objectives_and_other_ones(home, capsys):

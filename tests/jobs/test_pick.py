@@ -88,6 +88,8 @@ def test_a_folder_that_cannot_take_a_model_is_refused_before_anything_is_done(ho
         ),
         (["--knee", "--order", "accuracy"], "knee and order are 2 rules"),
         (["--weights", "accuracy=1"], "leave out interpretability"),
+        (["--at-most", "accuracy=90", "--at-least", "accuracy=92"], "accuracy at least 92 and at most 90"),
+        (["--aspire", "accuracy=90", "accuracy=92"], "accuracy=90 and accuracy=92"),
         (["--aspire", "acuracy=90"], "did you mean 'accuracy'?"),
         (["--at-least", "test/accuracy", "90"], "limit accuracy instead"),
         (["--at-least", "accuracy"], "--at-least accuracy"),

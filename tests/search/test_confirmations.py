@@ -152,13 +152,18 @@ def test_a_pick_is_one_of_the_confirmed_members_and_says_what_is_noise(home, tmp
     assert picked.point.values["accuracy"] == pytest.approx(94.5)
     assert "Beyond noise: yes, non-dominated with a probability of 1.00 over 3 runs" in picked.reason
     assert "chosen among the 2 confirmed of 3 members" in picked.reason
+    assert "the best of the confirmed front" in picked.reason, "another member is better by its one run"
+    limited = pick_model(home, Rules(at_least={"accuracy": 50.0}))
+    named = pick_model(home, Rules(trial=1))
+    assert "not on the front" not in named.reason, "it is a member, whatever its runs have shown"
+    assert limited.reason.startswith("Of the 2 confirmed trials with accuracy at least 50, "), "there are three trials"
     state = home.state()
     other = choose(home.front(), state, Rules(at_most={"n_features": 100.0}, at_least={"n_features": 30.0}))
     assert other.point.trial == 2  # no confirmed member has as many features
-    assert other.reason.endswith("Beyond noise: no, it was run once.")
+    assert other.reason.endswith("Beyond noise: not known, it was run once.")
     before = pick_model(home_with(tmp_path / "plain", finished()))
     assert before.point.trial == 1
-    assert before.reason.endswith("Beyond noise: no, it was run once.")
+    assert before.reason.endswith("Beyond noise: not known, it was run once.")
 
 
 def test_the_end_of_a_search_offers_what_is_left_with_its_cost(home, tmp_path):

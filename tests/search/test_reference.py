@@ -56,9 +56,14 @@ def test_ledgers_of_earlier_versions_have_it_by_the_same_rule():
 
 
 def test_the_front_says_its_hypervolume_in_percent_with_its_scale(tmp_path):
-    view = home_with(tmp_path, finished()).front()
-    assert view.volume == f"hypervolume {100 * view.hypervolume:.1f} %"
-    assert view.scale.startswith("0 % is accuracy 89.1 % and interpretability 60.0 %; ")
+    view = home_with(tmp_path / "runs", finished()).front()
+    assert view.volume == f"hypervolume {100 * view.hypervolume:.1f} % (preliminary)"
+    assert "the first 3 complete trials (it moves until there are 10); " in view.scale
+    ended = {"event": "reference", "time_s": 140.0, "values": dict(view.reference.values), "trials": 3}
+    kept = home_with(tmp_path / "ended", [*finished(), ended]).front()
+    assert kept.volume == f"hypervolume {100 * view.hypervolume:.1f} %", "a short search has ended"
+    assert "the first 3 complete trials; " in kept.scale
+    assert view.scale.startswith("0 % is accuracy 89.1 % and interpretability 60.0 %, just beyond the ")
     assert view.scale.endswith("; 100 % is accuracy 100.0 % and interpretability 100.0 %, all at once")
     assert view.to_dict()["reference"] == dict(view.reference.values)
     assert view.moving == "", "too early after three trials"

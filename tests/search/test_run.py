@@ -64,7 +64,8 @@ def test_the_front_is_measured_on_test_once_and_written(first, root):
     stored = json.loads(open_store(str(root)).get("searches/tiny/front.json"))
     assert stored == json.loads(view.to_json())
     names = {"search", "objectives", "hypervolume", "reference", "moving", "trials", "caution", "constraints"}
-    assert set(stored) == {*names, "members"}
+    assert set(stored) == {*names, "hypervolume_error", "members"}
+    assert 0 < stored["hypervolume_error"] < 1
     page = open_store(str(root)).get("searches/tiny/report.html").decode()
     assert "tiny" in page
     assert page.count("data:image/") > 4  # saliency maps

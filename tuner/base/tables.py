@@ -56,7 +56,11 @@ class Column:
 
 
 def fit_columns(columns: Sequence[Column], width: int) -> tuple[list[Column], list[Column]]:
-    """The columns that fit into `width` cells and the dropped ones, in the given order; at least one is kept."""
+    """The columns that fit into `width` cells and the dropped ones, in the given order; at least one is kept.
+
+    A column without any text, heading included, is neither.
+    """
+    columns = [column for column in columns if column.natural]
     kept = list(columns)
     while len(kept) > 1 and _width([column.least for column in kept]) > width:
         lightest = min(column.weight for column in kept)

@@ -41,22 +41,31 @@ def pick_by_aspiration(
     def surplus(p: Point, axis: Objective) -> float:
         return axis.goodness(p.values[axis.name]) - axis.goodness(wishes[axis.name])
 
+    def smallest(p: Point) -> float:
+        return min(surplus(p, axis) for axis in axes)
+
     def score(p: Point) -> tuple[float, ...]:
         total = sum(o.goodness(p.values[o.name]) for o in objectives)
-        return (round(min(surplus(p, axis) for axis in axes) + RHO * total, 12), *merit(p, objectives, objectives))
+        return (round(smallest(p) + RHO * total, 12), *merit(p, objectives, objectives))
 
     ordered = sorted(members, key=score, reverse=True)
     chosen = ordered[0]
-    reached = min(surplus(chosen, axis) for axis in axes) >= -TIE
+    reached = smallest(chosen) >= -TIE
     wished = words.listing([f"{words.name(a.name)} {words.value(wishes[a.name], a.unit)}" for a in axes])
     told = words.clauses([_against(chosen, axis, wishes[axis.name]) for axis in axes])
     start = f"Trial {chosen.trial} {'reaches' if reached else 'comes closest to'} {wished}: it {told}"
     measure = "a larger smallest surplus" if reached else "a smaller largest shortfall"
     scaled = " of the natural range" if len({(a.low, a.high) for a in axes}) > 1 else ""
     share = f" as a share{scaled}" if scaled else ""
-    which = f"none of the {len(members)} members of {whose} has {measure}{share}" if len(members) > 1 else ""
-    alone = f"it is the only member of {whose}"
-    reason = f"{start}; {which or alone}{reasons.equals(chosen, members, objectives)}."
+    which = f"none of the {len(members)} members of {whose} has {measure}{share}"
+    if len(members) == 1:
+        which = f"it is the only member of {whose}"
+    ahead = max(members, key=smallest)
+    if (gained := smallest(ahead) - smallest(chosen)) > TIE:  # the sum of all objectives has decided
+        first = axes[0]
+        more = f"{100 * gained:.2g} %" if share else words.amount(gained * (first.high - first.low), first.unit)
+        which = f"trial {ahead.trial} has {measure}{share}, by {more}, and does worse in the sum of all objectives"
+    reason = f"{start}; {which}{reasons.equals(chosen, members, objectives)}."
     return Pick(chosen, reason, runner_up=second(ordered, objectives))
 
 

@@ -92,6 +92,12 @@ def non_dominated(
     return dict(zip(known, (1.0 - dominated.mean(axis=1)).tolist(), strict=True))
 
 
+def has_noise(metric: str, run: Run) -> bool:
+    """Whether draws say how a run's value of a metric varies with the images; of a size they need not."""
+    known = metric in run.images or any(part in run.images for part in _parts(metric, run))
+    return known or uncertainty.error(metric, run.values) is not None
+
+
 def _shares(counts: Array, rng: np.random.Generator) -> Array:
     """(draws, n_runs) weights of a member's runs, which sum to 1; drawn anew where none of its runs was drawn."""
     n = counts.shape[1]
@@ -124,12 +130,17 @@ def _shift(name: str, run: Run, weights: Mapping[int, npt.NDArray[np.float32]], 
     """(draws,) how a run's value changes with the images: by resampling them, or for a share by its binomial error."""
     if name in run.images:
         return _resampled(run.images[name], weights[run.split]) - _average(run.images[name])
-    parts = [part for part in (METRICS[name].parts if name in METRICS else ()) if part in run.values]
+    parts = _parts(name, run)
     if any(part in run.images for part in parts):
         values = [run.values[part] + _shift(part, run, weights, common) for part in parts]
         return geometric_mean(values) - geometric_mean([np.float64(run.values[part]) for part in parts])
     error = uncertainty.error(name, run.values)
     return common * error if error is not None else np.zeros(len(common))
+
+
+def _parts(metric: str, run: Run) -> list[str]:
+    """The metrics that a composite one is made of, of those that a run has."""
+    return [part for part in (METRICS[metric].parts if metric in METRICS else ()) if part in run.values]
 
 
 def geometric_mean(parts: Sequence[Array | np.float64]) -> Array:

@@ -38,6 +38,5 @@ def pick_trial(points: Sequence[Point], objectives: Sequence[Objective], number:
     better = next((p for p in members if beats(p, chosen, objectives)), None)
     aside = ""
     if better is not None:
-        aside = f"; it is not on the front, since {reasons.described(better, objectives)} is nowhere worse and "
-        aside += "somewhere better"
+        aside = f"; {reasons.described(better, objectives)} is nowhere worse and somewhere better"
     return Pick(chosen, f"Trial {number} was chosen by its number: it {standing}{aside}.")

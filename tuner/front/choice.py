@@ -11,6 +11,7 @@ from tuner.front.difference import Price
 from tuner.front.pareto import Objective, Point, measured
 
 FRONT = "the front"
+CONFIRMED = "the confirmed front"  # that of the confirmed members
 LIMITED = "the front within the limits"
 NEAR = "the front within reach"
 
@@ -37,6 +38,11 @@ class Pick:
 
 
 Rule = Callable[..., Pick]  # (points, objectives); `whose=` is how the reason refers to the front
+
+
+def narrowed(whose: str, to: str) -> str:
+    """How a reason refers to what limits (`LIMITED`) or distances (`NEAR`) leave, also of the confirmed front."""
+    return to.replace(FRONT, CONFIRMED) if whose.startswith(CONFIRMED) else to
 
 
 def require_measured(points: Sequence[Point], objectives: Sequence[Objective]) -> list[Point]:

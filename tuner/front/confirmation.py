@@ -67,8 +67,8 @@ def chance(bars: ErrorBars) -> str:
 
 
 def verdict(bars: ErrorBars) -> str:
-    """Whether a member is beyond noise as text: "yes" or "no"."""
-    return "yes" if bars.beyond_noise else "no"
+    """Whether a member is beyond noise as text: "yes" or "no", or "–" where too few runs say nothing of it."""
+    return "–" if bars.probability is None else "yes" if bars.beyond_noise else "no"
 
 
 def weigh(

@@ -6,15 +6,21 @@ independent values. Images and seeds are therefore resampled together (docs/expl
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Any
+
+import numpy as np
 
 from tuner.base.metric import METRICS
 from tuner.front import bootstrap, uncertainty, words
 from tuner.front.bootstrap import Run
 from tuner.front.confirmation import FEWEST_RUNS, ROUNDING
-from tuner.front.spread import Z
+from tuner.front.spread import LEVEL, Z
 
-NOISE = f"± is one standard error of the difference; beyond noise: larger than {Z:g} of them"
+NOISE = (
+    "± is one standard error of the difference; beyond noise: chance alone makes such a difference in fewer than "
+    f"{100 * LEVEL:g} % of cases"
+)
 RUN_ONCE = "of a model that was run once, ± covers the images and leaves out the luck of the seed"
 
 
@@ -28,6 +34,8 @@ class Difference:
         value: of the first trial, the mean over its confirmation runs where there are some.
         other: of the second trial.
         error: one standard error of the difference; 0 for a size, which does not vary; None: unknown.
+        critical: how many errors chance alone exceeds in 5 % of cases: 1.96, and more where few runs say what it is.
+        run_once: whether one of the two was run once, so that `error` leaves out the luck of the seed.
     """
 
     metric: str
@@ -35,6 +43,8 @@ class Difference:
     value: float
     other: float
     error: float | None
+    critical: float = Z
+    run_once: bool = False
 
     @property
     def change(self) -> float:
@@ -42,11 +52,15 @@ class Difference:
         return self.value - self.other
 
     @property
+    def is_large(self) -> bool | None:
+        """Whether it is beyond the noise that is known; None where none is."""
+        return None if self.error is None else abs(self.change) > max(self.critical * self.error, ROUNDING)
+
+    @property
     def beyond_noise(self) -> bool | None:
-        """Whether the two can be told apart; None where the noise is unknown."""
-        if self.error is None:
-            return None
-        return abs(self.change) > max(Z * self.error, ROUNDING)
+        """Whether the two can be told apart; None where the noise, or that of seeds, is unknown."""
+        unknown = self.run_once and bool(self.error) and self.is_large
+        return None if unknown else self.is_large
 
     def reversed(self) -> "Difference":
         """The other one less the first."""
@@ -56,6 +70,8 @@ class Difference:
         """As a word: "beyond noise"; "equal" where there is no difference."""
         if abs(self.change) <= ROUNDING:
             return "equal"
+        if self.beyond_noise is None and self.is_large:
+            return "beyond the noise of images"
         return {True: "beyond noise", False: "within noise", None: "noise unknown"}[self.beyond_noise]
 
     def cell(self) -> str:
@@ -68,9 +84,12 @@ class Difference:
         """As words: "2.1 ± 0.8 percentage points less accuracy (beyond noise)"."""
         if abs(self.change) <= ROUNDING:
             return f"the same {words.name(self.metric)}"
-        whole = self.unit != "%" and self.value.is_integer() and self.other.is_integer()
-        less = "fewer" if whole else "less"
-        more = f"{self.size()} {'more' if self.change > 0 else less} {words.name(self.metric)}"
+        name, size = words.name(self.metric), self.size()
+        counted = self.unit != "%" and self.value.is_integer() and self.other.is_integer()
+        less = "fewer" if counted else "less"
+        if counted and size == "1":
+            name = name.replace("features", "feature", 1)
+        more = f"{size} {'more' if self.change > 0 else less} {name}"
         return more if self.error == 0 else f"{more} ({self.verdict()})"
 
     def size(self) -> str:
@@ -127,14 +146,40 @@ def differences(one: Sequence[Run], other: Sequence[Run], metrics: Sequence[str]
     """
     known = [name for name in metrics if all(name in run.values for run in (*one, *other))]
     drawn = bootstrap.resample({0: one, 1: other}, known)
+    once = min(len(one), len(other)) < FEWEST_RUNS
     found = []
     for name in known:
-        value, against = (sum(run.values[name] for run in runs) / len(runs) for runs in (one, other))
-        spread = float((drawn[0][name] - drawn[1][name]).std())
+        value, against = (float(np.mean([run.values[name] for run in runs])) for runs in (one, other))
         if name not in METRICS:  # a parameter
-            error: float | None = 0.0
-        else:
-            error = spread if spread > ROUNDING else None
-        unit = METRICS[name].unit if name in METRICS else ""
-        found.append(Difference(name, unit, float(value), float(against), error))
+            found.append(Difference(name, "", value, against, 0.0))
+            continue
+        spread = float((drawn[0][name] - drawn[1][name]).std())
+        is_known = spread > ROUNDING and all(_has_noise(name, runs) for runs in (one, other))
+        critical = Z if once or not is_known else _critical(name, one, other, spread)
+        unit = METRICS[name].unit
+        found.append(Difference(name, unit, value, against, spread if is_known else None, critical, once))
     return tuple(found)
+
+
+def _has_noise(metric: str, runs: Sequence[Run]) -> bool:
+    """Whether draws say how a trial's value varies: with its seeds, or at least with its images."""
+    return len(runs) >= FEWEST_RUNS or bootstrap.has_noise(metric, runs[0])
+
+
+def _critical(metric: str, one: Sequence[Run], other: Sequence[Run], spread: float) -> float:
+    """The quantile of Student's t, since the variance over a few seeds is itself uncertain; that over images is not.
+
+    Degrees of freedom after Welch and Satterthwaite, of paired differences where both have the same runs.
+    """
+    from scipy.special import stdtrit
+
+    sides = [{(run.seed, run.split): run.values[metric] for run in runs} for runs in (one, other)]
+    if sides[0].keys() == sides[1].keys():
+        samples = [np.array([sides[0][pair] - sides[1][pair] for pair in sides[0]])]
+    else:
+        samples = [np.array(list(side.values())) for side in sides]
+    variances = [(float(sample.var(ddof=1)) / len(sample), len(sample) - 1) for sample in samples]
+    uncertain = sum(variance**2 / freedom for variance, freedom in variances)
+    freedom = spread**4 / uncertain if uncertain > 0 else inf
+    least = min(freedom for _, freedom in variances)
+    return Z if freedom == inf else max(Z, float(stdtrit(max(freedom, least), 1 - LEVEL / 2)))

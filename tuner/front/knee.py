@@ -43,10 +43,13 @@ def pick_knee(points: Sequence[Point], objectives: Sequence[Objective], *, whose
         ordered = sorted(members, key=furthest, reverse=True)
         chosen = ordered[0]
         standing = words.clauses([reasons.standing(chosen, members, o, whose) for o in objectives])
-        reason = (
-            f"Trial {chosen.trial} is the knee of {whose}, the best trade-off: it {standing}, and none of its "
-            f"{len(members)} members lies further beyond the {_plane(objectives)} between the extremes"
-        )
+        beyond = f"beyond the {_plane(objectives)} between the extremes"
+        compared = f"none of its {len(members)} members lies further {beyond}"
+        if max(bulge.values()) > bulge[chosen.trial] + TIE:  # an extreme, of three or more, may lie beyond the plane
+            compared = f"none of its {len(between)} members that are best in no objective lies further {beyond}"
+            if len(between) == 1:
+                compared = f"the only one of its {len(members)} members that is best in no objective lies {beyond}"
+        reason = f"Trial {chosen.trial} is the knee of {whose}, the best trade-off: it {standing}, and {compared}"
         told = f"{reason}{reasons.equals(chosen, members, objectives)}."
         return Pick(chosen, told, runner_up=second(ordered, objectives))
     ordered = sorted(members, key=lambda p: merit(p, objectives, objectives), reverse=True)

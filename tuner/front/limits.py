@@ -8,7 +8,7 @@ from typing import Literal
 from tuner.base.spelling import did_you_mean
 from tuner.errors import UsageError
 from tuner.front import words
-from tuner.front.choice import LIMITED, Pick, Rule, require_measured
+from tuner.front.choice import CONFIRMED, FRONT, LIMITED, Pick, Rule, narrowed, require_measured
 from tuner.front.knee import pick_knee
 from tuner.front.pareto import Objective, Point, beats
 from tuner.front.reasons import TIE
@@ -47,6 +47,8 @@ def pick_within_limits(
     objectives: Sequence[Objective],
     limits: Sequence[Limit],
     rule: Rule = pick_knee,
+    *,
+    whose: str = FRONT,
 ) -> Pick:
     """What `rule` picks from the front of the trials that respect all limits.
 
@@ -58,6 +60,7 @@ def pick_within_limits(
         objectives: the axes of the trade-off.
         limits: on parameters or values.
         rule: `pick_knee`, or `functools.partial(pick_within, distances={"accuracy": 1.0})`.
+        whose: how the reason refers to the front without the limits.
 
     Raises:
         UsageError: no trial respects the limits (the nearest is named), or no trial has a number of that name.
@@ -79,15 +82,16 @@ def pick_within_limits(
             if all(limit.kind == "most" for limit in limits)
             else "loosen the limits, or search values within them",
         )
-    chosen = rule(allowed, objectives, whose=LIMITED)
+    chosen = rule(allowed, objectives, whose=narrowed(whose, LIMITED))
     better = next((p for p in numbered if beats(p, chosen.point, objectives)), None)
     aside = f"; trial {better.trial} beats it, but with {_has(better, limited)}" if better else ""
     missing = len(known) - len(numbered)
     aside += f"; {missing} {'trial has' if missing == 1 else 'trials have'} no such value" if missing else ""
     who = f"trial {chosen.point.trial} ({_has(chosen.point, limited)})"
-    start = f"Of the {len(allowed)} trials with {asked}, {who}"
+    trials, one = ("confirmed trials", "confirmed one") if whose == CONFIRMED else ("trials", "one")
+    start = f"Of the {len(allowed)} {trials} with {asked}, {who}"
     if len(allowed) == 1:
-        start = f"T{who[1:]}, the only one with {asked},"
+        start = f"T{who[1:]}, the only {one} with {asked},"
     rest = chosen.reason.removeprefix(f"Trial {chosen.point.trial} ").removesuffix(".")
     return replace(chosen, reason=f"{start} {rest}{aside}.")
 

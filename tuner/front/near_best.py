@@ -6,7 +6,7 @@ from math import isfinite
 
 from tuner.errors import UsageError
 from tuner.front import reasons, words
-from tuner.front.choice import FRONT, NEAR, Pick, Rule, axis_of, merit, require_measured, second
+from tuner.front.choice import FRONT, NEAR, Pick, Rule, axis_of, merit, narrowed, require_measured, second
 from tuner.front.pareto import Objective, Point, front
 from tuner.front.reasons import TIE
 
@@ -60,7 +60,7 @@ def pick_within(
         raise _nobody(min(members, key=lambda p: (max(excess(p)), p.trial)), axes, bests, distances, place)
     if then is not None:
         number = f"all {len(near)}" if len(near) == len(members) else f"the {len(near)}"
-        chosen = then(near, objectives, whose=NEAR)
+        chosen = then(near, objectives, whose=narrowed(whose, NEAR))
         reach = f"within reach are {number} members of {whose} that lie" if len(near) > 1 else "no other one lies"
         return replace(chosen, reason=f"{chosen.reason.removesuffix('.')}; {reach} {place}.")
     return _best_of_the_rest(near, members, objectives, axes, bests[0], whose, place)

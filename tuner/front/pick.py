@@ -6,7 +6,7 @@ such as at most 3 features per class, a reference point, weights, an order, a nu
 
 from collections.abc import Sequence
 
-from tuner.front.choice import Pick
+from tuner.front.choice import FRONT, Pick
 from tuner.front.limits import Limit, pick_within_limits, refuse_outside
 from tuner.front.pareto import Objective, Point
 from tuner.front.rules import Rules
@@ -14,13 +14,16 @@ from tuner.front.rules import Rules
 __all__ = ["Limit", "Pick", "Rules", "pick", "pick_within_limits"]
 
 
-def pick(points: Sequence[Point], objectives: Sequence[Objective], rules: Rules | None = None) -> Pick:
+def pick(
+    points: Sequence[Point], objectives: Sequence[Objective], rules: Rules | None = None, *, whose: str = FRONT
+) -> Pick:
     """All rules combined: limits first, then distances, then the rule that takes one.
 
     Args:
         points: all trials; those without a value of every objective are left out.
         objectives: the axes of the trade-off.
         rules: what is asked; None: the knee.
+        whose: how the reason refers to the front.
 
     Raises:
         UsageError: no trial qualifies, or an argument is invalid.
@@ -29,4 +32,6 @@ def pick(points: Sequence[Point], objectives: Sequence[Objective], rules: Rules 
     if rules.trial is not None:
         refuse_outside(points, rules.trial, rules.limits)
     rule = rules.rule()
-    return pick_within_limits(points, objectives, rules.limits, rule) if rules.limits else rule(points, objectives)
+    if rules.limits:
+        return pick_within_limits(points, objectives, rules.limits, rule, whose=whose)
+    return rule(points, objectives, whose=whose)

@@ -42,7 +42,7 @@ class Rules:
     order: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        """Refuse two rules that each take one.
+        """Refuse two rules that each take one, and limits that exclude each other.
 
         Raises:
             UsageError: naming them.
@@ -54,6 +54,13 @@ class Rules:
                 "any number of limits and distances, and at most one of trial, knee, aspire, weights and order",
                 "keep one of them",
             )
+        for name in self.at_most:
+            if name in self.at_least and self.at_least[name] > self.at_most[name]:
+                raise UsageError(
+                    f"{name} at least {self.at_least[name]:g} and at most {self.at_most[name]:g}",
+                    "a lower limit that is not above the upper one",
+                    "change one of them, or leave one out",
+                )
 
     @property
     def given(self) -> bool:

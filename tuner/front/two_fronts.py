@@ -36,9 +36,12 @@ class Box:
         worst, best = (np.array([side[o.name] for o in objectives]) for side in (self.worst, self.best))
         return np.asarray((values - worst) / (best - worst))
 
-    def hypervolume(self, values: Array, objectives: Sequence[Objective]) -> float:
-        """The share of the box that is dominated by points (n, n_objectives); what lies outside is cut to it."""
-        inside = np.clip(self.scaled(values, objectives), 0.0, 1.0)
+    def hypervolume(self, values: Array, objectives: Sequence[Objective], *, beyond: bool = False) -> float:
+        """The share of the box that is dominated by points (n, n_objectives); what lies outside is cut to it.
+
+        With `beyond`, what is better than the best member counts too, so that the share may be above 1.
+        """
+        inside = np.clip(self.scaled(values, objectives), 0.0, np.inf if beyond else 1.0)
         return float(moocore.hypervolume(inside, ref=0.0, maximise=True)) if len(inside) else 0.0
 
 

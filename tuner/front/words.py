@@ -38,6 +38,11 @@ def unit_of_difference(unit: str, number: str) -> str:
     return unit if unit != "%" else "percentage point" if number == "1.0" else "percentage points"
 
 
+def counted(n: int, what: str) -> str:
+    """`1 trial`, `3 trials`."""
+    return f"{n} {what if n == 1 else f'{what}s'}"
+
+
 def signed(value: float) -> str:
     """A contribution to a score, signed and never rounded to zero: +2.10, −0.31, −0.002."""
     text = f"{value:+.2f}" if abs(value) >= 0.005 else f"{value:+.1g}" if value else "0"
@@ -50,12 +55,13 @@ def listing(items: list[str]) -> str:
 
 
 def clauses(pairs: list[tuple[str, str]]) -> str:
-    """Verbs with their objects; a repeated verb appears once: `gives up a and b and gains c`."""
-    said = ""
-    phrases = []
+    """Verbs with their objects; each verb appears once, where it came first: `gives up a and b, and gains c`."""
+    objects: dict[str, list[str]] = {}
     for verb, what in pairs:
-        phrases.append(what if verb == said else f"{verb} {what}")
-        said = verb
+        objects.setdefault(verb, []).append(what)
+    phrases = [f"{verb} {listing(whats)}" for verb, whats in objects.items()]
+    if len(phrases) > 1 and any(len(whats) > 1 for whats in objects.values()):  # a comma, since "and" is in them
+        return f"{', '.join(phrases[:-1])}, and {phrases[-1]}"
     return listing(phrases)
 
 

@@ -65,5 +65,5 @@ def cells(report: Report, row: TrialRow) -> list[tuple[Any, str]]:
     if not any_runs(report):
         return []
     found, n = row.bars, row.bars.runs
-    sure = verdict(found) if n else None
+    sure = None if found.probability is None else verdict(found)
     return [(n or None, str(n) if n else NOTHING), (found.probability, chance(found)), (sure, sure or NOTHING)]

@@ -1,9 +1,12 @@
 """Choosing on a front with error bars: confirmed members come first, and the reason says what is beyond noise."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from tuner.errors import UsageError
+from tuner.front.choice import CONFIRMED
 from tuner.front.confirmation import FEWEST_RUNS, ErrorBars
+from tuner.front.pareto import Point, measured
 from tuner.front.pick import Pick, Rules, pick
 from tuner.search.record.front_view import FrontView
 from tuner.search.record.state import SearchState
@@ -25,24 +28,40 @@ def choose(view: FrontView, state: SearchState, rules: Rules | None = None) -> P
     chosen, among = None, ""
     if known:
         try:
-            chosen = pick([point for point in points if point.trial in known], view.objectives, rules)
+            confirmed = [point for point in points if point.trial in known]
+            chosen = pick(confirmed, view.objectives, rules, whose=CONFIRMED)
             if len(known) < len(view.members):
                 among = f", chosen among the {len(known)} confirmed of {len(view.members)} members"
         except UsageError:
             if not rules.narrows:
                 raise
+    if rules.trial is not None:
+        chosen = _by_number(view, points, rules)
     chosen = chosen or pick(points, view.objectives, rules)
     bars = view.bars.get(chosen.point.trial, ErrorBars())
     return replace(chosen, reason=f"{chosen.reason} {standing(bars)}{among}.", bars=bars)
 
 
+def _by_number(view: FrontView, points: Sequence[Point], rules: Rules) -> Pick:
+    """A trial that is named, set beside the members with the values that are shown of them.
+
+    Beside all trials it would be compared with their single runs, of which the best one was lucky.
+    """
+    members = {m.trial for m in view.members}
+    if not rules.narrows and any(point.trial == rules.trial for point in measured(points, view.objectives)):
+        points = [point for point in points if point.trial in members or point.trial == rules.trial]
+    chosen = pick(points, view.objectives, rules)
+    aside = "" if rules.trial in members else " It is not on the front."
+    return replace(chosen, reason=f"{chosen.reason}{aside}")
+
+
 def standing(bars: ErrorBars) -> str:
     """What is known of a model's place on the front: "Beyond noise: yes, non-dominated with ... over 4 runs"."""
     if not bars.runs:
-        return "Beyond noise: no, it was run once"
+        return "Beyond noise: not known, it was run once"
     runs = f"{bars.runs} {'run' if bars.runs == 1 else 'runs'}"
     if bars.probability is None:
-        return f"Beyond noise: no, over {runs}, and at least {FEWEST_RUNS} are needed"
+        return f"Beyond noise: not known, over {runs}, and at least {FEWEST_RUNS} are needed"
     verdict = "yes" if bars.beyond_noise else "no"
     return f"Beyond noise: {verdict}, non-dominated with a probability of {bars.probability:.2f} over {runs}"
 

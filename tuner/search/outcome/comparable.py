@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tuner.front import words
 from tuner.recipe import Recipe, caution, difference
 from tuner.recipe.backbones import backbone_points
 from tuner.search.record.home import SearchHome
@@ -61,6 +62,10 @@ def comparable(homes: tuple[SearchHome, SearchHome], states: tuple[SearchState, 
         cautions.append(
             "the feature banks differ though their settings are equal: images, weights or code have changed"
         )
+    limits = [line for line in lines if line.partition(":")[0] == "constraints"]
+    if limits:
+        told = words.listing([", ".join(recipe.constraints) or "none" for recipe in (first, second)])
+        cautions.append(f"the constraints differ ({told}): each front is that of the trials within its own")
     for home, other in ((one, two), (two, one)):
         if not home.is_of_this_code() and other.is_of_this_code():
             cautions.append(f"the stages of {home.name} gave other results in the version that ran it")
@@ -68,7 +73,7 @@ def comparable(homes: tuple[SearchHome, SearchHome], states: tuple[SearchState, 
         if on_test := caution(recipe, state.budget, len(state.trials)):
             cautions.append(f"{home.name}: {on_test}")
     same = not data and not split and (same_banks or bool(backbone))
-    rest = [line for line in lines if line not in (*split, *data, *backbone)]
+    rest = [line for line in lines if line not in (*split, *data, *backbone, *limits)]
     return Comparable(same, tuple(dict.fromkeys(cautions)), tuple(rest))
 
 

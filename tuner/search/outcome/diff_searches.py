@@ -8,8 +8,9 @@ import numpy as np
 from tuner.front import bootstrap
 from tuner.front.attainment import Stretch, stretches
 from tuner.front.bootstrap import Run
+from tuner.front.choice import axis_of
 from tuner.front.difference import Difference, differences
-from tuner.front.pareto import Objective, Point
+from tuner.front.pareto import Objective, Point, beats, front, measured
 from tuner.front.two_fronts import Box, table, two_fronts
 from tuner.recipe import objectives_of
 from tuner.search.outcome.comparable import comparable
@@ -67,6 +68,8 @@ def diff_searches(
         TunerError: a search has no complete trial, or the store cannot be read.
     """
     axes = objectives_of(one.stored()[0], objectives)
+    for name in reference:
+        axis_of(name, axes)
     first, second = _Side.read(one, axes), _Side.read(two, axes)
     likeness = comparable((one, two), (first.state, second.state))
     if not likeness.same_images or not alike(_all(first.runs), _all(second.runs)):
@@ -122,7 +125,7 @@ def _larger(first: _Side, second: _Side, box: Box, axes: Sequence[Objective]) ->
         members = [found for number, found in drawn.items() if number % 2 == parity]
         return np.stack([np.stack([found[o.name] for o in axes], axis=1) for found in members], axis=1)
 
-    one, two = (np.array([box.hypervolume(draw, axes) for draw in values(parity)]) for parity in (0, 1))
+    one, two = (np.array([box.hypervolume(draw, axes, beyond=True) for draw in values(parity)]) for parity in (0, 1))
     gains = one - two
     return float((gains > 0).mean() + (gains == 0).mean() / 2)
 
@@ -137,15 +140,16 @@ def _reached(
 
 
 def _path(state: SearchState, box: Box, axes: Sequence[Objective]) -> list[tuple[float, Reached]]:
-    """The hypervolume after each ended trial."""
-    points = {p.trial: p for p in state.points(axes)}
+    """The hypervolume after each ended trial, of those that count for the front: see `tuner.front.pareto.front`."""
+    members = front(state.points(axes), axes)
+    counted = {p.trial: p for p in measured(state.points(axes), axes) if not p.violates or members[0].violates}
     path: list[tuple[float, Reached]] = []
     kept: list[Point] = []
     volume = 0.0
     for n, trial in enumerate(state.finished(), 1):
-        point = points.get(trial.number)
-        if point is not None and all(o.name in point.values for o in axes):
-            kept.append(point)
+        point = counted.get(trial.number)
+        if point is not None and not any(beats(other, point, axes) for other in kept):
+            kept = [other for other in kept if not beats(point, other, axes)] + [point]
             volume = box.hypervolume(table(kept, axes), axes)
         path.append((volume, Reached(volume, n, trial.ended_s)))
     return path

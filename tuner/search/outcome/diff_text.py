@@ -54,7 +54,7 @@ def searches_text(diff: SearchesDiff) -> Group:
         Column("members", [str(fronts.members[i]) for i in both], weight=7),
         Column("on the joint front", [str(fronts.joint[i]) for i in both], weight=6),
         Column("dominated by the other", [str(fronts.covered[i]) for i in both], weight=5),
-        Column("hyper- volume", [f"{fronts.hypervolume[i]:.3f}" for i in both], weight=8),
+        Column("hyper- volume %", [f"{100 * fronts.hypervolume[i]:.1f}" for i in both], weight=8),
         Column("only this %", [f"{100 * fronts.only[i]:.1f}" for i in both], weight=6),
         Column("trials", [str(spent[i].trials) for i in both], weight=7),
         Column("search time", [words.duration(spent[i].search_s) for i in both], weight=6),
@@ -74,7 +74,8 @@ def _sentence(line: str) -> Text:
 
 
 def _metric(difference: Difference, axes: Sequence[str]) -> str:
-    unit = f" {difference.unit}" if difference.unit else ""
+    name = words.name(difference.metric)
+    unit = f" {difference.unit}" if difference.unit and difference.unit not in name.split() else ""
     return f"{'* ' if difference.metric in axes else ''}{heading(difference.metric).replace('_', ' ')}{unit}"
 
 

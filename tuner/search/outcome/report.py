@@ -178,7 +178,7 @@ def _growth(view: FrontView) -> str:
     if not view.scale:
         return ""
     moving = f" {view.moving[0].upper()}{view.moving[1:]}." if view.moving else ""
-    return f" Hypervolume: {view.scale}.{moving}"
+    return f" {view.volume[0].upper()}{view.volume[1:]}: {view.scale}.{moving}"
 
 
 def _protocol(recipe: Recipe) -> str:

@@ -44,8 +44,8 @@ class SearchCost:
 
     def text(self) -> str:
         """As words: "16 trials in 12 min, stages ran 41 min, 0.68 CPU-hours"."""
-        again = f" and {self.confirmations} confirmation runs" if self.confirmations else ""
-        told = [f"{self.trials} trials{again} in {words.duration(self.search_s)}"]
+        again = f" and {words.counted(self.confirmations, 'confirmation run')}" if self.confirmations else ""
+        told = [f"{words.counted(self.trials, 'trial')}{again} in {words.duration(self.search_s)}"]
         told.append(f"stages ran {words.duration(self.ran_s)}")
         for hours, what in ((self.cpu_hours, "CPU"), (self.gpu_hours, "GPU")):
             told += [f"{hours:.2g} {what}-hours"] if hours else []

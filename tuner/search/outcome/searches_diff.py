@@ -8,6 +8,7 @@ from tuner.front import words
 from tuner.front.attainment import Stretch
 from tuner.front.difference import Difference
 from tuner.front.pareto import Objective
+from tuner.front.reasons import TIE
 from tuner.front.two_fronts import TwoFronts
 from tuner.search.outcome.comparable import Comparable
 from tuner.search.outcome.search_cost import SearchCost
@@ -66,38 +67,47 @@ class SearchesDiff:
         lines += [self._stretch(s, gap) for s, gap in zip(self.stretches, self.gaps, strict=True)]
         for name, reached in zip(self.names, self.reached, strict=True):
             if reached is not None:
-                when = f"after {reached.trials} trials, {words.duration(reached.search_s)}"
-                lines.append(
-                    f"{name} had the hypervolume {reached.hypervolume:.3f}, which both have in the end, {when}"
-                )
+                when = f"after {words.counted(reached.trials, 'trial')}, {words.duration(reached.search_s)}"
+                share = f"{100 * reached.hypervolume:.1f} %"
+                lines.append(f"{name} had {share} of the box, which both have in the end{self._by_what()}, {when}")
         return [*lines, *(f"caution: {caution}" for caution in self.comparable.cautions)]
+
+    def _by_what(self) -> str:
+        """Which values the way there is told by, where the end is told by others."""
+        again = any(cost.confirmations for cost in self.spent)
+        return " by the values of the searches' own runs" if again else ""
 
     def _volumes(self) -> str:
         (one, two), (first, second) = self.names, self.fronts.hypervolume
-        worst = words.listing([f"{words.name(n)} {v:.4g}" for n, v in self.fronts.box.worst.items()])
+        units = {o.name: o.unit for o in self.objectives}
+        worst = words.listing([f"{words.name(n)} {words.value(v, units[n])}" for n, v in self.fronts.box.worst.items()])
+        mine, its = (f"{100 * share:.1f} %" for share in self.fronts.only)
         return (
-            f"hypervolume above {worst}: {one} {first:.3f}, {two} {second:.3f} of the box up to the best values; only "
-            f"{one} attains {100 * self.fronts.only[0]:.1f} % of it, only {two} {100 * self.fronts.only[1]:.1f} %; "
-            f"{one} has the larger one in {100 * self.larger:.0f} % of {self.draws} resamplings of images and seeds"
+            f"hypervolume from {worst} up to the best values: {one} {100 * first:.1f} %, {two} {100 * second:.1f} %; "
+            f"only {one} attains {mine} of this box, only {two} {its}; {one} has the larger one in "
+            f"{100 * self.larger:.0f} % of {self.draws} resamplings of images and seeds"
         )
 
     def _membership(self) -> str:
-        told = [f"{self.fronts.joint[i]} of the {self.fronts.members[i]} members of {self.names[i]}" for i in range(2)]
+        told = [f"{self._of_members(i, self.fronts.joint[i])} of {self.names[i]}" for i in range(2)]
         beaten = [f"{self.fronts.covered[i]} of {self.names[i]}" for i in range(2)]
         return f"on the front of both together: {words.listing(told)}; dominated by the other: {words.listing(beaten)}"
+
+    def _of_members(self, i: int, n: int) -> str:
+        whole = self.fronts.members[i]
+        return f"{n} of the {whole} members" if whole > 1 else ("the only member" if n else "not the only member")
 
     def _epsilon(self) -> list[str]:
         lines = []
         for i in range(2):
             mine, other, epsilon = self.names[i], self.names[1 - i], self.fronts.epsilon[i]
-            if epsilon <= 0:
+            if epsilon <= TIE:
                 lines.append(f"{mine} is nowhere worse than {other}")
                 continue
             spans = [(o, abs(self.fronts.box.best[o.name] - self.fronts.box.worst[o.name])) for o in self.objectives]
             adds = [f"{words.amount(epsilon * span, o.unit)} in {words.name(o.name)}" for o, span in spans]
-            lines.append(
-                f"{mine} would be nowhere worse than {other} if all its members were better by {words.listing(adds)}"
-            )
+            whole = "all its members were" if self.fronts.members[i] > 1 else "its member was"
+            lines.append(f"{mine} would be nowhere worse than {other} if {whole} better by {words.listing(adds)}")
         return lines
 
     def _stretch(self, stretch: Stretch, gap: Difference | None) -> str:
@@ -110,7 +120,7 @@ class SearchesDiff:
             return f"{where} both are equal"
         name, other = self.names if stretch.ahead == "first" else self.names[::-1]
         if gap is None:
-            return f"{where} only {name} has a member, trial {next(t for t in stretch.between if t is not None)}"
+            return f"{where} only {name} has members, such as trial {next(t for t in stretch.between if t is not None)}"
         at = f"trial {stretch.between[0]} of {self.names[0]} against trial {stretch.between[1]} of {self.names[1]}"
         return (
             f"{where} {name} is ahead of {other}, by up to {gap.size()} of {words.name(y.name)} ({at}; {gap.verdict()})"

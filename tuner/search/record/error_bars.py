@@ -5,14 +5,19 @@ from typing import Any
 
 import numpy as np
 
+from tuner.base.metric import METRICS
+from tuner.front import bootstrap, hypervolume
 from tuner.front.bootstrap import Run
 from tuner.front.confirmation import ErrorBars, weigh
+from tuner.front.hypervolume import Reference
 from tuner.front.pareto import Objective, Point
 from tuner.search.record.inputs import load_input
 from tuner.search.record.state import SearchState
 from tuner.search.record.values import read_images
 from tuner.search.stages import measuring_stage
 from tuner.store import Artifacts, CorruptArtifactError, MissingKeyError
+
+VOLUME_DRAWS = 200
 
 
 def error_bars_of(
@@ -42,6 +47,34 @@ def error_bars_of(
     return weigh(searched, confirmed, objectives, rivals)
 
 
+def volume_error_of(
+    members: Sequence[Point],
+    state: SearchState,
+    objectives: Sequence[Objective],
+    split_seed: int,
+    artifacts: Artifacts,
+    warn: Callable[[str], None],
+    reference: Reference,
+) -> float | None:
+    """One standard error of the hypervolume of a front, over the images that its members were measured on.
+
+    Args:
+        members: with the search's own values; arguments otherwise as those of `error_bars_of`.
+        reference: of the hypervolume.
+
+    Returns:
+        A share of the box; None without members, or where the noise of an objective is unknown.
+    """
+    counted = [member.trial for member in members if not member.violates]
+    searched, _ = runs_of(counted, state, objectives, split_seed, artifacts, warn, own_images=True)
+    measured = [o.name for o in objectives if o.name in METRICS]
+    if not searched or not all(bootstrap.has_noise(name, run) for run in searched.values() for name in measured):
+        return None
+    runs = {trial: [run] for trial, run in searched.items()}
+    drawn = bootstrap.resample(runs, [o.name for o in objectives], draws=VOLUME_DRAWS)
+    return hypervolume.standard_error(list(drawn.values()), objectives, reference)
+
+
 def runs_of(
     trials: Sequence[int],
     state: SearchState,
@@ -49,10 +82,13 @@ def runs_of(
     split_seed: int,
     artifacts: Artifacts,
     warn: Callable[[str], None],
+    *,
+    own_images: bool = False,
 ) -> tuple[dict[int, Run], dict[int, list[Run]]]:
     """The search's own run of complete trials, and their confirmation runs; arguments as those of `error_bars_of`.
 
-    The values of single images are read of the confirmation runs where there are some, else of the search's own.
+    The values of single images are read of the confirmation runs where there are some, else of the search's own; with
+    `own_images` of the search's own alone.
     """
     searched, confirmed = {}, {}
     lengths: dict[int, int] = {}  # images of each split
@@ -70,9 +106,9 @@ def runs_of(
 
         completed = [c for _, c in sorted(record.confirmations.items()) if c.outcome == "complete"]
         stage, seed = measuring_stage().name, int(record.params.get("seed", 0))
-        key = None if completed else record.stage_key(stage)
+        key = record.stage_key(stage) if own_images or not completed else None
         searched[trial] = run(seed, split_seed, record.values, key)
-        if completed:
+        if completed and not own_images:
             confirmed[trial] = [run(c.seed, c.split_seed, c.values, c.stage_key(stage)) for c in completed]
     return searched, confirmed
 

@@ -16,6 +16,7 @@ from tuner.search.record.reference import reference_for, volumes_by_number
 from tuner.search.record.restoration import SearchState, tally
 
 Weigh = Callable[[Sequence[Point]], dict[int, ErrorBars]]
+Spread = Callable[[Sequence[Point], Reference], float | None]
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class FrontView:
         reference: of the hypervolume.
         moving: whether the front still moves, in words; empty while it is too early to say.
         satisfaction: a sentence on how many trials satisfy the constraints of the search; empty if it has none.
+        hypervolume_error: one standard error of the hypervolume over images; None: unknown.
     """
 
     search: str
@@ -50,6 +52,7 @@ class FrontView:
     reference: Reference = field(default_factory=Reference)
     moving: str = ""
     satisfaction: str = ""
+    hypervolume_error: float | None = None
 
     @classmethod
     def of(
@@ -59,6 +62,7 @@ class FrontView:
         objectives: Sequence[Objective],
         weigh: Weigh = lambda members: {},
         caution: str = "",
+        spread: Spread = lambda members, reference: None,
     ) -> "FrontView":
         """The front of a state; trials that lack an objective are left out.
 
@@ -68,6 +72,7 @@ class FrontView:
             objectives: the axes.
             weigh: gives the error bars of the members.
             caution: see the attribute.
+            spread: gives the standard error of the members' hypervolume.
         """
         points = state.points(objectives)
         ranked = zip(points, pareto.ranks(points, objectives), strict=True)
@@ -87,12 +92,13 @@ class FrontView:
             reference,
             hypervolume.moving(volumes_by_number(state, objectives)),
             satisfaction(state.constraints, [bool(point.violates) for point in points]),
+            spread(members, reference),
         )
 
     @property
     def volume(self) -> str:
-        """The hypervolume as text: "hypervolume 19.4 %"."""
-        return f"hypervolume {100 * self.hypervolume:.1f} %"
+        """The hypervolume as text: "hypervolume 19.4 ± 1.2 %"."""
+        return hypervolume.told(self.hypervolume, self.reference, self.hypervolume_error)
 
     @property
     def scale(self) -> str:
@@ -119,6 +125,7 @@ class FrontView:
             "search": self.search,
             "objectives": {o.name: o.direction for o in self.objectives},
             "hypervolume": self.hypervolume,
+            "hypervolume_error": self.hypervolume_error,
             "reference": dict(self.reference.values),
             "moving": self.moving,
             "trials": self.counts,

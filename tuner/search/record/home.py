@@ -13,12 +13,13 @@ from tuner.base.secrets import hide
 from tuner.base.spelling import did_you_mean, some_of
 from tuner.errors import TunerError, UsageError
 from tuner.front.confirmation import ErrorBars
+from tuner.front.hypervolume import Reference
 from tuner.front.pareto import Objective, Point
 from tuner.recipe import Recipe, caution, constraints_of, difference, objectives_of, parse_recipe
 from tuner.recipe.backbones import searched_backbone
 from tuner.recipe.nodes import LONGEST, drop
 from tuner.recipe.stored import read_parts
-from tuner.search.record.error_bars import error_bars_of
+from tuner.search.record.error_bars import error_bars_of, volume_error_of
 from tuner.search.record.events import Event
 from tuner.search.record.fields import clean
 from tuner.search.record.front_view import FrontView
@@ -253,7 +254,10 @@ class SearchHome:
         def weigh(members: Sequence[Point]) -> dict[int, ErrorBars]:
             return error_bars_of(members, now, axes, recipe.data.split_seed, self.artifacts, self._warn)
 
-        return FrontView.of(self.name, now, axes, weigh, caution(recipe, now.budget, len(now.trials)))
+        def spread(members: Sequence[Point], reference: Reference) -> float | None:
+            return volume_error_of(members, now, axes, recipe.data.split_seed, self.artifacts, self._warn, reference)
+
+        return FrontView.of(self.name, now, axes, weigh, caution(recipe, now.budget, len(now.trials)), spread)
 
 
 def searches(store: Store) -> list[str]:

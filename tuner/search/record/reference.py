@@ -1,6 +1,7 @@
 """The reference point of a search's hypervolume: as its ledger keeps it, else by the same rule from its trials."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from tuner.front.hypervolume import FIRST_TRIALS, Reference, history, reference_of
 from tuner.front.pareto import Objective, Point, measured
@@ -17,7 +18,8 @@ def reference_for(state: SearchState, objectives: Sequence[Objective]) -> Refere
     if kept is not None and all(o.name in kept.values for o in objectives):
         return Reference({o.name: kept.values[o.name] for o in objectives}, kept.trials)
     first = measured(by_number(state, objectives), objectives)[:FIRST_TRIALS]
-    return reference_of(first, objectives, {} if kept is None else kept.values)
+    found = reference_of(first, objectives, {} if kept is None else kept.values)
+    return replace(found, moves=0 < found.n_trials < FIRST_TRIALS)
 
 
 def settled(

@@ -14,6 +14,7 @@ from tuner.base.text import readable
 from tuner.errors import TunerError
 from tuner.front import hypervolume, uncertainty
 from tuner.front.confirmation import ErrorBars
+from tuner.front.pareto import Point
 from tuner.recipe import TrackingConfig
 from tuner.report.picture import render_front
 from tuner.search.record.events import Event
@@ -145,10 +146,11 @@ def mirror_front(mirror: MirrorProcess, home: SearchHome, state: SearchState, fi
         files: names of derived files, such as report.html.
     """
     view = home.front(state=state)
-    points = state.points(view.objectives)
     confirmed = {trial: _confirmed(view.bars[trial], state.trials[trial]) for trial in view.confirmed()}
+    ended, known = state.finished(), {point.trial: point for point in state.points(view.objectives)}
+    points = [known.get(trial.number, Point(trial.number)) for trial in ended]  # each has a step, as in other curves
     volumes = hypervolume.history(points, view.objectives, reference_for(state, view.objectives))
-    history = [(state.trials[p.trial].ended_at, v) for p, v in zip(points, volumes, strict=True)]
+    history = [(trial.ended_at, volume) for trial, volume in zip(ended, volumes, strict=True)]
     with tempfile.TemporaryDirectory(prefix="qpm-tuner-") as folder:
         paths = [Path(folder) / name for name in files]
         for path in paths:

@@ -41,6 +41,7 @@ def _document(home: SearchHome, state: SearchState, view: FrontView) -> dict[str
         "confirmed": view.confirmed(),
         "beyond_noise": [trial for trial in view.confirmed() if view.bars[trial].beyond_noise],
         "hypervolume": view.hypervolume,
+        "hypervolume_error": view.hypervolume_error,
         "reference": dict(view.reference.values),
         "moving": view.moving,
         "caution": view.caution,

@@ -7,8 +7,7 @@ from rich.console import Group
 from rich.text import Text
 
 from tuner.base.tables import Column, make_table
-from tuner.front import pareto, uncertainty
-from tuner.front.hypervolume import hypervolume
+from tuner.front import hypervolume, pareto, uncertainty
 from tuner.front.pareto import Point
 from tuner.recipe import Recipe, StageResources, objectives_of
 from tuner.search.control.now import Doing, Now
@@ -97,9 +96,9 @@ class TrialsView:
     def summary(self) -> str:
         """How far the search is, in one line."""
         points = self._state.points(self._objectives)
-        volume = hypervolume(points, self._objectives, reference_for(self._state, self._objectives))
-        front = f"{len(self._members())} on the front, hypervolume {100 * volume:.1f} %"
-        return f"{self.progress()} | {front}"
+        reference = reference_for(self._state, self._objectives)
+        volume = hypervolume.told(hypervolume.hypervolume(points, self._objectives, reference), reference)
+        return f"{self.progress()} | {len(self._members())} on the front, {volume}"
 
     def doing(self, trial: int) -> str:
         """What an open trial does or waits for."""
