@@ -149,12 +149,13 @@ def mirror_front(mirror: MirrorProcess, home: SearchHome, state: SearchState, fi
     confirmed = {trial: _confirmed(view.bars[trial], state.trials[trial]) for trial in view.confirmed()}
     volumes = hypervolume.history(points, view.objectives, reference_for(state, view.objectives))
     history = [(state.trials[p.trial].ended_at, v) for p, v in zip(points, volumes, strict=True)]
+    elapsed_s = SearchHome(home.store, home.name).state().elapsed_s  # the driver's own state counts from its start
     with tempfile.TemporaryDirectory(prefix="qpm-tuner-") as folder:
         paths = [Path(folder) / name for name in files]
         for path in paths:
             home.store.download(home.key(path.name), path)
         pictures = _pictures(view, state, Path(folder))
-        mirror.front(view.ranks, history, paths, confirmed, pictures, state.elapsed_s)
+        mirror.front(view.ranks, history, paths, confirmed, pictures, elapsed_s)
         mirror.close(FLUSH_S)
 
 
