@@ -1,6 +1,6 @@
 """The descriptions of runs: in short what became of a search or a trial, links, and the picture of the front.
 
-Text comes first, since MLflow folds away what is longer than a few lines.
+Links come first and the picture last, since MLflow folds away what is longer than a few lines.
 """
 
 import hashlib
@@ -40,15 +40,14 @@ def of_search(tags: Tags, values: Values, axes: Sequence[Axis], experiment: str,
         run: id in MLflow.
         files: names of those of its files that can be shown.
     """
-    parts = []
-    if "pick" in tags:
-        parts.append(f"Picked `{tags['pick']}`: {tags.get('pick_reason', '')}".strip())
-    if CHOSEN_ON_TEST in tags:
-        parts.append(f"Caution: {tags[CHOSEN_ON_TEST]}.")
     links = [f"[Charts of all trials]({runs_page(experiment)})"]
     if REPORT in files:
         links.append(f"[Report]({run_page(experiment, run, REPORT)})")
-    parts.append(" · ".join(links))
+    parts = [" · ".join(links)]
+    if CHOSEN_ON_TEST in tags:
+        parts.append(f"Caution: {tags[CHOSEN_ON_TEST]}.")
+    if "pick" in tags:
+        parts.append(f"Picked `{tags['pick']}`: {tags.get('pick_reason', '')}".strip())
     if values.get("trials"):
         parts.append(_so_far(values, axes))
     if PICTURE in files:
