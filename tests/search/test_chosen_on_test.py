@@ -18,7 +18,7 @@ from tuner.search.search import Search
 from tuner.search.watch.following import follow
 from tuner.search.watch.front_table import front_table
 from tuner.search.watch.summary import status, status_text
-from tuner.tracking.description import description
+from tuner.tracking.description import of_search
 from tuner.tracking.updates import translate
 
 SAID = "protocol=paper measures all 3 trials on the test images"
@@ -56,6 +56,6 @@ def test_other_searches_do_not(tmp_path):
 def test_mlflow_gets_a_tag_and_a_description(protocol, trials, warns):
     recipe = {"protocol": protocol, "budget": {"trials": trials}}
     tags = translate({"event": "search", "time_s": 1.0, "recipe": recipe, "versions": {}}).tags
-    note = description(tags, "1", "run", picture=False)
+    note = of_search(tags, {}, [], "1", "run", [])
     assert (CHOSEN_ON_TEST in tags, "on the test images" in note) == (warns, warns)
     assert tags.get(CHOSEN_ON_TEST, "") == chosen_on_test(protocol, trials)

@@ -78,6 +78,10 @@ def test_mlflow_shows_each_trial_once_with_curves_and_front(first, root):
     assert sorted(children) == ["trial-0000", "trial-0001", "trial-0002"]
     assert len(runs) == 4
     members = {m.trial for m in home(root).front().members}
+    (parent,) = [r for r in runs if "mlflow.parentRunId" not in r.data.tags]
+    assert parent.data.metrics["front_size"] == len(members)
+    assert parent.data.metrics["seconds"] == pytest.approx(home(root).state().elapsed_s)
+    assert parent.data.metrics["seconds"] > 0, "of a search that was never carried on, too"
     for number, trial in result.state.trials.items():
         run = children[f"trial-{number:04d}"]
         assert run.data.tags["outcome"] == "complete"

@@ -48,3 +48,13 @@ def test_a_file_that_is_no_database_is_named_and_left_alone(tmp_path: Path) -> N
 def test_artifacts_lie_beside_an_sqlite_file_and_elsewhere_where_the_server_says(tmp_path: Path) -> None:
     assert artifact_location(f"sqlite:///{tmp_path}/mlflow.db") == (tmp_path / "mlartifacts").as_uri()
     assert artifact_location("http://host:5000") is None
+
+
+def test_who_may_not_write_is_told_so() -> None:
+    from mlflow.exceptions import MlflowException
+    from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
+
+    told = describe(MlflowException("read only", PERMISSION_DENIED), "http://host:5000")
+    assert "read only" in told.what
+    assert "may write" in told.expected
+    assert "the search continues" in told.expected

@@ -53,7 +53,8 @@ def test_a_search_is_shown_whole(uri: str, make_mirror: Make) -> None:
     assert parent.data.tags["pick"] == "trial-0001"
     assert [runs[name].data.tags.get("picked") for name in ("trial-0000", "trial-0001")] == [None, "true"]
     told = parent.data.tags["mlflow.note.content"]
-    assert told.startswith("Picked `trial-0001`: It is the knee.\n\n[Charts of all trials](#/experiments/")
+    assert told.startswith("[Charts of all trials](#/experiments/"), "MLflow folds away what comes late"
+    assert "\n\nPicked `trial-0001`: It is the knee.\n\n2 of 2 trials on the front." in told
     assert parent.data.metrics["best/accuracy"] == 79.01
     assert (parent.data.metrics["front_size"], parent.data.metrics["trials"]) == (2, 2)
     assert history(uri, parent.info.run_id, "best/accuracy") == [(1, 79.0), (2, 79.01)]

@@ -70,3 +70,26 @@ def test_an_outcome_written_twice_counts_once() -> None:
 )
 def test_events_that_make_no_sense_add_nothing(event: dict[str, Any]) -> None:
     assert curves([START, event]) == {}
+
+
+def test_a_trial_that_violates_a_constraint_is_no_member_unless_all_do() -> None:
+    start = START | {
+        "recipe": {"objectives": ["accuracy", "n_features:min"], "constraints": ["accuracy >= 75", 3, "?"]}
+    }
+    events = [start, *(proposed(trial, size) for trial, size in enumerate((20, 10, 30)))]
+    events += [ended(0, accuracy=70.0), ended(1, accuracy=60.0), ended(2, accuracy=80.0)]
+    assert curves(events)["front_size"] == [1, 2, 1]
+
+
+def test_a_pruned_trial_that_went_on_counts_with_its_values() -> None:
+    pruned = ended(0, "pruned")
+    events = [START, proposed(0, 10), proposed(1, 20), pruned, ended(1, accuracy=80.0), pruned, ended(0, accuracy=85.0)]
+    found = curves(events)
+    assert found["trials"] == [1, 2, 2]
+    assert found["best/accuracy"] == [80, 85]
+    assert found["front_size"] == [0, 1, 1]
+
+
+def test_a_gap_of_rounding_is_none() -> None:
+    found = curves([START, proposed(0, 10), ended(0, accuracy=80.0, gap=8e-16), ended(1, accuracy=80.0, gap=1e-4)])
+    assert found["program/gap"] == [0.0, pytest.approx(0.01)], "MLflow's tables would show 8e-14 as 8.00"

@@ -1,9 +1,12 @@
-"""The objectives of a mirrored search, as its first event names them; what MLflow shows first."""
+"""The objectives of a mirrored search and its constraints, as its first event names them; what MLflow shows first."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from tuner.base.metric import METRICS
+from tuner.errors import UsageError
+from tuner.front.constraint import Constraint
 from tuner.recipe.objectives import SIZES
 
 
@@ -37,6 +40,15 @@ def _axis(entry: str) -> Axis:
     if direction not in ("max", "min"):
         direction = METRICS[name].direction if name in METRICS else "min" if name in SIZES else "max"
     return Axis(name, direction, name in SIZES)
+
+
+def constraints_of(recipe: Mapping[str, Any]) -> list[Constraint]:
+    """The outcome constraints of a recipe as JSON; one that cannot be understood is left out."""
+    entries, found = recipe.get("constraints"), []
+    for entry in entries if isinstance(entries, list) else []:
+        with suppress(UsageError, TypeError):  # a start of another version; a search checks its own
+            found.append(Constraint.parse(entry))
+    return found
 
 
 def searched_in(recipe: Mapping[str, Any]) -> Sequence[str]:

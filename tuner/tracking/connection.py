@@ -23,6 +23,7 @@ PATIENCE = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 REFUSALS = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST")
+FORBIDDEN = ("PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED")
 LONGEST_CAUSE = 300
 BEHIND_A_SERVER = "mlflow-artifacts:/"
 
@@ -78,8 +79,15 @@ def describe(error: Exception, uri: str) -> TunerError:
     if isinstance(error, TunerError):
         return TunerError(*(redact(part, uri) for part in (error.what, error.expected, error.todo)))
     cause = " ".join(f"{type(error).__name__}: {error}".split())
+    what = f"MLflow at {redact(uri, uri)}: {redact(cause, uri)[:LONGEST_CAUSE]}"
+    if getattr(error, "error_code", None) in FORBIDDEN:
+        return TunerError(
+            what,
+            "an account that may write to this experiment; the search continues without it",
+            "ask for the right or give MLflow another address; the next start sends the missing runs",
+        )
     return TunerError(
-        f"MLflow at {redact(uri, uri)}: {redact(cause, uri)[:LONGEST_CAUSE]}",
+        what,
         "a reachable tracking server or usable sqlite file; the search continues without it",
         "start or repair it; MLflow then gets the missing runs, at the latest when the search starts again",
     )

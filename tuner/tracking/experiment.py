@@ -3,16 +3,15 @@
 Failures are neither retried nor hidden here; `mirror.py` handles them by opening the experiment again.
 """
 
-import hashlib
 import json
 import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tuner.tracking.axes import axes_of
+from tuner.tracking import description, marks
+from tuner.tracking.axes import Axis, axes_of
 from tuner.tracking.dataset import DatasetInfo, dataset_input
-from tuner.tracking.description import PICTURE, description
 from tuner.tracking.origin import origin_tags
 from tuner.tracking.place import refuse_elsewhere
 from tuner.tracking.updates import LONGEST_VALUE, PARENT, Update, Value, safe_name
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 MOST_RUNS = 50_000
 MOST_METRICS = 800  # a batch holds at most 1000 entities: 800 metrics, 100 parameters, 100 tags
 MOST_PAIRS = 100
-NOTE = "mlflow.note.content"
-FORMER = ("Picked `trial-", "Caution: ")  # how earlier versions, which kept no digest, began it
 MOST_EVENTS = 500  # event ids that fit into a run's tag
 
 
@@ -81,7 +78,8 @@ class Experiment:
         self.runs: dict[str, Run] = {}
         self._sent: dict[Any, Any] = {}
         self._dataset = dataset
-        self._first: dict[str, int] = {}
+        self._axes: list[Axis] = []
+        self.members: Collection[int] | None = None  # trials on the front; None: unknown
         self._origin = origin_tags()
         self._load(location, events)
 
@@ -150,7 +148,11 @@ class Experiment:
             self.client.log_inputs(run.id, [dataset_input(self._dataset)])
             tags["qpm.dataset"] = self._dataset.digest
         # MLflow lists metrics in the order in which they came: objectives, other final values, curves.
-        values = sorted(update.values, key=lambda value: (self._first.get(value.key, MOST_METRICS), "/" in value.key))
+        first = {axis.name: place for place, axis in enumerate(self._axes)}
+        values = sorted(update.values, key=lambda value: (first.get(value.key, MOST_METRICS), "/" in value.key))
+        if "qpm.trial" in run.tags and "outcome" in run.tags | tags:
+            known = run.values | {value.key: value.value for value in values}
+            tags |= self._marks(Run(run.id, tags=run.tags | tags, params=run.params | params, values=known))
         self.log(run, values, params, tags)
 
     def end(self, status: str) -> None:
@@ -169,35 +171,41 @@ class Experiment:
         if fresh:
             self.log(parent, fresh, {}, {"qpm.level": str(fresh[-1].step)})
 
-    def describe(self, *, picture: bool = False) -> None:
-        """Write the description of the search's run from what its tags say; one that somebody changed stays.
+    def describe(self, *files: str) -> None:
+        """Write the description of the search's run; one that somebody changed stays.
 
         Args:
-            picture: the picture of the front is there; once it was, it stays.
+            files: names of its files that can be shown; once one was, it stays.
         """
         if (parent := self.runs.get(PARENT)) is None:
             return
-        now = parent.tags.get(NOTE, "")
-        if now and parent.tags.get("qpm.note") != _digest(now) and not now.startswith(FORMER):
-            return
-        has_picture = picture or f"path={PICTURE}" in now
-        told = description(parent.tags, self.id, parent.id, picture=has_picture)[:LONGEST_VALUE]
-        if now != told:
-            self.log(parent, [], {}, {NOTE: told, "qpm.note": _digest(told)})
+        now = parent.tags.get(description.NOTE, "")
+        known = [name for name in (description.PICTURE, description.REPORT) if name in files or name in now]
+        told = description.of_search(parent.tags, parent.values, self._axes, self.id, parent.id, known)
+        if tags := description.rewritten(now, parent.tags, told):
+            self.log(parent, [], {}, tags)
 
-    def mark_pick(self) -> None:
-        """Tag the run of the picked trial, and no other."""
-        parent = self.runs.get(PARENT)
-        chosen = "" if parent is None else parent.tags.get("pick", "")
-        for name, run in self.runs.items():
-            if name == chosen and "picked" not in run.tags:
-                self.log(run, [], {}, {"picked": "true"})
-            elif name != chosen and run.tags.pop("picked", None) is not None:
-                self.client.delete_tag(run.id, "picked")
+    def mark(self) -> None:
+        """Mark the members of the front and the picked trial, and no other."""
+        for run in self.runs.values():
+            if "qpm.trial" in run.tags and "outcome" in run.tags:
+                if changed := self._marks(run):
+                    self.log(run, [], {}, changed)
+                if "picked" in run.tags and run.tags["qpm.run"] != self._chosen:
+                    del run.tags["picked"]
+                    self.client.delete_tag(run.id, "picked")
+
+    @property
+    def _chosen(self) -> str:
+        """The name of the run of the picked trial; empty if there is none."""
+        return self.runs[PARENT].tags.get("pick", "") if PARENT in self.runs else ""
+
+    def _marks(self, run: Run) -> dict[str, str]:
+        return marks.of_trial(run.id, run.tags, run.values, run.params, self._axes, self.members, self._chosen)
 
     def set_view(self, recipe: Mapping[str, Any]) -> None:
         """Give the experiment the view that its link opens, and runs the objectives as their first metrics."""
-        self._first = {axis.name: place for place, axis in enumerate(axes_of(recipe))}
+        self._axes = axes_of(recipe)
         known = self.client.get_experiment(self.id).tags
         for key, value in experiment_tags(recipe).items():
             if known.get(key) != value:
@@ -263,11 +271,6 @@ def _batches(
         some_labels = [] if full else labels[:MOST_PAIRS]
         yield values[:MOST_METRICS], pairs[:MOST_PAIRS], some_labels
         values, pairs, labels = values[MOST_METRICS:], pairs[MOST_PAIRS:], labels[len(some_labels) :]
-
-
-def _digest(text: str) -> str:
-    """By which the mirror knows a description as its own."""
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def now_ms() -> int:

@@ -54,6 +54,7 @@ class Front:
 def show_front(experiment: Experiment, front: Front) -> None:
     """Show the members of the front, the history of its hypervolume, its table and figures."""
     parent = experiment.run(PARENT, now_ms())
+    experiment.members = {trial for trial, rank in front.members.items() if rank == 1}
     for run in experiment.runs.values():
         if run.tags.get("outcome"):
             _show_rank(experiment, run, front.members.get(int(run.tags["qpm.trial"])))
@@ -75,7 +76,10 @@ def show_front(experiment: Experiment, front: Front) -> None:
     for trial, path in front.pictures.items():
         if (run_of_it := experiment.runs.get(trial_run(trial))) is not None:
             _show_file(experiment, run_of_it, path, PICTURE)
-    experiment.describe(picture=any(path.name == PICTURE and path.is_file() for path in front.files))
+            if run_of_it.tags.get("qpm.picture") != "true":
+                experiment.log(run_of_it, [], {}, {"qpm.picture": "true"})
+    experiment.mark()
+    experiment.describe(*(path.name for path in front.files if path.is_file()))
 
 
 def _show_file(experiment: Experiment, run: Run, path: Path, name: str | None = None) -> None:
@@ -106,13 +110,11 @@ def _show_confirmed(experiment: Experiment, confirmed: Mapping[int, Confirmed]) 
 
 
 def _show_rank(experiment: Experiment, run: Run, rank: int | None) -> None:
-    tags = {"pareto": str(rank == 1).lower()}
-    if rank is not None:
-        tags["rank"] = str(rank)
-    elif run.tags.pop("rank", None) is not None:
-        experiment.client.delete_tag(run.id, "rank")
-    if not tags.items() <= run.tags.items():
-        experiment.log(run, [], {}, tags)
+    if rank is None:
+        if run.tags.pop("rank", None) is not None:
+            experiment.client.delete_tag(run.id, "rank")
+    elif run.tags.get("rank") != str(rank):
+        experiment.log(run, [], {}, {"rank": str(rank)})
 
 
 def _table(experiment: Experiment, trials: list[int]) -> str:

@@ -217,7 +217,9 @@ class Mirror:
         while self._has_work() and not self._abandoned:
             self._experiment = self._experiment or self._open()
             with self._wake:
-                entries, front, values = list(self._pending.values()), self._front, list(self._summary.values)
+                entries, front = list(self._pending.values()), self._front
+                values = list(self._summary.values)
+                self._experiment.members = self._summary.members if self._ledger else None
             groups: dict[str, list[Entry]] = {}
             for entry in entries:
                 groups.setdefault(entry.run, []).append(entry)
@@ -227,7 +229,7 @@ class Mirror:
                     break
             else:
                 self._experiment.show_summary(values)
-                self._experiment.mark_pick()
+                self._experiment.mark()
                 self._experiment.describe()
                 if front is not None:
                     show_front(self._experiment, front)

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from math import inf, isfinite
 from typing import Any
 
-from tuner.tracking.axes import Axis, axes_of
-from tuner.tracking.updates import Value, as_values
+from tuner.front.constraint import Constraint
+from tuner.tracking.axes import Axis, axes_of, constraints_of
+from tuner.tracking.updates import Value, as_values, gap_percent
 
 Vector = tuple[float, ...]  # an objective each, signed so that more is better
 
@@ -17,12 +18,14 @@ class Summary:
     """What the events so far say together."""
 
     def __init__(self) -> None:
-        self.values: list[Value] = []  # all points of all curves, the step is the number of trials that have ended
+        self.values: list[Value] = []  # all points of all curves; the step is the number of outcomes
         self._axes: list[Axis] = []
+        self._constraints: list[Constraint] = []
         self._sizes: dict[int, Mapping[str, Any]] = {}
-        self._ended: set[int] = set()
-        self._whole: set[int] = set()  # those that are complete; one that paused first ends twice
-        self._front: list[Vector] = []
+        self._outcomes: dict[int, str] = {}
+        self._n_outcomes = 0  # one that was pruned and went on later has two
+        self._front: dict[int, Vector] = {}  # by trial
+        self._violating: dict[int, Vector] = {}  # the front of trials that violate a constraint
         self._best: dict[str, float] = {}
         self._gap = -inf
 
@@ -30,43 +33,53 @@ class Summary:
         """Take in the next event; one that makes no sense is reported elsewhere, and adds nothing here."""
         kind, trial = event.get("event"), event.get("trial")
         if kind == "search" and not self._axes and isinstance(event.get("recipe"), Mapping):
-            self._axes = axes_of(event["recipe"])
+            self._axes, self._constraints = axes_of(event["recipe"]), constraints_of(event["recipe"])
         if not isinstance(trial, int):
             return
         if kind == "trial" and isinstance(event.get("params"), Mapping):
             self._sizes[trial] = event["params"]
         elif kind == "outcome" and isinstance(event.get("time_s"), int | float):
-            is_whole = event.get("outcome") == "complete"
-            if trial in self._whole or (trial in self._ended and not is_whole):
+            if self._outcomes.get(trial, "pruned") != "pruned":  # written twice: the first one counts
                 return
-            self._ended.add(trial)
-            if is_whole:
-                self._whole.add(trial)
+            if trial in self._outcomes and event.get("outcome") == "pruned":
+                return
+            self._outcomes[trial] = str(event.get("outcome"))
+            self._n_outcomes += 1
+            if event.get("outcome") == "complete":
                 self._complete(event, {**self._sizes.get(trial, {}), **(event.get("values") or {})})
-            self.values += as_values(self._now(), "", round(event["time_s"] * 1000), len(self._ended))
+            self.values += as_values(self._now(), "", round(event["time_s"] * 1000), self._n_outcomes)
 
     def _complete(self, event: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-        gap = (event.get("program") or {}).get("gap")
-        if isinstance(gap, int | float) and isfinite(gap):
-            self._gap = max(self._gap, 100 * gap)
+        gap = gap_percent(event.get("program") or {})
+        self._gap = self._gap if gap is None else max(self._gap, gap)
         found = {axis.name: values[axis.name] for axis in self._axes if _is_number(values.get(axis.name))}
         for axis in self._axes:
             if axis.name in found:
                 value = found[axis.name]
                 self._best[axis.name] = axis.better(value, self._best.get(axis.name, value))
         if self._axes and len(found) == len(self._axes):
-            self._enter(tuple(found[axis.name] * (1 if axis.direction == "max" else -1) for axis in self._axes))
+            front = self._violating if any(c.violation(values) for c in self._constraints) else self._front
+            signs = [1 if axis.direction == "max" else -1 for axis in self._axes]
+            new = tuple(sign * found[axis.name] for sign, axis in zip(signs, self._axes, strict=True))
+            _enter(front, event["trial"], new)
 
-    def _enter(self, new: Vector) -> None:
-        """Keep the non-dominated ones; equal ones are all members, as in `tuner.front.pareto`."""
-        if any(_dominates(member, new) for member in self._front):
-            return
-        self._front = [member for member in self._front if not _dominates(new, member)] + [new]
+    @property
+    def members(self) -> set[int]:
+        """The trials on the front, as `tuner.front.pareto` has it."""
+        return set(self._front or self._violating)
 
     def _now(self) -> dict[str, float]:
         best = {f"best/{name}": value for name, value in self._best.items()}
-        counts = {"front_size": float(len(self._front)), "trials": float(len(self._ended))}
+        counts = {"front_size": float(len(self.members)), "trials": float(len(self._outcomes))}
         return best | counts | {"program/gap": self._gap}
+
+
+def _enter(front: dict[int, Vector], trial: int, new: Vector) -> None:
+    """Keep the non-dominated ones; equal ones are all members."""
+    if not any(_dominates(member, new) for member in front.values()):
+        for beaten in [other for other, member in front.items() if _dominates(new, member)]:
+            del front[beaten]
+        front[trial] = new
 
 
 def _is_number(value: object) -> bool:

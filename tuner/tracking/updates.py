@@ -25,6 +25,7 @@ OF_A_TRIAL = ("trial", "stage", "outcome", "reopened", "test")
 VALIDATION = ("validation", "val")
 LONGEST_KEY = 250
 LONGEST_VALUE = 5000
+LEAST = 1e-6  # MLflow's tables cut numbers off before their exponent: a gap of 8.01e-14 % would be read as 8.01 %
 
 
 class Value(NamedTuple):
@@ -201,13 +202,17 @@ def _outcome(update: Update, event: Mapping[str, Any]) -> None:
 
 
 def _program(update: Update, program: Mapping[str, Any]) -> None:
-    """The result of the trial's program; its gap in percent, as everywhere it is displayed."""
-    gap = program.get("gap")
-    figures = {"gap": 100 * gap if isinstance(gap, int | float) else None}
-    figures |= {name: program.get(name) for name in ("bound", "objective")}
+    """The result of the trial's program."""
+    figures = {"gap": gap_percent(program), **{name: program.get(name) for name in ("bound", "objective")}}
     update.values += as_values(figures, "program/", update.time_ms)
     if (status := program.get("status")) is not None:
         update.tags["program/status"] = str(status)
+
+
+def gap_percent(program: Mapping[str, Any]) -> float | None:
+    """The proven gap of a program in percent, as everywhere it is displayed; None if there is none."""
+    gap = program.get("gap")
+    return 100 * gap if isinstance(gap, int | float) and math.isfinite(gap) else None
 
 
 def _with_errors(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -216,9 +221,9 @@ def _with_errors(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def as_values(values: Mapping[str, Any], prefix: str, time_ms: int, step: int = 0) -> list[Value]:
-    """Finite numbers only: undefined values are omitted, never sent as NaN."""
+    """Finite numbers only: undefined values are omitted, never sent as NaN. One below `LEAST` is sent as 0."""
     return [
-        Value(safe_key(prefix + name), float(value), time_ms, step)
+        Value(safe_key(prefix + name), float(value) if abs(value) >= LEAST else 0.0, time_ms, step)
         for name, value in values.items()
         if isinstance(value, int | float) and math.isfinite(value)
     ]

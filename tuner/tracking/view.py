@@ -27,6 +27,12 @@ def runs_page(experiment: str) -> str:
     return f"#/experiments/{experiment}/runs?{shown}"
 
 
+def run_page(experiment: str, run: str, file: str = "") -> str:
+    """The part of the address after the server's, of a run; with a file, of that file."""
+    shown = f"/artifacts/{file}" if file else ""
+    return f"#/experiments/{experiment}/runs/{run}{shown}?workflowType=machine_learning"
+
+
 def experiment_tags(recipe: Mapping[str, Any]) -> dict[str, str]:
     """The tags that give the experiment of a search its view; none if no objective is known."""
     axes = axes_of(recipe)

@@ -151,12 +151,13 @@ def mirror_front(mirror: MirrorProcess, home: SearchHome, state: SearchState, fi
     points = [known.get(trial.number, Point(trial.number)) for trial in ended]  # each has a step, as in other curves
     volumes = hypervolume.history(points, view.objectives, reference_for(state, view.objectives))
     history = [(trial.ended_at, volume) for trial, volume in zip(ended, volumes, strict=True)]
+    elapsed_s = SearchHome(home.store, home.name).state().elapsed_s  # the driver's own state counts from its start
     with tempfile.TemporaryDirectory(prefix="qpm-tuner-") as folder:
         paths = [Path(folder) / name for name in files]
         for path in paths:
             home.store.download(home.key(path.name), path)
         pictures = _pictures(view, state, Path(folder))
-        mirror.front(view.ranks, history, paths, confirmed, pictures, state.elapsed_s)
+        mirror.front(view.ranks, history, paths, confirmed, pictures, elapsed_s)
         mirror.close(FLUSH_S)
 
 
