@@ -1,5 +1,6 @@
 """Reads the results of evaluate and training stages from the store, without torch."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -9,14 +10,16 @@ from tuner.base.untrusted import read_json, read_tensors, require, shown, tensor
 from tuner.qpm.curves import read_curves as curves_in
 from tuner.qpm.program_info import ProgramInfo
 from tuner.search.record.inputs import load_input
-from tuner.search.stages import STAGES, measuring_stage, trained
-from tuner.store import Artifacts, Manifest
+from tuner.search.stages import STAGES, measuring_stage, with_curves
+from tuner.store import Artifacts, CorruptArtifactError, Manifest, MissingKeyError
 from tuner.store.manifest import corrupt
 
 VALUES_FILE = "values.json"
 IMAGES_FILE = "images.safetensors"
 MOST_VALUES = 1000
 MOST_IMAGES = 100_000_000
+
+_log = logging.getLogger(__name__)
 
 
 def read_values(artifacts: Artifacts, key: str, kind: str | None = None) -> dict[str, float]:
@@ -58,12 +61,23 @@ def _is_name(text: str) -> bool:
 def read_curves(artifacts: Artifacts, stage: str, key: str) -> list[dict[str, float]]:
     """The learning curves of a stage of a trial that trains: one row per epoch; none for other stages.
 
+    Values on validation images are named `val_...`, and those of training are there alone where the stage ran in an
+    earlier version, or the curves are damaged.
+
     Raises:
-        CorruptArtifactError: they are damaged, or no numbers.
+        CorruptArtifactError: those of training are damaged too, or no numbers.
+        MissingKeyError: the stage's artifact is gone.
     """
-    if stage not in (made.name for made in trained()):
+    if stage not in (made.name for made in with_curves()):
         return []
-    return load_input(artifacts, STAGES[stage].kind, key, curves_in)
+    row = STAGES[stage]
+    try:
+        return load_input(artifacts, row.curves, key, curves_in)
+    except MissingKeyError:
+        pass
+    except CorruptArtifactError as damage:
+        _log.warning("%s; the curves of training are shown alone", damage.what)
+    return load_input(artifacts, row.kind, key, curves_in) if row.does == "train" else []
 
 
 def stored_program(manifest: Manifest) -> ProgramInfo | None:
