@@ -15,7 +15,8 @@ import torch
 
 from benchmarks.machine import keep
 from tuner.features.samples import Samples
-from tuner.qpm import AdapterConfig, DenseConfig, FinetuneConfig, assign, dense_features, finetune, train_dense
+from tuner.qpm import AdapterConfig, DenseConfig, FinetuneConfig, assign, dense_features, finetune, rounds, train_dense
+from tuner.qpm import dense as dense_module
 from tuner.qpm.settings import AssignConfig
 from tuner.qpm.validation import Validation, is_due
 
@@ -90,10 +91,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--keep", action="store_true", help="keep the figures in benchmarks/results")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
-    import tuner.qpm.dense as dense_stage
-    import tuner.qpm.rounds as rounds
-
-    dense_stage.Validation = rounds.Validation = Timed  # type: ignore[misc]
+    dense_module.Validation = rounds.Validation = Timed  # type: ignore[misc]
     found = {case: run(case, options.epochs, options.images) for case in options.cases}
     for case, stages in found.items():
         for stage, costs in stages.items():

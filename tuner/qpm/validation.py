@@ -19,7 +19,10 @@ from tuner.qpm.losses import loss_terms
 from tuner.qpm.settings import TrainingConfig
 
 SHARE = 4  # at most one held-out image to so many training images, which bounds what a measurement costs
-NORM_IMAGES, NORM_TOKENS = 64, 4096  # training images, and their tokens, that its batch-norm statistics rest on at least
+NORM_IMAGES, NORM_TOKENS = (
+    64,
+    4096,
+)  # training images and tokens that batch-norm statistics rest on at least
 
 
 def is_due(epoch: int, epochs: int) -> bool:

@@ -10,7 +10,8 @@ from tuner.base.untrusted import read_json, read_tensors, require, shown, tensor
 from tuner.qpm.curves import read_curves as curves_in
 from tuner.qpm.program_info import ProgramInfo
 from tuner.search.record.inputs import load_input
-from tuner.search.stages import STAGES, measuring_stage, with_curves
+from tuner.search.record.state import TrialRecord
+from tuner.search.stages import STAGES, measuring_stage, model_stage, rung_stage, with_curves
 from tuner.store import Artifacts, CorruptArtifactError, Manifest, MissingKeyError
 from tuner.store.manifest import corrupt
 
@@ -78,6 +79,14 @@ def read_curves(artifacts: Artifacts, stage: str, key: str) -> list[dict[str, fl
     except CorruptArtifactError as damage:
         _log.warning("%s; the curves of training are shown alone", damage.what)
     return load_input(artifacts, row.kind, key, curves_in) if row.does == "train" else []
+
+
+def curves_of(trial: TrialRecord, stage: str) -> tuple[str, str] | None:
+    """The stage, and its key, that has a trial's curves of a stage: of a pruned trial the rung; None: it has none."""
+    if (key := trial.stage_key(stage)) is not None:
+        return stage, key
+    key = trial.stage_key(rung_stage().name) if stage == model_stage().name else None
+    return None if key is None else (rung_stage().name, key)
 
 
 def stored_program(manifest: Manifest) -> ProgramInfo | None:
