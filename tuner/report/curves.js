@@ -18,7 +18,7 @@ const afterwards = (curve, value) => (value === "accuracy" && curve.tuned ? curv
 // one panel: a value over the epochs of a stage. `lines` are {curve, column, kind, name, told}
 function paintCurves(lines, value) {
   return (svg, width, height) => {
-    const box = { left: 50, right: width - 74, top: 10, bottom: height - 44 };
+    const box = { left: 50, right: width - 84, top: 10, bottom: height - 44 };
     const curves = [...new Set(lines.map((line) => line.curve))];
     const held = curves.flatMap((curve) => afterwards(curve, value).map((h) => ({ ...h, e: curve.columns.epoch.at(-1) })));
     const drawn = lines.map((line) => ({ ...line, values: measured(line.curve, line.column) })).filter((line) => line.values.length);

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterator
 from functools import cached_property
 
-from tuner.errors import UsageError
+from tuner.errors import TunerError
 from tuner.recipe import Recipe
 from tuner.search.execute.rung_checkpoint import CHECKPOINTS, CONTINUED_BY
 from tuner.search.execute.rung_plan import plan_stoppable
@@ -17,7 +17,7 @@ from tuner.search.record.home import SearchHome, searches
 from tuner.search.record.searched_banks import Bank
 from tuner.search.record.state import SearchState
 from tuner.search.stages import model_stage, rung_stage
-from tuner.store import Claims, CorruptArtifactError
+from tuner.store import Claims, CorruptArtifactError, StoreError
 
 FORGOTTEN_S = 30 * 24 * 3600.0
 """After this time without a trial that may need it, in any search of the store, a checkpoint is removed."""
@@ -59,6 +59,10 @@ def _goes(home: SearchHome, key: str, files: list[str], others: "_Others", *, ha
         manifest = home.artifacts.find(CHECKPOINTS, key)
     except CorruptArtifactError:  # nobody can go on from it
         return True
+    except StoreError:
+        raise
+    except TunerError:  # a later version wrote it
+        return False
     if manifest is None:
         return _age_s(home, files) > UPLOADED_S
     tuned = str(manifest.meta.get(CONTINUED_BY, ""))
@@ -93,7 +97,9 @@ class _Others:
                 continue
             try:
                 found |= set(_of_pruned(SearchHome(self._home.store, name).state()))
-            except UsageError as error:
+            except StoreError:
+                raise
+            except TunerError as error:
                 _log.info("checkpoints are kept, as search %s cannot be read: %s", name, error.what)
                 return None
         return found
@@ -125,7 +131,9 @@ def _is_complete(home: SearchHome, tuned: str) -> bool:
     """Whether the fine-tuning that a checkpoint is for is in the store."""
     try:
         return bool(tuned) and home.artifacts.find(model_stage().kind, tuned) is not None
-    except (CorruptArtifactError, UsageError):  # it will be made again; or what the checkpoint says is no key
+    except StoreError:
+        raise
+    except TunerError:  # it is damaged, or what the checkpoint says is no key
         return False
 
 
