@@ -2,7 +2,7 @@
 "use strict";
 const rankOf = new Map(trials.map((t) => [t.trial, t]));
 const kindOfNumber = (trial) => (rankOf.has(trial) ? kindOf(rankOf.get(trial)) : "dim");
-const namesOf = (curve) => (curve.trials.length > 2 ? `${curve.trials.length} trials` : curve.trials.join(", "));
+const namesOf = (members) => (members.length > 2 ? `${members.length} trials` : members.join(", "));
 const kindOfCurve = (curve) => (curve.trials.includes(picked) ? "picked" : kindOfNumber(curve.trials[0]));
 const unitOfCurve = (value) => (value === "accuracy" ? " %" : "");
 const ALL = "all";
@@ -44,13 +44,14 @@ function paintCurves(lines, value) {
   };
 }
 
-const membersWith = (stage) => data.curves.filter((c) => c.stage === stage && !c.of && c.columns.epoch.length > 1);
+const isDrawn = (trial) => trial === picked || rankOf.get(trial)?.rank === 1;
+const membersWith = (stage) => data.curves.filter((c) => c.stage === stage && c.columns.epoch.length > 1 && c.trials.some(isDrawn));
 const curveOf = (trial, stage) => data.curves.find((c) => c.stage === stage && c.trials.includes(Number(trial)));
 
 // what a panel shows of one trial, or of all members
 function linesOf(chosen, stage, value) {
   if (chosen === ALL) {
-    return membersWith(stage).map((curve) => ({ curve, column: value, kind: kindOfCurve(curve), name: namesOf(curve), told: "training" }));
+    return membersWith(stage).map((curve) => ({ curve, column: value, kind: kindOfCurve(curve), name: namesOf(curve.trials.filter(isDrawn)), told: "training" }));
   }
   const curve = curveOf(chosen, stage);
   if (!curve || !(value in curve.columns)) return [];

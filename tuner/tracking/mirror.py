@@ -70,7 +70,7 @@ class Mirror:
         self._pending: dict[str, Entry] = {}
         self._front: Front | None = None
         self._summary = Summary()
-        self._rungs: dict[Any, Any] = {}  # key of the rung that each trial was measured at last
+        self._rungs: dict[str, Any] = {}  # by run, the key of the rung that a trial was measured at last
         self._requests: deque[tuple[Callable[[Experiment], str], Future[str]]] = deque()
         self._wake = threading.Condition()
         self._closing = threading.Event()
@@ -99,8 +99,8 @@ class Mirror:
             self._known |= fresh
             for entry in fresh.values():
                 self._summary.add(entry.event)
-                if entry.event.get("event") == "stage" and entry.event.get("stage") == RUNG:
-                    self._rungs[entry.event.get("trial")] = entry.event.get("key")
+                if (entry.event.get("event"), entry.event.get("stage")) == ("stage", RUNG):
+                    self._rungs[entry.run] = entry.event.get("key")
             self._pending |= fresh
             self._start()
 
@@ -292,7 +292,7 @@ class Mirror:
         """
         stage, key = event.get("stage"), event.get("key")
         if event.get("event") == "outcome" and event.get("outcome") == "pruned":
-            stage, key = RUNG, self._rungs.get(event.get("trial"))
+            stage, key = RUNG, self._rungs.get(Entry.of(event).run)
         elif event.get("event") != "stage" or stage == RUNG:
             key = None
         if key is None:
