@@ -149,7 +149,8 @@ def test_the_rung_leaves_the_curves_of_the_epochs_it_trained(bench):
     assert read_curves(bench.artifacts, "finetune", continued.key) == whole
 
 
-def test_a_checkpoint_of_an_earlier_version_gives_curves_of_training_alone(bench, caplog):
+@pytest.mark.parametrize("bench", [("finetune.epochs=4",)], indirect=True)
+def test_a_checkpoint_of_an_earlier_version_gives_curves_of_training_alone(bench):
     """It lacks the measurements before it: one key names one content, so there is no half of a curve."""
     *_, rung, continued, _ = with_rung(bench.stages, 3)
     with pytest.MonkeyPatch.context() as earlier:
@@ -163,6 +164,7 @@ def test_a_checkpoint_of_an_earlier_version_gives_curves_of_training_alone(bench
     assert not any("val_loss" in row for row in rows)
 
 
+@pytest.mark.parametrize("bench", [("finetune.epochs=4",)], indirect=True)
 def test_damaged_curves_leave_those_of_training(bench, caplog):
     dense = bench.stages[0]
     file = next((bench.root / "store" / dense.row.curves / dense.key).rglob("*.parquet"))

@@ -95,7 +95,7 @@ class Validation:
                 correct = 100.0 * (activations.logits.argmax(1) == labels).float().mean()
                 values = torch.stack([*terms.values()]).sum(), terms["cross_entropy"], correct
                 sums += torch.stack(values) * len(labels)
-        loss, entropy, accuracy = (sums / len(chosen)).tolist()
+        loss, entropy, accuracy = (sums / len(chosen)).cpu().tolist()
         if not (math.isfinite(loss) and math.isfinite(entropy)):
             return {}
         found = {"loss": loss, "cross_entropy": entropy, "accuracy": accuracy, "n_images": len(chosen)}
