@@ -19,10 +19,8 @@ from tuner.qpm.losses import loss_terms
 from tuner.qpm.settings import TrainingConfig
 
 SHARE = 4  # at most one held-out image to so many training images, which bounds what a measurement costs
-NORM_IMAGES, NORM_TOKENS = (
-    64,
-    4096,
-)  # training images and tokens that batch-norm statistics rest on at least
+NORM_IMAGES = 64  # training images that the batch-norm statistics of a measured model rest on, at least
+NORM_TOKENS = 4096  # and their tokens
 
 
 def is_due(epoch: int, epochs: int) -> bool:

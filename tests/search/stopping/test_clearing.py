@@ -120,6 +120,12 @@ def test_that_of_a_trial_that_has_failed_goes_unless_somebody_may_use_it(made, m
     assert made.clear() == []
 
 
+def test_a_search_of_another_version_clears_nothing(made, monkeypatch):
+    made.checkpoint("left-by-a-kill", "tuned", complete=True)
+    monkeypatch.setattr(SearchHome, "is_of_this_code", lambda _: False)
+    assert made.clear() == []
+
+
 def test_one_that_no_search_knows_goes_after_a_month(made, monkeypatch):
     made.checkpoint("forgotten")
     made.search("second", [*finished(), *ended(3, "wanted", PRUNED)])

@@ -18,6 +18,7 @@ from tuner.search.record.searched_banks import Bank
 from tuner.search.record.state import SearchState
 from tuner.search.stages import model_stage, rung_stage
 from tuner.store import Claims, CorruptArtifactError, StoreError
+from tuner.store.store import for_each
 
 FORGOTTEN_S = 30 * 24 * 3600.0
 """After this time without a trial that may need it, in any search of the store, a checkpoint is removed."""
@@ -42,14 +43,17 @@ def clear_checkpoints(home: SearchHome, recipe: Recipe, bank: Bank, state: Searc
     files: dict[str, list[str]] = {}
     for name in home.store.list(f"{CHECKPOINTS}/"):
         files.setdefault(name.split("/")[1], []).append(name)
-    if not files:
+    if not files or not home.is_of_this_code():  # the keys of another version's trials follow from other rules
         return []
     others, ended = _Others(home), _of_ended(state)
-    removed = []
-    for key in sorted(files.keys() - _needed(recipe, bank, state)):
-        if _goes(home, key, files[key], others, has_ended=key in ended):
-            home.artifacts.remove(CHECKPOINTS, key)
-            removed.append(key)
+    asked = sorted(files.keys() - _needed(recipe, bank, state))
+
+    def goes(key: str) -> bool:
+        return _goes(home, key, files[key], others, has_ended=key in ended)
+
+    removed = [key for key, gone in zip(asked, for_each(home.store, goes, asked), strict=True) if gone]
+    for key in removed:
+        home.artifacts.remove(CHECKPOINTS, key)
     return removed
 
 
@@ -68,7 +72,7 @@ def _goes(home: SearchHome, key: str, files: list[str], others: "_Others", *, ha
     tuned = str(manifest.meta.get(CONTINUED_BY, ""))
     if _is_complete(home, tuned):
         return True
-    if not has_ended and _age_s(home, files) < FORGOTTEN_S:
+    if not has_ended and _age_s(home, [name for name in files if name.endswith("/manifest.json")]) < FORGOTTEN_S:
         return False
     return not others.run(tuned) and not others.need(key)
 
