@@ -10,7 +10,7 @@ import pytest
 from tuner.search.record.home import SearchHome
 from tuner.store import Artifacts, Store
 
-MANIFEST = re.compile(r"(banks|stages/[a-z]+)/[0-9a-f]{32}/manifest\.json")
+MANIFEST = re.compile(r"(banks|(stages|curves)/[a-z]+)/[0-9a-f]{32}/manifest\.json")
 
 
 def manifests(store: Store) -> dict[str, bytes]:

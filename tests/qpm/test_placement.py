@@ -73,14 +73,15 @@ def test_stages_on_a_device_of_its_own_are_those_on_the_cpu(
     adapter = AdapterConfig(width=16, hidden=12, n_layers=2)
     found = []
     for device in ("cpu", "meta"):
-        model = train_dense(train, adapter, DENSE, seed=2, device=device)
+        model = train_dense(train, adapter, DENSE, seed=2, device=device, validation=held_out)
         features = dense_features(model, train, device=device)
-        tuned = finetune(model, assignment, train, TUNED, seed=2, device=device)
+        tuned = finetune(model, assignment, train, TUNED, seed=2, device=device, validation=held_out)
         found.append((model.curves, features.pooled, tuned.curves, evaluate(tuned, train, held_out, device=device)))
         assert next(tuned.parameters()).device.type == device
     assert second.mixed == []
     (curves, pooled, tuned_curves, values), (far_curves, far_pooled, far_tuned, far_values) = found
     assert curves == far_curves
+    assert "val_loss" in curves[0]
     assert (pooled == far_pooled).all()
     assert tuned_curves == far_tuned
     assert values == far_values

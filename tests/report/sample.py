@@ -127,7 +127,10 @@ def sample_report(n_objectives: int = 2) -> Report:
         baselines=sample_baselines(),
         note="Objectives are measured on a validation split cut from train; the test split chose nothing.",
         importance=[sample_importance(o.name) for o in objectives],
-        curves=[sample_curve(row.trial, stage) for row in rows[:3] for stage in ("dense", "finetune")],
+        curves=[
+            *(sample_curve(row.trial, stage) for row in rows[:3] for stage in ("dense", "finetune")),
+            *(sample_curve(11, stage, epochs) for stage, epochs in (("dense", 12), ("finetune", 3))),
+        ],
         origin=sample_origin(),
         log_parameters=frozenset({"l1"}),
     )
@@ -147,7 +150,14 @@ def sample_curve(trial: int, stage: str, epochs: int = 12) -> Curve:
     """Loss falls, training accuracy rises."""
     n = np.arange(1, epochs + 1)
     columns = {"epoch": n, "loss": 2.0 * 0.8**n + 0.05 * trial, "accuracy": 80 - 50 * 0.7**n - trial}
-    return Curve((trial,), stage, {name: values.tolist() for name, values in columns.items()})
+    found: dict[str, list[float | None]] = {name: values.tolist() for name, values in columns.items()}
+    if trial < 2:  # others were trained by an earlier version
+        validation = {"val_loss": 2.2 * 0.82**n, "val_accuracy": 74 - 45 * 0.7**n, "val_n_images": 0 * n + 288.0}
+        at = (1, 2, 3, 5, 8, epochs)
+        found |= {
+            k: [v if e in at else None for e, v in zip(n, vs.tolist(), strict=True)] for k, vs in validation.items()
+        }
+    return Curve((trial,), stage, found, of=10 if trial == 11 and stage == "finetune" else 0, tuned=stage == "finetune")
 
 
 def sample_origin() -> Origin:

@@ -49,6 +49,7 @@ async def look(file: Path, checker: str | None) -> None:
         await links(tab)
         await filters(tab)
         await keys(tab)
+        await curves(tab)
         await checked(tab, checker, "desktop")
         await tab.open(file, width=390, height=800)
         await tab.run("frames.forEach((frame) => frame.show())")
@@ -98,6 +99,37 @@ async def keys(tab: browser.Tab) -> None:
     assert "accuracy" in said
     await tab.press("Enter")
     assert await tab.run("document.activeElement.id") == said.split(",")[0].replace(" ", "-")
+
+
+async def curves(tab: browser.Tab) -> None:
+    """One trial's training beside its validation; of a pruned one up to its rung; and the numbers."""
+
+    async def chosen(trial: int) -> list[str]:
+        await tab.run(f"by('curves-of').value = {trial}; by('curves-of').dispatchEvent(new Event('change'))")
+        return await tab.run("[...by('curves').querySelectorAll('div:not([hidden]) > h3')].map((h) => h.textContent)")
+
+    titles = ["dense: loss", "dense: accuracy", "finetune: loss", "finetune: accuracy"]
+    assert await chosen(1) == titles
+    chart = "by('curves').querySelector('.chart')"
+    kinds = f"[...{chart}.querySelectorAll('path.curve')].map((p) => p.getAttribute('class'))"
+    assert await tab.run(kinds) == ["line curve training", "line curve validation"]
+    assert await tab.run(f"{chart}.querySelectorAll('circle.validation').length") == 6  # where it was measured
+    assert "training and validation" in await tab.run(f"{chart}.getAttribute('aria-label')")
+    await tab.run(f"{chart}.focus()")
+    await tab.press("ArrowRight")
+    await tab.press("ArrowRight")
+    said = await tab.run(f"{chart}.querySelector('[aria-live]').textContent")
+    assert said == "trial 1, epoch 1, loss 1.804, validation, 288 images"
+    numbers = "by('curves-numbers').querySelectorAll('tbody tr')"
+    assert await tab.run(f"{numbers}.length") == 24
+    assert await tab.run(f"[...{numbers}[3].cells].map((c) => c.textContent)") == ["4", "0.8692", "", "67", ""]
+    assert await tab.run("by('curves-without').textContent") == ""
+    assert (await chosen(2)) == titles
+    assert await tab.run(kinds) == ["line curve training"]
+    assert "dense and finetune: no validation curve." in await tab.run("by('curves-without').textContent")
+    stopped = "stopped at its rung, epoch 3 of 10"
+    assert (await chosen(11))[2:] == [f"finetune: loss, {stopped}", f"finetune: accuracy, {stopped}"]
+    assert await tab.run("by('curves-of').selectedOptions[0].text") == "trial 11, pruned"
 
 
 async def checked(tab: browser.Tab, checker: str | None, where: str) -> None:

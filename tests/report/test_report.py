@@ -151,7 +151,7 @@ def test_chart_holds_the_completed_trials_and_their_front() -> None:
     assert [p["log"] for p in data["params"]] == [False, False, False, True]
     assert data["params"][0]["ticks"] == [10, 20, 30, 40, 50]
     assert [b["values"] for b in data["baselines"]] == [[81.8, 58.4], [78.5, 61.9], [78.9, 80.7]]
-    assert {tuple(c["trials"]) for c in data["curves"]} == {(0,), (1,), (2,)}
+    assert {tuple(c["trials"]) for c in data["curves"]} == {(0,), (1,), (2,), (11,)}
 
 
 def test_groups_of_columns_and_what_is_shown_at_first() -> None:

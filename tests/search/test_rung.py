@@ -7,6 +7,7 @@ import pytest
 
 from tests.searches import tiny_recipe
 from tuner.base.progress import Silent
+from tuner.qpm.validation import Validation
 from tuner.search.execute.banks import ensure_bank
 from tuner.search.execute.messages import StageUsed
 from tuner.search.execute.plan import plan_trial
@@ -18,7 +19,7 @@ from tuner.search.execute.worker import run_stage
 from tuner.search.record.events import Proposed, Reopened, StageUse
 from tuner.search.record.restoration import apply
 from tuner.search.record.state import SearchState, TrialRecord
-from tuner.search.record.values import read_values
+from tuner.search.record.values import read_curves, read_values
 from tuner.search.stopping.reopening import to_reopen
 from tuner.store import Artifacts, open_store
 
@@ -131,3 +132,53 @@ def test_what_was_stopped_and_goes_on_later_is_as_if_it_had_never_been_stopped(t
         assert state.trials[number].values == others.trials[number].values
         assert state.trials[number].model == others.trials[number].model
     assert list(bench.artifacts.store.list(f"{CHECKPOINTS}/")) == []
+
+
+def test_the_rung_leaves_the_curves_of_the_epochs_it_trained(bench):
+    """On training and validation images; those of the whole training begin with them, with and without a rung."""
+    _, _, plain, _ = bench.stages
+    bench.run(plain)
+    whole = read_curves(bench.artifacts, "finetune", plain.key)
+    assert [row["epoch"] for row in whole if "val_loss" in row] == ([1, 2, 3, 4] if len(whole) == 4 else [1, 2, 3, 5])
+    for kind in (plain.kind, plain.row.curves):
+        bench.artifacts.remove(kind, plain.key)
+    *_, rung, continued, _ = with_rung(bench.stages, 3)
+    bench.run(rung)
+    assert read_curves(bench.artifacts, "rung", rung.key) == whole[:3]
+    bench.run(continued, scratch="of another machine")
+    assert read_curves(bench.artifacts, "finetune", continued.key) == whole
+
+
+@pytest.mark.parametrize("bench", [("finetune.epochs=4",)], indirect=True)
+def test_a_checkpoint_of_an_earlier_version_gives_curves_of_training_alone(bench):
+    """It lacks the measurements before it: one key names one content, so there is no half of a curve."""
+    *_, rung, continued, _ = with_rung(bench.stages, 3)
+    with pytest.MonkeyPatch.context() as earlier:
+        earlier.setattr(Validation, "measure", lambda *_: {})
+        bench.run(rung)
+    bench.run(continued, scratch="of another machine")
+    assert list(bench.artifacts.store.list("curves/finetune/")) == []
+    assert read_curves(bench.artifacts, "rung", rung.key) == []
+    rows = read_curves(bench.artifacts, "finetune", continued.key)
+    assert len(rows) == bench.recipe.finetune.epochs
+    assert not any("val_loss" in row for row in rows)
+
+
+@pytest.mark.parametrize("bench", [("finetune.epochs=4",)], indirect=True)
+def test_damaged_curves_leave_those_of_training(bench, caplog):
+    dense = bench.stages[0]
+    file = next((bench.root / "store" / dense.row.curves / dense.key).rglob("*.parquet"))
+    file.write_bytes(file.read_bytes()[:-8] + bytes(8))
+    rows = read_curves(Artifacts(bench.artifacts.store), "dense", dense.key)
+    assert len(rows) == bench.recipe.dense.epochs
+    assert not any("val_loss" in row for row in rows)
+    assert "the curves of training are shown alone" in caplog.text
+
+
+def test_a_stage_under_the_paper_protocol_is_not_measured_on_any_image(tmp_path, made):
+    bench = Bench(tmp_path, made, "protocol=paper")
+    dense = bench.stages[0]
+    bench.run(dense)
+    rows = read_curves(bench.artifacts, "dense", dense.key)
+    assert len(rows) == bench.recipe.dense.epochs
+    assert not any(name.startswith("val_") for row in rows for name in row)

@@ -345,6 +345,32 @@ def test_curves_that_cannot_be_read_are_shown_at_the_next_start(uri: str, make_m
     assert run.info.status == "FINISHED", "a late curve must not bring an ended trial back to life"
 
 
+def test_a_pruned_trial_has_its_curve_up_to_the_rung_and_one_that_goes_on_has_it_once(
+    uri: str, make_mirror: Make
+) -> None:
+    rows = [{"epoch": epoch, "loss": 1 / epoch, "val_loss": 2 / epoch, "val_n_images": 288} for epoch in range(1, 11)]
+
+    def curves(stage: str, key: str) -> list[dict[str, float]]:
+        return {"rung": rows[:3], "finetune": rows}.get(stage, [])
+
+    rung = {"event": "stage", "stage": "rung", "key": "r", "reused": False, "seconds": 2.0, "saved_s": 0.0}
+    whole, pruned = trial_events(0, 1001.0), trial_events(1, 1002.0)
+    pruned = [event for event in pruned if event.get("stage") not in ("finetune", "evaluate")]
+    pruned[-1] |= {"outcome": "pruned", "values": {}, "rung": {"accuracy": 61.0}, "rung_epochs": [3, 10]}
+    events = [search_start()]
+    for trial in (whole, pruned):
+        events += [*trial[:3], rung | {"trial": trial[0]["trial"], "time_s": trial[2]["time_s"]}, *trial[3:]]
+    mirror = make_mirror(uri, curves=curves)
+    mirror.replay(events)
+    mirror.close(PATIENCE_S)
+    runs = look(uri, "digits")
+    for name, epochs in (("trial-0000", 10), ("trial-0001", 3)):
+        for metric, value in (("loss", 1.0), ("val_loss", 2.0)):
+            shown = history(uri, runs[name].info.run_id, f"finetune/{metric}")
+            assert shown == [(epoch, value / epoch) for epoch in range(1, epochs + 1)]
+        assert "finetune/val_n_images" not in runs[name].data.metrics
+
+
 def test_a_broken_file_costs_one_warning(tmp_path: Path, make_mirror: Make) -> None:
     path = tmp_path / "mlflow.db"
     path.write_bytes(b"no database " * 500)

@@ -68,7 +68,7 @@ class Adapter(nn.Module):
         widths = [n_in(config, dim), *[config.hidden] * (config.n_layers - 1), config.width][: config.n_layers + 1]
         self.config = replace(config, width=widths[-1])
         self.dim = dim
-        self.training_dtype = torch.float32  # what the layers compute in while training, see precision.py
+        self.training_dtype = torch.float32  # what the layers compute in until training ends, see precision.py
         self.layers = nn.ModuleList(
             Layer(a, b, config.activation, init, batch_norm=config.batch_norm) for a, b in pairwise(widths)
         )
@@ -94,7 +94,7 @@ class Adapter(nn.Module):
         """
         tokens = self._tokens(patches, cls)
         dtype = next((weight.dtype for weight in self.parameters()), torch.float32)
-        half = self.training and self.training_dtype == torch.bfloat16
+        half = self.training_dtype == torch.bfloat16
         flat = tokens.flatten(0, 1).to(torch.bfloat16 if half else dtype)
         with torch.autocast(tokens.device.type, torch.bfloat16) if half else nullcontext():
             added, last = self._added(flat), len(self.layers) - 1

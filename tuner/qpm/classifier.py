@@ -16,7 +16,7 @@ from tuner.features.bank import FeatureBank
 from tuner.features.feeding import in_order
 from tuner.features.samples import Samples
 from tuner.qpm.adapter import Adapter
-from tuner.qpm.curves import read_curves
+from tuner.qpm.curves import of_training, read_curves
 from tuner.qpm.head import BinaryHead, SparseHead
 from tuner.qpm.randomness import dropout
 from tuner.qpm.settings import AdapterConfig
@@ -41,7 +41,8 @@ class Classifier(nn.Module):
         grid: tokens per column and per row.
         n_classes: number of classes.
         dropout: share of the pooled features dropped in training.
-        curves: one row per epoch: epoch, loss and its terms, training accuracy in percent.
+        curves: one row per epoch: epoch, loss and its terms, training accuracy in percent; after some epochs,
+            if held-out images were given, `val_loss`, `val_cross_entropy`, `val_accuracy` and `val_n_images`.
     """
 
     kind: ClassVar[str]
@@ -93,10 +94,13 @@ class Classifier(nn.Module):
         return self.logits(patches, cls).argmax(1)
 
     def save(self, folder: Path) -> None:
-        """Write `model.safetensors`, `model.json` and `curves.parquet`."""
+        """Write `model.safetensors`, `model.json` and `curves.parquet`, the latter without values on held-out images.
+
+        Such values say nothing of the model itself: the folder is the same with and without them.
+        """
         shape = {"dim": self.adapter.dim, "n_classes": self.n_classes, "grid": list(self.grid)}
         about = {"kind": self.kind, "adapter": asdict(self.adapter.config), **shape, **self.details()}
-        write_folder(folder, "model", self.state_dict(), about, self.curves)
+        write_folder(folder, "model", self.state_dict(), about, of_training(self.curves))
 
     @classmethod
     def load(cls, folder: Path) -> Self:

@@ -18,6 +18,7 @@ from tuner.qpm.program_input import DenseFeatures
 from tuner.qpm.randomness import generator, linear
 from tuner.qpm.settings import AdapterConfig, DenseConfig
 from tuner.qpm.training import Progress, fit
+from tuner.qpm.validation import Validation
 
 
 class DenseModel(Classifier):
@@ -60,6 +61,7 @@ def train_dense(
     device: str = "auto",
     progress: Progress | None = None,
     checkpoint: Path | None = None,
+    validation: Samples | None = None,
 ) -> DenseModel:
     """Train adapter and head on frozen tokens.
 
@@ -71,6 +73,7 @@ def train_dense(
         device: `auto`, `cpu`, `cuda`, `cuda:1` ...
         progress: called after each epoch.
         checkpoint: file resumed from where it exists, and written after each epoch.
+        validation: held-out images for the learning curves; they change nothing else. None: none.
 
     Raises:
         DivergedError: the loss became NaN or infinite.
@@ -90,6 +93,7 @@ def train_dense(
         seed=seed,
         progress=progress,
         checkpoint=checkpoint,
+        validation=None if validation is None else Validation(validation.near(target), config.epochs),
     )
     return model
 

@@ -119,6 +119,7 @@ def finetune(
     progress: Progress | None = None,
     checkpoint: Path | None = None,
     until: int | None = None,
+    validation: Samples | None = None,
 ) -> QpmModel:
     """Train the adapter behind the fixed assignment, from the dense model's averaged weights.
 
@@ -132,6 +133,7 @@ def finetune(
         progress: called after each epoch.
         checkpoint: file resumed from where it exists, and written after each epoch.
         until: epochs after which training breaks off; from the checkpoint it continues as if it had not.
+        validation: held-out images for the learning curves; they change nothing else. None: none.
 
     Raises:
         DivergedError: the loss became NaN or infinite.
@@ -141,6 +143,14 @@ def finetune(
     model = assigned_model(dense, assignment, rectified=config.rectified).to(target)
     samples = train.near(target)
     fit_rounds(
-        model, samples, config, stage="finetune", seed=seed, progress=progress, checkpoint=checkpoint, until=until
+        model,
+        samples,
+        config,
+        stage="finetune",
+        seed=seed,
+        progress=progress,
+        checkpoint=checkpoint,
+        until=until,
+        validation=None if validation is None else validation.near(target),
     )
     return model

@@ -10,9 +10,11 @@ from pathlib import Path
 
 from tuner.features.samples import Samples
 from tuner.qpm.classifier import Classifier
+from tuner.qpm.curves import of_training
 from tuner.qpm.round_lengths import round_lengths
 from tuner.qpm.settings import FinetuneConfig, QsennConfig
 from tuner.qpm.training import DivergedError, Progress, fit
+from tuner.qpm.validation import Validation
 
 
 def fit_rounds(
@@ -26,6 +28,7 @@ def fit_rounds(
     progress: Progress | None = None,
     checkpoint: Path | None = None,
     until: int | None = None,
+    validation: Samples | None = None,
 ) -> None:
     """Train `model` in place by `fit`, in rounds; with one round it is `fit`. Curves and progress count all epochs.
 
@@ -42,6 +45,7 @@ def fit_rounds(
         checkpoint: file of the first round; those of the others lie beside it.
         until: epochs after which training breaks off, as one of so many epochs that will be continued from the
             checkpoint; the model is the averaged one at that epoch. None: all.
+        validation: held-out images for the learning curves, on or near the same device; None: none.
 
     Raises:
         DivergedError: the loss became NaN or infinite.
@@ -51,7 +55,7 @@ def fit_rounds(
 
     def counted(row: dict[str, float], done: int) -> dict[str, float]:
         """With the epoch counted over all rounds, and 0 for a term that only earlier rounds had."""
-        return {**dict.fromkeys(curves[0] if curves else (), 0.0), **row, "epoch": done + row["epoch"]}
+        return {**dict.fromkeys(of_training(curves[:1])[0] if curves else (), 0.0), **row, "epoch": done + row["epoch"]}
 
     lengths = round_lengths(config.epochs, config.rounds, config.round_epochs, stage)
     for number, length in enumerate(lengths):
@@ -71,8 +75,9 @@ def fit_rounds(
             settings.grounding = 0.0
         name = f"{stage} {number + 1}" if number else stage
         file = checkpoint.with_name(f"{checkpoint.name}.{number + 1}") if checkpoint and number else checkpoint
+        watched = None if validation is None else Validation(validation, config.epochs, done)
         try:
-            fit(model, train, settings, stage=name, seed=seed, progress=report, checkpoint=file)
+            fit(model, train, settings, stage=name, seed=seed, progress=report, checkpoint=file, validation=watched)
         except DivergedError as error:
             raise DivergedError(stage, done + error.epoch, error.lr) from None
         curves += [counted(row, done) for row in model.curves]

@@ -3,7 +3,7 @@
 One folder per object; `name.safetensors`, `name.json` and, where there are curves, `curves.parquet`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,15 @@ def write_folder(
     folder.mkdir(parents=True, exist_ok=True)
     write_tensors(folder / f"{name}.safetensors", tensors)
     write_about(folder / f"{name}.json", about)
+    write_curves(folder, curves)
+
+
+def write_curves(folder: Path, curves: Sequence[Mapping[str, float]]) -> None:
+    """Write learning curves into a folder; no file for none."""
     if curves:
-        pq.write_table(pa.Table.from_pylist(curves), folder / CURVES)
+        columns = dict.fromkeys(name for row in curves for name in row)
+        table = {name: [row.get(name) for row in curves] for name in columns}
+        pq.write_table(pa.table(table), folder / CURVES)
 
 
 def write_tensors(file: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:

@@ -1,7 +1,7 @@
 """The training loop of both stages: schedule-free AdamW on tokens that are gathered on the device
 (docs/explanation/method.md#optimiser).
 
-Trains at y, ends at xbar; one host synchronisation per epoch; checkpointed after each.
+Trains at y, ends at xbar; one host synchronisation per epoch, one more where it is measured; checkpointed after each.
 """
 
 import math
@@ -12,11 +12,12 @@ from typing import Any
 
 import torch
 from schedulefree import AdamWScheduleFree
-from torch import Tensor, nn
+from torch import Tensor
 
 from tuner.errors import TunerError, UsageError
 from tuner.features.feeding import Batch, gathered
 from tuner.features.samples import Samples
+from tuner.qpm.batch_norm import reestimate_batch_norm
 from tuner.qpm.checkpoint import Checkpoint, fingerprint
 from tuner.qpm.classifier import Activations, Classifier
 from tuner.qpm.losses import loss_terms
@@ -24,6 +25,7 @@ from tuner.qpm.order import permutation
 from tuner.qpm.precision import DTYPES, settle
 from tuner.qpm.randomness import generator
 from tuner.qpm.settings import TrainingConfig, keyed
+from tuner.qpm.validation import Validation
 
 Progress = Callable[[int, int, dict[str, float]], None]  # epochs done, epochs, values such as loss, accuracy
 
@@ -59,6 +61,7 @@ def fit(
     seed: int,
     progress: Progress | None = None,
     checkpoint: Path | None = None,
+    validation: Validation | None = None,
 ) -> None:
     """Train `model` in place; it ends at the averaged weights, in evaluation mode, with its curves.
 
@@ -71,6 +74,7 @@ def fit(
         seed: of batch order and dropout.
         progress: called after each epoch; an exception it raises stops the run, the checkpoint stands.
         checkpoint: file resumed from where it exists, and written after each epoch.
+        validation: held-out images that are measured meanwhile, which changes nothing else; None: none.
 
     Raises:
         DivergedError: the loss became NaN or infinite.
@@ -99,6 +103,8 @@ def fit(
         row = {"epoch": epoch + 1, **dict(zip(sums, means, strict=True))}
         if not math.isfinite(row["loss"]):
             raise DivergedError(stage, epoch + 1, config.lr)
+        if validation is not None:
+            row |= validation.measure(epoch + 1, model, optimizer, train, rows, config)
         curves.append(row)
         if saved is not None:
             saved.save(model, optimizer, curves)
@@ -201,25 +207,3 @@ def shuffled(
     rows = torch.arange(len(samples)) if rows is None else rows
     positions = permutation(len(rows), samples.token_bytes // max(len(samples), 1), size, shuffle, order)
     return gathered(samples, rows[positions], size)
-
-
-@torch.no_grad()
-def reestimate_batch_norm(model: Classifier, batches: Iterator[Batch]) -> None:
-    """Replace running statistics, gathered at y, by those of one pass at the present weights
-    (docs/explanation/method.md#batch-norm).
-
-    The model is in training mode with momentum None (a plain average over batches) and without dropout.
-    """
-    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm1d)]
-    if not norms:
-        return
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None
-    model.train()
-    for patches, cls, _ in batches:
-        model(patches, cls)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
-    model.eval()

@@ -39,12 +39,17 @@ class Curve:
     Args:
         trials: the numbers of the trials that use it, at least one; several share a stage that they all need.
         stage: dense or finetune.
-        columns: "epoch" and the values, each of the same length.
+        columns: "epoch" and the values, each of the same length; those on validation images are named `val_...`, and
+            None where none was measured.
+        of: the epochs of the whole training, of which early stopping has left these; 0: they are all.
+        tuned: whether it is of the model that the trial is measured by.
     """
 
     trials: tuple[int, ...]
     stage: str
-    columns: Mapping[str, Sequence[float]]
+    columns: Mapping[str, Sequence[float | None]]
+    of: int = 0
+    tuned: bool = False
 
 
 @dataclass(frozen=True)

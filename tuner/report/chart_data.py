@@ -43,7 +43,7 @@ def chart_data(ranking: Ranking) -> dict[str, Any]:
         "stages": stages,
         "spans": [span for row in report.rows if (span := _span(row, stages)) is not None],
         "curves": [_curve(curve) for curve in report.curves],
-        "held_out": {row.trial: row.values["accuracy"] for row in report.rows if "accuracy" in row.values},
+        "held_out": {row.trial: v for row in report.rows if (v := _held_out(row)) is not None},
     }
 
 
@@ -96,9 +96,25 @@ def _span(row: TrialRow, stages: list[str]) -> list[Any] | None:
 def _curve(curve: Curve) -> dict[str, Any]:
     n = len(curve.columns["epoch"])
     step = max(1, -(-n // MOST_EPOCHS))
-    kept = sorted({*range(0, n, step), n - 1}) if n else []
-    thinned = {name: [float(f"{values[i]:.5g}") for i in kept] for name, values in curve.columns.items()}
-    return {"trials": list(curve.trials), "stage": curve.stage, "columns": thinned}
+    validation = curve.columns.get("val_loss", [None] * n)
+    kept = sorted({*range(0, n, step), n - 1, *(i for i in range(n) if validation[i] is not None)}) if n else []
+    thinned = {name: [_short_or_none(values[i]) for i in kept] for name, values in curve.columns.items()}
+    return {
+        "trials": list(curve.trials),
+        "stage": curve.stage,
+        "columns": thinned,
+        "of": curve.of,
+        "tuned": curve.tuned,
+    }
+
+
+def _held_out(row: TrialRow) -> float | None:
+    """A trial's accuracy on all validation images, or at its rung if it was pruned there."""
+    return row.values.get("accuracy", row.rung.get("accuracy") if row.outcome == "pruned" else None)
+
+
+def _short_or_none(value: float | None) -> float | None:
+    return None if value is None else _short(value)
 
 
 def _short(value: float) -> float:

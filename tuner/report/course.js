@@ -1,54 +1,6 @@
-// What happened in time: learning curves, hypervolume, and the stages of the trials on a timeline.
+// What happened in time: hypervolume, and the stages of the trials on a timeline.
 "use strict";
 const unitOf = (seconds) => (seconds > 7200 ? [3600, "hours"] : seconds > 180 ? [60, "minutes"] : [1, "seconds"]);
-const rankOf = new Map(trials.map((t) => [t.trial, t]));
-const kindOfNumber = (trial) => (rankOf.has(trial) ? kindOf(rankOf.get(trial)) : "dim");
-const namesOf = (curve) => (curve.trials.length > 2 ? `${curve.trials.length} trials` : curve.trials.join(", "));
-const kindOfCurve = (curve) => (curve.trials.includes(picked) ? "picked" : kindOfNumber(curve.trials[0]));
-
-// one panel: a value over the epochs of one stage, a line for each trial, named at its end
-function paintCurves(curves, value) {
-  const suffix = value === "accuracy" ? " [%]" : "";
-  return (svg, width, height) => {
-    const box = { left: 50, right: width - 54, top: 10, bottom: height - 44 };
-    const tested = value === "accuracy" && curves[0].stage === data.stages.filter((s) => data.curves.some((c) => c.stage === s)).at(-1);
-    const held = tested ? curves.flatMap((curve) => curve.trials.map((trial) => ({ curve, trial, v: data.held_out[trial] }))).filter((h) => h.v !== undefined) : [];
-    const every = curves.flatMap((c) => c.columns[value]);
-    const x = scaleOf({ values: curves.flatMap((c) => c.columns.epoch), whole: true, zero: true }, box.left, box.right);
-    const y = scaleOf({ values: [...every, ...held.map((h) => h.v)], upright: true }, box.bottom, box.top);
-    drawAxes(svg, box, x, y, "epoch", value + suffix);
-    const ends = [], spots = [];
-    for (const curve of curves) {
-      const kind = kindOfCurve(curve), named = namesOf(curve);
-      const points = curve.columns.epoch.map((e, n) => ({ x: x.at(e), y: y.at(curve.columns[value][n]), e, v: curve.columns[value][n] }));
-      svg.append(element("path", { class: `line curve ${kind}`, d: linePath(points) }));
-      ends.push({ y: points.at(-1).y, text: named, kind });
-      spots.push(...points.map((p) => ({ ...p, trial: curve.trials[0], lines: () => [`trial ${curve.trials.join(", ")}`, `epoch ${p.e}`, `${value} ${short(p.v)}${suffix}, training`] })));
-    }
-    for (const { curve, trial, v } of held) {
-      const spot = { x: x.at(curve.columns.epoch.at(-1)), y: y.at(v) };
-      svg.append(element("circle", { class: `held ${kindOfNumber(trial)}`, cx: spot.x, cy: spot.y, r: 4 }));
-      spots.push({ ...spot, trial, lines: () => [`trial ${trial}`, `accuracy ${short(v)} %, held out, after training`] });
-    }
-    stackLabels(svg, ends, box.right + 8, box.top, box.bottom);
-    return spots;
-  };
-}
-
-function drawCurves() {
-  const place = by("curves");
-  if (!place) return;
-  const stages = [...new Set(data.curves.map((c) => c.stage))];
-  for (const stage of stages) {
-    const of = data.curves.filter((c) => c.stage === stage && c.columns.epoch.length > 1);
-    for (const value of ["loss", "accuracy"].filter((v) => of.length && of.every((c) => v in c.columns))) {
-      const label = `${value} over the epochs of ${stage}, a line for each member; arrow keys step through the values`;
-      const chart = tag("div", { class: "chart", tabindex: "0", role: "group", "aria-label": label });
-      place.append(tag("div", {}, tag("h3", { class: "small" }, `${stage}: ${value}`), chart));
-      new Frame(chart, 260, paintCurves(of, value));
-    }
-  }
-}
 
 // over search time, over complete trials, or over what had been spent by then
 function paintHistory(svg, width, height) {

@@ -39,7 +39,15 @@ __all__ = [
     "render_report",
 ]
 
-SCRIPTS = ("kit.js", "charts.js", "analysis.js", "course.js", "table.js", "page.js")  # in the order of their use
+SCRIPTS = (
+    "kit.js",
+    "charts.js",
+    "analysis.js",
+    "curves.js",
+    "course.js",
+    "table.js",
+    "page.js",
+)  # in the order of their use
 
 
 def render_report(report: Report) -> str:

@@ -59,6 +59,11 @@ class Stage:
         return "banks" if self.makes_a_bank else f"stages/{self.name}"
 
     @property
+    def curves(self) -> str:
+        """The folder of its learning curves in a store, if it has some."""
+        return f"curves/{self.name}"
+
+    @property
     def runs_models(self) -> bool:
         """Whether it needs torch, and a GPU where there is one; a program needs neither."""
         return self.does != "solve"
@@ -184,6 +189,11 @@ def of_a_trial() -> list[Stage]:
 def trained() -> list[Stage]:
     """The stages of a trial that train."""
     return [stage for stage in of_a_trial() if stage.does == "train"]
+
+
+def with_curves() -> list[Stage]:
+    """The stages of a trial that leave learning curves: those that train, and the rung, which trains a part."""
+    return [*trained(), rung_stage()]
 
 
 def bank_stage() -> Stage:

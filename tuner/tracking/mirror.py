@@ -25,7 +25,7 @@ from tuner.tracking.experiment import Experiment
 from tuner.tracking.front import Confirmed, Front, show_front
 from tuner.tracking.registry import register_model
 from tuner.tracking.summary import Summary
-from tuner.tracking.updates import Entry, Rows, translate
+from tuner.tracking.updates import RUNG, Entry, Rows, translate
 from tuner.tracking.view import runs_page
 
 Curves = Callable[[str, str], list[dict[str, float]]]
@@ -70,6 +70,7 @@ class Mirror:
         self._pending: dict[str, Entry] = {}
         self._front: Front | None = None
         self._summary = Summary()
+        self._rungs: dict[str, Any] = {}  # by run, the key of the rung that a trial was measured at last
         self._requests: deque[tuple[Callable[[Experiment], str], Future[str]]] = deque()
         self._wake = threading.Condition()
         self._closing = threading.Event()
@@ -98,6 +99,8 @@ class Mirror:
             self._known |= fresh
             for entry in fresh.values():
                 self._summary.add(entry.event)
+                if (entry.event.get("event"), entry.event.get("stage")) == ("stage", RUNG):
+                    self._rungs[entry.run] = entry.event.get("key")
             self._pending |= fresh
             self._start()
 
@@ -285,14 +288,21 @@ class Mirror:
                 self._pending.pop(entry.id, None)
 
     def _curve(self, event: Mapping[str, Any]) -> Rows | None:
-        """The learning curve of a stage event; None if it cannot be read now (the next start tries again)."""
-        if event.get("event") != "stage":
+        """The learning curve of a stage, or up to the rung where a trial was pruned; None if it cannot be read now.
+
+        The next start tries again. The rung of a trial that goes on is left out: its fine-tuning has the same epochs.
+        """
+        stage, key = event.get("stage"), event.get("key")
+        if event.get("event") == "outcome" and event.get("outcome") == "pruned":
+            stage, key = RUNG, self._rungs.get(Entry.of(event).run)
+        elif event.get("event") != "stage" or stage == RUNG:
+            key = None
+        if key is None:
             return ()
         try:
-            return self._curves(event["stage"], event["key"])
+            return self._curves(str(stage), key)
         except Exception as error:  # a store failure here loses a curve, not the search
-            cause = redact(repr(error), self._uri)
-            self._note(f"no learning curve of {event.get('stage')} {event.get('key')} in MLflow: {cause}")
+            self._note(f"no learning curve of {stage} {key} in MLflow: {redact(repr(error), self._uri)}")
             return None
 
     def _answer(self, experiment: Experiment) -> None:

@@ -23,6 +23,7 @@ ENDED_EARLY = ("stopped", "skipped", "infeasible", "pruned")
 STATUS = {"complete": "FINISHED", "failed": "FAILED", **dict.fromkeys(ENDED_EARLY, "KILLED")}
 OF_A_TRIAL = ("trial", "stage", "outcome", "reopened", "test")
 VALIDATION = ("validation", "val")
+RUNG, RUNG_TRAINS = "rung", "finetune"  # the curves of a rung are the first ones of fine-tuning
 LONGEST_KEY = 250
 LONGEST_VALUE = 5000
 LEAST = 1e-6  # MLflow's tables cut numbers off before their exponent: a gap of 8.01e-14 % would be read as 8.01 %
@@ -98,7 +99,8 @@ def translate(event: Mapping[str, Any], curve: Rows = ()) -> Update:
 
     Args:
         event: one ledger event, as `Entry.event`.
-        curve: learning curve of a `stage` event: one row per epoch with "epoch" and values.
+        curve: learning curve of a `stage` event, or of the rung of a pruned trial's outcome: one row per epoch with
+            "epoch" and values.
 
     Raises:
         KeyError, TypeError, ValueError: the event is malformed.
@@ -116,6 +118,7 @@ def translate(event: Mapping[str, Any], curve: Rows = ()) -> Update:
             _stage(update, event, curve)
         case "outcome":
             _outcome(update, event)
+            update.values += _curve(curve, RUNG_TRAINS, update.time_ms, 0)
         case "reopened":
             update.status, update.tags = "RUNNING", dict.fromkeys(("outcome", "stage", "cause"), "")
         case "test":
@@ -178,12 +181,20 @@ def _stage(update: Update, event: Mapping[str, Any], curve: Rows) -> None:
     ran_s = event.get("seconds") if ran_s is None else ran_s  # earlier versions say only how long it was waited for
     figures = {"seconds": ran_s, "saved_s": event.get("saved_s")}
     update.values = as_values(figures, f"{stage}/", update.time_ms)
-    rows = [dict(row) for row in curve]
+    took_s = (event.get("saved_s") if reused else ran_s) or 0
+    update.values += _curve(curve, stage, update.time_ms, took_s)
+
+
+def _curve(curve: Rows, stage: str, time_ms: int, took_s: float) -> list[Value]:
+    """Learning curves by epoch, which end at `time_ms`; without the counts of images."""
+    rows = [{name: value for name, value in row.items() if not name.endswith("n_images")} for row in curve]
     last = max((row["epoch"] for row in rows), default=0) or 1
+    values = []
     for row in rows:
         epoch = row.pop("epoch")
-        age_ms = round(1000 * ((event.get("saved_s") if reused else ran_s) or 0) * (1 - epoch / last))
-        update.values += as_values(row, f"{stage}/", update.time_ms - age_ms, int(epoch))
+        age_ms = round(1000 * took_s * (1 - epoch / last))
+        values += as_values(row, f"{stage}/", time_ms - age_ms, int(epoch))
+    return values
 
 
 def _outcome(update: Update, event: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tuner.base.processes import started_at
 from tuner.search.execute.plan import digest
-from tuner.search.stages import bank_stage, trained
+from tuner.search.stages import STAGES
 from tuner.store import Artifacts
 
 QUIET_S = 3600.0
@@ -32,7 +32,7 @@ def clear_cache(artifacts: Artifacts, scratch: Path) -> None:
     """
     artifacts.cache.sweep()
     ours = f"-{digest(artifacts.store.url)[:8]}"
-    kinds = [stage.kind for stage in (bank_stage(), *trained())]
+    kinds = [stage.kind for stage in STAGES.values()]
     for folder in scratch.glob("*-*"):
         with contextlib.suppress(OSError):
             quiet_s = time.time() - max(path.stat().st_mtime for path in (folder, *folder.iterdir()))

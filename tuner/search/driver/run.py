@@ -14,6 +14,7 @@ from tuner.features.licences import licence_note
 from tuner.recipe import ConfirmConfig, Recipe, caution, check_recipe
 from tuner.recipe.backbones import backbone_names, searched_backbone
 from tuner.search.driver.adapter_check import refuse_unfit
+from tuner.search.driver.checkpoints import clear_checkpoints
 from tuner.search.driver.driver import Driver
 from tuner.search.driver.finished import remember
 from tuner.search.driver.interrupts import Interrupts
@@ -94,15 +95,25 @@ def run_request(request: SearchRequest, progress: Progress, interrupts: Interrup
         place = (home, recipe, bank, request.learn_from, progress, lease, listening)
         made = Driver(*place, only_confirm=only_confirm, since_s=since_s)
         with contextlib.closing(made) as driver:
+            _clear_checkpoints(driver)  # what a killed driver has left
             complete = driver.complete()
             interrupted = driver.run()
             files, tracking = driver.publish()
             lease.check()
+            _clear_checkpoints(driver)
             if not (interrupted or only_confirm or driver.confirming.left()):
                 remember(home, recipe, driver.state, mirrored=driver.shown.whole, asked=driver.asked)
     ended, stopped_by = "" if interrupted else driver.ended_by_limit, driver.stopped_by
     interrupted = interrupted and not stopped_by
     return SearchResult(home, recipe, driver.state, files, interrupted, complete, ended, tracking, stopped_by)
+
+
+def _clear_checkpoints(driver: Driver) -> None:
+    """Remove the checkpoints that nobody needs; if the store refuses, the search goes on all the same."""
+    try:
+        clear_checkpoints(driver.home, driver.recipe, driver.bank, driver.state)
+    except TunerError as error:
+        driver.progress.warn(f"checkpoints that nobody needs are still in the store: {error.what}")
 
 
 def _lease(request: SearchRequest, progress: Progress) -> Lease:

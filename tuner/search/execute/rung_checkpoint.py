@@ -16,6 +16,8 @@ from tuner.store import Artifacts, CorruptArtifactError, MissingKeyError
 
 CHECKPOINTS = "checkpoints"
 """The folder of these artifacts in a store; a checkpoint has the key of its rung."""
+CONTINUED_BY = "continued_by"
+"""What its manifest calls the key of the fine-tuning that goes on from it; missing in earlier versions."""
 
 # device, threads and, of a later round of training, its number; see `StageJob.trained`
 _FILE = re.compile(r"[a-z]+-\d+\.ckpt(\.\d+)?")
@@ -29,6 +31,7 @@ def publish_checkpoint(artifacts: Artifacts, spec: StageSpec, folder: Path) -> N
         for file in _files(folder):
             shutil.copyfile(file, copied / file.name)
         meta = {"stage": spec.stage, "settings": spec.settings, "inputs": spec.inputs, "seed": spec.seed}
+        meta[CONTINUED_BY] = spec.partner
         artifacts.publish(CHECKPOINTS, spec.key, copied, meta)
 
 
@@ -44,7 +47,7 @@ def fetch_checkpoint(artifacts: Artifacts, spec: StageSpec, folder: Path) -> boo
         found = [plain_file(file, within=fetched) for file in _files(fetched)]
         for file in found:
             shutil.copyfile(file, folder / file.name)
-    except MissingKeyError:
+    except (MissingKeyError, FileNotFoundError):  # another driver has just removed it
         return False
     except (CorruptArtifactError, MalformedError) as damage:
         _log.warning("%s; fine-tuning starts from its first epoch", damage.what)

@@ -11,6 +11,7 @@ from tuner.qpm.metrics.compactness import used_features
 from tuner.qpm.settings import FinetuneConfig
 from tuner.search.execute.job import StageJob
 from tuner.search.execute.rung_checkpoint import publish_checkpoint
+from tuner.search.execute.stage_curves import publish_curves, validation_images
 from tuner.search.record.values import VALUES_FILE
 from tuner.search.stages import model_stage
 
@@ -26,7 +27,10 @@ def run_rung(job: StageJob, folder: Path) -> dict[str, float]:
     assignment = job.assignment(dense)
     train, held_out = job.samples("train"), job.samples(settings["held_out"])
     config = FinetuneConfig(**settings["finetune"])
-    model = job.trained(partial(finetune, until=settings["epoch"]), dense, assignment, train, config)
+    validation = validation_images(job)
+    until = partial(finetune, until=settings["epoch"], validation=validation)
+    model = job.trained(until, dense, assignment, train, config)
+    publish_curves(job, model.curves, config.epochs, validation)
     measured = measure(model, train, held_out)
     untuned = job.dense_features_of(dense, train).pooled[:, assignment.features]
     used = used_features(model.weight).cpu().numpy()

@@ -5,6 +5,7 @@ measures. The stage that only solves is in `program_runner.py`.
 """
 
 import json
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -28,6 +29,7 @@ from tuner.qpm.settings import AdapterConfig, DenseConfig, FinetuneConfig, Qsenn
 from tuner.qpm.storage import write_tensors
 from tuner.search.execute.job import StageJob
 from tuner.search.execute.rung_checkpoint import fetch_checkpoint
+from tuner.search.execute.stage_curves import publish_curves, validation_images
 from tuner.search.record.values import IMAGES_FILE, VALUES_FILE
 from tuner.search.stages import STAGES
 
@@ -36,9 +38,10 @@ def run_dense(job: StageJob, folder: Path) -> None:
     """Train the dense model."""
     settings = job.spec.settings
     adapter, config = AdapterConfig(**settings["adapter"]), DenseConfig(**settings["dense"])
-    train = job.samples("train")
-    dense = job.trained(train_dense, train, adapter, config)
+    train, validation = job.samples("train"), validation_images(job)
+    dense = job.trained(partial(train_dense, validation=validation), train, adapter, config)
     dense.save(folder)
+    publish_curves(job, dense.curves, config.epochs, validation)
     trained = trained_images(train, config.held_out, job.spec.seed)
     dense_features(dense, train, trained=trained).save(folder)
 
@@ -49,7 +52,10 @@ def run_finetune(job: StageJob, folder: Path) -> None:
     assignment = job.assignment(dense)
     config = FinetuneConfig(**job.spec.settings["finetune"])
     fetch_checkpoint(job.artifacts, job.spec, job.checkpoints)
-    job.trained(finetune, dense, assignment, job.samples("train"), config).save(folder)
+    train, validation = job.samples("train"), validation_images(job)
+    model = job.trained(partial(finetune, validation=validation), dense, assignment, train, config)
+    model.save(folder)
+    publish_curves(job, model.curves, config.epochs, validation)
 
 
 def run_probe(job: StageJob, folder: Path) -> None:

@@ -1,5 +1,6 @@
 """Reads the results of evaluate and training stages from the store, without torch."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -9,14 +10,17 @@ from tuner.base.untrusted import read_json, read_tensors, require, shown, tensor
 from tuner.qpm.curves import read_curves as curves_in
 from tuner.qpm.program_info import ProgramInfo
 from tuner.search.record.inputs import load_input
-from tuner.search.stages import STAGES, measuring_stage, trained
-from tuner.store import Artifacts, Manifest
+from tuner.search.record.state import TrialRecord
+from tuner.search.stages import STAGES, measuring_stage, model_stage, rung_stage, with_curves
+from tuner.store import Artifacts, CorruptArtifactError, Manifest, MissingKeyError
 from tuner.store.manifest import corrupt
 
 VALUES_FILE = "values.json"
 IMAGES_FILE = "images.safetensors"
 MOST_VALUES = 1000
 MOST_IMAGES = 100_000_000
+
+_log = logging.getLogger(__name__)
 
 
 def read_values(artifacts: Artifacts, key: str, kind: str | None = None) -> dict[str, float]:
@@ -58,12 +62,31 @@ def _is_name(text: str) -> bool:
 def read_curves(artifacts: Artifacts, stage: str, key: str) -> list[dict[str, float]]:
     """The learning curves of a stage of a trial that trains: one row per epoch; none for other stages.
 
+    Values on validation images are named `val_...`, and those of training are there alone where the stage ran in an
+    earlier version, or the curves are damaged.
+
     Raises:
-        CorruptArtifactError: they are damaged, or no numbers.
+        CorruptArtifactError: those of training are damaged too, or no numbers.
+        MissingKeyError: the stage's artifact is gone.
     """
-    if stage not in (made.name for made in trained()):
+    if stage not in (made.name for made in with_curves()):
         return []
-    return load_input(artifacts, STAGES[stage].kind, key, curves_in)
+    row = STAGES[stage]
+    try:
+        return load_input(artifacts, row.curves, key, curves_in)
+    except MissingKeyError:
+        pass
+    except CorruptArtifactError as damage:
+        _log.warning("%s; the curves of training are shown alone", damage.what)
+    return load_input(artifacts, row.kind, key, curves_in) if row.does == "train" else []
+
+
+def curves_of(trial: TrialRecord, stage: str) -> tuple[str, str] | None:
+    """The stage, and its key, that has a trial's curves of a stage: of a pruned trial the rung; None: it has none."""
+    if (key := trial.stage_key(stage)) is not None:
+        return stage, key
+    key = trial.stage_key(rung_stage().name) if stage == model_stage().name else None
+    return None if key is None else (rung_stage().name, key)
 
 
 def stored_program(manifest: Manifest) -> ProgramInfo | None:

@@ -19,6 +19,7 @@ from tuner.search.record.stage_use import StageUse
 from tuner.search.record.state import SearchState, TrialRecord
 from tuner.search.stages import STAGES
 from tuner.search.watch.texts import figure, number
+from tuner.search.watch.trial_curves import curves_document, curves_text
 
 LOG_LINES = 12
 """Lines of a log that are shown if no other number is asked for."""
@@ -66,6 +67,7 @@ def trial_document(home: SearchHome, trial: int, *, log_lines: int = LOG_LINES) 
         "test": record.test,
         "member": trial in {member.trial for member in home.front(state=state).members},
         "stages": stages,
+        "curves": curves_document(home, record),
         "commands": _commands(home, record),
     }
 
@@ -92,7 +94,7 @@ def trial_text(document: dict[str, Any], *, all_logs: bool = False) -> Group:
         known = {name: value for name, value in document["rung"].items() if not uncertainty.is_count(name)}
         told = ", ".join(f"{words.name(name)} {figure(name, value)}" for name, value in known.items())
         lines.append(plain_line(f"at the rung, epoch {epoch} of {epochs}: {told}"))
-    lines += [_stage_table(document["stages"]), *_values(document)]
+    lines += [_stage_table(document["stages"]), *curves_text(document["curves"]), *_values(document)]
     logged = [stage for stage in document["stages"] if stage["log"]]
     for stage in logged if all_logs else logged[-1:]:
         lines.append(plain_line(f"log of {stage['stage']}, its last lines ({stage['log_key']}):"))
