@@ -19,6 +19,7 @@ FLAGS = (
     "--disable-background-networking", "--disable-extensions", "--remote-debugging-port=0",
 )  # fmt: skip
 STARTS_S = 20.0
+ANSWERS_S = 60.0  # a page that is being checked on a busy machine is silent for long
 
 
 def find() -> str | None:
@@ -45,7 +46,7 @@ class Tab:
         mine = self._last
         await self.socket.send_json({"id": mine, "method": method, "params": params})
         while True:
-            message = json.loads((await self.socket.receive(timeout=STARTS_S)).data)
+            message = json.loads((await self.socket.receive(timeout=ANSWERS_S)).data)
             if message.get("id") == mine:
                 assert "error" not in message, f"{method}: {message}"
                 return message["result"]
@@ -68,7 +69,7 @@ class Tab:
         self.events.clear()
         await self.call("Page.navigate", url=file.as_uri())
         while "Page.loadEventFired" not in self.events:
-            self._event(json.loads((await self.socket.receive(timeout=STARTS_S)).data))
+            self._event(json.loads((await self.socket.receive(timeout=ANSWERS_S)).data))
 
     async def run(self, script: str) -> Any:
         """The value of an expression of JavaScript, awaited."""
