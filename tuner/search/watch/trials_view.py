@@ -7,7 +7,8 @@ from rich.console import Group
 from rich.text import Text
 
 from tuner.base.tables import Column, make_table
-from tuner.front import hypervolume, pareto, uncertainty
+from tuner.front import pareto, uncertainty
+from tuner.front.hypervolume import hypervolume
 from tuner.front.pareto import Point
 from tuner.recipe import Recipe, StageResources, objectives_of
 from tuner.search.control.now import Doing, Now
@@ -96,9 +97,8 @@ class TrialsView:
     def summary(self) -> str:
         """How far the search is, in one line."""
         points = self._state.points(self._objectives)
-        reference = reference_for(self._state, self._objectives)
-        volume = hypervolume.told(hypervolume.hypervolume(points, self._objectives, reference), reference)
-        return f"{self.progress()} | {len(self._members())} on the front, {volume}"
+        volume = hypervolume(points, self._objectives, reference_for(self._state, self._objectives))
+        return f"{self.progress()} | {len(self._members())} on the front, hypervolume {100 * volume:.1f} %"
 
     def doing(self, trial: int) -> str:
         """What an open trial does or waits for."""
