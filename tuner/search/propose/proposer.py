@@ -11,7 +11,7 @@ from itertools import islice, product
 from typing import Any
 
 from tuner.errors import InfeasibleError
-from tuner.recipe import Recipe, constraints_of, lag_of, objectives_of
+from tuner.recipe import Recipe, allowed_space, constraints_of, lag_of, objectives_of
 from tuner.recipe.points import refuse_infeasible
 from tuner.search.propose.first_points import first_points
 from tuner.search.propose.protocol import History, Tried
@@ -40,6 +40,7 @@ class Proposer:
         self._recipe, self._n_classes = recipe, n_classes
         self._objectives, self._constraints = objectives_of(recipe), constraints_of(recipe)
         self._space, self._sampler = Space(recipe.space), make_sampler(recipe)
+        self._allowed = Space(allowed_space(recipe))  # where the sampler proposes, and what it learns from
         self._ended: list[Tried] = []
         self._seen: set[tuple[Any, ...]] = set()  # points of the search and of those it learns from
         self._here: set[tuple[Any, ...]] = set()  # points of the search itself
@@ -72,7 +73,7 @@ class Proposer:
         self._n_seen, self._n_ended = max(self._n_seen, number), max(self._n_ended, known)
         params = next((point for point in self._first if self._space.point(point) not in self._here), None)
         if params is None:
-            running = [self._params(earlier[trial]) for trial in range(known, number)]
+            running = [self._params(trial) for trial in map(earlier.__getitem__, range(known, number)) if self._is_allowed(trial)]
             params = self._drawn(number, running)
         return None if params is None else self._recipe.at(params).parameters() | params
 
@@ -94,9 +95,9 @@ class Proposer:
 
     def _is_exhausted(self) -> bool:
         """Whether no feasible point is left; always False for continuous or very large spaces."""
-        if self._space.size > MOST_POINTS:
+        if self._allowed.size > MOST_POINTS:
             return False
-        axes = [dimension.values or () for dimension in self._space.dimensions.values()]
+        axes = [dimension.values or () for dimension in self._allowed.dimensions.values()]
         points = (dict(zip(self._space.dimensions, point, strict=True)) for point in product(*axes))
         return not any(map(self._accept, points))
 
@@ -115,6 +116,8 @@ class Proposer:
         values, pruned = self._values(record), record.outcome == "pruned"
         if record.outcome == "skipped" or (record.outcome == "failed" and record.stage is None):
             return  # ended by a person, or by a fault of the machine
+        if not self._is_allowed(record):
+            return
         known = {**record.params, **record.values}
         violations = tuple(c.violation(known) for c in self._constraints) if values is not None else ()
         self._ended.append(Tried(self._params(record), values, violations, pruned))
@@ -125,6 +128,10 @@ class Proposer:
         if record.outcome != "complete" or any(o.name not in known for o in self._objectives):
             return None
         return tuple(float(known[o.name]) * (1.0 if o.direction == "max" else -1.0) for o in self._objectives)
+
+    def _is_allowed(self, record: TrialRecord) -> bool:
+        """Whether a trial lies where the sampler proposes; a point that a person asked for may lie outside."""
+        return self._allowed.holds(record.params)
 
     def _params(self, record: TrialRecord) -> Params:
         return {name: record.params[name] for name in self._space.dimensions}
