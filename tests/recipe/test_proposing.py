@@ -96,7 +96,8 @@ def test_an_infeasible_point_is_refused_by_its_sizes():
     ],
 )
 def test_a_constraint_on_a_parameter_narrows_the_space(spec, constraints, left):
-    assert allowed_space(load_recipe("digits", [f"space={{l1: {spec}}}", f"constraints=[{constraints}]"])) == {"l1": left}
+    recipe = load_recipe("digits", [f"space={{l1: {spec}}}", f"constraints=[{constraints}]"])
+    assert allowed_space(recipe) == {"l1": left}
 
 
 def test_whole_numbers_are_narrowed_to_whole_numbers():

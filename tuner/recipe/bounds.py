@@ -98,9 +98,10 @@ def read_reference(node: Node | None) -> dict[str, float]:
 
 def _allowed(name: str, spec: Mapping[str, Any], constraints: Sequence[Constraint]) -> dict[str, Any]:
     """A dimension without the values that violate a constraint."""
+    narrow: dict[str, Any]
     if "choices" in spec:
-        narrow = {"choices": [value for value in spec["choices"] if not any(c.violation({name: value}) for c in constraints)]}
-        is_empty = not narrow["choices"]
+        fine = [v for v in spec["choices"] if not any(c.violation({name: v}) for c in constraints)]
+        narrow, is_empty = {"choices": fine}, not fine
     else:
         narrow = _range(spec, constraints)
         is_empty = narrow["low"] > narrow["high"]
@@ -138,8 +139,8 @@ def _told(spec: Mapping[str, Any]) -> str:
 
 def _refuse_out_of_reach(constraint: Constraint, recipe: Recipe) -> None:
     """Refuse a percentage that is never reached, and a size that no trial has."""
-    metric = METRICS[constraint.name] if constraint.name in METRICS else None
-    if metric is not None:
+    if constraint.name in METRICS:
+        metric = METRICS[constraint.name]
         if metric.unit == "%" and constraint.sense == ">=" and constraint.bound > metric.high:
             raise UsageError(
                 f"constraint {str(constraint)!r}, and {constraint.name} is {metric.high:g} % at most",

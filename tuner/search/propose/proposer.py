@@ -40,7 +40,8 @@ class Proposer:
         self._recipe, self._n_classes = recipe, n_classes
         self._objectives, self._constraints = objectives_of(recipe), constraints_of(recipe)
         self._space, self._sampler = Space(recipe.space), make_sampler(recipe)
-        self._allowed = Space(allowed_space(recipe))  # where the sampler proposes, and what it learns from
+        self._allowed = Space(allowed := allowed_space(recipe))  # where the sampler proposes, and what it learns from
+        self._narrows = allowed != recipe.space
         self._ended: list[Tried] = []
         self._seen: set[tuple[Any, ...]] = set()  # points of the search and of those it learns from
         self._here: set[tuple[Any, ...]] = set()  # points of the search itself
@@ -73,7 +74,7 @@ class Proposer:
         self._n_seen, self._n_ended = max(self._n_seen, number), max(self._n_ended, known)
         params = next((point for point in self._first if self._space.point(point) not in self._here), None)
         if params is None:
-            running = [self._params(trial) for trial in map(earlier.__getitem__, range(known, number)) if self._is_allowed(trial)]
+            running = [self._params(earlier[trial]) for trial in range(known, number)]
             params = self._drawn(number, running)
         return None if params is None else self._recipe.at(params).parameters() | params
 
@@ -84,7 +85,11 @@ class Proposer:
     def _drawn(self, number: int, running: Sequence[Params]) -> Params | None:
         """The first point of the sampler that is feasible and untried; None if there is none."""
         texts = tuple(map(str, self._constraints))
-        history = History(len(self._objectives), texts, self._ended, running)
+        ended = self._ended
+        if self._narrows:  # a point that a person asked for may lie outside
+            ended = [trial for trial in ended if self._allowed.holds(trial.params)]
+            running = [params for params in running if self._allowed.holds(params)]
+        history = History(len(self._objectives), texts, ended, running)
         points = islice(self._sampler.points(history, number, self._recipe.seed), MOST_DRAWS)
         for draw, params in enumerate(points):
             if self._accept(params):
@@ -116,8 +121,6 @@ class Proposer:
         values, pruned = self._values(record), record.outcome == "pruned"
         if record.outcome == "skipped" or (record.outcome == "failed" and record.stage is None):
             return  # ended by a person, or by a fault of the machine
-        if not self._is_allowed(record):
-            return
         known = {**record.params, **record.values}
         violations = tuple(c.violation(known) for c in self._constraints) if values is not None else ()
         self._ended.append(Tried(self._params(record), values, violations, pruned))
@@ -128,10 +131,6 @@ class Proposer:
         if record.outcome != "complete" or any(o.name not in known for o in self._objectives):
             return None
         return tuple(float(known[o.name]) * (1.0 if o.direction == "max" else -1.0) for o in self._objectives)
-
-    def _is_allowed(self, record: TrialRecord) -> bool:
-        """Whether a trial lies where the sampler proposes; a point that a person asked for may lie outside."""
-        return self._allowed.holds(record.params)
 
     def _params(self, record: TrialRecord) -> Params:
         return {name: record.params[name] for name in self._space.dimensions}

@@ -119,7 +119,7 @@ class Dimension:
         return self.within(value)
 
     def within(self, value: float) -> float:
-        """A number of a continuous dimension: an end itself where it differs by rounding only, else two points are one."""
+        """A number of a continuous dimension; where it differs from an end by rounding only, that end."""
         end = end_of(self.spec, value)
         return float(value) if end is None else end
 
