@@ -127,3 +127,13 @@ def test_a_store_without_anything_is_planned_by_size(tmp_path):
     assert earlier_times(artifacts, "bank", recipe, sizes, held_by(recipe, Machine(2.0))).source == "guess"
     assert sizes_of_bank(artifacts, "bank", recipe) is None
     json.dumps(recipe.to_dict())  # the recipe is untouched
+
+
+def test_a_plan_tells_of_constraints_and_of_the_space_that_they_leave(tmp_path):
+    bounded = home_with(
+        tmp_path / "store", [], "constraints=[accuracy >= 20, n_features <= 15]", "tracking.enabled=false"
+    )
+    publish(bounded, tmp_path / "bank", "banks", "bank", **BANK)
+    told = text(dry_run(bounded, None, 3))
+    assert "n_features          5 to 15 by 5" in told
+    assert "accuracy >= 20, n_features <= 15" in told
