@@ -1,6 +1,7 @@
 """The plan of a run: what is left, from whatever times are known, and nothing is written."""
 
 import json
+import re
 
 import pytest
 
@@ -130,10 +131,9 @@ def test_a_store_without_anything_is_planned_by_size(tmp_path):
 
 
 def test_a_plan_tells_of_constraints_and_of_the_space_that_they_leave(tmp_path):
-    bounded = home_with(
-        tmp_path / "store", [], "constraints=[accuracy >= 20, n_features <= 15]", "tracking.enabled=false"
-    )
+    bounds = ["space.n_features={low: 5, high: 30, step: 5}", "constraints=[accuracy >= 20, n_features <= 17]"]
+    bounded = home_with(tmp_path / "store", [], *bounds, "tracking.enabled=false")
     publish(bounded, tmp_path / "bank", "banks", "bank", **BANK)
     told = text(dry_run(bounded, None, 3))
-    assert "n_features          5 to 15 by 5" in told
-    assert "accuracy >= 20, n_features <= 15" in told
+    assert re.search(r"n_features +5 to 15 by 5\n", told), told
+    assert "accuracy >= 20, n_features <= 17" in told

@@ -114,7 +114,10 @@ def test_a_sobol_sequence_covers_a_range_more_evenly_than_chance():
 @pytest.mark.parametrize("name", ["tpe", "nsga2", "random", "qmc", "grid"])
 def test_no_trial_is_spent_on_what_a_constraint_on_a_parameter_rules_out(name):
     """A point that a person asked for is tried all the same, and nothing is learned from it."""
-    bounds = ["constraints=[n_features <= 12, l1 >= 0.5, accuracy >= 61]", "points=[{n_features: 30, l1: 0.2}]"]
+    bounds = [
+        "constraints=[n_features <= 12, l1 >= 0.5, accuracy >= 61]",
+        "points=[{n_features: 30, width: 64, l1: 0.2}]",
+    ]
     asked, *proposed = params_of(search(recipe(name, *bounds), 12))
     assert (asked["n_features"], asked["l1"]) == (30, 0.2)
     assert len(proposed) == 11
