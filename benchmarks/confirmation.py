@@ -1,7 +1,7 @@
 """How much of a search should confirm its front? python -m benchmarks.confirmation [--seeds 24] [--out FILE]
 
 Nothing is trained: searches are replayed on a table of 176 measured points and the noise of 6 of them over 5 seeds
-(../shared/search). At an equal number of runs, a search that spends all on trials is compared with searches that
+(`benchmarks/tables`). At an equal number of runs, a search that spends all on trials is compared with searches that
 spend a share on repeating members of their front. The true value of a point is that of a smooth surface through the
 table (a Gaussian process that knows the noise), so that the noise of the table itself is not taken for truth.
 """
@@ -17,6 +17,7 @@ import numpy as np
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
+from benchmarks.replay import TABLE, TABLES, content_of
 from tuner.front import hypervolume, pareto
 from tuner.front.bootstrap import Run
 from tuner.front.confirmation import weigh
@@ -27,7 +28,6 @@ from tuner.recipe import load_recipe, objectives_of
 from tuner.search.propose.proposer import Proposer
 from tuner.search.record.state import TrialRecord
 
-TABLES = Path(__file__).parents[2] / "shared" / "search"
 AXES = ("n_features", "features_per_class", "width", "l1")
 FRONTS = (("accuracy", "interpretability"), ("accuracy", "plausibility_undilated", "class_independence"))
 TOTALS = (16, 32, 64)
@@ -45,8 +45,7 @@ class World:
 
     def __init__(self, metrics: Sequence[str]) -> None:
         self.metrics = metrics
-        grid = json.loads((TABLES / "digits-grid.json").read_text())["rows"]
-        rows = json.loads((TABLES / "digits-noise.json").read_text())["rows"]
+        grid, rows = content_of(TABLE)["rows"], content_of(TABLES / "digits-noise.json.gz")["rows"]
         points = {tuple(row[axis] for axis in AXES) for row in rows}
         table = {(tuple(r[a] for a in AXES), r["seed"]): [r["values"][m] for m in metrics] for r in rows}
         seeds = sorted({seed for _, seed in table})
@@ -171,12 +170,12 @@ def judge(trials: Trials, objectives: Sequence[Objective], budget: int, repeats:
     }
 
 
-def rows(seeds: int) -> Iterator[dict[str, Any]]:
+def rows(seeds: int, totals: Sequence[int]) -> Iterator[dict[str, Any]]:
     """One row for each front, total and plan: means over the seeds."""
     for metrics in FRONTS:
         world = World(metrics)
         objectives = objectives_of(load_recipe("digits", [f"objectives=[{', '.join(metrics)}]"]))
-        for total in TOTALS:
+        for total in totals:
             found: dict[tuple[float, int], list[dict[str, Any]]] = {plan: [] for plan in PLANS}
             for seed in range(seeds):
                 replay = Replay(world, seed)
@@ -193,10 +192,11 @@ def rows(seeds: int) -> Iterator[dict[str, Any]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=24)
+    parser.add_argument("--totals", type=int, nargs="+", default=TOTALS, help="runs of a search in all")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     found, front = [], ""
-    for row in rows(arguments.seeds):
+    for row in rows(arguments.seeds, arguments.totals):
         found.append(row)
         if row["front"] != front:
             front = row["front"]

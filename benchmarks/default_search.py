@@ -3,6 +3,7 @@
 Memory is the sum of the proportional set sizes (PSS) of every process the search started, sampled twice a second.
 """
 
+import argparse
 import os
 import subprocess
 import sys
@@ -39,7 +40,11 @@ def pss_bytes(folder: Path) -> int:
 
 
 def main() -> None:
-    recipe, *overrides = sys.argv[1:] or ["digits"]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recipe", nargs="?", default="digits")
+    parser.add_argument("overrides", nargs="*", metavar="field=value", help="of the recipe, such as budget.trials=2")
+    given = parser.parse_args()
+    recipe, overrides = given.recipe, given.overrides
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         command = [sys.executable, "-m", "jobs.search", "--recipe", recipe, "--store", str(root / "runs")]
@@ -52,7 +57,9 @@ def main() -> None:
         seconds = time.perf_counter() - started
     figures = {"recipe": recipe, "overrides": overrides, "seconds": seconds, "peak_pss_gib": peak / 2**30}
     print(f"{recipe}: {seconds:.0f} s, peak PSS {peak / 2**30:.2f} GiB, exit {search.returncode}")
-    print("kept in", keep(f"default_search-{recipe}", {**figures, "exit": search.returncode}))
+    if search.returncode:
+        raise SystemExit(f"nothing is kept: the search failed with exit code {search.returncode}")
+    print("kept in", keep(f"default_search-{Path(recipe).stem}", figures))
 
 
 if __name__ == "__main__":

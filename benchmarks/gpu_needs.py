@@ -1,9 +1,12 @@
 """What a trial at the size of CUB needs of a GPU: operations, bytes and kernels counted on tensors without data.
 
+    python -m benchmarks.gpu_needs
+
 Derived, not measured: both stages' own epochs run on the device `meta`, and what they would take on a GPU follows from
 its data sheet.
 """
 
+import argparse
 from collections import Counter
 from typing import Any
 
@@ -94,5 +97,10 @@ def gpu_needs() -> dict[str, Any]:
     return found
 
 
-if __name__ == "__main__":
+def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     print("\n".join(gpu_needs()["lines"]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,15 +1,15 @@
 """How much a hypervolume says, by where its reference lies: a tabulated search, many subsets of it as searches.
 
-`python -m benchmarks.hypervolume TABLE.json`, where the table holds {"rows": [{"values": {"accuracy": .., ..}}, ..]}.
+`python -m benchmarks.hypervolume [TABLE]`; a table is JSON, {"rows": [{"values": {"accuracy": .., ..}}, ..]}.
 """
 
 import argparse
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.replay import TABLE, content_of
 from tuner.front.hypervolume import FIRST_TRIALS, Reference, hypervolume, reference_of
 from tuner.front.pareto import Objective, Point, front, ranks
 
@@ -48,8 +48,8 @@ RULES: dict[str, Callable[[list[Point]], Reference]] = {
 def main() -> None:
     """Print a row for each rule: mean and deviation over searches, percent."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("table", type=Path)
-    rows = json.loads(parser.parse_args().table.read_text())["rows"]
+    parser.add_argument("table", type=Path, nargs="?", default=TABLE)
+    rows = content_of(parser.parse_args().table)["rows"]
     points = [Point(i, {}, row["values"]) for i, row in enumerate(rows)]
     print(f"{'reference':18}{'a median trial':>16}{'after 10':>16}{'after 20':>16}{'after 40':>16}{'all':>16}")
     for name, rule in RULES.items():

@@ -18,8 +18,9 @@ import torch
 
 from benchmarks.machine import keep
 from tuner.features.packing import array_width, packed, unpacking
-from tuner.features.reading import direct, read_into
+from tuner.features.reading import read_into
 from tuner.features.rows import Rows
+from tuner.features.sharded_rows import direct
 from tuner.qpm.order import WINDOW_BYTES, permutation
 
 N_PATCHES, DIM, BATCH = 256, 768, 32
@@ -80,7 +81,7 @@ def main() -> None:
                             name = f"{kind}, {shuffle}, {way}, {state}"
                             found[name] = max(found.get(name, 0.0), options.images * image_bytes / took / 1e9)
                             print(f"{name:50} {found[name]:.2f} GB/s of float16 tokens", flush=True)
-    keep("large_banks", {"images": options.images, "gb_per_s": found})
+    print("kept in", keep("large_banks", {"images": options.images, "gb_per_s": found}))
 
 
 def forget(file: Path) -> None:

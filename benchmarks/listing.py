@@ -1,13 +1,14 @@
 """How long a manifest of many rows takes to list and to split by groups, and how much memory: 1.3 million rows are
 ImageNet's size.
 
-python -m benchmarks.listing [rows] [csv|parquet]    prints rows, seconds (wall and CPU) and the peak of memory
+python -m benchmarks.listing [--rows 1300000] [--kind csv]    prints rows, seconds (wall and CPU), the peak of memory
 
 Nothing is hashed or opened: the images need not exist.
 """
 
+import argparse
+import multiprocessing
 import resource
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -46,13 +47,13 @@ def written(folder: Path, rows: int, kind: str) -> Path:
 
 def main() -> None:
     """Write a manifest in another process, so that its memory does not count here; then list it."""
-    rows = int(sys.argv[1]) if len(sys.argv) > 1 else 1_300_000
-    kind = sys.argv[2] if len(sys.argv) > 2 else "csv"
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=1_300_000)
+    parser.add_argument("--kind", choices=["csv", "parquet"], default="csv")
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        import multiprocessing
-
         with multiprocessing.get_context("spawn").Pool(1) as pool:
-            file = pool.apply(written, (Path(folder), rows, kind))
+            file = pool.apply(written, (Path(folder), given.rows, given.kind))
         start_s, start_cpu_s = time.perf_counter(), time.process_time()
         listing, _, names, _ = list_manifest(ManifestConfig(name="manifest", manifest=str(file)))
         wall_s, cpu_s = time.perf_counter() - start_s, time.process_time() - start_cpu_s
@@ -63,7 +64,7 @@ def main() -> None:
         size_mb = file.stat().st_size / 1e6
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
-        f"{len(listing.paths):,} rows of {kind} ({size_mb:,.0f} MB, {len(names):,} classes): "
+        f"{len(listing.paths):,} rows of {given.kind} ({size_mb:,.0f} MB, {len(names):,} classes): "
         f"{wall_s:.1f} s wall, {cpu_s:.1f} s CPU; split by {len(set(listing.groups.tolist())):,} groups "
         f"{split_s:.1f} s wall, {split_cpu_s:.1f} s CPU; peak {peak_mb:,.0f} MiB"
     )

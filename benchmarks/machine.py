@@ -1,4 +1,7 @@
-"""Metadata that every benchmark records with its figures, and the folder of results."""
+"""Metadata that every benchmark records with its figures, and the folder of results.
+
+BENCHMARK_RESULTS names another folder than `benchmarks/results`, for runs whose figures are not to be committed.
+"""
 
 import datetime
 import json
@@ -7,7 +10,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(os.environ.get("BENCHMARK_RESULTS") or Path(__file__).parent / "results")
 
 
 def machine() -> dict[str, Any]:
@@ -29,7 +32,7 @@ def machine() -> dict[str, Any]:
 
 def keep(name: str, figures: dict[str, Any]) -> Path:
     """Write the figures of one benchmark to `results/<name>.json`."""
-    RESULTS.mkdir(exist_ok=True)
+    RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps({"machine": machine(), **figures}, indent=1) + "\n")
     return path

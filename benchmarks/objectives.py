@@ -18,6 +18,7 @@ from scipy.stats import spearmanr
 
 import tuner
 from benchmarks.machine import keep
+from benchmarks.replay import content_of
 from tuner.base.tables import Column, FittedTable
 from tuner.front.pareto import Objective, Point, front
 from tuner.qpm import METRICS
@@ -38,7 +39,7 @@ Rows = list[dict[str, float]]
 
 def tabulated(file: Path) -> Rows:
     """The trials of a table: sizes and values under their names."""
-    return [{**{n: row[n] for n in SIZES if n in row}, **row["values"]} for row in json.loads(file.read_text())["rows"]]
+    return [{**{n: row[n] for n in SIZES if n in row}, **row["values"]} for row in content_of(file)["rows"]]
 
 
 def searched(store: str, name: str) -> Rows:
@@ -53,7 +54,7 @@ def searched(store: str, name: str) -> Rows:
 def noise_of(file: Path, names: Sequence[str]) -> dict[str, float]:
     """Standard deviation over seeds, pooled over the points of a table: metric -> value in its unit."""
     points: dict[str, Rows] = {}
-    for row in json.loads(file.read_text())["rows"]:
+    for row in content_of(file)["rows"]:
         point = {name: value for name, value in row.items() if name in SIZES or name == "l1"}
         points.setdefault(json.dumps(point, sort_keys=True), []).append(row["values"])
     spread = {}
@@ -119,7 +120,7 @@ def main() -> None:
     heads = [Column("", [SHORT.get(name, name) for name in names], 9, words=True)]
     heads += [Column(SHORT.get(n, n), [f"{r:+.2f}" for r in ranked[:, i]], 7 - i) for i, n in enumerate(names)]
     console.print(FittedTable(heads), soft_wrap=True)
-    label = options.table.stem if options.table else options.name
+    label = options.table.name.partition(".")[0] if options.table else options.name
     figures = {"trials": len(rows), "noise": noise, "sets": found}
     print("kept in", keep(f"objectives-{label}", {**figures, "names": names, "correlation": ranked.tolist()}))
 

@@ -1,10 +1,11 @@
 """A search beside the pipeline one would write first: python -m benchmarks.pipeline [RECIPE] [overrides]
 
-The same 24 trials at three widths twice. `naive` is a function given to Ray Tune that runs all stages of its trial one
-after the other, with the same code, and shares nothing with other trials but the feature bank. Ours is the whole
-search: proposals, ledger, stage cache, artifacts, MLflow. Both have the same Ray, the same trials at a time and the
-same threads; Ray, the bank and the libraries of the driver are ready before the clock starts. Turns alternate
-(--repeat), and both must give the same values for the same parameters. Run it on a quiet machine.
+The same 24 trials at three widths twice, or those of a smaller grid (`'space={..}' budget.trials=N`). `naive` is a
+function given to Ray Tune that runs all stages of its trial one after the other, with the same code, and shares nothing
+with other trials but the feature bank. Ours is the whole search: proposals, ledger, stage cache, artifacts, MLflow.
+Both have the same Ray, the same trials at a time and the same threads; Ray, the bank and the libraries of the driver
+are ready before the clock starts. Turns alternate (--repeat), and both must give the same values for the same
+parameters. Run it on a quiet machine.
 """
 
 import argparse
@@ -132,8 +133,9 @@ def main() -> None:
                     print(f"{case}: {seconds:.1f} s", flush=True)
                 assert found["naive"] == found["ours"], "the two do not compute the same"
     ratios = [slow / fast for slow, fast in zip(turns["naive"], turns["ours"], strict=True)]
-    print(f"{TRIALS} trials, ours {statistics.median(ratios):.2f} times as fast ({[round(r, 2) for r in ratios]})")
-    figures = {"overrides": options.overrides, "seconds": turns, "ratios": ratios}
+    trials, times = len(found["ours"]), statistics.median(ratios)
+    print(f"{trials} trials, ours {times:.2f} times as fast ({[round(r, 2) for r in ratios]})")
+    figures = {"trials": trials, "overrides": options.overrides, "seconds": turns, "ratios": ratios}
     print("kept in", keep(f"pipeline-{options.recipe}", figures))
 
 

@@ -22,11 +22,12 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
+from benchmarks import machine as results
 from benchmarks.program_naive import NAIVE
 from tuner.qpm.program import Problem, Solution, solve
 from tuner.qpm.program.instance.coefficients import penalised_pairs
 
-RESULTS = Path(__file__).parent / "results" / "program.json"
+RESULTS = results.RESULTS / "program.json"
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "programs"
 MARKS = (2.0, 10.0, 60.0, 300.0)
 GAPS = (0.01, 0.005, 0.001)
@@ -163,7 +164,7 @@ def keep(name: str, row: dict[str, Any]) -> None:
     """Merge one result into the file at once: a stopped run keeps what it has."""
     known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     known[name] = {**row, "cores": os.cpu_count(), "machine": platform.machine(), "date": f"{datetime.now(UTC):%F}"}
-    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
     RESULTS.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
 
 

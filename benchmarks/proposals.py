@@ -1,9 +1,9 @@
 """CPU seconds to continue a search of so many trials, and for its next proposal: python -m benchmarks.proposals [N ..]
 
-Outcomes are invented. Reading the ledger is measured by `benchmarks.restore`; this is what comes after it.
+Outcomes are invented. Reading the ledger is measured by `benchmarks.store`; this is what comes after it.
 """
 
-import sys
+import argparse
 import time
 
 import numpy as np
@@ -37,8 +37,10 @@ def continued(trials: int) -> dict[str, float]:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("trials", type=int, nargs="*", default=[1000, 5000])
     figures = {}
-    for trials in map(int, sys.argv[1:] or ["1000", "5000"]):
+    for trials in parser.parse_args().trials:
         figures[trials] = continued(trials)
         print(
             f"{trials:,} trials: first proposal {figures[trials]['first_s']} s, the next {figures[trials]['next_s']} s"

@@ -19,11 +19,12 @@ from typing import Any
 
 import boto3
 
+from benchmarks import machine
 from cluster import s3
 from tuner.store import Artifacts, Ledger, Store, open_store
 from tuner.store.store import for_each
 
-RESULTS = Path(__file__).parent / "results" / "store.json"
+RESULTS = machine.RESULTS / "store.json"
 BUCKET = "benchmark"
 N_SMALL = 100
 
@@ -60,7 +61,7 @@ def main() -> None:
         finally:
             s3.stop(folder / "s3")
     text = json.dumps(results, indent=1)
-    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
     RESULTS.write_text(text + "\n")
     print(text)
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tuner.errors import UsageError
-from tuner.recipe import constraints_of, load_recipe, parse_recipe, presets
+from tuner.errors import InfeasibleError, UsageError
+from tuner.recipe import allowed_space, constraints_of, load_recipe, parse_recipe, presets
 from tuner.search.propose.first_points import why_not_own
 
 
@@ -41,6 +41,12 @@ def test_points_reference_and_constraints_are_read_and_written_as_they_are():
         ("constraints=[accuracy > 80]", "constraint 'accuracy > 80'"),
         ("constraints=[acuracy >= 80]", "is on acuracy"),
         ("constraints=[accuracy >= 80, accuracy <= 70]", "'accuracy >= 80' and 'accuracy <= 70'"),
+        ("constraints=[accuracy >= 101]", "accuracy is 100 % at most"),
+        ("constraints=[accuracy >= 80, accuracy >= 80.0]", "'accuracy >= 80' stands there twice"),
+        ("constraints=[hidden >= 100000]", "every trial has hidden="),
+        ("constraints=[n_features <= 3]", "no value of space.n_features=5 to 30 by 5 satisfies n_features <= 3"),
+        ("constraints=[n_features <= 14, n_features >= 11]", "satisfies n_features <= 14 and n_features >= 11"),
+        ("constraints=[width >= 4096]", r"no value of space.width=\[48, 96\] satisfies width >= 4096"),
         ("constraints=[{accuracy: 3}]", "constraints hold"),
         ("reference=[]", r"reference=\[\]"),
         ("reference={accuracy: x}", r"reference\.accuracy='x'"),
@@ -77,3 +83,34 @@ def test_an_infeasible_point_is_refused_by_its_sizes():
         UsageError, match=r"point 1 of points.*is infeasible: features_per_class = 8 is above n_features"
     ):
         load_recipe("digits", [space, "points=[{n_features: 4, features_per_class: 8}]"])
+
+
+@pytest.mark.parametrize(
+    ("spec", "constraints", "left"),
+    [
+        ("{choices: [0.5, 3, 1]}", "l1 <= 1", {"choices": [0.5, 1.0]}),
+        ("{low: 0.1, high: 1.0, step: 0.1}", "l1 >= 0.25, l1 <= 0.6", {"low": 0.3, "high": 0.6, "step": 0.1}),
+        ("{low: 0.1, high: 10, log: true}", "l1 <= 2", {"low": 0.1, "high": 2.0, "log": True}),
+        ("{low: 0.1, high: 10}", "l1 <= 0.1", {"choices": [0.1]}),
+        ("{low: 0.1, high: 10}", "accuracy >= 80", {"low": 0.1, "high": 10.0}),
+    ],
+)
+def test_a_constraint_on_a_parameter_narrows_the_space(spec, constraints, left):
+    recipe = load_recipe("digits", [f"space={{l1: {spec}}}", f"constraints=[{constraints}]"])
+    assert allowed_space(recipe) == {"l1": left}
+
+
+def test_whole_numbers_are_narrowed_to_whole_numbers():
+    recipe = load_recipe("digits", ["space={n_features: {low: 5, high: 30}}", "constraints=[n_features <= 12.5]"])
+    assert allowed_space(recipe) == {"n_features": {"low": 5, "high": 12}}
+
+
+def test_constraints_that_leave_no_feasible_point_are_refused():
+    space = "space={n_features: {low: 2, high: 30}, features_per_class: {choices: [3, 5]}}"
+    with pytest.raises(InfeasibleError, match="is feasible under n_features <= 4 and features_per_class >= 4"):
+        load_recipe("digits", [space, "constraints=[n_features <= 4, features_per_class >= 4]"])
+
+
+def test_the_own_settings_are_not_tried_where_they_violate_a_constraint():
+    told = why_not_own(load_recipe("digits", ["constraints=[n_features <= 10]"]), 10)
+    assert told == "the recipe's own settings are not tried first: they violate n_features <= 10"

@@ -136,3 +136,12 @@ def test_a_plan_of_a_new_search_says_how_long_extraction_takes_first(tmp_path):
     (line,) = [told for heading, told in plan.lines() if heading == "extraction"]
     assert re.fullmatch(r"about \d+ s before that, right within a factor of about 4", line)
     assert max(map(len, text(plan).splitlines())) <= 80 + len(str(tmp_path)) + 40
+
+
+def test_a_plan_tells_of_constraints_and_of_the_space_that_they_leave(tmp_path):
+    bounds = ["space.n_features={low: 5, high: 30, step: 5}", "constraints=[accuracy >= 20, n_features <= 17]"]
+    bounded = home_with(tmp_path / "store", [], *bounds, "tracking.enabled=false")
+    publish(bounded, tmp_path / "bank", "banks", "bank", **BANK)
+    told = text(dry_run(bounded, None, 3))
+    assert re.search(r"n_features +5 to 15 by 5\n", told), told
+    assert "accuracy >= 20, n_features <= 17" in told

@@ -111,6 +111,78 @@ def test_a_sobol_sequence_covers_a_range_more_evenly_than_chance():
     assert len(cells) > 13  # of 16; chance fills 10
 
 
+@pytest.mark.parametrize("name", ["tpe", "nsga2", "random", "qmc", "grid"])
+def test_no_trial_is_spent_on_what_a_constraint_on_a_parameter_rules_out(name):
+    """A point that a person asked for is tried all the same, and nothing is learned from it."""
+    bounds = [
+        "constraints=[n_features <= 12, l1 >= 0.5, accuracy >= 61]",
+        "points=[{n_features: 30, width: 64, l1: 0.2}]",
+    ]
+    asked, *proposed = params_of(search(recipe(name, *bounds), 12))
+    assert (asked["n_features"], asked["l1"]) == (30, 0.2)
+    assert len(proposed) == 11
+    assert all(p["n_features"] in (5, 10) and p["l1"] >= 0.5 for p in proposed)
+
+
+@pytest.mark.parametrize("name", [*LEARNING, "random", "qmc", "grid"])
+def test_without_a_space_there_is_one_trial(name):
+    assert len(search(load_recipe("digits", ["space={}", f"sampler.name={name}"]), 5)) == 1
+
+
+@pytest.mark.parametrize(
+    ("space", "asked", "points"),
+    [
+        ("{low: 0.1, high: 1, log: true}", "0.09999999999", [0.1, 1.0]),
+        ("{low: 0.1, high: 0.3, step: 0.1}", "0.30000000000000004", [0.1, 0.2, 0.3]),
+    ],
+)
+def test_a_point_that_differs_by_rounding_is_the_same_point(space, asked, points):
+    grid = ["sampler={name: grid, levels: 2, recipe_first: false}", f"points=[{{l1: {asked}}}]"]
+    found = params_of(search(load_recipe("digits", [f"space={{l1: {space}}}", *grid]), 9))
+    assert sorted(params["l1"] for params in found) == points
+    prior = [TrialRecord(0, {"l1": float(asked)}, "complete")]
+    proposer = Proposer(load_recipe("digits", [f"space={{l1: {space}}}", *grid[:1]]), N_CLASSES, prior)
+    again = [proposer.propose(0, {})["l1"]]
+    assert again[0] in points
+    assert abs(again[0] - float(asked)) > 0.01
+
+
+def test_a_draw_at_the_end_of_a_range_is_that_end():
+    """A Gaussian process proposes ends, as 0.10000000000000002 for instance: else it tries them again and again."""
+    dimension = Space({"l1": {"low": 0.1, "high": 10.0, "log": True}})
+    assert dimension.decode({"l1": 0.10000000000000002}) == {"l1": 0.1}
+    assert dimension.decode({"l1": 9.999999999999998}) == {"l1": 10.0}
+    assert dimension.decode({"l1": 0.1000001}) == {"l1": 0.1000001}
+    assert dimension.encode({"l1": 0.09999999999}) == {"l1": 0.1}
+
+
+@pytest.mark.slow
+def test_a_gaussian_process_calculates_on_one_thread(monkeypatch):
+    """On two threads it takes eight times the CPU, and what it proposes would depend on the machine."""
+    import optuna._gp.optim_mixed as inside
+    import torch
+
+    seen, before, real = [], torch.get_num_threads(), inside.optimize_acqf_mixed
+
+    def spy(*args, **kwargs):
+        seen.append(torch.get_num_threads())
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(inside, "optimize_acqf_mixed", spy)
+    torch.set_num_threads(3)
+    try:
+        settings = recipe("gp", "sampler.startup=2", "sampler.lag=1")
+        proposer, found = Proposer(settings, N_CLASSES), {}
+        for number in range(4):
+            values = {"accuracy": 60.0 + number, "interpretability": 60.0}  # one point best by far: no warning either
+            found[number] = TrialRecord(number, proposer.propose(number, found), "complete", values=values)
+        assert seen
+        assert set(seen) == {1}
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
 @dataclass
 class SmallestSettings(SamplerSettings):
     """Of the sampler below."""

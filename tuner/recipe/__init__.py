@@ -3,7 +3,7 @@
 Presets live in `tuner/recipes/*.yaml`; `key=value` overrides are merged on top.
 """
 
-from tuner.recipe.bounds import constraints_of
+from tuner.recipe.bounds import allowed_space, constraints_of
 from tuner.recipe.check import check_recipe
 from tuner.recipe.load import difference, load_recipe, parse_recipe, presets
 from tuner.recipe.objectives import objectives_of
@@ -35,6 +35,7 @@ __all__ = [
     "StageResources",
     "StoppingConfig",
     "TrackingConfig",
+    "allowed_space",
     "caution",
     "check_recipe",
     "chosen_on_test",

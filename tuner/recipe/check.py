@@ -10,7 +10,7 @@ from tuner.base.spelling import did_you_mean
 from tuner.errors import InfeasibleError, UsageError
 from tuner.qpm.round_lengths import round_lengths
 from tuner.recipe.backbones import check_backbones
-from tuner.recipe.bounds import check_reference, constraints_of
+from tuner.recipe.bounds import allowed_space, check_reference
 from tuner.recipe.objectives import extremes, objectives_of
 from tuner.recipe.points import check_points
 from tuner.recipe.schema import SHORT_NAMES, Recipe, lookup, walk
@@ -41,12 +41,13 @@ def check_recipe(recipe: Recipe) -> None:
     _check_held_out(recipe)
     _check_rounds(recipe)
     objectives_of(recipe)
-    constraints_of(recipe)
+    allowed = dataclasses.replace(recipe, space=allowed_space(recipe))
     check_reference(recipe)
     check_points(recipe)
-    if not _is_feasible_somewhere(recipe):
+    if not _is_feasible_somewhere(allowed):
+        under = f" under {' and '.join(recipe.constraints)}" if allowed.space != recipe.space else ""
         raise InfeasibleError(
-            f"no point of the space {_space_line(recipe.space)} is feasible",
+            f"no point of the space {_space_line(recipe.space)} is feasible{under}",
             "features_per_class <= n_features <= width somewhere in it",
             "widen space.width or space.n_features, or lower space.features_per_class",
         )

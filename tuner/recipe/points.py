@@ -4,6 +4,7 @@ A point may leave out a field of the space; the recipe's own setting stands for 
 """
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from yaml.nodes import MappingNode, Node, SequenceNode
@@ -19,7 +20,7 @@ from tuner.recipe.space import kind_of_field, searched_name, show_values
 _FORM = "a list of points, [{NAME: VALUE, ..}, ..]"
 _EXAMPLE = "for example 'points=[{n_features: 20}]'"
 SIZES = ("features_per_class", "n_features", "width")
-ROUNDING = 1e-9  # tolerated rounding error of a step, as a share of the range
+ROUNDING = 1e-9  # tolerated rounding error, as a share of the range; at an end of a logarithmic one, of that end
 MOST_POINTS = 1000
 
 
@@ -38,7 +39,7 @@ def read_points(node: Node | None) -> list[dict[str, Any]]:
 
 def own_point(recipe: Recipe) -> dict[str, Any]:
     """The recipe's own settings of the fields that are searched."""
-    return {name: lookup(recipe, SHORT_NAMES.get(name, name)) for name in recipe.space}
+    return {name: exact(spec, lookup(recipe, SHORT_NAMES.get(name, name))) for name, spec in recipe.space.items()}
 
 
 def outside(recipe: Recipe, point: Mapping[str, Any]) -> str:
@@ -52,7 +53,8 @@ def outside(recipe: Recipe, point: Mapping[str, Any]) -> str:
 def asked_points(recipe: Recipe) -> list[dict[str, Any]]:
     """The recipe's `points`, each with a value for every field of the space, in its order."""
     own = own_point(recipe)
-    return [{name: point.get(name, own[name]) for name in recipe.space} for point in recipe.points]
+    wanted = [{name: point.get(name, own[name]) for name in recipe.space} for point in recipe.points]
+    return [{name: exact(recipe.space[name], value) for name, value in point.items()} for point in wanted]
 
 
 def lies_in(dimension: Mapping[str, Any], value: Any) -> bool:
@@ -62,10 +64,33 @@ def lies_in(dimension: Mapping[str, Any], value: Any) -> bool:
     low, high, step = dimension["low"], dimension["high"], dimension.get("step")
     if isinstance(low, int) and isinstance(high, int):
         return type(value) is int and low <= value <= high and (value - low) % (step or 1) == 0
-    slack = ROUNDING * (high - low)
-    if not (type(value) in (int, float) and low - slack <= value <= high + slack):
+    if type(value) not in (int, float) or not (low <= value <= high or end_of(dimension, value) is not None):
         return False
-    return not step or abs((value - low) / step - round((value - low) / step)) * step <= slack
+    return not step or abs((value - low) / step - round((value - low) / step)) * step <= ROUNDING * (high - low)
+
+
+def exact(dimension: Mapping[str, Any], value: Any) -> Any:
+    """The value of a dimension that a number differs from by rounding only; else the value itself.
+
+    0.30000000000000004 and 0.3 would be two points otherwise, and both be tried.
+    """
+    if "choices" in dimension or type(value) is not float or not lies_in(dimension, value):
+        return value
+    if (end := end_of(dimension, value)) is not None:
+        return end
+    if not (step := dimension.get("step")):
+        return value
+    places = round((value - dimension["low"]) / step)
+    return float(Decimal(str(dimension["low"])) + places * Decimal(str(step)))
+
+
+def end_of(dimension: Mapping[str, Any], value: float) -> float | None:
+    """The end of a range that a number differs from by rounding only; None where there is no such end."""
+    low, high = float(dimension["low"]), float(dimension["high"])
+    for end in (low, high):
+        if abs(value - end) <= ROUNDING * (end if dimension.get("log") else high - low):
+            return end
+    return None
 
 
 def check_points(recipe: Recipe) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from tuner.base.steps import duration
 from tuner.errors import UsageError
-from tuner.recipe import Recipe, caution, objectives_of
+from tuner.recipe import Recipe, allowed_space, caution, objectives_of
 from tuner.recipe.backbones import backbone_names, searched_backbone
 from tuner.search.cost.banks import told_banks
 from tuner.search.cost.forecast import Expected
@@ -57,8 +57,9 @@ class DryRun:
             ("data", f"{recipe.data.name}, {' or '.join(backbone_names(recipe))} features{self._bank()}"),
             *(() if self.banks is None else told_banks(recipe, *self.banks)),
             ("searched", ""),
-            *((f"  {name}", _dimension(dimension)) for name, dimension in recipe.space.items()),
+            *((f"  {name}", _dimension(dimension)) for name, dimension in allowed_space(recipe).items()),
             ("objectives", ", ".join(f"{o.name} ({o.direction})" for o in objectives_of(recipe))),
+            *([("constraints", ", ".join(recipe.constraints))] if recipe.constraints else []),
             (
                 "trials",
                 f"{found.trials}, {recipe.budget.parallel} at once" + (f"; {ended} have ended" if ended else ""),

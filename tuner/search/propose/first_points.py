@@ -3,7 +3,7 @@
 from typing import Any
 
 from tuner.errors import InfeasibleError
-from tuner.recipe import Recipe
+from tuner.recipe import Recipe, constraints_of
 from tuner.recipe.points import asked_points, outside, own_point, refuse_infeasible
 
 Params = dict[str, Any]
@@ -28,6 +28,9 @@ def why_not_own(recipe: Recipe, n_classes: int) -> str:
     own = own_point(recipe)
     if wrong := outside(recipe, own):
         return f"the recipe's own settings are not tried first: {wrong} does not lie in the space"
+    for constraint in constraints_of(recipe):
+        if constraint.name in own and constraint.violation(own):
+            return f"the recipe's own settings are not tried first: they violate {constraint}"
     try:
         refuse_infeasible(recipe, own, n_classes)
     except InfeasibleError as error:

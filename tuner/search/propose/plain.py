@@ -45,6 +45,9 @@ class Qmc:
 
     def points(self, history: History, number: int, seed: int) -> Iterator[Params]:
         """As the protocol says; the sequence is the same for all trials."""
+        if not self._space.dimensions:
+            yield {}
+            return
         engine, drawn = self._engine(seed), 0
         while drawn < LONGEST_SEQUENCE:
             with warnings.catch_warnings():
@@ -57,7 +60,7 @@ class Qmc:
     def _engine(self, seed: int) -> "Sobol":
         from scipy.stats.qmc import Sobol
 
-        return Sobol(max(1, len(self._space.dimensions)), scramble=True, rng=np.random.default_rng(seed))
+        return Sobol(len(self._space.dimensions), scramble=True, rng=np.random.default_rng(seed))
 
 
 class Grid:

@@ -11,7 +11,7 @@ from itertools import islice, product
 from typing import Any
 
 from tuner.errors import InfeasibleError
-from tuner.recipe import Recipe, constraints_of, lag_of, objectives_of
+from tuner.recipe import Recipe, allowed_space, constraints_of, lag_of, objectives_of
 from tuner.recipe.points import refuse_infeasible
 from tuner.search.propose.first_points import first_points
 from tuner.search.propose.protocol import History, Tried
@@ -41,6 +41,8 @@ class Proposer:
         self._recipe, self._n_classes = recipe, n_classes
         self._objectives, self._constraints = objectives_of(recipe), constraints_of(recipe)
         self._space, self._sampler = Space(recipe.space), make_sampler(recipe)
+        self._allowed = Space(allowed := allowed_space(recipe))  # where the sampler proposes, and what it learns from
+        self._narrows = allowed != recipe.space
         self._ended: list[Tried] = []
         self._seen: set[tuple[Any, ...]] = set()  # points of the search and of those it learns from
         self._here: set[tuple[Any, ...]] = set()  # points of the search itself
@@ -96,7 +98,11 @@ class Proposer:
     def _drawn(self, number: int, running: Sequence[Params]) -> Params | None:
         """The first point of the sampler that is feasible and untried; None if there is none."""
         texts = tuple(map(str, self._constraints))
-        history = History(len(self._objectives), texts, self._ended, running)
+        ended = self._ended
+        if self._narrows:  # a point that a person asked for may lie outside
+            ended = [trial for trial in ended if self._allowed.holds(trial.params)]
+            running = [params for params in running if self._allowed.holds(params)]
+        history = History(len(self._objectives), texts, ended, running)
         points = islice(self._sampler.points(history, number, self._recipe.seed), MOST_DRAWS)
         for draw, params in enumerate(points):
             if self._accept(params):
@@ -107,9 +113,9 @@ class Proposer:
 
     def _is_exhausted(self) -> bool:
         """Whether no feasible point is left; always False for continuous or very large spaces."""
-        if self._space.size > MOST_POINTS:
+        if self._allowed.size > MOST_POINTS:
             return False
-        axes = [dimension.values or () for dimension in self._space.dimensions.values()]
+        axes = [dimension.values or () for dimension in self._allowed.dimensions.values()]
         points = (dict(zip(self._space.dimensions, point, strict=True)) for point in product(*axes))
         return not any(map(self._accept, points))
 

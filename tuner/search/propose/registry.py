@@ -3,7 +3,7 @@
 from typing import Any
 
 from tuner.base.registry import kind_of
-from tuner.recipe import Recipe
+from tuner.recipe import Recipe, allowed_space
 from tuner.recipe.samplers import SAMPLERS, SamplerConfig, SamplerKind
 from tuner.search.propose.protocol import Sampler
 from tuner.search.propose.space import Space
@@ -12,13 +12,13 @@ GP_DRAWS = 4  # each costs as much as fitting the process
 
 
 def make_sampler(recipe: Recipe) -> Sampler:
-    """The sampler that a recipe names.
+    """The sampler that a recipe names, in its space without what a constraint on a parameter rules out.
 
     Raises:
         UsageError: it is unknown, or does not fit the space.
     """
     kind = kind_of(recipe.sampler, SAMPLERS, "sampler")
-    made: Sampler = kind.make(recipe.sampler, Space(recipe.space))
+    made: Sampler = kind.make(recipe.sampler, Space(allowed_space(recipe)))
     return made
 
 

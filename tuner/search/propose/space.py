@@ -10,7 +10,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
-from tuner.recipe.points import lies_in
+from tuner.recipe.points import end_of, exact, lies_in
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -73,13 +73,17 @@ class Dimension:
 
     def encode(self, value: Any) -> Any:
         """A value as Optuna's distribution has it."""
-        if self.values is None or not self.is_ordered or self.is_log:
+        if self.values is None:
+            return self.within(value)
+        if not self.is_ordered or self.is_log:
             return value
         return self.position(value)
 
     def decode(self, drawn: Any) -> Any:
         """The value that a draw of Optuna's distribution stands for."""
-        if self.values is None or not self.is_ordered or self.is_log:
+        if self.values is None:
+            return self.within(drawn)
+        if not self.is_ordered or self.is_log:
             return drawn
         return self.values[drawn]
 
@@ -112,7 +116,12 @@ class Dimension:
         value = math.exp(math.log(low) + share * (math.log(high) - math.log(low))) if self.is_log else 0.0
         if not self.is_log:
             value = low * (1.0 - share) + high * share
-        return min(max(value, low), high)
+        return self.within(value)
+
+    def within(self, value: float) -> float:
+        """A number of a continuous dimension; where it differs from an end by rounding only, that end."""
+        end = end_of(self.spec, value)
+        return float(value) if end is None else end
 
     def levels(self, count: int) -> list[Any]:
         """All values of a choice or a range with a step; of another range `count` values, its ends included."""
@@ -166,8 +175,8 @@ class Space:
         return all(name in params and lies_in(d.spec, params[name]) for name, d in self.dimensions.items())
 
     def point(self, params: Mapping[str, Any]) -> tuple[Any, ...]:
-        """The values of a trial in this space, to compare points by."""
-        return tuple(params[name] for name in self.dimensions)
+        """The values of a trial in this space, without rounding errors, to compare points by."""
+        return tuple(exact(dimension.spec, params[name]) for name, dimension in self.dimensions.items())
 
     @property
     def size(self) -> float:
