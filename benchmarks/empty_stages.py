@@ -76,13 +76,14 @@ def run(
         Lease(home.store, home.name, "the benchmark") as lease,
         contextlib.closing(driver.Driver(home, recipe, bank, (), progress, lease, Interrupts())) as driving,
     ):
+        mirror = driving.shown._mirror
         with watching(driving.state):
             driving.run()
             ended = time.perf_counter()
-            if driving.mirror is not None:
-                driving.mirror.close(flush_s)
-        if driving.mirror is not None:
-            warning = driving.mirror.warning or "no curve"  # empty stages leave no learning curves
+            if mirror is not None:
+                mirror.close(flush_s)
+        if mirror is not None:
+            warning = mirror.warning or "no curve"  # empty stages leave no learning curves
             assert warning.startswith("no curve"), warning
     assert driving.state.counts() == {"complete": recipe.budget.trials}, driving.state.counts()
     return ended - started, time.perf_counter() - ended
