@@ -39,12 +39,14 @@ def check_images(dataset: Dataset) -> list[str]:
     Raises:
         TunerError: as an extraction does.
     """
-    if NAME not in BACKBONES:
-        register_backbone(NAME, lambda config, **_: _Looks())
+    register_backbone(NAME, lambda config, **_: _Looks())
     settings, notes = BackboneSettings(NAME), list[str]()
-    with tempfile.TemporaryDirectory() as place:
-        shelf = FolderShelf(Path(place))
-        team = Alone(Extractor(settings, dataset.name, shelf.folder, "cpu"), shelf, None, lambda _: None)
-        alike = replace(dataset, content=None)  # equal images under two labels, which other tests are about
-        BankSource(DataConfig(), settings, alike).build(shelf.folder, shelf, team, notes.append)
+    try:
+        with tempfile.TemporaryDirectory() as place:
+            shelf = FolderShelf(Path(place))
+            team = Alone(Extractor(settings, dataset.name, shelf.folder, "cpu"), shelf, None, lambda _: None)
+            alike = replace(dataset, content=None)  # equal images under two labels, which other tests are about
+            BankSource(DataConfig(), settings, alike).build(shelf.folder, shelf, team, notes.append)
+    finally:
+        BACKBONES.remove(NAME)
     return notes[len(dataset.notes) :]

@@ -57,4 +57,4 @@ def test_where_no_trial_has_an_objective_it_is_named_and_the_report_is_written(t
 
 def test_a_report_ranks_by_sizes_too(tmp_path):
     home = home_with(tmp_path, finished(("accuracy",)), "objectives=[accuracy, features_per_class:min]")
-    assert "1 of them is on the front of accuracy and features per class" in report_page(home, Silent())
+    assert "1 is on the front of accuracy and features per class" in report_page(home, Silent())

@@ -155,7 +155,7 @@ def test_tables_and_the_report_show_it() -> None:
     objective = objectives_of(load_recipe("digits", ["objectives=[mine]"]))[0]
     rows = [replace(row, values={**row.values, **values}) if row.values else row for row in report.rows]
     page = render_report(replace(report, rows=rows, objectives=[*report.objectives, objective], pick=None))
-    part = '{"name": "peak on object", "heading": "peak on object", "group": "parts of objectives", "number": true'
+    part = '{"name": "peak on object", "heading": "peak on object [%]", "group": "parts of objectives", "number": true'
     assert part in page  # of an objective: it is told where one points at a trial
 
 

@@ -52,9 +52,9 @@ def flowers(root: Path, _: Options, progress: Progress, todo: str) -> list[Line]
 
 
 def _write_masks(root: Path, masks: Sequence[str], progress: Progress) -> None:
-    """Write the masks that are not there yet."""
+    """Write the masks that are not there yet, each once: a malformed list may name an image twice."""
     (root / MASKS).mkdir(exist_ok=True)
-    missing = [root / mask for mask in masks if not (root / mask).is_file()]
+    missing = [root / mask for mask in dict.fromkeys(masks) if not (root / mask).is_file()]
     if not missing:
         return
     with progress.step("writing masks") as step, ThreadPoolExecutor(os.cpu_count() or 1) as pool:
