@@ -1,19 +1,28 @@
 """Pause and promote: who goes on and when, on any timing, after any interruption, and in a longer search."""
 
+import dataclasses
 import json
 
 import pytest
 
 from tests.turns import begin, copy_of, entries_of, recipe_of, retold, same, turn
+from tuner.recipe import objectives_of
+from tuner.report.chart_data import _spans
+from tuner.report.views import Span, TrialRow
 from tuner.search.cost.limits import first_enough, limits_of
 from tuner.search.cost.rows import to_be_promoted
+from tuner.search.driver.finished import FILE, remember
 from tuner.search.propose.proposer import Proposer
-from tuner.search.record.events import Reopened, read_event
+from tuner.search.record.events import Measured, Reopened, read_event
+from tuner.search.record.holder import this_driver
 from tuner.search.record.mirrored import Mirrored
 from tuner.search.record.restoration import apply, replay
 from tuner.search.record.state import SearchState, TrialRecord
 from tuner.search.stopping.bar import bar_of
-from tuner.search.stopping.promotion import Promotion
+from tuner.search.stopping.promotion import Promotion, promotions_left
+from tuner.search.watch.following import follow
+from tuner.search.watch.news import News
+from tuner.store import Lease
 from tuner.tracking.summary import Summary
 from tuner.tracking.updates import translate
 
@@ -218,7 +227,8 @@ def test_a_lost_proposal_does_not_hang_the_trials_that_are_compared_with_it(whol
     for n, event in enumerate(events_of(entries)):  # noqa: B007
         if (event["event"], event.get("trial")) == ("trial", 6):
             break
-    lost = [retold(e[0], b"{}") if json.loads(e[1]).get("trial") == 1 else e for e in ((k, d) for k, d in entries[: n + 1])]
+    kept = entries[: n + 1]
+    lost = [retold(key, b"{}") if json.loads(data).get("trial") == 1 else (key, data) for key, data in kept]
     home = copy_of(tmp_path, lost, *ON)
     assert home.state().open()
     turn(home, *ON, "budget.parallel=1")
@@ -242,6 +252,7 @@ def test_one_that_ended_otherwise_takes_no_place_and_teaches_the_sampler_no_fore
 
 def test_mlflow_has_what_a_trial_did_before_and_after_its_pause_once():
     """Its stages are not told again, its seconds are those of both, and no epoch has two points."""
+
     def use(stage):
         return {"stage": stage, "key": stage, "reused": stage == "dense", "seconds": 1.0, "saved_s": 0.0}
 
@@ -259,3 +270,58 @@ def test_mlflow_has_what_a_trial_did_before_and_after_its_pause_once():
     rows = [{"epoch": float(epoch), "accuracy": 50.0} for epoch in range(1, 11)]
     curve = translate(paused[-1], rows[:3]).values + translate(went_on[0], rows).values
     assert [value.step for value in curve if value.key == "finetune/accuracy"] == [*range(1, 11)]
+
+
+def test_a_log_says_that_a_trial_goes_on_and_how_it_ended_then(whole):
+    """Every event of a search, one look each: a trial that paused is news when it goes on, and when it has ended."""
+    state, lines, begun = SearchState(), list[str](), {"n_features": 1}
+    news = News(state, objectives_of(recipe_of(*ON)), list(begun), lambda stage, gpus: "")
+    for event in events_of(entries_of(whole)):
+        apply(state, read_event(event), 1.0)
+        lines += news.lines([], lambda: "", lambda: "")
+    for number, trial in whole.state().trials.items():
+        told = [line.partition(f"trial {number} ")[2] for line in lines if line.startswith(f"trial {number} ")]
+        words = [each.split()[0].strip(":") for each in told]
+        paused = ["pruned"] if trial.reopened or trial.outcome == "pruned" else []
+        again = ["goes"] if trial.reopened else []
+        ended = ["complete"] if trial.outcome == "complete" else []
+        assert words == ["begins", *paused, *again, *ended], number
+        assert not again or "goes on from epoch 3 of 10: by now it is among the best" in told
+
+
+def test_who_follows_a_search_is_told_that_a_trial_goes_on(whole, tmp_path):
+    entries = entries_of(whole)
+    n = next(place for place, event in enumerate(events_of(entries)) if event["event"] == "reopened")
+    home = copy_of(tmp_path, entries[:n], *ON)
+    with Lease(home.store, home.name, this_driver()):
+        looks = follow(home, pause=lambda _: home.store.put(*entries[n]))
+        next(looks)
+        told = [news.text for news in next(looks).news]
+    numbers = events_of(entries)[n]["trials"]
+    assert told == [f"trial {number} goes on from epoch 3 of 10: by now it is among the best" for number in numbers]
+
+
+def test_the_timeline_has_a_trial_that_went_on_twice(whole):
+    """Before its pause, and after it: not all at its end."""
+    state = whole.state()
+    trial = next(trial for trial in state.trials.values() if trial.reopened)
+    assert trial.paused is not None
+    row = TrialRow(0, "complete", {}, ended_s=trial.ended_s, paused=(10.0, 3), spans=[Span("a", 2.0)] * 5)
+    assert trial.paused[0] < trial.ended_s
+    first, second = _spans(dataclasses.replace(row, ended_s=100.0), ["a"])
+    assert (first[1], len(first[2])) == (4.0, 3)
+    assert (second[1], len(second[2])) == (96.0, 2)
+
+
+def test_a_search_is_not_remembered_as_done_while_paused_trials_are_to_go_on(whole, tmp_path):
+    """Its money was spent before they could."""
+    assert not promotions_left(recipe_of(*ON), whole.state())
+    entries = entries_of(whole)
+    n = max(place for place, event in enumerate(events_of(entries)) if event["event"] == "reopened")
+    home = copy_of(tmp_path, entries[:n], *ON)
+    assert not home.state().open()
+    for trial in home.state().trials.values():
+        if trial.outcome == "complete":
+            home.append(Measured(1.0, trial.number, {"accuracy": 1.0}))
+    remember(home, recipe_of(*ON), home.state(), mirrored=True)
+    assert home.store.stat(home.key(FILE)) is None

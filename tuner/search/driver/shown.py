@@ -7,8 +7,8 @@ from tuner.base.progress import Progress
 from tuner.recipe import TrackingConfig
 from tuner.search.outcome.files import put_file
 from tuner.search.record.events import Event
-from tuner.search.record.mirrored import Mirrored
 from tuner.search.record.home import SearchHome
+from tuner.search.record.mirrored import Mirrored
 from tuner.search.record.state import SearchState
 from tuner.search.watch.header import mlflow_lines
 from tuner.search.watch.mirror import FLUSH_S, PLACE, mirror_front, place_document, start_mirror

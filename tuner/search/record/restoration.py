@@ -249,6 +249,8 @@ def _end(state: SearchState, event: Ended, at_s: float) -> str | None:
         if event.rung_epochs is not None:  # one that goes on without early stopping keeps what was measured before
             record.rung, record.rung_epochs = event.rung, event.rung_epochs
         before = record.stages if record.reopened else ()  # what it took up to the rung
+        if record.reopened:
+            record.paused = record.ended_s, len(before)
         had = {use.key for use in before}
         record.stages = (*before, *(use for use in event.stages if use.key not in had))
         record.remade = list(event.remade)

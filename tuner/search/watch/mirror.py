@@ -20,8 +20,8 @@ from tuner.report.picture import render_front
 from tuner.search.record.events import Event
 from tuner.search.record.front_view import FrontView
 from tuner.search.record.home import SearchHome
-from tuner.search.record.reference import reference_for
 from tuner.search.record.mirrored import Mirrored
+from tuner.search.record.reference import reference_for
 from tuner.search.record.restoration import SearchState, TrialRecord
 from tuner.search.record.searched_banks import SearchedBanks
 from tuner.search.record.values import read_curves

@@ -39,7 +39,7 @@ def pruned_line(state: SearchState) -> str:
 
 
 def goes_on(trial: TrialRecord) -> str:
-    """That a trial which had paused is open again: "trial 3 goes on from epoch 3 of 10: by now it is among the best"."""
+    """Of a trial that had paused: "trial 3 goes on from epoch 3 of 10: by now it is among the best"."""
     at = f" from epoch {trial.rung_epochs[0]} of {trial.rung_epochs[1]}" if trial.rung_epochs else ""
     return f"trial {trial.number} goes on{at}: by now it is among the best"
 
