@@ -8,8 +8,8 @@ from tuner.front.hypervolume import FIRST_TRIALS, hypervolume
 from tuner.front.pareto import Objective
 from tuner.recipe import PricesConfig
 from tuner.search.outcome.history import growth
-from tuner.search.record.reference import reference_for, settled
 from tuner.search.record.mirrored import Mirrored
+from tuner.search.record.reference import reference_for, settled
 from tuner.search.record.restoration import replay
 
 AXES = (Objective("accuracy", "max", 0.0, 100.0), Objective("interpretability", "max", 0.0, 100.0))
