@@ -5,11 +5,11 @@ from math import isfinite
 from typing import Any
 
 from tuner.front import words
-from tuner.report.analysis_views import Curve
+from tuner.report.analysis_views import Curve, Span
 from tuner.report.columns import plain
 from tuner.report.ranking import Ranking
 from tuner.report.trial_columns import varied_parameters
-from tuner.report.views import Report, Span, TrialRow
+from tuner.report.views import Report, TrialRow
 
 MOST_TICKS = 7  # values of a parameter that its axis names one by one
 WIDE = 50  # times the smallest of them: a logarithmic axis then, whatever the space says

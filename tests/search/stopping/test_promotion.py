@@ -7,8 +7,9 @@ import pytest
 
 from tests.turns import begin, copy_of, entries_of, recipe_of, retold, same, turn
 from tuner.recipe import objectives_of
+from tuner.report.analysis_views import Span
 from tuner.report.chart_data import _spans
-from tuner.report.views import Span, TrialRow
+from tuner.report.views import TrialRow
 from tuner.search.cost.limits import first_enough, limits_of
 from tuner.search.cost.rows import to_be_promoted
 from tuner.search.driver.finished import FILE, remember
