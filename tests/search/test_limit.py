@@ -19,7 +19,8 @@ from tuner.search.driver.time_limit import TimeLimit, TimeUp
 from tuner.search.execute.broker_monitor import at_work
 from tuner.search.execute.messages import RunSnapshot
 from tuner.search.record.events import Suspended
-from tuner.search.record.restoration import mirror_events, replay
+from tuner.search.record.mirrored import Mirrored
+from tuner.search.record.restoration import replay
 from tuner.store import Lease
 
 OPEN = {
@@ -51,7 +52,7 @@ def test_a_turn_that_ended_nothing_took_its_time_as_well():
     events = [*finished(), OPEN, {"event": "end", "time_s": 3731.0}]
     assert replay(events).elapsed_s == pytest.approx(3731.0 - 99.0)
     assert replay(events[:-1]).elapsed_s == pytest.approx(131.0 - 99.0)
-    assert mirror_events(Suspended(3731.0).to_json()) == []
+    assert Mirrored().of(Suspended(3731.0).to_json()) == []
 
 
 @contextlib.contextmanager

@@ -3,7 +3,8 @@
 import pytest
 
 from tuner.front.pareto import Objective
-from tuner.search.record.restoration import TrialRecord, mirror_events, replay
+from tuner.search.record.mirrored import Mirrored
+from tuner.search.record.restoration import TrialRecord, replay
 
 ACCURACY = Objective("accuracy", "max", 0, 100)
 STAGES = [
@@ -56,7 +57,7 @@ def test_the_time_of_a_stage_is_the_time_it_ran_not_the_time_waited_for_it():
     state = replay([started(0), proposed(0, 1), ended(0, 30, stages=[waited])])
     assert state.reuse()["assign"]["seconds"] == 2.0
     assert (state.trials[0].stages[0].took_s, state.trials[0].stages[0].seconds) == (2.0, 20.6)
-    shown = next(event for event in mirror_events(ended(0, 30, stages=[waited])) if event["event"] == "stage")
+    shown = next(event for event in Mirrored().of(ended(0, 30, stages=[waited])) if event["event"] == "stage")
     assert (shown["ran_s"], shown["seconds"]) == (2.0, 20.6)
 
 
@@ -78,8 +79,8 @@ def test_test_metrics_baselines_and_the_last_pick_are_kept():
 
 
 def test_the_mirror_sees_stages_before_their_outcome():
-    assert [e["event"] for e in mirror_events(ended(0, 5))] == ["stage", "stage", "outcome"]
-    assert mirror_events(started(0)) == [started(0)]
+    assert [e["event"] for e in Mirrored().of(ended(0, 5))] == ["stage", "stage", "outcome"]
+    assert Mirrored().of(started(0)) == [started(0)]
 
 
 def measured(trial, time_s, **fields):

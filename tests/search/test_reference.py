@@ -8,8 +8,9 @@ from tuner.front.hypervolume import FIRST_TRIALS, hypervolume
 from tuner.front.pareto import Objective
 from tuner.recipe import PricesConfig
 from tuner.search.outcome.history import growth
+from tuner.search.record.mirrored import Mirrored
 from tuner.search.record.reference import reference_for, settled
-from tuner.search.record.restoration import mirror_events, replay
+from tuner.search.record.restoration import replay
 
 AXES = (Objective("accuracy", "max", 0.0, 100.0), Objective("interpretability", "max", 0.0, 100.0))
 KEPT = {"event": "reference", "time_s": 50.0, "values": {"accuracy": 40.0, "interpretability": 30.0}, "trials": 10}
@@ -46,7 +47,7 @@ def test_what_the_ledger_keeps_counts_and_a_second_event_moves_nothing():
     other = (AXES[0], Objective("width", "min", 0.0, 96.0, "", 48.0))
     assert reference_for(state, other).values["accuracy"] == 40.0, "an axis that it has, beside one that it lacks"
     assert reference_for(state, other).values["width"] == pytest.approx(48.0 + 0.96)
-    assert mirror_events(KEPT) == []
+    assert Mirrored().of(KEPT) == []
 
 
 def test_ledgers_of_earlier_versions_have_it_by_the_same_rule():

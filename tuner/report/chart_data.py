@@ -1,10 +1,11 @@
 """The numbers that the page draws, as JSON: trials, their parameters, baselines, curves and stages over time."""
 
+from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
 from tuner.front import words
-from tuner.report.analysis_views import Curve
+from tuner.report.analysis_views import Curve, Span
 from tuner.report.columns import plain
 from tuner.report.ranking import Ranking
 from tuner.report.trial_columns import varied_parameters
@@ -41,7 +42,7 @@ def chart_data(ranking: Ranking) -> dict[str, Any]:
         "history": [[round(s, 3), round(v, 6)] for s, v in report.hypervolume],
         "costs": [{"name": name, "values": [_short(v) for v in values]} for name, values in report.costs.items()],
         "stages": stages,
-        "spans": [span for row in report.rows if (span := _span(row, stages)) is not None],
+        "spans": [span for row in report.rows for span in _spans(row, stages)],
         "curves": [_curve(curve) for curve in report.curves],
         "held_out": {row.trial: v for row in report.rows if (v := _held_out(row)) is not None},
     }
@@ -83,14 +84,28 @@ def _baselines(report: Report, alone: bool) -> list[dict[str, Any]]:
     ]
 
 
-def _span(row: TrialRow, stages: list[str]) -> list[Any] | None:
-    """[trial, start, [[stage, waited, ran, reused], ...]] in seconds of search time; None where that is unknown."""
+def _spans(row: TrialRow, stages: list[str]) -> list[list[Any]]:
+    """[trial, start, [[stage, waited, ran, reused], ...]] in seconds of search time; none where that is unknown.
+
+    A trial that paused, and went on later, has two.
+    """
     if row.ended_s is None or not row.spans:
-        return None
-    length = sum(span.waited_s + span.ran_s for span in row.spans)
-    start = max(0.0, row.ended_s - max(length, row.duration_s or 0.0))
-    parts = [[stages.index(s.stage), round(s.waited_s, 2), round(s.ran_s, 2), int(s.reused)] for s in row.spans]
-    return [row.trial, round(start, 2), parts]
+        return []
+    if row.paused is None:
+        return [_span(row.trial, row.spans, row.ended_s, row.duration_s or 0.0, stages)]
+    paused_s, n = row.paused
+    parts = [(row.spans[:n], paused_s), (row.spans[n:], row.ended_s)]
+    return [_span(row.trial, spans, end_s, 0.0, stages) for spans, end_s in parts if spans]
+
+
+def _span(trial: int, spans: Sequence[Span], ended_s: float, duration_s: float, stages: list[str]) -> list[Any]:
+    length = sum(span.waited_s + span.ran_s for span in spans)
+    start = max(0.0, ended_s - max(length, duration_s))
+    return [
+        trial,
+        round(start, 2),
+        [[stages.index(s.stage), round(s.waited_s, 2), round(s.ran_s, 2), int(s.reused)] for s in spans],
+    ]
 
 
 def _curve(curve: Curve) -> dict[str, Any]:

@@ -30,6 +30,8 @@ class TrialRow:
         program: how its program ended, as the ledger has it (see `proof.py`); None if unknown.
         ended_s: seconds of search time at which it ended; None while it is open, or if unknown.
         spans: its stages, in their order.
+        paused: seconds of search time at which it paused at the rung, and its number of stages by then; None where it
+            ended there, or did not pause.
         rung: metric name -> value at the rung of early stopping; none if it had no rung.
         rung_epoch: the epoch of the rung; 0 if it had none.
     """
@@ -44,6 +46,7 @@ class TrialRow:
     program: ProgramInfo | None = None
     ended_s: float | None = None
     spans: Sequence[Span] = ()
+    paused: tuple[float, int] | None = None
     rung: Mapping[str, float] = field(default_factory=dict)
     rung_epoch: int = 0
 

@@ -118,7 +118,7 @@ def translate(event: Mapping[str, Any], curve: Rows = ()) -> Update:
             _stage(update, event, curve)
         case "outcome":
             _outcome(update, event)
-            update.values += _curve(curve, RUNG_TRAINS, update.time_ms, 0)
+            update.values += _curve(curve, RUNG_TRAINS, update.time_ms, 0, after=event.get("after_epoch", 0))
         case "reopened":
             update.status, update.tags = "RUNNING", dict.fromkeys(("outcome", "stage", "cause"), "")
         case "test":
@@ -182,18 +182,19 @@ def _stage(update: Update, event: Mapping[str, Any], curve: Rows) -> None:
     figures = {"seconds": ran_s, "saved_s": event.get("saved_s")}
     update.values = as_values(figures, f"{stage}/", update.time_ms)
     took_s = (event.get("saved_s") if reused else ran_s) or 0
-    update.values += _curve(curve, stage, update.time_ms, took_s)
+    update.values += _curve(curve, stage, update.time_ms, took_s, after=event.get("after_epoch", 0))
 
 
-def _curve(curve: Rows, stage: str, time_ms: int, took_s: float) -> list[Value]:
-    """Learning curves by epoch, which end at `time_ms`; without the counts of images."""
+def _curve(curve: Rows, stage: str, time_ms: int, took_s: float, after: int) -> list[Value]:
+    """Learning curves by epoch, which end at `time_ms`; without the counts of images, and epochs shown earlier."""
     rows = [{name: value for name, value in row.items() if not name.endswith("n_images")} for row in curve]
     last = max((row["epoch"] for row in rows), default=0) or 1
     values = []
     for row in rows:
         epoch = row.pop("epoch")
         age_ms = round(1000 * took_s * (1 - epoch / last))
-        values += as_values(row, f"{stage}/", time_ms - age_ms, int(epoch))
+        if epoch > after:
+            values += as_values(row, f"{stage}/", time_ms - age_ms, int(epoch))
     return values
 
 

@@ -1,18 +1,29 @@
 """Pause and promote: who goes on and when, on any timing, after any interruption, and in a longer search."""
 
+import dataclasses
 import json
 
 import pytest
 
-from tests.turns import begin, copy_of, entries_of, recipe_of, same, turn
+from tests.turns import begin, copy_of, entries_of, recipe_of, retold, same, turn
+from tuner.recipe import objectives_of
+from tuner.report.analysis_views import Span
+from tuner.report.chart_data import _spans
+from tuner.report.views import TrialRow
 from tuner.search.cost.limits import first_enough, limits_of
 from tuner.search.cost.rows import to_be_promoted
+from tuner.search.driver.finished import FILE, remember
 from tuner.search.propose.proposer import Proposer
-from tuner.search.record.events import Reopened, read_event
-from tuner.search.record.restoration import apply, mirror_events, replay
+from tuner.search.record.events import Measured, Reopened, read_event
+from tuner.search.record.holder import this_driver
+from tuner.search.record.mirrored import Mirrored
+from tuner.search.record.restoration import apply, replay
 from tuner.search.record.state import SearchState, TrialRecord
 from tuner.search.stopping.bar import bar_of
-from tuner.search.stopping.promotion import Promotion
+from tuner.search.stopping.promotion import Promotion, promotions_left
+from tuner.search.watch.following import follow
+from tuner.search.watch.news import News
+from tuner.store import Lease
 from tuner.tracking.summary import Summary
 from tuner.tracking.updates import translate
 
@@ -199,7 +210,7 @@ def test_mlflow_shows_a_trial_that_goes_on_as_running_and_then_as_it_ended():
         "stage": "finetune",
     }
     ended = {"event": "outcome", "time_s": 4.0, "trial": 0, "outcome": "complete", "values": {"accuracy": 90.0}}
-    (went_on,) = mirror_events(Reopened(3.0, (0,), 4).to_json())
+    (went_on,) = Mirrored().of(Reopened(3.0, (0,), 4).to_json())
     assert translate(went_on).status == "RUNNING"
     update = translate(paused) + translate(went_on) + translate(ended)
     assert (update.status, update.tags) == ("FINISHED", {"outcome": "complete", "stage": "", "cause": ""})
@@ -209,3 +220,109 @@ def test_mlflow_shows_a_trial_that_goes_on_as_running_and_then_as_it_ended():
         summary.add(event)
     best = [value for value in summary.values if value.key == "best/accuracy"]
     assert [(value.value, value.step) for value in best] == [(90.0, 2)], "the second outcome"
+
+
+def test_a_lost_proposal_does_not_hang_the_trials_that_are_compared_with_it(whole, tmp_path):
+    """With one slot: the open trial has the slot and waits for the lost one, unless that is taken first."""
+    entries, n = entries_of(whole), 0
+    for n, event in enumerate(events_of(entries)):  # noqa: B007
+        if (event["event"], event.get("trial")) == ("trial", 6):
+            break
+    kept = entries[: n + 1]
+    lost = [retold(key, b"{}") if json.loads(data).get("trial") == 1 else (key, data) for key, data in kept]
+    home = copy_of(tmp_path, lost, *ON)
+    assert home.state().open()
+    turn(home, *ON, "budget.parallel=1")
+    assert len(home.state().trials) == 16
+    assert not home.state().open()
+
+
+@pytest.mark.parametrize("outcome", ["failed", "skipped"])
+def test_one_that_ended_otherwise_takes_no_place_and_teaches_the_sampler_no_forecast(outcome):
+    """The best of four at the rung went on and failed: the next one does instead."""
+    recipe, state = recipe_of(*ON, "sampler.lag=1"), SearchState()
+    for number in range(4):
+        trial = TrialRecord(number, {"n_features": 10 + number}, "pruned", rung_epochs=(3, 10), known=number)
+        trial.rung = {"accuracy": 80.0 + number, "interpretability": 50.0 + number}
+        state.trials[number] = trial
+    assert Promotion(recipe).after_the_last(state) == (4, [3])
+    state.trials[3].outcome, state.trials[3].reopened, state.trials[3].promoted = outcome, True, 3
+    assert Promotion(recipe).after_the_last(state) == (4, [2])
+    assert set(Promotion(recipe).forecasts(state.trials, 4)) == {0, 1, 2}
+
+
+def test_mlflow_has_what_a_trial_did_before_and_after_its_pause_once():
+    """Its stages are not told again, its seconds are those of both, and no epoch has two points."""
+
+    def use(stage):
+        return {"stage": stage, "key": stage, "reused": stage == "dense", "seconds": 1.0, "saved_s": 0.0}
+
+    def ended(time_s, outcome, stages, **more):
+        told = {"event": "outcome", "trial": 0, "outcome": outcome, "seconds": 5.0, "program": {"gap": 0.0}}
+        return told | {"time_s": time_s, "stages": [use(stage) for stage in stages]} | more
+
+    mirrored = Mirrored()
+    paused = mirrored.of(ended(2.0, "pruned", ["dense", "assign", "rung"], rung_epochs=[3, 10], rung={"accuracy": 1}))
+    mirrored.of(Reopened(3.0, (0,), 4).to_json())
+    went_on = mirrored.of(ended(9.0, "complete", ["dense", "assign", "finetune", "evaluate"]))
+    assert [event.get("stage") for event in paused[:-1]] == ["dense", "assign", "rung"]
+    assert [event["stage"] for event in went_on[:-1]] == ["finetune", "evaluate"]
+    assert (went_on[-1]["seconds"], went_on[-1]["program"]) == (10.0, None)
+    rows = [{"epoch": float(epoch), "accuracy": 50.0} for epoch in range(1, 11)]
+    curve = translate(paused[-1], rows[:3]).values + translate(went_on[0], rows).values
+    assert [value.step for value in curve if value.key == "finetune/accuracy"] == [*range(1, 11)]
+
+
+def test_a_log_says_that_a_trial_goes_on_and_how_it_ended_then(whole):
+    """Every event of a search, one look each: a trial that paused is news when it goes on, and when it has ended."""
+    state, lines, begun = SearchState(), list[str](), {"n_features": 1}
+    news = News(state, objectives_of(recipe_of(*ON)), list(begun), lambda stage, gpus: "")
+    for event in events_of(entries_of(whole)):
+        apply(state, read_event(event), 1.0)
+        lines += news.lines([], lambda: "", lambda: "")
+    for number, trial in whole.state().trials.items():
+        told = [line.partition(f"trial {number} ")[2] for line in lines if line.startswith(f"trial {number} ")]
+        words = [each.split()[0].strip(":") for each in told]
+        paused = ["pruned"] if trial.reopened or trial.outcome == "pruned" else []
+        again = ["goes"] if trial.reopened else []
+        ended = ["complete"] if trial.outcome == "complete" else []
+        assert words == ["begins", *paused, *again, *ended], number
+        assert not again or "goes on from epoch 3 of 10: by now it is among the best" in told
+
+
+def test_who_follows_a_search_is_told_that_a_trial_goes_on(whole, tmp_path):
+    entries = entries_of(whole)
+    n = next(place for place, event in enumerate(events_of(entries)) if event["event"] == "reopened")
+    home = copy_of(tmp_path, entries[:n], *ON)
+    with Lease(home.store, home.name, this_driver()):
+        looks = follow(home, pause=lambda _: home.store.put(*entries[n]))
+        next(looks)
+        told = [news.text for news in next(looks).news]
+    numbers = events_of(entries)[n]["trials"]
+    assert told == [f"trial {number} goes on from epoch 3 of 10: by now it is among the best" for number in numbers]
+
+
+def test_the_timeline_has_a_trial_that_went_on_twice(whole):
+    """Before its pause, and after it: not all at its end."""
+    state = whole.state()
+    trial = next(trial for trial in state.trials.values() if trial.reopened)
+    assert trial.paused is not None
+    row = TrialRow(0, "complete", {}, ended_s=trial.ended_s, paused=(10.0, 3), spans=[Span("a", 2.0)] * 5)
+    assert trial.paused[0] < trial.ended_s
+    first, second = _spans(dataclasses.replace(row, ended_s=100.0), ["a"])
+    assert (first[1], len(first[2])) == (4.0, 3)
+    assert (second[1], len(second[2])) == (96.0, 2)
+
+
+def test_a_search_is_not_remembered_as_done_while_paused_trials_are_to_go_on(whole, tmp_path):
+    """Its money was spent before they could."""
+    assert not promotions_left(recipe_of(*ON), whole.state())
+    entries = entries_of(whole)
+    n = max(place for place, event in enumerate(events_of(entries)) if event["event"] == "reopened")
+    home = copy_of(tmp_path, entries[:n], *ON)
+    assert not home.state().open()
+    for trial in home.state().trials.values():
+        if trial.outcome == "complete":
+            home.append(Measured(1.0, trial.number, {"accuracy": 1.0}))
+    remember(home, recipe_of(*ON), home.state(), mirrored=True)
+    assert home.store.stat(home.key(FILE)) is None

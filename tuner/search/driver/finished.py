@@ -18,6 +18,7 @@ from tuner.search.record.home import SearchHome
 from tuner.search.record.state import SearchState
 from tuner.search.session.precision import adopt_precision
 from tuner.search.stages import model_stage
+from tuner.search.stopping.promotion import promotions_left
 from tuner.search.watch.listing import driver_of
 from tuner.search.watch.mirror import not_asked, passed_over, shown_place, tracking_uri
 from tuner.search.watch.result import SearchResult
@@ -42,6 +43,8 @@ def remember(home: SearchHome, recipe: Recipe, state: SearchState, *, mirrored: 
         asked: total of trials that the run was asked for, where an instruction has changed it.
     """
     if not mirrored or state.missing(recipe.budget.trials) or state.open() or not measured(recipe, state):
+        return
+    if promotions_left(recipe, state):  # a limit has ended it, and is told again
         return
     told = replace(recipe, budget=replace(recipe.budget, trials=asked or recipe.budget.trials))
     found = _found(home, told)

@@ -8,7 +8,7 @@ from tuner.recipe import TrackingConfig
 from tuner.search.outcome.files import put_file
 from tuner.search.record.events import Event
 from tuner.search.record.home import SearchHome
-from tuner.search.record.restoration import mirror_events
+from tuner.search.record.mirrored import Mirrored
 from tuner.search.record.state import SearchState
 from tuner.search.watch.header import mlflow_lines
 from tuner.search.watch.mirror import FLUSH_S, PLACE, mirror_front, place_document, start_mirror
@@ -36,10 +36,10 @@ class Shown:
         check: Callable[[], None],
     ) -> None:
         self._home, self._progress, self._check = home, progress, check
-        self._placed = ""
+        self._placed, self._mirrored = "", Mirrored()
         self._mirror = start_mirror(home, config, self._tell) if config.enabled else None
         if self._mirror is not None:
-            self._mirror.replay([expanded for event in past for expanded in mirror_events(event.to_json())])
+            self._mirror.replay([expanded for event in past for expanded in self._mirrored.of(event.to_json())])
 
     @property
     def place(self) -> str:
@@ -54,7 +54,7 @@ class Shown:
     def take(self, event: Event) -> None:
         """Show an event that the ledger has."""
         if self._mirror is not None:
-            for expanded in mirror_events(event.to_json()):
+            for expanded in self._mirrored.of(event.to_json()):
                 self._mirror.publish(expanded)
 
     def keep_place(self) -> None:

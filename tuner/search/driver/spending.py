@@ -6,7 +6,7 @@ from tuner.search.driver.time_limit import TimeLimit
 from tuner.search.outcome.confirmation_plan import cost, missing_runs, seconds, within_share
 from tuner.search.record.searched_banks import Bank
 from tuner.search.record.state import SearchState
-from tuner.search.stopping.promotion import promotion_of
+from tuner.search.stopping.promotion import promotions_left
 
 
 class Spending:
@@ -50,8 +50,7 @@ class Spending:
 
     def promotions_left(self) -> bool:
         """Whether paused trials are to go on although there may be no more proposals."""
-        rule = promotion_of(self._recipe)
-        return rule is not None and not self._state.open() and rule.after_the_last(self._state) is not None
+        return promotions_left(self._recipe, self._state)
 
     def spent_out(self) -> bool:
         """Whether an amount does not suffice for a paused trial to go on after the last proposal."""

@@ -141,6 +141,7 @@ def _row(trial: TrialRecord, view: FrontView) -> TrialRow:
         bars=bars,
         ended_s=trial.ended_s if trial.outcome else None,
         spans=[_span(use) for use in trial.stages],
+        paused=trial.paused,
         rung=trial.rung,
         rung_epoch=trial.rung_epochs[0] if trial.rung_epochs else 0,
     )

@@ -45,7 +45,7 @@ class Broker(Protocol):
 
 
 class LedgerSearcher(Searcher):
-    """Hands out open trials of an earlier driver first, then new proposals, up to the budget.
+    """Hands out open trials of an earlier driver and new proposals by number, up to the budget.
 
     A proposal that the ledger lost is made again; later trials may have ended in the meantime.
 
@@ -100,12 +100,11 @@ class LedgerSearcher(Searcher):
             return str(Searcher.FINISHED)
         if self._state.paused or len(self._running) >= self._recipe.budget.parallel:
             return None
-        if self._open:
-            number = self._open.pop(0)
-        elif self.exhausted or not self._missing:  # while a trial runs, a person may add another
+        missing = [] if self.exhausted else self._missing
+        if not (self._open or missing):  # while a trial runs, a person may add another
             return None if self._running else str(Searcher.FINISHED)
-        else:
-            number = self._missing.pop(0)
+        first = min((numbers for numbers in (self._open, missing) if numbers), key=lambda numbers: numbers[0])
+        number = first.pop(0)  # the lowest: a trial waits for lower ones only
         self._running[trial_id] = number
         self._broker.expect(number)
         self._promised.append(number)

@@ -34,7 +34,6 @@ __all__ = [
     "SearchState",
     "TrialRecord",
     "apply",
-    "mirror_events",
     "replay",
     "restore",
     "tally",
@@ -250,6 +249,8 @@ def _end(state: SearchState, event: Ended, at_s: float) -> str | None:
         if event.rung_epochs is not None:  # one that goes on without early stopping keeps what was measured before
             record.rung, record.rung_epochs = event.rung, event.rung_epochs
         before = record.stages if record.reopened else ()  # what it took up to the rung
+        if record.reopened:
+            record.paused = record.ended_s, len(before)
         had = {use.key for use in before}
         record.stages = (*before, *(use for use in event.stages if use.key not in had))
         record.remade = list(event.remade)
@@ -260,20 +261,6 @@ def _end(state: SearchState, event: Ended, at_s: float) -> str | None:
 def tally(counts: Mapping[str, int]) -> str:
     """Outcomes as text: "2 complete, 1 failed"; empty if there are none."""
     return ", ".join(f"{n} {outcome}" for outcome, n in counts.items())
-
-
-def mirror_events(event: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A ledger event in the form of the MLflow mirror: an outcome is preceded by one event per stage."""
-    if event["event"] in (Suspended.kind, Learned.kind, Referenced.kind, Instructed.kind):
-        return []
-    if event["event"] == Reopened.kind:
-        return [{"event": Reopened.kind, "trial": trial, "time_s": event["time_s"]} for trial in event["trials"]]
-    if event["event"] == Confirmed.kind:  # what confirmations say together is part of the front
-        return []
-    stages = [
-        {"event": "stage", "trial": event["trial"], "time_s": event["time_s"], **use} for use in event.get("stages", ())
-    ]
-    return [*stages, dict(event)]
 
 
 def _read(content: Any, possible: Possible | None) -> Event | InvalidEventError:

@@ -28,6 +28,7 @@ class TrialRecord:
         rung_epochs: the epoch of the rung, and the epochs of fine-tuning in all.
         known: at the rung it is compared with the trials before this number; None: early stopping was off.
         reopened: it was pruned, and opened again, promoted or by other settings of early stopping.
+        paused: if it went on: seconds of search time at which it had paused, and how many stages it had by then.
         promoted: the turn at which it was promoted; a proposal counts its end if it is the lag later. None: it was not.
         test: every metric measured on the test split (front members only).
         confirmations: its repetitions with other seeds and splits, by seed and split seed (front members only).
@@ -52,6 +53,7 @@ class TrialRecord:
     rung_epochs: tuple[int, int] | None = None
     known: int | None = None
     reopened: bool = False
+    paused: tuple[float, int] | None = None
     promoted: int | None = None
     test: dict[str, float] = field(default_factory=dict)
     confirmations: dict[tuple[int, int], Confirmed] = field(default_factory=dict)

@@ -25,7 +25,7 @@ class Bar:
         objectives: of the search.
         constraints: of the search.
         params: the trial's parameters; an objective among them is known from the start.
-        earlier: the earlier trials.
+        earlier: the earlier trials that can be compared.
         epoch: the epoch of the rung.
         epochs: epochs of fine-tuning in all.
     """

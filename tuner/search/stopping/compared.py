@@ -37,12 +37,16 @@ class Compared:
 
     @classmethod
     def of(cls, recipe: Recipe, trials: Iterable[TrialRecord]) -> "Compared":
-        """Those of the trials that can be compared: measured at the rung's epoch, with all that is to be measured."""
+        """Those of the trials that can be compared: measured at the rung's epoch, with all that is to be measured.
+
+        One that has failed or was skipped after its rung has no end to be compared by, and takes no place of another.
+        """
         objectives, constraints = objectives_of(recipe), constraints_of(recipe)
         found = [
             (trial, row)
             for trial in trials
-            if is_at_rung(recipe, trial)
+            if trial.outcome in (None, "pruned", "complete")
+            and is_at_rung(recipe, trial)
             and (row := losses(objectives, trial.params, trial.rung, constraints)) is not None
         ]
         ended = tuple(

@@ -5,6 +5,7 @@ Pure: the answer depends on the values given, on no clock and no order of arriva
 
 from dataclasses import dataclass, field
 
+import moocore
 import numpy as np
 import numpy.typing as npt
 
@@ -54,11 +55,6 @@ class Halving:
         places = constrained(self.ranking, worth[:, :n], violations)
         found: Flags = places < max(1, round(len(rung) / self.eta))
         if any(exact):
-            unbeaten = np.array([not beaten(rung[:, :n], own) for own in rung[:, :n]])
+            unbeaten = np.asarray(moocore.is_nondominated(rung[:, :n], keep_weakly=True))  # equal ones are all kept
             found |= unbeaten & (violations == 0.0)
         return found
-
-
-def beaten(others: Losses, own: Losses) -> bool:
-    """Whether some trial is no worse in every objective, and better in one."""
-    return bool(((others <= own).all(axis=1) & (others < own).any(axis=1)).any())

@@ -155,6 +155,12 @@ def _as_known(trial: TrialRecord, turn: int, known: int) -> TrialRecord:
     return trial if trial.promoted < known else replace(trial, outcome=None, values={}, model=None)
 
 
+def promotions_left(recipe: Recipe, state: SearchState) -> bool:
+    """Whether paused trials are to go on although there may be no more proposals."""
+    rule = promotion_of(recipe)
+    return rule is not None and not state.open() and rule.after_the_last(state) is not None
+
+
 def promotion_of(recipe: Recipe) -> Promotion | None:
     """The rule of a recipe; None: its trials do not pause."""
     return Promotion(recipe) if recipe.stopping.rung else None

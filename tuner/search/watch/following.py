@@ -14,7 +14,7 @@ from tuner.search.control.drivers import CurrentDriver, current_driver
 from tuner.search.record.front_view import FrontView
 from tuner.search.record.home import SearchHome
 from tuner.search.record.state import SearchState, TrialRecord
-from tuner.search.watch.texts import measured
+from tuner.search.watch.texts import goes_on, measured
 from tuner.store import StoreError
 
 EVERY_S = 2.0
@@ -142,12 +142,14 @@ def _so_far(look: Look) -> Iterator[News]:
 
 def _news(before: Look, now: Look) -> Iterator[News]:
     """What happened between two looks, in order."""
-    found = []
+    found, again = [], list[str]()
     members = {m.trial for m in now.view.members}
     for trial in now.state.trials.values():
         old = before.state.trials.get(trial.number)
         if trial.outcome and (old is None or (old.outcome in (None, "pruned") and old.outcome != trial.outcome)):
             found.append(News(trial.ended_at, _ended(trial, now, trial.number in members)))
+        elif old is not None and old.outcome and not trial.outcome:
+            again.append(goes_on(trial))
         known = old.confirmations if old else {}
         for run, confirmed in trial.confirmations.items():
             if run not in known:
@@ -155,6 +157,7 @@ def _news(before: Look, now: Look) -> Iterator[News]:
                 found.append(News(confirmed.time_s, f"{told}{_values(now, confirmed.values)}"))
     left = {m.trial for m in before.view.members} - members
     latest_s = max((news.time_s for news in found), default=time.time())
+    found += [News(latest_s, text) for text in again]
     for number in sorted(left):
         better = [f", beaten by trial {m.trial}" for m in now.view.members if _beaten(now, m.trial, number)]
         found.append(News(latest_s, f"trial {number} left the front{''.join(better[:1])}"))

@@ -20,8 +20,9 @@ from tuner.report.picture import render_front
 from tuner.search.record.events import Event
 from tuner.search.record.front_view import FrontView
 from tuner.search.record.home import SearchHome
+from tuner.search.record.mirrored import Mirrored
 from tuner.search.record.reference import reference_for
-from tuner.search.record.restoration import SearchState, TrialRecord, mirror_events
+from tuner.search.record.restoration import SearchState, TrialRecord
 from tuner.search.record.searched_banks import SearchedBanks
 from tuner.search.record.values import read_curves
 from tuner.search.watch.mirror_process import MirrorProcess
@@ -73,7 +74,8 @@ def replay_ledger(mirror: Mirror, home: SearchHome) -> None:
     """Let MLflow have what it lacks of a search, so that it knows the trial that a command is about."""
     past: list[Event] = []
     home.state(accepted=past.append)
-    mirror.replay([expanded for event in past for expanded in mirror_events(event.to_json())])
+    mirrored = Mirrored()
+    mirror.replay([expanded for event in past for expanded in mirrored.of(event.to_json())])
 
 
 def start_mirror(home: SearchHome, config: TrackingConfig, on_open: Callable[[str], None]) -> MirrorProcess:

@@ -10,7 +10,7 @@ from tuner.front.pareto import Objective
 from tuner.search.execute.messages import RunSnapshot
 from tuner.search.record.fields import clean
 from tuner.search.record.state import SearchState, TrialRecord
-from tuner.search.watch.texts import heading, measured, number, told_stage
+from tuner.search.watch.texts import goes_on, heading, measured, number, told_stage
 from tuner.search.watch.waiting import Needs, told_run
 
 QUIET_S = LONGEST_S
@@ -38,7 +38,7 @@ class News:
     ) -> None:
         self._state, self._objectives, self._searched, self._needs = state, objectives, searched, needs
         self._begun = set(state.trials)
-        self._ended = {trial.number for trial in state.finished()}
+        self._ended = {trial.number: trial.outcome for trial in state.finished()}
         self._stages: set[tuple[int, str]] = set()
         self._late: set[tuple[int, str]] = set()
         self._told_s = time.monotonic()
@@ -52,12 +52,13 @@ class News:
             ahead: says the same in short, at the end of the line of a trial that has ended.
         """
         begun = self._trials_begun()
+        going_on = self._trials_going_on()
         at_once = [line for number, line in begun.items() if self._state.trials[number].outcome]  # since the last call
         if ended := self._trials_ended():
             tail = f" | {ahead()}"
             ended = [f"{one_line(clean(line), LONGEST - len(tail))}{tail}" for line in ended]
         others = [line for line in begun.values() if line not in at_once]
-        found = [*at_once, *ended, *others, *self._stages_begun(runs)]
+        found = [*at_once, *ended, *going_on, *others, *self._stages_begun(runs)]
         quiet_s = PAUSED_S if self._state.paused is not None and not runs else QUIET_S
         if not found and time.monotonic() - self._told_s > quiet_s:
             stages = ", ".join(f"trial {run.trial} {told_stage(run)}" for run in runs) or "between stages"
@@ -84,9 +85,14 @@ class News:
                 lines.append(f"trial {run.trial}: {told_run(run, self._needs)}")
         return lines
 
+    def _trials_going_on(self) -> list[str]:
+        """A line for each trial that had paused and is open again; its end is news once more."""
+        again = [trial for trial in self._state.open() if self._ended.pop(trial.number, None)]
+        return [goes_on(trial) for trial in again]
+
     def _trials_ended(self) -> list[str]:
-        fresh = [trial for trial in self._state.finished() if trial.number not in self._ended]
-        self._ended.update(trial.number for trial in fresh)
+        fresh = [trial for trial in self._state.finished() if self._ended.get(trial.number) != trial.outcome]
+        self._ended.update((trial.number, trial.outcome) for trial in fresh)
         members = {p.trial for p in pareto.front(self._state.points(self._objectives), self._objectives)}
         return [self._ended_line(trial, trial.number in members) for trial in fresh]
 

@@ -12,7 +12,7 @@ from tuner.front.pareto import Objective
 from tuner.front.uncertainty import plus_minus
 from tuner.search.execute.messages import RunSnapshot
 from tuner.search.record.holder import short
-from tuner.search.record.restoration import SearchState
+from tuner.search.record.restoration import SearchState, TrialRecord
 
 QUIET_S = 30.0  # a stage usually reports within seconds
 
@@ -36,6 +36,12 @@ def pruned_line(state: SearchState) -> str:
         return ""
     trials = f"{len(pruned)} {'trial' if len(pruned) == 1 else 'trials'} pruned"
     return f"{trials}{at[0].removeprefix(str(len(pruned)))}" if len(at) == 1 else f"{trials}: {', '.join(at)}"
+
+
+def goes_on(trial: TrialRecord) -> str:
+    """Of a trial that had paused: "trial 3 goes on from epoch 3 of 10: by now it is among the best"."""
+    at = f" from epoch {trial.rung_epochs[0]} of {trial.rung_epochs[1]}" if trial.rung_epochs else ""
+    return f"trial {trial.number} goes on{at}: by now it is among the best"
 
 
 def number(value: Any) -> str:

@@ -63,6 +63,7 @@ def trial_document(home: SearchHome, trial: int, *, log_lines: int = LOG_LINES) 
         "values": record.values,
         "rung": record.rung,
         "rung_epochs": record.rung_epochs,
+        "reopened": record.reopened,
         "errors": uncertainty.errors(record.values),
         "test": record.test,
         "member": trial in {member.trial for member in home.front(state=state).members},
@@ -89,6 +90,9 @@ def trial_text(document: dict[str, Any], *, all_logs: bool = False) -> Group:
     if document["cause"]:
         where = f" in {document['stage']}" if document["stage"] else ""
         lines.append(plain_line(f"cause{where}: {document['cause']}"))
+    if document["reopened"] and document["rung_epochs"]:
+        epoch, epochs = document["rung_epochs"]
+        lines.append(plain_line(f"it paused at epoch {epoch} of {epochs}, and went on later"))
     if document["rung_epochs"] and not document["values"]:
         epoch, epochs = document["rung_epochs"]
         known = {name: value for name, value in document["rung"].items() if not uncertainty.is_count(name)}
@@ -202,7 +206,8 @@ def _keys(home: SearchHome, record: TrialRecord) -> dict[str, str]:
     if not home.is_of_this_code():  # its keys follow from other rules
         return known
     recipe, bank = home.stored()
-    return {**{spec.stage: spec.key for spec in plan_trial(recipe, bank, record.params)}, **known}
+    coming = {spec.stage: spec.key for spec in plan_trial(recipe, bank, record.params)}
+    return known | {stage: key for stage, key in coming.items() if stage not in known}
 
 
 def _stage_table(stages: list[dict[str, Any]]) -> RenderableType:
