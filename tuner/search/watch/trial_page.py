@@ -197,7 +197,7 @@ def _times(use: StageUse | None) -> tuple[float | None, float | None]:
 
 
 def _keys(home: SearchHome, record: TrialRecord) -> dict[str, str]:
-    """The key of each stage in order: those that the ledger has, then what follows from the parameters for the others."""
+    """The key of each stage in order: those that the ledger has, then those that follow from the parameters."""
     known = {use.stage: use.key for use in record.stages}
     if not home.is_of_this_code():  # its keys follow from other rules
         return known
