@@ -89,7 +89,10 @@ def main() -> None:
         off = [100 * (one.total_s / took_s - 1) for one in said if one.ended >= AFTER]
         runs = sum(len(trial.confirmations) for trial in state.trials.values())
         near = sum(abs(each) <= 25 for each in off)
-        third = next(one.total_s for one in said if one.ended >= AFTER)
+        third = next((one.total_s for one in said if one.ended >= AFTER), None)
+        if third is None:
+            print(f"{f'{Path(store).name}/{name}':16}  {len(said):6}  fewer than {AFTER} trials have ended")
+            continue
         print(
             f"{f'{Path(store).name}/{name}':16}  {len(said):6}  {runs:4}  {took_s:6.0f}  {third:16.0f}  {off[0]:+5.0f}"
             f"  {max(off, key=abs):+14.0f}  {near} of {len(off)}"

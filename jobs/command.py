@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from tuner.search.record.home import SearchHome
 
 Run = Callable[[argparse.Namespace], int]
+LOOK_S = 2.0  # between looks at a search that has not begun
 
 
 def refuse_secret(address: str) -> None:
@@ -38,12 +40,13 @@ def refuse_secret(address: str) -> None:
         )
 
 
-def home_of(arguments: argparse.Namespace, *, starting: bool = False) -> "SearchHome":
+def home_of(arguments: argparse.Namespace, *, starting: bool = False, wait: bool = False) -> "SearchHome":
     """The search that --store and --name identify.
 
     Args:
         arguments: of the command.
         starting: whether one is enough whose driver has not come to its first trial yet.
+        wait: whether to wait for such a driver, as long as it gives a sign of life.
 
     Raises:
         UsageError: there is none, or it is only starting.
@@ -53,16 +56,19 @@ def home_of(arguments: argparse.Namespace, *, starting: bool = False) -> "Search
     from tuner.store import open_store
 
     store, warn = open_store(arguments.store), progress(stderr=True).warn
-    home = SearchHome(store, arguments.name, warn)
-    if home.exists() or not (driver := current_driver(store, home.name).told()):
-        return open_home(store, arguments.name, warn)
-    if starting:
-        return home
-    raise UsageError(
-        f"search {home.name!r} is starting: its driver, {driver}, reads the data or extracts features",
-        "a search that has begun",
-        "try again when it has; qpm-tuner list shows it, and qpm-tuner control can stop or pause it already",
-    )
+    home, told = SearchHome(store, arguments.name, warn), False
+    while not home.exists() and (driver := current_driver(store, home.name)).name:
+        if starting:
+            return home
+        does = f"search {home.name!r} is starting: its driver, {driver.told()}, reads the data or extracts features"
+        if not wait or driver.is_silent:
+            todo = "try again when it has; qpm-tuner list shows it, and qpm-tuner control can stop or pause it already"
+            raise UsageError(does, "a search that has begun", todo)
+        if not told:
+            progress(stderr=True).say(f"{does}; waiting until it has begun")
+        told = True
+        time.sleep(LOOK_S)
+    return open_home(store, arguments.name, warn)
 
 
 def run(

@@ -39,7 +39,7 @@ def main(given: list[str] | None = None) -> int:
 
 def body(arguments: argparse.Namespace) -> int:
     """Print the front."""
-    home = home_of(arguments)
+    home = home_of(arguments, wait=arguments.watch)
     objectives = None
     if arguments.objectives:
         objectives = objectives_of(home.stored()[0], arguments.objectives)

@@ -36,7 +36,8 @@ def main(given: list[str] | None = None) -> int:
 
 def body(arguments: argparse.Namespace) -> int:
     """Print the trial, or all."""
-    home, lines = home_of(arguments), LOG_LINES if arguments.log is None else max(0, arguments.log)
+    home = home_of(arguments, wait=arguments.follow)
+    lines = LOG_LINES if arguments.log is None else max(0, arguments.log)
     if arguments.trial is None:
         if arguments.follow:
             raise UsageError("--follow without a trial", "the number of a trial", "for example 7 --follow")

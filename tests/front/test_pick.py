@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.errors import UsageError
+from tuner.front.candidates import candidates
 from tuner.front.knee import pick_knee
 from tuner.front.near_best import pick_within
 from tuner.front.pareto import Objective, Point, front
@@ -342,3 +343,13 @@ def test_lower_limits_that_no_trial_respects_name_the_nearest() -> None:
         pick(POINTS, TWO, Rules(at_least={"accuracy": 90.0}))
     assert "the nearest is trial 0 with accuracy 79" in caught.value.expected
     assert "loosen" in caught.value.todo
+
+
+def test_what_all_members_share_is_no_merit_of_one() -> None:
+    """The confirmed members of a front may all have 5 features per class, where another member has 2."""
+    axes = [*TWO, Objective("features_per_class", "min", 0.0, 50.0, unit="features")]
+    rows = enumerate([(79.0, 55.0), (70.0, 65.0)])
+    points = [Point(i, {}, {"accuracy": a, "interpretability": b, "features_per_class": 5.0}) for i, (a, b) in rows]
+    assert "equals all of the front in features per class (5)" in pick_knee(points, axes).reason
+    roles = [candidate.role for candidate in candidates(points, axes)]
+    assert roles == ["the largest sum of objectives and the best in interpretability", "the best in accuracy"]

@@ -52,7 +52,10 @@ def test_the_curves_of_a_pruned_trial_are_printed_up_to_its_rung(tmp_path, capsy
     assert "finetune 1 of 10 2.000 1.250 51.0 61.2 finetune 3 of 10 0.667 53.0 validation: 288 images" in printed
     assert "the learning curves of dense cannot be shown: no stages/dense/dense3 in" in printed
     assert trial.main([*asked, "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)["curves"]
+    document = json.loads(capsys.readouterr().out)
+    stages = [stage["stage"] for stage in document["stages"]]
+    assert stages == ["dense", "assign", "rung", "finetune", "evaluate"], "in the order in which they run"
+    told = document["curves"]
     assert told["finetune"] == {"epochs": 10, "rows": [rows[0] | measured, *rows[1:]], "missing": ""}
 
 

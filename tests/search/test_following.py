@@ -5,12 +5,12 @@ import json
 
 import pytest
 
-from jobs import front
+from jobs import front, trial
 from tests.ledgers import COUNTS, finished, home_with, trial_events
 from tuner.search.record.holder import this_driver
 from tuner.search.record.home import SearchHome
 from tuner.search.watch.following import follow
-from tuner.store import Lease, StoreError
+from tuner.store import Lease, StoreError, open_store
 
 BETTER = {"accuracy": 96.5, "interpretability": 70.0, **COUNTS}  # beats trials 0 and 1
 RUN_AGAIN = {"seed": 1, "split_seed": 0, "cause": None, "stages": [], "values": BETTER, "outcome": "complete"}
@@ -120,3 +120,19 @@ def test_in_a_pipe_it_is_a_line_or_a_document_per_change(home, capsys):
         assert front.main([*where, *wrong]) == 2
     assert front.main([*where[:-1], "--every", "3"]) == 2
     assert "--every 3 without --watch" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("command", "words"), [(front, ["--watch"]), (trial, ["0", "--follow"])])
+def test_who_follows_a_search_that_only_starts_waits_for_it(tmp_path, command, words, monkeypatch, capsys):
+    """Its driver has the lease, and extracts features: the first look came too early, and the command ended."""
+    store = open_store(str(tmp_path))
+    with contextlib.ExitStack() as driving:
+        driving.enter_context(Lease(store, "made-up", this_driver()))
+
+        def begin(_):
+            home_with(tmp_path, finished())
+            driving.close()
+
+        monkeypatch.setattr("jobs.command.time.sleep", begin)
+        assert command.main(["--store", str(tmp_path), "--name", "made-up", *words]) == 0
+    assert "waiting until it has begun" in capsys.readouterr().err

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from tuner.front import words
+from tuner.front import reasons, words
 from tuner.front.choice import merit
 from tuner.front.knee import pick_knee
 from tuner.front.pareto import Objective, Point
@@ -61,6 +61,8 @@ def _of(members: Sequence[Point], objectives: Sequence[Objective]) -> list[Candi
     if len(objectives) > 1 or len(members) == 1:
         roles[chosen.point.trial] = [knee]
     for objective in objectives:
+        if roles and len(members) > 1 and all(reasons.same(p, members[0], [objective]) for p in members):
+            continue  # all are equally good
         best = max(members, key=lambda p: merit(p, [objective], objectives))
         roles.setdefault(best.trial, []).append(f"the best in {words.name(objective.name)}")
     small = _compact(members, objectives)

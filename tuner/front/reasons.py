@@ -17,11 +17,14 @@ def standing(point: Point, members: Sequence[Point], objective: Objective, whose
     """Where a point stands in one objective among the members, as verb and object for `words.clauses`.
 
     Returns:
-        `is the best of the front in` accuracy (79.0 ± 2.4 %, n = 288), or
+        `is the best of the front in` accuracy (79.0 ± 2.4 %, n = 288),
+        `equals all of the front in` features per class (5), where all members have the same value, or
         `gives up` 0.6 percentage points of accuracy (78.4 ± 2.4 %, n = 288, against the best of the front,
         79.0 ± 2.4 % of trial 0).
     """
     best = max(members, key=lambda p: objective.goodness(p.values[objective.name]))
+    if len(members) > 1 and all(same(point, other, [objective]) for other in members):
+        return f"equals all of {whose} in", f"{words.name(objective.name)} ({measured(point, objective)})"
     if same(point, best, [objective]):
         return f"is the best of {whose} in", f"{words.name(objective.name)} ({measured(point, objective)})"
     verb, what = difference(point, best, objective)

@@ -35,9 +35,9 @@ class SharedFeatures:
 
     def sentence(self) -> str:
         """As words."""
-        one, two = self.features
+        (one, two), noun = self.features, "feature" if self.shared == 1 else "features"
         return (
-            f"they share {self.shared} features of one dense model, of {one} and {two}; {self.equal_classes} of "
+            f"they share {self.shared} {noun} of one dense model, of {one} and {two}; {self.equal_classes} of "
             f"{self.classes} classes are made of the same features; of the features that either model uses for a "
             f"class, both use {100 * self.overlap:.0f} % on average"
         )

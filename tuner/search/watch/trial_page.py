@@ -201,13 +201,13 @@ def _times(use: StageUse | None) -> tuple[float | None, float | None]:
 
 
 def _keys(home: SearchHome, record: TrialRecord) -> dict[str, str]:
-    """The key of each stage: those that the ledger has, and what follows from the parameters for the others."""
+    """The key of each stage in order: those that the ledger has, then those that follow from the parameters."""
     known = {use.stage: use.key for use in record.stages}
     if not home.is_of_this_code():  # its keys follow from other rules
         return known
     recipe, bank = home.stored()
-    coming = {spec.stage: spec.key for spec in plan_trial(recipe, bank, record.params)}
-    return known | {stage: key for stage, key in coming.items() if stage not in known}
+    planned = {spec.stage: spec.key for spec in plan_trial(recipe, bank, record.params)}
+    return known | {stage: key for stage, key in planned.items() if stage not in known}
 
 
 def _stage_table(stages: list[dict[str, Any]]) -> RenderableType:
