@@ -157,7 +157,7 @@ def print_end(result: "SearchResult", console: Console) -> None:
         lines["error bars"] = f"qpm-tuner confirm {address} --seeds {seeds}  ({cost})"
     if len(draw_points(result.recipe, ended + 1)) <= ended:
         lines["more trials"] = f"none: all {ended} points of the space are tried"
-    elif home.is_of_this_code():
+    elif home.is_of_this_code() and not (result.interrupted or result.stopped_by or result.ended_by_limit):
         lines["more trials"] = f"qpm-tuner search {address} --trials {2 * max(ended, 1)}"
     for name, told in lines.items():
         place = told.replace(", then ", f"\n{'':14}")  # the command that serves MLflow, and its page
