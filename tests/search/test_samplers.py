@@ -159,16 +159,17 @@ def test_a_draw_at_the_end_of_a_range_is_that_end():
 @pytest.mark.slow
 def test_a_gaussian_process_calculates_on_one_thread(monkeypatch):
     """On two threads it takes eight times the CPU, and what it proposes would depend on the machine."""
-    import optuna._gp.optim_mixed as inside
     import torch
 
-    seen, before, real = [], torch.get_num_threads(), inside.optimize_acqf_mixed
+    from tuner.search.propose.gaussian import GPSampler
+
+    seen, before, real = [], torch.get_num_threads(), GPSampler.sample_relative
 
     def spy(*args, **kwargs):
         seen.append(torch.get_num_threads())
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(inside, "optimize_acqf_mixed", spy)
+    monkeypatch.setattr(GPSampler, "sample_relative", spy)
     torch.set_num_threads(3)
     try:
         settings = recipe("gp", "sampler.startup=2", "sampler.lag=1")

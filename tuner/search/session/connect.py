@@ -22,6 +22,7 @@ from tuner.recipe import ResourcesConfig, StageResources
 from tuner.search.session.address import LOCAL_RAY, is_on_loopback_only, ray_address
 from tuner.search.session.gpu_share import gpu_share
 from tuner.search.session.own_ray import alone, own_ray
+from tuner.search.session.ray_errors import errors_to_the_log
 from tuner.search.session.surroundings import cache_folder, require_surroundings
 from tuner.search.stages import STAGES
 
@@ -71,6 +72,7 @@ def connect_ray(resources: ResourcesConfig) -> Iterator[dict[str, StageResources
         options = held.enter_context(own_ray()) if local else {}
         if not local and is_on_loopback_only(address):
             held.enter_context(alone())
+        held.enter_context(errors_to_the_log())
         listen = held.enter_context(sigterm_is_ctrl_c())
         held.callback(ray.shutdown)
         try:
