@@ -12,7 +12,7 @@ import ray._private.worker as ray_worker
 def errors_to_the_log() -> Iterator[None]:
     """Let Ray print nothing in the block: standard output is for results, such as a JSON document.
 
-    Ray prints these reports whatever `log_to_driver` says. What the end of a worker means for a trial we tell ourselves.
+    Ray prints these reports whatever `log_to_driver` says. What the end of a worker means for a trial is told by us.
     """
 
     def log(data: Mapping[str, Any], ignore_prefix: bool) -> None:
