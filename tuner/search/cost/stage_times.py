@@ -1,8 +1,8 @@
 """How long stages take: as measured in this search, else in others of the store, else as guessed by size."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from statistics import quantiles
+from statistics import median, quantiles
 from typing import Literal, NamedTuple
 
 from tuner.search.record.stage_use import StageUse
@@ -12,6 +12,8 @@ Source = Literal["search", "store", "guess"]
 
 FEW = 3
 """Runs of a stage below which its time is known roughly only."""
+OUTLIER = 1.25
+"""A run that took longer than this many times the usual counts as so long: the first of a worker loads libraries."""
 KEEP = 0.9
 """Each further run of a stage lessens the weight of those before it by this factor: a machine gets busier, or idle."""
 
@@ -35,10 +37,11 @@ class StageTimes:
     """Seconds of a stage from its guess: the guess times the ratio of measured to guessed seconds of its stage.
 
     The ratio is that of the sums, so it is the mean where all guesses are alike, and follows epochs and width where
-    these are searched. The last runs count most.
+    these are searched. The last runs count most, and outliers less. A stage that has not been timed has the ratio of
+    its like (fine-tuning and the rung in its middle), else it takes as long as guessed.
 
     Attributes:
-        ratios: by stage; a stage without one takes as long as guessed.
+        ratios: by stage.
         counts: timed runs by stage.
         source: where they come from.
         beside_s: seconds that a stage takes beside its run: until a worker has it, and until its trial goes on.
@@ -52,28 +55,43 @@ class StageTimes:
     @classmethod
     def of(cls, runs: Iterable[Timed], source: Source, beside_s: float = 0.0) -> "StageTimes":
         """From timed runs of one source, in the order of their ends."""
-        sums: dict[str, tuple[float, float, int]] = {}
-        for stage, guessed_s, took_s in runs:
-            guessed, took, n = sums.get(stage, (0.0, 0.0, 0))
-            sums[stage] = KEEP * guessed + guessed_s, KEEP * took + took_s, n + 1
-        ratios = {stage: took / guessed for stage, (guessed, took, _) in sums.items() if guessed > 0}
-        return cls(ratios, {stage: n for stage, (_, _, n) in sums.items()}, source if ratios else "guess", beside_s)
+        timed: dict[str, list[Timed]] = {}
+        for run in runs:
+            if run.guessed_s > 0:
+                timed.setdefault(run.stage, []).append(run)
+        ratios = {stage: _ratio(found) for stage, found in timed.items()}
+        return cls(
+            ratios, {stage: len(found) for stage, found in timed.items()}, source if ratios else "guess", beside_s
+        )
 
     def seconds(self, stage: str, guessed_s: float) -> float:
         """Seconds that a run of a stage will take."""
-        like = model_stage().name if stage == rung_stage().name else stage  # most of a rung is fine-tuning
-        return guessed_s * self.ratios.get(stage, self.ratios.get(like, 1.0))
+        return guessed_s * self.ratios.get(self._timed(stage), 1.0)
 
     def runs_of(self, stage: str) -> int:
         """How often a stage, or what its time is taken from, has been timed."""
-        like = model_stage().name if stage == rung_stage().name else stage
-        return self.counts.get(stage, self.counts.get(like, 0))
+        return self.counts.get(self._timed(stage), 0)
+
+    def _timed(self, stage: str) -> str:
+        """The stage whose times a stage has: its own, or those of its like."""
+        rung, whole = rung_stage().name, model_stage().name
+        like = {rung: whole, whole: rung}.get(stage, stage)
+        return like if stage not in self.ratios and like in self.ratios else stage
 
     def over(self, others: "StageTimes") -> "StageTimes":
         """These, completed by others for stages that have not been timed."""
         if not self.ratios:
             return others
         return StageTimes(others.ratios | self.ratios, others.counts | self.counts, self.source, self.beside_s)
+
+
+def _ratio(runs: Sequence[Timed]) -> float:
+    """Measured by guessed seconds of a stage, from its runs in the order of their ends."""
+    most = OUTLIER * median(run.took_s / run.guessed_s for run in runs)
+    guessed = took = 0.0
+    for run in runs:
+        guessed, took = KEEP * guessed + run.guessed_s, KEEP * took + min(run.took_s, most * run.guessed_s)
+    return took / guessed
 
 
 def beside(uses: Iterable[StageUse]) -> float:
