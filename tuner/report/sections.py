@@ -101,7 +101,7 @@ def _axes(report: Report) -> str:
 
 
 def _completed(rows: Sequence[TrialRow]) -> str:
-    """How many trials are complete."""
+    """How many trials are complete, and how many early stopping has left at their rung."""
     if not rows:
         return "No trial has begun."
     completed = sum(row.outcome == "complete" for row in rows)
@@ -109,7 +109,9 @@ def _completed(rows: Sequence[TrialRow]) -> str:
         return f"The only trial {'completed' if completed else 'has not completed'}."
     if not completed:
         return f"None of {len(rows)} trials has completed."
-    return f"{completed} of {len(rows)} trials completed."
+    pruned = sum(row.outcome == "pruned" for row in rows)
+    told = f", {pruned} {'was' if pruned == 1 else 'were'} pruned by early stopping" if pruned else ""
+    return f"{completed} of {len(rows)} trials completed{told}."
 
 
 def _rests(report: Report, metrics: Sequence[str]) -> str:
