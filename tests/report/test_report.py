@@ -120,8 +120,8 @@ def test_page_can_be_read_without_eyes(page: str) -> None:
 
 def test_page_says_how_many_trials_early_stopping_has_left_at_their_rung() -> None:
     report = sample_report()
-    rows = [row if row.outcome == "complete" else replace(row, outcome="pruned") for row in report.rows]
-    text = Page(render_report(replace(report, rows=rows))).text()
+    rows = [row if row.outcome == "complete" else dataclasses.replace(row, outcome="pruned") for row in report.rows]
+    text = Page(render_report(dataclasses.replace(report, rows=rows))).text()
     assert "28 of 36 trials completed, 8 were pruned by early stopping." in text
 
 
