@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tuner.front.constraint import ROUNDING
 from tuner.recipe import Recipe, lag_of, objectives_of
 from tuner.search.record.state import SearchState, TrialRecord
 from tuner.search.stopping.compared import Compared, is_at_rung
@@ -102,7 +103,7 @@ class Promotion:
         n, found = self._n_objectives, {}
         for number, ended, worth in zip(compared.numbers, compared.ended, compared.forecasts(), strict=True):
             if ended is None:
-                beyond = np.maximum(worth[n:], 0.0)
+                beyond = np.where(worth[n:] > ROUNDING, worth[n:], 0.0)
                 found[number] = Forecast(tuple((-worth[:n]).tolist()), tuple(beyond.tolist()))
         return found
 
