@@ -4,15 +4,14 @@ Coates, Ng & Lee, "An Analysis of Single-Layer Networks in Unsupervised Feature 
 contrast-normalised patches, ZCA whitening, k-means, "triangle" encoding.
 """
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import Any
 
 import torch
-from threadpoolctl import threadpool_limits
 from torch import Tensor
 from torch.nn import functional as F
 
+from tuner.base.one_thread import one_thread
 from tuner.errors import UsageError
 from tuner.features.backbone import Tokens
 from tuner.features.settings import PatchDictionarySettings
@@ -109,7 +108,7 @@ class PatchDictionary:
             )
         generator = torch.Generator().manual_seed(self.seed)
         patches = patches[torch.randperm(len(patches), generator=generator)[:FIT_PATCHES]]
-        with _one_thread():
+        with one_thread():
             mean = patches.mean(0)
             values, vectors = torch.linalg.eigh(torch.cov((patches - mean).T.double()))
             scale = torch.rsqrt(values.clamp(min=0) + WHITENING_FLOOR)
@@ -136,15 +135,3 @@ class PatchDictionary:
         patches = F.unfold(pixels, self.patch_size, stride=self.stride).transpose(1, 2)
         centred = patches - patches.mean(-1, keepdim=True)
         return centred * torch.rsqrt(centred.square().mean(-1, keepdim=True) + CONTRAST_FLOOR)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """A block that computes on one thread: several add up in another order, and how many there are changes bits."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1):
-            yield
-    finally:
-        torch.set_num_threads(n_threads)

@@ -287,7 +287,8 @@ def test_a_log_says_that_a_trial_goes_on_and_how_it_ended_then(whole):
         again = ["goes"] if trial.reopened else []
         ended = ["complete"] if trial.outcome == "complete" else []
         assert words == ["begins", *paused, *again, *ended], number
-        assert not again or "goes on from epoch 3 of 10: by now it is among the best" in told
+        why = "" if trial.promoted is None else ": by now it is among the best"
+        assert not again or f"goes on from epoch 3 of 10{why}" in told
 
 
 def test_who_follows_a_search_is_told_that_a_trial_goes_on(whole, tmp_path):

@@ -60,9 +60,8 @@ class StageTimes:
             if run.guessed_s > 0:
                 timed.setdefault(run.stage, []).append(run)
         ratios = {stage: _ratio(found) for stage, found in timed.items()}
-        return cls(
-            ratios, {stage: len(found) for stage, found in timed.items()}, source if ratios else "guess", beside_s
-        )
+        counts = {stage: len(found) for stage, found in timed.items()}
+        return cls(ratios, counts, source if ratios else "guess", beside_s)
 
     def seconds(self, stage: str, guessed_s: float) -> float:
         """Seconds that a run of a stage will take."""

@@ -44,6 +44,7 @@ from tuner.search.record.reference import settled
 from tuner.search.record.restoration import apply
 from tuner.search.record.searched_banks import Bank
 from tuner.search.session.connect import keep_keys_private, ray_for, scratch_folder
+from tuner.search.stopping.promotion import promotions_left
 from tuner.search.stopping.reopening import to_reopen
 from tuner.search.watch.header import Place
 from tuner.search.watch.trials_view import TrialsView
@@ -203,7 +204,7 @@ class Driver:
                     broker.go_on()
                     self._phase = "measuring the front on the test split"
                     within_s = MEASURE_S if self.spending.whole_limit.reached else math.inf
-                    place = (self.home, self.recipe, self.bank, self.state)
+                    place = (self.recipe, self.bank, self.state)
                     measure_front(*place, broker, self.record, self.progress, within_s)
                     interrupted = self._confirm(broker)
         except TimeUp:
@@ -277,7 +278,7 @@ class Driver:
     def complete(self) -> bool:
         """Whether the budget is spent and every trial has ended."""
         left = self._reopening or self.state.open() or self.state.missing(self.recipe.budget.trials)
-        return not (left or self.spending.promotions_left())
+        return not (left or promotions_left(self.recipe, self.state))
 
     @property
     def stopped_by(self) -> str:

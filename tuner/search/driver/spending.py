@@ -48,10 +48,6 @@ class Spending:
         self._ended_by = self._ended_by or found
         return found is not None
 
-    def promotions_left(self) -> bool:
-        """Whether paused trials are to go on although there may be no more proposals."""
-        return promotions_left(self._recipe, self._state)
-
     def spent_out(self) -> bool:
         """Whether an amount does not suffice for a paused trial to go on after the last proposal."""
         spending = [limit for limit in self._limits if isinstance(limit, SpendLimit)]
@@ -63,7 +59,7 @@ class Spending:
         """Whether the budget suffices for no further trial; open ones go on while there is time."""
         if self.trials_stopped():
             return True
-        if self.promotions_left() and not self.spent_out():
+        if promotions_left(self._recipe, self._state) and not self.spent_out():
             return False
         new = self._state.missing(self._recipe.budget.trials)
         return bool(new and not self._state.open() and self.enough(new[0]))

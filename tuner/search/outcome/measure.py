@@ -11,7 +11,6 @@ from tuner.search.execute.broker_handle import BrokerHandle
 from tuner.search.execute.broker_monitor import run_trials
 from tuner.search.execute.plan import evaluation, plan_trial
 from tuner.search.record.events import Measured
-from tuner.search.record.home import SearchHome
 from tuner.search.record.restoration import SearchState
 from tuner.search.record.searched_banks import Bank
 
@@ -19,7 +18,6 @@ Record = Callable[[Measured], None]
 
 
 def measure_front(
-    home: SearchHome,
     recipe: Recipe,
     bank: Bank,
     state: SearchState,

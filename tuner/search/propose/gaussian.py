@@ -5,17 +5,15 @@ so the proposal, would depend on how many cores the driver's machine has.
 """
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import torch
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, GPSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial
-from threadpoolctl import threadpool_limits
+
+from tuner.base.one_thread import one_thread
 
 
 class OneThreadGPSampler(GPSampler):
@@ -25,7 +23,7 @@ class OneThreadGPSampler(GPSampler):
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """As Optuna's."""
-        with _one_thread(), np.errstate(invalid="ignore"):  # 0 / 0 where one point is best by far, which it handles
+        with one_thread(), np.errstate(invalid="ignore"):  # 0 / 0 where one point is best by far, which it handles
             found: dict[str, Any] = super().sample_relative(study, trial, search_space)
             return found
 
@@ -40,15 +38,3 @@ def gaussian_sampler(seed: int, startup: int) -> BaseSampler:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Optuna calls it experimental
         return OneThreadGPSampler(seed=seed, n_startup_trials=startup, warn_independent_sampling=False)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """PyTorch, NumPy and SciPy calculate on one thread; afterwards on as many as before."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1, user_api="blas"):
-            yield
-    finally:
-        torch.set_num_threads(threads)

@@ -13,7 +13,7 @@ class Tried:
         params: its point, by the names of the space.
         values: of the objectives, each to be maximised; None if it has none.
         violations: how far it is beyond each constraint of the recipe, as a share of the bound; 0: satisfied.
-        pruned: it was stopped early, because it could hardly become a member of the front.
+        pruned: it paused at its rung, and there is no forecast of its values.
     """
 
     params: Mapping[str, Any]

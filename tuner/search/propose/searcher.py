@@ -88,11 +88,6 @@ class LedgerSearcher(Searcher):
         self.exhausted = False
         self.halted: str | None = None  # why no trial can continue
 
-    @property
-    def n_left(self) -> int:
-        """Trials to be run."""
-        return len(self._open) + len(self._missing)
-
     def suggest(self, trial_id: str) -> Any:
         """The next trial's configuration, None for "not now", or FINISHED."""
         self.look()

@@ -148,7 +148,7 @@ class Promotion:
 
 
 def _as_known(trial: TrialRecord, turn: int, known: int) -> TrialRecord:
-    """A trial as it is known to a turn that knows the trials, and the ends of those promoted, before a number."""
+    """A trial as a turn sees it: the ends of trials that were promoted count if that was before turn `known`."""
     if not (trial.reopened or trial.outcome == "pruned"):
         return trial
     if trial.promoted is None or trial.promoted > turn:

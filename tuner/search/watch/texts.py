@@ -39,9 +39,13 @@ def pruned_line(state: SearchState) -> str:
 
 
 def goes_on(trial: TrialRecord) -> str:
-    """Of a trial that had paused: "trial 3 goes on from epoch 3 of 10: by now it is among the best"."""
+    """Of a trial that had paused: "trial 3 goes on from epoch 3 of 10: by now it is among the best".
+
+    Without the reason where no turn has promoted it: the settings of early stopping may have changed instead.
+    """
     at = f" from epoch {trial.rung_epochs[0]} of {trial.rung_epochs[1]}" if trial.rung_epochs else ""
-    return f"trial {trial.number} goes on{at}: by now it is among the best"
+    why = "" if trial.promoted is None else ": by now it is among the best"
+    return f"trial {trial.number} goes on{at}{why}"
 
 
 def number(value: Any) -> str:

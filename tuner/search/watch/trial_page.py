@@ -51,7 +51,7 @@ def trial_document(home: SearchHome, trial: int, *, log_lines: int = LOG_LINES) 
         "search": home.name,
         "trial": trial,
         "state": record.outcome or "open",
-        "doing": _doing(home, record, now),
+        "doing": _doing(record, now),
         "where": doing.where if doing else "",
         "params": record.params,
         "instruction": record.instruction,
@@ -122,7 +122,7 @@ def _trials_table(home: SearchHome, state: SearchState, now: Now | None) -> Fitt
     trials = sorted(state.trials.values(), key=lambda trial: trial.number)
     view = home.front(state=state)
     members = {member.trial for member in view.members}
-    states = [_state(home, trial, now, member=trial.number in members) for trial in trials]
+    states = [_state(trial, now, member=trial.number in members) for trial in trials]
     columns = [Column("trial", [str(trial.number) for trial in trials], weight=9)]
     columns.append(Column("state", states, weight=8, words=True))
     searched = [name for name in home.stored()[0].space if any(name in trial.params for trial in trials)]
@@ -139,16 +139,16 @@ def open_trials(home: SearchHome) -> list[dict[str, Any]]:
     """All trials in short, for `--json`."""
     state, now = home.state(), read_now(home.store, home.name)
     return [
-        {"trial": n, "state": trial.outcome or "open", "doing": _doing(home, trial, now), "params": trial.params}
+        {"trial": n, "state": trial.outcome or "open", "doing": _doing(trial, now), "params": trial.params}
         for n, trial in sorted(state.trials.items())
     ]
 
 
-def _state(home: SearchHome, trial: TrialRecord, now: Now | None, *, member: bool) -> str:
-    return "on the front" if member else trial.outcome or _doing(home, trial, now)
+def _state(trial: TrialRecord, now: Now | None, *, member: bool) -> str:
+    return "on the front" if member else trial.outcome or _doing(trial, now)
 
 
-def _doing(home: SearchHome, record: TrialRecord, now: Now | None) -> str:
+def _doing(record: TrialRecord, now: Now | None) -> str:
     """What an open trial does, and how old that knowledge is."""
     if record.outcome:
         return ""
