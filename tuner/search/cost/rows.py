@@ -15,7 +15,7 @@ from tuner.search.record.state import SearchState, TrialRecord
 from tuner.search.stages import measuring_stage, model_stage, rung_stage
 
 STOPPED = 0.7
-"""Of the share `1 - 1 / eta`, so much is never promoted, with the default `eta` (docs/explanation/early-stopping.md)."""
+"""Of the share `1 - 1 / eta`, so much is never promoted with the default `eta` (docs/explanation/early-stopping.md)."""
 
 
 def row_of(
